@@ -1,0 +1,117 @@
+/** Every code is a heading in docs/errors.md. Codes do not change between major versions; messages may. */
+export const errorCodes = [
+  'BOOKEND_CLOSED',
+  'BOOKEND_LOCKED',
+  'BOOKEND_TOO_LARGE',
+  'BOOKEND_NO_SPACE',
+  'BOOKEND_CORRUPT',
+  'BOOKEND_FORMAT',
+  'BOOKEND_IO',
+  'BOOKEND_WORKER',
+  'BOOKEND_HANDLER',
+  'BOOKEND_READ_ONLY',
+  'BOOKEND_TRIMMED',
+] as const
+
+export type ErrorCode = (typeof errorCodes)[number]
+
+/** Where an error happened, as far as it is known. */
+export interface ErrorDetails {
+  /** `BOOKEND_CORRUPT`, `BOOKEND_TRIMMED`: the topic that was read. */
+  topic?: string
+  /** `BOOKEND_CORRUPT`: the first offset that cannot be delivered. */
+  offset?: number
+  /** `BOOKEND_CORRUPT`: the first offset after the damage that can be read again, where it is known. */
+  next?: number
+  /** `BOOKEND_CORRUPT`: byte position of the damage in the commit log. */
+  position?: number
+  /** `BOOKEND_CORRUPT`, `BOOKEND_FORMAT`, `BOOKEND_IO`: path of the file. */
+  file?: string
+  /** `BOOKEND_TRIMMED`: the oldest offset that can be read. */
+  first?: number
+}
+
+const brand = Symbol.for('bookend.error')
+
+/**
+ * What every failure of the library is. The caller's own mistakes (a wrong type, a negative offset, a bad name) are
+ * `TypeError` or `RangeError` without a code instead.
+ *
+ * `instanceof` recognises errors that crossed a thread or come from a second copy of the package.
+ */
+export class BookendError extends Error {
+  override readonly name = 'BookendError'
+  readonly code: ErrorCode
+  declare readonly topic?: string
+  declare readonly offset?: number
+  declare readonly next?: number
+  declare readonly position?: number
+  declare readonly file?: string
+  declare readonly first?: number
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails & { cause?: unknown } = {}) {
+    const { cause, ...rest } = details
+    super(message, cause === undefined ? undefined : { cause })
+    this.code = code
+    Object.defineProperty(this, brand, { value: true })
+    Object.assign(this, rest)
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return typeof value === 'object' && value !== null && brand in value
+  }
+}
+
+/** A plain form of any thrown value that survives structured cloning with its code, details and cause. */
+export interface PortableError {
+  name: string
+  message: string
+  stack?: string
+  code?: unknown
+  errno?: unknown
+  details?: ErrorDetails
+  cause?: PortableError
+  isBookend: boolean
+}
+
+export function toPortable(thrown: unknown, depth = 0): PortableError {
+  if (!(thrown instanceof Error)) return { name: 'Error', message: String(thrown), isBookend: false }
+  const { name, message, stack, cause, code, errno, topic, offset, next, position, file, first } =
+    thrown as BookendError & { errno?: unknown }
+  const isBookend = thrown instanceof BookendError
+  return {
+    name,
+    message,
+    stack,
+    code,
+    errno,
+    isBookend,
+    details: isBookend ? { topic, offset, next, position, file, first } : undefined,
+    cause: cause === undefined || depth > 4 ? undefined : toPortable(cause, depth + 1),
+  }
+}
+
+export function fromPortable(portable: PortableError): Error {
+  const cause = portable.cause === undefined ? undefined : fromPortable(portable.cause)
+  let error: Error
+  if (portable.isBookend) {
+    error = new BookendError(portable.code as ErrorCode, portable.message, { ...definedOnly(portable.details), cause })
+  } else {
+    const Class = portable.name === 'TypeError' ? TypeError : portable.name === 'RangeError' ? RangeError : Error
+    error = new Class(portable.message, cause === undefined ? undefined : { cause })
+    if (error.name !== portable.name) Object.defineProperty(error, 'name', { value: portable.name, configurable: true })
+    if (portable.code !== undefined) Object.assign(error, { code: portable.code })
+    if (portable.errno !== undefined) Object.assign(error, { errno: portable.errno })
+  }
+  if (portable.stack !== undefined) error.stack = portable.stack
+  return error
+}
+
+function definedOnly(details: ErrorDetails | undefined): ErrorDetails {
+  return Object.fromEntries(Object.entries(details ?? {}).filter(([, value]) => value !== undefined))
+}
+
+/** An invariant of the library itself. A failure is a bug, and stops what it guards before it can do harm. */
+export function assert(condition: boolean, invariant: string): asserts condition {
+  if (!condition) throw new Error(`Bookend invariant broken: ${invariant}`)
+}

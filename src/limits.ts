@@ -1,0 +1,72 @@
+/**
+ * Every bound of the system in one place, unit last, with the reason and the relations between them.
+ */
+import { endianness } from 'node:os'
+
+const KiB = 1024
+const MiB = 1024 * KiB
+
+/** Frames, batches and segments start at multiples of this, so that 32-bit words can be read in place. */
+export const alignmentBytes = 8
+
+export const minSegmentBytes = 1 * MiB
+/** One file per mapping, offset 0, and mmap-io keeps sizes in 32 bits: far below 2 GiB. */
+export const maxSegmentBytes = 1024 * MiB
+export const segmentGranuleBytes = 64 * KiB
+export const defaultSegmentBytes = 128 * MiB
+
+export const minRingBytes = 64 * KiB
+export const maxRingBytes = 512 * MiB
+export const defaultRingBytes = 8 * MiB
+/** A larger append travels by transfer, with a placeholder in the ring: the ring never holds fewer than four frames. */
+export const ringShareForOneAppend = 4
+
+export const defaultMaxMessageBytes = 16 * MiB
+
+/** A run of frames is cut into batches of about this size: what one CRC covers, and what a single lookup has to verify. */
+export const maxBatchBytes = 64 * KiB
+/** What a reader copies out under one pin, and what travels to the application thread in one piece. */
+export const chunkBytes = 256 * KiB
+/** Bounds one batch from a hostile or damaged header before anything is allocated; a batch never crosses a segment. */
+export const maxNameBytes = 200
+
+/** 16 bytes of shared memory each, committed by the kernel on first use only. */
+export const maxTopics = 2 ** 20
+/** Rows of the mapping table. The kernel allows 65,530 mappings a process; the library stays far below. */
+export const maxSlots = 1024
+/** Mappings one reader thread keeps before it gives back its least recently used one. */
+export const maxWindowsPerReader = 128
+
+/** Segments the reaper keeps ready behind the active one. */
+export const preparedSegments = 2
+/**
+ * The writer does not roll further than this ahead of the durable position. It bounds what a recovery has to read
+ * after a crash (about half a second) and the dirty memory of the process, at the price that a sustained stream
+ * faster than the disk is finally slowed to the disk's rate.
+ */
+export const maxUnflushedBytes = 1024 * MiB
+/** How far ahead of the writer page faults are taken, and in which steps (a step holds the process's map lock). */
+export const prefaultAheadBytes = 24 * MiB
+export const prefaultStepBytes = 1 * MiB
+
+export const defaultFlushIntervalMs = 500
+export const defaultMapTtlMs = 30_000
+/** How often a full disk is asked again while an append waits for a segment. */
+export const allocateRetryMs = 50
+/** Ceiling of every sleep: a missed wake-up would cost this much and no more. */
+export const maxSleepMs = 10_000
+
+const relations: [string, boolean][] = [
+  ['little-endian machine (the formats are read in place)', endianness() === 'LE'],
+  ['segments stay below 2 GiB', maxSegmentBytes < 2 ** 31],
+  ['a segment is a whole number of granules', minSegmentBytes % segmentGranuleBytes === 0],
+  ['a batch fits the smallest segment many times', maxBatchBytes * 8 <= minSegmentBytes],
+  ['a batch fits a chunk', maxBatchBytes < chunkBytes],
+  ['ring positions are compared as signed 32-bit differences', maxRingBytes < 2 ** 30],
+  ['a few segments always fit the unflushed bound', maxSegmentBytes <= maxUnflushedBytes],
+]
+for (const [what, holds] of relations) if (!holds) throw new Error(`Bookend cannot run here: ${what} does not hold`)
+
+export function alignUp(bytes: number): number {
+  return (bytes + (alignmentBytes - 1)) & -alignmentBytes
+}

@@ -1,0 +1,49 @@
+import { detachBuffer } from './detach-buffer.js'
+import { failedCall } from './errno.js'
+import { createFaultIn, type FaultIn } from './fault-in.js'
+import { type Libc, mapShared, protRead, protWrite } from './libc.js'
+import { MappedWindow, type Mapping } from './mapped-window.js'
+import type { Memory, Window } from './memory.js'
+import { withWindowFile } from './window-file.js'
+
+/** Maps through koffi. Its views have no finalizer, so `close` unmaps, at once and for good. */
+export class KoffiMapper implements Memory {
+  readonly kind = 'koffi'
+  readonly #libc: Libc
+  readonly #faultIn: FaultIn
+
+  constructor(libc: Libc) {
+    this.#libc = libc
+    this.#faultIn = createFaultIn(libc)
+  }
+
+  open(path: string, byteLength: number, access: 'read' | 'write'): Window {
+    const mapping = withWindowFile(path, byteLength, access, (descriptor) =>
+      this.#map(path, descriptor, byteLength, access),
+    )
+    return new MappedWindow(mapping, access, this.#faultIn)
+  }
+
+  #map(path: string, descriptor: number, byteLength: number, access: 'read' | 'write'): Mapping {
+    const libc = this.#libc
+    const protection = access === 'write' ? protRead | protWrite : protRead
+    const address = libc.map(0, byteLength, protection, mapShared, descriptor)
+    if (address < 0) throw failedCall('mmap', -address, path)
+    let buffer: ArrayBuffer
+    try {
+      buffer = libc.viewOf(address, byteLength)
+    } catch (error) {
+      libc.unmap(address, byteLength)
+      throw error
+    }
+    return {
+      bytes: new Uint8Array(buffer),
+      address,
+      release() {
+        detachBuffer(buffer)
+        const failure = libc.unmap(address, byteLength)
+        if (failure !== 0) throw failedCall('munmap', failure, path)
+      },
+    }
+  }
+}

@@ -1,0 +1,98 @@
+import { createRequire } from 'node:module'
+import type * as Koffi from 'koffi'
+
+export const protRead = 1
+export const protWrite = 2
+export const mapShared = 1
+export const mapPrivate = 2
+export const mapFixed = 0x10
+export const mapAnonymous = 0x20
+export const mapNoReserve = 0x4000
+export const advicePopulateRead = 22
+export const advicePopulateWrite = 23
+
+const syncWait = 4
+const lockExclusiveNonBlocking = 2 | 4
+
+/**
+ * The C library's functions, one to one. All but `map` answer 0 or the error number; nothing here throws.
+ * One per thread, since koffi keeps `errno` per thread.
+ */
+export interface Libc {
+  /** The kernel's page size: alignment goes by it, and it is 16 or 64 KiB on some arm64 kernels. */
+  readonly kernelPageBytes: number
+  /** The address of the mapping, or the negative error number. Offset 0 always: one file per mapping. */
+  map(address: number, byteLength: number, protection: number, flags: number, descriptor: number): number
+  unmap(address: number, byteLength: number): number
+  advise(address: number, byteLength: number, advice: number): number
+  /** Runs on libuv's pool: the thread's event loop has to turn for the answer to arrive. */
+  sync(address: number, byteLength: number): Promise<number>
+  resident(address: number, byteLength: number, pages: Uint8Array): number
+  lockExclusive(descriptor: number): number
+  allocate(descriptor: number, byteLength: number): number
+  /** Foreign memory as an ArrayBuffer. It has no finalizer: whoever mapped the range unmaps it. */
+  viewOf(address: number, byteLength: number): ArrayBuffer
+  addressOf(bytes: Uint8Array): number
+}
+
+let loaded: Libc | Error | undefined
+
+/** The C library through koffi, or the error that says why there is none and what helps. Remembered per thread. */
+export function loadLibc(): Libc | Error {
+  loaded ??= tryLoad()
+  return loaded
+}
+
+function tryLoad(): Libc | Error {
+  if (process.platform !== 'linux' || !['x64', 'arm64'].includes(process.arch)) {
+    return new Error(`no native calls on ${process.platform}-${process.arch} (linux-x64 and linux-arm64 have them)`)
+  }
+  try {
+    return bind(createRequire(import.meta.url)('koffi') as typeof Koffi)
+  } catch (cause) {
+    return new Error('koffi did not load: run "npm rebuild koffi", or "npm install koffi" if it is missing', { cause })
+  }
+}
+
+function bind(koffi: typeof Koffi): Libc {
+  // Not 'libc.so.6': musl has none, and the process-wide scope lets LD_PRELOAD injectors see our calls.
+  const library = koffi.load(null)
+  const define = <T>(prototype: string): T => library.func(prototype) as unknown as T
+  const mmap = define<(...args: number[]) => number>('intptr_t mmap(uintptr_t, size_t, int, int, int, int64_t)')
+  const munmap = define<(...args: number[]) => number>('int munmap(uintptr_t, size_t)')
+  const madvise = define<(...args: number[]) => number>('int madvise(uintptr_t, size_t, int)')
+  const msync = define<Koffi.KoffiFunc<(...args: [number, number, number]) => number>>(
+    'int msync(uintptr_t, size_t, int)',
+  )
+  const mincore = define<(at: number, length: number, pages: Uint8Array) => number>(
+    'int mincore(uintptr_t, size_t, uint8_t *)',
+  )
+  const flock = define<(...args: number[]) => number>('int flock(int, int)')
+  const posixFallocate = define<(...args: number[]) => number>('int posix_fallocate(int, int64_t, int64_t)')
+  const pageSize = define<() => number>('int getpagesize(void)')
+  const outcome = (result: number): number => (result === 0 ? 0 : koffi.errno())
+
+  return {
+    kernelPageBytes: pageSize(),
+    map(address, byteLength, protection, flags, descriptor) {
+      const mapped = mmap(address, byteLength, protection, flags, descriptor, 0)
+      return mapped === -1 ? -koffi.errno() : mapped
+    },
+    unmap: (address, byteLength) => outcome(munmap(address, byteLength)),
+    advise: (address, byteLength, advice) => outcome(madvise(address, byteLength, advice)),
+    sync: (address, byteLength) =>
+      new Promise((resolve, reject) => {
+        msync.async(address, byteLength, syncWait, (error: unknown, result) => {
+          // errno belongs to this very callback: read before anything else calls through koffi.
+          if (error) reject(error)
+          else resolve(outcome(result))
+        })
+      }),
+    resident: (address, byteLength, pages) => outcome(mincore(address, byteLength, pages)),
+    lockExclusive: (descriptor) => outcome(flock(descriptor, lockExclusiveNonBlocking)),
+    // Returns the error number and leaves errno alone, unlike all the others (POSIX).
+    allocate: (descriptor, byteLength) => posixFallocate(descriptor, 0, byteLength),
+    viewOf: (address, byteLength) => koffi.view(BigInt(address), byteLength),
+    addressOf: (bytes) => Number(koffi.address(bytes)),
+  }
+}

@@ -1,0 +1,64 @@
+import type { FaultIn } from './fault-in.js'
+import type { Window } from './memory.js'
+import { checkBounds } from './window-bounds.js'
+
+const noBytes = new Uint8Array(0)
+
+/** What a mapper made: the bytes of a whole file, where they lie, and how they are given back. */
+export interface Mapping {
+  readonly bytes: Uint8Array<ArrayBuffer>
+  readonly address: number
+  release(): void
+}
+
+/** A window on a mapping. Who made the mapping matters only when it is given back. */
+export class MappedWindow implements Window {
+  readonly byteLength: number
+  /** 0 after `close`, so that a late `retire` is refused instead of hitting a stranger's mapping. */
+  address: number
+  bytes: Uint8Array<ArrayBuffer>
+  readonly #isWritable: boolean
+  readonly #faultIn: FaultIn
+  #mapping: Mapping | undefined
+
+  constructor(mapping: Mapping, access: 'read' | 'write', faultIn: FaultIn) {
+    this.byteLength = mapping.bytes.byteLength
+    this.address = mapping.address
+    this.bytes = mapping.bytes
+    this.#isWritable = access === 'write'
+    this.#faultIn = faultIn
+    this.#mapping = mapping
+  }
+
+  read(at: number, length: number): Uint8Array<ArrayBuffer> {
+    checkBounds(at, length, this.bytes.byteLength)
+    const copy = new Uint8Array(length)
+    this.readInto(copy, 0, at, length)
+    return copy
+  }
+
+  readInto(target: Uint8Array, targetAt: number, at: number, length: number): void {
+    checkBounds(at, length, this.bytes.byteLength)
+    // Before the first load: after it a truncated file or a bad block would be a SIGBUS.
+    this.#faultIn(this.address + at, length)
+    target.set(this.bytes.subarray(at, at + length), targetAt)
+  }
+
+  place(at: number, _length: number): number {
+    // A store into a read-only mapping is a signal, not an exception.
+    if (!this.#isWritable) throw new TypeError('the window was opened for reading')
+    return at
+  }
+
+  commit(): void {}
+
+  close(): void {
+    const mapping = this.#mapping
+    if (mapping === undefined) return
+    // First forget, then release: nothing of this object may lead to addresses that are no longer ours.
+    this.#mapping = undefined
+    this.bytes = noBytes
+    this.address = 0
+    mapping.release()
+  }
+}

@@ -1,0 +1,65 @@
+import { errno, failedCall } from './errno.js'
+import { advicePopulateWrite, type Libc, mapAnonymous, mapFixed, mapNoReserve, mapPrivate, protRead } from './libc.js'
+import { pageBytes, type SystemCalls } from './memory.js'
+import { pageRange } from './page-range.js'
+import { zeroFill } from './zero-fill.js'
+
+/** The real calls, through the C library. */
+export class NativeSystemCalls implements SystemCalls {
+  readonly isNative = true
+  readonly #libc: Libc
+
+  constructor(libc: Libc) {
+    this.#libc = libc
+  }
+
+  allocate(descriptor: number, byteLength: number): void {
+    let failure: number
+    do failure = this.#libc.allocate(descriptor, byteLength)
+    while (failure === errno.EINTR)
+    // glibc emulates what the file system lacks, musl says so.
+    if (failure === errno.EOPNOTSUPP || failure === errno.EINVAL) zeroFill(descriptor, byteLength)
+    else if (failure !== 0) throw failedCall('posix_fallocate', failure, `${byteLength} bytes`)
+  }
+
+  populateWrite(address: number, byteLength: number): boolean {
+    const { from, bytes } = pageRange(address, byteLength, this.#libc.kernelPageBytes)
+    return this.#libc.advise(from, bytes, advicePopulateWrite) === 0
+  }
+
+  async syncRange(address: number, byteLength: number): Promise<void> {
+    // One call however long the range: each msync ends in a journal commit and a device flush of its own.
+    const { from, bytes } = pageRange(address, byteLength, this.#libc.kernelPageBytes)
+    const failure = await this.#libc.sync(from, bytes)
+    if (failure !== 0) throw failedCall('msync', failure)
+  }
+
+  retire(address: number, byteLength: number): void {
+    // MAP_FIXED replaces whatever it is pointed at: a wrong address would erase somebody else's memory.
+    if (!Number.isSafeInteger(address) || address <= 0 || address % this.#libc.kernelPageBytes !== 0) {
+      throw new RangeError(`retire: ${address} is not the address of a mapping`)
+    }
+    const flags = mapFixed | mapPrivate | mapAnonymous | mapNoReserve
+    const result = this.#libc.map(address, byteLength, protRead, flags, -1)
+    if (result < 0) throw failedCall('mmap', -result, 'retire')
+  }
+
+  residentPages(address: number, byteLength: number): number {
+    const { from, bytes } = pageRange(address, byteLength, this.#libc.kernelPageBytes)
+    const pages = new Uint8Array(bytes / this.#libc.kernelPageBytes)
+    if (this.#libc.resident(from, bytes, pages) !== 0) return -1
+    let count = 0
+    // Only the lowest bit has a meaning, the others are reserved.
+    for (const page of pages) count += page & 1
+    return count * (this.#libc.kernelPageBytes / pageBytes)
+  }
+
+  lock(descriptor: number): boolean {
+    let failure: number
+    do failure = this.#libc.lockExclusive(descriptor)
+    while (failure === errno.EINTR)
+    if (failure === errno.EAGAIN) return false
+    if (failure !== 0) throw failedCall('flock', failure)
+    return true
+  }
+}
