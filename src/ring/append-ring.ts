@@ -1,0 +1,142 @@
+/**
+ * The append ring: a single-producer, single-consumer ring of record frames in shared memory.
+ *
+ * ```
+ *        head            tail                       capacity: a power of two
+ *   ......|==============|.........................  tail - head: handed over, not yet taken
+ *   ======|.......................|==========|pad|   a frame never wraps: padding fills the end
+ * ```
+ *
+ * Positions are counted modulo 2^32 and never reset; the place of a byte is its position modulo the capacity. The
+ * producer writes whole frames and publishes many at once; the consumer stamps offsets into frames in place and frees
+ * their space after the records are published in the log. Since only the producer overwrites, it can still read what
+ * the consumer stamped until it reuses the space. After Agrona's OneToOneRingBuffer.
+ */
+import { assert } from '../errors.js'
+import { frameHeaderBytes, frameKind, frameWord, tailWord } from '../format/frame-layout.js'
+import type { Word } from './shared-state.js'
+
+export class RingMemory {
+  readonly bytes: Uint8Array
+  readonly words: Uint32Array
+  readonly capacity: number
+  readonly mask: number
+
+  static allocate(capacity: number): SharedArrayBuffer {
+    assert((capacity & (capacity - 1)) === 0, 'the capacity of a ring is a power of two')
+    return new SharedArrayBuffer(capacity)
+  }
+
+  constructor(shared: SharedArrayBuffer) {
+    this.bytes = new Uint8Array(shared)
+    this.words = new Uint32Array(shared)
+    this.capacity = shared.byteLength
+    this.mask = this.capacity - 1
+  }
+}
+
+/** The dispatcher's side. */
+export class RingProducer {
+  readonly memory: RingMemory
+  readonly #tail: Word
+  readonly #head: Word
+  #ownTail = 0
+  #publishedTail = 0
+  #knownHead = 0
+  /**
+   * Says up to where freed space may be overwritten. The dispatcher replaces it: it must have read what the consumer
+   * stamped into a frame before that frame's space is used again.
+   */
+  settledHead: () => number
+
+  constructor(memory: RingMemory, tail: Word, head: Word) {
+    this.memory = memory
+    this.#tail = tail
+    this.#head = head
+    this.settledHead = () => head.load()
+  }
+
+  /** Ring position behind the last claimed byte. */
+  get tail(): number {
+    return this.#ownTail
+  }
+
+  /** Bytes claimed and not yet published. */
+  get unpublishedBytes(): number {
+    return (this.#ownTail - this.#publishedTail) | 0
+  }
+
+  get usedBytes(): number {
+    return (this.#ownTail - this.#head.load()) | 0
+  }
+
+  /**
+   * Reserves `byteLength` contiguous bytes (a multiple of 8). Returns their place in the ring, or -1 if the ring has
+   * no room now. Where the end of the ring is too short, padding is claimed in passing.
+   */
+  claim(byteLength: number): number {
+    const { capacity, mask, words } = this.memory
+    let at = this.#ownTail & mask
+    const untilEnd = capacity - at
+    const needed = byteLength <= untilEnd ? byteLength : untilEnd + byteLength
+    // The real head is looked at only when the remembered one says full: it lives on the consumer's cache line.
+    if (((this.#ownTail - this.#knownHead) | 0) + needed > capacity) {
+      this.#knownHead = this.settledHead()
+      if (((this.#ownTail - this.#knownHead) | 0) + needed > capacity) return -1
+    }
+    if (needed !== byteLength) {
+      // An end too short for a frame header is skipped by both sides without a frame.
+      if (untilEnd >= frameHeaderBytes) {
+        const word = at >>> 2
+        words[word + frameWord.length] = untilEnd - frameHeaderBytes
+        words[word + frameWord.tail] = tailWord(0, frameKind.padding, 0)
+      }
+      this.#ownTail = (this.#ownTail + untilEnd) | 0
+      at = 0
+    }
+    this.#ownTail = (this.#ownTail + byteLength) | 0
+    return at
+  }
+
+  /** True if `byteLength` bytes in one frame (or a run without gaps) could be claimed now. */
+  hasRoom(byteLength: number): boolean {
+    const untilEnd = this.memory.capacity - (this.#ownTail & this.memory.mask)
+    const needed = byteLength <= untilEnd ? byteLength : untilEnd + byteLength
+    this.#knownHead = this.settledHead()
+    return ((this.#ownTail - this.#knownHead) | 0) + needed <= this.memory.capacity
+  }
+
+  /** Hands everything claimed over to the consumer: all frame bytes must have been written before. */
+  publish(): void {
+    this.#publishedTail = this.#ownTail
+    this.#tail.store(this.#ownTail)
+  }
+}
+
+/** The writer's side. */
+export class RingConsumer {
+  readonly memory: RingMemory
+  readonly #tail: Word
+  readonly #head: Word
+  #ownHead = 0
+
+  constructor(memory: RingMemory, tail: Word, head: Word) {
+    this.memory = memory
+    this.#tail = tail
+    this.#head = head
+  }
+
+  get head(): number {
+    return this.#ownHead
+  }
+
+  loadTail(): number {
+    return this.#tail.load()
+  }
+
+  /** Frees everything before `position`: its frames are published, so the producer may acknowledge and overwrite. */
+  releaseTo(position: number): void {
+    this.#ownHead = position
+    this.#head.store(position)
+  }
+}

@@ -1,0 +1,189 @@
+/**
+ * The words that the threads of one open log share, each on lines of its own, each with one writing thread.
+ *
+ * | word | written by | says |
+ * | --- | --- | --- |
+ * | ringTail | dispatcher | ring bytes handed over (modulo 2^32) |
+ * | ringHead | writer | ring bytes taken: their frames are published (or cancelled) and their space is free |
+ * | cancelledTo | writer | awaited frames between ringHead and here were refused for lack of space |
+ * | writerState, writerErrno | writer | running, waiting for space, or failed for ever |
+ * | published | writer | log position up to which everything may be read |
+ * | published counts | writer | records, value bytes, batches, and ms of the last batch |
+ * | activeSegment | writer | index of the segment that is being filled |
+ * | redeclared | writer | no topic's only declaration is in a segment below this one |
+ * | durable, indexed, trim | reaper | flushed up to; segments below have a footer; files below are deleted |
+ * | prepared | reaper | segments up to this index exist, allocated and durable, ready to be mapped |
+ * | allocateErrno, reaperErrno | reaper | why the next segment cannot be had; why the log turned read-only |
+ * | deleteTo | reaper | wants segments below this index gone: the writer redeclares their topics first |
+ * | flushed | reaper | the last flush request that is done; plus counters |
+ * | flushRequest | dispatcher | a number raised by every demand for a flush |
+ * | control | dispatcher | a control call waits at the writer's port |
+ *
+ * | closing | dispatcher | readers close their windows and count themselves in `closedReaders` |
+ *
+ * The bells are the exception: anybody adds to them, and their owner sleeps on them (`retireBell`: all readers). A sleeper arms its flag
+ * and *then* looks for work once more; whoever makes work stores it and *then* looks at the flag. Either sees the other.
+ */
+import { PositionCell } from './position-cell.js'
+
+const lineWords = 32 // 128 bytes: two cache lines, since processors prefetch in pairs
+
+const names = [
+  'ringTail',
+  'ringHead',
+  'cancelledTo',
+  'writerState',
+  'writerErrno',
+  'activeSegment',
+  'redeclared',
+  'prepared',
+  'allocateErrno',
+  'reaperErrno',
+  'deleteTo',
+  'flushed',
+  'flushRequest',
+  'control',
+  'closing',
+  'closedReaders',
+  'writerBell',
+  'writerAsleep',
+  'dispatcherBell',
+  'dispatcherAsleep',
+  'reaperBell',
+  'reaperAsleep',
+  'retireBell',
+  'retireAsleep',
+] as const
+const cells = [
+  'published',
+  'publishedRecords',
+  'publishedBytes',
+  'publishedBatches',
+  'publishedTime',
+  'durable',
+  'indexed',
+  'trim',
+  'retiredCount',
+  'deletedCount',
+  'flushCount',
+  'flushMicros',
+  'lastFlushMicros',
+  'prefaultedBytes',
+] as const
+
+type WordName = (typeof names)[number]
+type CellName = (typeof cells)[number]
+
+export const writerState = { running: 0, noSpace: 1, failed: 2 } as const
+
+/** One shared 32-bit word. */
+export class Word {
+  readonly #words: Int32Array
+  readonly #index: number
+
+  constructor(words: Int32Array, index: number) {
+    this.#words = words
+    this.#index = index
+  }
+
+  load(): number {
+    return Atomics.load(this.#words, this.#index)
+  }
+
+  store(value: number): void {
+    Atomics.store(this.#words, this.#index, value)
+  }
+
+  add(value: number): number {
+    return Atomics.add(this.#words, this.#index, value)
+  }
+}
+
+/** A place to sleep until somebody rings. */
+export class Bell {
+  readonly #words: Int32Array
+  readonly #bell: number
+  readonly #asleep: number
+
+  constructor(words: Int32Array, bell: number, asleep: number) {
+    this.#words = words
+    this.#bell = bell
+    this.#asleep = asleep
+  }
+
+  /** For whoever made work: call it after the store that made it. Costs one load while the owner is awake. */
+  ringIfAsleep(): void {
+    if (Atomics.load(this.#words, this.#asleep) === 0) return
+    this.ring()
+  }
+
+  /** Changes whenever the bell is rung. */
+  token(): number {
+    return Atomics.load(this.#words, this.#bell)
+  }
+
+  ring(): void {
+    Atomics.add(this.#words, this.#bell, 1)
+    Atomics.notify(this.#words, this.#bell)
+  }
+
+  /**
+   * For the owner: announces sleep and returns a token. Look for work once more after this, then {@link wait} or
+   * {@link waitAsync} with the token, or {@link disarm}.
+   */
+  arm(): number {
+    const token = this.token()
+    Atomics.store(this.#words, this.#asleep, 1)
+    return token
+  }
+
+  disarm(): void {
+    Atomics.store(this.#words, this.#asleep, 0)
+  }
+
+  /** Blocks the calling worker. Returns when rung since {@link arm}, or after the ceiling. */
+  wait(token: number, ceilingMs: number): void {
+    Atomics.wait(this.#words, this.#bell, token, ceilingMs)
+    this.disarm()
+  }
+
+  /** Like {@link wait}, for a thread with an event loop, which this does not keep alive. */
+  waitAsync(token: number, ceilingMs: number): Promise<unknown> | undefined {
+    const result = Atomics.waitAsync(this.#words, this.#bell, token, ceilingMs)
+    return result.async ? result.value.then(() => this.disarm()) : undefined
+  }
+}
+
+export type SharedState = Record<WordName, Word> &
+  Record<CellName, PositionCell> & {
+    readonly writer: Bell
+    readonly dispatcher: Bell
+    readonly reaper: Bell
+    readonly retirements: Bell
+  }
+
+export function allocateSharedState(): SharedArrayBuffer {
+  return new SharedArrayBuffer((names.length + cells.length) * lineWords * Int32Array.BYTES_PER_ELEMENT)
+}
+
+/** The calling thread's accessors over the shared words. */
+export function openSharedState(shared: SharedArrayBuffer): SharedState {
+  const words = new Int32Array(shared)
+  const at = (name: WordName | CellName) =>
+    lineWords * (names as readonly string[]).concat(cells as readonly string[]).indexOf(name)
+  const bell = (name: WordName, asleep: WordName) => new Bell(words, at(name), at(asleep))
+  const state: Record<string, unknown> = {
+    writer: bell('writerBell', 'writerAsleep'),
+    dispatcher: bell('dispatcherBell', 'dispatcherAsleep'),
+    reaper: bell('reaperBell', 'reaperAsleep'),
+    retirements: bell('retireBell', 'retireAsleep'),
+  }
+  for (const name of names) state[name] = new Word(words, at(name))
+  for (const name of cells) state[name] = new PositionCell(words, at(name))
+  return state as SharedState
+}
+
+/** Blocks until a word's owner has likely moved; only for `flushSync`, where the caller asked to be blocked. */
+export function pause(shared: SharedArrayBuffer, ms: number): void {
+  Atomics.wait(new Int32Array(shared), 0, Number.NaN, ms)
+}

@@ -1,0 +1,181 @@
+/**
+ * The table of live mappings: what the reaper may retire, and what holds it off.
+ *
+ * ```
+ *   free --claim--> claiming --publish--> idle(pins > 0) <--unpin/pin--> idle(pins = 0)
+ *    ^                                                                        |  compare-and-swap, from zero pins only
+ *    |                                                                        v
+ *    +---------------------------- release ----- retired <---------------- retiring
+ * ```
+ *
+ * The first word of a slot holds the state and the number of pins together, so that "no pins" and "retiring" are
+ * decided by one compare-and-swap: a pin is taken in state idle only, retirement starts at zero pins only, hence nobody
+ * ever holds a pin on a range that is being replaced. The owner claims and releases; the reaper retires; both may pin.
+ */
+
+import { assert } from '../errors.js'
+import { maxSlots } from '../limits.js'
+
+const slotWords = 16
+const word = {
+  hold: 0,
+  segment: 1,
+  addressLow: 2,
+  addressHigh: 3,
+  byteLength: 4,
+  lastUse: 5,
+  owner: 6,
+  access: 7,
+} as const
+
+const idle = 1 << 24
+const retiring = 2 << 24
+const retired = 3 << 24
+const claiming = 4 << 24
+const pinsMask = (1 << 24) - 1
+
+export type SlotAccess = 'read' | 'write'
+
+export interface SlotRow {
+  slot: number
+  segment: number
+  address: number
+  byteLength: number
+  lastUseMs: number
+  owner: number
+  access: SlotAccess
+  pins: number
+  state: 'idle' | 'retiring' | 'retired'
+}
+
+export class SlotTable {
+  readonly #words: Int32Array
+  readonly #startMs: number
+
+  static allocate(): SharedArrayBuffer {
+    return new SharedArrayBuffer(maxSlots * slotWords * Int32Array.BYTES_PER_ELEMENT)
+  }
+
+  /** @param startMs the common zero of the `lastUse` clock, in ms since the epoch */
+  constructor(shared: SharedArrayBuffer, startMs: number) {
+    this.#words = new Int32Array(shared)
+    this.#startMs = startMs
+  }
+
+  nowMs(): number {
+    return (Date.now() - this.#startMs) | 0
+  }
+
+  /** Enters a fresh mapping with one pin, the caller's. Returns its slot, or -1 if the table is full. */
+  claim(row: { segment: number; address: number; byteLength: number; owner: number; access: SlotAccess }): number {
+    for (let slot = 0; slot < maxSlots; slot++) {
+      const at = slot * slotWords
+      if (Atomics.compareExchange(this.#words, at, 0, claiming) !== 0) continue
+      Atomics.store(this.#words, at + word.segment, row.segment)
+      Atomics.store(this.#words, at + word.addressLow, row.address | 0)
+      Atomics.store(this.#words, at + word.addressHigh, Math.floor(row.address / 2 ** 32))
+      Atomics.store(this.#words, at + word.byteLength, row.byteLength)
+      Atomics.store(this.#words, at + word.lastUse, this.nowMs())
+      Atomics.store(this.#words, at + word.owner, row.owner)
+      Atomics.store(this.#words, at + word.access, row.access === 'write' ? 1 : 0)
+      // The state comes last: the reaper reads the other words only after it has seen `idle`.
+      Atomics.store(this.#words, at, idle + 1)
+      return slot
+    }
+    return -1
+  }
+
+  /** Takes a pin. False: the mapping is being or has been retired, the caller must not touch it. */
+  pin(slot: number): boolean {
+    const at = slot * slotWords
+    for (;;) {
+      const hold = Atomics.load(this.#words, at)
+      if ((hold & ~pinsMask) !== idle) return false
+      if (Atomics.compareExchange(this.#words, at, hold, hold + 1) === hold) return true
+    }
+  }
+
+  /** Gives a pin back and starts the mapping's time to live anew. */
+  unpin(slot: number): void {
+    const at = slot * slotWords
+    // The time comes before the release of the pin: the reaper must not see "no pins" with the old time.
+    Atomics.store(this.#words, at + word.lastUse, this.nowMs())
+    this.unpinQuietly(slot)
+  }
+
+  /** Gives a pin back without counting as use: for the reaper's own touches. */
+  unpinQuietly(slot: number): void {
+    const before = Atomics.sub(this.#words, slot * slotWords, 1)
+    assert((before & pinsMask) > 0 && (before & ~pinsMask) === idle, 'a pin is given back once, while the slot is idle')
+  }
+
+  /** Reaper: from idle without pins to retiring. After true, and only then, the range may be replaced. */
+  tryRetire(slot: number): boolean {
+    return Atomics.compareExchange(this.#words, slot * slotWords, idle, retiring) === idle
+  }
+
+  /** Reaper: the range has been replaced. */
+  markRetired(slot: number): void {
+    Atomics.store(this.#words, slot * slotWords, retired)
+  }
+
+  /** True once the reaper has replaced the range: the owner can drop its views and release the slot. */
+  isRetired(slot: number): boolean {
+    return Atomics.load(this.#words, slot * slotWords) === retired
+  }
+
+  /**
+   * Owner: takes the mapping out of the reaper's reach before closing it. True: the owner may unmap now. False: the
+   * reaper is at it this moment (or a pin is held); try again.
+   */
+  tryWithdraw(slot: number): boolean {
+    const at = slot * slotWords
+    const before = Atomics.compareExchange(this.#words, at, idle, claiming)
+    if (before === idle) return true
+    return before === retired && Atomics.compareExchange(this.#words, at, retired, claiming) === retired
+  }
+
+  /**
+   * Reaper, for a slot whose owner has ended: its pins are void. `replace` runs while nobody else can touch the range.
+   * The slot is free afterwards; the address range stays reserved, without memory behind it.
+   */
+  takeOver(slot: number, replace: () => void): void {
+    Atomics.store(this.#words, slot * slotWords, retiring)
+    replace()
+    Atomics.store(this.#words, slot * slotWords, 0)
+  }
+
+  /** Sleeps a fraction of a millisecond while another thread holds a slot. For worker threads. */
+  pauseBriefly(): void {
+    Atomics.wait(this.#words, slotWords - 1, 0, 0.2)
+  }
+
+  /** Owner, after {@link tryWithdraw} and the unmapping: the slot can be claimed again. */
+  release(slot: number): void {
+    assert(Atomics.load(this.#words, slot * slotWords) === claiming, 'only a withdrawn slot is released')
+    Atomics.store(this.#words, slot * slotWords, 0)
+  }
+
+  /** All mappings of this moment, for the reaper and for statistics. */
+  *rows(): Generator<SlotRow> {
+    for (let slot = 0; slot < maxSlots; slot++) {
+      const at = slot * slotWords
+      const hold = Atomics.load(this.#words, at)
+      const state = hold & ~pinsMask
+      if (state === 0 || state === claiming) continue
+      yield {
+        slot,
+        segment: Atomics.load(this.#words, at + word.segment),
+        address:
+          (Atomics.load(this.#words, at + word.addressLow) >>> 0) +
+          Atomics.load(this.#words, at + word.addressHigh) * 2 ** 32,
+        byteLength: Atomics.load(this.#words, at + word.byteLength),
+        lastUseMs: Atomics.load(this.#words, at + word.lastUse),
+        owner: Atomics.load(this.#words, at + word.owner),
+        access: Atomics.load(this.#words, at + word.access) === 1 ? 'write' : 'read',
+        pins: hold & pinsMask,
+        state: state === idle ? 'idle' : state === retiring ? 'retiring' : 'retired',
+      }
+    }
+  }
+}

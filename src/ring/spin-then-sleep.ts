@@ -1,0 +1,34 @@
+/**
+ * How a worker waits: it looks for a short while, then sleeps until its bell rings.
+ *
+ * Waking a sleeping thread costs tens of microseconds, a spinning one sees work at once; but a spinning thread
+ * takes a core from somebody else. So it spins about as long as a wake-up costs, and not at all on a single core.
+ */
+import { availableParallelism } from 'node:os'
+import type { Bell } from './shared-state.js'
+
+export const defaultSpins = availableParallelism() > 1 ? 10_000 : 0
+
+export class SpinThenSleep {
+  readonly #bell: Bell
+  readonly #hasWork: () => boolean
+  readonly #spins: number
+
+  constructor(bell: Bell, hasWork: () => boolean, spins = defaultSpins) {
+    this.#bell = bell
+    this.#hasWork = hasWork
+    this.#spins = spins
+  }
+
+  /** Returns when there is work, when the bell has rung since the call, or after `ceilingMs`. */
+  wait(ceilingMs: number): void {
+    const before = this.#bell.token()
+    for (let spin = 0; spin < this.#spins; spin++) {
+      if (this.#hasWork() || this.#bell.token() !== before) return
+    }
+    // Announce sleep first, then look once more: whoever makes work stores it first and then looks at the announcement.
+    const token = this.#bell.arm()
+    if (token !== before || this.#hasWork()) this.#bell.disarm()
+    else this.#bell.wait(token, ceilingMs)
+  }
+}
