@@ -1,0 +1,224 @@
+/**
+ * Where the records of a topic are: for each topic the segments that hold some, and inside each the index entry.
+ *
+ * Sealed segments answer from their footers, which are read once each; the few segments behind them from live
+ * indexes that are caught up on demand. An entry is a hint that the reader of the record verifies (topic and offset are in
+ * the frame, under the batch's CRC): an index that lies is replaced by one derived from the batches.
+ */
+import { entryBytes, entryWord, segmentHeaderBytes } from '../format/segment-layout.js'
+import type { Disk } from './disk.js'
+import { LiveIndex } from './live-index.js'
+import { readSealedSegment } from './sealed-index.js'
+import type { SegmentFiles } from './segment-files.js'
+import type { SegmentWindows } from './segment-windows.js'
+
+/** The positions that bound what a reader may look at. Loaded anew at every call. */
+export interface LogBounds {
+  published(): number
+  /** Segments below this position have footers. */
+  indexed(): number
+  /** Files below this position are gone. */
+  trim(): number
+}
+
+export interface Place {
+  segment: number
+  /** Relative positions; both zero: the record was lost to damage. */
+  batch: number
+  frame: number
+}
+
+/** A topic's records in one sealed segment. */
+interface Stretch {
+  segment: number
+  firstOffset: number
+  count: number
+  entriesAt: number
+}
+
+interface SealedTimes {
+  first: number
+  last: number
+}
+
+export class Catalog {
+  readonly #disk: Disk
+  readonly #files: SegmentFiles
+  readonly #windows: SegmentWindows
+  readonly #bounds: LogBounds
+  readonly #stretches = new Map<number, Stretch[]>()
+  readonly #times = new Map<number, SealedTimes>()
+  readonly #live = new Map<number, LiveIndex>()
+  /** First segment whose footer has not been read. */
+  #loaded: number
+
+  constructor(disk: Disk, files: SegmentFiles, windows: SegmentWindows, bounds: LogBounds) {
+    this.#disk = disk
+    this.#files = files
+    this.#windows = windows
+    this.#bounds = bounds
+    this.#loaded = files.segmentOf(bounds.trim())
+  }
+
+  /** The place of a record, or undefined if no segment knows it. */
+  locate(topic: number, offset: number): Place | undefined {
+    return this.locateRun(topic, offset, 1)[0]
+  }
+
+  /**
+   * The places of up to `count` consecutive records from `offset` on, as far as they stand in one segment.
+   * Empty: no segment knows the first.
+   */
+  locateRun(topic: number, offset: number, count: number): Place[] {
+    this.#refresh()
+    const stretches = this.#stretches.get(topic) ?? []
+    const index = lastAtOrBelow(stretches, offset)
+    const stretch = stretches[index]
+    if (stretch !== undefined && offset < stretch.firstOffset + stretch.count) {
+      return this.#sealedPlaces(stretch, offset, count)
+    }
+    for (const [segment, live] of this.#liveIndexes()) {
+      const entries = live.topics.get(topic)
+      if (entries === undefined || offset < entries.firstOffset) continue
+      const places: Place[] = []
+      const end = Math.min(offset + count, entries.firstOffset + entries.count)
+      for (let next = offset; next < end; next++) {
+        places.push(placeAt(entries.words, (next - entries.firstOffset) * entryWord.perEntry, segment))
+      }
+      if (places.length > 0) return places
+    }
+    return []
+  }
+
+  /** The topic's records by segment, in order: what a parallel scan divides. */
+  stretches(topic: number, from: number, to: number): { segment: number; first: number; end: number }[] {
+    this.#refresh()
+    const found: { segment: number; first: number; end: number }[] = []
+    const add = (segment: number, firstOffset: number, count: number) => {
+      const first = Math.max(from, firstOffset)
+      const end = Math.min(to, firstOffset + count)
+      if (first < end) found.push({ segment, first, end })
+    }
+    for (const { segment, firstOffset, count } of this.#stretches.get(topic) ?? []) add(segment, firstOffset, count)
+    for (const [segment, live] of this.#liveIndexes()) {
+      const entries = live.topics.get(topic)
+      if (entries !== undefined) add(segment, entries.firstOffset, entries.count)
+    }
+    return found
+  }
+
+  /** The first segment, among those holding records of the topic, whose last batch is at or after `time`. */
+  firstStretchEndingAtOrAfter(
+    topic: number,
+    time: number,
+  ): { segment: number; first: number; end: number } | undefined {
+    return this.stretches(topic, 0, Number.MAX_SAFE_INTEGER).find(({ segment }) => {
+      const last = this.#times.get(segment)?.last ?? this.#live.get(segment)?.lastTime
+      return last === undefined || last >= time
+    })
+  }
+
+  /** Stops believing a segment's stored index: from now on it is derived from the batches, past any damage. */
+  distrust(segment: number): void {
+    if (!this.#times.delete(segment)) return
+    for (const [topic, stretches] of this.#stretches) {
+      const left = stretches.filter((stretch) => stretch.segment !== segment)
+      if (left.length !== stretches.length) this.#stretches.set(topic, left)
+    }
+    this.#live.set(segment, new LiveIndex(this.#files.base(segment), this.#files.segmentBytes))
+  }
+
+  /** Forgets deleted segments and reads the footers that have been written since the last call. */
+  #refresh(): void {
+    const firstKept = this.#files.segmentOf(this.#bounds.trim())
+    for (const segment of this.#times.keys()) {
+      if (segment >= firstKept) break
+      this.#times.delete(segment)
+      for (const [topic, stretches] of this.#stretches) {
+        const left = stretches.filter((stretch) => stretch.segment >= firstKept)
+        if (left.length === 0) this.#stretches.delete(topic)
+        else if (left.length !== stretches.length) this.#stretches.set(topic, left)
+      }
+    }
+    for (const segment of this.#live.keys()) if (segment < firstKept) this.#live.delete(segment)
+    this.#windows.dropBelow(firstKept)
+    this.#loaded = Math.max(this.#loaded, firstKept)
+    const sealedEnd = this.#files.segmentOf(this.#bounds.indexed())
+    while (this.#loaded < sealedEnd) this.#load(this.#loaded++)
+  }
+
+  #load(segment: number): void {
+    const { segmentBytes } = this.#files
+    const file = this.#disk.open(this.#files.path(segment), 'read')
+    const sealed =
+      file === undefined
+        ? undefined
+        : readSealedSegment((at, length) => file.read(at, length), this.#files.base(segment), segmentBytes)
+    file?.close()
+    if (sealed === undefined) {
+      this.#live.set(segment, new LiveIndex(this.#files.base(segment), segmentBytes))
+      return
+    }
+    this.#live.delete(segment)
+    this.#times.set(segment, { first: sealed.footer.firstTime, last: sealed.footer.lastTime })
+    for (const { topic, firstOffset, count, entriesAt } of sealed.rows) {
+      if (count === 0) continue
+      const stretches = this.#stretches.get(topic)
+      const stretch = { segment, firstOffset, count, entriesAt }
+      if (stretches === undefined) this.#stretches.set(topic, [stretch])
+      else stretches.push(stretch)
+    }
+  }
+
+  #sealedPlaces(stretch: Stretch, offset: number, count: number): Place[] {
+    const skip = offset - stretch.firstOffset
+    const length = Math.min(count, stretch.count - skip) * entryBytes
+    const bytes = this.#windows.with(stretch.segment, ({ window }) =>
+      window.read(stretch.entriesAt + skip * entryBytes, length),
+    )
+    const words = new Uint32Array(bytes.buffer)
+    const places: Place[] = []
+    for (let at = 0; at < words.length; at += entryWord.perEntry) places.push(placeAt(words, at, stretch.segment))
+    return places
+  }
+
+  /** Live indexes in order of segments, caught up to the published position. */
+  #liveIndexes(): [number, LiveIndex][] {
+    const published = this.#bounds.published()
+    const { segmentBytes } = this.#files
+    const last = this.#files.segmentOf(published)
+    for (let segment = this.#loaded; segment <= last; segment++) {
+      if (!this.#live.has(segment)) {
+        this.#live.set(segment, new LiveIndex(this.#files.base(segment), segmentBytes))
+      }
+    }
+    const inOrder = [...this.#live].sort(([a], [b]) => a - b)
+    for (const [segment, live] of inOrder) {
+      const to = Math.min(published - this.#files.base(segment), segmentBytes)
+      if (live.isSealed || live.end >= to || to <= segmentHeaderBytes) continue
+      try {
+        this.#windows.with(segment, ({ window }) => live.catchUp(window, to, true))
+      } catch {
+        // A segment that cannot be read at all knows no records: whoever asks for one of them gets the error.
+        live.isSealed = true
+      }
+    }
+    return inOrder
+  }
+}
+
+function placeAt(words: Uint32Array, at: number, segment: number): Place {
+  return { segment, batch: words[at + entryWord.batch], frame: words[at + entryWord.frame] }
+}
+
+/** Subscript of the last stretch that starts at or below `offset`, or -1. */
+function lastAtOrBelow(stretches: readonly Stretch[], offset: number): number {
+  let low = 0
+  let high = stretches.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (stretches[middle].firstOffset <= offset) low = middle + 1
+    else high = middle
+  }
+  return low - 1
+}

@@ -1,0 +1,113 @@
+/**
+ * The files that the storage code may touch, as an interface: the crash tests run the same code on a simulated disk.
+ * Synchronous, for worker threads only, except for {@link DiskFile.syncLater}.
+ */
+import fs from 'node:fs'
+import path from 'node:path'
+
+export interface DiskFile {
+  readonly descriptor: number
+  read(at: number, length: number): Uint8Array<ArrayBuffer>
+  write(at: number, bytes: Uint8Array): void
+  size(): number
+  /** Flushes data and what is needed to read it back. When it returns, a power cut does not lose it. */
+  sync(): void
+  /** The same off this thread. */
+  syncLater(): Promise<void>
+  close(): void
+}
+
+export interface Disk {
+  /** Names in a directory; empty if it does not exist. */
+  list(directory: string): string[]
+  makeDirectory(directory: string): void
+  /** undefined: no such file. Links are never followed. */
+  open(file: string, access: 'read' | 'write'): DiskFile | undefined
+  /** A new, empty file that only its owner may read. Throws `EEXIST` if the name is taken. */
+  create(file: string): DiskFile
+  rename(from: string, to: string): void
+  remove(file: string): void
+  /** Makes creations, renames and removals in the directory durable. */
+  syncDirectory(directory: string): void
+}
+
+const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants
+
+class NodeFile implements DiskFile {
+  readonly descriptor: number
+
+  constructor(descriptor: number) {
+    this.descriptor = descriptor
+  }
+
+  read(at: number, length: number): Uint8Array<ArrayBuffer> {
+    const bytes = new Uint8Array(length)
+    let done = 0
+    while (done < length) {
+      const count = fs.readSync(this.descriptor, bytes, done, length - done, at + done)
+      if (count === 0) break
+      done += count
+    }
+    return done === length ? bytes : bytes.slice(0, done)
+  }
+
+  write(at: number, bytes: Uint8Array): void {
+    let done = 0
+    while (done < bytes.length) done += fs.writeSync(this.descriptor, bytes, done, bytes.length - done, at + done)
+  }
+
+  size(): number {
+    return fs.fstatSync(this.descriptor).size
+  }
+
+  sync(): void {
+    fs.fdatasyncSync(this.descriptor)
+  }
+
+  syncLater(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      fs.fdatasync(this.descriptor, (error) => (error === null ? resolve() : reject(error)))
+    })
+  }
+
+  close(): void {
+    fs.closeSync(this.descriptor)
+  }
+}
+
+export const nodeDisk: Disk = {
+  list(directory) {
+    try {
+      return fs.readdirSync(directory)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+      throw error
+    }
+  },
+  makeDirectory(directory) {
+    const made = fs.mkdirSync(directory, { recursive: true, mode: 0o700 })
+    // The new name must survive a power cut as well as what will be in it.
+    if (made !== undefined) nodeDisk.syncDirectory(path.dirname(made))
+  },
+  open(file, access) {
+    try {
+      return new NodeFile(fs.openSync(file, (access === 'read' ? O_RDONLY : O_RDWR) | O_NOFOLLOW))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+      throw error
+    }
+  },
+  create(file) {
+    return new NodeFile(fs.openSync(file, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600))
+  },
+  rename: fs.renameSync,
+  remove: fs.unlinkSync,
+  syncDirectory(directory) {
+    const descriptor = fs.openSync(directory, O_RDONLY)
+    try {
+      fs.fsyncSync(descriptor)
+    } finally {
+      fs.closeSync(descriptor)
+    }
+  },
+}

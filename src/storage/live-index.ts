@@ -1,0 +1,175 @@
+/**
+ * The index of one segment, derived from its batches: where each record of each topic stands.
+ *
+ * It is caught up step by step as the segment grows. Readers use it for segments that have no footer yet, the reaper to
+ * write the footer, recovery to know how far every topic has come: one algorithm, so that they cannot disagree.
+ */
+
+import { crc32 } from 'node:zlib'
+import { type BatchHeader, batchFlag, batchHeaderBytes } from '../format/batch-layout.js'
+import {
+  declareFixedBytes,
+  flagsOf,
+  frameFlag,
+  frameHeaderBytes,
+  frameKind,
+  frameWord,
+  kindOf,
+  noKey,
+  offsetOf,
+} from '../format/frame-layout.js'
+import { joinWords } from '../format/numbers.js'
+import { entryWord, segmentHeaderBytes } from '../format/segment-layout.js'
+import { alignUp, chunkBytes } from '../limits.js'
+import type { Window } from '../memory/memory.js'
+import { findNextBatch, scanBatches } from './batch-scan.js'
+
+const { perEntry } = entryWord
+
+/** The records of one topic in one segment. */
+export class TopicEntries {
+  readonly topic: number
+  name: string
+  /** First readable offset that the segment's latest declaration states. */
+  readable: number
+  firstOffset: number
+  count = 0
+  words = new Uint32Array(4 * perEntry)
+
+  constructor(topic: number, firstOffset: number) {
+    this.topic = topic
+    this.firstOffset = firstOffset
+    this.name = ''
+    this.readable = 0
+  }
+
+  add(offset: number, batch: number, frame: number, length: number, tag: number): void {
+    // Offsets between are lost to damage: their entries stay zero.
+    const at = (offset - this.firstOffset) * perEntry
+    if (at + perEntry > this.words.length) this.#grow(at + perEntry)
+    this.words[at] = batch
+    this.words[at + 1] = frame
+    this.words[at + 2] = length
+    this.words[at + 3] = tag
+    this.count = offset - this.firstOffset + 1
+  }
+
+  #grow(needed: number): void {
+    const grown = new Uint32Array(Math.max(needed, this.words.length * 2))
+    grown.set(this.words)
+    this.words = grown
+  }
+}
+
+/** A range of a segment that holds no valid batch although valid ones follow, or should. */
+export interface DamagedRange {
+  from: number
+  to: number
+}
+
+export class LiveIndex {
+  readonly topics = new Map<number, TopicEntries>()
+  readonly damages: DamagedRange[] = []
+  records = 0
+  nameBytes = 0
+  firstTime = 0
+  lastTime = 0
+  lastEpoch = 0
+  isSealed = false
+  /** Relative position up to which the segment is indexed: the end of the last valid batch. */
+  end = segmentHeaderBytes
+  /** The same without the batches of an atomic group whose last batch has not been seen. */
+  groupEnd = segmentHeaderBytes
+  readonly #base: number
+  readonly #segmentBytes: number
+
+  constructor(base: number, segmentBytes: number) {
+    this.#base = base
+    this.#segmentBytes = segmentBytes
+  }
+
+  /**
+   * Indexes everything valid up to `to` (relative).
+   * @param resync go on behind damage: for segments known to hold later data. Without it the walk stops in front of
+   *   the first bad batch.
+   * @returns true if it stopped in front of bytes that are no valid batch
+   */
+  catchUp(window: Window, to: number, resync: boolean): boolean {
+    let want = chunkBytes
+    while (this.end < to && !this.isSealed) {
+      const bytes = window.read(this.end, Math.min(want, to - this.end))
+      const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2)
+      const start = this.end
+      want = chunkBytes
+      const result = scanBatches(bytes, this.#base + start, to - start, (header, at) =>
+        this.#addBatch(words, bytes, header, at, start),
+      )
+      this.end = start + result.end
+      if (result.stop === 'partial') want = Math.max(result.needed, chunkBytes)
+      if (result.stop !== 'bad') continue
+      if (!resync) return true
+      const next = findNextBatch((at, length) => window.read(at, length), this.#base, this.end + 8, to)
+      this.damages.push({ from: this.end, to: next < 0 ? to : next })
+      if (next < 0) return true
+      this.end = next
+    }
+    return false
+  }
+
+  #addBatch(words: Uint32Array, bytes: Uint8Array, header: BatchHeader, at: number, start: number): void {
+    if (this.firstTime === 0) this.firstTime = header.time
+    this.lastTime = header.time
+    this.lastEpoch = header.epoch
+    const batch = start + at
+    const end = at + header.bytes
+    let last: TopicEntries | undefined
+    for (let frame = at + batchHeaderBytes; frame + frameHeaderBytes <= end; ) {
+      const word = frame >>> 2
+      const length = words[word + frameWord.length]
+      const size = alignUp(frameHeaderBytes + length)
+      if (length > header.bytes || frame + size > end) break
+      const tail = words[word + frameWord.tail]
+      const topic = words[word + frameWord.topic]
+      const offset = offsetOf(words[word + frameWord.offsetLow], tail)
+      if (kindOf(tail) === frameKind.declare) {
+        this.#declare(topic, offset, bytes, frame + frameHeaderBytes, length, words)
+      } else {
+        if (last === undefined || last.topic !== topic) last = this.#topic(topic, offset)
+        if (offset >= last.firstOffset && offset - last.firstOffset < this.#segmentBytes / frameHeaderBytes) {
+          const tag = (flagsOf(tail) & frameFlag.extended) === 0 ? 0 : keyTag(bytes, words, frame)
+          last.add(offset, batch, start + frame, length, tag)
+          this.records += 1
+        }
+      }
+      frame += size
+    }
+    if ((header.flags & batchFlag.seal) !== 0) this.isSealed = true
+    if ((header.flags & batchFlag.continues) === 0) this.groupEnd = start + end
+  }
+
+  #declare(topic: number, offset: number, bytes: Uint8Array, at: number, length: number, words: Uint32Array): void {
+    const entries = this.#topic(topic, offset)
+    entries.readable = joinWords(words[at >>> 2], words[(at >>> 2) + 1])
+    if (entries.name !== '') return
+    entries.name = Buffer.from(bytes.subarray(at + declareFixedBytes, at + length)).toString('latin1')
+    this.nameBytes += entries.name.length
+  }
+
+  #topic(topic: number, offset: number): TopicEntries {
+    let entries = this.topics.get(topic)
+    if (entries === undefined) {
+      entries = new TopicEntries(topic, offset)
+      this.topics.set(topic, entries)
+    }
+    return entries
+  }
+}
+
+/** A 32-bit tag of a record's key, 0 without one: lets a search by key skip records without reading them. */
+function keyTag(bytes: Uint8Array, words: Uint32Array, frame: number): number {
+  const extension = frame + frameHeaderBytes
+  const keyBytes = words[extension >>> 2]
+  if (keyBytes === noKey) return 0
+  const key = bytes.subarray(extension + 8, extension + 8 + keyBytes)
+  return crc32(key) | 1
+}

@@ -1,0 +1,425 @@
+/**
+ * Appending to the log: runs of frames become batches at the end of the active segment.
+ *
+ * One run is walked once (offsets are stamped in place), copied once, and checksummed where it lands. A batch is
+ * visible to nobody until the caller publishes `position`, so a refused batch is simply written over.
+ */
+import { assert } from '../errors.js'
+import { batchFlag, batchHeaderBytes, mixedTopics, writeBatchHeader } from '../format/batch-layout.js'
+import {
+  declareFixedBytes,
+  frameBytes,
+  frameFlag,
+  frameHeaderBytes,
+  frameKind,
+  frameWord,
+  kindOf,
+  tailWord,
+} from '../format/frame-layout.js'
+import { highWord, joinWords, lowWord } from '../format/numbers.js'
+import {
+  directoryRowBytes,
+  entryBytes,
+  groupCost,
+  indexBytes,
+  segmentHeaderBytes,
+  segmentRoom,
+} from '../format/segment-layout.js'
+import { alignmentBytes, maxBatchBytes } from '../limits.js'
+import type { Window } from '../memory/memory.js'
+import type { SegmentFiles } from './segment-files.js'
+import type { SegmentWindows } from './segment-windows.js'
+import type { TailState, TopicState } from './topic-state.js'
+
+const noTopic = -1
+const continuesBit = frameFlag.continues << 24
+
+/** A run of frames in memory that the tail may stamp. */
+export interface FrameRun {
+  bytes: Uint8Array
+  words: Uint32Array
+}
+
+export class LogTail {
+  readonly #files: SegmentFiles
+  readonly #windows: SegmentWindows
+  readonly #epoch: number
+  readonly #now: () => number
+
+  #segment: number
+  #relative: number
+  #records: number
+  #topicsHere: number
+  #nameBytes: number
+  #time: number
+
+  // Per topic id, grown on demand.
+  #next = new Float64Array(64)
+  #first = new Float64Array(64)
+  #declaredIn = new Int32Array(64).fill(-1)
+  #touchedBy = new Int32Array(64)
+  readonly #names: string[] = []
+  #batchSerial = 0
+
+  /** Topics whose next or first offset changed since the last {@link takeTouched}. */
+  #touched: number[] = []
+  /** Topics that the batch being built declares, and where each stood before it. */
+  readonly #undeclared: { id: number; next: number }[] = []
+  #wordsOf: Uint8Array | undefined
+  #words: Uint32Array = new Uint32Array(0)
+
+  recordCount = 0
+  recordBytes = 0
+  batchCount = 0
+
+  constructor(
+    files: SegmentFiles,
+    windows: SegmentWindows,
+    tail: TailState,
+    topics: readonly TopicState[],
+    epoch: number,
+    now: () => number,
+  ) {
+    this.#files = files
+    this.#windows = windows
+    this.#epoch = epoch
+    this.#now = now
+    this.#segment = tail.segment
+    this.#relative = tail.relative
+    this.#records = tail.records
+    this.#topicsHere = tail.topics
+    this.#nameBytes = tail.nameBytes
+    this.#time = tail.time
+    for (const topic of topics) {
+      this.#makeRoom(topic.id)
+      this.#next[topic.id] = topic.next
+      this.#first[topic.id] = topic.first
+      this.#declaredIn[topic.id] = topic.declaredIn
+      this.#names[topic.id] = topic.name
+    }
+  }
+
+  get segment(): number {
+    return this.#segment
+  }
+
+  /** Absolute position behind the last batch. */
+  get position(): number {
+    return this.#files.base(this.#segment) + this.#relative
+  }
+
+  get relative(): number {
+    return this.#relative
+  }
+
+  get time(): number {
+    return this.#time
+  }
+
+  next(topic: number): number {
+    return this.#next[topic]
+  }
+
+  first(topic: number): number {
+    return this.#first[topic]
+  }
+
+  takeTouched(): number[] {
+    const touched = this.#touched
+    this.#touched = []
+    this.#batchSerial += 1
+    return touched
+  }
+
+  /**
+   * Writes one batch from the frames at `[from, to)` of the run.
+   * @param isGroup the frames are one atomic group (of which earlier batches may be written already); otherwise the
+   *   batch ends in front of the first frame that begins one
+   * @returns the bytes taken: less than asked for where a batch is full or a frame is of a kind that only the ring
+   *   knows; 0 where the segment has no room for the first frame ({@link roll} first)
+   * @throws the error of the write, with the tail as it was before
+   */
+  append(run: FrameRun, from: number, to: number, isGroup: boolean): number {
+    const { words } = run
+    const serial = this.#batchSerial
+    const room = this.#room()
+    let at = from
+    let spent = batchHeaderBytes
+    let records = 0
+    let recordBytes = 0
+    let topic = noTopic
+    let last = noTopic
+    let declaredBytes = 0
+    let tailFlags = 0
+    const undeclared = this.#undeclared
+    undeclared.length = 0
+
+    while (at < to) {
+      const word = at >>> 2
+      const length = words[word + frameWord.length]
+      const size = frameBytes(length)
+      const tail = words[word + frameWord.tail]
+      const kind = kindOf(tail)
+      if (kind !== frameKind.data && kind !== frameKind.declare) break
+      if (!isGroup && (tail & continuesBit) !== 0) break
+      if (spent > batchHeaderBytes && spent + size > maxBatchBytes) break
+      const id = words[word + frameWord.topic]
+      let cost = size
+      if (kind === frameKind.data) {
+        cost += entryBytes
+        if (id !== last && this.#declaredIn[id] !== this.#segment) {
+          const declaration = this.#declarationBytes(id)
+          if (spent + cost + declaration + this.#rowBytes(id) > room) break
+          // The declaration states where the topic stands before this batch, so it is noted before the first stamp.
+          undeclared.push({ id, next: this.#next[id] })
+          this.#declaredIn[id] = this.#segment
+          declaredBytes += declaration
+          spent += declaration + this.#rowBytes(id)
+        }
+      } else {
+        if (id >= this.#next.length) this.#makeRoom(id)
+        cost += this.#declaredIn[id] === this.#segment ? 0 : directoryRowBytes + length + alignmentBytes
+      }
+      if (spent + cost > room) break
+      spent += cost
+
+      if (kind === frameKind.data) {
+        const offset = this.#next[id]
+        words[word + frameWord.offsetLow] = offset
+        words[word + frameWord.tail] = ((offset / 4294967296) & 0xffff) | (tail & 0xffff0000)
+        this.#next[id] = offset + 1
+        records += 1
+        recordBytes += length
+        if (id !== last) {
+          topic = topic === noTopic || topic === id ? id : mixedTopics
+          last = id
+          if (this.#touchedBy[id] !== serial + 1) this.#touch(id)
+        }
+      } else {
+        this.#takeDeclaration(run, at, length, id)
+      }
+      tailFlags = tail >>> 24
+      at += size
+    }
+    if (at === from) return 0
+
+    try {
+      this.#write(run, from, at, declaredBytes, records, topic === noTopic ? mixedTopics : topic, tailFlags)
+    } catch (error) {
+      this.#unstamp(run, from, at)
+      for (const { id } of undeclared) this.#declaredIn[id] = -1
+      throw error
+    }
+    for (const { id } of undeclared) this.#countTopic(id)
+    this.#records += records
+    this.recordCount += records
+    this.recordBytes += recordBytes
+    return at - from
+  }
+
+  /** True if the whole group fits the rest of the active segment. */
+  fits(bytes: number, records: number): boolean {
+    return groupCost(bytes, records) <= this.#room()
+  }
+
+  /**
+   * Seals the active segment and goes on in the next, which must be prepared.
+   * The caller publishes the position as after an append.
+   */
+  roll(): void {
+    const at = this.#relative
+    const pinned = this.#windows.acquire(this.#segment)
+    try {
+      this.#seal(pinned.window, at)
+    } finally {
+      this.#windows.release(this.#segment)
+    }
+    this.#segment += 1
+    this.#relative = segmentHeaderBytes
+    this.#records = 0
+    this.#topicsHere = 0
+    this.#nameBytes = 0
+  }
+
+  /** Maps the next segment ahead of its use, so that its pages can be faulted in by somebody else. */
+  openNext(): void {
+    this.#windows.acquire(this.#segment + 1)
+    this.#windows.release(this.#segment + 1)
+  }
+
+  /**
+   * Declares anew every topic whose only declaration is in a segment below `segment`, which is about to be deleted.
+   * @returns false where the active segment has no room ({@link roll} first, then call again)
+   */
+  redeclareBelow(segment: number): boolean {
+    const due = this.#undeclared
+    due.length = 0
+    let bytes = 0
+    for (let id = 0; id < this.#names.length; id++) {
+      if (this.#names[id] === undefined || this.#declaredIn[id] < 0 || this.#declaredIn[id] >= segment) continue
+      const cost = this.#declarationBytes(id) + this.#rowBytes(id)
+      if (batchHeaderBytes + bytes + cost > this.#room()) {
+        if (due.length === 0) return false
+        break
+      }
+      bytes += cost
+      due.push({ id, next: this.#next[id] })
+      if (bytes > maxBatchBytes) break
+    }
+    if (due.length === 0) return true
+    const declaredBytes = due.reduce((sum, { id }) => sum + this.#declarationBytes(id), 0)
+    this.#write({ bytes: new Uint8Array(0), words: new Uint32Array(0) }, 0, 0, declaredBytes, 0, mixedTopics, 0)
+    for (const { id } of due) {
+      this.#declaredIn[id] = this.#segment
+      this.#countTopic(id)
+    }
+    return this.redeclareBelow(segment)
+  }
+
+  /** Bytes that the active segment can still take, beyond what its seal and index will need. */
+  #room(): number {
+    const index = indexBytes(this.#records, this.#topicsHere, this.#nameBytes)
+    return segmentRoom(this.#files.segmentBytes, this.#relative, index)
+  }
+
+  #write(
+    run: FrameRun,
+    from: number,
+    to: number,
+    declaredBytes: number,
+    records: number,
+    topic: number,
+    tailFlags: number,
+  ): void {
+    const bytes = batchHeaderBytes + declaredBytes + (to - from)
+    const pinned = this.#windows.acquire(this.#segment)
+    try {
+      const { window } = pinned
+      const at = window.place(this.#relative, bytes)
+      const target = window.bytes
+      const words = this.#wordsFor(target)
+      let body = at + batchHeaderBytes
+      for (const { id, next } of this.#undeclared) body = this.#putDeclaration(target, words, body, id, next)
+      if (to > from) target.set(run.bytes.subarray(from, to), body)
+      this.#time = Math.max(this.#time, this.#now())
+      const flags = (tailFlags & frameFlag.continues) !== 0 ? batchFlag.continues : 0
+      writeBatchHeader(target, words, at, bytes, records, this.position, this.#time, this.#epoch, topic, flags)
+      window.commit(this.#relative, bytes)
+    } finally {
+      this.#windows.release(this.#segment)
+    }
+    this.#relative += bytes
+    this.batchCount += 1
+  }
+
+  #seal(window: Window, relative: number): void {
+    const at = window.place(relative, batchHeaderBytes)
+    const target = window.bytes
+    this.#time = Math.max(this.#time, this.#now())
+    const { position } = this
+    const words = this.#wordsFor(target)
+    writeBatchHeader(
+      target,
+      words,
+      at,
+      batchHeaderBytes,
+      0,
+      position,
+      this.#time,
+      this.#epoch,
+      mixedTopics,
+      batchFlag.seal,
+    )
+    window.commit(relative, batchHeaderBytes)
+  }
+
+  #wordsFor(target: Uint8Array): Uint32Array {
+    if (this.#wordsOf !== target) {
+      this.#wordsOf = target
+      this.#words = new Uint32Array(target.buffer, target.byteOffset, target.byteLength >>> 2)
+    }
+    return this.#words
+  }
+
+  #declarationBytes(id: number): number {
+    return frameBytes(declareFixedBytes + this.#names[id].length)
+  }
+
+  #rowBytes(id: number): number {
+    return directoryRowBytes + this.#names[id].length + alignmentBytes
+  }
+
+  #putDeclaration(target: Uint8Array, words: Uint32Array, at: number, id: number, next: number): number {
+    const name = this.#names[id]
+    const word = at >>> 2
+    words[word + frameWord.length] = declareFixedBytes + name.length
+    words[word + frameWord.topic] = id
+    words[word + frameWord.offsetLow] = lowWord(next)
+    words[word + frameWord.tail] = tailWord(highWord(next), frameKind.declare, 0)
+    words[word + 4] = lowWord(this.#first[id])
+    words[word + 5] = highWord(this.#first[id])
+    const end = at + this.#declarationBytes(id)
+    const nameAt = at + frameHeaderBytes + declareFixedBytes
+    target.fill(0, nameAt, end)
+    for (let index = 0; index < name.length; index++) target[nameAt + index] = name.charCodeAt(index)
+    return end
+  }
+
+  /** A declaration that came through the ring: a new topic, or a trim. */
+  #takeDeclaration(run: FrameRun, at: number, length: number, id: number): void {
+    const word = at >>> 2
+    const payload = (at + frameHeaderBytes) >>> 2
+    if (this.#names[id] === undefined) {
+      const nameAt = at + frameHeaderBytes + declareFixedBytes
+      this.#names[id] = String.fromCharCode(...run.bytes.subarray(nameAt, at + frameHeaderBytes + length))
+    }
+    const wanted = joinWords(run.words[payload], run.words[payload + 1])
+    const first = Math.min(Math.max(this.#first[id], wanted), this.#next[id])
+    this.#first[id] = first
+    run.words[payload] = lowWord(first)
+    run.words[payload + 1] = highWord(first)
+    const tail = run.words[word + frameWord.tail]
+    run.words[word + frameWord.offsetLow] = lowWord(this.#next[id])
+    run.words[word + frameWord.tail] = tailWord(highWord(this.#next[id]), frameKind.declare, tail >>> 24)
+    if (this.#declaredIn[id] !== this.#segment) {
+      this.#declaredIn[id] = this.#segment
+      this.#countTopic(id)
+    }
+    if (this.#touchedBy[id] !== this.#batchSerial + 1) this.#touch(id)
+  }
+
+  /** The index of the active segment will have a row more. */
+  #countTopic(id: number): void {
+    this.#topicsHere += 1
+    this.#nameBytes += this.#names[id].length
+  }
+
+  #touch(id: number): void {
+    this.#touchedBy[id] = this.#batchSerial + 1
+    this.#touched.push(id)
+  }
+
+  /** Takes the offsets of a batch that could not be written back. */
+  #unstamp(run: FrameRun, from: number, to: number): void {
+    for (let at = from; at < to; at += frameBytes(run.words[(at >>> 2) + frameWord.length])) {
+      const word = at >>> 2
+      if (kindOf(run.words[word + frameWord.tail]) === frameKind.data)
+        this.#next[run.words[word + frameWord.topic]] -= 1
+    }
+  }
+
+  #makeRoom(id: number): void {
+    if (id < this.#next.length) return
+    let size = this.#next.length
+    while (size <= id) size *= 2
+    const grow = <A extends Float64Array | Int32Array>(from: A, to: A): A => {
+      to.set(from as never)
+      return to
+    }
+    this.#next = grow(this.#next, new Float64Array(size))
+    this.#first = grow(this.#first, new Float64Array(size))
+    this.#declaredIn = grow(this.#declaredIn, new Int32Array(size).fill(-1))
+    this.#touchedBy = grow(this.#touchedBy, new Int32Array(size))
+    assert(id < size, 'a topic id has a row')
+  }
+}

@@ -1,0 +1,295 @@
+/**
+ * Opening a log: how far it goes, what it holds, what a crash left behind.
+ *
+ * Segments with a valid footer are believed: the footer was written after their data was durable. All others, which
+ * the writer keeps few, are walked batch by batch. The end of the log is the end of the last valid batch of a complete group.
+ * What stands behind it decides what a bad batch means:
+ *
+ * - nothing valid behind it, at or past the durable position: a torn tail, cut off (zeroed and flushed);
+ * - before the durable position: damage; the log goes on behind it, and reads of the range report it;
+ * - past the durable position with valid batches behind it: damage if the page cache has survived (same boot) and the place
+ *   does not look like pages that were never written; otherwise a power cut that stored later pages and not
+ *   earlier ones, and the log is cut there, so that it stays a gap-free prefix.
+ */
+import type { ControlRecord } from '../format/control-layout.js'
+import { segmentHeaderBytes } from '../format/segment-layout.js'
+import type { Memory, Window } from '../memory/memory.js'
+import { findNextBatch } from './batch-scan.js'
+import type { Disk } from './disk.js'
+import { type DamagedRange, LiveIndex } from './live-index.js'
+import { readSealedSegment } from './sealed-index.js'
+import type { SegmentFiles } from './segment-files.js'
+import type { TailState, TopicState } from './topic-state.js'
+
+export interface Recovered {
+  topics: TopicState[]
+  tail: TailState
+  published: number
+  durable: number
+  trim: number
+  /** Highest epoch seen in any segment walked. */
+  epoch: number
+  /** Segments below have footers. */
+  indexed: number
+  /** Absolute ranges that hold damage. */
+  damages: { from: number; to: number }[]
+  /** Bytes of torn batches cut off the end. */
+  tornBytes: number
+  /** Prepared segments behind the tail that can be used. */
+  prepared: number
+}
+
+export interface RecoveryOptions {
+  disk: Disk
+  /** Opens windows for reading; plain files do. */
+  memory: Memory
+  files: SegmentFiles
+  control: ControlRecord | undefined
+  bootId: string
+  /** False: look only; nothing on disk is changed. */
+  mayRepair: boolean
+}
+
+const sectorBytes = 512
+const zeroSector = new Uint8Array(sectorBytes)
+
+export function recover(options: RecoveryOptions): Recovered {
+  return new Recovery(options).run()
+}
+
+class Recovery {
+  readonly #options: RecoveryOptions
+  readonly #topics = new Map<number, TopicState>()
+  readonly #damages: { from: number; to: number }[] = []
+  readonly #durable: number
+  #epoch: number
+  #time: number
+  #tornBytes = 0
+
+  constructor(options: RecoveryOptions) {
+    this.#options = options
+    this.#durable = options.control?.durable ?? 0
+    this.#epoch = options.control?.epoch ?? 0
+    this.#time = options.control?.time ?? 0
+  }
+
+  run(): Recovered {
+    const { files, control, mayRepair } = this.#options
+    if (mayRepair) files.removeUnfinished()
+    const all = files.list()
+    const trimSegment = files.segmentOf(control?.trim ?? files.base(all[0] ?? 0))
+    const segments = all.filter((segment) => segment >= trimSegment)
+    // A crash came between the durable trim position and the removal of the files below it.
+    if (mayRepair) for (const segment of all) if (segment < trimSegment) files.remove(segment)
+
+    const durableSegment = files.segmentOf(Math.max(0, this.#durable - 1))
+    let tail: TailState | undefined
+    let indexed = trimSegment
+    let isFooted = true
+    for (let segment = trimSegment; segment <= Math.max(durableSegment, segments.at(-1) ?? trimSegment); segment++) {
+      const found = this.#visit(segment, segments)
+      if (found === 'footer') {
+        if (isFooted) indexed = segment + 1
+        tail = this.#startOf(segment + 1)
+        continue
+      }
+      isFooted = false
+      if (found === 'sealed' || found === 'damaged') {
+        tail = this.#startOf(segment + 1)
+        continue
+      }
+      tail = found
+      break
+    }
+    tail ??= this.#startOf(trimSegment)
+    const published = files.base(tail.segment) + tail.relative
+    const prepared = this.#keepPrepared(tail.segment, segments)
+    return {
+      topics: [...this.#topics.values()].sort((a, b) => a.id - b.id),
+      tail,
+      published,
+      durable: Math.min(this.#durable, published),
+      trim: files.base(trimSegment),
+      epoch: this.#epoch,
+      indexed: files.base(indexed),
+      damages: this.#damages,
+      tornBytes: this.#tornBytes,
+      prepared,
+    }
+  }
+
+  #startOf(segment: number): TailState {
+    return { segment, relative: segmentHeaderBytes, records: 0, topics: 0, nameBytes: 0, time: this.#time }
+  }
+
+  #visit(segment: number, segments: readonly number[]): 'footer' | 'sealed' | 'damaged' | TailState {
+    const { disk, files, memory } = this.#options
+    const base = files.base(segment)
+    const isNeeded = this.#durable > base + segmentHeaderBytes || this.#hasDataBehind(segment, segments)
+    if (!files.isWhole(segment)) {
+      if (!isNeeded) return this.#startOf(segment)
+      this.#damages.push({ from: base, to: files.base(segment + 1) })
+      return 'damaged'
+    }
+    const file = disk.open(files.path(segment), 'read')
+    const sealed =
+      file === undefined
+        ? undefined
+        : readSealedSegment((at, length) => file.read(at, length), base, files.segmentBytes)
+    file?.close()
+    if (sealed !== undefined) {
+      for (const row of sealed.rows) {
+        this.#merge(row.topic, row.name, row.firstOffset + row.count, row.readable, segment)
+      }
+      this.#time = Math.max(this.#time, sealed.footer.lastTime)
+      return 'footer'
+    }
+    const window = memory.open(files.path(segment), files.segmentBytes, 'read')
+    try {
+      return this.#walk(segment, window, segments)
+    } finally {
+      window.close()
+    }
+  }
+
+  #walk(segment: number, window: Window, segments: readonly number[]): 'sealed' | 'damaged' | TailState {
+    const { files, mayRepair, control } = this.#options
+    const base = files.base(segment)
+    const { segmentBytes } = files
+    const durable = Math.min(this.#durable - base, segmentBytes)
+    const index = new LiveIndex(base, segmentBytes)
+    // Nothing can be wrong before the durable position but damage: read on behind it.
+    if (durable > segmentHeaderBytes) index.catchUp(window, durable, true)
+    if (!index.isSealed) index.catchUp(window, segmentBytes, false)
+    const isEnd = control?.isClean === true && control.published === base + index.end
+    if (!index.isSealed && !isEnd && this.#isDamage(segment, index, window, segments)) {
+      index.catchUp(window, segmentBytes, true)
+      const last = index.damages.at(-1)
+      // Behind the last valid batch of an unsealed segment there is nothing: that is no damage unless the log goes on.
+      if (!index.isSealed && last?.to === segmentBytes && !this.#hasDataBehind(segment, segments)) {
+        index.damages.pop()
+        if (durable > last.from) index.damages.push({ from: last.from, to: durable })
+      }
+    }
+    this.#absorb(segment, index)
+    for (const { from, to } of index.damages) this.#damages.push({ from: base + from, to: base + to })
+    if (index.isSealed) return 'sealed'
+    if (this.#hasDataBehind(segment, segments) && index.damages.length > 0) return 'damaged'
+    const relative = Math.max(index.groupEnd, durable)
+    if (mayRepair && !isEnd) this.#cut(segment, relative, window)
+    return {
+      segment,
+      relative,
+      records: index.records,
+      topics: index.topics.size,
+      nameBytes: index.nameBytes,
+      time: this.#time,
+    }
+  }
+
+  /** Decides about bytes behind the last valid batch that are no batch. */
+  #isDamage(segment: number, index: LiveIndex, window: Window, segments: readonly number[]): boolean {
+    const { files, control, bootId } = this.#options
+    const base = files.base(segment)
+    if (index.end < this.#durable - base) return true
+    const read = (at: number, length: number) => window.read(at, length)
+    const hasValidBehind =
+      this.#hasDataBehind(segment, segments) || findNextBatch(read, base, index.end, files.segmentBytes) >= 0
+    if (!hasValidBehind) return false
+    const isSameBoot = control !== undefined && control.bootId === bootId && /[1-9a-f]/.test(bootId)
+    return isSameBoot && !looksUnwritten(window.read(index.end, Math.min(65536, files.segmentBytes - index.end)))
+  }
+
+  /** True if a later segment begins with a valid batch (or carries a footer). */
+  #hasDataBehind(segment: number, segments: readonly number[]): boolean {
+    const { disk, files } = this.#options
+    return segments.some((later) => {
+      if (later <= segment) return false
+      const file = disk.open(files.path(later), 'read')
+      if (file === undefined) return false
+      try {
+        const read = (at: number, length: number) => file.read(at, length)
+        const to = Math.min(file.size(), segmentHeaderBytes + 4096)
+        return (
+          findNextBatch(read, files.base(later), segmentHeaderBytes, to) >= 0 ||
+          readSealedSegment(read, files.base(later), files.segmentBytes) !== undefined
+        )
+      } finally {
+        file.close()
+      }
+    })
+  }
+
+  #absorb(segment: number, index: LiveIndex): void {
+    for (const { topic, name, firstOffset, count, readable } of index.topics.values()) {
+      this.#merge(topic, name, firstOffset + count, readable, segment)
+    }
+    this.#epoch = Math.max(this.#epoch, index.lastEpoch)
+    this.#time = Math.max(this.#time, index.lastTime)
+  }
+
+  #merge(id: number, name: string, next: number, first: number, segment: number): void {
+    const known = this.#topics.get(id)
+    if (known === undefined) {
+      this.#topics.set(id, { id, name, next, first, declaredIn: segment })
+      return
+    }
+    if (known.name === '') known.name = name
+    known.next = Math.max(known.next, next)
+    known.first = Math.max(known.first, first)
+    known.declaredIn = segment
+  }
+
+  /**
+   * Makes everything behind the end read as zeros again, and flushes that before anything is appended: otherwise the
+   * remains of a torn batch could complete a later one.
+   */
+  #cut(segment: number, relative: number, window: Window): void {
+    const { disk, files } = this.#options
+    const stepBytes = 1 << 20
+    const zeros = new Uint8Array(stepBytes)
+    let file: ReturnType<Disk['open']>
+    for (let at = relative; at < files.segmentBytes; at += stepBytes) {
+      const length = Math.min(stepBytes, files.segmentBytes - at)
+      const bytes = window.read(at, length)
+      if (Buffer.compare(bytes, zeros.subarray(0, length)) === 0) continue
+      file ??= disk.open(files.path(segment), 'write')
+      file?.write(at, zeros.subarray(0, length))
+      this.#tornBytes += nonZeroSpan(bytes)
+    }
+    file?.sync()
+    file?.close()
+  }
+
+  /** Keeps whole, empty segments that follow the tail without a gap; removes the rest. */
+  #keepPrepared(tail: number, segments: readonly number[]): number {
+    const { files, mayRepair } = this.#options
+    let prepared = segments.includes(tail) && files.isWhole(tail) ? tail : tail - 1
+    for (const segment of segments) {
+      if (segment < tail) continue
+      if (segment === tail && prepared === tail) continue
+      const isUsable =
+        segment === prepared + 1 && files.isWhole(segment) && !this.#hasDataBehind(segment - 1, [segment])
+      if (isUsable) prepared = segment
+      else if (mayRepair) files.remove(segment)
+    }
+    return prepared
+  }
+}
+
+/** Pages that never reached the disk read as zeros: a whole sector of them at the place of a batch. */
+function looksUnwritten(bytes: Uint8Array): boolean {
+  const start = (sectorBytes - (bytes.byteOffset % sectorBytes)) % sectorBytes
+  for (let at = start; at + sectorBytes <= bytes.length; at += sectorBytes) {
+    if (Buffer.compare(bytes.subarray(at, at + sectorBytes), zeroSector) === 0) return true
+  }
+  return false
+}
+
+function nonZeroSpan(bytes: Uint8Array): number {
+  let end = bytes.length
+  while (end > 0 && bytes[end - 1] === 0) end -= 1
+  return end
+}
+
+export type { DamagedRange }

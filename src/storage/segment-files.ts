@@ -1,0 +1,116 @@
+/** Segment files: their names, how one comes to be and how it goes. */
+import path from 'node:path'
+import { assert } from '../errors.js'
+import {
+  decodeSegmentHeader,
+  encodeSegmentHeader,
+  formatVersion,
+  segmentHeaderBytes,
+} from '../format/segment-layout.js'
+import type { SystemCalls } from '../memory/memory.js'
+import type { Disk } from './disk.js'
+
+const nameDigits = 20
+const finishedName = /^\d{20}\.seg$/
+const unfinishedName = /^\d{20}\.seg\.new$/
+
+export class SegmentFiles {
+  readonly directory: string
+  readonly segmentBytes: number
+  readonly #disk: Disk
+
+  constructor(disk: Disk, logDirectory: string, segmentBytes: number) {
+    this.#disk = disk
+    this.directory = path.join(logDirectory, 'log')
+    this.segmentBytes = segmentBytes
+  }
+
+  /** First position of a segment: segments tile the positions without holes. */
+  base(segment: number): number {
+    return segment * this.segmentBytes
+  }
+
+  segmentOf(position: number): number {
+    return Math.floor(position / this.segmentBytes)
+  }
+
+  path(segment: number): string {
+    return path.join(this.directory, `${String(this.base(segment)).padStart(nameDigits, '0')}.seg`)
+  }
+
+  /** Indices of the segments on disk, ascending. Files that are not ours are ignored. */
+  list(): number[] {
+    const found: number[] = []
+    for (const name of this.#disk.list(this.directory)) {
+      if (!finishedName.test(name)) continue
+      const base = Number(name.slice(0, nameDigits))
+      if (base % this.segmentBytes === 0 && Number.isSafeInteger(base)) found.push(base / this.segmentBytes)
+    }
+    return found.sort((a, b) => a - b)
+  }
+
+  /** Removes what a crash left half made. Such a file has never had its final name, so nothing is lost. */
+  removeUnfinished(): void {
+    for (const name of this.#disk.list(this.directory)) {
+      if (unfinishedName.test(name)) this.#disk.remove(path.join(this.directory, name))
+    }
+  }
+
+  /**
+   * Makes an empty segment. It gets its name only when it is whole: blocks allocated (a later store into a hole of a
+   * full disk would be a SIGBUS), header written, both flushed; then the rename, then the directory.
+   * @throws the error of the call that failed; nothing is left behind then
+   */
+  create(segment: number, epoch: number, created: number, calls: SystemCalls): void {
+    const final = this.path(segment)
+    const temporary = `${final}.new`
+    const file = this.#disk.create(temporary)
+    try {
+      calls.allocate(file.descriptor, this.segmentBytes)
+      const header = {
+        version: formatVersion,
+        segmentBytes: this.segmentBytes,
+        base: this.base(segment),
+        epoch,
+        created,
+      }
+      file.write(0, encodeSegmentHeader(header))
+      file.sync()
+      assert(file.size() === this.segmentBytes, 'an allocated segment has its full size')
+      this.#disk.rename(temporary, final)
+    } catch (error) {
+      this.#disk.remove(temporary)
+      throw error
+    } finally {
+      file.close()
+    }
+    this.#disk.syncDirectory(this.directory)
+  }
+
+  /** True if the file is a segment of this log at this place, of full size. */
+  isWhole(segment: number): boolean {
+    const file = this.#disk.open(this.path(segment), 'read')
+    if (file === undefined) return false
+    try {
+      if (file.size() !== this.segmentBytes) return false
+      const header = decodeSegmentHeader(file.read(0, segmentHeaderBytes))
+      return (
+        header !== undefined &&
+        header.version === formatVersion &&
+        header.base === this.base(segment) &&
+        header.segmentBytes === this.segmentBytes
+      )
+    } finally {
+      file.close()
+    }
+  }
+
+  /** Only after the trim position behind this segment is durable. */
+  remove(segment: number): void {
+    this.#disk.remove(this.path(segment))
+  }
+
+  syncDirectory(): void {
+    this.#disk.syncDirectory(this.directory)
+  }
+}

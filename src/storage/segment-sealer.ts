@@ -1,0 +1,61 @@
+/** Writing the index, directory and footer of a sealed segment. */
+import { crc32 } from 'node:zlib'
+import { assert } from '../errors.js'
+import {
+  type DirectoryRow,
+  encodeDirectory,
+  encodeFooter,
+  entryBytes,
+  entryWord,
+  footerBytes,
+  indexBytes,
+} from '../format/segment-layout.js'
+import type { DiskFile } from './disk.js'
+import type { LiveIndex } from './live-index.js'
+
+/**
+ * Writes what `index` found behind the data of a segment and flushes it.
+ *
+ * Order: the data must be durable before this is called; entries and directory are written and flushed before the
+ * footer, which vouches for all three.
+ */
+export async function writeSegmentIndex(
+  file: DiskFile,
+  base: number,
+  segmentBytes: number,
+  index: LiveIndex,
+): Promise<void> {
+  const topics = [...index.topics.values()].sort((a, b) => a.topic - b.topic)
+  const entryCount = topics.reduce((sum, topic) => sum + topic.count, 0)
+  const entriesAt = segmentBytes - indexBytes(entryCount, topics.length, index.nameBytes)
+  assert(index.isSealed && entriesAt >= index.end, 'the writer left room for the index of the segment')
+
+  let at = entriesAt
+  let entriesCrc = 0
+  const rows: DirectoryRow[] = []
+  for (const { topic, name, count, firstOffset, readable, words } of topics) {
+    rows.push({ topic, name, count, firstOffset, readable, entriesAt: at })
+    const used = count * entryWord.perEntry
+    const bytes = new Uint8Array(words.buffer, words.byteOffset, used * 4)
+    file.write(at, bytes)
+    entriesCrc = crc32(bytes, entriesCrc)
+    at += count * entryBytes
+  }
+  const directory = encodeDirectory(rows)
+  file.write(at, directory)
+  await file.syncLater()
+  const footer = encodeFooter({
+    base,
+    dataEnd: index.end,
+    records: entryCount,
+    entriesAt,
+    directoryAt: at,
+    topics: rows.length,
+    directoryCrc: crc32(directory),
+    entriesCrc,
+    firstTime: index.firstTime,
+    lastTime: index.lastTime,
+  })
+  file.write(segmentBytes - footerBytes, footer)
+  await file.syncLater()
+}

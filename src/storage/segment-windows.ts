@@ -1,0 +1,167 @@
+/**
+ * One thread's windows onto segments, each with a slot in the shared table, pinned while it is used.
+ *
+ * A window whose mapping the reaper has retired is dropped and opened anew: to the caller a retirement is only a
+ * slower `acquire`. Between `acquire` and `release` the mapping cannot go away.
+ */
+import { threadId } from 'node:worker_threads'
+import { assert } from '../errors.js'
+import type { Memory, Window } from '../memory/memory.js'
+import type { SlotAccess, SlotTable } from '../ring/slot-table.js'
+import type { SegmentFiles } from './segment-files.js'
+
+interface Held {
+  window: Window
+  /** -1: nothing is mapped (plain files), so there is nothing to pin. */
+  slot: number
+  pins: number
+  /** Batches verified through this mapping: one bit per 64 bytes, as no two batches start in the same 64. */
+  verified: Uint32Array | undefined
+}
+
+export interface PinnedWindow {
+  readonly segment: number
+  readonly window: Window
+  /** Remembers verified batches for the lifetime of this mapping. */
+  isVerified(batch: number): boolean
+  markVerified(batch: number): void
+}
+
+export class SegmentWindows {
+  readonly #memory: Memory
+  readonly #spare: Memory
+  readonly #files: SegmentFiles
+  readonly #slots: SlotTable
+  readonly #access: SlotAccess
+  readonly #maxHeld: number
+  /** In order of use, the least recent first. */
+  readonly #held = new Map<number, Held>()
+
+  /** @param spare opens windows without mapping, for when the table of mappings is full */
+  constructor(
+    memory: Memory,
+    spare: Memory,
+    files: SegmentFiles,
+    slots: SlotTable,
+    access: SlotAccess,
+    maxHeld: number,
+  ) {
+    this.#memory = memory
+    this.#spare = spare
+    this.#files = files
+    this.#slots = slots
+    this.#access = access
+    this.#maxHeld = maxHeld
+  }
+
+  get size(): number {
+    return this.#held.size
+  }
+
+  /** @throws `SystemCallError` or an errno error if the file is gone, too short or cannot be mapped */
+  acquire(segment: number): PinnedWindow {
+    let held = this.#held.get(segment)
+    if (held !== undefined && held.slot >= 0 && !this.#slots.pin(held.slot)) {
+      this.#drop(segment, held)
+      held = undefined
+    }
+    // The map keeps the order of use: what is used goes to its end.
+    if (held === undefined) held = this.#open(segment)
+    else this.#held.delete(segment)
+    held.pins += 1
+    this.#held.set(segment, held)
+    return this.#pinned(segment, held)
+  }
+
+  release(segment: number): void {
+    const held = this.#held.get(segment)
+    assert(held !== undefined && held.pins > 0, 'a released window is pinned')
+    held.pins -= 1
+    if (held.slot >= 0) this.#slots.unpin(held.slot)
+  }
+
+  /** Runs `use` with the window pinned. No view into the window may leave it. */
+  with<R>(segment: number, use: (pinned: PinnedWindow) => R): R {
+    const pinned = this.acquire(segment)
+    try {
+      return use(pinned)
+    } finally {
+      this.release(segment)
+    }
+  }
+
+  /** Gives the address ranges of retired mappings back. The memory behind them went at retirement. */
+  dropRetired(): void {
+    for (const [segment, held] of this.#held) {
+      if (held.slot >= 0 && this.#slots.isRetired(held.slot)) this.#drop(segment, held)
+    }
+  }
+
+  /** Closes windows of segments below `segment`, which are about to be or have been deleted. */
+  dropBelow(segment: number): void {
+    for (const [index, held] of this.#held) if (index < segment && held.pins === 0) this.#drop(index, held)
+  }
+
+  /** For a thread that ends unexpectedly: takes its mappings out of the reaper's reach, without unmapping them. */
+  forgetAll(): void {
+    for (const { slot } of this.#held.values()) if (slot >= 0) this.#slots.tryWithdraw(slot)
+  }
+
+  closeAll(): void {
+    for (const [segment, held] of this.#held) {
+      assert(held.pins === 0, 'no window is in use when its thread closes')
+      this.#drop(segment, held)
+    }
+  }
+
+  /** The result is pinned in the slot table already. */
+  #open(segment: number): Held {
+    if (this.#held.size >= this.#maxHeld) this.#dropLeastRecent()
+    const { segmentBytes } = this.#files
+    const path = this.#files.path(segment)
+    const window = this.#memory.open(path, segmentBytes, this.#access)
+    if (window.address === 0) return { window, slot: -1, pins: 0, verified: undefined }
+    const row = { segment, address: window.address, byteLength: segmentBytes, owner: threadId, access: this.#access }
+    let slot = this.#slots.claim(row)
+    if (slot < 0 && this.#dropLeastRecent()) slot = this.#slots.claim(row)
+    if (slot >= 0) return { window, slot, pins: 0, verified: undefined }
+    // A mapping nobody can retire would break the promise about memory: read the file without one.
+    window.close()
+    return { window: this.#spare.open(path, segmentBytes, this.#access), slot: -1, pins: 0, verified: undefined }
+  }
+
+  #dropLeastRecent(): boolean {
+    for (const [segment, held] of this.#held) {
+      if (held.pins > 0) continue
+      this.#drop(segment, held)
+      return true
+    }
+    return false
+  }
+
+  #drop(segment: number, held: Held): void {
+    if (held.slot >= 0) {
+      assert(held.pins === 0, 'no window is dropped while it is in use')
+      // The reaper may be replacing, prefaulting or flushing the range at this moment: its hold is short.
+      while (!this.#slots.tryWithdraw(held.slot)) this.#slots.pauseBriefly()
+    }
+    held.window.close()
+    if (held.slot >= 0) this.#slots.release(held.slot)
+    this.#held.delete(segment)
+  }
+
+  #pinned(segment: number, held: Held): PinnedWindow {
+    const { segmentBytes } = this.#files
+    return {
+      segment,
+      window: held.window,
+      isVerified(batch) {
+        return held.verified !== undefined && (held.verified[batch >>> 11] & (1 << ((batch >>> 6) & 31))) !== 0
+      },
+      markVerified(batch) {
+        held.verified ??= new Uint32Array((segmentBytes >>> 11) + 1)
+        held.verified[batch >>> 11] |= 1 << ((batch >>> 6) & 31)
+      },
+    }
+  }
+}

@@ -1,0 +1,397 @@
+/**
+ * Reading a topic: bounded chunks of verified batches, copied out of the log under a pin.
+ *
+ * A chunk is a row of batches (header and frames, as in the log) from which the frames of other topics have been
+ * removed; each header states the bytes and the count of what is left. Where a topic is dense, segments are read in order;
+ * where it is sparse, the index leads from record to record.
+ */
+import { BookendError } from '../errors.js'
+import {
+  type BatchHeader,
+  batchField,
+  batchHeaderBytes,
+  bodyMatches,
+  mixedTopics,
+  readBatchHeader,
+  shrinkBatchCopy,
+} from '../format/batch-layout.js'
+import { frameHeaderBytes, frameKind, frameWord, kindOf, offsetOf } from '../format/frame-layout.js'
+import { segmentHeaderBytes } from '../format/segment-layout.js'
+import { alignUp, chunkBytes } from '../limits.js'
+import { SystemCallError } from '../memory/memory.js'
+import { findNextBatch, scanBatches } from './batch-scan.js'
+import type { Catalog, LogBounds, Place } from './catalog.js'
+import type { SegmentFiles } from './segment-files.js'
+import type { PinnedWindow, SegmentWindows } from './segment-windows.js'
+
+export interface ReadRequest {
+  topic: number
+  /** First record wanted; must be at or above the topic's first readable offset. */
+  offset: number
+  /** End of the range, exclusive; at most the topic's next offset. */
+  to: number
+  /** Where the last chunk of the same reader ended, if there was one. */
+  resume?: Resume
+}
+
+/** Opaque to the caller: goes back with the next request. */
+export interface Resume {
+  position: number
+  isSparse: boolean
+}
+
+export interface Chunk {
+  /** Batches back to back; the first may begin with records below the offset asked for. */
+  bytes: Uint8Array<ArrayBuffer>
+  /** Offset behind the last record in the chunk. */
+  next: number
+  resume: Resume
+}
+
+/** Below this share of a chunk a topic counts as sparse, and the index is used instead of reading everything. */
+const sparseShare = 1 / 8
+const recordsPerSparseChunk = 1024
+
+export class TopicReader {
+  readonly #files: SegmentFiles
+  readonly #windows: SegmentWindows
+  readonly #catalog: Catalog
+  readonly #bounds: LogBounds
+  #scratch = new Uint8Array(chunkBytes)
+
+  constructor(files: SegmentFiles, windows: SegmentWindows, catalog: Catalog, bounds: LogBounds) {
+    this.#files = files
+    this.#windows = windows
+    this.#catalog = catalog
+    this.#bounds = bounds
+  }
+
+  /**
+   * The next chunk from `request.offset` on; holds at least one record of the range.
+   * @throws `BOOKEND_CORRUPT` if the record at `request.offset` cannot be read
+   */
+  read(request: ReadRequest): Chunk {
+    return request.resume?.isSparse ? this.#readSparse(request) : this.#readDense(request, undefined)
+  }
+
+  /**
+   * Like {@link read}, into memory that the next call overwrites: for loops that are done with a chunk before they ask for the
+   * next.
+   */
+  readBorrowed(request: ReadRequest): Chunk {
+    return request.resume?.isSparse ? this.#readSparse(request) : this.#readDense(request, this.#scratch)
+  }
+
+  /** One batch, thinned to the single record wanted; undefined if no segment knows the record. */
+  readOne(topic: number, offset: number): Uint8Array<ArrayBuffer> | undefined {
+    const place = this.#catalog.locate(topic, offset)
+    if (place === undefined) return undefined
+    return this.#recordAt(topic, offset, place)
+  }
+
+  /** First offset whose batch was appended at or after `time`; undefined: none. */
+  offsetAt(topic: number, time: number, first: number, next: number): number | undefined {
+    const stretch = this.#catalog.firstStretchEndingAtOrAfter(topic, time)
+    if (stretch === undefined) return undefined
+    let low = Math.max(first, stretch.first)
+    let high = Math.min(next, stretch.end)
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2)
+      if (this.#timeOf(topic, middle) < time) low = middle + 1
+      else high = middle
+    }
+    return low < next ? low : undefined
+  }
+
+  #readDense(request: ReadRequest, into: Uint8Array<ArrayBuffer> | undefined): Chunk {
+    const { topic, offset, to } = request
+    let position = request.resume?.position ?? this.#startOf(topic, offset)
+    // Segments behind a resumed reader may have been deleted since; its next record was not in them.
+    if (position < this.#bounds.trim()) position = this.#startOf(topic, offset)
+    const published = this.#bounds.published()
+    let want = chunkBytes
+    let scannedBytes = 0
+    for (;;) {
+      const segment = this.#files.segmentOf(position)
+      const base = this.#files.base(segment)
+      const at = Math.max(position - base, segmentHeaderBytes)
+      const limit = Math.min(published - base, this.#files.segmentBytes) - at
+      if (limit <= 0) throw this.#corrupt(offset, position, 'the log ends before a record that was published')
+      const found = this.#thinnedChunk(offset, segment, at, limit, want, topic, into)
+      const { stop, scanned, needed } = found
+      scannedBytes += scanned
+      position = stop === 'seal' ? this.#files.base(segment + 1) + segmentHeaderBytes : base + at + scanned
+      if (found.first > offset) throw this.#missing(offset)
+      if (found.next > offset) {
+        const isSparse = found.kept < scannedBytes * sparseShare
+        return { bytes: found.bytes, next: Math.min(found.next, to), resume: { position, isSparse } }
+      }
+      if (stop === 'bad') throw this.#damaged(topic, offset, segment, at + scanned)
+      want = stop === 'partial' && scanned === 0 ? needed : chunkBytes
+      // Nothing of the topic in a whole chunk: let the index find the next record.
+      if (scannedBytes >= chunkBytes) return this.#readSparse(request)
+    }
+  }
+
+  /** Copies a chunk out under a pin, then verifies and thins the copy. */
+  #thinnedChunk(
+    offset: number,
+    segment: number,
+    at: number,
+    limit: number,
+    want: number,
+    topic: number,
+    into: Uint8Array<ArrayBuffer> | undefined,
+  ) {
+    const length = Math.min(want, limit)
+    const raw = this.#copyOut(offset, segment, at, length, into)
+    const words = new Uint32Array(raw.buffer, 0, raw.length >>> 2)
+    let kept = 0
+    let first = -1
+    let next = -1
+    const result = scanBatches(raw, this.#files.base(segment) + at, limit, (header, from) => {
+      if (header.topic !== topic && header.topic !== mixedTopics) return
+      const count =
+        header.topic === topic ? moveBatch(raw, header, from, kept) : thinBatch(raw, words, header, from, kept, topic)
+      if (count === 0) return
+      // Offsets of one topic are consecutive within a batch.
+      const start = firstOffset(words, kept, topic)
+      if (first < 0) first = start
+      next = start + count
+      kept += words[(kept + batchField.bytes) >>> 2]
+    })
+    return {
+      bytes: into !== undefined || kept > raw.length / 2 ? raw.subarray(0, kept) : raw.slice(0, kept),
+      stop: result.stop,
+      scanned: result.end,
+      needed: result.needed,
+      kept,
+      first,
+      next,
+    }
+  }
+
+  #copyOut(offset: number, segment: number, at: number, length: number, into: Uint8Array<ArrayBuffer> | undefined) {
+    try {
+      return this.#windows.with(segment, ({ window }) => {
+        if (into === undefined) return window.read(at, length)
+        if (length > this.#scratch.length) this.#scratch = new Uint8Array(length)
+        const target = length > into.length ? this.#scratch : into
+        window.readInto(target, 0, at, length)
+        return target.subarray(0, length)
+      })
+    } catch (error) {
+      throw this.#unreadable(error, offset, segment, at)
+    }
+  }
+
+  /** Follows the index from record to record, and collects single-record batches. */
+  #readSparse({ topic, offset, to }: ReadRequest): Chunk {
+    const places = this.#catalog.locateRun(topic, offset, Math.min(recordsPerSparseChunk, to - offset))
+    if (places.length === 0) throw this.#missing(offset)
+    const pieces: Uint8Array[] = []
+    let bytes = 0
+    let next = offset
+    let last = places[0]
+    for (const place of places) {
+      if (bytes >= chunkBytes) break
+      let piece: Uint8Array
+      try {
+        piece = this.#recordAt(topic, next, place)
+      } catch (error) {
+        // What was read so far is good: deliver it, and let the next call meet the damage.
+        if (next === offset) throw error
+        break
+      }
+      pieces.push(piece)
+      bytes += piece.length
+      last = place
+      next += 1
+    }
+    const joined = new Uint8Array(bytes)
+    let at = 0
+    for (const piece of pieces) {
+      joined.set(piece, at)
+      at += piece.length
+    }
+    const span = last.segment === places[0].segment ? last.batch - places[0].batch : 0
+    // Close together again: read in order from the last batch on, whose records below `next` are skipped.
+    const isSparse = bytes < span * sparseShare * 2 || next - offset < 8
+    return { bytes: joined, next, resume: { position: this.#files.base(last.segment) + last.batch, isSparse } }
+  }
+
+  /** The batch header and the one frame at `place`, verified. */
+  #recordAt(topic: number, offset: number, place: Place): Uint8Array<ArrayBuffer> {
+    const found = this.#tryRecordAt(topic, offset, place)
+    if (found !== undefined) return found
+    // The index may be the liar: derive it from the batches and look once more.
+    this.#catalog.distrust(place.segment)
+    const again = this.#catalog.locate(topic, offset)
+    const second = again === undefined ? undefined : this.#tryRecordAt(topic, offset, again)
+    if (second !== undefined) return second
+    throw this.#damaged(topic, offset, place.segment, (again ?? place).batch)
+  }
+
+  #tryRecordAt(topic: number, offset: number, place: Place): Uint8Array<ArrayBuffer> | undefined {
+    const { segment, batch, frame } = place
+    const { segmentBytes } = this.#files
+    if (batch < segmentHeaderBytes || frame < batch + batchHeaderBytes || frame % 8 !== 0) return undefined
+    if (frame + frameHeaderBytes > segmentBytes) return undefined
+    try {
+      return this.#windows.with(segment, (pinned) => {
+        const header = this.#verifiedHeader(pinned, batch)
+        if (header === undefined || frame + frameHeaderBytes > batch + header.bytes) return undefined
+        const frameHead = new Uint32Array(pinned.window.read(frame, frameHeaderBytes).buffer)
+        const size = alignUp(frameHeaderBytes + frameHead[frameWord.length])
+        if (frameHead[frameWord.length] > header.bytes || frame + size > batch + header.bytes) return undefined
+        const tail = frameHead[frameWord.tail]
+        const isRight =
+          kindOf(tail) === frameKind.data &&
+          frameHead[frameWord.topic] === topic &&
+          offsetOf(frameHead[frameWord.offsetLow], tail) === offset
+        if (!isRight) return undefined
+        const piece = new Uint8Array(batchHeaderBytes + size)
+        pinned.window.readInto(piece, 0, batch, batchHeaderBytes)
+        pinned.window.readInto(piece, batchHeaderBytes, frame, size)
+        shrinkBatchCopy(new Uint32Array(piece.buffer), 0, piece.length, 1)
+        return piece
+      })
+    } catch (error) {
+      throw this.#unreadable(error, offset, segment, batch)
+    }
+  }
+
+  /** The header of a batch whose body has been verified now or before through the same mapping. */
+  #verifiedHeader({ segment, window, isVerified, markVerified }: PinnedWindow, batch: number): BatchHeader | undefined {
+    const position = this.#files.base(segment) + batch
+    const limit = Math.min(this.#files.segmentBytes, this.#bounds.published() - this.#files.base(segment)) - batch
+    if (limit < batchHeaderBytes) return undefined
+    const header = readBatchHeader(window.read(batch, batchHeaderBytes), 0, position, limit)
+    if (header === undefined || isVerified(batch)) return header
+    if (!bodyMatches(window.read(batch, header.bytes), 0, header)) return undefined
+    markVerified(batch)
+    return header
+  }
+
+  #startOf(topic: number, offset: number): number {
+    const place = this.#catalog.locate(topic, offset)
+    if (place === undefined) throw this.#missing(offset)
+    if (place.batch === 0) throw this.#damaged(topic, offset, place.segment, 0)
+    return this.#files.base(place.segment) + place.batch
+  }
+
+  #timeOf(topic: number, offset: number): number {
+    const bytes = this.readOne(topic, offset)
+    if (bytes === undefined) throw this.#missing(offset)
+    return new DataView(bytes.buffer).getUint32(24, true) + new DataView(bytes.buffer).getUint32(28, true) * 2 ** 32
+  }
+
+  #missing(offset: number): BookendError {
+    return this.#corrupt(offset, undefined, 'no segment on disk holds it')
+  }
+
+  #damaged(topic: number, offset: number, segment: number, at: number): BookendError {
+    const base = this.#files.base(segment)
+    return this.#corrupt(offset, base + at, 'its batch fails its checksum', this.#nextReadable(topic, segment, at))
+  }
+
+  #unreadable(error: unknown, offset: number, segment: number, at: number): BookendError {
+    if (error instanceof BookendError) return error
+    const file = this.#files.path(segment)
+    const code = (error as NodeJS.ErrnoException).code
+    const isGone = code === 'ENOENT' || code === 'EINVAL' || code === 'EFAULT' || error instanceof SystemCallError
+    const position = this.#files.base(segment) + at
+    if (!isGone) return new BookendError('BOOKEND_IO', `cannot read ${file}: ${String(error)}`, { file, cause: error })
+    return new BookendError('BOOKEND_CORRUPT', `${file} cannot be read at position ${position}: ${String(error)}`, {
+      file,
+      position,
+      offset,
+      cause: error,
+    })
+  }
+
+  #corrupt(offset: number, position: number | undefined, why: string, next?: number): BookendError {
+    const file = position === undefined ? undefined : this.#files.path(this.#files.segmentOf(position))
+    const where = position === undefined ? '' : ` (position ${position} in ${file})`
+    const onwards = next === undefined ? '' : `; reading can go on at offset ${next}`
+    return new BookendError('BOOKEND_CORRUPT', `message ${offset} cannot be delivered: ${why}${where}${onwards}`, {
+      offset,
+      ...(position === undefined ? {} : { position, file }),
+      ...(next === undefined ? {} : { next }),
+    })
+  }
+
+  /** The first offset of the topic behind damage at `at`, as far as its own segment knows. */
+  #nextReadable(topic: number, segment: number, at: number): number | undefined {
+    try {
+      const base = this.#files.base(segment)
+      const to = Math.min(this.#files.segmentBytes, this.#bounds.published() - base)
+      return this.#windows.with(segment, ({ window }) => {
+        const read = (from: number, length: number) => window.read(from, length)
+        let next = findNextBatch(read, base, Math.max(at, segmentHeaderBytes) + 8, to)
+        while (next >= 0) {
+          const bytes = window.read(next, Math.min(chunkBytes, to - next))
+          const header = readBatchHeader(bytes, 0, base + next, to - next)
+          if (header === undefined) return undefined
+          const whole = header.bytes > bytes.length ? window.read(next, header.bytes) : bytes
+          const words = new Uint32Array(whole.buffer)
+          const found = firstOffset(words, 0, topic)
+          if (found >= 0) return found
+          next = next + header.bytes < to ? findNextBatch(read, base, next + header.bytes, to) : -1
+        }
+        return undefined
+      })
+    } catch {
+      return undefined
+    }
+  }
+}
+
+/** Moves a batch to `to`, keeping only the frames of `topic`. Returns the records left; 0: nothing was moved. */
+function thinBatch(
+  bytes: Uint8Array,
+  words: Uint32Array,
+  header: BatchHeader,
+  from: number,
+  to: number,
+  topic: number,
+): number {
+  const end = from + header.bytes
+  let size = batchHeaderBytes
+  let count = 0
+  for (let frame = from + batchHeaderBytes; frame < end; ) {
+    const word = frame >>> 2
+    const length = alignUp(frameHeaderBytes + words[word + frameWord.length])
+    if (frame + length > end) break
+    if (words[word + frameWord.topic] === topic && kindOf(words[word + frameWord.tail]) === frameKind.data) {
+      // The header is moved before the first frame: to the left of everything still to be read.
+      if (count === 0) bytes.copyWithin(to, from, from + batchHeaderBytes)
+      bytes.copyWithin(to + size, frame, frame + length)
+      size += length
+      count += 1
+    }
+    frame += length
+  }
+  if (count > 0) shrinkBatchCopy(words, to, size, count)
+  return count
+}
+
+/** Moves a batch that holds no other topic. Returns the records in it. */
+function moveBatch(bytes: Uint8Array, header: BatchHeader, from: number, to: number): number {
+  if (from !== to && header.count > 0) bytes.copyWithin(to, from, from + header.bytes)
+  return header.count
+}
+
+/** Offset of the first record of `topic` in the batch at `at`, or -1. */
+function firstOffset(words: Uint32Array, at: number, topic: number): number {
+  const end = at + words[(at + batchField.bytes) >>> 2]
+  for (let frame = at + batchHeaderBytes; frame < end; ) {
+    const word = frame >>> 2
+    const tail = words[word + frameWord.tail]
+    if (words[word + frameWord.topic] === topic && kindOf(tail) === frameKind.data) {
+      return offsetOf(words[word + frameWord.offsetLow], tail)
+    }
+    frame += alignUp(frameHeaderBytes + words[word + frameWord.length])
+  }
+  return -1
+}
