@@ -1,0 +1,61 @@
+/** The control plane: what the application's thread may ask of writer and reaper. Plain data both ways. */
+import type { MessagePort } from 'node:worker_threads'
+import type { MemoryKind } from '../memory/memory.js'
+import type { TailState, TopicState } from '../storage/topic-state.js'
+import type { SharedMemory } from './shared-memory.js'
+
+export interface ReaperData {
+  shared: SharedMemory
+  /** Rare news (rolls, retirements, errors) for the application's thread. */
+  events: MessagePort
+}
+
+export interface OpenRequest {
+  /** Of a log that is to be created; an existing one keeps its own. */
+  segmentBytes: number | undefined
+  readOnly: boolean
+  mapTtlMs: number
+  flushIntervalMs: number
+  /** Descriptor of the lock file, which belongs to the whole process; -1 for a log opened read-only. */
+  lockDescriptor: number
+}
+
+export interface OpenedLog {
+  segmentBytes: number
+  epoch: number
+  io: MemoryKind
+  topics: TopicState[]
+  tail: TailState
+  tornBytes: number
+  damages: { from: number; to: number }[]
+}
+
+export interface SegmentPages {
+  segment: number
+  /** The mappings of the segment: by which thread, how many of its pages are in memory (-1: not known). */
+  mappings: { threadId: number; access: 'read' | 'write'; residentPages: number }[]
+}
+
+export interface ReaperControl {
+  /** Takes the lock, recovers, prepares segments and starts the clockwork. False: another owner has the lock. */
+  open(request: OpenRequest): Promise<OpenedLog | false>
+  /** Some topic was trimmed: look what can be deleted. */
+  trimmed(): void
+  /** A reader thread has ended: what it had mapped and pinned is taken over. */
+  ownerDied(threadId: number): void
+  residency(): SegmentPages[]
+  /** Flushes, marks the log clean (if asked) and stops. */
+  close(isClean: boolean): Promise<void>
+}
+
+export interface WriterData {
+  shared: SharedMemory
+  /** Frames that do not fit the ring arrive here, before the ring announces them. */
+  bulk: MessagePort
+}
+
+export interface WriterControl {
+  start(opened: OpenedLog): void
+  /** Appends what the ring still holds, gives its windows back and ends the loop. */
+  close(): void
+}

@@ -1,0 +1,214 @@
+/**
+ * The reader: answers read tasks from its own read-only windows. Tasks are synchronous up to the user's own functions,
+ * so no window is ever pinned across a turn of the event loop.
+ */
+import { BookendError } from '../errors.js'
+import type { TopicCells } from '../ring/topic-cells.js'
+import type { Catalog } from '../storage/catalog.js'
+import { ChunkBatch, type MessageBatch } from '../storage/message-batch.js'
+import type { Resume, TopicReader } from '../storage/topic-reader.js'
+
+interface TopicRef {
+  id: number
+  name: string
+}
+
+export type ReadTask =
+  | { op: 'chunk'; topic: TopicRef; offset: number; to: number; resume: Resume | undefined }
+  | { op: 'records'; topic: TopicRef; offsets: number[] }
+  | { op: 'offsetAt'; topic: TopicRef; time: number }
+  | { op: 'ranges'; topic: TopicRef; from: number; to: number; parts: number }
+  | { op: 'scan'; topic: TopicRef; from: number; to: number; module: string; abort: SharedArrayBuffer }
+  | { op: 'reduce'; module: string; parts: unknown[] }
+
+export interface ChunkAnswer {
+  bytes: Uint8Array<ArrayBuffer>
+  next: number
+  resume: Resume
+}
+
+/** One-record batches back to back; a length of 0 stands for an offset that is not there. */
+export interface RecordsAnswer {
+  bytes: Uint8Array<ArrayBuffer>
+  lengths: number[]
+}
+
+export interface OffsetRange {
+  from: number
+  to: number
+}
+
+interface ScanModule {
+  map(batch: MessageBatch): unknown
+  reduce(a: unknown, b: unknown): unknown
+}
+
+export class Reader {
+  readonly #reader: TopicReader
+  readonly #catalog: Catalog
+  readonly #cells: TopicCells
+  readonly #modules = new Map<string, Promise<ScanModule>>()
+
+  constructor(reader: TopicReader, catalog: Catalog, cells: TopicCells) {
+    this.#reader = reader
+    this.#catalog = catalog
+    this.#cells = cells
+  }
+
+  async run(task: ReadTask): Promise<unknown> {
+    switch (task.op) {
+      case 'chunk':
+        return this.#guarded(task.topic, task.offset, () =>
+          this.#reader.read({ topic: task.topic.id, offset: task.offset, to: task.to, resume: task.resume }),
+        ) satisfies ChunkAnswer
+      case 'records':
+        return this.#records(task.topic, task.offsets)
+      case 'offsetAt':
+        return this.#offsetAt(task.topic, task.time)
+      case 'ranges':
+        return this.#ranges(task.topic.id, task.from, task.to, task.parts)
+      case 'scan':
+        return this.#scan(task.topic, task.from, task.to, task.module, new Int32Array(task.abort))
+      case 'reduce':
+        return this.#reduce(await this.#load(task.module), task.parts)
+    }
+  }
+
+  /** Names the topic in errors, and tells a trim that came in between from damage. */
+  #guarded<R>(topic: TopicRef, offset: number, read: () => R): R {
+    try {
+      return read()
+    } catch (error) {
+      const first = this.#cells.first(topic.id).load()
+      if (offset < first) throw trimmedError(topic.name, offset, first)
+      if (error instanceof BookendError) Object.assign(error, { topic: topic.name })
+      throw error
+    }
+  }
+
+  #records(topic: TopicRef, offsets: number[]): RecordsAnswer {
+    const pieces: Uint8Array[] = []
+    const lengths: number[] = []
+    let bytes = 0
+    for (const offset of offsets) {
+      const isThere = offset >= this.#cells.first(topic.id).load() && offset < this.#cells.next(topic.id).load()
+      const piece = isThere ? this.#one(topic, offset) : undefined
+      lengths.push(piece?.length ?? 0)
+      if (piece === undefined) continue
+      pieces.push(piece)
+      bytes += piece.length
+    }
+    const joined = new Uint8Array(bytes)
+    let at = 0
+    for (const piece of pieces) {
+      joined.set(piece, at)
+      at += piece.length
+    }
+    return { bytes: joined, lengths }
+  }
+
+  #one(topic: TopicRef, offset: number): Uint8Array | undefined {
+    try {
+      return this.#guarded(topic, offset, () => {
+        const piece = this.#reader.readOne(topic.id, offset)
+        if (piece === undefined) throw lostError(offset)
+        return piece
+      })
+    } catch (error) {
+      if (error instanceof BookendError && error.code === 'BOOKEND_TRIMMED') return undefined
+      throw error
+    }
+  }
+
+  #offsetAt(topic: TopicRef, time: number): number {
+    const first = this.#cells.first(topic.id).load()
+    const next = this.#cells.next(topic.id).load()
+    if (first >= next) return next
+    return this.#guarded(topic, first, () => this.#reader.offsetAt(topic.id, time, first, next) ?? next)
+  }
+
+  /** Cuts a range into about `parts` disjoint ranges, none across a segment: a mapping serves one task at a time. */
+  #ranges(topic: number, from: number, to: number, parts: number): OffsetRange[] {
+    const stretches = this.#catalog.stretches(topic, from, to)
+    const target = Math.max(1, Math.ceil((to - from) / parts))
+    const ranges: OffsetRange[] = []
+    let at = from
+    for (const { end } of stretches) {
+      const pieces = Math.max(1, Math.round((end - at) / target))
+      const start = at
+      for (let piece = 1; piece <= pieces; piece++) {
+        const stop = piece === pieces ? end : start + Math.floor(((end - start) * piece) / pieces)
+        if (stop > at) ranges.push({ from: at, to: stop })
+        at = stop
+      }
+    }
+    // What no segment knows is in the last range, whose scan then says that it is lost.
+    if (at < to) ranges.push({ from: at, to })
+    return ranges
+  }
+
+  async #scan(topic: TopicRef, from: number, to: number, moduleUrl: string, abort: Int32Array): Promise<unknown> {
+    const module = await this.#load(moduleUrl)
+    if (from >= to) return module.map(new ChunkBatch(topic.name, topic.id, new Uint8Array(0), from, from, false))
+    let result: unknown
+    let isFirst = true
+    let resume: Resume | undefined
+    for (let offset = from; offset < to; ) {
+      if (Atomics.load(abort, 0) !== 0) return undefined
+      const chunk = this.#guarded(topic, offset, () =>
+        this.#reader.readBorrowed({ topic: topic.id, offset, to, resume }),
+      )
+      const batch = new ChunkBatch(topic.name, topic.id, chunk.bytes, offset, chunk.next, true)
+      let mapped = module.map(batch)
+      if (mapped instanceof Promise) mapped = await mapped
+      result = isFirst ? mapped : module.reduce(result, mapped)
+      if (result instanceof Promise) result = await result
+      isFirst = false
+      offset = chunk.next
+      resume = chunk.resume
+    }
+    return result
+  }
+
+  async #reduce(module: ScanModule, parts: unknown[]): Promise<unknown> {
+    let result = parts[0]
+    for (const part of parts.slice(1)) result = await module.reduce(result, part)
+    return result
+  }
+
+  #load(url: string): Promise<ScanModule> {
+    let loading = this.#modules.get(url)
+    if (loading === undefined) {
+      loading = loadScanModule(url)
+      this.#modules.set(url, loading)
+      // A module that failed to load may be mended: do not remember the failure.
+      loading.catch(() => this.#modules.delete(url))
+    }
+    return loading
+  }
+}
+
+async function loadScanModule(url: string): Promise<ScanModule> {
+  let module: Partial<ScanModule>
+  try {
+    module = (await import(url)) as Partial<ScanModule>
+  } catch (cause) {
+    throw new BookendError('BOOKEND_HANDLER', `the module ${url} does not load: ${String(cause)}`, { cause })
+  }
+  for (const name of ['map', 'reduce'] as const) {
+    if (typeof module[name] === 'function') continue
+    throw new BookendError('BOOKEND_HANDLER', `the module ${url} does not export a function "${name}"`)
+  }
+  return module as ScanModule
+}
+
+export function trimmedError(topic: string, offset: number, first: number): BookendError {
+  const message = `offset ${offset} of topic "${topic}" has been trimmed away; reading can start at ${first}`
+  return new BookendError('BOOKEND_TRIMMED', message, { topic, offset, first })
+}
+
+function lostError(offset: number): BookendError {
+  return new BookendError('BOOKEND_CORRUPT', `message ${offset} cannot be delivered: no segment on disk holds it`, {
+    offset,
+  })
+}

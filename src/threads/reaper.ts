@@ -1,0 +1,399 @@
+/**
+ * The reaper: the life of segments. It prepares them ahead of the writer, takes page faults for it, flushes, writes the
+ * index of sealed segments, retires idle mappings and deletes trimmed files.
+ *
+ * An event-loop thread: slow calls run off it, so that one slow flush does not hold up the rest. Nothing here sits on
+ * the append or the read path. Each duty is a method that looks at the shared words and does what is due; `tend()`
+ * calls them all and is called on every bell and on a slow clock.
+ */
+import { segmentHeaderBytes } from '../format/segment-layout.js'
+import {
+  allocateRetryMs,
+  maxUnflushedBytes,
+  prefaultAheadBytes,
+  prefaultStepBytes,
+  preparedSegments,
+} from '../limits.js'
+import { type Memory, pageBytes, type SystemCalls } from '../memory/memory.js'
+import type { SharedState } from '../ring/shared-state.js'
+import type { SlotRow, SlotTable } from '../ring/slot-table.js'
+import type { ControlFile } from '../storage/control-file.js'
+import type { Disk } from '../storage/disk.js'
+import type { Flusher } from '../storage/flusher.js'
+import { LiveIndex } from '../storage/live-index.js'
+import { readSealedSegment } from '../storage/sealed-index.js'
+import type { SegmentFiles } from '../storage/segment-files.js'
+import { writeSegmentIndex } from '../storage/segment-sealer.js'
+
+/** What the application may want to hear of; sent to its thread. */
+export type ReaperEvent =
+  | { type: 'prepared' | 'rolled' | 'indexed' | 'retired' | 'deleted'; segment: number }
+  | { type: 'flushed'; position: number; micros: number }
+  | { type: 'error'; what: string; code: string; errno: number }
+
+export interface ReaperParts {
+  state: SharedState
+  slots: SlotTable
+  disk: Disk
+  files: SegmentFiles
+  /** Reads segments for indexing, without mapping them. */
+  plainMemory: Memory
+  calls: SystemCalls
+  flusher: Flusher
+  control: ControlFile
+  epoch: number
+  bootId: string
+  /** Only mappings are tended then; nothing on disk is touched. */
+  readOnly: boolean
+  mapTtlMs: number
+  flushIntervalMs: number
+  /** Topics' first readable offsets, by topic id: what trims have left. */
+  firstReadable(topic: number): number
+  emit(event: ReaperEvent): void
+}
+
+export class Reaper {
+  readonly #parts: ReaperParts
+  #flushing: Promise<void> | undefined
+  #indexing: Promise<void> | undefined
+  #lastFlushMs = 0
+  #lastAllocateMs = 0
+  #lastActive = -1
+  #isStopped = false
+  /** Where the log ended when the writer had redeclared the topics of the segments to be deleted. */
+  #redeclaredPosition: number | undefined
+  /** Segments found to be needed, and at which count of trims: asked again only after another trim. */
+  readonly #kept = new Map<number, number>()
+  #trims = 0
+  /** By slot: how far its pages have been faulted in, and for which address. */
+  readonly #prefaulted = new Map<number, { address: number; to: number }>()
+
+  constructor(parts: ReaperParts) {
+    this.#parts = parts
+  }
+
+  /** Does everything that is due. Returns the number of ms after which there may be more without a bell. */
+  tend(): number {
+    if (this.#isStopped) return Number.POSITIVE_INFINITY
+    if (this.#parts.readOnly) {
+      this.#retireIdle()
+      return this.#clockMs()
+    }
+    this.#reportRoll()
+    this.#prepare()
+    const isBehind = this.#prefault()
+    this.#flushIfDue()
+    this.#indexIfDue()
+    this.#deleteIfDue()
+    this.#retireIdle()
+    if (isBehind) return 0
+    return this.#parts.state.allocateErrno.load() === 0 ? this.#clockMs() : allocateRetryMs
+  }
+
+  /** Stops the clockwork after flushing everything; the control record then says "clean". */
+  async stop(isClean: boolean): Promise<void> {
+    const { state, control, flusher, readOnly } = this.#parts
+    if (readOnly) {
+      this.#isStopped = true
+      control.close()
+      return
+    }
+    await this.#flushing
+    if (isClean) await this.#flush(state.published.load())
+    this.#isStopped = true
+    await this.#indexing
+    this.#writeControl(isClean && state.reaperErrno.load() === 0)
+    control.sync()
+    control.close()
+    flusher.close()
+  }
+
+  /** A thread has ended without giving its mappings back: nobody else will. */
+  ownerDied(threadId: number): void {
+    const { slots, calls } = this.#parts
+    for (const row of slots.rows())
+      if (row.owner === threadId) slots.takeOver(row.slot, () => calls.retire(row.address, row.byteLength))
+  }
+
+  /** Idle mappings go within two TTLs with nothing but time passing: the clock ticks four times in one. */
+  #clockMs(): number {
+    const { mapTtlMs, flushIntervalMs, state } = this.#parts
+    const isDirty = state.published.load() > state.durable.load()
+    return Math.max(5, Math.min(mapTtlMs / 4, isDirty ? flushIntervalMs / 2 : Number.POSITIVE_INFINITY))
+  }
+
+  #reportRoll(): void {
+    const active = this.#parts.state.activeSegment.load()
+    if (active > this.#lastActive && this.#lastActive >= 0) {
+      for (let segment = this.#lastActive; segment < active; segment++) this.#parts.emit({ type: 'rolled', segment })
+    }
+    this.#lastActive = active
+  }
+
+  /** Keeps the next segments ready: allocated, whole and durable before the writer learns of them. */
+  #prepare(): void {
+    const { state, files, calls, epoch } = this.#parts
+    if (state.reaperErrno.load() !== 0) return
+    if (state.allocateErrno.load() !== 0 && Date.now() - this.#lastAllocateMs < allocateRetryMs) return
+    for (;;) {
+      const next = state.prepared.load() + 1
+      const active = state.activeSegment.load()
+      // The one the writer needs, at once; the others one a turn, so that flushing and prefaulting go on between.
+      if (next > active + preparedSegments) return
+      try {
+        this.#lastAllocateMs = Date.now()
+        files.create(next, epoch, Date.now(), calls)
+      } catch (error) {
+        const { errno, code } = errnoOf(error)
+        // Spare segments are prepared when they can be; only a writer without any is out of space.
+        if (next > active + 1) return
+        if (state.allocateErrno.load() !== errno) {
+          this.#parts.emit({ type: 'error', what: 'allocating a segment', code, errno })
+        }
+        state.allocateErrno.store(errno)
+        state.writer.ring()
+        return
+      }
+      state.prepared.store(next)
+      state.allocateErrno.store(0)
+      state.writer.ringIfAsleep()
+      this.#parts.emit({ type: 'prepared', segment: next })
+    }
+  }
+
+  /**
+   * Faults pages of the writer's mappings in ahead of it, a small step at a time: each step holds the process's
+   * memory-map lock. Returns true if the writer may be outrunning it.
+   */
+  #prefault(): boolean {
+    const { state, slots, calls, files } = this.#parts
+    if (!calls.isNative) return false
+    const published = state.published.load()
+    const active = state.activeSegment.load()
+    for (const row of slots.rows()) {
+      if (row.access !== 'write' || row.state !== 'idle' || row.segment < active) continue
+      const position = Math.max(0, published - files.base(row.segment))
+      const known = this.#prefaulted.get(row.slot)
+      const from = Math.max(position, known?.address === row.address ? known.to : 0)
+      const start = from - (from % pageBytes)
+      const ahead = row.segment === active ? prefaultAheadBytes : prefaultAheadBytes / 2
+      const to = Math.min(files.segmentBytes, position + ahead)
+      if (to - start < prefaultStepBytes && to < files.segmentBytes) continue
+      if (to <= start || !slots.pin(row.slot)) continue
+      const length = Math.min(prefaultStepBytes, to - start)
+      const isDone = calls.populateWrite(row.address + start, length)
+      slots.unpinQuietly(row.slot)
+      // An old kernel refuses: then the writer takes its faults itself.
+      this.#prefaulted.set(row.slot, { address: row.address, to: isDone ? start + length : files.segmentBytes })
+      state.prefaultedBytes.store(state.prefaultedBytes.load() + length)
+      return true
+    }
+    return false
+  }
+
+  #flushIfDue(): void {
+    const { state, files, flushIntervalMs } = this.#parts
+    if (this.#flushing !== undefined || state.reaperErrno.load() !== 0) return
+    const requested = state.flushRequest.load()
+    const published = state.published.load()
+    const durable = state.durable.load()
+    const isRequested = requested !== state.flushed.load()
+    const isOld = published > durable && Date.now() - this.#lastFlushMs >= flushIntervalMs
+    const isFar = published - durable > maxUnflushedBytes / 4 || files.segmentOf(durable) < state.activeSegment.load()
+    if (!isRequested && !isOld && !isFar) return
+    this.#flushing = this.#flush(published)
+      .then(() => state.flushed.store(requested))
+      .finally(() => {
+        this.#flushing = undefined
+        state.dispatcher.ringIfAsleep()
+        // Whoever asked while this one ran is served by the next.
+        state.reaper.ring()
+      })
+  }
+
+  /** Flushes up to `position`, which was published before. */
+  async #flush(position: number): Promise<void> {
+    const { state, flusher } = this.#parts
+    this.#lastFlushMs = Date.now()
+    if (position <= state.durable.load() || state.reaperErrno.load() !== 0) return
+    const start = performance.now()
+    try {
+      await flusher.flush(state.durable.load(), position)
+    } catch (error) {
+      const { errno, code } = errnoOf(error)
+      // Never again: a later success would say nothing about these pages.
+      state.reaperErrno.store(errno === 0 ? 5 : errno)
+      this.#parts.emit({ type: 'error', what: 'flushing the log', code, errno })
+      state.writer.ring()
+      return
+    }
+    const micros = Math.round((performance.now() - start) * 1000)
+    state.flushCount.store(state.flushCount.load() + 1)
+    state.flushMicros.store(state.flushMicros.load() + micros)
+    state.lastFlushMicros.store(micros)
+    state.durable.store(position)
+    this.#writeControl(false)
+    state.writer.ringIfAsleep()
+    this.#parts.emit({ type: 'flushed', position, micros })
+  }
+
+  #writeControl(isClean: boolean): void {
+    const { state, control, epoch, bootId } = this.#parts
+    control.write({
+      epoch,
+      isClean,
+      published: state.published.load(),
+      durable: state.durable.load(),
+      trim: state.trim.load(),
+      time: state.publishedTime.load(),
+      bootId,
+    })
+  }
+
+  /** Writes index and footer of the oldest sealed segment without one, once its data is durable. */
+  #indexIfDue(): void {
+    const { state, files } = this.#parts
+    const segment = files.segmentOf(state.indexed.load())
+    if (this.#indexing !== undefined || segment >= state.activeSegment.load() || state.reaperErrno.load() !== 0) return
+    if (state.durable.load() < files.base(segment + 1)) return
+    this.#indexing = this.#index(segment)
+      .catch((error) => {
+        const { errno, code } = errnoOf(error)
+        this.#parts.emit({ type: 'error', what: `indexing segment ${files.base(segment)}`, code, errno })
+      })
+      .finally(() => {
+        // Readers derive the index of a segment without footer themselves, so a failure here costs time, not data.
+        state.indexed.store(files.base(segment + 1))
+        this.#indexing = undefined
+        state.reaper.ring()
+      })
+  }
+
+  async #index(segment: number): Promise<void> {
+    const { files, disk, plainMemory } = this.#parts
+    const base = files.base(segment)
+    const file = disk.open(files.path(segment), 'write')
+    if (file === undefined) return
+    try {
+      if (readSealedSegment((at, length) => file.read(at, length), base, files.segmentBytes) !== undefined) return
+      const index = new LiveIndex(base, files.segmentBytes)
+      const window = plainMemory.open(files.path(segment), files.segmentBytes, 'read')
+      try {
+        // In steps, so that the thread's other duties are not held up by a large segment.
+        for (let to = segmentHeaderBytes; !index.isSealed && index.damages.length === 0 && to < files.segmentBytes; ) {
+          to = Math.min(files.segmentBytes, Math.max(to, index.end) + (4 << 20))
+          index.catchUp(window, to, true)
+          await new Promise(setImmediate)
+        }
+      } finally {
+        window.close()
+      }
+      // A damaged segment keeps no footer: who reads it derives the index and meets the damage.
+      if (!index.isSealed || index.damages.length > 0) return
+      await writeSegmentIndex(file, base, files.segmentBytes, index)
+      this.#parts.emit({ type: 'indexed', segment })
+    } finally {
+      file.close()
+    }
+  }
+
+  /**
+   * Deletes the oldest segments of which no topic can read anything any more. Order: topics that only they declare
+   * are declared anew and that is durable; the trim position is durable; then the files go, then the directory is flushed.
+   */
+  #deleteIfDue(): void {
+    const { state, files, control } = this.#parts
+    const first = files.segmentOf(state.trim.load())
+    const wanted = state.deleteTo.load()
+    if (wanted > first) {
+      const isRedeclared = state.redeclared.load() >= wanted
+      if (!isRedeclared || state.durable.load() < this.#redeclaredAt(isRedeclared)) return
+      state.trim.store(files.base(wanted))
+      this.#writeControl(false)
+      control.sync()
+      for (let segment = first; segment < wanted; segment++) {
+        for (const row of this.#parts.slots.rows()) if (row.segment === segment) this.#retire(row)
+        files.remove(segment)
+        state.deletedCount.store(state.deletedCount.load() + 1)
+        this.#parts.emit({ type: 'deleted', segment })
+      }
+      files.syncDirectory()
+      this.#redeclaredPosition = undefined
+      return
+    }
+    const end = this.#deletableEnd(first)
+    if (end === first) return
+    state.deleteTo.store(end)
+    state.writer.ring()
+  }
+
+  /** The position that must be durable before the files go: where the log ended when the writer had redeclared. */
+  #redeclaredAt(isRedeclared: boolean): number {
+    if (isRedeclared && this.#redeclaredPosition === undefined) {
+      this.#redeclaredPosition = this.#parts.state.published.load()
+      this.#lastFlushMs = 0
+    }
+    return this.#redeclaredPosition ?? Number.POSITIVE_INFINITY
+  }
+
+  /** First segment, from `first` on, that some topic can still read from; never the active one. */
+  #deletableEnd(first: number): number {
+    const { state, files, disk, firstReadable } = this.#parts
+    const indexedEnd = files.segmentOf(state.indexed.load())
+    let segment = first
+    for (; segment < Math.min(indexedEnd, state.activeSegment.load()); segment++) {
+      if (this.#kept.get(segment) === this.#trims) break
+      const file = disk.open(files.path(segment), 'read')
+      if (file === undefined) continue
+      const sealed = readSealedSegment((at, length) => file.read(at, length), files.base(segment), files.segmentBytes)
+      file.close()
+      const isReadable =
+        sealed === undefined || sealed.rows.some((row) => firstReadable(row.topic) < row.firstOffset + row.count)
+      if (isReadable) {
+        this.#kept.set(segment, this.#trims)
+        break
+      }
+    }
+    return segment
+  }
+
+  /** Some topic was trimmed: look anew at what can be deleted. */
+  noteTrim(): void {
+    this.#trims += 1
+  }
+
+  /** Retires mappings that have been idle for a TTL, and the writer's mappings of segments it has left. */
+  #retireIdle(): void {
+    const { slots, state, files, mapTtlMs } = this.#parts
+    const idleBefore = slots.nowMs() - mapTtlMs
+    const active = state.activeSegment.load()
+    const durable = state.durable.load()
+    const published = state.published.load()
+    for (const row of slots.rows()) {
+      const isLeft = row.access === 'write' && row.segment < active
+      if (!isLeft && row.lastUseMs > idleBefore) continue
+      // Dirty pages are left alone until they are flushed: replacing them would hold the map lock for long.
+      const end = Math.min(files.base(row.segment + 1), published)
+      if (row.access === 'write' && end > files.base(row.segment) && durable < end) continue
+      this.#retire(row)
+    }
+  }
+
+  #retire(row: SlotRow): void {
+    const { slots, state, calls } = this.#parts
+    if (row.state !== 'idle' || row.pins > 0 || !slots.tryRetire(row.slot)) return
+    calls.retire(row.address, row.byteLength)
+    slots.markRetired(row.slot)
+    state.retiredCount.store(state.retiredCount.load() + 1)
+    // The owners give the address ranges back when they next look.
+    state.retirements.ring()
+    state.writer.ringIfAsleep()
+    this.#parts.emit({ type: 'retired', segment: row.segment })
+  }
+}
+
+function errnoOf(error: unknown): { errno: number; code: string } {
+  const { errno, code } = error as NodeJS.ErrnoException
+  // Node's own errors carry negative numbers.
+  return { errno: Math.abs(errno ?? 0) || 5, code: code ?? 'EIO' }
+}

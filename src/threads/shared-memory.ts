@@ -1,0 +1,22 @@
+import type { MemoryKind } from '../memory/memory.js'
+
+/** How the application wants segments to be reached. */
+export type OpenIo = 'auto' | 'mmap' | 'file'
+
+/** What all threads of one open log share; travels to each in its `workerData`. */
+export interface SharedMemory {
+  state: SharedArrayBuffer
+  ring: SharedArrayBuffer
+  slots: SharedArrayBuffer
+  topics: SharedArrayBuffer
+  /** Zero of the slot table's clock, ms since the epoch. */
+  startMs: number
+  directory: string
+  io: OpenIo
+}
+
+export interface ReaderData {
+  shared: SharedMemory
+  segmentBytes: number
+  io: MemoryKind
+}

@@ -1,0 +1,294 @@
+/**
+ * The writer: takes frames from the append ring and appends them to the log. The only thread that stores into the tail.
+ *
+ * `doWork()` does what there is to do and returns how much it was, so that tests can drive it without a thread. It
+ * never calls fsync, never creates a file and never waits for a reader.
+ */
+
+import { assert } from '../errors.js'
+import {
+  bulkPayloadBytes,
+  flagsOf,
+  frameBytes,
+  frameFlag,
+  frameHeaderBytes,
+  frameKind,
+  frameWord,
+  kindOf,
+  tailWord,
+} from '../format/frame-layout.js'
+import { maxUnflushedBytes } from '../limits.js'
+import { SystemCallError } from '../memory/memory.js'
+import type { RingConsumer } from '../ring/append-ring.js'
+import { type SharedState, writerState } from '../ring/shared-state.js'
+import type { TopicCells } from '../ring/topic-cells.js'
+import type { FrameRun, LogTail } from '../storage/log-tail.js'
+import type { SegmentFiles } from '../storage/segment-files.js'
+
+/** The reaper is told of progress in steps of this, so that it can take page faults ahead of the writer. */
+const progressStepBytes = 4 << 20
+
+export interface WriterParts {
+  state: SharedState
+  ring: RingConsumer
+  topics: TopicCells
+  tail: LogTail
+  files: SegmentFiles
+  /** The frames of a bulk append that the ring announces under this number; they were sent before the announcement. */
+  takeBulk(id: number): Uint8Array
+}
+
+export class Writer {
+  readonly #parts: WriterParts
+  /** A bulk append that arrived and waits for a segment. */
+  #bulk: { id: number; run: FrameRun } | undefined
+  #isInGroup = false
+  /** Why the last write was refused for lack of space, where the file system says so only when it is written to. */
+  #fullErrno = 0
+  #nextOpened = -1
+  #reportedPosition = 0
+  #isStalled = false
+
+  constructor(parts: WriterParts) {
+    this.#parts = parts
+  }
+
+  /** True if frames are waiting that cannot be written for lack of a segment. */
+  get isStalled(): boolean {
+    return this.#isStalled
+  }
+
+  /** Appends what the ring holds. Returns the bytes taken from it; 0: nothing to do, or stalled. */
+  doWork(): number {
+    const { ring, state, tail } = this.#parts
+    if (state.writerState.load() === writerState.failed) return 0
+    const start = ring.head
+    this.#isStalled = false
+    this.#fullErrno = 0
+    try {
+      this.#redeclare()
+      while (!this.#isStalled && this.#step(ring.loadTail())) {
+        // Every step publishes what it appended.
+      }
+    } catch (error) {
+      this.#stop(error)
+    }
+    if (this.#isStalled) this.#refuseAwaited()
+    else if (state.writerState.load() === writerState.noSpace) state.writerState.store(writerState.running)
+    this.#prepareNext(tail)
+    return (ring.head - start) | 0
+  }
+
+  /** Takes one padding, one bulk append or one batch from the ring. False: the ring is empty. */
+  #step(ringTail: number): boolean {
+    const { ring } = this.#parts
+    const { memory, head } = ring
+    const available = (ringTail - head) | 0
+    if (available === 0) return false
+    const at = head & memory.mask
+    const untilEnd = memory.capacity - at
+    if (untilEnd < frameHeaderBytes) {
+      ring.releaseTo((head + untilEnd) | 0)
+      return true
+    }
+    const word = at >>> 2
+    const tail = memory.words[word + frameWord.tail]
+    switch (kindOf(tail)) {
+      case frameKind.padding:
+      case frameKind.cancelled:
+        ring.releaseTo((head + frameBytes(memory.words[word + frameWord.length])) | 0)
+        return true
+      case frameKind.bulk:
+        this.#appendBulk(at)
+        return true
+      default:
+        this.#appendRun(at, Math.min(at + available, memory.capacity), flagsOf(tail))
+        return true
+    }
+  }
+
+  #appendRun(from: number, to: number, flags: number): void {
+    const { ring, tail } = this.#parts
+    const { memory } = ring
+    if ((flags & frameFlag.continues) !== 0) {
+      const { bytes } = groupExtent(memory.words, from, to)
+      if (this.#appendGroup(memory, from, from + bytes)) this.#publish((ring.head + bytes) | 0)
+      return
+    }
+    const taken = tail.append(memory, from, to, false)
+    if (taken > 0) this.#publish((ring.head + taken) | 0)
+    else this.#roll()
+  }
+
+  /**
+   * Appends all frames of an atomic group, in as many batches as it takes, inside one segment. Nothing is published
+   * before the last of them. False: there is no segment for it yet, and nothing was written.
+   */
+  #appendGroup(run: FrameRun, from: number, to: number): boolean {
+    const { tail } = this.#parts
+    const { records } = groupExtent(run.words, from, to)
+    if (!tail.fits(to - from, records) && !this.#roll()) return false
+    assert(tail.fits(to - from, records), 'a group that was let into the ring fits an empty segment')
+    this.#isInGroup = true
+    for (let at = from; at < to; ) at += tail.append(run, at, to, true)
+    this.#isInGroup = false
+    return true
+  }
+
+  /** Frames that did not fit the ring: they came by transfer, and the ring holds their place. */
+  #appendBulk(place: number): void {
+    const { ring, takeBulk } = this.#parts
+    const { memory } = ring
+    const word = place >>> 2
+    const id = memory.words[(place + frameHeaderBytes) >>> 2]
+    if (this.#bulk?.id !== id) {
+      const bytes = takeBulk(id)
+      this.#bulk = { id, run: { bytes, words: new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2) } }
+    }
+    const { run } = this.#bulk
+    if (!this.#appendGroup(run, 0, run.bytes.length)) return
+    // The dispatcher reads the first offset where it looks for every other: in the ring.
+    memory.words[word + frameWord.offsetLow] = run.words[frameWord.offsetLow]
+    const tailOfFirst = run.words[frameWord.tail]
+    memory.words[word + frameWord.tail] = tailWord(
+      tailOfFirst & 0xffff,
+      frameKind.bulk,
+      flagsOf(memory.words[word + frameWord.tail]),
+    )
+    this.#bulk = undefined
+    this.#publish((ring.head + frameBytes(bulkPayloadBytes)) | 0)
+  }
+
+  /**
+   * Makes appended records visible. Order: topic cells, then the position (readers look at cells only below it), then the
+   * ring head, which acknowledges and frees, then the bell.
+   */
+  #publish(head: number): void {
+    const { ring, state, tail, topics } = this.#parts
+    for (const id of tail.takeTouched()) {
+      topics.first(id).store(tail.first(id))
+      topics.next(id).store(tail.next(id))
+    }
+    state.publishedRecords.store(tail.recordCount)
+    state.publishedBytes.store(tail.recordBytes)
+    state.publishedBatches.store(tail.batchCount)
+    state.publishedTime.store(tail.time)
+    state.published.store(tail.position)
+    if (head !== ring.head) ring.releaseTo(head)
+    state.dispatcher.ringIfAsleep()
+    if (tail.position - this.#reportedPosition >= progressStepBytes) {
+      this.#reportedPosition = tail.position
+      state.reaper.ringIfAsleep()
+    }
+  }
+
+  /** Goes on in the next segment. False: it is not there yet; the caller leaves everything as it is. */
+  #roll(): boolean {
+    const { state, tail, files } = this.#parts
+    const next = tail.segment + 1
+    const isTooFarAhead = files.base(next) - state.durable.load() > maxUnflushedBytes
+    if (state.prepared.load() < next || isTooFarAhead) {
+      this.#isStalled = true
+      state.reaper.ring()
+      return false
+    }
+    tail.roll()
+    state.activeSegment.store(tail.segment)
+    this.#publish(this.#parts.ring.head)
+    state.reaper.ring()
+    return true
+  }
+
+  /** Maps the next segment when the active one is half full: its first pages are then faulted in before it is needed. */
+  #prepareNext(tail: LogTail): void {
+    const { files, state } = this.#parts
+    const next = tail.segment + 1
+    if (this.#nextOpened === next || tail.relative < files.segmentBytes / 2 || state.prepared.load() < next) return
+    this.#nextOpened = next
+    tail.openNext()
+    state.reaper.ringIfAsleep()
+  }
+
+  /** The reaper wants to delete segments: first declare again what only they declare. */
+  #redeclare(): void {
+    const { state, tail } = this.#parts
+    const below = state.deleteTo.load()
+    if (state.redeclared.load() >= below) return
+    if (!tail.redeclareBelow(below) && !(this.#roll() && tail.redeclareBelow(below))) return
+    this.#publish(this.#parts.ring.head)
+    // The word comes after the position: the reaper flushes up to what is published, then deletes.
+    state.redeclared.store(below)
+    state.reaper.ring()
+  }
+
+  /**
+   * No segment can be had because the disk is full: everything that somebody waits for is refused, in place; what was
+   * only offered stays in the ring until there is space.
+   */
+  #refuseAwaited(): void {
+    const { ring, state } = this.#parts
+    const errno = this.#fullErrno === 0 ? state.allocateErrno.load() : this.#fullErrno
+    if (errno === 0) return
+    const { memory } = ring
+    const end = ring.loadTail()
+    let position = ring.head
+    while (((end - position) | 0) > 0) {
+      const at = position & memory.mask
+      const untilEnd = memory.capacity - at
+      if (untilEnd < frameHeaderBytes) {
+        position = (position + untilEnd) | 0
+        continue
+      }
+      const word = at >>> 2
+      const tail = memory.words[word + frameWord.tail]
+      const isAwaited = (flagsOf(tail) & frameFlag.awaited) !== 0
+      if (isAwaited && kindOf(tail) !== frameKind.padding && kindOf(tail) !== frameKind.cancelled) {
+        if (kindOf(tail) === frameKind.bulk) this.#forgetBulk(memory.words[(at + frameHeaderBytes) >>> 2])
+        memory.words[word + frameWord.tail] = tailWord(0, frameKind.cancelled, flagsOf(tail))
+      }
+      position = (position + frameBytes(memory.words[word + frameWord.length])) | 0
+    }
+    // State and errno come before the position: whoever sees the position knows why.
+    state.writerErrno.store(errno)
+    state.writerState.store(writerState.noSpace)
+    state.cancelledTo.store(end)
+    state.dispatcher.ring()
+  }
+
+  #forgetBulk(id: number): void {
+    if (this.#bulk?.id === id) this.#bulk = undefined
+    else this.#parts.takeBulk(id)
+  }
+
+  /** A write failed. A full disk is waited out; anything else ends appending for good, and says why. */
+  #stop(error: unknown): void {
+    const { state } = this.#parts
+    const errno = error instanceof SystemCallError ? error.errno : 0
+    const code = error instanceof SystemCallError ? error.code : ''
+    const isFull = code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG'
+    // Half a group in the log could not be told from its other half later: that is not waited out.
+    if (isFull && !this.#isInGroup) {
+      this.#isStalled = true
+      this.#fullErrno = errno
+      return
+    }
+    if (errno === 0) throw error
+    state.writerErrno.store(errno)
+    state.writerState.store(writerState.failed)
+    state.dispatcher.ring()
+  }
+}
+
+/** Bytes and records of the atomic group (or single frame) that starts at `from`. */
+function groupExtent(words: Uint32Array, from: number, to: number): { bytes: number; records: number } {
+  let at = from
+  let records = 0
+  while (at < to) {
+    const word = at >>> 2
+    const tail = words[word + frameWord.tail]
+    at += frameBytes(words[word + frameWord.length])
+    if (kindOf(tail) === frameKind.data) records += 1
+    if ((flagsOf(tail) & frameFlag.continues) === 0) break
+  }
+  return { bytes: at - from, records }
+}

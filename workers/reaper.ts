@@ -1,0 +1,113 @@
+/** Entry of the reaper thread: opens the log, then looks after its segments. */
+import { parentPort, workerData } from 'node:worker_threads'
+import { maxSleepMs } from '../src/limits.js'
+import { FileMemory } from '../src/memory/file-window.js'
+import { chooseMemory } from '../src/memory/load.js'
+import { loadSystemCalls } from '../src/memory/system-calls.js'
+import { openSharedState } from '../src/ring/shared-state.js'
+import { SlotTable } from '../src/ring/slot-table.js'
+import { TopicCells } from '../src/ring/topic-cells.js'
+import { nodeDisk } from '../src/storage/disk.js'
+import { Flusher } from '../src/storage/flusher.js'
+import { openLog } from '../src/storage/open-log.js'
+import { serve } from '../src/threads/control-plane.js'
+import type { OpenedLog, OpenRequest, ReaperControl, ReaperData, SegmentPages } from '../src/threads/protocol.js'
+import { Reaper } from '../src/threads/reaper.js'
+
+const { shared, events } = workerData as ReaperData
+const state = openSharedState(shared.state)
+const topics = new TopicCells(shared.topics)
+const slots = new SlotTable(shared.slots, shared.startMs)
+const calls = loadSystemCalls()
+let reaper: Reaper | undefined
+let isClosing = false
+
+const control: ReaperControl = {
+  async open(request: OpenRequest): Promise<OpenedLog | false> {
+    const { lockDescriptor, readOnly } = request
+    if (lockDescriptor >= 0 && !calls.lock(lockDescriptor)) return false
+    const plainMemory = new FileMemory()
+    const log = openLog({ ...request, disk: nodeDisk, directory: shared.directory, now: Date.now, memory: plainMemory })
+    const { recovered, files, epoch, bootId } = log
+    for (const topic of recovered.topics) {
+      topics.next(topic.id).store(topic.next)
+      topics.first(topic.id).store(topic.first)
+    }
+    state.published.store(recovered.published)
+    state.publishedTime.store(recovered.tail.time)
+    state.durable.store(recovered.durable)
+    state.indexed.store(recovered.indexed)
+    state.trim.store(recovered.trim)
+    state.prepared.store(recovered.prepared)
+    state.activeSegment.store(recovered.tail.segment)
+    const firstSegment = files.segmentOf(recovered.trim)
+    state.deleteTo.store(firstSegment)
+    state.redeclared.store(firstSegment)
+    // The one thing an empty log must have before the first append; on a full disk this is where opening fails.
+    if (!readOnly && recovered.prepared < recovered.tail.segment) {
+      files.create(recovered.tail.segment, epoch, Date.now(), calls)
+      state.prepared.store(recovered.tail.segment)
+    }
+    reaper = new Reaper({
+      state,
+      slots,
+      disk: nodeDisk,
+      files,
+      plainMemory,
+      calls,
+      flusher: new Flusher(nodeDisk, files, slots, calls),
+      control: log.control,
+      epoch,
+      bootId,
+      readOnly,
+      mapTtlMs: request.mapTtlMs,
+      flushIntervalMs: request.flushIntervalMs,
+      firstReadable: (topic) => topics.first(topic).load(),
+      emit: (event) => events.postMessage(event),
+    })
+    void run(reaper)
+    const { tail, tornBytes, damages } = recovered
+    const io = chooseMemory(shared.io, shared.directory, calls)
+    return { segmentBytes: files.segmentBytes, epoch, io, topics: recovered.topics, tail, tornBytes, damages }
+  },
+  trimmed() {
+    reaper?.noteTrim()
+    state.reaper.ring()
+  },
+  ownerDied(threadId: number) {
+    reaper?.ownerDied(threadId)
+  },
+  residency(): SegmentPages[] {
+    const bySegment = new Map<number, SegmentPages>()
+    for (const row of slots.rows()) {
+      if (row.state !== 'idle' || !slots.pin(row.slot)) continue
+      const residentPages = calls.residentPages(row.address, row.byteLength)
+      slots.unpinQuietly(row.slot)
+      const entry = bySegment.get(row.segment) ?? { segment: row.segment, mappings: [] }
+      entry.mappings.push({ threadId: row.owner, access: row.access, residentPages })
+      bySegment.set(row.segment, entry)
+    }
+    return [...bySegment.values()].sort((a, b) => a.segment - b.segment)
+  },
+  async close(isClean: boolean) {
+    isClosing = true
+    await reaper?.stop(isClean)
+    state.reaper.ring()
+    events.close()
+    // The answer has to leave first.
+    setImmediate(() => parentPort?.close())
+  },
+}
+if (parentPort === null) throw new Error('the reaper runs in a worker thread')
+serve(control, parentPort)
+
+/** Tends the log on every bell and when its own clock says so. */
+async function run(clockwork: Reaper): Promise<void> {
+  while (!isClosing) {
+    // Announce sleep before looking: work that comes while tending rings the bell that is waited on below.
+    const token = state.reaper.arm()
+    const pauseMs = Math.min(clockwork.tend(), maxSleepMs)
+    if (pauseMs === 0) await new Promise(setImmediate)
+    else await state.reaper.waitAsync(token, pauseMs)
+  }
+}

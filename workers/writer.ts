@@ -1,0 +1,80 @@
+/** Entry of the writer thread. */
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
+import { assert } from '../src/errors.js'
+import { allocateRetryMs, maxSleepMs, maxSlots } from '../src/limits.js'
+import { FileMemory } from '../src/memory/file-window.js'
+import { loadMemory } from '../src/memory/load.js'
+import { loadSystemCalls } from '../src/memory/system-calls.js'
+import { RingConsumer, RingMemory } from '../src/ring/append-ring.js'
+import { openSharedState } from '../src/ring/shared-state.js'
+import { SlotTable } from '../src/ring/slot-table.js'
+import { SpinThenSleep } from '../src/ring/spin-then-sleep.js'
+import { TopicCells } from '../src/ring/topic-cells.js'
+import { nodeDisk } from '../src/storage/disk.js'
+import { LogTail } from '../src/storage/log-tail.js'
+import { SegmentFiles } from '../src/storage/segment-files.js'
+import { SegmentWindows } from '../src/storage/segment-windows.js'
+import { serve } from '../src/threads/control-plane.js'
+import type { OpenedLog, WriterControl, WriterData } from '../src/threads/protocol.js'
+import { Writer } from '../src/threads/writer.js'
+
+const { shared, bulk } = workerData as WriterData
+const state = openSharedState(shared.state)
+const ring = new RingConsumer(new RingMemory(shared.ring), state.ringTail, state.ringHead)
+let isClosing = false
+
+const control: WriterControl = {
+  start(opened: OpenedLog) {
+    const files = new SegmentFiles(nodeDisk, shared.directory, opened.segmentBytes)
+    const slots = new SlotTable(shared.slots, shared.startMs)
+    const memory = loadMemory(opened.io, loadSystemCalls())
+    const windows = new SegmentWindows(memory, new FileMemory(), files, slots, 'write', maxSlots / 4)
+    const tail = new LogTail(files, windows, opened.tail, opened.topics, opened.epoch, Date.now)
+    const topics = new TopicCells(shared.topics)
+    const writer = new Writer({ state, ring, topics, tail, files, takeBulk: bulkTaker() })
+    // Should the thread end early, mmap-io's finalizers unmap its ranges: the reaper must not touch them any more.
+    process.once('exit', () => windows.forgetAll())
+    void run(writer, windows)
+  },
+  close() {
+    isClosing = true
+  },
+}
+if (parentPort === null) throw new Error('the writer runs in a worker thread')
+serve(control, parentPort)
+
+/**
+ * Works, then waits. Blocked in a wait the thread serves no port, so a control call raises a word and rings first; while the
+ * word is raised the loop takes turns of the event loop instead of sleeping.
+ */
+async function run(writer: Writer, windows: SegmentWindows): Promise<void> {
+  const idle = new SpinThenSleep(state.writer, () => ring.loadTail() !== ring.head && !writer.isStalled)
+  // The answer to `start` leaves first.
+  await new Promise(setImmediate)
+  for (;;) {
+    if (writer.doWork() > 0) continue
+    if (isClosing) break
+    windows.dropRetired()
+    if (state.control.load() > 0) await new Promise(setImmediate)
+    else idle.wait(writer.isStalled ? allocateRetryMs : maxSleepMs)
+  }
+  windows.closeAll()
+  bulk.close()
+  parentPort?.close()
+}
+
+/** Bulk frames by number: an awaited one may be refused while an earlier one still waits for its turn. */
+function bulkTaker(): (id: number) => Uint8Array {
+  const early = new Map<number, Uint8Array>()
+  return (id) => {
+    let frames = early.get(id)
+    while (frames === undefined) {
+      const received = receiveMessageOnPort(bulk) as { message: { id: number; frames: Uint8Array } } | undefined
+      assert(received !== undefined, 'bulk frames are sent before the ring announces them')
+      if (received.message.id === id) frames = received.message.frames
+      else early.set(received.message.id, received.message.frames)
+    }
+    early.delete(id)
+    return frames
+  }
+}
