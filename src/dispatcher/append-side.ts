@@ -1,0 +1,570 @@
+/**
+ * The append side of the dispatcher: values become frames in the ring, published positions become acknowledgements.
+ *
+ * It runs on the application's thread, so it never blocks (except in `flushSync`, which is asked to) and never touches a file.
+ * Everything handed over is in one order: what does not fit the ring waits in `#overflow`, and while anything waits there, all
+ * that comes later waits behind it.
+ */
+import type { MessagePort } from 'node:worker_threads'
+import { BookendError } from '../errors.js'
+import {
+  bulkPayloadBytes,
+  frameBytes,
+  frameFlag,
+  frameKind,
+  frameWord,
+  kindOf,
+  offsetOf,
+} from '../format/frame-layout.js'
+import { groupFitsSegment } from '../format/segment-layout.js'
+import { ringShareForOneAppend } from '../limits.js'
+import type { RingProducer } from '../ring/append-ring.js'
+import { type SharedState, writerState } from '../ring/shared-state.js'
+import type { TopicCells } from '../ring/topic-cells.js'
+import { deviceError, noSpaceError } from './failure.js'
+import { Fifo } from './fifo.js'
+import {
+  declarePayloadLength,
+  type Extras,
+  payloadLength,
+  writeBulkFrame,
+  writeDataFrame,
+  writeDeclareFrame,
+} from './frame-encoder.js'
+import type { KeepAlive } from './keep-alive.js'
+import type { TopicDirectory, TopicHandle } from './topic-directory.js'
+
+export type Durability = 'process' | 'disk'
+
+/** Frames are published to the writer at the end of the turn, or sooner when this much has gathered. */
+const publishEveryBytes = 16 * 1024
+
+/** Ceiling of one wait in `flushSync`: it looks again at least this often. */
+const flushSyncLookMs = 20
+
+/** Something in the ring whose publication is awaited. */
+interface Pending {
+  /** Ring position behind its last frame. */
+  end: number
+  /** Place of its first frame in the ring. */
+  at: number
+  level: Durability
+  resolve(offset: number): void
+  reject(error: unknown): void
+}
+
+/** Something handed over that the ring had no room for. */
+interface Waiting {
+  /** Tries to put it into the ring; false: still no room. */
+  write(): boolean
+  bytes: number
+  reject(error: unknown): void
+}
+
+/** Something published whose flush is awaited. */
+interface AwaitingDisk {
+  position: number
+  resolve(): void
+  reject(error: unknown): void
+}
+
+interface AwaitingRoom {
+  bytes: number
+  resolve(): void
+  reject(error: unknown): void
+}
+
+interface AwaitingMessages {
+  topic: TopicHandle
+  offset: number
+  resolve(): void
+}
+
+export interface AppendSideParts {
+  state: SharedState
+  ring: RingProducer
+  cells: TopicCells
+  topics: TopicDirectory
+  bulk: MessagePort
+  directory: string
+  segmentBytes: number
+  /** The process stays alive while something is awaited. */
+  keepAlive: KeepAlive
+}
+
+export class AppendSide {
+  readonly #parts: AppendSideParts
+  readonly #largestInRing: number
+  readonly #maxBulkBytes: number
+  readonly #overflow = new Fifo<Waiting>()
+  readonly #pending = new Fifo<Pending>()
+  #disk: AwaitingDisk[] = []
+  #room: AwaitingRoom[] = []
+  #messages = new Set<AwaitingMessages>()
+  #overflowBytes = 0
+  #refusedBytes = 0
+  #bulkId = 0
+  readonly #bulks = new Fifo<{ end: number; bytes: number }>()
+  #bulkBytes = 0
+  #isPublishScheduled = false
+  #isWatching = false
+  #failure: BookendError | undefined
+
+  constructor(parts: AppendSideParts) {
+    this.#parts = parts
+    this.#largestInRing = parts.ring.memory.capacity / ringShareForOneAppend
+    this.#maxBulkBytes = Math.max(parts.ring.memory.capacity, 32 << 20)
+    parts.ring.settledHead = () => this.#settlePublished()
+  }
+
+  get failure(): BookendError | undefined {
+    return this.#failure
+  }
+
+  get overflowCount(): number {
+    return this.#overflow.length
+  }
+
+  get pendingCount(): number {
+    return this.#pending.length + this.#disk.length + this.#overflow.length
+  }
+
+  /** @throws a TypeError-free refusal: the error that ended appending, or the lack of space */
+  #checkUsable(): void {
+    if (this.#failure !== undefined) throw this.#failure
+    const { state, directory } = this.#parts
+    if (state.writerState.load() === writerState.noSpace) throw noSpaceError(state.writerErrno.load(), directory)
+    const errno = state.reaperErrno.load()
+    if (errno !== 0) {
+      this.fail(deviceError(errno, directory))
+      throw deviceError(errno, directory)
+    }
+  }
+
+  /** The fast path. False: no room now, nothing was taken. */
+  offer(topic: TopicHandle, value: Uint8Array, extras: Extras | undefined): boolean {
+    if (this.#failure !== undefined) throw this.#failure
+    const bytes = frameBytes(payloadLength(value, extras))
+    if (this.#overflow.length === 0 && this.#writeMessage(topic, value, extras, bytes, 0)) return true
+    this.#refusedBytes = bytes
+    this.publish()
+    return false
+  }
+
+  /** Resolves when the last refused {@link offer} can succeed. */
+  ready(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#failure !== undefined) return reject(this.#failure)
+      if (this.#hasRoom(this.#refusedBytes)) return resolve()
+      this.#room.push({ bytes: this.#refusedBytes, resolve, reject })
+      this.#watch()
+    })
+  }
+
+  append(topic: TopicHandle, value: Uint8Array, extras: Extras | undefined, level: Durability): Promise<number> {
+    const bytes = frameBytes(payloadLength(value, extras))
+    const flags = frameFlag.awaited
+    return this.#handOver(bytes, level, () => this.#writeMessage(topic, value, extras, bytes, flags))
+  }
+
+  /** All or nothing: the values become one atomic group. */
+  appendMany(
+    topic: TopicHandle,
+    values: readonly Uint8Array[],
+    extras: Extras | undefined,
+    level: Durability,
+  ): Promise<number> {
+    const bytes = values.reduce((sum, value) => sum + frameBytes(payloadLength(value, extras)), 0)
+    if (!groupFitsSegment(this.#parts.segmentBytes, bytes, values.length)) {
+      const message = `${values.length} messages (${bytes} bytes) are more than one segment of ${this.#parts.segmentBytes} bytes holds, so they cannot be appended all or nothing: append them in parts`
+      return Promise.reject(new BookendError('BOOKEND_TOO_LARGE', message))
+    }
+    return this.#handOver(bytes, level, () => this.#writeGroup(topic, values, extras, bytes))
+  }
+
+  /** Messages below `before` become unreadable when this resolves. */
+  async trim(topic: TopicHandle, before: number, level: Durability): Promise<void> {
+    const bytes = frameBytes(declarePayloadLength(topic.name))
+    await this.#handOver(bytes, level, () => this.#writeDeclaration(topic, before, frameFlag.awaited))
+  }
+
+  /** Everything handed over so far has reached the level. */
+  flush(level: Durability): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const onPublished = () => {
+        if (level === 'disk') this.#awaitDisk(this.#parts.state.published.load(), resolve, reject)
+        else resolve()
+      }
+      // In its place behind everything that still waits for room.
+      const write = () => {
+        const { ring } = this.#parts
+        this.#pending.push({ end: ring.tail, at: -1, level: 'process', resolve: onPublished, reject })
+        return true
+      }
+      try {
+        this.#checkUsable()
+      } catch (error) {
+        return reject(error)
+      }
+      if (this.#overflow.length > 0) this.#overflow.push({ write, bytes: 0, reject })
+      else write()
+      this.publish()
+      this.#settle()
+      this.#watch()
+    })
+  }
+
+  /** The same, blocking this thread. */
+  flushSync(level: Durability): void {
+    const { ring, state, directory } = this.#parts
+    this.publish()
+    for (;;) {
+      this.#checkUsable()
+      const token = state.dispatcher.arm()
+      this.#settle()
+      this.publish()
+      if (this.#overflow.length === 0 && ring.usedBytes === 0) break
+      state.writer.ringIfAsleep()
+      state.dispatcher.wait(token, flushSyncLookMs)
+    }
+    state.dispatcher.disarm()
+    if (level === 'process') return
+    const position = state.published.load()
+    state.flushRequest.add(1)
+    state.reaper.ring()
+    while (state.durable.load() < position) {
+      const errno = state.reaperErrno.load()
+      if (errno !== 0) throw deviceError(errno, directory)
+      const token = state.dispatcher.arm()
+      if (state.durable.load() < position) state.dispatcher.wait(token, flushSyncLookMs)
+    }
+    this.#settle()
+  }
+
+  /** Resolves when the topic has a message at `offset`; returns the function that stops waiting. */
+  whenNext(topic: TopicHandle, offset: number, resolve: () => void): () => void {
+    const waiter = { topic, offset, resolve }
+    if (this.nextOf(topic) > offset) {
+      resolve()
+      return () => {}
+    }
+    this.#messages.add(waiter)
+    this.#watch()
+    return () => this.#messages.delete(waiter)
+  }
+
+  nextOf(topic: TopicHandle): number {
+    return topic.id < 0 ? 0 : this.#parts.cells.next(topic.id).load()
+  }
+
+  firstOf(topic: TopicHandle): number {
+    return topic.id < 0 ? 0 : this.#parts.cells.first(topic.id).load()
+  }
+
+  /** Ends appending: everything pending and everything to come gets `error`. */
+  fail(error: BookendError): void {
+    if (this.#failure !== undefined) return
+    // What is published already is acknowledged at its level before the rest is refused.
+    this.#settlePublished()
+    this.#failure = error
+    for (const { reject } of this.#pending.drain()) reject(error)
+    for (const { reject } of this.#overflow.drain()) reject(error)
+    for (const { reject } of this.#disk) reject(error)
+    for (const { reject } of this.#room) reject(error)
+    this.#disk = []
+    this.#room = []
+    this.#overflowBytes = 0
+    // The watching loop ends at once, not at its next look.
+    this.#parts.state.dispatcher.ring()
+  }
+
+  /** Hands everything written so far to the writer. */
+  publish(): void {
+    const { ring, state } = this.#parts
+    this.#isPublishScheduled = false
+    if (ring.unpublishedBytes === 0) return
+    // Tail first, then the look at whether the writer sleeps: see shared-state.ts.
+    ring.publish()
+    state.writer.ringIfAsleep()
+  }
+
+  readonly #publishLater = () => this.publish()
+
+  #schedulePublish(): void {
+    if (this.#parts.ring.unpublishedBytes >= publishEveryBytes) {
+      this.publish()
+    } else if (!this.#isPublishScheduled) {
+      this.#isPublishScheduled = true
+      queueMicrotask(this.#publishLater)
+    }
+  }
+
+  #handOver(bytes: number, level: Durability, write: () => boolean): Promise<number> {
+    return new Promise((resolve, reject) => {
+      try {
+        this.#checkUsable()
+      } catch (error) {
+        return reject(error)
+      }
+      const writeAndAwait = () => {
+        if (!write()) return false
+        this.#pending.push({ end: this.#parts.ring.tail, at: this.#lastAt, level, resolve, reject })
+        return true
+      }
+      if (this.#overflow.length > 0 || !writeAndAwait()) {
+        this.#overflow.push({ write: writeAndAwait, bytes, reject })
+        this.#overflowBytes += bytes
+        this.publish()
+      }
+      this.#watch()
+    })
+  }
+
+  /** Place in the ring of the first frame that the last write put there. */
+  #lastAt = 0
+
+  #writeMessage(
+    topic: TopicHandle,
+    value: Uint8Array,
+    extras: Extras | undefined,
+    bytes: number,
+    flags: number,
+  ): boolean {
+    if (topic.id < 0 && !this.#declare(topic)) return false
+    if (bytes > this.#largestInRing) return this.#writeBulk(topic, [value], extras, bytes, flags)
+    const { ring } = this.#parts
+    const at = ring.claim(bytes)
+    if (at < 0) return false
+    writeDataFrame(ring.memory.bytes, ring.memory.words, at, topic.id, value, extras, flags)
+    this.#lastAt = at
+    this.#schedulePublish()
+    return true
+  }
+
+  #writeGroup(topic: TopicHandle, values: readonly Uint8Array[], extras: Extras | undefined, bytes: number): boolean {
+    if (topic.id < 0 && !this.#declare(topic)) return false
+    if (bytes > this.#largestInRing) return this.#writeBulk(topic, values, extras, bytes, frameFlag.awaited)
+    const { ring } = this.#parts
+    const at = ring.claim(bytes)
+    if (at < 0) return false
+    encodeGroup(ring.memory.bytes, ring.memory.words, at, topic.id, values, extras, frameFlag.awaited)
+    this.#lastAt = at
+    this.#schedulePublish()
+    return true
+  }
+
+  /** Sends frames by transfer, ahead of a placeholder that keeps their place in the order. */
+  #writeBulk(
+    topic: TopicHandle,
+    values: readonly Uint8Array[],
+    extras: Extras | undefined,
+    bytes: number,
+    flags: number,
+  ): boolean {
+    const { ring, bulk } = this.#parts
+    if (this.#bulkBytes > 0 && this.#bulkBytes + bytes > this.#maxBulkBytes) return false
+    const placeholder = frameBytes(bulkPayloadBytes)
+    if (!ring.hasRoom(placeholder)) return false
+    const frames = new Uint8Array(bytes)
+    encodeGroup(frames, new Uint32Array(frames.buffer), 0, topic.id, values, extras, 0)
+    this.#bulkId = (this.#bulkId + 1) | 0
+    // The frames must have arrived when the writer meets the placeholder: send first, publish after.
+    bulk.postMessage({ id: this.#bulkId >>> 0, frames }, [frames.buffer])
+    const at = ring.claim(placeholder)
+    writeBulkFrame(ring.memory.words, at, this.#bulkId, bytes, flags)
+    this.#bulkBytes += bytes
+    this.#bulks.push({ end: ring.tail, bytes })
+    this.#lastAt = at
+    this.#schedulePublish()
+    return true
+  }
+
+  /** A topic's declaration stands in the ring in front of its first message. */
+  #declare(topic: TopicHandle): boolean {
+    const { ring, topics } = this.#parts
+    const id = topics.nextId()
+    const at = ring.claim(frameBytes(declarePayloadLength(topic.name)))
+    if (at < 0) return false
+    writeDeclareFrame(ring.memory.bytes, ring.memory.words, at, id, topic.name, 0, 0)
+    topics.assign(topic)
+    return true
+  }
+
+  #writeDeclaration(topic: TopicHandle, first: number, flags: number): boolean {
+    const { ring } = this.#parts
+    const at = ring.claim(frameBytes(declarePayloadLength(topic.name)))
+    if (at < 0) return false
+    writeDeclareFrame(ring.memory.bytes, ring.memory.words, at, topic.id, topic.name, first, flags)
+    this.#lastAt = at
+    this.#schedulePublish()
+    return true
+  }
+
+  #hasRoom(bytes: number): boolean {
+    const { ring } = this.#parts
+    if (this.#overflow.length > 0) return false
+    if (bytes > this.#largestInRing) return this.#bulkBytes === 0 || this.#bulkBytes + bytes <= this.#maxBulkBytes
+    // Half empty at least: waking up for every few frames would cost more than it brings.
+    return ring.usedBytes <= ring.memory.capacity / 2 && ring.hasRoom(bytes + 512)
+  }
+
+  #awaitDisk(position: number, resolve: () => void, reject: (error: unknown) => void): void {
+    const { state } = this.#parts
+    if (state.durable.load() >= position) {
+      resolve()
+      return
+    }
+    this.#disk.push({ position, resolve, reject })
+    state.flushRequest.add(1)
+    state.reaper.ringIfAsleep()
+  }
+
+  /** Looks at what workers have published and settles everything that follows from it. */
+  #settle(): void {
+    this.#settlePublished()
+    this.#settleRefused()
+    this.#checkWorkers()
+    while (this.#overflow.length > 0 && this.#overflow.peek()?.write()) {
+      this.#overflowBytes -= this.#overflow.shift()?.bytes ?? 0
+    }
+    if (this.#room.length > 0) {
+      const waiting = this.#room
+      this.#room = []
+      for (const waiter of waiting) {
+        if (this.#hasRoom(waiter.bytes)) waiter.resolve()
+        else this.#room.push(waiter)
+      }
+    }
+    for (const waiter of this.#messages) {
+      if (this.nextOf(waiter.topic) <= waiter.offset) continue
+      this.#messages.delete(waiter)
+      waiter.resolve()
+    }
+  }
+
+  /** Acknowledges what is published; returns the ring position up to which that is done. */
+  #settlePublished(): number {
+    const { state, ring } = this.#parts
+    const head = state.ringHead.load()
+    const { words } = ring.memory
+    let hasDiskWaiters = false
+    const position = state.published.load()
+    for (
+      let next = this.#pending.peek();
+      next !== undefined && ((head - next.end) | 0) >= 0;
+      next = this.#pending.peek()
+    ) {
+      const { at, level, resolve, reject } = next
+      this.#pending.shift()
+      if (at < 0) {
+        resolve(-1)
+        continue
+      }
+      const word = at >>> 2
+      const tail = words[word + frameWord.tail]
+      if (kindOf(tail) === frameKind.cancelled) {
+        reject(noSpaceError(state.writerErrno.load(), this.#parts.directory))
+        continue
+      }
+      const offset = offsetOf(words[word + frameWord.offsetLow], tail)
+      if (level === 'process' || state.durable.load() >= position) {
+        resolve(offset)
+      } else {
+        this.#disk.push({ position, resolve: () => resolve(offset), reject })
+        hasDiskWaiters = true
+      }
+    }
+    for (let bulk = this.#bulks.peek(); bulk !== undefined && ((head - bulk.end) | 0) >= 0; bulk = this.#bulks.peek()) {
+      this.#bulkBytes -= bulk.bytes
+      this.#bulks.shift()
+    }
+    if (hasDiskWaiters) {
+      // One request for all of them: the reaper flushes once for everybody who waits.
+      state.flushRequest.add(1)
+      state.reaper.ringIfAsleep()
+    }
+    if (this.#disk.length > 0) this.#settleDisk()
+    return head
+  }
+
+  #settleDisk(): void {
+    const durable = this.#parts.state.durable.load()
+    const left: AwaitingDisk[] = []
+    for (const waiter of this.#disk) {
+      if (waiter.position <= durable) waiter.resolve()
+      else left.push(waiter)
+    }
+    this.#disk = left
+  }
+
+  /** The disk is full: the writer has refused what was awaited; what has not reached the ring is refused here. */
+  #settleRefused(): void {
+    const { state, ring, directory } = this.#parts
+    if (state.writerState.load() !== writerState.noSpace) return
+    const refusedTo = state.cancelledTo.load()
+    const error = noSpaceError(state.writerErrno.load(), directory)
+    const left: Pending[] = []
+    for (const pending of this.#pending.drain()) {
+      const isRefused =
+        ((refusedTo - pending.end) | 0) >= 0 &&
+        (pending.at < 0 || kindOf(ring.memory.words[(pending.at >>> 2) + frameWord.tail]) === frameKind.cancelled)
+      if (isRefused) pending.reject(error)
+      else left.push(pending)
+    }
+    for (const pending of left) this.#pending.push(pending)
+    for (const { reject } of this.#overflow.drain()) reject(error)
+    this.#overflowBytes = 0
+  }
+
+  #checkWorkers(): void {
+    const { state, directory } = this.#parts
+    const flushErrno = state.reaperErrno.load()
+    if (flushErrno !== 0) this.fail(deviceError(flushErrno, directory))
+    else if (state.writerState.load() === writerState.failed)
+      this.fail(deviceError(state.writerErrno.load(), directory))
+  }
+
+  #isAwaited(): boolean {
+    return this.#pending.length + this.#overflow.length + this.#disk.length + this.#room.length > 0
+  }
+
+  /** Sleeps on the dispatcher's bell as long as anybody waits for anything. */
+  #watch(): void {
+    if (this.#isWatching) return
+    this.#isWatching = true
+    this.#parts.keepAlive.hold()
+    void this.#run()
+  }
+
+  async #run(): Promise<void> {
+    const { state } = this.#parts
+    while (this.#failure === undefined && (this.#isAwaited() || this.#messages.size > 0)) {
+      // Armed before the look: what is published after it rings.
+      const token = state.dispatcher.arm()
+      this.publish()
+      this.#settle()
+      if (!this.#isAwaited() && this.#messages.size === 0) break
+      await state.dispatcher.waitAsync(token, 1_000)
+    }
+    state.dispatcher.disarm()
+    this.#isWatching = false
+    this.#parts.keepAlive.release()
+  }
+}
+
+function encodeGroup(
+  bytes: Uint8Array,
+  words: Uint32Array,
+  at: number,
+  topic: number,
+  values: readonly Uint8Array[],
+  extras: Extras | undefined,
+  flags: number,
+): void {
+  let next = at
+  for (let index = 0; index < values.length; index++) {
+    const more = index < values.length - 1 ? frameFlag.continues : 0
+    writeDataFrame(bytes, words, next, topic, values[index], extras, flags | more)
+    next += frameBytes(payloadLength(values[index], extras))
+  }
+}

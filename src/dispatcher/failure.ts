@@ -1,0 +1,32 @@
+/** Turning the numbers that workers leave in shared words into the errors that applications get. */
+import os from 'node:os'
+import { BookendError } from '../errors.js'
+
+function errnoName(errno: number): string {
+  return Object.entries(os.constants.errno).find(([, value]) => value === errno)?.[0] ?? `errno ${errno}`
+}
+
+function cause(errno: number): Error {
+  return Object.assign(new Error(errnoName(errno)), { errno, code: errnoName(errno) })
+}
+
+export function noSpaceError(errno: number, directory: string): BookendError {
+  const message = `no space for another segment in ${directory} (${errnoName(errno)}): free some, appends then work again by themselves`
+  return new BookendError('BOOKEND_NO_SPACE', message, { cause: cause(errno) })
+}
+
+export function deviceError(errno: number, directory: string): BookendError {
+  const message = `the device under ${directory} failed (${errnoName(errno)}): the log can be read, but takes no more appends until it is opened again`
+  return new BookendError('BOOKEND_IO', message, { cause: cause(errno) })
+}
+
+export function closedError(directory: string): BookendError {
+  return new BookendError('BOOKEND_CLOSED', `the log in ${directory} is closed`)
+}
+
+export function readOnlyError(directory: string): BookendError {
+  return new BookendError(
+    'BOOKEND_READ_ONLY',
+    `the log in ${directory} was opened with readOnly: open it without to write`,
+  )
+}

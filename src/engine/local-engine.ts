@@ -1,0 +1,514 @@
+/**
+ * The engine inside this process: starts the worker threads of one log, wires them to the dispatcher, ends them.
+ */
+import diagnostics from 'node:diagnostics_channel'
+import path from 'node:path'
+import { debuglog } from 'node:util'
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
+import { AppendSide, type Durability } from '../dispatcher/append-side.js'
+import { closedError, readOnlyError } from '../dispatcher/failure.js'
+import type { Extras } from '../dispatcher/frame-encoder.js'
+import { KeepAlive } from '../dispatcher/keep-alive.js'
+import { ReadSide } from '../dispatcher/read-side.js'
+import { TopicDirectory, type TopicHandle } from '../dispatcher/topic-directory.js'
+import { BookendError } from '../errors.js'
+import { frameBytes, frameExtensionBytes } from '../format/frame-layout.js'
+import { groupFitsSegment } from '../format/segment-layout.js'
+import { RingMemory, RingProducer } from '../ring/append-ring.js'
+import { allocateSharedState, openSharedState, type SharedState } from '../ring/shared-state.js'
+import { SlotTable } from '../ring/slot-table.js'
+import { TopicCells } from '../ring/topic-cells.js'
+import type { Resume } from '../storage/topic-reader.js'
+import { ControlChannel, type Remote } from '../threads/control-plane.js'
+import type { OpenedLog, ReaperControl, ReaperData, WriterControl, WriterData } from '../threads/protocol.js'
+import { trimmedError } from '../threads/reader.js'
+import type { ReaperEvent } from '../threads/reaper.js'
+import type { OpenIo, SharedMemory } from '../threads/shared-memory.js'
+import type { Engine, EngineTopic } from './engine.js'
+import { LockFile } from './lock-file.js'
+import { enlist, withdraw } from './open-logs.js'
+import type { LogStats, SegmentResidency } from './stats.js'
+
+const debug = debuglog('bookend')
+const channels = {
+  append: diagnostics.channel('bookend:append'),
+  flush: diagnostics.channel('bookend:flush'),
+  segment: diagnostics.channel('bookend:segment'),
+  error: diagnostics.channel('bookend:error'),
+}
+
+/** Options of a log, complete and checked. */
+export interface LocalOptions {
+  directory: string
+  segmentBytes: number | undefined
+  durability: Durability
+  flushIntervalMs: number
+  readers: number
+  mapTtlMs: number
+  ringBytes: number
+  maxMessageBytes: number
+  /** The application named the limit itself: too large is its mistake, not ours to correct. */
+  isMaxMessageBytesGiven: boolean
+  io: OpenIo
+  readOnly: boolean
+  keepAlive: boolean
+}
+
+export async function openLocalEngine(options: LocalOptions): Promise<Engine> {
+  const lock = options.readOnly ? undefined : await LockFile.open(options.directory)
+  let starting: StartingThreads | undefined
+  try {
+    starting = startThreads(options)
+    const opened = await starting.reaperControl.remote.open({
+      segmentBytes: options.segmentBytes,
+      readOnly: options.readOnly,
+      mapTtlMs: options.mapTtlMs,
+      flushIntervalMs: options.flushIntervalMs,
+      lockDescriptor: lock?.descriptor ?? -1,
+    })
+    if (opened === false) throw await lock?.lockedError(options.directory)
+    const maxMessageBytes = fittingMessageBytes(options, opened.segmentBytes)
+    await lock?.sign()
+    await callWriter(starting, (writer) => writer.start(opened))
+    return new LocalEngine({ ...options, maxMessageBytes }, starting, opened, lock)
+  } catch (error) {
+    await Promise.allSettled([starting?.reaper.terminate(), starting?.writer?.terminate()])
+    starting?.events.close()
+    starting?.bulk.close()
+    await lock?.close()
+    throw error
+  }
+}
+
+interface StartingThreads {
+  shared: SharedMemory
+  state: SharedState
+  slots: SlotTable
+  reaper: Worker
+  reaperControl: ControlChannel<ReaperControl>
+  writer: Worker | undefined
+  writerControl: ControlChannel<WriterControl> | undefined
+  events: MessagePort
+  bulk: MessagePort
+}
+
+function startThreads(options: LocalOptions): StartingThreads {
+  const shared: SharedMemory = {
+    state: allocateSharedState(),
+    ring: RingMemory.allocate(options.readOnly ? 64 * 1024 : options.ringBytes),
+    slots: SlotTable.allocate(),
+    topics: TopicCells.allocate(),
+    startMs: Date.now(),
+    directory: options.directory,
+    io: options.io,
+  }
+  const events = new MessageChannel()
+  const bulk = new MessageChannel()
+  // Bare literals: bundlers find the workers by them.
+  const reaper = new Worker(new URL('../../workers/reaper.js', import.meta.url), {
+    name: 'bookend-reaper',
+    workerData: { shared, events: events.port2 } satisfies ReaperData,
+    transferList: [events.port2],
+  })
+  const reaperControl = new ControlChannel<ReaperControl>(reaper, 'reaper')
+  let writer: Worker | undefined
+  let writerControl: ControlChannel<WriterControl> | undefined
+  if (!options.readOnly) {
+    writer = new Worker(new URL('../../workers/writer.js', import.meta.url), {
+      name: 'bookend-writer',
+      workerData: { shared, bulk: bulk.port2 } satisfies WriterData,
+      transferList: [bulk.port2],
+    })
+    writerControl = new ControlChannel<WriterControl>(writer, 'writer')
+  }
+  const slots = new SlotTable(shared.slots, shared.startMs)
+  const state = openSharedState(shared.state)
+  return { shared, state, slots, reaper, reaperControl, writer, writerControl, events: events.port1, bulk: bulk.port1 }
+}
+
+/**
+ * The writer sleeps in a blocking wait, where it serves no port: a raised word makes it take turns of its event loop
+ * for as long as the call takes.
+ */
+async function callWriter(
+  { state, writerControl }: StartingThreads,
+  call: (control: Remote<WriterControl>) => Promise<void>,
+): Promise<void> {
+  if (writerControl === undefined) return
+  state.control.add(1)
+  state.writer.ring()
+  try {
+    await call(writerControl.remote)
+  } finally {
+    state.control.add(-1)
+  }
+}
+
+const always = (value: boolean) => () => value
+
+/** The largest message must fit one segment, with its key-less frame and everything a segment adds. */
+function fittingMessageBytes(options: LocalOptions, segmentBytes: number): number {
+  const fits = (bytes: number) => groupFitsSegment(segmentBytes, frameBytes(frameExtensionBytes + bytes), 1)
+  if (fits(options.maxMessageBytes)) return options.maxMessageBytes
+  let largest = segmentBytes
+  while (!fits(largest)) largest -= 64
+  if (!options.isMaxMessageBytesGiven) return largest
+  throw new RangeError(
+    `maxMessageBytes is ${options.maxMessageBytes}, but a segment of ${segmentBytes} bytes holds messages up to ${largest}: lower it, or create the log with a larger segmentBytes`,
+  )
+}
+
+class LocalEngine implements Engine {
+  readonly directory: string
+  readonly maxMessageBytes: number
+  readonly durability: Durability
+  readonly #options: LocalOptions
+  readonly #threads: StartingThreads
+  readonly #opened: OpenedLog
+  readonly #lock: LockFile | undefined
+  readonly #topics: TopicDirectory
+  readonly #appends: AppendSide
+  readonly #reads: ReadSide
+  readonly #ring: RingProducer
+  readonly #keepAlive = new KeepAlive()
+  readonly #onClose = new Set<() => void>()
+  #isClosing = false
+  #closing: Promise<void> | undefined
+  #errorCount = 0
+  #lastError: string | undefined
+  readonly #exited: { reaper: Promise<void>; writer: Promise<void> }
+
+  constructor(options: LocalOptions, threads: StartingThreads, opened: OpenedLog, lock: LockFile | undefined) {
+    const { shared, state, reaper, writer, events, bulk } = threads
+    this.directory = options.directory
+    this.maxMessageBytes = options.maxMessageBytes
+    this.durability = options.durability
+    this.#options = options
+    this.#threads = threads
+    this.#opened = opened
+    this.#lock = lock
+    this.#topics = new TopicDirectory(opened.topics)
+    if (options.keepAlive) this.#keepAlive.hold()
+    this.#ring = new RingProducer(new RingMemory(shared.ring), state.ringTail, state.ringHead)
+    this.#appends = new AppendSide({
+      state,
+      ring: this.#ring,
+      cells: new TopicCells(shared.topics),
+      topics: this.#topics,
+      bulk,
+      directory: options.directory,
+      segmentBytes: opened.segmentBytes,
+      keepAlive: this.#keepAlive,
+    })
+    const readerData = { shared, segmentBytes: opened.segmentBytes, io: opened.io }
+    this.#reads = new ReadSide(readerData, options.readers, this.#keepAlive, (threadId) => {
+      if (!this.#isClosing) threads.reaperControl.remote.ownerDied(threadId).catch(() => {})
+    })
+    events.on('message', (event: ReaperEvent) => this.#hear(event))
+    this.#exited = {
+      reaper: this.#watchThread(reaper, 'reaper'),
+      writer: writer === undefined ? Promise.resolve() : this.#watchThread(writer, 'writer'),
+    }
+    // An open log alone does not keep the process alive; what is awaited does, see KeepAlive.
+    for (const handle of [reaper, writer, events, bulk]) handle?.unref()
+    enlist(this)
+    for (const { from, to } of opened.damages)
+      this.#noteError('BOOKEND_CORRUPT', `damage at positions ${from} to ${to}`)
+  }
+
+  topic(name: string): EngineTopic {
+    return this.#topics.handle(name)
+  }
+
+  topicNames(): string[] {
+    return this.#topics.names()
+  }
+
+  append(topic: EngineTopic, value: Uint8Array, extras: Extras | undefined, level: Durability): Promise<number> {
+    this.checkWritable()
+    const done = this.#appends.append(topic as TopicHandle, value, extras, level)
+    if (channels.append.hasSubscribers) this.#announceAppend(topic, 1, value.length, done)
+    return done
+  }
+
+  appendMany(
+    topic: EngineTopic,
+    values: readonly Uint8Array[],
+    extras: Extras | undefined,
+    level: Durability,
+  ): Promise<number> {
+    this.checkWritable()
+    const done = this.#appends.appendMany(topic as TopicHandle, values, extras, level)
+    if (channels.append.hasSubscribers) {
+      this.#announceAppend(
+        topic,
+        values.length,
+        values.reduce((sum, value) => sum + value.length, 0),
+        done,
+      )
+    }
+    return done
+  }
+
+  offer(topic: EngineTopic, value: Uint8Array, extras: Extras | undefined): boolean {
+    this.checkWritable()
+    return this.#appends.offer(topic as TopicHandle, value, extras)
+  }
+
+  ready(): Promise<void> {
+    this.checkWritable()
+    return this.#appends.ready()
+  }
+
+  async trim(topic: EngineTopic, before: number): Promise<void> {
+    this.checkWritable()
+    if (topic.id < 0) return
+    await this.#appends.trim(topic as TopicHandle, before, this.durability)
+    await this.#keepAlive.during(this.#threads.reaperControl.remote.trimmed())
+  }
+
+  flush(level: Durability): Promise<void> {
+    if (this.#options.readOnly) return Promise.resolve()
+    return this.#appends.flush(level)
+  }
+
+  flushSync(level: Durability): void {
+    if (!this.#options.readOnly) this.#appends.flushSync(level)
+  }
+
+  first(topic: EngineTopic): number {
+    return this.#appends.firstOf(topic as TopicHandle)
+  }
+
+  next(topic: EngineTopic): number {
+    return this.#appends.nextOf(topic as TopicHandle)
+  }
+
+  whenNext(topic: EngineTopic, offset: number, resolve: () => void): () => void {
+    const cancel = this.#appends.whenNext(topic as TopicHandle, offset, settle)
+    this.#onClose.add(settle)
+    const engine = this
+    function settle() {
+      engine.#onClose.delete(settle)
+      resolve()
+    }
+    return () => {
+      this.#onClose.delete(settle)
+      cancel()
+    }
+  }
+
+  chunk(topic: EngineTopic, offset: number, to: number, resume: Resume | undefined) {
+    const first = this.first(topic)
+    if (offset < first) return Promise.reject(trimmedError(topic.name, offset, first))
+    return this.#reads.chunk({ topic: { id: topic.id, name: topic.name }, offset, to, resume })
+  }
+
+  record(topic: EngineTopic, offset: number) {
+    return this.#reads.record({ id: topic.id, name: topic.name }, offset)
+  }
+
+  records(topic: EngineTopic, offsets: number[]) {
+    return this.#reads.records({ id: topic.id, name: topic.name }, offsets)
+  }
+
+  offsetAt(topic: EngineTopic, time: number): Promise<number> {
+    return this.#reads.offsetAt({ id: topic.id, name: topic.name }, time)
+  }
+
+  scan(
+    topic: EngineTopic,
+    from: number,
+    to: number,
+    module: string,
+    signal: AbortSignal | undefined,
+  ): Promise<unknown> {
+    return this.#reads.scan({ id: topic.id, name: topic.name }, from, to, module, signal)
+  }
+
+  stats(): LogStats {
+    const { state, slots } = this.#threads
+    const { segmentBytes } = this.#opened
+    const mapped = [...slots.rows()].filter((row) => row.state === 'idle')
+    const firstSegment = state.trim.load() / segmentBytes
+    const active = state.activeSegment.load()
+    return {
+      messages: state.publishedRecords.load(),
+      messageBytes: state.publishedBytes.load(),
+      batches: state.publishedBatches.load(),
+      positions: {
+        published: state.published.load(),
+        durable: state.durable.load(),
+        trimmed: state.trim.load(),
+        indexed: state.indexed.load(),
+      },
+      ring: {
+        capacityBytes: this.#ring.memory.capacity,
+        usedBytes: this.#ring.usedBytes,
+        waiting: this.#appends.overflowCount,
+        pending: this.#appends.pendingCount,
+      },
+      segments: {
+        segmentBytes,
+        total: Math.max(active, state.prepared.load()) - firstSegment + 1,
+        prepared: Math.max(0, state.prepared.load() - active),
+        mapped: mapped.length,
+        mappedBytes: mapped.reduce((sum, row) => sum + row.byteLength, 0),
+        retired: state.retiredCount.load(),
+        deleted: state.deletedCount.load(),
+        oldestKeptBecause: firstSegment === active ? 'active' : 'readable',
+      },
+      flushes: {
+        count: state.flushCount.load(),
+        totalMs: state.flushMicros.load() / 1000,
+        lastMs: state.lastFlushMicros.load() / 1000,
+      },
+      readers: { threads: this.#reads.threads, tasks: this.#reads.taskCount, running: this.#reads.running },
+      recovery: { tornBytes: this.#opened.tornBytes, damages: this.#opened.damages, epoch: this.#opened.epoch },
+      io: this.#opened.io,
+      prefaultedBytes: state.prefaultedBytes.load(),
+      errors: { count: this.#errorCount, last: this.#lastError },
+    }
+  }
+
+  async residency(): Promise<SegmentResidency[]> {
+    const { state, reaperControl, reaper, writer } = this.#threads
+    const { segmentBytes } = this.#opened
+    const pages = new Map(
+      (await this.#keepAlive.during(reaperControl.remote.residency())).map((entry) => [entry.segment, entry.mappings]),
+    )
+    const first = state.trim.load() / segmentBytes
+    const active = state.activeSegment.load()
+    const last = Math.max(active, state.prepared.load())
+    const role = (threadId: number) =>
+      threadId === writer?.threadId ? 'writer' : threadId === reaper.threadId ? 'reaper' : 'reader'
+    return Array.from({ length: last - first + 1 }, (_, index) => {
+      const segment = first + index
+      const position = segment * segmentBytes
+      const mappings = (pages.get(segment) ?? []).map(({ threadId, residentPages }) => ({
+        thread: role(threadId) as 'writer' | 'reader' | 'reaper',
+        threadId,
+        residentBytes: residentPages < 0 ? -1 : residentPages * 4096,
+      }))
+      return {
+        position,
+        file: path.join(this.directory, 'log', `${String(position).padStart(20, '0')}.seg`),
+        bytes: segmentBytes,
+        state: segment < active ? 'sealed' : segment === active ? 'active' : 'prepared',
+        mappings,
+      }
+    })
+  }
+
+  checkOpen(): void {
+    if (this.#isClosing) throw closedError(this.directory)
+  }
+
+  checkWritable(): void {
+    this.checkOpen()
+    if (this.#options.readOnly) throw readOnlyError(this.directory)
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  /** Called in the `exit` event: what was offered must not die in the ring with the process. */
+  onExit(): void {
+    try {
+      this.flushSync('process')
+    } catch (error) {
+      debug('at exit: %s', error)
+    }
+  }
+
+  /**
+   * Order: no new calls; appends and reads under way finish; readers give their windows back and end; everything is
+   * flushed while the writer's mapping is there; the writer ends; the reaper marks the log clean and ends; the lock goes last.
+   */
+  async #close(): Promise<void> {
+    const { reaperControl, reaper, writer, events, bulk } = this.#threads
+    this.#isClosing = true
+    this.#keepAlive.hold()
+    withdraw(this)
+    let failure: unknown
+    if (this.#appends.failure === undefined && writer !== undefined) {
+      await this.#appends.flush('disk').catch((error) => {
+        failure = error
+      })
+    }
+    for (const resolve of this.#onClose) resolve()
+    await this.#reads.idle()
+    await this.#closeReaders()
+    const isClean = failure === undefined && this.#appends.failure === undefined && writer !== undefined
+    this.#appends.fail(closedError(this.directory))
+    const isWriterDone = await callWriter(this.#threads, (control) => control.close()).then(always(true), always(false))
+    if (isWriterDone) await this.#exited.writer
+    const isReaperDone = await reaperControl.remote.close(isClean).then(always(true), always(false))
+    if (isReaperDone) await this.#exited.reaper
+    await Promise.allSettled([writer?.terminate(), reaper.terminate()])
+    events.close()
+    bulk.close()
+    await this.#lock?.close()
+    this.#keepAlive.end()
+    if (failure !== undefined) throw failure
+  }
+
+  /** Lets every reader thread close its windows before the pool ends it. */
+  async #closeReaders(): Promise<void> {
+    const { state } = this.#threads
+    state.closing.store(1)
+    state.retirements.ring()
+    const deadline = Date.now() + 2_000
+    while (state.closedReaders.load() < this.#reads.threads && Date.now() < deadline) {
+      const token = state.dispatcher.arm()
+      if (state.closedReaders.load() >= this.#reads.threads) break
+      await state.dispatcher.waitAsync(token, 20)
+    }
+    await this.#reads.close()
+  }
+
+  async #watchThread(worker: Worker, role: string): Promise<void> {
+    let cause: unknown
+    worker.once('error', (error) => {
+      cause = error
+    })
+    const exitCode = await new Promise<number>((resolve) => worker.once('exit', resolve))
+    if (this.#isClosing && cause === undefined) return
+    const message = `the ${role} thread died (exit code ${exitCode}): the log can be read, but takes no more appends until it is opened again`
+    const error = new BookendError('BOOKEND_WORKER', message, { cause })
+    this.#noteError(error.code, message)
+    this.#appends.fail(error)
+  }
+
+  #hear(event: ReaperEvent): void {
+    debug('%o', event)
+    if (event.type === 'error') {
+      this.#noteError(event.code, `${event.what} failed: ${event.code}`)
+    } else if (event.type === 'flushed') {
+      if (channels.flush.hasSubscribers) channels.flush.publish({ directory: this.directory, ...event })
+    } else if (channels.segment.hasSubscribers) {
+      const position = event.segment * this.#opened.segmentBytes
+      channels.segment.publish({ directory: this.directory, type: event.type, position })
+    }
+  }
+
+  #noteError(code: string, message: string): void {
+    this.#errorCount += 1
+    this.#lastError = code
+    if (channels.error.hasSubscribers) channels.error.publish({ directory: this.directory, code, message })
+  }
+
+  #announceAppend(topic: EngineTopic, count: number, bytes: number, done: Promise<number>): void {
+    const { directory } = this
+    const start = performance.now()
+    done.then(
+      (offset) => {
+        channels.append.publish({ directory, topic: topic.name, offset, count, bytes, ms: performance.now() - start })
+      },
+      // The caller has the error.
+      () => {},
+    )
+  }
+}

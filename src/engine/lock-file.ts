@@ -1,0 +1,52 @@
+/**
+ * The lock file: opened by the application's thread, so that the lock lives as long as the process and not as a worker. A
+ * worker takes the lock itself (`flock`); the kernel gives it back when the descriptor closes, however the process ends.
+ */
+import { constants } from 'node:fs'
+import { type FileHandle, mkdir, open } from 'node:fs/promises'
+import os from 'node:os'
+import path from 'node:path'
+import { BookendError } from '../errors.js'
+
+const { O_RDWR, O_CREAT, O_NOFOLLOW } = constants
+
+export class LockFile {
+  readonly path: string
+  readonly #handle: FileHandle
+
+  private constructor(file: string, handle: FileHandle) {
+    this.path = file
+    this.#handle = handle
+  }
+
+  static async open(directory: string): Promise<LockFile> {
+    await mkdir(directory, { recursive: true, mode: 0o700 })
+    const file = path.join(directory, 'lock')
+    return new LockFile(file, await open(file, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600))
+  }
+
+  get descriptor(): number {
+    return this.#handle.fd
+  }
+
+  /** Says who we are, for the message that a second owner gets. Not proof of anything: the lock is. */
+  async sign(): Promise<void> {
+    const text = `pid ${process.pid} on ${os.hostname()} since ${new Date().toISOString()}\n`
+    await this.#handle.truncate(0)
+    await this.#handle.write(text, 0)
+  }
+
+  async lockedError(directory: string): Promise<BookendError> {
+    const bytes = new Uint8Array(256)
+    const { bytesRead } = await this.#handle.read(bytes, 0, bytes.length, 0)
+    const owner = Buffer.from(bytes.subarray(0, bytesRead)).toString('utf8').trim()
+    return new BookendError(
+      'BOOKEND_LOCKED',
+      `the log in ${directory} is open in another owner${owner === '' ? '' : ` (${owner})`}: close it there first, or open it here with readOnly`,
+    )
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close()
+  }
+}

@@ -1,0 +1,14 @@
+/**
+ * Bookend: an embedded, persistent message log for Node.js. This file is the whole public face.
+ * @packageDocumentation
+ */
+export type { Durability } from './dispatcher/append-side.js'
+export type { LogStats, SegmentResidency } from './engine/stats.js'
+export { BookendError, type ErrorCode, type ErrorDetails } from './errors.js'
+export { bytes, type Codec, json, text } from './log/codec.js'
+export { type Log, open } from './log/log.js'
+export type { MessageStream } from './log/message-stream.js'
+export type { OpenOptions } from './log/options.js'
+export type { AppendOptions, ReadOptions, ScanOptions, Topic } from './log/topic.js'
+export type { Message } from './storage/message.js'
+export type { MessageBatch } from './storage/message-batch.js'

@@ -1,0 +1,99 @@
+/** The open log, as the application holds it. */
+import type { Durability } from '../dispatcher/append-side.js'
+import type { Engine } from '../engine/engine.js'
+import { openLocalEngine } from '../engine/local-engine.js'
+import type { LogStats, SegmentResidency } from '../engine/stats.js'
+import { bytes, type Codec } from './codec.js'
+import { completeOptions, durabilities, type OpenOptions } from './options.js'
+import { LogTopic, type Topic } from './topic.js'
+import { checkKeys, checkName, checkOneOf } from './validate.js'
+
+/** An open log. One process owns it at a time; inside the process its work is spread over worker threads. */
+export interface Log extends AsyncDisposable {
+  readonly directory: string
+  /** A handle on a topic; the topic comes to be with its first append. @throws RangeError for a bad name */
+  topic<T = Uint8Array>(name: string, options?: { codec?: Codec<T> }): Topic<T>
+  /** Names of the topics that exist, in alphabetical order. */
+  topics(): Promise<string[]>
+  /** Resolves when everything handed over so far has reached that level (`process` unless said). */
+  flush(level?: Durability): Promise<void>
+  /**
+   * The same, blocking the calling thread: for `exit` handlers. When it returns, a killed process loses nothing of what was
+   * handed over.
+   */
+  flushSync(level?: Durability): void
+  /** Figures, at once: shared counters are read, nothing is asked of other threads. */
+  stats(): LogStats
+  /** Which segments are mapped by which threads, and how much of each is in memory. */
+  residency(): Promise<SegmentResidency[]>
+  /**
+   * Waits for pending appends and reads, flushes, unmaps everything, ends the threads and releases the lock. Idempotent.
+   * Every call after it fails with `BOOKEND_CLOSED`; streams that are still being read do too.
+   */
+  close(): Promise<void>
+}
+
+/**
+ * Opens the log in `directory`, creating both if they do not exist.
+ * @throws `BOOKEND_LOCKED` if another owner has it, `BOOKEND_FORMAT` if the directory holds something else,
+ *   `BOOKEND_NO_SPACE`, TypeError and RangeError for bad options; system errors (EACCES, EROFS, ...) as they are
+ */
+export async function open(directory: string | URL, options: OpenOptions = {}): Promise<Log> {
+  const engine = await openLocalEngine(completeOptions(directory, options))
+  return new OpenLog(engine)
+}
+
+class OpenLog implements Log {
+  readonly directory: string
+  readonly #engine: Engine
+
+  constructor(engine: Engine) {
+    this.directory = engine.directory
+    this.#engine = engine
+  }
+
+  topic<T = Uint8Array>(name: string, options: { codec?: Codec<T> } = {}): Topic<T> {
+    checkName('topic', name)
+    checkKeys('topic()', options, ['codec'])
+    const codec = options.codec ?? (bytes as unknown as Codec<T>)
+    if (typeof codec.encode !== 'function' || typeof codec.decode !== 'function')
+      throw new TypeError('codec has the functions encode and decode')
+    this.#engine.checkOpen()
+    return new LogTopic<T>(this.#engine, name, codec)
+  }
+
+  async topics(): Promise<string[]> {
+    this.#engine.checkOpen()
+    return this.#engine.topicNames()
+  }
+
+  async flush(level: Durability = 'process'): Promise<void> {
+    checkOneOf('level', level, durabilities)
+    this.#engine.checkOpen()
+    return this.#engine.flush(level)
+  }
+
+  flushSync(level: Durability = 'process'): void {
+    checkOneOf('level', level, durabilities)
+    this.#engine.checkOpen()
+    this.#engine.flushSync(level)
+  }
+
+  stats(): LogStats {
+    this.#engine.checkOpen()
+    return this.#engine.stats()
+  }
+
+  async residency(): Promise<SegmentResidency[]> {
+    this.#engine.checkOpen()
+    return this.#engine.residency()
+  }
+
+  close(): Promise<void> {
+    return this.#engine.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#engine.close()
+  }
+}

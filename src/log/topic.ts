@@ -1,0 +1,289 @@
+/** A named stream of messages: the application's handle on it. */
+import type { Durability } from '../dispatcher/append-side.js'
+import type { Extras } from '../dispatcher/frame-encoder.js'
+import type { Engine, EngineTopic } from '../engine/engine.js'
+import { BookendError } from '../errors.js'
+import { type Message, StoredMessage } from '../storage/message.js'
+import { ChunkCursor } from '../storage/message-batch.js'
+import { abortable } from './abortable.js'
+import { bytes, type Codec } from './codec.js'
+import { ChunkedStream, type MessageStream } from './message-stream.js'
+import { durabilities } from './options.js'
+import { checkBoolean, checkKeys, checkOffset, checkOneOf, checkSignal, checkTime } from './validate.js'
+
+export interface AppendOptions {
+  /** Stored with the message; a string is stored as UTF-8. At most 64 KiB. */
+  key?: string | Uint8Array
+  /** Stored with the message. */
+  headers?: Record<string, string>
+  /** Overrides the log's durability for this call. */
+  durability?: Durability
+  /** Ends the waiting, not the append: a message that is handed over stays written. */
+  signal?: AbortSignal
+}
+
+export interface ReadOptions {
+  /** Where to start: an offset, the oldest readable message (the default), the next to be appended, or a time. */
+  from?: number | 'first' | 'next' | Date
+  /** End, exclusive. Without it: what is there when the stream starts, or no end with `follow`. */
+  to?: number
+  /** Waits for new messages instead of ending. */
+  follow?: boolean
+  signal?: AbortSignal
+}
+
+export interface ScanOptions {
+  /** First offset; the oldest readable message unless said. */
+  from?: number
+  /** End, exclusive; the next offset at the time of the call unless said. */
+  to?: number
+  signal?: AbortSignal
+}
+
+/**
+ * A topic of an open log. Topics come to be with their first append; all methods may be called at any time, in any
+ * number. Messages appended from one thread keep the order of the calls, whatever their sizes.
+ */
+export interface Topic<T> {
+  readonly name: string
+  /**
+   * Appends one message.
+   * @returns its offset, once it is as durable as asked for
+   * @throws `BOOKEND_TOO_LARGE`, `BOOKEND_NO_SPACE`, `BOOKEND_IO`, `BOOKEND_WORKER`, `BOOKEND_CLOSED`, `BOOKEND_READ_ONLY`;
+   *   TypeError and RangeError for bad arguments. With any of them nothing was written; with an AbortError it may have been
+   */
+  append(value: T, options?: AppendOptions): Promise<number>
+  /**
+   * Appends all values or none, with consecutive offsets, whatever happens meanwhile. They must fit one segment.
+   * Key and headers, if given, go with each of them.
+   */
+  appendMany(values: readonly T[], options?: AppendOptions): Promise<{ first: number; count: number }>
+  /**
+   * The fast path: hands the message to the writer, without a promise.
+   * @returns false if there is no room now: nothing was taken, see {@link ready}. True does not mean durable: await
+   *   `log.flush()` for that. What was offered survives a regular exit of the process, not a `kill -9` within the
+   *   microseconds until it is published.
+   */
+  offer(value: T, options?: AppendOptions): boolean
+  /** Resolves when an {@link offer} that was refused can succeed. */
+  ready(): Promise<void>
+  /** Oldest readable offset, and offset of the next append, as published at this moment. */
+  bounds(): Promise<{ first: number; next: number }>
+  /** One message; undefined if it is not written yet, or trimmed away. @throws `BOOKEND_CORRUPT` */
+  get(offset: number): Promise<Message<T> | undefined>
+  getMany(offsets: readonly number[]): Promise<(Message<T> | undefined)[]>
+  /**
+   * Messages in order. What is read is published, and so survives the process; it may not be flushed yet.
+   * @throws (from the stream) `BOOKEND_TRIMMED` if it starts below the oldest readable offset, `BOOKEND_CORRUPT` where it meets
+   *   damage (`next` says where reading can go on), `BOOKEND_CLOSED`
+   */
+  read(options?: ReadOptions): MessageStream<T>
+  /** First offset appended at or after that time; the next offset if there is none. */
+  offsetAt(time: Date | number): Promise<number>
+  /**
+   * Runs a module over the topic, in parallel inside the reader threads, and returns its reduced result.
+   * @param module URL or path of a module that exports `map(batch: MessageBatch): R` and `reduce(a: R, b: R): R`. `reduce` must
+   *   be associative and may reuse its arguments; the order of ranges is kept. An empty range is mapped once, as an empty batch.
+   * @throws `BOOKEND_HANDLER` if the module does not load; what the module throws, with its message
+   */
+  scan<R>(module: URL | string, options?: ScanOptions): Promise<R>
+  /**
+   * Messages below `before` cannot be read any more when this resolves. Their space comes back in whole segments, once no
+   * topic needs them.
+   */
+  trim(before: number): Promise<void>
+}
+
+const encoder = new TextEncoder()
+const maxKeyBytes = 64 * 1024
+
+export class LogTopic<T> implements Topic<T> {
+  readonly name: string
+  readonly #engine: Engine
+  readonly #topic: EngineTopic
+  readonly #encode: (value: T) => Uint8Array
+  readonly #decode: ((encoded: Uint8Array) => T) | undefined
+
+  constructor(engine: Engine, name: string, codec: Codec<T>) {
+    this.name = name
+    this.#engine = engine
+    this.#topic = engine.topic(name)
+    this.#encode = codec.encode.bind(codec)
+    this.#decode = (codec as unknown) === bytes ? undefined : codec.decode.bind(codec)
+  }
+
+  async append(value: T, options?: AppendOptions): Promise<number> {
+    const { level, signal, extras } = this.#appendOptions(options)
+    const encoded = this.#encoded(value)
+    this.#checkSize(encoded, extras)
+    return abortable(signal, this.#engine.append(this.#topic, encoded, extras, level))
+  }
+
+  async appendMany(values: readonly T[], options?: AppendOptions): Promise<{ first: number; count: number }> {
+    if (!Array.isArray(values)) throw new TypeError('appendMany takes an array of values')
+    const { level, signal, extras } = this.#appendOptions(options)
+    const encoded = values.map((value) => this.#encoded(value))
+    for (const each of encoded) this.#checkSize(each, extras)
+    this.#engine.checkOpen()
+    if (encoded.length === 0) return { first: this.#engine.next(this.#topic), count: 0 }
+    const first = await abortable(signal, this.#engine.appendMany(this.#topic, encoded, extras, level))
+    return { first, count: values.length }
+  }
+
+  offer(value: T, options?: AppendOptions): boolean {
+    const encoded = this.#encoded(value)
+    const extras = options === undefined ? undefined : this.#appendOptions(options).extras
+    if (encoded.length > this.#engine.maxMessageBytes || extras !== undefined) this.#checkSize(encoded, extras)
+    return this.#engine.offer(this.#topic, encoded, extras)
+  }
+
+  async ready(): Promise<void> {
+    return this.#engine.ready()
+  }
+
+  async bounds(): Promise<{ first: number; next: number }> {
+    this.#engine.checkOpen()
+    return { first: this.#engine.first(this.#topic), next: this.#engine.next(this.#topic) }
+  }
+
+  async get(offset: number): Promise<Message<T> | undefined> {
+    checkOffset('offset', offset)
+    this.#engine.checkOpen()
+    if (offset < this.#engine.first(this.#topic) || offset >= this.#engine.next(this.#topic)) return undefined
+    const { bytes: record, length } = await this.#engine.record(this.#topic, offset)
+    return length === 0 ? undefined : this.#messageIn(record, offset)
+  }
+
+  async getMany(offsets: readonly number[]): Promise<(Message<T> | undefined)[]> {
+    if (!Array.isArray(offsets)) throw new TypeError('getMany takes an array of offsets')
+    for (const offset of offsets) checkOffset('offset', offset)
+    this.#engine.checkOpen()
+    if (this.#topic.id < 0) return offsets.map(() => undefined)
+    const { bytes: records, lengths } = await this.#engine.records(this.#topic, [...offsets])
+    let at = 0
+    return offsets.map((offset, index) => {
+      const start = at
+      at += lengths[index]
+      return lengths[index] === 0 ? undefined : this.#messageIn(records.subarray(start, at), offset)
+    })
+  }
+
+  read(options: ReadOptions = {}): MessageStream<T> {
+    checkKeys('read()', options, ['from', 'to', 'follow', 'signal'])
+    const { from = 'first', to, follow = false } = options
+    if (from instanceof Date) checkTime('from', from)
+    else if (from !== 'first' && from !== 'next') checkOffset("from (an offset, 'first', 'next' or a Date)", from)
+    if (to !== undefined) checkOffset('to', to)
+    checkBoolean('follow', follow)
+    const signal = checkSignal(options.signal)
+    this.#engine.checkOpen()
+    return new ChunkedStream(this.#engine, this.#topic, this.#decode, {
+      start: () => this.#start(from),
+      to,
+      follow,
+      signal,
+    })
+  }
+
+  async offsetAt(time: Date | number): Promise<number> {
+    const ms = checkTime('time', time)
+    this.#engine.checkOpen()
+    return this.#topic.id < 0 ? 0 : this.#engine.offsetAt(this.#topic, ms)
+  }
+
+  async scan<R>(module: URL | string, options: ScanOptions = {}): Promise<R> {
+    checkKeys('scan()', options, ['from', 'to', 'signal'])
+    const url = moduleUrl(module)
+    const signal = checkSignal(options.signal)
+    const first = this.#engine.first(this.#topic)
+    const next = this.#engine.next(this.#topic)
+    const from = options.from === undefined ? first : checkOffset('from', options.from)
+    const to = options.to === undefined ? next : Math.min(next, checkOffset('to', options.to))
+    this.#engine.checkOpen()
+    signal?.throwIfAborted()
+    if (from < first) {
+      const message = `offset ${from} of topic "${this.name}" has been trimmed away; a scan can start at ${first}`
+      throw new BookendError('BOOKEND_TRIMMED', message, { topic: this.name, offset: from, first })
+    }
+    return abortable(signal, this.#engine.scan(this.#topic, from, Math.max(from, to), url, signal) as Promise<R>)
+  }
+
+  async trim(before: number): Promise<void> {
+    checkOffset('before', before)
+    this.#engine.checkOpen()
+    return this.#engine.trim(this.#topic, before)
+  }
+
+  async #start(from: number | 'first' | 'next' | Date): Promise<number> {
+    if (from === 'first') return this.#engine.first(this.#topic)
+    if (from === 'next') return this.#engine.next(this.#topic)
+    return typeof from === 'number' ? from : this.offsetAt(from)
+  }
+
+  #messageIn(record: Uint8Array, offset: number): Message<T> | undefined {
+    const cursor = new ChunkCursor(record, this.#topic.id, offset, offset + 1)
+    return cursor.next() ? new StoredMessage(this.name, cursor, this.#decode) : undefined
+  }
+
+  #encoded(value: T): Uint8Array {
+    const encoded = this.#encode(value)
+    if (!(encoded instanceof Uint8Array)) throw new TypeError('the codec of the topic did not encode to a Uint8Array')
+    return encoded
+  }
+
+  /** Before anything is written: a message too large leaves no trace. */
+  #checkSize(value: Uint8Array, extras: Extras | undefined): void {
+    const { maxMessageBytes } = this.#engine
+    const total = value.length + (extras?.key?.length ?? 0) + (extras?.headers?.length ?? 0)
+    if (total <= maxMessageBytes) return
+    throw new BookendError(
+      'BOOKEND_TOO_LARGE',
+      `the message has ${total} bytes with its key and headers, maxMessageBytes is ${maxMessageBytes}: split it, or open the log with a higher limit`,
+      { topic: this.name },
+    )
+  }
+
+  #appendOptions(options: AppendOptions | undefined): {
+    level: Durability
+    signal: AbortSignal | undefined
+    extras: Extras | undefined
+  } {
+    if (options === undefined) return { level: this.#engine.durability, signal: undefined, extras: undefined }
+    checkKeys('append options', options, ['key', 'headers', 'durability', 'signal'])
+    const { key, headers, durability } = options
+    const level =
+      durability === undefined ? this.#engine.durability : checkOneOf('durability', durability, durabilities)
+    const signal = checkSignal(options.signal)
+    signal?.throwIfAborted()
+    return { level, signal, extras: encodeExtras(key, headers) }
+  }
+}
+
+function encodeExtras(key: unknown, headers: unknown): Extras | undefined {
+  if (key === undefined && headers === undefined) return undefined
+  if (key !== undefined && typeof key !== 'string' && !(key instanceof Uint8Array))
+    throw new TypeError('key is a string or a Uint8Array')
+  const keyBytes = typeof key === 'string' ? encoder.encode(key) : key
+  if (keyBytes !== undefined && keyBytes.length > maxKeyBytes)
+    throw new RangeError(`a key has at most ${maxKeyBytes} bytes, not ${keyBytes.length}`)
+  return { key: keyBytes, headers: headers === undefined ? undefined : encodeHeaders(headers) }
+}
+
+function encodeHeaders(headers: unknown): Uint8Array | undefined {
+  if (typeof headers !== 'object' || headers === null) throw new TypeError('headers is an object of strings')
+  const entries = Object.entries(headers)
+  for (const [name, value] of entries) {
+    if (typeof value !== 'string')
+      throw new TypeError(`header ${JSON.stringify(name)} is a string, not ${typeof value}`)
+  }
+  return entries.length === 0 ? undefined : encoder.encode(JSON.stringify(headers))
+}
+
+function moduleUrl(module: unknown): string {
+  if (module instanceof URL) return module.href
+  if (typeof module !== 'string') throw new TypeError('module is a URL or a path')
+  if (/^(file|data|node):/.test(module)) return module
+  throw new RangeError(
+    `module ${JSON.stringify(module)} is not a URL: pass new URL('./module.js', import.meta.url), or pathToFileURL(path)`,
+  )
+}

@@ -1,0 +1,66 @@
+/** Checks of what callers pass. Everything is checked here, before anything is written; inside, arguments are trusted. */
+import { maxNameBytes } from '../limits.js'
+
+const namePattern = new RegExp(`^[A-Za-z0-9_-][A-Za-z0-9._-]{0,${maxNameBytes - 1}}$`)
+
+/** @throws TypeError, RangeError */
+export function checkName(kind: string, name: unknown): string {
+  if (typeof name !== 'string') throw new TypeError(`a ${kind} name is a string, not ${typeof name}`)
+  if (!namePattern.test(name)) {
+    const shown = JSON.stringify(name.length > 40 ? `${name.slice(0, 40)}...` : name)
+    throw new RangeError(
+      `${shown} is no ${kind} name: 1 to ${maxNameBytes} of A-Z a-z 0-9 . _ -, not starting with a dot`,
+    )
+  }
+  return name
+}
+
+export function checkOffset(what: string, value: unknown): number {
+  if (typeof value !== 'number') throw new TypeError(`${what} is a number, not ${typeof value}`)
+  if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`${what} is an integer >= 0, not ${value}`)
+  return value
+}
+
+export function checkTime(what: string, value: unknown): number {
+  const time = value instanceof Date ? value.getTime() : value
+  if (typeof time !== 'number')
+    throw new TypeError(`${what} is a Date or a number of milliseconds, not ${typeof value}`)
+  if (Number.isNaN(time)) throw new RangeError(`${what} is not a valid time`)
+  return time
+}
+
+export function checkInteger(what: string, value: unknown, min: number, max: number): number {
+  if (typeof value !== 'number') throw new TypeError(`${what} is a number, not ${typeof value}`)
+  if (!Number.isInteger(value) || value < min || value > max) {
+    throw new RangeError(`${what} is an integer from ${min} to ${max}, not ${value}`)
+  }
+  return value
+}
+
+export function checkOneOf<T extends string>(what: string, value: unknown, allowed: readonly T[]): T {
+  if (!(allowed as readonly unknown[]).includes(value)) {
+    const list = allowed.map((each) => `'${each}'`).join(', ')
+    throw typeof value === 'string'
+      ? new RangeError(`${what} is one of ${list}, not '${value}'`)
+      : new TypeError(`${what} is one of ${list}, not ${typeof value}`)
+  }
+  return value as T
+}
+
+export function checkBoolean(what: string, value: unknown): boolean {
+  if (typeof value !== 'boolean') throw new TypeError(`${what} is true or false, not ${typeof value}`)
+  return value
+}
+
+export function checkSignal(signal: unknown): AbortSignal | undefined {
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw new TypeError('signal is an AbortSignal')
+  return signal
+}
+
+/** @throws TypeError naming the keys that are not known: a misspelt option must not be ignored */
+export function checkKeys(what: string, options: unknown, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null) throw new TypeError(`${what} is an object`)
+  const unknown = Object.keys(options).filter((key) => !known.includes(key))
+  if (unknown.length > 0)
+    throw new TypeError(`${what} has no option ${unknown.join(', ')}; there are ${known.join(', ')}`)
+}
