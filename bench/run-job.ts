@@ -1,0 +1,63 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import type { Answer, Figures, Job } from './job.js'
+
+const childModule = new URL('./child.js', import.meta.url)
+const jobTimeoutMs = 15 * 60_000
+/** As much of a dead child's last words as fits a report. */
+const keptErrorCharacters = 2000
+
+/** Runs one job in a fresh process, so that neither heap nor compiled code leaks from one measurement to the next. */
+export async function runJob(job: Job): Promise<Figures> {
+  const { child, answer } = start(job)
+  try {
+    return await answer
+  } finally {
+    await end(child)
+  }
+}
+
+/** Runs a job up to its answer and then kills it with SIGKILL, as a crash would. */
+export async function runJobAndKill(job: Job): Promise<Figures> {
+  const { child, answer } = start(job)
+  const figures = await answer.catch(async (error: unknown) => {
+    await end(child)
+    throw error
+  })
+  child.kill('SIGKILL')
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+  return figures
+}
+
+function start(job: Job): { child: ChildProcess; answer: Promise<Figures> } {
+  const child = fork(childModule, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], execArgv: [] })
+  let lastWords = ''
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+    lastWords = (lastWords + text).slice(-keptErrorCharacters)
+  })
+  const answer = new Promise<Figures>((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`no answer after ${jobTimeoutMs / 60_000} minutes`)), jobTimeoutMs)
+    child.once('message', (message: Answer) => {
+      clearTimeout(timer)
+      if ('figures' in message) resolve(message.figures)
+      else reject(new Error(message.failure))
+    })
+    child.once('error', reject)
+    // 'close' and not 'exit': only then has everything on stderr been read. Without effect once the answer is there.
+    child.once('close', (code, signal) => {
+      clearTimeout(timer)
+      reject(new Error(`the process ended with ${signal ?? `code ${code}`} before it answered. ${lastWords.trim()}`))
+    })
+  })
+  child.send(job)
+  return { child, answer }
+}
+
+/** Lets a child that has answered exit by itself; one that failed to answer is ended. */
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const graceMs = 5000
+  const timer = setTimeout(() => child.kill('SIGKILL'), graceMs)
+  await once(child, 'exit')
+  clearTimeout(timer)
+}
