@@ -25,6 +25,11 @@ export const defaultMaxMessageBytes = 16 * MiB
 
 /** A run of frames is cut into batches of about this size: what one CRC covers, and what a single lookup has to verify. */
 export const maxBatchBytes = 64 * KiB
+/**
+ * From this size on a batch goes to the file by `pwritev` instead of through the mapping. Measured on ext4, Linux 6.18, 64 KiB:
+ * 13 us against 22 us with the page faults; at 16 KiB they are even, below that the mapping wins (1.4 against 4 us at 4 KiB).
+ */
+export const directWriteBytes = 24 * KiB
 /** What a reader copies out under one pin, and what travels to the application thread in one piece. */
 export const chunkBytes = 256 * KiB
 /** Bounds one batch from a hostile or damaged header before anything is allocated; a batch never crosses a segment. */
@@ -46,8 +51,10 @@ export const preparedSegments = 2
  */
 export const maxUnflushedBytes = 1024 * MiB
 /** How far ahead of the writer page faults are taken, and in which steps (a step holds the process's map lock). */
-export const prefaultAheadBytes = 24 * MiB
-export const prefaultStepBytes = 1 * MiB
+export const prefaultAheadBytes = 4 * MiB
+export const prefaultStepBytes = 512 * KiB
+/** A mapping is retired in pieces of this size, for the same lock's sake. */
+export const retireStepBytes = 8 * MiB
 
 export const defaultFlushIntervalMs = 500
 export const defaultMapTtlMs = 30_000

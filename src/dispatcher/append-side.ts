@@ -467,7 +467,8 @@ export class AppendSide {
         continue
       }
       const offset = offsetOf(words[word + frameWord.offsetLow], tail)
-      if (level === 'process' || state.durable.load() >= position) {
+      // Nobody overtakes those who wait for the disk already: acknowledgements come in the order of the calls.
+      if (level === 'process' || (this.#disk.length === 0 && state.durable.load() >= position)) {
         resolve(offset)
       } else {
         this.#disk.push({ position, resolve: () => resolve(offset), reject })

@@ -12,6 +12,11 @@ import {
 } from '../format/frame-layout.js'
 import { highWord, lowWord } from '../format/numbers.js'
 
+// Copies of this module's own: the compiler folds them in the loops below, imported objects it would look up each time.
+const { length: lengthWord, topic: topicWord, tail: tailWordAt } = frameWord
+const { data: dataKind, declare: declareKind, bulk: bulkKind } = frameKind
+const { extended: extendedFlag } = frameFlag
+
 /** Key and headers of a message, encoded. */
 export interface Extras {
   key: Uint8Array | undefined
@@ -45,18 +50,18 @@ export function writeDataFrame(
   const word = at >>> 2
   if (extras === undefined) {
     clearPadding(words, at, value.length)
-    words[word + frameWord.length] = value.length
-    words[word + frameWord.topic] = topic
-    words[word + frameWord.tail] = tailWord(0, frameKind.data, flags)
+    words[word + lengthWord] = value.length
+    words[word + topicWord] = topic
+    words[word + tailWordAt] = tailWord(0, dataKind, flags)
     bytes.set(value, at + frameHeaderBytes)
     return
   }
   const { key, headers } = extras
   const length = payloadLength(value, extras)
   clearPadding(words, at, length)
-  words[word + frameWord.length] = length
-  words[word + frameWord.topic] = topic
-  words[word + frameWord.tail] = tailWord(0, frameKind.data, flags | frameFlag.extended)
+  words[word + lengthWord] = length
+  words[word + topicWord] = topic
+  words[word + tailWordAt] = tailWord(0, dataKind, flags | extendedFlag)
   const extension = at + frameHeaderBytes
   words[extension >>> 2] = key === undefined ? noKey : key.length
   words[(extension >>> 2) + 1] = headers?.length ?? 0
@@ -88,9 +93,9 @@ export function writeDeclareFrame(
 ): void {
   const word = at >>> 2
   clearPadding(words, at, declarePayloadLength(name))
-  words[word + frameWord.length] = declarePayloadLength(name)
-  words[word + frameWord.topic] = topic
-  words[word + frameWord.tail] = tailWord(0, frameKind.declare, flags)
+  words[word + lengthWord] = declarePayloadLength(name)
+  words[word + topicWord] = topic
+  words[word + tailWordAt] = tailWord(0, declareKind, flags)
   words[word + 4] = lowWord(first)
   words[word + 5] = highWord(first)
   const nameAt = at + frameHeaderBytes + declareFixedBytes
@@ -100,9 +105,9 @@ export function writeDeclareFrame(
 /** Writes the placeholder of frames that travel by transfer. */
 export function writeBulkFrame(words: Uint32Array, at: number, id: number, byteLength: number, flags: number): void {
   const word = at >>> 2
-  words[word + frameWord.length] = 8
-  words[word + frameWord.topic] = 0
-  words[word + frameWord.tail] = tailWord(0, frameKind.bulk, flags)
+  words[word + lengthWord] = 8
+  words[word + topicWord] = 0
+  words[word + tailWordAt] = tailWord(0, bulkKind, flags)
   words[word + 4] = id
   words[word + 5] = byteLength
 }

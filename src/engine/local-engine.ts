@@ -55,6 +55,8 @@ export interface LocalOptions {
 }
 
 export async function openLocalEngine(options: LocalOptions): Promise<Engine> {
+  // A limit that cannot be right is refused before anything is made; an existing log is asked for its own size below.
+  if (options.segmentBytes !== undefined) fittingMessageBytes(options, options.segmentBytes)
   const lock = options.readOnly ? undefined : await LockFile.open(options.directory)
   let starting: StartingThreads | undefined
   try {
@@ -474,12 +476,23 @@ class LocalEngine implements Engine {
     worker.once('error', (error) => {
       cause = error
     })
+    const { threadId } = worker
     const exitCode = await new Promise<number>((resolve) => worker.once('exit', resolve))
+    if (role === 'writer') this.#disown(threadId)
     if (this.#isClosing && cause === undefined) return
     const message = `the ${role} thread died (exit code ${exitCode}): the log can be read, but takes no more appends until it is opened again`
     const error = new BookendError('BOOKEND_WORKER', message, { cause })
     this.#noteError(error.code, message)
     this.#appends.fail(error)
+  }
+
+  /** The writer may have ended without giving its mappings back: the reaper must not touch what is not ours any more. */
+  #disown(threadId: number): void {
+    const { slots, reaperControl } = this.#threads
+    // A koffi mapping outlives its thread, and the reaper retires it. One of mmap-io was unmapped with the thread.
+    if (this.#opened.io === 'koffi') reaperControl.remote.ownerDied(threadId).catch(() => {})
+    else
+      for (const { slot, owner } of slots.rows()) if (owner === threadId && slots.tryWithdraw(slot)) slots.release(slot)
   }
 
   #hear(event: ReaperEvent): void {

@@ -43,8 +43,10 @@ export interface BatchHeader {
 export const batchField = { bytes: 8, count: 12, time: 24, bodyCrc: 36, topic: 40, flags: 44 } as const
 
 /**
- * Completes a batch whose frames already stand at `at + 48`. The body is checksummed where it stands, then the header
- * is written: the order matters to nobody but a crash, which must find either no header or a true one.
+ * Writes the header of a batch at `at`. Where its frames stand behind it already, a crash in between finds either no
+ * header or a true one: the magic is stored last.
+ * @param words the same memory as `target`
+ * @param bytes of the whole batch, this header included
  */
 export function writeBatchHeader(
   target: Uint8Array,
@@ -57,8 +59,8 @@ export function writeBatchHeader(
   epoch: number,
   topic: number,
   flags: number,
+  bodyCrc: number,
 ): void {
-  const bodyCrc = bytes === batchHeaderBytes ? 0 : crc32(target.subarray(at + batchHeaderBytes, at + bytes))
   const word = at >>> 2
   words[word + 2] = bytes
   words[word + 3] = count

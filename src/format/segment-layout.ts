@@ -189,7 +189,7 @@ export function encodeDirectory(rows: readonly DirectoryRow[]): Uint8Array {
 
 /** @returns undefined if the bytes are not the directory that the footer describes. */
 export function decodeDirectory(bytes: Uint8Array, footer: SegmentFooter): DirectoryRow[] | undefined {
-  if (crc32(bytes) !== footer.directoryCrc) return undefined
+  if (bytes.length < footer.topics * directoryRowBytes || crc32(bytes) !== footer.directoryCrc) return undefined
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   const rows: DirectoryRow[] = []
   for (let index = 0; index < footer.topics; index++) {

@@ -1,10 +1,25 @@
+/** Who waits under a signal: one listener a signal, not one a call, since thousands of appends may share it. */
+const waiting = new WeakMap<AbortSignal, Set<() => void>>()
+
+function waitersOf(signal: AbortSignal): Set<() => void> {
+  let waiters = waiting.get(signal)
+  if (waiters === undefined) {
+    const made = new Set<() => void>()
+    signal.addEventListener('abort', () => made.forEach((abort) => abort()), { once: true })
+    waiting.set(signal, made)
+    waiters = made
+  }
+  return waiters
+}
+
 /** Waiting for a promise that an AbortSignal may end early. The work itself goes on; only the waiting stops. */
 export function abortable<T>(signal: AbortSignal | undefined, promise: Promise<T>): Promise<T> {
   if (signal === undefined) return promise
   return new Promise((resolve, reject) => {
     const onAbort = () => reject(signal.reason)
     if (signal.aborted) onAbort()
-    signal.addEventListener('abort', onAbort, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+    const waiters = waitersOf(signal)
+    waiters.add(onAbort)
+    promise.then(resolve, reject).finally(() => waiters.delete(onAbort))
   })
 }

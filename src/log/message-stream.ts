@@ -1,6 +1,6 @@
 /** Reading a topic in order: chunks come from the reader threads, the next one while this one is looked at. */
 import type { Engine, EngineTopic } from '../engine/engine.js'
-import { type Message, StoredMessage } from '../storage/message.js'
+import { type Message, type MessageSource, StoredMessage } from '../storage/message.js'
 import { ChunkCursor } from '../storage/message-batch.js'
 import type { ChunkAnswer } from '../threads/reader.js'
 import { trimmedError } from '../threads/reader.js'
@@ -26,7 +26,7 @@ export interface StreamRange {
 export class ChunkedStream<T> implements MessageStream<T> {
   readonly #engine: Engine
   readonly #topic: EngineTopic
-  readonly #decode: ((bytes: Uint8Array) => T) | undefined
+  readonly #source: MessageSource<T>
   readonly #range: StreamRange
   #cursor: ChunkCursor | undefined
   /** Offset behind the last chunk received; -1 before the first. */
@@ -40,7 +40,7 @@ export class ChunkedStream<T> implements MessageStream<T> {
   constructor(engine: Engine, topic: EngineTopic, decode: ((bytes: Uint8Array) => T) | undefined, range: StreamRange) {
     this.#engine = engine
     this.#topic = topic
-    this.#decode = decode
+    this.#source = { topic: topic.name, decode }
     this.#range = range
   }
 
@@ -92,7 +92,7 @@ export class ChunkedStream<T> implements MessageStream<T> {
   }
 
   #message(cursor: ChunkCursor): Message<T> {
-    return new StoredMessage<T>(this.#topic.name, cursor, this.#decode)
+    return new StoredMessage<T>(this.#source, cursor)
   }
 
   /** One call at a time, in order: callers need not wait for one `next()` before they ask for another. */
@@ -148,7 +148,8 @@ export class ChunkedStream<T> implements MessageStream<T> {
   async #waitForMore(): Promise<boolean> {
     const { follow, signal } = this.#range
     while (this.#readableEnd() <= this.#offset) {
-      if (!follow || this.#offset >= this.#end) return false
+      // It may have been ended before there was a wait that could be cancelled.
+      if (this.#isDone || !follow || this.#offset >= this.#end) return false
       const published = new Promise<void>((resolve) => {
         this.#cancelWait = this.#engine.whenNext(this.#topic, this.#offset, resolve)
         const cancel = this.#cancelWait

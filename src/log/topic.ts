@@ -101,15 +101,18 @@ export class LogTopic<T> implements Topic<T> {
   readonly name: string
   readonly #engine: Engine
   readonly #topic: EngineTopic
-  readonly #encode: (value: T) => Uint8Array
+  readonly #codec: Codec<T>
+  /** Values are bytes already: the hot path makes no call to find that out. */
+  readonly #isBytes: boolean
   readonly #decode: ((encoded: Uint8Array) => T) | undefined
 
   constructor(engine: Engine, name: string, codec: Codec<T>) {
     this.name = name
     this.#engine = engine
     this.#topic = engine.topic(name)
-    this.#encode = codec.encode.bind(codec)
-    this.#decode = (codec as unknown) === bytes ? undefined : codec.decode.bind(codec)
+    this.#codec = codec
+    this.#isBytes = (codec as unknown) === bytes
+    this.#decode = this.#isBytes ? undefined : codec.decode.bind(codec)
   }
 
   async append(value: T, options?: AppendOptions): Promise<number> {
@@ -222,11 +225,12 @@ export class LogTopic<T> implements Topic<T> {
 
   #messageIn(record: Uint8Array, offset: number): Message<T> | undefined {
     const cursor = new ChunkCursor(record, this.#topic.id, offset, offset + 1)
-    return cursor.next() ? new StoredMessage(this.name, cursor, this.#decode) : undefined
+    return cursor.next() ? new StoredMessage({ topic: this.name, decode: this.#decode }, cursor) : undefined
   }
 
   #encoded(value: T): Uint8Array {
-    const encoded = this.#encode(value)
+    if (this.#isBytes && value instanceof Uint8Array) return value
+    const encoded = this.#codec.encode(value)
     if (!(encoded instanceof Uint8Array)) throw new TypeError('the codec of the topic did not encode to a Uint8Array')
     return encoded
   }

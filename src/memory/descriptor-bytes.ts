@@ -13,6 +13,17 @@ export function writeAll(descriptor: number, bytes: Uint8Array, at: number): voi
   }
 }
 
+/** Writes `parts` one behind the other from `at` on, in one call where the kernel takes them all. */
+export function writeParts(descriptor: number, parts: readonly Uint8Array[], at: number): void {
+  let written = asSystemCall('', () => fs.writevSync(descriptor, parts as Uint8Array[], at))
+  for (const part of parts) {
+    // What a short write left over is written part by part: that also finds out why it was short.
+    if (written < part.byteLength) writeAll(descriptor, part.subarray(Math.max(0, written)), at + Math.max(0, written))
+    written -= part.byteLength
+    at += part.byteLength
+  }
+}
+
 /** Fills `bytes` from `at` on; answers how many bytes there were before the end of the file. */
 export function readUpTo(descriptor: number, bytes: Uint8Array, at: number): number {
   let done = 0

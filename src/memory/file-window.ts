@@ -1,5 +1,5 @@
 import fs from 'node:fs'
-import { readUpTo, writeAll } from './descriptor-bytes.js'
+import { readUpTo, writeAll, writeParts } from './descriptor-bytes.js'
 import { asSystemCall, errno, failedCall } from './errno.js'
 import type { Memory, Window } from './memory.js'
 import { checkBounds } from './window-bounds.js'
@@ -67,6 +67,13 @@ class FileWindow implements Window {
       throw new RangeError(`[${at}, ${at + length}) is not in the range that was placed last`)
     }
     writeAll(descriptor, this.bytes.subarray(from, from + length), at)
+  }
+
+  write(at: number, parts: readonly Uint8Array[]): void {
+    const length = parts.reduce((sum, part) => sum + part.byteLength, 0)
+    const descriptor = this.#open(at, length)
+    if (!this.#isWritable) throw new TypeError('the window was opened for reading')
+    writeParts(descriptor, parts, at)
   }
 
   close(): void {

@@ -21,7 +21,7 @@ export class KoffiMapper implements Memory {
     const mapping = withWindowFile(path, byteLength, access, (descriptor) =>
       this.#map(path, descriptor, byteLength, access),
     )
-    return new MappedWindow(mapping, access, this.#faultIn)
+    return new MappedWindow(path, mapping, access, this.#faultIn)
   }
 
   #map(path: string, descriptor: number, byteLength: number, access: 'read' | 'write'): Mapping {

@@ -1,6 +1,10 @@
+import fs from 'node:fs'
+import { writeParts } from './descriptor-bytes.js'
+import { asSystemCall } from './errno.js'
 import type { FaultIn } from './fault-in.js'
 import type { Window } from './memory.js'
 import { checkBounds } from './window-bounds.js'
+import { openWindowFile } from './window-file.js'
 
 const noBytes = new Uint8Array(0)
 
@@ -20,8 +24,12 @@ export class MappedWindow implements Window {
   readonly #isWritable: boolean
   readonly #faultIn: FaultIn
   #mapping: Mapping | undefined
+  readonly #path: string
+  /** Opened by the first {@link write}: most windows only map. */
+  #descriptor: number | undefined
 
-  constructor(mapping: Mapping, access: 'read' | 'write', faultIn: FaultIn) {
+  constructor(path: string, mapping: Mapping, access: 'read' | 'write', faultIn: FaultIn) {
+    this.#path = path
     this.byteLength = mapping.bytes.byteLength
     this.address = mapping.address
     this.bytes = mapping.bytes
@@ -52,7 +60,18 @@ export class MappedWindow implements Window {
 
   commit(): void {}
 
+  write(at: number, parts: readonly Uint8Array[]): void {
+    const length = parts.reduce((sum, part) => sum + part.byteLength, 0)
+    checkBounds(at, length, this.bytes.byteLength)
+    if (!this.#isWritable) throw new TypeError('the window was opened for reading')
+    this.#descriptor ??= openWindowFile(this.#path, this.byteLength, 'write')
+    writeParts(this.#descriptor, parts, at)
+  }
+
   close(): void {
+    const descriptor = this.#descriptor
+    this.#descriptor = undefined
+    if (descriptor !== undefined) asSystemCall(this.#path, () => fs.closeSync(descriptor))
     const mapping = this.#mapping
     if (mapping === undefined) return
     // First forget, then release: nothing of this object may lead to addresses that are no longer ours.

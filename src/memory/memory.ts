@@ -50,6 +50,11 @@ export interface Window {
   readonly bytes: Uint8Array
   /** Hands the placed bytes over to the page cache. Throws {@link SystemCallError} (`ENOSPC`, `EIO`, ...). */
   commit(at: number, length: number): void
+  /**
+   * Writes `parts` one behind the other from byte `at` on, through the file and not through the mapping; readers of either see the
+   * same bytes. For long runs: no page is zeroed, faulted in or write-protected for them. Throws like {@link commit}.
+   */
+  write(at: number, parts: readonly Uint8Array[]): void
   /** Gives the mapping or the descriptor back. Idempotent. No view of `bytes` may be used afterwards. */
   close(): void
 }

@@ -9,6 +9,7 @@
  * | writerState, writerErrno | writer | running, waiting for space, or failed for ever |
  * | published | writer | log position up to which everything may be read |
  * | published counts | writer | records, value bytes, batches, and ms of the last batch |
+ * | storedBytes | writer | bytes of batches that went through the mapping, not past it |
  * | activeSegment | writer | index of the segment that is being filled |
  * | redeclared | writer | no topic's only declaration is in a segment below this one |
  * | durable, indexed, trim | reaper | flushed up to; segments below have a footer; files below are deleted |
@@ -60,6 +61,7 @@ const cells = [
   'publishedBytes',
   'publishedBatches',
   'publishedTime',
+  'storedBytes',
   'durable',
   'indexed',
   'trim',

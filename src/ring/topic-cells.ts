@@ -1,7 +1,7 @@
 /**
  * What every thread may know of a topic: the next offset to be published and the first that can be read.
- * A row of two position cells per topic id. The writer stores both, before it publishes the position that makes
- * them true; untouched rows cost no memory.
+ * A row of two position cells per topic id. The writer stores both after it has published the position that makes them
+ * true, so that what they promise can be read; untouched rows cost no memory.
  */
 import { maxTopics } from '../limits.js'
 import { PositionCell, positionCellWords } from './position-cell.js'

@@ -40,6 +40,8 @@ export function scanBatches(
 ): ScanResult {
   let at = 0
   while (at < limit) {
+    // Checked against the limit first: what cannot come must not be asked for.
+    if (limit - at < batchHeaderBytes) return { end: at, stop: 'bad', needed: 0 }
     if (at + batchHeaderBytes > bytes.length)
       return { end: at, stop: at === bytes.length ? 'end' : 'partial', needed: batchHeaderBytes }
     const header = readBatchHeader(bytes, at, position + at, limit - at)
@@ -57,6 +59,7 @@ export function scanBatches(
  * Finds the next valid batch at or after `from`. Every header carries its own position and a CRC, so payload bytes
  * that look like one do not pass.
  * @param read copies `[at, at + length)` of the segment
+ * @param limit where the batch has to end, if it may go beyond `to`
  * @returns its place relative to the segment, or -1
  */
 export function findNextBatch(
@@ -64,6 +67,7 @@ export function findNextBatch(
   base: number,
   from: number,
   to: number,
+  limit = to,
 ): number {
   const stepBytes = 1 << 20
   for (let start = from; start < to; start += stepBytes) {
@@ -72,7 +76,7 @@ export function findNextBatch(
     const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2)
     for (let at = 0; at < Math.min(stepBytes, bytes.length); at += alignmentBytes) {
       if (words[at >>> 2] !== batchMagic) continue
-      const header = readBatchHeader(bytes, at, base + start + at, to - start - at)
+      const header = readBatchHeader(bytes, at, base + start + at, limit - start - at)
       if (header === undefined) continue
       const whole = at + header.bytes <= bytes.length ? bytes.subarray(at) : read(start + at, header.bytes)
       if (bodyMatches(whole, 0, header)) return start + at

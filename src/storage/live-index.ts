@@ -24,6 +24,11 @@ import { alignUp, chunkBytes } from '../limits.js'
 import type { Window } from '../memory/memory.js'
 import { findNextBatch, scanBatches } from './batch-scan.js'
 
+// Copies of this module's own: the compiler folds them in the loops below, imported objects it would look up each time.
+const { length: lengthWord, topic: topicWord, offsetLow: offsetLowWord, tail: tailWordAt } = frameWord
+const { declare: declareKind } = frameKind
+const { extended: extendedFlag } = frameFlag
+
 const { perEntry } = entryWord
 
 /** The records of one topic in one segment. */
@@ -109,7 +114,10 @@ export class LiveIndex {
       if (result.stop !== 'bad') continue
       if (!resync) return true
       const next = findNextBatch((at, length) => window.read(at, length), this.#base, this.end + 8, to)
-      this.damages.push({ from: this.end, to: next < 0 ? to : next })
+      const damage = { from: this.end, to: next < 0 ? to : next }
+      // Met before, when the segment was known less far: the same damage, now seen to its end.
+      if (this.damages.at(-1)?.from === damage.from) this.damages.pop()
+      this.damages.push(damage)
       if (next < 0) return true
       this.end = next
     }
@@ -125,18 +133,18 @@ export class LiveIndex {
     let last: TopicEntries | undefined
     for (let frame = at + batchHeaderBytes; frame + frameHeaderBytes <= end; ) {
       const word = frame >>> 2
-      const length = words[word + frameWord.length]
+      const length = words[word + lengthWord]
       const size = alignUp(frameHeaderBytes + length)
       if (length > header.bytes || frame + size > end) break
-      const tail = words[word + frameWord.tail]
-      const topic = words[word + frameWord.topic]
-      const offset = offsetOf(words[word + frameWord.offsetLow], tail)
-      if (kindOf(tail) === frameKind.declare) {
+      const tail = words[word + tailWordAt]
+      const topic = words[word + topicWord]
+      const offset = offsetOf(words[word + offsetLowWord], tail)
+      if (kindOf(tail) === declareKind) {
         this.#declare(topic, offset, bytes, frame + frameHeaderBytes, length, words)
       } else {
         if (last === undefined || last.topic !== topic) last = this.#topic(topic, offset)
         if (offset >= last.firstOffset && offset - last.firstOffset < this.#segmentBytes / frameHeaderBytes) {
-          const tag = (flagsOf(tail) & frameFlag.extended) === 0 ? 0 : keyTag(bytes, words, frame)
+          const tag = (flagsOf(tail) & extendedFlag) === 0 ? 0 : keyTag(bytes, words, frame)
           last.add(offset, batch, start + frame, length, tag)
           this.records += 1
         }

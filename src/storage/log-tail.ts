@@ -1,9 +1,11 @@
 /**
  * Appending to the log: runs of frames become batches at the end of the active segment.
  *
- * One run is walked once (offsets are stamped in place), copied once, and checksummed where it lands. A batch is
- * visible to nobody until the caller publishes `position`, so a refused batch is simply written over.
+ * One run is walked once (offsets are stamped in place), checksummed while it is in the cache, and copied once: short runs
+ * into the mapping, long ones by one write to the same file, which spares their pages from being zeroed and faulted in.
+ * A batch is visible to nobody until the caller publishes `position`, so a refused batch is simply written over.
  */
+import { crc32 } from 'node:zlib'
 import { assert } from '../errors.js'
 import { batchFlag, batchHeaderBytes, mixedTopics, writeBatchHeader } from '../format/batch-layout.js'
 import {
@@ -25,14 +27,19 @@ import {
   segmentHeaderBytes,
   segmentRoom,
 } from '../format/segment-layout.js'
-import { alignmentBytes, maxBatchBytes } from '../limits.js'
+import { alignmentBytes, directWriteBytes, maxBatchBytes } from '../limits.js'
 import type { Window } from '../memory/memory.js'
 import type { SegmentFiles } from './segment-files.js'
 import type { SegmentWindows } from './segment-windows.js'
 import type { TailState, TopicState } from './topic-state.js'
 
+// Copies of this module's own: the compiler folds them in the loops below, imported objects it would look up each time.
+const { length: lengthWord, topic: topicWord, offsetLow: offsetLowWord, tail: tailWordAt } = frameWord
+const { data: dataKind, declare: declareKind } = frameKind
+const { continues: continuesFlag } = frameFlag
+
 const noTopic = -1
-const continuesBit = frameFlag.continues << 24
+const continuesBit = continuesFlag << 24
 
 /** A run of frames in memory that the tail may stamp. */
 export interface FrameRun {
@@ -68,6 +75,10 @@ export class LogTail {
   #wordsOf: Uint8Array | undefined
   #words: Uint32Array = new Uint32Array(0)
 
+  #head = new Uint8Array(4096)
+
+  /** Bytes of batches that went through the mapping: the share that can use pages faulted in ahead. */
+  storedBytes = 0
   recordCount = 0
   recordBytes = 0
   batchCount = 0
@@ -156,16 +167,16 @@ export class LogTail {
 
     while (at < to) {
       const word = at >>> 2
-      const length = words[word + frameWord.length]
+      const length = words[word + lengthWord]
       const size = frameBytes(length)
-      const tail = words[word + frameWord.tail]
+      const tail = words[word + tailWordAt]
       const kind = kindOf(tail)
-      if (kind !== frameKind.data && kind !== frameKind.declare) break
+      if (kind !== dataKind && kind !== declareKind) break
       if (!isGroup && (tail & continuesBit) !== 0) break
       if (spent > batchHeaderBytes && spent + size > maxBatchBytes) break
-      const id = words[word + frameWord.topic]
+      const id = words[word + topicWord]
       let cost = size
-      if (kind === frameKind.data) {
+      if (kind === dataKind) {
         cost += entryBytes
         if (id !== last && this.#declaredIn[id] !== this.#segment) {
           const declaration = this.#declarationBytes(id)
@@ -183,10 +194,10 @@ export class LogTail {
       if (spent + cost > room) break
       spent += cost
 
-      if (kind === frameKind.data) {
+      if (kind === dataKind) {
         const offset = this.#next[id]
-        words[word + frameWord.offsetLow] = offset
-        words[word + frameWord.tail] = ((offset / 4294967296) & 0xffff) | (tail & 0xffff0000)
+        words[word + offsetLowWord] = offset
+        words[word + tailWordAt] = ((offset / 4294967296) & 0xffff) | (tail & 0xffff0000)
         this.#next[id] = offset + 1
         records += 1
         recordBytes += length
@@ -292,24 +303,40 @@ export class LogTail {
     tailFlags: number,
   ): void {
     const bytes = batchHeaderBytes + declaredBytes + (to - from)
-    const pinned = this.#windows.acquire(this.#segment)
+    const flags = (tailFlags & continuesFlag) !== 0 ? batchFlag.continues : 0
+    const { position } = this
+    this.#time = Math.max(this.#time, this.#now())
+    const { window } = this.#windows.acquire(this.#segment)
     try {
-      const { window } = pinned
-      const at = window.place(this.#relative, bytes)
-      const target = window.bytes
+      const frames = run.bytes.subarray(from, to)
+      const isLong = bytes >= directWriteBytes
+      const head = isLong ? this.#headOf(batchHeaderBytes + declaredBytes) : undefined
+      const at = head === undefined ? window.place(this.#relative, bytes) : 0
+      const target = head ?? window.bytes
       const words = this.#wordsFor(target)
       let body = at + batchHeaderBytes
       for (const { id, next } of this.#undeclared) body = this.#putDeclaration(target, words, body, id, next)
-      if (to > from) target.set(run.bytes.subarray(from, to), body)
-      this.#time = Math.max(this.#time, this.#now())
-      const flags = (tailFlags & frameFlag.continues) !== 0 ? batchFlag.continues : 0
-      writeBatchHeader(target, words, at, bytes, records, this.position, this.#time, this.#epoch, topic, flags)
-      window.commit(this.#relative, bytes)
+      if (head === undefined) target.set(frames, body)
+      // The checksum is made of the frames in the ring, which are in the cache; recovery and readers check the copy.
+      const bodyCrc = crc32(frames, declaredBytes === 0 ? 0 : crc32(target.subarray(at + batchHeaderBytes, body)))
+      writeBatchHeader(target, words, at, bytes, records, position, this.#time, this.#epoch, topic, flags, bodyCrc)
+      if (head === undefined) {
+        window.commit(this.#relative, bytes)
+        this.storedBytes += bytes
+      } else {
+        window.write(this.#relative, [head.subarray(0, body), frames])
+      }
     } finally {
       this.#windows.release(this.#segment)
     }
     this.#relative += bytes
     this.batchCount += 1
+  }
+
+  /** Memory for the header and declarations of a batch whose frames are written from where they are. */
+  #headOf(bytes: number): Uint8Array {
+    if (this.#head.length < bytes) this.#head = new Uint8Array(bytes * 2)
+    return this.#head
   }
 
   #seal(window: Window, relative: number): void {
@@ -329,6 +356,7 @@ export class LogTail {
       this.#epoch,
       mixedTopics,
       batchFlag.seal,
+      0,
     )
     window.commit(relative, batchHeaderBytes)
   }
@@ -352,10 +380,10 @@ export class LogTail {
   #putDeclaration(target: Uint8Array, words: Uint32Array, at: number, id: number, next: number): number {
     const name = this.#names[id]
     const word = at >>> 2
-    words[word + frameWord.length] = declareFixedBytes + name.length
-    words[word + frameWord.topic] = id
-    words[word + frameWord.offsetLow] = lowWord(next)
-    words[word + frameWord.tail] = tailWord(highWord(next), frameKind.declare, 0)
+    words[word + lengthWord] = declareFixedBytes + name.length
+    words[word + topicWord] = id
+    words[word + offsetLowWord] = lowWord(next)
+    words[word + tailWordAt] = tailWord(highWord(next), declareKind, 0)
     words[word + 4] = lowWord(this.#first[id])
     words[word + 5] = highWord(this.#first[id])
     const end = at + this.#declarationBytes(id)
@@ -378,9 +406,9 @@ export class LogTail {
     this.#first[id] = first
     run.words[payload] = lowWord(first)
     run.words[payload + 1] = highWord(first)
-    const tail = run.words[word + frameWord.tail]
-    run.words[word + frameWord.offsetLow] = lowWord(this.#next[id])
-    run.words[word + frameWord.tail] = tailWord(highWord(this.#next[id]), frameKind.declare, tail >>> 24)
+    const tail = run.words[word + tailWordAt]
+    run.words[word + offsetLowWord] = lowWord(this.#next[id])
+    run.words[word + tailWordAt] = tailWord(highWord(this.#next[id]), declareKind, tail >>> 24)
     if (this.#declaredIn[id] !== this.#segment) {
       this.#declaredIn[id] = this.#segment
       this.#countTopic(id)
@@ -401,10 +429,9 @@ export class LogTail {
 
   /** Takes the offsets of a batch that could not be written back. */
   #unstamp(run: FrameRun, from: number, to: number): void {
-    for (let at = from; at < to; at += frameBytes(run.words[(at >>> 2) + frameWord.length])) {
+    for (let at = from; at < to; at += frameBytes(run.words[(at >>> 2) + lengthWord])) {
       const word = at >>> 2
-      if (kindOf(run.words[word + frameWord.tail]) === frameKind.data)
-        this.#next[run.words[word + frameWord.topic]] -= 1
+      if (kindOf(run.words[word + tailWordAt]) === dataKind) this.#next[run.words[word + topicWord]] -= 1
     }
   }
 

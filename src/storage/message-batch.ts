@@ -18,27 +18,29 @@ import { joinWords } from '../format/numbers.js'
 import { alignUp } from '../limits.js'
 import { type Message, StoredMessage } from './message.js'
 
+// Copies of this module's own: the compiler folds them in the loops below, imported objects it would look up each time.
+const { length: lengthWord, topic: topicWord, offsetLow: offsetLowWord, tail: tailWordAt } = frameWord
+const { data: dataKind } = frameKind
+const { extended: extendedFlag } = frameFlag
+
 /** Walks the records of `topic` with offsets in `[from, to)` in a chunk. */
 export class ChunkCursor {
   readonly bytes: Uint8Array
-  readonly #words: Uint32Array
+  readonly words: Uint32Array
   readonly #topic: number
   readonly #from: number
   readonly #to: number
   #batchEnd = 0
-  #frame = 0
-  /** Of the record that {@link next} found. */
+  #next = 0
+  /** Of the record that {@link next} found: its place in the chunk, its offset, the time of its batch. */
+  frame = 0
   offset = -1
   timestamp = 0
-  keyStart = -1
-  keyEnd = 0
-  valueStart = 0
-  valueEnd = 0
 
   /** @param bytes a chunk that begins at a multiple of 4 of its buffer */
   constructor(bytes: Uint8Array, topic: number, from: number, to: number) {
     this.bytes = bytes
-    this.#words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >>> 2)
+    this.words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >>> 2)
     this.#topic = topic
     this.#from = from
     this.#to = to
@@ -46,40 +48,54 @@ export class ChunkCursor {
 
   /** Goes to the next record. False: there is none. */
   next(): boolean {
-    const words = this.#words
+    const { words } = this
     for (;;) {
-      while (this.#frame >= this.#batchEnd) {
+      while (this.#next >= this.#batchEnd) {
         const at = this.#batchEnd
         if (at >= this.bytes.length) return false
         this.#batchEnd = at + words[(at + batchField.bytes) >>> 2]
         this.timestamp = joinWords(words[(at + batchField.time) >>> 2], words[(at + batchField.time + 4) >>> 2])
-        this.#frame = at + batchHeaderBytes
+        this.#next = at + batchHeaderBytes
       }
-      const at = this.#frame
+      const at = this.#next
       const word = at >>> 2
-      const length = words[word + frameWord.length]
-      this.#frame = at + alignUp(frameHeaderBytes + length)
-      const tail = words[word + frameWord.tail]
-      if (words[word + frameWord.topic] !== this.#topic || kindOf(tail) !== frameKind.data) continue
-      const offset = offsetOf(words[word + frameWord.offsetLow], tail)
+      this.#next = at + alignUp(frameHeaderBytes + words[word + lengthWord])
+      const tail = words[word + tailWordAt]
+      if (words[word + topicWord] !== this.#topic || kindOf(tail) !== dataKind) continue
+      const offset = offsetOf(words[word + offsetLowWord], tail)
       if (offset < this.#from) continue
       if (offset >= this.#to) return false
+      this.frame = at
       this.offset = offset
-      const start = at + frameHeaderBytes
-      this.valueEnd = start + length
-      if ((flagsOf(tail) & frameFlag.extended) === 0) {
-        this.keyStart = -1
-        this.keyEnd = start
-        this.valueStart = start
-        return true
-      }
-      const keyBytes = words[start >>> 2]
-      const headersBytes = words[(start + 4) >>> 2]
-      this.keyStart = keyBytes === noKey ? -1 : start + frameExtensionBytes
-      this.keyEnd = start + frameExtensionBytes + (keyBytes === noKey ? 0 : keyBytes)
-      this.valueStart = this.keyEnd + headersBytes
       return true
     }
+  }
+}
+
+/** Bounds of a record's parts as subscripts of its chunk; `keyStart` is -1 without a key. */
+export interface RecordParts {
+  keyStart: number
+  /** End of the key, start of the headers. */
+  keyEnd: number
+  /** End of the headers, start of the value. */
+  valueStart: number
+  valueEnd: number
+}
+
+export function partsOf(words: Uint32Array, frame: number): RecordParts {
+  const start = frame + frameHeaderBytes
+  const valueEnd = start + words[(frame >>> 2) + lengthWord]
+  if ((flagsOf(words[(frame >>> 2) + tailWordAt]) & extendedFlag) === 0) {
+    return { keyStart: -1, keyEnd: start, valueStart: start, valueEnd }
+  }
+  const keyBytes = words[start >>> 2]
+  const keyStart = start + frameExtensionBytes
+  const keyEnd = keyStart + (keyBytes === noKey ? 0 : keyBytes)
+  return {
+    keyStart: keyBytes === noKey ? -1 : keyStart,
+    keyEnd,
+    valueStart: keyEnd + words[(start >>> 2) + 1],
+    valueEnd,
   }
 }
 
@@ -101,25 +117,19 @@ export function visitValues(
       const word = frame >>> 2
       const length = words[word]
       const tail = words[word + 3]
-      if (words[word + 1] === topic && kindOf(tail) === frameKind.data) {
+      if (words[word + 1] === topic && kindOf(tail) === dataKind) {
         const offset = offsetOf(words[word + 2], tail)
         if (offset >= to) return
         if (offset >= from) {
-          let start = frame + frameHeaderBytes
-          const valueEnd = start + length
-          if ((flagsOf(tail) & frameFlag.extended) !== 0) start = valueStartOf(words, start)
-          visit(bytes, start, valueEnd, offset)
+          const isPlain = (flagsOf(tail) & extendedFlag) === 0
+          const start = isPlain ? frame + frameHeaderBytes : partsOf(words, frame).valueStart
+          visit(bytes, start, frame + frameHeaderBytes + length, offset)
         }
       }
       frame += alignUp(frameHeaderBytes + length)
     }
     batch = end
   }
-}
-
-function valueStartOf(words: Uint32Array, extension: number): number {
-  const keyBytes = words[extension >>> 2]
-  return extension + frameExtensionBytes + (keyBytes === noKey ? 0 : keyBytes) + words[(extension + 4) >>> 2]
 }
 
 /** Messages of one topic, handed to a scan module or a handler in a reader thread. */
@@ -160,6 +170,7 @@ export class ChunkBatch implements MessageBatch {
   *[Symbol.iterator](): Iterator<Message> {
     const bytes = this.#isBorrowed ? this.#bytes.slice() : this.#bytes
     const cursor = new ChunkCursor(bytes, this.#topic, this.firstOffset, this.firstOffset + this.length)
-    while (cursor.next()) yield new StoredMessage<Uint8Array>(this.#name, cursor, undefined)
+    const source = { topic: this.#name, decode: undefined }
+    while (cursor.next()) yield new StoredMessage<Uint8Array>(source, cursor)
   }
 }

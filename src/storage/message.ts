@@ -1,5 +1,6 @@
 /** A message as the application and its modules see it. */
-import type { ChunkCursor } from './message-batch.js'
+import { inspect } from 'node:util'
+import { type ChunkCursor, partsOf } from './message-batch.js'
 
 /** One message of a topic. */
 export interface Message<T = Uint8Array> {
@@ -14,60 +15,71 @@ export interface Message<T = Uint8Array> {
   readonly value: T
 }
 
+/** What the messages of one stream have in common. */
+export interface MessageSource<T> {
+  topic: string
+  /** undefined: values are the bytes themselves. */
+  decode: ((bytes: Uint8Array) => T) | undefined
+}
+
+const notDecoded = Symbol('not decoded')
+
 /**
  * Decodes on first use: a reader that looks at offsets only pays for nothing else. The bytes are part of a chunk
  * that belongs to the application; keeping one message keeps its chunk (256 KiB) in memory.
  */
 export class StoredMessage<T> implements Message<T> {
-  readonly topic: string
   readonly offset: number
   readonly timestamp: number
+  readonly #source: MessageSource<T>
   readonly #bytes: Uint8Array
-  readonly #keyStart: number
-  readonly #keyEnd: number
-  readonly #valueStart: number
-  readonly #valueEnd: number
-  readonly #decode: ((bytes: Uint8Array) => T) | undefined
-  #value: T | undefined
-  #isDecoded = false
+  readonly #words: Uint32Array
+  readonly #frame: number
+  #value: T | typeof notDecoded = notDecoded
 
-  constructor(topic: string, cursor: ChunkCursor, decode: ((bytes: Uint8Array) => T) | undefined) {
-    this.topic = topic
+  /** @param cursor stands on the record */
+  constructor(source: MessageSource<T>, cursor: ChunkCursor) {
     this.offset = cursor.offset
     this.timestamp = cursor.timestamp
+    this.#source = source
     this.#bytes = cursor.bytes
-    this.#keyStart = cursor.keyStart
-    this.#keyEnd = cursor.keyEnd
-    this.#valueStart = cursor.valueStart
-    this.#valueEnd = cursor.valueEnd
-    this.#decode = decode
+    this.#words = cursor.words
+    this.#frame = cursor.frame
+  }
+
+  get topic(): string {
+    return this.#source.topic
   }
 
   get key(): Uint8Array | undefined {
-    return this.#keyStart < 0 ? undefined : this.#view(this.#keyStart, this.#keyEnd)
+    const { keyStart, keyEnd } = partsOf(this.#words, this.#frame)
+    return keyStart < 0 ? undefined : this.#view(keyStart, keyEnd)
   }
 
   get headers(): Record<string, string> | undefined {
-    if (this.#keyEnd === this.#valueStart) return undefined
-    return JSON.parse(Buffer.from(this.#view(this.#keyEnd, this.#valueStart)).toString('utf8')) as Record<
-      string,
-      string
-    >
+    const { keyEnd, valueStart } = partsOf(this.#words, this.#frame)
+    if (keyEnd === valueStart) return undefined
+    return JSON.parse(Buffer.from(this.#view(keyEnd, valueStart)).toString('utf8')) as Record<string, string>
   }
 
   get value(): T {
-    if (!this.#isDecoded) {
-      const bytes = this.#view(this.#valueStart, this.#valueEnd)
-      this.#value = this.#decode === undefined ? (bytes as T) : this.#decode(bytes)
-      this.#isDecoded = true
+    if (this.#value === notDecoded) {
+      const { valueStart, valueEnd } = partsOf(this.#words, this.#frame)
+      const bytes = this.#view(valueStart, valueEnd)
+      const { decode } = this.#source
+      this.#value = decode === undefined ? (bytes as T) : decode(bytes)
     }
-    return this.#value as T
+    return this.#value
   }
 
   /** Plain form, for logging and comparing. */
   toJSON(): Message<T> {
     const { topic, offset, timestamp, key, headers, value } = this
     return { topic, offset, timestamp, key, headers, value }
+  }
+
+  [inspect.custom](): Message<T> {
+    return this.toJSON()
   }
 
   #view(start: number, end: number): Uint8Array {

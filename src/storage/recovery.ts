@@ -11,6 +11,8 @@
  *   does not look like pages that were never written; otherwise a power cut that stored later pages and not
  *   earlier ones, and the log is cut there, so that it stays a gap-free prefix.
  */
+
+import { batchHeaderBytes, readBatchHeader } from '../format/batch-layout.js'
 import type { ControlRecord } from '../format/control-layout.js'
 import { segmentHeaderBytes } from '../format/segment-layout.js'
 import type { Memory, Window } from '../memory/memory.js'
@@ -51,7 +53,8 @@ export interface RecoveryOptions {
 }
 
 const sectorBytes = 512
-const zeroSector = new Uint8Array(sectorBytes)
+const scanStepBytes = 1 << 20
+const zeros = new Uint8Array(scanStepBytes)
 
 export function recover(options: RecoveryOptions): Recovered {
   return new Recovery(options).run()
@@ -157,7 +160,7 @@ class Recovery {
     const base = files.base(segment)
     const { segmentBytes } = files
     const durable = Math.min(this.#durable - base, segmentBytes)
-    const index = new LiveIndex(base, segmentBytes)
+    let index = new LiveIndex(base, segmentBytes)
     // Nothing can be wrong before the durable position but damage: read on behind it.
     if (durable > segmentHeaderBytes) index.catchUp(window, durable, true)
     if (!index.isSealed) index.catchUp(window, segmentBytes, false)
@@ -171,11 +174,16 @@ class Recovery {
         if (durable > last.from) index.damages.push({ from: last.from, to: durable })
       }
     }
+    const relative = Math.max(index.groupEnd, durable)
+    if (!index.isSealed && relative < index.end) {
+      // A group that was not finished is cut, so its records do not count.
+      index = new LiveIndex(base, segmentBytes)
+      index.catchUp(window, relative, true)
+    }
     this.#absorb(segment, index)
     for (const { from, to } of index.damages) this.#damages.push({ from: base + from, to: base + to })
     if (index.isSealed) return 'sealed'
     if (this.#hasDataBehind(segment, segments) && index.damages.length > 0) return 'damaged'
-    const relative = Math.max(index.groupEnd, durable)
     if (mayRepair && !isEnd) this.#cut(segment, relative, window)
     return {
       segment,
@@ -193,11 +201,10 @@ class Recovery {
     const base = files.base(segment)
     if (index.end < this.#durable - base) return true
     const read = (at: number, length: number) => window.read(at, length)
-    const hasValidBehind =
-      this.#hasDataBehind(segment, segments) || findNextBatch(read, base, index.end, files.segmentBytes) >= 0
-    if (!hasValidBehind) return false
+    const next = findNextBatch(read, base, index.end, files.segmentBytes)
+    if (next < 0 && !this.#hasDataBehind(segment, segments)) return false
     const isSameBoot = control !== undefined && control.bootId === bootId && /[1-9a-f]/.test(bootId)
-    return isSameBoot && !looksUnwritten(window.read(index.end, Math.min(65536, files.segmentBytes - index.end)))
+    return isSameBoot && !this.#looksUnwritten(window, base, index.end, next)
   }
 
   /** True if a later segment begins with a valid batch (or carries a footer). */
@@ -211,7 +218,7 @@ class Recovery {
         const read = (at: number, length: number) => file.read(at, length)
         const to = Math.min(file.size(), segmentHeaderBytes + 4096)
         return (
-          findNextBatch(read, files.base(later), segmentHeaderBytes, to) >= 0 ||
+          findNextBatch(read, files.base(later), segmentHeaderBytes, to, file.size()) >= 0 ||
           readSealedSegment(read, files.base(later), files.segmentBytes) !== undefined
         )
       } finally {
@@ -237,7 +244,8 @@ class Recovery {
     if (known.name === '') known.name = name
     known.next = Math.max(known.next, next)
     known.first = Math.max(known.first, first)
-    known.declaredIn = segment
+    // Where the declaration itself was lost to damage, the one before it is still the last.
+    if (name !== '') known.declaredIn = segment
   }
 
   /**
@@ -246,13 +254,11 @@ class Recovery {
    */
   #cut(segment: number, relative: number, window: Window): void {
     const { disk, files } = this.#options
-    const stepBytes = 1 << 20
-    const zeros = new Uint8Array(stepBytes)
     let file: ReturnType<Disk['open']>
-    for (let at = relative; at < files.segmentBytes; at += stepBytes) {
-      const length = Math.min(stepBytes, files.segmentBytes - at)
+    for (let at = relative; at < files.segmentBytes; at += scanStepBytes) {
+      const length = Math.min(scanStepBytes, files.segmentBytes - at)
       const bytes = window.read(at, length)
-      if (Buffer.compare(bytes, zeros.subarray(0, length)) === 0) continue
+      if (isZero(bytes)) continue
       file ??= disk.open(files.path(segment), 'write')
       file?.write(at, zeros.subarray(0, length))
       this.#tornBytes += nonZeroSpan(bytes)
@@ -263,27 +269,58 @@ class Recovery {
 
   /** Keeps whole, empty segments that follow the tail without a gap; removes the rest. */
   #keepPrepared(tail: number, segments: readonly number[]): number {
-    const { files, mayRepair } = this.#options
+    const { files, mayRepair, control } = this.#options
+    const mayBeUsed = mayRepair && control?.isClean !== true
     let prepared = segments.includes(tail) && files.isWhole(tail) ? tail : tail - 1
     for (const segment of segments) {
       if (segment < tail) continue
       if (segment === tail && prepared === tail) continue
       const isUsable =
-        segment === prepared + 1 && files.isWhole(segment) && !this.#hasDataBehind(segment - 1, [segment])
+        segment === prepared + 1 &&
+        files.isWhole(segment) &&
+        (mayBeUsed ? this.#isEmpty(segment) : !this.#hasDataBehind(segment - 1, [segment]))
       if (isUsable) prepared = segment
       else if (mayRepair) files.remove(segment)
     }
     return prepared
   }
+
+  /** True if nothing was ever written behind the header. Else a power cut took what came before it, and it has to go too. */
+  #isEmpty(segment: number): boolean {
+    const { files, memory } = this.#options
+    const window = memory.open(files.path(segment), files.segmentBytes, 'read')
+    try {
+      for (let at = segmentHeaderBytes; at < files.segmentBytes; at += scanStepBytes) {
+        if (!isZero(window.read(at, Math.min(scanStepBytes, files.segmentBytes - at)))) return false
+      }
+      return true
+    } finally {
+      window.close()
+    }
+  }
+
+  /**
+   * Pages that never reached the disk read as zeros: a whole sector of them, or all the rest of the first, at the place of the
+   * bad batch at `end`. What stands behind it does not count.
+   * @param next the next valid batch of the segment, or -1
+   */
+  #looksUnwritten(window: Window, base: number, end: number, next: number): boolean {
+    const room = this.#options.files.segmentBytes - end
+    const header = readBatchHeader(window.read(end, Math.min(batchHeaderBytes, room)), 0, base + end, room)
+    const rest = sectorBytes - (end % sectorBytes)
+    const claimed = header?.bytes ?? batchHeaderBytes
+    const sectors = rest + Math.ceil(Math.max(0, claimed - rest) / sectorBytes) * sectorBytes
+    const bytes = window.read(end, next < 0 ? Math.min(sectors, room) : next - end)
+    if (isZero(bytes.subarray(0, rest))) return true
+    for (let at = rest; at + sectorBytes <= bytes.length; at += sectorBytes) {
+      if (isZero(bytes.subarray(at, at + sectorBytes))) return true
+    }
+    return false
+  }
 }
 
-/** Pages that never reached the disk read as zeros: a whole sector of them at the place of a batch. */
-function looksUnwritten(bytes: Uint8Array): boolean {
-  const start = (sectorBytes - (bytes.byteOffset % sectorBytes)) % sectorBytes
-  for (let at = start; at + sectorBytes <= bytes.length; at += sectorBytes) {
-    if (Buffer.compare(bytes.subarray(at, at + sectorBytes), zeroSector) === 0) return true
-  }
-  return false
+function isZero(bytes: Uint8Array): boolean {
+  return Buffer.compare(bytes, zeros.subarray(0, bytes.length)) === 0
 }
 
 function nonZeroSpan(bytes: Uint8Array): number {

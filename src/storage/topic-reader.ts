@@ -84,7 +84,7 @@ export class TopicReader {
 
   /** One batch, thinned to the single record wanted; undefined if no segment knows the record. */
   readOne(topic: number, offset: number): Uint8Array<ArrayBuffer> | undefined {
-    const place = this.#catalog.locate(topic, offset)
+    const place = this.#locateRun(topic, offset, 1)[0]
     if (place === undefined) return undefined
     return this.#recordAt(topic, offset, place)
   }
@@ -117,13 +117,15 @@ export class TopicReader {
       const at = Math.max(position - base, segmentHeaderBytes)
       const limit = Math.min(published - base, this.#files.segmentBytes) - at
       if (limit <= 0) throw this.#corrupt(offset, position, 'the log ends before a record that was published')
-      const found = this.#thinnedChunk(offset, segment, at, limit, want, topic, into)
-      const { stop, scanned, needed } = found
+      const found = this.#thinnedChunk(request, segment, at, limit, want, into)
+      const { stop, scanned, needed, firstBeyond } = found
       scannedBytes += scanned
       position = stop === 'seal' ? this.#files.base(segment + 1) + segmentHeaderBytes : base + at + scanned
-      if (found.first > offset) throw this.#missing(offset)
+      if (found.first > offset) throw this.#missing(topic, offset)
       if (found.next > offset) {
         const isSparse = found.kept < scannedBytes * sparseShare
+        // What was published since the request is read again when it is asked for.
+        if (firstBeyond >= 0) position = base + at + firstBeyond
         return { bytes: found.bytes, next: Math.min(found.next, to), resume: { position, isSparse } }
       }
       if (stop === 'bad') throw this.#damaged(topic, offset, segment, at + scanned)
@@ -135,20 +137,21 @@ export class TopicReader {
 
   /** Copies a chunk out under a pin, then verifies and thins the copy. */
   #thinnedChunk(
-    offset: number,
+    { topic, offset, to }: ReadRequest,
     segment: number,
     at: number,
     limit: number,
     want: number,
-    topic: number,
     into: Uint8Array<ArrayBuffer> | undefined,
   ) {
     const length = Math.min(want, limit)
-    const raw = this.#copyOut(offset, segment, at, length, into)
+    const raw = this.#copyOut(topic, offset, segment, at, length, into)
     const words = new Uint32Array(raw.buffer, 0, raw.length >>> 2)
     let kept = 0
     let first = -1
     let next = -1
+    // Start of the first batch that goes beyond the range; -1: none does.
+    let firstBeyond = -1
     const result = scanBatches(raw, this.#files.base(segment) + at, limit, (header, from) => {
       if (header.topic !== topic && header.topic !== mixedTopics) return
       const count =
@@ -158,6 +161,7 @@ export class TopicReader {
       const start = firstOffset(words, kept, topic)
       if (first < 0) first = start
       next = start + count
+      if (next > to && firstBeyond < 0) firstBeyond = from
       kept += words[(kept + batchField.bytes) >>> 2]
     })
     return {
@@ -168,10 +172,18 @@ export class TopicReader {
       kept,
       first,
       next,
+      firstBeyond,
     }
   }
 
-  #copyOut(offset: number, segment: number, at: number, length: number, into: Uint8Array<ArrayBuffer> | undefined) {
+  #copyOut(
+    topic: number,
+    offset: number,
+    segment: number,
+    at: number,
+    length: number,
+    into: Uint8Array<ArrayBuffer> | undefined,
+  ) {
     try {
       return this.#windows.with(segment, ({ window }) => {
         if (into === undefined) return window.read(at, length)
@@ -181,14 +193,14 @@ export class TopicReader {
         return target.subarray(0, length)
       })
     } catch (error) {
-      throw this.#unreadable(error, offset, segment, at)
+      throw this.#unreadable(error, topic, offset, segment, at)
     }
   }
 
   /** Follows the index from record to record, and collects single-record batches. */
   #readSparse({ topic, offset, to }: ReadRequest): Chunk {
-    const places = this.#catalog.locateRun(topic, offset, Math.min(recordsPerSparseChunk, to - offset))
-    if (places.length === 0) throw this.#missing(offset)
+    const places = this.#locateRun(topic, offset, Math.min(recordsPerSparseChunk, to - offset))
+    if (places.length === 0) throw this.#missing(topic, offset)
     const pieces: Uint8Array[] = []
     let bytes = 0
     let next = offset
@@ -257,7 +269,7 @@ export class TopicReader {
         return piece
       })
     } catch (error) {
-      throw this.#unreadable(error, offset, segment, batch)
+      throw this.#unreadable(error, topic, offset, segment, batch)
     }
   }
 
@@ -274,38 +286,56 @@ export class TopicReader {
   }
 
   #startOf(topic: number, offset: number): number {
-    const place = this.#catalog.locate(topic, offset)
-    if (place === undefined) throw this.#missing(offset)
+    const place = this.#locateRun(topic, offset, 1)[0]
+    if (place === undefined) throw this.#missing(topic, offset)
     if (place.batch === 0) throw this.#damaged(topic, offset, place.segment, 0)
     return this.#files.base(place.segment) + place.batch
   }
 
   #timeOf(topic: number, offset: number): number {
     const bytes = this.readOne(topic, offset)
-    if (bytes === undefined) throw this.#missing(offset)
+    if (bytes === undefined) throw this.#missing(topic, offset)
     return new DataView(bytes.buffer).getUint32(24, true) + new DataView(bytes.buffer).getUint32(28, true) * 2 ** 32
   }
 
-  #missing(offset: number): BookendError {
-    return this.#corrupt(offset, undefined, 'no segment on disk holds it')
+  /** Where records stand, with the error of an index that cannot be read turned into ours. */
+  #locateRun(topic: number, offset: number, count: number): Place[] {
+    try {
+      return this.#catalog.locateRun(topic, offset, count)
+    } catch (error) {
+      const segment = this.#catalog.stretches(topic, offset, offset + 1)[0]?.segment
+      throw this.#unreadable(error, topic, offset, segment ?? this.#files.segmentOf(this.#bounds.trim()), 0)
+    }
+  }
+
+  #missing(topic: number, offset: number): BookendError {
+    return this.#corrupt(offset, undefined, 'no segment on disk holds it', this.#nextStretch(topic, offset))
+  }
+
+  /** The first offset of the topic in the segments behind the one that should hold `offset`. */
+  #nextStretch(topic: number, offset: number): number | undefined {
+    return this.#catalog.stretches(topic, offset, Number.MAX_SAFE_INTEGER).find(({ first }) => first > offset)?.first
   }
 
   #damaged(topic: number, offset: number, segment: number, at: number): BookendError {
     const base = this.#files.base(segment)
-    return this.#corrupt(offset, base + at, 'its batch fails its checksum', this.#nextReadable(topic, segment, at))
+    const next = this.#nextReadable(topic, segment, at) ?? this.#nextStretch(topic, offset)
+    return this.#corrupt(offset, base + at, 'its batch fails its checksum', next)
   }
 
-  #unreadable(error: unknown, offset: number, segment: number, at: number): BookendError {
+  #unreadable(error: unknown, topic: number, offset: number, segment: number, at: number): BookendError {
     if (error instanceof BookendError) return error
     const file = this.#files.path(segment)
     const code = (error as NodeJS.ErrnoException).code
     const isGone = code === 'ENOENT' || code === 'EINVAL' || code === 'EFAULT' || error instanceof SystemCallError
     const position = this.#files.base(segment) + at
     if (!isGone) return new BookendError('BOOKEND_IO', `cannot read ${file}: ${String(error)}`, { file, cause: error })
+    const next = this.#nextStretch(topic, offset)
     return new BookendError('BOOKEND_CORRUPT', `${file} cannot be read at position ${position}: ${String(error)}`, {
       file,
       position,
       offset,
+      ...(next === undefined ? {} : { next }),
       cause: error,
     })
   }

@@ -7,13 +7,7 @@
  * calls them all and is called on every bell and on a slow clock.
  */
 import { segmentHeaderBytes } from '../format/segment-layout.js'
-import {
-  allocateRetryMs,
-  maxUnflushedBytes,
-  prefaultAheadBytes,
-  prefaultStepBytes,
-  preparedSegments,
-} from '../limits.js'
+import { allocateRetryMs, prefaultAheadBytes, prefaultStepBytes, preparedSegments, retireStepBytes } from '../limits.js'
 import { type Memory, pageBytes, type SystemCalls } from '../memory/memory.js'
 import type { SharedState } from '../ring/shared-state.js'
 import type { SlotRow, SlotTable } from '../ring/slot-table.js'
@@ -60,6 +54,7 @@ export class Reaper {
   #lastAllocateMs = 0
   #lastActive = -1
   #isStopped = false
+  #storing = { published: 0, stored: 0, isMost: false }
   /** Where the log ended when the writer had redeclared the topics of the segments to be deleted. */
   #redeclaredPosition: number | undefined
   /** Segments found to be needed, and at which count of trims: asked again only after another trim. */
@@ -82,10 +77,10 @@ export class Reaper {
     this.#reportRoll()
     this.#prepare()
     const isBehind = this.#prefault()
+    this.#retireIdle()
     this.#flushIfDue()
     this.#indexIfDue()
     this.#deleteIfDue()
-    this.#retireIdle()
     if (isBehind) return 0
     return this.#parts.state.allocateErrno.load() === 0 ? this.#clockMs() : allocateRetryMs
   }
@@ -169,6 +164,7 @@ export class Reaper {
     const { state, slots, calls, files } = this.#parts
     if (!calls.isNative) return false
     const published = state.published.load()
+    if (!this.#isWriterStoring(published)) return false
     const active = state.activeSegment.load()
     for (const row of slots.rows()) {
       if (row.access !== 'write' || row.state !== 'idle' || row.segment < active) continue
@@ -176,8 +172,7 @@ export class Reaper {
       const known = this.#prefaulted.get(row.slot)
       const from = Math.max(position, known?.address === row.address ? known.to : 0)
       const start = from - (from % pageBytes)
-      const ahead = row.segment === active ? prefaultAheadBytes : prefaultAheadBytes / 2
-      const to = Math.min(files.segmentBytes, position + ahead)
+      const to = Math.min(files.segmentBytes, position + prefaultAheadBytes)
       if (to - start < prefaultStepBytes && to < files.segmentBytes) continue
       if (to <= start || !slots.pin(row.slot)) continue
       const length = Math.min(prefaultStepBytes, to - start)
@@ -191,6 +186,17 @@ export class Reaper {
     return false
   }
 
+  /** True while most of what is appended goes through the mapping: long batches go past it and need no pages there. */
+  #isWriterStoring(published: number): boolean {
+    const stored = this.#parts.state.storedBytes.load()
+    const seen = this.#storing
+    if (published - seen.published >= prefaultAheadBytes / 4) {
+      const isMost = (stored - seen.stored) * 2 >= published - seen.published
+      this.#storing = { published, stored, isMost }
+    }
+    return this.#storing.isMost
+  }
+
   #flushIfDue(): void {
     const { state, files, flushIntervalMs } = this.#parts
     if (this.#flushing !== undefined || state.reaperErrno.load() !== 0) return
@@ -199,9 +205,12 @@ export class Reaper {
     const durable = state.durable.load()
     const isRequested = requested !== state.flushed.load()
     const isOld = published > durable && Date.now() - this.#lastFlushMs >= flushIntervalMs
-    const isFar = published - durable > maxUnflushedBytes / 4 || files.segmentOf(durable) < state.activeSegment.load()
-    if (!isRequested && !isOld && !isFar) return
-    this.#flushing = this.#flush(published)
+    const activeBase = files.base(state.activeSegment.load())
+    const hasSealed = durable < activeBase
+    if (!isRequested && !isOld && !hasSealed) return
+    // While segments fill faster than the interval, whole ones are flushed and the tail is left alone.
+    const position = hasSealed && !isRequested ? activeBase : published
+    this.#flushing = this.#flush(position)
       .then(() => state.flushed.store(requested))
       .finally(() => {
         this.#flushing = undefined
@@ -364,7 +373,7 @@ export class Reaper {
 
   /** Retires mappings that have been idle for a TTL, and the writer's mappings of segments it has left. */
   #retireIdle(): void {
-    const { slots, state, files, mapTtlMs } = this.#parts
+    const { slots, state, mapTtlMs } = this.#parts
     const idleBefore = slots.nowMs() - mapTtlMs
     const active = state.activeSegment.load()
     const durable = state.durable.load()
@@ -372,9 +381,9 @@ export class Reaper {
     for (const row of slots.rows()) {
       const isLeft = row.access === 'write' && row.segment < active
       if (!isLeft && row.lastUseMs > idleBefore) continue
-      // Dirty pages are left alone until they are flushed: replacing them would hold the map lock for long.
-      const end = Math.min(files.base(row.segment + 1), published)
-      if (row.access === 'write' && end > files.base(row.segment) && durable < end) continue
+      // The tail waits for its flush. A segment the writer has left goes before it: pages that are mapped for writing would
+      // have to be write-protected one by one, with an interrupt to every core for each.
+      if (!isLeft && row.access === 'write' && durable < published) continue
       this.#retire(row)
     }
   }
@@ -382,7 +391,10 @@ export class Reaper {
   #retire(row: SlotRow): void {
     const { slots, state, calls } = this.#parts
     if (row.state !== 'idle' || row.pins > 0 || !slots.tryRetire(row.slot)) return
-    calls.retire(row.address, row.byteLength)
+    // In steps: each holds the process's memory-map lock.
+    for (let at = 0; at < row.byteLength; at += retireStepBytes) {
+      calls.retire(row.address + at, Math.min(retireStepBytes, row.byteLength - at))
+    }
     slots.markRetired(row.slot)
     state.retiredCount.store(state.retiredCount.load() + 1)
     // The owners give the address ranges back when they next look.

@@ -26,7 +26,7 @@ import type { FrameRun, LogTail } from '../storage/log-tail.js'
 import type { SegmentFiles } from '../storage/segment-files.js'
 
 /** The reaper is told of progress in steps of this, so that it can take page faults ahead of the writer. */
-const progressStepBytes = 4 << 20
+const progressStepBytes = 1 << 20
 
 export interface WriterParts {
   state: SharedState
@@ -46,7 +46,7 @@ export class Writer {
   /** Why the last write was refused for lack of space, where the file system says so only when it is written to. */
   #fullErrno = 0
   #nextOpened = -1
-  #reportedPosition = 0
+  #reportedBytes = 0
   #isStalled = false
 
   constructor(parts: WriterParts) {
@@ -160,24 +160,25 @@ export class Writer {
   }
 
   /**
-   * Makes appended records visible. Order: topic cells, then the position (readers look at cells only below it), then the
-   * ring head, which acknowledges and frees, then the bell.
+   * Makes appended records visible. Order: the position, then the topic cells (whoever sees a topic's next offset must find
+   * the log reaching as far, or takes the end for damage), then the ring head, which acknowledges and frees, then the bell.
    */
   #publish(head: number): void {
     const { ring, state, tail, topics } = this.#parts
-    for (const id of tail.takeTouched()) {
-      topics.first(id).store(tail.first(id))
-      topics.next(id).store(tail.next(id))
-    }
     state.publishedRecords.store(tail.recordCount)
     state.publishedBytes.store(tail.recordBytes)
     state.publishedBatches.store(tail.batchCount)
     state.publishedTime.store(tail.time)
+    state.storedBytes.store(tail.storedBytes)
     state.published.store(tail.position)
+    for (const id of tail.takeTouched()) {
+      topics.first(id).store(tail.first(id))
+      topics.next(id).store(tail.next(id))
+    }
     if (head !== ring.head) ring.releaseTo(head)
     state.dispatcher.ringIfAsleep()
-    if (tail.position - this.#reportedPosition >= progressStepBytes) {
-      this.#reportedPosition = tail.position
+    if (tail.storedBytes - this.#reportedBytes >= progressStepBytes) {
+      this.#reportedBytes = tail.storedBytes
       state.reaper.ringIfAsleep()
     }
   }
