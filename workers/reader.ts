@@ -18,7 +18,7 @@ import type { ReaderData } from '../src/threads/shared-memory.js'
 
 const { shared, segmentBytes, io } = workerData as ReaderData
 const state = openSharedState(shared.state)
-const slots = new SlotTable(shared.slots, shared.startMs)
+const slots = new SlotTable(shared.slots)
 const files = new SegmentFiles(nodeDisk, shared.directory, segmentBytes)
 const calls = loadSystemCalls()
 // Not mmap-io: a module of the application may end this thread at any time, and mmap-io's finalizers would then unmap addresses
@@ -43,7 +43,7 @@ async function watchRetirements(): Promise<void> {
       state.dispatcher.ring()
       return
     }
-    windows.dropRetired()
+    catalog.forget(windows.dropRetired())
     await state.retirements.waitAsync(token, 60_000)
   }
 }
@@ -52,7 +52,8 @@ void watchRetirements()
 export type ReadAnswer = { value: unknown } | { error: PortableError }
 
 /** Errors travel as values: an error object would lose its code and details between threads. */
-export default async function run(task: ReadTask): Promise<unknown> {
+// Not a default export: for one of those Node builds a module facade, and ending a thread in the middle of that aborts the process.
+export async function run(task: ReadTask): Promise<unknown> {
   let answer: ReadAnswer
   let buffers: ArrayBuffer[] = []
   try {

@@ -17,7 +17,7 @@ import { Reaper } from '../src/threads/reaper.js'
 const { shared, events } = workerData as ReaperData
 const state = openSharedState(shared.state)
 const topics = new TopicCells(shared.topics)
-const slots = new SlotTable(shared.slots, shared.startMs)
+const slots = new SlotTable(shared.slots)
 const calls = loadSystemCalls()
 let reaper: Reaper | undefined
 let isClosing = false

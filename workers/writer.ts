@@ -22,19 +22,24 @@ const { shared, bulk } = workerData as WriterData
 const state = openSharedState(shared.state)
 const ring = new RingConsumer(new RingMemory(shared.ring), state.ringTail, state.ringHead)
 let isClosing = false
+let writer: Writer | undefined
 
 const control: WriterControl = {
   start(opened: OpenedLog) {
     const files = new SegmentFiles(nodeDisk, shared.directory, opened.segmentBytes)
-    const slots = new SlotTable(shared.slots, shared.startMs)
+    const slots = new SlotTable(shared.slots)
     const memory = loadMemory(opened.io, loadSystemCalls())
     const windows = new SegmentWindows(memory, new FileMemory(), files, slots, 'write', maxSlots / 4)
     const tail = new LogTail(files, windows, opened.tail, opened.topics, opened.epoch, Date.now)
     const topics = new TopicCells(shared.topics)
-    const writer = new Writer({ state, ring, topics, tail, files, takeBulk: bulkTaker() })
+    writer = new Writer({ state, ring, topics, tail, files, takeBulk: bulkTaker() })
     // Should the thread end early, mmap-io's finalizers unmap its ranges: the reaper must not touch them any more.
     process.once('exit', () => windows.forgetAll())
     void run(writer, windows)
+  },
+  trim(topic: number, before: number) {
+    assert(writer !== undefined, 'the writer has been started')
+    writer.trim(topic, before)
   },
   close() {
     isClosing = true

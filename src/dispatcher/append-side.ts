@@ -41,6 +41,7 @@ const publishEveryBytes = 16 * 1024
 
 /** Ceiling of one wait in `flushSync`: it looks again at least this often. */
 const flushSyncLookMs = 20
+const flushSyncPatienceMs = 60_000
 
 /** Something in the ring whose publication is awaited. */
 interface Pending {
@@ -78,6 +79,7 @@ interface AwaitingMessages {
   topic: TopicHandle
   offset: number
   resolve(): void
+  reject(error: unknown): void
 }
 
 export interface AppendSideParts {
@@ -182,12 +184,6 @@ export class AppendSide {
     return this.#handOver(bytes, level, () => this.#writeGroup(topic, values, extras, bytes))
   }
 
-  /** Messages below `before` become unreadable when this resolves. */
-  async trim(topic: TopicHandle, before: number, level: Durability): Promise<void> {
-    const bytes = frameBytes(declarePayloadLength(topic.name))
-    await this.#handOver(bytes, level, () => this.#writeDeclaration(topic, before, frameFlag.awaited))
-  }
-
   /** Everything handed over so far has reached the level. */
   flush(level: Durability): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -214,40 +210,60 @@ export class AppendSide {
     })
   }
 
-  /** The same, blocking this thread. */
+  /** The same, blocking this thread. @throws as an awaited append; `BOOKEND_WORKER` if nothing moves for a long time */
   flushSync(level: Durability): void {
-    const { ring, state, directory } = this.#parts
-    this.publish()
-    for (;;) {
-      this.#checkUsable()
-      const token = state.dispatcher.arm()
-      this.#settle()
+    const { ring, state } = this.#parts
+    try {
       this.publish()
-      if (this.#overflow.length === 0 && ring.usedBytes === 0) break
-      state.writer.ringIfAsleep()
-      state.dispatcher.wait(token, flushSyncLookMs)
+      this.#blockUntil(() => {
+        this.#checkUsable()
+        this.#settle()
+        this.publish()
+        state.writer.ringIfAsleep()
+        return this.#overflow.length === 0 && ring.usedBytes === 0
+      })
+      if (level === 'process') return
+      const position = state.published.load()
+      state.flushRequest.add(1)
+      state.reaper.ring()
+      this.#blockUntil(() => {
+        this.checkWorkers()
+        if (this.#failure !== undefined) throw this.#failure
+        return state.durable.load() >= position
+      })
+      this.#settle()
+    } finally {
+      // The watching loop may have been asleep under this one: let it look, and announce its own sleep again.
+      state.dispatcher.disarm()
+      state.dispatcher.ring()
     }
-    state.dispatcher.disarm()
-    if (level === 'process') return
-    const position = state.published.load()
-    state.flushRequest.add(1)
-    state.reaper.ring()
-    while (state.durable.load() < position) {
-      const errno = state.reaperErrno.load()
-      if (errno !== 0) throw deviceError(errno, directory)
-      const token = state.dispatcher.arm()
-      if (state.durable.load() < position) state.dispatcher.wait(token, flushSyncLookMs)
-    }
-    this.#settle()
   }
 
-  /** Resolves when the topic has a message at `offset`; returns the function that stops waiting. */
-  whenNext(topic: TopicHandle, offset: number, resolve: () => void): () => void {
-    const waiter = { topic, offset, resolve }
-    if (this.nextOf(topic) > offset) {
-      resolve()
-      return () => {}
+  /** This thread cannot hear of a worker's death while it is blocked, so it does not wait for ever without progress. */
+  #blockUntil(isDone: () => boolean): void {
+    const { state } = this.#parts
+    let progress = -1
+    let progressMs = performance.now()
+    for (;;) {
+      const token = state.dispatcher.arm()
+      if (isDone()) return
+      const now = state.ringHead.load() + state.durable.load()
+      if (now !== progress) {
+        progress = now
+        progressMs = performance.now()
+      } else if (performance.now() - progressMs > flushSyncPatienceMs) {
+        throw new BookendError('BOOKEND_WORKER', 'flushSync: no progress for a minute, a worker thread must have died')
+      }
+      state.dispatcher.wait(token, flushSyncLookMs)
     }
+  }
+
+  /** Resolves when the topic has a message at `offset`, rejects when appending has ended; returns what stops waiting. */
+  whenNext(topic: TopicHandle, offset: number, resolve: () => void, reject: (error: unknown) => void): () => void {
+    const waiter = { topic, offset, resolve, reject }
+    if (this.nextOf(topic) > offset) resolve()
+    else if (this.#failure !== undefined) reject(this.#failure)
+    if (this.nextOf(topic) > offset || this.#failure !== undefined) return () => {}
     this.#messages.add(waiter)
     this.#watch()
     return () => this.#messages.delete(waiter)
@@ -271,6 +287,8 @@ export class AppendSide {
     for (const { reject } of this.#overflow.drain()) reject(error)
     for (const { reject } of this.#disk) reject(error)
     for (const { reject } of this.#room) reject(error)
+    for (const { reject } of this.#messages) reject(error)
+    this.#messages.clear()
     this.#disk = []
     this.#room = []
     this.#overflowBytes = 0
@@ -390,20 +408,13 @@ export class AppendSide {
     return true
   }
 
-  #writeDeclaration(topic: TopicHandle, first: number, flags: number): boolean {
-    const { ring } = this.#parts
-    const at = ring.claim(frameBytes(declarePayloadLength(topic.name)))
-    if (at < 0) return false
-    writeDeclareFrame(ring.memory.bytes, ring.memory.words, at, topic.id, topic.name, first, flags)
-    this.#lastAt = at
-    this.#schedulePublish()
-    return true
-  }
-
   #hasRoom(bytes: number): boolean {
     const { ring } = this.#parts
     if (this.#overflow.length > 0) return false
-    if (bytes > this.#largestInRing) return this.#bulkBytes === 0 || this.#bulkBytes + bytes <= this.#maxBulkBytes
+    if (bytes > this.#largestInRing) {
+      const isBulkAllowed = this.#bulkBytes === 0 || this.#bulkBytes + bytes <= this.#maxBulkBytes
+      return isBulkAllowed && ring.hasRoom(frameBytes(bulkPayloadBytes))
+    }
     // Half empty at least: waking up for every few frames would cost more than it brings.
     return ring.usedBytes <= ring.memory.capacity / 2 && ring.hasRoom(bytes + 512)
   }
@@ -423,7 +434,7 @@ export class AppendSide {
   #settle(): void {
     this.#settlePublished()
     this.#settleRefused()
-    this.#checkWorkers()
+    this.checkWorkers()
     while (this.#overflow.length > 0 && this.#overflow.peek()?.write()) {
       this.#overflowBytes -= this.#overflow.shift()?.bytes ?? 0
     }
@@ -517,7 +528,8 @@ export class AppendSide {
     this.#overflowBytes = 0
   }
 
-  #checkWorkers(): void {
+  /** Ends appending if a worker has met a failing device. */
+  checkWorkers(): void {
     const { state, directory } = this.#parts
     const flushErrno = state.reaperErrno.load()
     if (flushErrno !== 0) this.fail(deviceError(flushErrno, directory))

@@ -10,7 +10,18 @@ function cause(errno: number): Error {
   return Object.assign(new Error(errnoName(errno)), { errno, code: errnoName(errno) })
 }
 
+const { ENOSPC, EDQUOT, EFBIG } = os.constants.errno
+
+export function isFull(errno: number): boolean {
+  return errno === ENOSPC || errno === EDQUOT || errno === EFBIG
+}
+
+/** No segment can be had, for lack of space or for another reason that may pass (no descriptor, no memory). */
 export function noSpaceError(errno: number, directory: string): BookendError {
+  if (!isFull(errno)) {
+    const message = `cannot make another segment in ${directory} (${errnoName(errno)}): appends work again by themselves when that is mended`
+    return new BookendError('BOOKEND_IO', message, { cause: cause(errno) })
+  }
   const message = `no space for another segment in ${directory} (${errnoName(errno)}): free some, appends then work again by themselves`
   return new BookendError('BOOKEND_NO_SPACE', message, { cause: cause(errno) })
 }

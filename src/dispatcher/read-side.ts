@@ -1,6 +1,7 @@
 /** The read side of the dispatcher: tasks for the reader threads, never a task per message. */
 import { Piscina } from 'piscina'
 import { BookendError, fromPortable, type PortableError } from '../errors.js'
+import { AbortWord } from '../ring/abort-word.js'
 import type { ChunkAnswer, OffsetRange, ReadTask, RecordsAnswer } from '../threads/reader.js'
 import type { ReaderData } from '../threads/shared-memory.js'
 import type { KeepAlive } from './keep-alive.js'
@@ -13,19 +14,25 @@ interface TopicRef {
   name: string
 }
 
+/** A lookup's answer, with where each record starts. */
+interface LookupAnswer extends RecordsAnswer {
+  starts: number[]
+}
+
 type Answer = { value: unknown } | { error: PortableError }
 
 export class ReadSide {
   readonly #pool: Piscina<ReadTask, Answer>
   readonly #readers: number
   readonly #keepAlive: KeepAlive
+  #threadIds: Set<number>
   #running = 0
   #taskCount = 0
   #whenIdle: (() => void)[] = []
   /** Lookups of one turn of the event loop travel in one task per topic. */
   #lookups = new Map<
     number,
-    { topic: TopicRef; offsets: number[]; settle: ((answer: RecordsAnswer | Error) => void)[] }
+    { topic: TopicRef; offsets: number[]; settle: ((answer: LookupAnswer | Error) => void)[] }
   >()
 
   /** @param onReaderDeath called with the thread that ended before the pool was closed */
@@ -35,6 +42,7 @@ export class ReadSide {
     this.#pool = new Piscina<ReadTask, Answer>({
       // A bare literal: bundlers find the worker by it.
       filename: new URL('../../workers/reader.js', import.meta.url).href,
+      name: 'run',
       minThreads: readers,
       maxThreads: readers,
       // Parked in a blocking wait between tasks, a worker could not give retired mappings back.
@@ -44,9 +52,15 @@ export class ReadSide {
       workerData: data,
       recordTiming: false,
     })
-    this.#pool.on('workerDestroy', (worker: { id?: number; threadId?: number }) => {
-      const threadId = worker.threadId ?? worker.id
-      if (threadId !== undefined) onReaderDeath(threadId)
+    this.#threadIds = this.#liveThreads()
+    this.#pool.on('workerCreate', () => {
+      for (const threadId of this.#liveThreads()) this.#threadIds.add(threadId)
+    })
+    this.#pool.on('workerDestroy', () => {
+      // A thread that has ended has lost its number: who is missing tells which it was.
+      const live = this.#liveThreads()
+      for (const threadId of this.#threadIds) if (!live.has(threadId)) onReaderDeath(threadId)
+      this.#threadIds = live
     })
     // Every failed task rejects its own promise; the event is for tasks that have none.
     this.#pool.on('error', () => {})
@@ -84,10 +98,9 @@ export class ReadSide {
       const index = batch.offsets.push(offset) - 1
       batch.settle.push((answer) => {
         if (answer instanceof Error) return reject(answer)
-        const start = answer.lengths.slice(0, index).reduce((sum, length) => sum + length, 0)
-        const length = answer.lengths[index]
+        const { lengths, starts } = answer
         // A copy of its own: one kept message must not keep the whole answer.
-        resolve({ bytes: answer.bytes.slice(start, start + length), length })
+        resolve({ bytes: answer.bytes.slice(starts[index], starts[index] + lengths[index]), length: lengths[index] })
       })
     })
   }
@@ -103,15 +116,15 @@ export class ReadSide {
     module: string,
     signal: AbortSignal | undefined,
   ): Promise<unknown> {
-    const abort = new SharedArrayBuffer(4)
-    const onAbort = () => Atomics.store(new Int32Array(abort), 0, 1)
+    const abort = new AbortWord()
+    const onAbort = () => abort.raise()
     signal?.addEventListener('abort', onAbort)
     try {
       const parts = this.#readers * rangesPerReader
       const ranges =
         from >= to ? [{ from, to }] : ((await this.#run({ op: 'ranges', topic, from, to, parts })) as OffsetRange[])
       const partial = await Promise.all(
-        ranges.map((range) => this.#run({ op: 'scan', topic, ...range, module, abort })),
+        ranges.map((range) => this.#run({ op: 'scan', topic, ...range, module, abort: abort.shared })),
       ).catch((error) => {
         // The other ranges need not go on.
         onAbort()
@@ -122,6 +135,10 @@ export class ReadSide {
     } finally {
       signal?.removeEventListener('abort', onAbort)
     }
+  }
+
+  #liveThreads(): Set<number> {
+    return new Set(this.#pool.threads.map(({ threadId }) => threadId).filter((threadId) => threadId > 0))
   }
 
   /** Resolves when no task is running. */
@@ -140,7 +157,8 @@ export class ReadSide {
     for (const { topic, offsets, settle } of lookups.values()) {
       this.records(topic, offsets).then(
         (answer) => {
-          for (const done of settle) done(answer)
+          const found = { ...answer, starts: startsOf(answer.lengths) }
+          for (const done of settle) done(found)
         },
         // One damaged record must not fail its neighbours: ask for each by itself.
         (error: Error) => {
@@ -149,7 +167,7 @@ export class ReadSide {
             this.records(topic, [offset]).then(
               ({ bytes, lengths }) => {
                 const spread = offsets.map((_, other) => (other === index ? lengths[0] : 0))
-                settle[index]({ bytes, lengths: spread })
+                settle[index]({ bytes, lengths: spread, starts: startsOf(spread) })
               },
               (own: Error) => settle[index](own),
             )
@@ -166,6 +184,11 @@ export class ReadSide {
     try {
       // Errors of the log and of the application's modules travel as answers: a rejection is about the thread.
       const answer = await this.#pool.run(task).catch((cause: unknown) => {
+        if ((cause as Error | undefined)?.name === 'DataCloneError') {
+          const message =
+            'a scan module returned something that cannot travel between threads (a function, a class with methods): return plain data'
+          throw new BookendError('BOOKEND_HANDLER', message, { cause })
+        }
         throw new BookendError('BOOKEND_WORKER', `a reader thread died during a task: ${String(cause)}`, { cause })
       })
       if ('error' in answer) throw fromPortable(answer.error)
@@ -176,4 +199,12 @@ export class ReadSide {
       if (this.#running === 0) for (const resolve of this.#whenIdle.splice(0)) resolve()
     }
   }
+}
+
+function startsOf(lengths: readonly number[]): number[] {
+  let at = 0
+  return lengths.map((length) => {
+    at += length
+    return at - length
+  })
 }

@@ -36,8 +36,11 @@ export interface Engine {
   /** First readable offset and offset of the next append, as published at this moment. */
   first(topic: EngineTopic): number
   next(topic: EngineTopic): number
-  /** Calls back once when the topic has a message at `offset`, or the log closes. Returns a function that cancels. */
-  whenNext(topic: EngineTopic, offset: number, resolve: () => void): () => void
+  /**
+   * Calls `resolve` once when the topic has a message at `offset` or the log closes, `reject` when there will never be
+   * one. Returns a function that cancels.
+   */
+  whenNext(topic: EngineTopic, offset: number, resolve: () => void, reject: (error: unknown) => void): () => void
   /** A chunk with at least the record at `offset`, which must be published. */
   chunk(topic: EngineTopic, offset: number, to: number, resume: Resume | undefined): Promise<ChunkAnswer>
   /** A one-record chunk; of length 0 if it was trimmed meanwhile. */

@@ -6,7 +6,7 @@ import path from 'node:path'
 import { debuglog } from 'node:util'
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { AppendSide, type Durability } from '../dispatcher/append-side.js'
-import { closedError, readOnlyError } from '../dispatcher/failure.js'
+import { closedError, noSpaceError, readOnlyError } from '../dispatcher/failure.js'
 import type { Extras } from '../dispatcher/frame-encoder.js'
 import { KeepAlive } from '../dispatcher/keep-alive.js'
 import { ReadSide } from '../dispatcher/read-side.js'
@@ -78,6 +78,9 @@ export async function openLocalEngine(options: LocalOptions): Promise<Engine> {
     starting?.events.close()
     starting?.bulk.close()
     await lock?.close()
+    const { code, errno = 0 } = error as NodeJS.ErrnoException
+    if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG')
+      throw noSpaceError(Math.abs(errno), options.directory)
     throw error
   }
 }
@@ -100,7 +103,6 @@ function startThreads(options: LocalOptions): StartingThreads {
     ring: RingMemory.allocate(options.readOnly ? 64 * 1024 : options.ringBytes),
     slots: SlotTable.allocate(),
     topics: TopicCells.allocate(),
-    startMs: Date.now(),
     directory: options.directory,
     io: options.io,
   }
@@ -123,7 +125,7 @@ function startThreads(options: LocalOptions): StartingThreads {
     })
     writerControl = new ControlChannel<WriterControl>(writer, 'writer')
   }
-  const slots = new SlotTable(shared.slots, shared.startMs)
+  const slots = new SlotTable(shared.slots)
   const state = openSharedState(shared.state)
   return { shared, state, slots, reaper, reaperControl, writer, writerControl, events: events.port1, bulk: bulk.port1 }
 }
@@ -265,7 +267,12 @@ class LocalEngine implements Engine {
   async trim(topic: EngineTopic, before: number): Promise<void> {
     this.checkWritable()
     if (topic.id < 0) return
-    await this.#appends.trim(topic as TopicHandle, before, this.durability)
+    // What was handed over before is trimmed as well: let it be published first, as far as a full disk lets it.
+    if (before > this.next(topic)) await this.#appends.flush('process').catch(() => {})
+    this.checkWritable()
+    if (this.#appends.failure !== undefined) throw this.#appends.failure
+    await this.#keepAlive.during(callWriter(this.#threads, (writer) => writer.trim(topic.id, before)))
+    if (this.durability === 'disk') await this.#appends.flush('disk')
     await this.#keepAlive.during(this.#threads.reaperControl.remote.trimmed())
   }
 
@@ -286,14 +293,16 @@ class LocalEngine implements Engine {
     return this.#appends.nextOf(topic as TopicHandle)
   }
 
-  whenNext(topic: EngineTopic, offset: number, resolve: () => void): () => void {
-    const cancel = this.#appends.whenNext(topic as TopicHandle, offset, settle)
-    this.#onClose.add(settle)
-    const engine = this
-    function settle() {
-      engine.#onClose.delete(settle)
+  whenNext(topic: EngineTopic, offset: number, resolve: () => void, reject: (error: unknown) => void): () => void {
+    const settle = () => {
+      this.#onClose.delete(settle)
       resolve()
     }
+    this.#onClose.add(settle)
+    const cancel = this.#appends.whenNext(topic as TopicHandle, offset, settle, (error) => {
+      this.#onClose.delete(settle)
+      reject(error)
+    })
     return () => {
       this.#onClose.delete(settle)
       cancel()
@@ -499,6 +508,7 @@ class LocalEngine implements Engine {
     debug('%o', event)
     if (event.type === 'error') {
       this.#noteError(event.code, `${event.what} failed: ${event.code}`)
+      this.#appends.checkWorkers()
     } else if (event.type === 'flushed') {
       if (channels.flush.hasSubscribers) channels.flush.publish({ directory: this.directory, ...event })
     } else if (channels.segment.hasSubscribers) {

@@ -10,6 +10,12 @@ import { BookendError } from '../errors.js'
 
 const { O_RDWR, O_CREAT, O_NOFOLLOW } = constants
 
+/** The name of a new directory must survive a power cut as well as what will be in it. */
+async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory)
+  await handle.sync().finally(() => handle.close())
+}
+
 export class LockFile {
   readonly path: string
   readonly #handle: FileHandle
@@ -20,7 +26,8 @@ export class LockFile {
   }
 
   static async open(directory: string): Promise<LockFile> {
-    await mkdir(directory, { recursive: true, mode: 0o700 })
+    const made = await mkdir(directory, { recursive: true, mode: 0o700 })
+    if (made !== undefined) await syncDirectory(path.dirname(made))
     const file = path.join(directory, 'lock')
     return new LockFile(file, await open(file, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600))
   }

@@ -19,7 +19,7 @@
  * differs, or a frame leaves the batch.
  */
 import { crc32 } from 'node:zlib'
-import { highWord, lowWord, takeNumber } from './numbers.js'
+import { highWord, joinWords, lowWord, takeNumber } from './numbers.js'
 
 export const batchHeaderBytes = 48
 export const batchMagic = 0x31424b42
@@ -119,4 +119,10 @@ export function bodyMatches(bytes: Uint8Array, at: number, header: BatchHeader):
 export function shrinkBatchCopy(words: Uint32Array, at: number, bytes: number, count: number): void {
   words[(at >>> 2) + 2] = bytes
   words[(at >>> 2) + 3] = count
+}
+
+/** Time of the batch at `at` of a verified copy. */
+export function batchTime(words: Uint32Array, at: number): number {
+  const word = (at + batchField.time) >>> 2
+  return joinWords(words[word], words[word + 1])
 }

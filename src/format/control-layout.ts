@@ -83,7 +83,8 @@ export function decodeControlRecord(bytes: Uint8Array): ControlRecord | undefine
     const view = new DataView(part.buffer, part.byteOffset, part.length)
     const sequence = view.getUint32(4, true)
     if (sequence === 0 || view.getUint32(0, true) !== crc32(part.subarray(4))) continue
-    if (newest !== undefined && newest.sequence > sequence) continue
+    // The sequence wraps; only its direction counts.
+    if (newest !== undefined && ((newest.sequence - sequence) | 0) > 0) continue
     newest = {
       sequence,
       epoch: view.getUint32(8, true),

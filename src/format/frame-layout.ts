@@ -31,7 +31,7 @@ export const frameFlag = {
   extended: 1,
   /** More frames of the same atomic group follow. */
   continues: 2,
-  /** Ring only: somebody waits for this one, so it may be refused; cleared by the writer. */
+  /** Somebody waits for this one, so a full disk may refuse it. Means something in the ring only; nobody reads it in the log. */
   awaited: 4,
 } as const
 

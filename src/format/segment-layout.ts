@@ -20,7 +20,7 @@
  *         entriesAt u32, nameBytes u32, nameAt u32 (from the directory's start), zero u32; rows sorted by topic
  */
 import { crc32 } from 'node:zlib'
-import { alignmentBytes, alignUp, maxBatchBytes, maxNameBytes } from '../limits.js'
+import { alignmentBytes, alignUp, declarationReserveBytes, maxBatchBytes, maxNameBytes } from '../limits.js'
 import { batchHeaderBytes } from './batch-layout.js'
 import { declareFixedBytes, frameHeaderBytes } from './frame-layout.js'
 import { putNumber, takeNumber } from './numbers.js'
@@ -74,9 +74,9 @@ export function indexBytes(records: number, topics: number, nameBytes: number): 
   return footerBytes + alignUp(topics * directoryRowBytes + nameBytes) + records * entryBytes
 }
 
-/** Bytes that a segment filled up to `relative` can still take, beyond its seal and an index of `index` bytes. */
+/** Bytes that a segment filled up to `relative` can still take, beyond its seal, an index of `index` bytes and the reserve. */
 export function segmentRoom(segmentBytes: number, relative: number, index: number): number {
-  return segmentBytes - relative - index - batchHeaderBytes - alignmentBytes
+  return segmentBytes - relative - index - batchHeaderBytes - alignmentBytes - declarationReserveBytes
 }
 
 /** What an atomic group of one topic takes at most: frames, index entries, batch headers and the topic's declaration. */

@@ -5,7 +5,10 @@ function waitersOf(signal: AbortSignal): Set<() => void> {
   let waiters = waiting.get(signal)
   if (waiters === undefined) {
     const made = new Set<() => void>()
-    signal.addEventListener('abort', () => made.forEach((abort) => abort()), { once: true })
+    const abortAll = () => {
+      for (const abort of made) abort()
+    }
+    signal.addEventListener('abort', abortAll, { once: true })
     waiting.set(signal, made)
     waiters = made
   }

@@ -5,7 +5,8 @@ export interface Codec<T> {
 }
 
 const encoder = new TextEncoder()
-const decoder = new TextDecoder()
+// A byte order mark is part of the text: what goes in comes out.
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** Any JSON value, as UTF-8 text. `undefined` and functions are a TypeError: JSON cannot say them. */
 export const json: Codec<unknown> = {

@@ -1,7 +1,7 @@
 /** Reading a topic in order: chunks come from the reader threads, the next one while this one is looked at. */
 import type { Engine, EngineTopic } from '../engine/engine.js'
+import { ChunkCursor } from '../storage/chunk-cursor.js'
 import { type Message, type MessageSource, StoredMessage } from '../storage/message.js'
-import { ChunkCursor } from '../storage/message-batch.js'
 import type { ChunkAnswer } from '../threads/reader.js'
 import { trimmedError } from '../threads/reader.js'
 import { abortable } from './abortable.js'
@@ -150,8 +150,8 @@ export class ChunkedStream<T> implements MessageStream<T> {
     while (this.#readableEnd() <= this.#offset) {
       // It may have been ended before there was a wait that could be cancelled.
       if (this.#isDone || !follow || this.#offset >= this.#end) return false
-      const published = new Promise<void>((resolve) => {
-        this.#cancelWait = this.#engine.whenNext(this.#topic, this.#offset, resolve)
+      const published = new Promise<void>((resolve, reject) => {
+        this.#cancelWait = this.#engine.whenNext(this.#topic, this.#offset, resolve, reject)
         const cancel = this.#cancelWait
         this.#cancelWait = () => {
           cancel()

@@ -184,8 +184,3 @@ export function openSharedState(shared: SharedArrayBuffer): SharedState {
   for (const name of cells) state[name] = new PositionCell(words, at(name))
   return state as SharedState
 }
-
-/** Blocks until a word's owner has likely moved; only for `flushSync`, where the caller asked to be blocked. */
-export function pause(shared: SharedArrayBuffer, ms: number): void {
-  Atomics.wait(new Int32Array(shared), 0, Number.NaN, ms)
-}

@@ -50,20 +50,24 @@ export interface SlotRow {
 
 export class SlotTable {
   readonly #words: Int32Array
-  readonly #startMs: number
 
   static allocate(): SharedArrayBuffer {
     return new SharedArrayBuffer(maxSlots * slotWords * Int32Array.BYTES_PER_ELEMENT)
   }
 
-  /** @param startMs the common zero of the `lastUse` clock, in ms since the epoch */
-  constructor(shared: SharedArrayBuffer, startMs: number) {
+  constructor(shared: SharedArrayBuffer) {
     this.#words = new Int32Array(shared)
-    this.#startMs = startMs
   }
 
+  /** The table's clock: monotonic, the same in all threads, wrapping every 49 days; only differences count. */
   nowMs(): number {
-    return (Date.now() - this.#startMs) | 0
+    const [seconds, nanoseconds] = process.hrtime()
+    return (seconds * 1000 + Math.floor(nanoseconds / 1e6)) | 0
+  }
+
+  /** True if the mapping was last used `ms` or more ago. */
+  isIdleFor(row: SlotRow, ms: number): boolean {
+    return ((this.nowMs() - row.lastUseMs) | 0) >= ms
   }
 
   /** Enters a fresh mapping with one pin, the caller's. Returns its slot, or -1 if the table is full. */
@@ -95,6 +99,15 @@ export class SlotTable {
     }
   }
 
+  /** Like {@link pin}, for a row seen before: false also if the slot holds another mapping by now. */
+  pinRow(row: SlotRow): boolean {
+    if (!this.pin(row.slot)) return false
+    // Pinned, the slot cannot change hands: now its words can be compared with what was seen.
+    if (this.#isSame(row)) return true
+    this.unpinQuietly(row.slot)
+    return false
+  }
+
   /** Gives a pin back and starts the mapping's time to live anew. */
   unpin(slot: number): void {
     const at = slot * slotWords
@@ -109,9 +122,27 @@ export class SlotTable {
     assert((before & pinsMask) > 0 && (before & ~pinsMask) === idle, 'a pin is given back once, while the slot is idle')
   }
 
-  /** Reaper: from idle without pins to retiring. After true, and only then, the range may be replaced. */
-  tryRetire(slot: number): boolean {
-    return Atomics.compareExchange(this.#words, slot * slotWords, idle, retiring) === idle
+  /**
+   * Reaper: from idle without pins to retiring. After true, and only then, the row's range may be replaced. False: the
+   * mapping is in use, or the slot holds another one by now.
+   */
+  tryRetire(row: SlotRow): boolean {
+    const at = row.slot * slotWords
+    if (Atomics.compareExchange(this.#words, at, idle, retiring) !== idle) return false
+    // In state retiring the slot cannot change hands. Had it done so before, the row's range would be a stranger's now.
+    if (this.#isSame(row)) return true
+    Atomics.store(this.#words, at, idle)
+    return false
+  }
+
+  #isSame(row: SlotRow): boolean {
+    const at = row.slot * slotWords
+    return this.#addressOf(at) === row.address && Atomics.load(this.#words, at + word.segment) === row.segment
+  }
+
+  #addressOf(at: number): number {
+    const low = Atomics.load(this.#words, at + word.addressLow) >>> 0
+    return low + Atomics.load(this.#words, at + word.addressHigh) * 2 ** 32
   }
 
   /** Reaper: the range has been replaced. */
@@ -166,9 +197,7 @@ export class SlotTable {
       yield {
         slot,
         segment: Atomics.load(this.#words, at + word.segment),
-        address:
-          (Atomics.load(this.#words, at + word.addressLow) >>> 0) +
-          Atomics.load(this.#words, at + word.addressHigh) * 2 ** 32,
+        address: this.#addressOf(at),
         byteLength: Atomics.load(this.#words, at + word.byteLength),
         lastUseMs: Atomics.load(this.#words, at + word.lastUse),
         owner: Atomics.load(this.#words, at + word.owner),

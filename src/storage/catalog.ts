@@ -118,6 +118,34 @@ export class Catalog {
     })
   }
 
+  /**
+   * Position of the first damage behind the last record of the topic below `offset` that is left: what took `offset`.
+   * Known for segments whose index was derived from the batches.
+   */
+  damageBehind(topic: number, offset: number): number | undefined {
+    let found: number | undefined
+    for (const [segment, live] of this.#liveIndexes()) {
+      const entries = live.topics.get(topic)
+      let before = 0
+      if (entries !== undefined && entries.firstOffset < offset) {
+        const { firstOffset, count, words } = entries
+        let entry = Math.min(offset - firstOffset, count) - 1
+        while (entry > 0 && words[entry * entryWord.perEntry] === 0) entry -= 1
+        before = words[entry * entryWord.perEntry + entryWord.batch]
+      }
+      if (before > 0) found = undefined
+      const damage = live.damages.find(({ from }) => from > before)
+      if (damage !== undefined) found ??= this.#files.base(segment) + damage.from
+    }
+    return found
+  }
+
+  /** Gives back what was derived from segments that nobody reads any more; it is derived again when somebody does. */
+  forget(segments: readonly number[]): void {
+    // What has no footer to be derived anew from stays.
+    for (const segment of segments) if (segment >= this.#loaded) this.#live.delete(segment)
+  }
+
   /** Stops believing a segment's stored index: from now on it is derived from the batches, past any damage. */
   distrust(segment: number): void {
     if (!this.#times.delete(segment)) return
@@ -199,8 +227,7 @@ export class Catalog {
       try {
         this.#windows.with(segment, ({ window }) => live.catchUp(window, to, true))
       } catch {
-        // A segment that cannot be read at all knows no records: whoever asks for one of them gets the error.
-        live.isSealed = true
+        // It may be the moment (no descriptor to be had): who asks for one of its records meets the error, or the next look.
       }
     }
     return inOrder

@@ -75,7 +75,8 @@ export class ControlFile {
 
   /** Not flushed: survives the process. Call {@link sync} where something is about to depend on it. */
   write(record: Omit<ControlRecord, 'sequence'>): void {
-    this.#sequence += 1
+    // 0 stands for "never written".
+    this.#sequence = (this.#sequence + 1) >>> 0 || 1
     const at = controlRecordAt[this.#sequence % controlRecordAt.length]
     this.#file.write(at, encodeControlRecord({ ...record, sequence: this.#sequence }))
   }

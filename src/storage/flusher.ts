@@ -58,8 +58,7 @@ export class Flusher {
   #pinnedSlotOf(segment: number): { slot: number; address: number } | undefined {
     for (const row of this.#slots.rows()) {
       if (row.segment !== segment || row.access !== 'write' || row.state !== 'idle') continue
-      if (!this.#slots.pin(row.slot)) return undefined
-      return row
+      return this.#slots.pinRow(row) ? row : undefined
     }
     return undefined
   }

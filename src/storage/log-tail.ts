@@ -11,6 +11,7 @@ import { batchFlag, batchHeaderBytes, mixedTopics, writeBatchHeader } from '../f
 import {
   declareFixedBytes,
   frameBytes,
+  frameExtensionBytes,
   frameFlag,
   frameHeaderBytes,
   frameKind,
@@ -27,7 +28,7 @@ import {
   segmentHeaderBytes,
   segmentRoom,
 } from '../format/segment-layout.js'
-import { alignmentBytes, directWriteBytes, maxBatchBytes } from '../limits.js'
+import { alignmentBytes, declarationReserveBytes, directWriteBytes, maxBatchBytes } from '../limits.js'
 import type { Window } from '../memory/memory.js'
 import type { SegmentFiles } from './segment-files.js'
 import type { SegmentWindows } from './segment-windows.js'
@@ -40,12 +41,15 @@ const { continues: continuesFlag } = frameFlag
 
 const noTopic = -1
 const continuesBit = continuesFlag << 24
+const extendedBit = frameFlag.extended << 24
 
 /** A run of frames in memory that the tail may stamp. */
 export interface FrameRun {
   bytes: Uint8Array
   words: Uint32Array
 }
+
+const emptyRun: FrameRun = { bytes: new Uint8Array(0), words: new Uint32Array(0) }
 
 export class LogTail {
   readonly #files: SegmentFiles
@@ -71,7 +75,9 @@ export class LogTail {
   /** Topics whose next or first offset changed since the last {@link takeTouched}. */
   #touched: number[] = []
   /** Topics that the batch being built declares, and where each stood before it. */
-  readonly #undeclared: { id: number; next: number }[] = []
+  readonly #undeclared: { id: number; next: number; declaredIn: number }[] = []
+  /** Declarations among the frames of the batch being built, and what they replaced. */
+  readonly #declaredByRun: { id: number; declaredIn: number; first: number }[] = []
   #wordsOf: Uint8Array | undefined
   #words: Uint32Array = new Uint32Array(0)
 
@@ -164,6 +170,7 @@ export class LogTail {
     let tailFlags = 0
     const undeclared = this.#undeclared
     undeclared.length = 0
+    this.#declaredByRun.length = 0
 
     while (at < to) {
       const word = at >>> 2
@@ -182,7 +189,7 @@ export class LogTail {
           const declaration = this.#declarationBytes(id)
           if (spent + cost + declaration + this.#rowBytes(id) > room) break
           // The declaration states where the topic stands before this batch, so it is noted before the first stamp.
-          undeclared.push({ id, next: this.#next[id] })
+          undeclared.push({ id, next: this.#next[id], declaredIn: this.#declaredIn[id] })
           this.#declaredIn[id] = this.#segment
           declaredBytes += declaration
           spent += declaration + this.#rowBytes(id)
@@ -200,7 +207,7 @@ export class LogTail {
         words[word + tailWordAt] = ((offset / 4294967296) & 0xffff) | (tail & 0xffff0000)
         this.#next[id] = offset + 1
         records += 1
-        recordBytes += length
+        recordBytes += (tail & extendedBit) === 0 ? length : length - frameExtensionBytes
         if (id !== last) {
           topic = topic === noTopic || topic === id ? id : mixedTopics
           last = id
@@ -218,10 +225,15 @@ export class LogTail {
       this.#write(run, from, at, declaredBytes, records, topic === noTopic ? mixedTopics : topic, tailFlags)
     } catch (error) {
       this.#unstamp(run, from, at)
-      for (const { id } of undeclared) this.#declaredIn[id] = -1
+      for (const { id, declaredIn } of undeclared) this.#declaredIn[id] = declaredIn
+      for (const { id, declaredIn, first } of this.#declaredByRun.reverse()) {
+        this.#declaredIn[id] = declaredIn
+        this.#first[id] = first
+      }
       throw error
     }
     for (const { id } of undeclared) this.#countTopic(id)
+    for (const { id, declaredIn } of this.#declaredByRun) if (declaredIn !== this.#segment) this.#countTopic(id)
     this.#records += records
     this.recordCount += records
     this.recordBytes += recordBytes
@@ -245,6 +257,8 @@ export class LogTail {
     } finally {
       this.#windows.release(this.#segment)
     }
+    // A busy writer has no other time to give back what the reaper has retired.
+    this.#windows.dropRetired()
     this.#segment += 1
     this.#relative = segmentHeaderBytes
     this.#records = 0
@@ -269,22 +283,49 @@ export class LogTail {
     for (let id = 0; id < this.#names.length; id++) {
       if (this.#names[id] === undefined || this.#declaredIn[id] < 0 || this.#declaredIn[id] >= segment) continue
       const cost = this.#declarationBytes(id) + this.#rowBytes(id)
-      if (batchHeaderBytes + bytes + cost > this.#room()) {
+      if (batchHeaderBytes + bytes + cost > this.#room() + declarationReserveBytes) {
         if (due.length === 0) return false
         break
       }
       bytes += cost
-      due.push({ id, next: this.#next[id] })
+      due.push({ id, next: this.#next[id], declaredIn: this.#declaredIn[id] })
       if (bytes > maxBatchBytes) break
     }
     if (due.length === 0) return true
     const declaredBytes = due.reduce((sum, { id }) => sum + this.#declarationBytes(id), 0)
-    this.#write({ bytes: new Uint8Array(0), words: new Uint32Array(0) }, 0, 0, declaredBytes, 0, mixedTopics, 0)
+    this.#write(emptyRun, 0, 0, declaredBytes, 0, mixedTopics, 0)
     for (const { id } of due) {
       this.#declaredIn[id] = this.#segment
       this.#countTopic(id)
     }
     return this.redeclareBelow(segment)
+  }
+
+  /**
+   * Makes messages of a topic below `before` unreadable, by declaring it anew. Uses the segment's reserve, so that it
+   * works on a full disk.
+   * @returns false where even that is used up ({@link roll} first, then call again)
+   */
+  trim(id: number, before: number): boolean {
+    const first = Math.min(Math.max(this.#first[id], before), this.#next[id])
+    if (first === this.#first[id]) return true
+    const cost = batchHeaderBytes + this.#declarationBytes(id) + this.#rowBytes(id)
+    if (cost > this.#room() + declarationReserveBytes) return false
+    const { [id]: previous } = this.#first
+    this.#first[id] = first
+    const due = this.#undeclared
+    due.length = 0
+    due.push({ id, next: this.#next[id], declaredIn: this.#declaredIn[id] })
+    try {
+      this.#write(emptyRun, 0, 0, this.#declarationBytes(id), 0, mixedTopics, 0)
+    } catch (error) {
+      this.#first[id] = previous
+      throw error
+    }
+    if (this.#declaredIn[id] !== this.#segment) this.#countTopic(id)
+    this.#declaredIn[id] = this.#segment
+    this.#touch(id)
+    return true
   }
 
   /** Bytes that the active segment can still take, beyond what its seal and index will need. */
@@ -318,7 +359,9 @@ export class LogTail {
       for (const { id, next } of this.#undeclared) body = this.#putDeclaration(target, words, body, id, next)
       if (head === undefined) target.set(frames, body)
       // The checksum is made of the frames in the ring, which are in the cache; recovery and readers check the copy.
-      const bodyCrc = crc32(frames, declaredBytes === 0 ? 0 : crc32(target.subarray(at + batchHeaderBytes, body)))
+      const declaredCrc = declaredBytes === 0 ? 0 : crc32(target.subarray(at + batchHeaderBytes, body))
+      // An empty array may have no memory at all, and of that Node's crc32 makes 0, whatever it started from.
+      const bodyCrc = frames.length === 0 ? declaredCrc : crc32(frames, declaredCrc)
       writeBatchHeader(target, words, at, bytes, records, position, this.#time, this.#epoch, topic, flags, bodyCrc)
       if (head === undefined) {
         window.commit(this.#relative, bytes)
@@ -393,7 +436,7 @@ export class LogTail {
     return end
   }
 
-  /** A declaration that came through the ring: a new topic, or a trim. */
+  /** A declaration that came through the ring, in front of a new topic's first message. */
   #takeDeclaration(run: FrameRun, at: number, length: number, id: number): void {
     const word = at >>> 2
     const payload = (at + frameHeaderBytes) >>> 2
@@ -403,16 +446,14 @@ export class LogTail {
     }
     const wanted = joinWords(run.words[payload], run.words[payload + 1])
     const first = Math.min(Math.max(this.#first[id], wanted), this.#next[id])
+    this.#declaredByRun.push({ id, declaredIn: this.#declaredIn[id], first: this.#first[id] })
     this.#first[id] = first
     run.words[payload] = lowWord(first)
     run.words[payload + 1] = highWord(first)
     const tail = run.words[word + tailWordAt]
     run.words[word + offsetLowWord] = lowWord(this.#next[id])
     run.words[word + tailWordAt] = tailWord(highWord(this.#next[id]), declareKind, tail >>> 24)
-    if (this.#declaredIn[id] !== this.#segment) {
-      this.#declaredIn[id] = this.#segment
-      this.#countTopic(id)
-    }
+    this.#declaredIn[id] = this.#segment
     if (this.#touchedBy[id] !== this.#batchSerial + 1) this.#touch(id)
   }
 

@@ -1,6 +1,6 @@
 /** A message as the application and its modules see it. */
 import { inspect } from 'node:util'
-import { type ChunkCursor, partsOf } from './message-batch.js'
+import { type ChunkCursor, partsOf } from './chunk-cursor.js'
 
 /** One message of a topic. */
 export interface Message<T = Uint8Array> {

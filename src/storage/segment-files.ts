@@ -105,9 +105,13 @@ export class SegmentFiles {
     }
   }
 
-  /** Only after the trim position behind this segment is durable. */
+  /** Only after the trim position behind this segment is durable. A file that is gone already is no failure. */
   remove(segment: number): void {
-    this.#disk.remove(this.path(segment))
+    try {
+      this.#disk.remove(this.path(segment))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    }
   }
 
   syncDirectory(): void {

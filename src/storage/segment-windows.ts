@@ -90,11 +90,18 @@ export class SegmentWindows {
     }
   }
 
-  /** Gives the address ranges of retired mappings back. The memory behind them went at retirement. */
-  dropRetired(): void {
+  /**
+   * Gives the address ranges of retired mappings back. The memory behind them went at retirement.
+   * @returns the segments that were retired: nobody has used them for a while
+   */
+  dropRetired(): number[] {
+    const retired: number[] = []
     for (const [segment, held] of this.#held) {
-      if (held.slot >= 0 && this.#slots.isRetired(held.slot)) this.#drop(segment, held)
+      if (held.slot < 0 || !this.#slots.isRetired(held.slot)) continue
+      this.#drop(segment, held)
+      retired.push(segment)
     }
+    return retired
   }
 
   /** Closes windows of segments below `segment`, which are about to be or have been deleted. */

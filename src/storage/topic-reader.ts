@@ -10,6 +10,7 @@ import {
   type BatchHeader,
   batchField,
   batchHeaderBytes,
+  batchTime,
   bodyMatches,
   mixedTopics,
   readBatchHeader,
@@ -121,18 +122,31 @@ export class TopicReader {
       const { stop, scanned, needed, firstBeyond } = found
       scannedBytes += scanned
       position = stop === 'seal' ? this.#files.base(segment + 1) + segmentHeaderBytes : base + at + scanned
-      if (found.first > offset) throw this.#missing(topic, offset)
-      if (found.next > offset) {
+      if (found.first <= offset && found.next > offset) {
         const isSparse = found.kept < scannedBytes * sparseShare
         // What was published since the request is read again when it is asked for.
         if (firstBeyond >= 0) position = base + at + firstBeyond
         return { bytes: found.bytes, next: Math.min(found.next, to), resume: { position, isSparse } }
       }
-      if (stop === 'bad') throw this.#damaged(topic, offset, segment, at + scanned)
+      if (stop === 'bad' || found.first > offset) {
+        position = this.#detour(topic, offset, segment, base + at, base + at + scanned)
+        want = chunkBytes
+        continue
+      }
       want = stop === 'partial' && scanned === 0 ? needed : chunkBytes
       // Nothing of the topic in a whole chunk: let the index find the next record.
       if (scannedBytes >= chunkBytes) return this.#readSparse(request)
     }
+  }
+
+  /** Where to go on after a walk over `[from, to]` that did not meet the record: the index may know better, or be the liar. */
+  #detour(topic: number, offset: number, segment: number, from: number, to: number): number {
+    const start = this.#startOf(topic, offset)
+    if (start < from || start > to) return start
+    this.#catalog.distrust(segment)
+    const derived = this.#startOf(topic, offset)
+    if (derived < from || derived > to) return derived
+    throw this.#damaged(topic, offset, segment, to - this.#files.base(segment))
   }
 
   /** Copies a chunk out under a pin, then verifies and thins the copy. */
@@ -241,7 +255,8 @@ export class TopicReader {
     const again = this.#catalog.locate(topic, offset)
     const second = again === undefined ? undefined : this.#tryRecordAt(topic, offset, again)
     if (second !== undefined) return second
-    throw this.#damaged(topic, offset, place.segment, (again ?? place).batch)
+    if (again === undefined || again.batch === 0) throw this.#missing(topic, offset)
+    throw this.#damaged(topic, offset, again.segment, again.batch)
   }
 
   #tryRecordAt(topic: number, offset: number, place: Place): Uint8Array<ArrayBuffer> | undefined {
@@ -288,14 +303,14 @@ export class TopicReader {
   #startOf(topic: number, offset: number): number {
     const place = this.#locateRun(topic, offset, 1)[0]
     if (place === undefined) throw this.#missing(topic, offset)
-    if (place.batch === 0) throw this.#damaged(topic, offset, place.segment, 0)
+    if (place.batch === 0) throw this.#missing(topic, offset)
     return this.#files.base(place.segment) + place.batch
   }
 
   #timeOf(topic: number, offset: number): number {
     const bytes = this.readOne(topic, offset)
     if (bytes === undefined) throw this.#missing(topic, offset)
-    return new DataView(bytes.buffer).getUint32(24, true) + new DataView(bytes.buffer).getUint32(28, true) * 2 ** 32
+    return batchTime(new Uint32Array(bytes.buffer), 0)
   }
 
   /** Where records stand, with the error of an index that cannot be read turned into ours. */
@@ -309,6 +324,11 @@ export class TopicReader {
   }
 
   #missing(topic: number, offset: number): BookendError {
+    const position = this.#catalog.damageBehind(topic, offset)
+    if (position !== undefined) {
+      const segment = this.#files.segmentOf(position)
+      return this.#damaged(topic, offset, segment, position - this.#files.base(segment))
+    }
     return this.#corrupt(offset, undefined, 'no segment on disk holds it', this.#nextStretch(topic, offset))
   }
 
@@ -319,7 +339,7 @@ export class TopicReader {
 
   #damaged(topic: number, offset: number, segment: number, at: number): BookendError {
     const base = this.#files.base(segment)
-    const next = this.#nextReadable(topic, segment, at) ?? this.#nextStretch(topic, offset)
+    const next = this.#nextReadable(topic, offset, segment, at) ?? this.#nextStretch(topic, offset)
     return this.#corrupt(offset, base + at, 'its batch fails its checksum', next)
   }
 
@@ -352,7 +372,7 @@ export class TopicReader {
   }
 
   /** The first offset of the topic behind damage at `at`, as far as its own segment knows. */
-  #nextReadable(topic: number, segment: number, at: number): number | undefined {
+  #nextReadable(topic: number, offset: number, segment: number, at: number): number | undefined {
     try {
       const base = this.#files.base(segment)
       const to = Math.min(this.#files.segmentBytes, this.#bounds.published() - base)
@@ -366,7 +386,7 @@ export class TopicReader {
           const whole = header.bytes > bytes.length ? window.read(next, header.bytes) : bytes
           const words = new Uint32Array(whole.buffer)
           const found = firstOffset(words, 0, topic)
-          if (found >= 0) return found
+          if (found > offset) return found
           next = next + header.bytes < to ? findNextBatch(read, base, next + header.bytes, to) : -1
         }
         return undefined

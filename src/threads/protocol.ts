@@ -56,6 +56,8 @@ export interface WriterData {
 
 export interface WriterControl {
   start(opened: OpenedLog): void
+  /** Messages of the topic below `before` cannot be read any more when this is answered. */
+  trim(topic: number, before: number): void
   /** Appends what the ring still holds, gives its windows back and ends the loop. */
   close(): void
 }

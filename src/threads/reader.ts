@@ -3,6 +3,7 @@
  * so no window is ever pinned across a turn of the event loop.
  */
 import { BookendError } from '../errors.js'
+import { AbortWord } from '../ring/abort-word.js'
 import type { TopicCells } from '../ring/topic-cells.js'
 import type { Catalog } from '../storage/catalog.js'
 import { ChunkBatch, type MessageBatch } from '../storage/message-batch.js'
@@ -68,7 +69,7 @@ export class Reader {
       case 'ranges':
         return this.#ranges(task.topic.id, task.from, task.to, task.parts)
       case 'scan':
-        return this.#scan(task.topic, task.from, task.to, task.module, new Int32Array(task.abort))
+        return this.#scan(task.topic, task.from, task.to, task.module, new AbortWord(task.abort))
       case 'reduce':
         return this.#reduce(await this.#load(task.module), task.parts)
     }
@@ -147,14 +148,14 @@ export class Reader {
     return ranges
   }
 
-  async #scan(topic: TopicRef, from: number, to: number, moduleUrl: string, abort: Int32Array): Promise<unknown> {
+  async #scan(topic: TopicRef, from: number, to: number, moduleUrl: string, abort: AbortWord): Promise<unknown> {
     const module = await this.#load(moduleUrl)
     if (from >= to) return module.map(new ChunkBatch(topic.name, topic.id, new Uint8Array(0), from, from, false))
     let result: unknown
     let isFirst = true
     let resume: Resume | undefined
     for (let offset = from; offset < to; ) {
-      if (Atomics.load(abort, 0) !== 0) return undefined
+      if (abort.isRaised) return undefined
       const chunk = this.#guarded(topic, offset, () =>
         this.#reader.readBorrowed({ topic: topic.id, offset, to, resume }),
       )

@@ -50,8 +50,8 @@ export class Reaper {
   readonly #parts: ReaperParts
   #flushing: Promise<void> | undefined
   #indexing: Promise<void> | undefined
-  #lastFlushMs = 0
-  #lastAllocateMs = 0
+  #lastFlushMs = Number.NEGATIVE_INFINITY
+  #lastAllocateMs = Number.NEGATIVE_INFINITY
   #lastActive = -1
   #isStopped = false
   #storing = { published: 0, stored: 0, isMost: false }
@@ -74,13 +74,18 @@ export class Reaper {
       this.#retireIdle()
       return this.#clockMs()
     }
-    this.#reportRoll()
-    this.#prepare()
-    const isBehind = this.#prefault()
-    this.#retireIdle()
-    this.#flushIfDue()
-    this.#indexIfDue()
-    this.#deleteIfDue()
+    let isBehind = false
+    try {
+      this.#reportRoll()
+      this.#prepare()
+      isBehind = this.#prefault()
+      this.#retireIdle()
+      this.#flushIfDue()
+      this.#indexIfDue()
+      this.#deleteIfDue()
+    } catch (error) {
+      this.#giveUp('looking after the segments', error)
+    }
     if (isBehind) return 0
     return this.#parts.state.allocateErrno.load() === 0 ? this.#clockMs() : allocateRetryMs
   }
@@ -129,14 +134,13 @@ export class Reaper {
   #prepare(): void {
     const { state, files, calls, epoch } = this.#parts
     if (state.reaperErrno.load() !== 0) return
-    if (state.allocateErrno.load() !== 0 && Date.now() - this.#lastAllocateMs < allocateRetryMs) return
+    if (state.allocateErrno.load() !== 0 && performance.now() - this.#lastAllocateMs < allocateRetryMs) return
     for (;;) {
       const next = state.prepared.load() + 1
       const active = state.activeSegment.load()
-      // The one the writer needs, at once; the others one a turn, so that flushing and prefaulting go on between.
       if (next > active + preparedSegments) return
       try {
-        this.#lastAllocateMs = Date.now()
+        this.#lastAllocateMs = performance.now()
         files.create(next, epoch, Date.now(), calls)
       } catch (error) {
         const { errno, code } = errnoOf(error)
@@ -153,6 +157,11 @@ export class Reaper {
       state.allocateErrno.store(0)
       state.writer.ringIfAsleep()
       this.#parts.emit({ type: 'prepared', segment: next })
+      // The one the writer needs comes at once, the spare ones one a turn, so that flushing goes on in between.
+      if (next > active) {
+        state.reaper.ring()
+        return
+      }
     }
   }
 
@@ -174,7 +183,7 @@ export class Reaper {
       const start = from - (from % pageBytes)
       const to = Math.min(files.segmentBytes, position + prefaultAheadBytes)
       if (to - start < prefaultStepBytes && to < files.segmentBytes) continue
-      if (to <= start || !slots.pin(row.slot)) continue
+      if (to <= start || !slots.pinRow(row)) continue
       const length = Math.min(prefaultStepBytes, to - start)
       const isDone = calls.populateWrite(row.address + start, length)
       slots.unpinQuietly(row.slot)
@@ -204,7 +213,7 @@ export class Reaper {
     const published = state.published.load()
     const durable = state.durable.load()
     const isRequested = requested !== state.flushed.load()
-    const isOld = published > durable && Date.now() - this.#lastFlushMs >= flushIntervalMs
+    const isOld = published > durable && performance.now() - this.#lastFlushMs >= flushIntervalMs
     const activeBase = files.base(state.activeSegment.load())
     const hasSealed = durable < activeBase
     if (!isRequested && !isOld && !hasSealed) return
@@ -223,17 +232,14 @@ export class Reaper {
   /** Flushes up to `position`, which was published before. */
   async #flush(position: number): Promise<void> {
     const { state, flusher } = this.#parts
-    this.#lastFlushMs = Date.now()
+    this.#lastFlushMs = performance.now()
     if (position <= state.durable.load() || state.reaperErrno.load() !== 0) return
     const start = performance.now()
     try {
       await flusher.flush(state.durable.load(), position)
     } catch (error) {
-      const { errno, code } = errnoOf(error)
       // Never again: a later success would say nothing about these pages.
-      state.reaperErrno.store(errno === 0 ? 5 : errno)
-      this.#parts.emit({ type: 'error', what: 'flushing the log', code, errno })
-      state.writer.ring()
+      this.#giveUp('flushing the log', error)
       return
     }
     const micros = Math.round((performance.now() - start) * 1000)
@@ -244,6 +250,17 @@ export class Reaper {
     this.#writeControl(false)
     state.writer.ringIfAsleep()
     this.#parts.emit({ type: 'flushed', position, micros })
+  }
+
+  /** The device failed: from here on nothing is written any more, and everybody who waits is told. */
+  #giveUp(what: string, error: unknown): void {
+    const { state } = this.#parts
+    const { errno, code } = errnoOf(error)
+    if (state.reaperErrno.load() !== 0) return
+    state.reaperErrno.store(errno)
+    this.#parts.emit({ type: 'error', what, code, errno })
+    state.dispatcher.ring()
+    state.writer.ring()
   }
 
   #writeControl(isClean: boolean): void {
@@ -312,6 +329,7 @@ export class Reaper {
    */
   #deleteIfDue(): void {
     const { state, files, control } = this.#parts
+    if (state.reaperErrno.load() !== 0) return
     const first = files.segmentOf(state.trim.load())
     const wanted = state.deleteTo.load()
     if (wanted > first) {
@@ -340,30 +358,45 @@ export class Reaper {
   #redeclaredAt(isRedeclared: boolean): number {
     if (isRedeclared && this.#redeclaredPosition === undefined) {
       this.#redeclaredPosition = this.#parts.state.published.load()
-      this.#lastFlushMs = 0
+      this.#lastFlushMs = Number.NEGATIVE_INFINITY
     }
     return this.#redeclaredPosition ?? Number.POSITIVE_INFINITY
   }
 
   /** First segment, from `first` on, that some topic can still read from; never the active one. */
   #deletableEnd(first: number): number {
-    const { state, files, disk, firstReadable } = this.#parts
+    const { state, files, firstReadable } = this.#parts
     const indexedEnd = files.segmentOf(state.indexed.load())
     let segment = first
     for (; segment < Math.min(indexedEnd, state.activeSegment.load()); segment++) {
       if (this.#kept.get(segment) === this.#trims) break
-      const file = disk.open(files.path(segment), 'read')
-      if (file === undefined) continue
-      const sealed = readSealedSegment((at, length) => file.read(at, length), files.base(segment), files.segmentBytes)
-      file.close()
-      const isReadable =
-        sealed === undefined || sealed.rows.some((row) => firstReadable(row.topic) < row.firstOffset + row.count)
+      const isReadable = this.#topicEnds(segment).some(({ topic, end }) => firstReadable(topic) < end)
       if (isReadable) {
         this.#kept.set(segment, this.#trims)
         break
       }
     }
     return segment
+  }
+
+  /** The topics of a sealed segment and where their records in it end: from its footer, or from its batches. */
+  #topicEnds(segment: number): { topic: number; end: number }[] {
+    const { files, disk, plainMemory } = this.#parts
+    const base = files.base(segment)
+    const file = disk.open(files.path(segment), 'read')
+    if (file === undefined) return []
+    const sealed = readSealedSegment((at, length) => file.read(at, length), base, files.segmentBytes)
+    file.close()
+    if (sealed !== undefined) return sealed.rows.map((row) => ({ topic: row.topic, end: row.firstOffset + row.count }))
+    if (!files.isWhole(segment)) return []
+    const window = plainMemory.open(files.path(segment), files.segmentBytes, 'read')
+    try {
+      const index = new LiveIndex(base, files.segmentBytes)
+      index.catchUp(window, files.segmentBytes, true)
+      return [...index.topics.values()].map(({ topic, firstOffset, count }) => ({ topic, end: firstOffset + count }))
+    } finally {
+      window.close()
+    }
   }
 
   /** Some topic was trimmed: look anew at what can be deleted. */
@@ -374,13 +407,12 @@ export class Reaper {
   /** Retires mappings that have been idle for a TTL, and the writer's mappings of segments it has left. */
   #retireIdle(): void {
     const { slots, state, mapTtlMs } = this.#parts
-    const idleBefore = slots.nowMs() - mapTtlMs
     const active = state.activeSegment.load()
     const durable = state.durable.load()
     const published = state.published.load()
     for (const row of slots.rows()) {
       const isLeft = row.access === 'write' && row.segment < active
-      if (!isLeft && row.lastUseMs > idleBefore) continue
+      if (!isLeft && !slots.isIdleFor(row, mapTtlMs)) continue
       // The tail waits for its flush. A segment the writer has left goes before it: pages that are mapped for writing would
       // have to be write-protected one by one, with an interrupt to every core for each.
       if (!isLeft && row.access === 'write' && durable < published) continue
@@ -390,7 +422,7 @@ export class Reaper {
 
   #retire(row: SlotRow): void {
     const { slots, state, calls } = this.#parts
-    if (row.state !== 'idle' || row.pins > 0 || !slots.tryRetire(row.slot)) return
+    if (row.state !== 'idle' || row.pins > 0 || !slots.tryRetire(row)) return
     // In steps: each holds the process's memory-map lock.
     for (let at = 0; at < row.byteLength; at += retireStepBytes) {
       calls.retire(row.address + at, Math.min(retireStepBytes, row.byteLength - at))

@@ -9,8 +9,6 @@ export interface SharedMemory {
   ring: SharedArrayBuffer
   slots: SharedArrayBuffer
   topics: SharedArrayBuffer
-  /** Zero of the slot table's clock, ms since the epoch. */
-  startMs: number
   directory: string
   io: OpenIo
 }

@@ -79,6 +79,18 @@ export class Writer {
     return (ring.head - start) | 0
   }
 
+  /**
+   * Makes messages of a topic below `before` unreadable. Past the ring: on a full disk the ring may be stuck behind
+   * what does not fit, and trimming is what frees space.
+   */
+  trim(topic: number, before: number): void {
+    const { tail, ring } = this.#parts
+    if (!tail.trim(topic, before) && !(this.#roll() && tail.trim(topic, before))) {
+      throw new Error('the segment has no room left for a trim, and there is no other yet')
+    }
+    this.#publish(ring.head)
+  }
+
   /** Takes one padding, one bulk append or one batch from the ring. False: the ring is empty. */
   #step(ringTail: number): boolean {
     const { ring } = this.#parts
@@ -273,10 +285,12 @@ export class Writer {
       this.#fullErrno = errno
       return
     }
-    if (errno === 0) throw error
-    state.writerErrno.store(errno)
+    // Errno first: whoever sees the state looks for its reason.
+    state.writerErrno.store(errno === 0 ? 5 : errno)
     state.writerState.store(writerState.failed)
     state.dispatcher.ring()
+    // Not a device but a bug: end the thread, with the error for everybody to see.
+    if (errno === 0) throw error
   }
 }
 

@@ -1,0 +1,7 @@
+export function map(batch) {
+  return batch.length
+}
+
+export function reduce(a, b) {
+  return a + b
+}

@@ -1,0 +1,3 @@
+const { open, BookendError } = require('bookend')
+
+console.log(typeof open, typeof BookendError)

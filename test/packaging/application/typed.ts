@@ -1,0 +1,31 @@
+// Compiled, never run: what a strict application writes against the published types.
+
+import type { MessageBatch } from 'bookend'
+import { BookendError, type Codec, type Log, type Message, type OpenOptions, open, type Topic, text } from 'bookend'
+
+const options: OpenOptions = { durability: 'disk', readers: 1, io: 'auto' }
+const upperCase: Codec<string> = { encode: (value) => text.encode(value.toUpperCase()), decode: text.decode }
+
+export async function run(directory: string): Promise<number> {
+  await using log: Log = await open(directory, options)
+  const topic: Topic<string> = log.topic('lines', { codec: upperCase })
+  const offset: number = await topic.append('hello', { key: 'k', headers: { kind: 'greeting' } })
+  const message: Message<string> | undefined = await topic.get(offset)
+  // @ts-expect-error a topic of strings takes no number
+  await topic.append(1)
+  try {
+    for await (const { value } of topic.read({ from: 'first' })) console.log(value.length, message?.timestamp)
+    return await topic.scan<number>(new URL('./count.js', import.meta.url))
+  } catch (error) {
+    if (error instanceof BookendError && error.code === 'BOOKEND_CORRUPT') return log.stats().messages
+    throw error
+  }
+}
+
+export function map(batch: MessageBatch): number {
+  let bytes = 0
+  batch.forEach((_, start, end) => {
+    bytes += end - start
+  })
+  return bytes
+}

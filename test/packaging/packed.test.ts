@@ -1,0 +1,117 @@
+import { execFile } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { isMappable } from '../../src/memory/file-system.js'
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+const applicationFiles = fileURLToPath(new URL('./application/', import.meta.url))
+/** For a registry on a bad day; with npm's cache warm all of this file takes some ten seconds. */
+const timeoutMs = 180_000
+
+let folder: string
+let packedPaths: string[]
+/** Without install scripts, as npm 12 installs: mmap-io is not built. */
+let withoutScripts: string
+/** Without optional packages, and so without koffi's binaries too: no native part at all. */
+let withoutOptional: string
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'bookend-packed-'))
+  const { filename, files } = await pack()
+  packedPaths = files.map(({ path }) => path)
+  const tarball = join(folder, filename)
+  withoutScripts = await install(tarball, 'without-scripts')
+  withoutOptional = await install(tarball, 'without-optional', '--omit=optional')
+}, timeoutMs)
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+it('the package holds the library and its documents, and nothing else', () => {
+  const wanted =
+    /^(dist\/(src|workers)\/.+\.(js|js\.map|d\.ts)|docs\/.+|README\.md|CHANGELOG\.md|LICENSE|package\.json)$/
+  expect(packedPaths.filter((path) => !wanted.test(path))).toEqual([])
+  const entries = ['dist/src/index.js', 'dist/src/index.d.ts']
+  const workers = ['dist/workers/writer.js', 'dist/workers/reader.js', 'dist/workers/reaper.js']
+  expect(packedPaths).toEqual(expect.arrayContaining([...entries, ...workers]))
+})
+
+it('the package holds no output of a source that is gone', () => {
+  expect(packedPaths.filter((path) => path.includes('removed'))).toEqual([])
+})
+
+it('source maps carry their sources, which are not in the package', () => {
+  const map = join(withoutScripts, 'node_modules', 'bookend', 'dist', 'src', 'index.js.map')
+  const { sourcesContent } = JSON.parse(readFileSync(map, 'utf8')) as { sourcesContent?: string[] }
+  expect(sourcesContent?.[0]).toContain('public face')
+})
+
+it('an application works where no install script ran', async () => {
+  const io = isMappable(folder) ? 'koffi' : 'file'
+  expect(await runApplication(withoutScripts)).toEqual({ ...report, io })
+})
+
+it('an application works without any native part', async () => {
+  expect(await runApplication(withoutOptional)).toEqual({ ...report, io: 'file' })
+})
+
+it('a CommonJS application can require it', async () => {
+  const { stdout, stderr } = await run(withoutScripts, process.execPath, 'required.cjs')
+  expect({ stdout, stderr }).toEqual({ stdout: 'function function\n', stderr: '' })
+})
+
+it('a strict TypeScript application compiles against its types', async () => {
+  const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
+  const typeRoots = join(root, 'node_modules', '@types')
+  const { stdout } = await run(withoutScripts, process.execPath, compiler, '-p', '.', '--typeRoots', typeRoots)
+  expect(stdout).toBe('')
+})
+
+const report = { offset: 0, bulk: { first: 1, count: 999 }, read: 1000, scanned: 1000, reopened: 1000 }
+
+async function runApplication(application: string): Promise<unknown> {
+  const { stdout } = await run(application, process.execPath, 'main.js', join(application, 'log'))
+  return JSON.parse(stdout)
+}
+
+/** Packs a copy: packing cleans and builds dist/, and the other tests are running from the one of the original. */
+async function pack(): Promise<{ filename: string; files: { path: string }[] }> {
+  const copy = join(folder, 'copy')
+  const left = ['.git', 'node_modules', 'dist', 'test', 'bench'].map((name) => join(root, name))
+  cpSync(root, copy, { recursive: true, filter: (source) => !left.includes(source) })
+  symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
+  for (const name of ['dist/src/removed.js', 'dist/bench/main.js', 'test/removed.test.ts', 'bench/removed.ts']) {
+    mkdirSync(dirname(join(copy, name)), { recursive: true })
+    writeFileSync(join(copy, name), 'export {}\n')
+  }
+  const { stdout } = await npm(copy, 'pack', '--json', '--pack-destination', folder)
+  // What the scripts print comes before the report.
+  const reports = JSON.parse(stdout.slice(stdout.search(/^\[/m))) as Awaited<ReturnType<typeof pack>>[]
+  return reports[0]
+}
+
+/** A new application with the package in it. Nothing of the project's own node_modules can be found from there. */
+async function install(tarball: string, name: string, ...options: string[]): Promise<string> {
+  const application = join(folder, name)
+  cpSync(applicationFiles, application, { recursive: true })
+  writeFileSync(join(application, 'package.json'), '{ "private": true, "type": "module" }\n')
+  const quietly = ['--prefer-offline', '--no-audit', '--no-fund', '--ignore-scripts']
+  await npm(application, 'install', tarball, ...quietly, ...options)
+  return application
+}
+
+function npm(directory: string, ...args: string[]): Promise<{ stdout: string; stderr: string }> {
+  return run(directory, 'npm', ...args)
+}
+
+/** What the command said on its standard output, where compilers complain, is part of the error. */
+async function run(directory: string, command: string, ...args: string[]): Promise<{ stdout: string; stderr: string }> {
+  const options = { cwd: directory, timeout: timeoutMs, maxBuffer: 16 * 1024 * 1024 }
+  return promisify(execFile)(command, args, options).catch((failure: Error & { stdout: string }) => {
+    failure.message += failure.stdout
+    throw failure
+  })
+}
