@@ -242,11 +242,14 @@ export class AppendSide {
   /** This thread cannot hear of a worker's death while it is blocked, so it does not wait for ever without progress. */
   #blockUntil(isDone: () => boolean): void {
     const { state } = this.#parts
+    state.wakeHead.store(state.ringHead.load())
     let progress = -1
     let progressMs = performance.now()
     for (;;) {
       const token = state.dispatcher.arm()
       if (isDone()) return
+      if (state.writerState.load() === writerState.died)
+        throw new BookendError('BOOKEND_WORKER', 'the writer thread has died')
       const now = state.ringHead.load() + state.durable.load()
       if (now !== progress) {
         progress = now
@@ -541,9 +544,21 @@ export class AppendSide {
     return this.#pending.length + this.#overflow.length + this.#disk.length + this.#room.length > 0
   }
 
+  /** The ring head at which there is something to do: at the next batch, unless room is all that is waited for. */
+  #wakeHead(): number {
+    const { ring, state } = this.#parts
+    const isForRoomOnly = this.#pending.length + this.#overflow.length + this.#disk.length + this.#messages.size === 0
+    return isForRoomOnly ? (ring.tail - ring.memory.capacity / 2) | 0 : state.ringHead.load()
+  }
+
   /** Sleeps on the dispatcher's bell as long as anybody waits for anything. */
   #watch(): void {
-    if (this.#isWatching) return
+    const { state } = this.#parts
+    if (this.#isWatching) {
+      // Asleep for room, perhaps: now there is more to be woken for.
+      state.wakeHead.store(this.#wakeHead())
+      return
+    }
     this.#isWatching = true
     this.#parts.keepAlive.hold()
     void this.#run()
@@ -555,6 +570,9 @@ export class AppendSide {
       // Armed before the look: what is published after it rings.
       const token = state.dispatcher.arm()
       this.publish()
+      this.#settle()
+      state.wakeHead.store(this.#wakeHead())
+      // The writer may have passed the mark while it was being set.
       this.#settle()
       if (!this.#isAwaited() && this.#messages.size === 0) break
       await state.dispatcher.waitAsync(token, 1_000)

@@ -18,6 +18,7 @@
  * | deleteTo | reaper | wants segments below this index gone: the writer redeclares their topics first |
  * | flushed | reaper | the last flush request that is done; plus counters |
  * | flushRequest | dispatcher | a number raised by every demand for a flush |
+ * | wakeHead | dispatcher | the writer rings the dispatcher's bell once the ring head has reached this |
  * | control | dispatcher | a control call waits at the writer's port |
  *
  * | closing | dispatcher | readers close their windows and count themselves in `closedReaders` |
@@ -43,6 +44,7 @@ const names = [
   'deleteTo',
   'flushed',
   'flushRequest',
+  'wakeHead',
   'control',
   'closing',
   'closedReaders',
@@ -76,7 +78,8 @@ const cells = [
 type WordName = (typeof names)[number]
 type CellName = (typeof cells)[number]
 
-export const writerState = { running: 0, noSpace: 1, failed: 2 } as const
+/** `died`: a bug, not a device; the thread has ended or is about to. */
+export const writerState = { running: 0, noSpace: 1, failed: 2, died: 3 } as const
 
 /** One shared 32-bit word. */
 export class Word {

@@ -61,7 +61,7 @@ export class Writer {
   /** Appends what the ring holds. Returns the bytes taken from it; 0: nothing to do, or stalled. */
   doWork(): number {
     const { ring, state, tail } = this.#parts
-    if (state.writerState.load() === writerState.failed) return 0
+    if (state.writerState.load() >= writerState.failed) return 0
     const start = ring.head
     this.#isStalled = false
     this.#fullErrno = 0
@@ -188,7 +188,8 @@ export class Writer {
       topics.next(id).store(tail.next(id))
     }
     if (head !== ring.head) ring.releaseTo(head)
-    state.dispatcher.ringIfAsleep()
+    // A dispatcher that only waits for room is not woken for every batch.
+    if (((ring.head - state.wakeHead.load()) | 0) >= 0) state.dispatcher.ringIfAsleep()
     if (tail.storedBytes - this.#reportedBytes >= progressStepBytes) {
       this.#reportedBytes = tail.storedBytes
       state.reaper.ringIfAsleep()
@@ -286,8 +287,8 @@ export class Writer {
       return
     }
     // Errno first: whoever sees the state looks for its reason.
-    state.writerErrno.store(errno === 0 ? 5 : errno)
-    state.writerState.store(writerState.failed)
+    state.writerErrno.store(errno)
+    state.writerState.store(errno === 0 ? writerState.died : writerState.failed)
     state.dispatcher.ring()
     // Not a device but a bug: end the thread, with the error for everybody to see.
     if (errno === 0) throw error
