@@ -1,0 +1,240 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { maxSlots } from '../../src/limits.js'
+import { type SlotRow, SlotTable } from '../../src/ring/slot-table.js'
+
+const row = { segment: 3, address: 5 * 2 ** 32 + 4096, byteLength: 1 << 20, owner: 7, access: 'write' as const }
+
+function table(): SlotTable {
+  return new SlotTable(SlotTable.allocate())
+}
+
+function rowOf(slots: SlotTable): SlotRow {
+  const [first] = slots.rows()
+  return first
+}
+
+describe('slot table', () => {
+  it("enters a mapping with one pin, its caller's, and shows it whole", () => {
+    const slots = table()
+    const slot = slots.claim(row)
+    expect([...slots.rows()]).toEqual([{ ...row, slot, pins: 1, state: 'idle', lastUseMs: expect.any(Number) }])
+  })
+
+  it('holds as many mappings as it has rows, then answers -1, and reuses a released row', () => {
+    const slots = table()
+    for (let index = 0; index < maxSlots; index++) expect(slots.claim(row)).toBe(index)
+    expect(slots.claim(row)).toBe(-1)
+    slots.unpin(5)
+    expect(slots.tryWithdraw(5)).toBe(true)
+    expect(slots.claim(row)).toBe(-1)
+    slots.release(5)
+    expect(slots.claim(row)).toBe(5)
+  })
+
+  it('gives no pin while a range is being replaced or has been', () => {
+    const slots = table()
+    const slot = slots.claim(row)
+    slots.unpin(slot)
+    expect(slots.tryRetire(rowOf(slots))).toBe(true)
+    expect(slots.pin(slot)).toBe(false)
+    slots.markRetired(slot)
+    expect(slots.pin(slot)).toBe(false)
+    expect(slots.isRetired(slot)).toBe(true)
+    expect(slots.tryWithdraw(slot)).toBe(true)
+    slots.release(slot)
+    expect(slots.pin(slot)).toBe(false)
+    expect([...slots.rows()]).toEqual([])
+  })
+
+  it('starts the time to live anew with every unpin, but not with a quiet one', () => {
+    const slots = table()
+    let now = 2 ** 31 - 10
+    slots.nowMs = () => now | 0
+    const slot = slots.claim(row)
+    // The clock wraps meanwhile: only differences count.
+    now += 1_000
+    expect(slots.isIdleFor(rowOf(slots), 1_000)).toBe(true)
+    expect(slots.isIdleFor(rowOf(slots), 1_001)).toBe(false)
+    slots.pin(slot)
+    slots.unpinQuietly(slot)
+    expect(slots.isIdleFor(rowOf(slots), 1_000)).toBe(true)
+    slots.unpin(slot)
+    expect(slots.isIdleFor(rowOf(slots), 1)).toBe(false)
+  })
+
+  it('does not retire or pin by a row whose slot has changed hands since', () => {
+    const slots = table()
+    const slot = slots.claim(row)
+    slots.unpin(slot)
+    const stale = rowOf(slots)
+    slots.tryWithdraw(slot)
+    slots.release(slot)
+    for (const other of [
+      { ...row, address: row.address + 4096 },
+      { ...row, segment: 4 },
+      { ...row, address: 4096 },
+    ]) {
+      expect(slots.claim(other)).toBe(slot)
+      slots.unpin(slot)
+      expect(slots.tryRetire(stale)).toBe(false)
+      expect(slots.pinRow(stale)).toBe(false)
+      expect(rowOf(slots)).toMatchObject({ ...other, pins: 0, state: 'idle' })
+      expect(slots.pinRow(rowOf(slots))).toBe(true)
+      slots.unpin(slot)
+      slots.tryWithdraw(slot)
+      slots.release(slot)
+    }
+  })
+
+  it('notices a pin that is given back twice', () => {
+    const slots = table()
+    const slot = slots.claim(row)
+    slots.unpin(slot)
+    expect(() => slots.unpin(slot)).toThrow('invariant')
+  })
+
+  it("takes a dead owner's slot over, pins and all, and frees it after the range was replaced", () => {
+    const slots = table()
+    const slot = slots.claim(row)
+    slots.pin(slot)
+    let duringReplace: boolean | undefined
+    slots.takeOver(slot, () => {
+      duringReplace = slots.pin(slot)
+    })
+    expect(duringReplace).toBe(false)
+    expect([...slots.rows()]).toEqual([])
+    expect(slots.claim(row)).toBe(slot)
+  })
+})
+
+/**
+ * All interleavings at the level of calls: an owner and a reaper's flush that pin and unpin, a reaper that retires, an
+ * owner that withdraws. A script is a row of moves; a move that the protocol does not allow now is skipped.
+ */
+type Move = 'pin' | 'unpin' | 'tryRetire' | 'markRetired' | 'tryWithdraw' | 'release' | 'claim'
+const moves: readonly Move[] = ['pin', 'unpin', 'tryRetire', 'markRetired', 'tryWithdraw', 'release', 'claim']
+
+/** What the table has promised so far. Throws where a call breaks a promise. */
+function play(
+  slots: Pick<SlotTable, Exclude<Move, 'claim'>> & { claim: SlotTable['claim'] },
+  script: readonly Move[],
+): void {
+  let slot = slots.claim(row)
+  const seen: SlotRow = { ...row, slot, lastUseMs: 0, pins: 0, state: 'idle' }
+  let pins = 1
+  let state: 'idle' | 'retiring' | 'retired' | 'withdrawn' | 'free' = 'idle'
+  for (const move of script) {
+    if (move === 'claim') {
+      if (state !== 'free') continue
+      slot = slots.claim(row)
+      expect(slot).toBeGreaterThanOrEqual(0)
+      pins = 1
+      state = 'idle'
+    } else if (move === 'pin') {
+      const isPinned = slots.pin(slot)
+      expect(isPinned).toBe(state === 'idle')
+      if (isPinned) pins += 1
+    } else if (move === 'unpin') {
+      if (pins === 0) continue
+      slots.unpin(slot)
+      pins -= 1
+    } else if (move === 'tryRetire') {
+      const isRetiring = slots.tryRetire(seen)
+      // The promise of the table: nobody holds a pin on a range that is replaced.
+      if (isRetiring) expect(pins).toBe(0)
+      expect(isRetiring).toBe(state === 'idle' && pins === 0)
+      if (isRetiring) state = 'retiring'
+    } else if (move === 'markRetired') {
+      if (state !== 'retiring') continue
+      slots.markRetired(slot)
+      state = 'retired'
+    } else if (move === 'tryWithdraw') {
+      if (state === 'withdrawn' || state === 'free') continue
+      const isWithdrawn = slots.tryWithdraw(slot)
+      expect(isWithdrawn).toBe((state === 'idle' && pins === 0) || state === 'retired')
+      if (isWithdrawn) state = 'withdrawn'
+    } else {
+      if (state !== 'withdrawn') continue
+      slots.release(slot)
+      state = 'free'
+    }
+  }
+}
+
+describe('pins and retirement', () => {
+  it('exclude each other in every sequence of up to five calls', () => {
+    const scripts = (length: number): Move[][] =>
+      length === 0 ? [[]] : scripts(length - 1).flatMap((script) => moves.map((move) => [...script, move]))
+    const slots = SlotTable.allocate()
+    for (const script of scripts(5)) {
+      new Int32Array(slots).fill(0, 0, 16)
+      play(new SlotTable(slots), script)
+    }
+  })
+
+  it('exclude each other in long random sequences', () => {
+    const slots = SlotTable.allocate()
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom(...moves), { maxLength: 200 }), (script) => {
+        new Int32Array(slots).fill(0)
+        play(new SlotTable(slots), script)
+      }),
+    )
+  })
+
+  it.each([
+    [
+      'retires in spite of pins',
+      (shared: SharedArrayBuffer, real: SlotTable) => ({
+        tryRetire: ({ slot }: SlotRow) => {
+          const words = new Int32Array(shared)
+          if ((words[slot * 16] & ~0xffffff) !== 1 << 24) return false
+          words[slot * 16] = (2 << 24) | (words[slot * 16] & 0xffffff)
+          return true
+        },
+        real,
+      }),
+    ],
+    [
+      'pins whatever the state',
+      (shared: SharedArrayBuffer, real: SlotTable) => ({
+        pin: (slot: number) => {
+          Atomics.add(new Int32Array(shared), slot * 16, 1)
+          return true
+        },
+        real,
+      }),
+    ],
+    [
+      'withdraws in the middle of a retirement',
+      (shared: SharedArrayBuffer, real: SlotTable) => ({
+        tryWithdraw: (slot: number) => {
+          new Int32Array(shared)[slot * 16] = 4 << 24
+          return true
+        },
+        real,
+      }),
+    ],
+  ])('would not in a table that %s (the mutant that these tests have to catch)', (_, lie) => {
+    const shared = SlotTable.allocate()
+    const property = fc.property(fc.array(fc.constantFrom(...moves), { maxLength: 60 }), (script) => {
+      new Int32Array(shared).fill(0)
+      const real = new SlotTable(shared)
+      const lies = lie(shared, real) as Partial<SlotTable>
+      play(
+        {
+          claim: (entry) => real.claim(entry),
+          pin: lies.pin ?? ((slot) => real.pin(slot)),
+          unpin: (slot) => real.unpin(slot),
+          tryRetire: lies.tryRetire ?? ((seen) => real.tryRetire(seen)),
+          markRetired: (slot) => real.markRetired(slot),
+          tryWithdraw: lies.tryWithdraw ?? ((slot) => real.tryWithdraw(slot)),
+          release: (slot) => real.release(slot),
+        },
+        script,
+      )
+    })
+    expect(fc.check(property, { numRuns: 300 }).failed).toBe(true)
+  })
+})

@@ -1,0 +1,208 @@
+/** Writer and reaper in one thread, driven by hand: what the dispatcher and the two workers do, without their loops. */
+import { frameBytes, frameFlag, frameWord, kindOf, offsetOf } from '../../src/format/frame-layout.js'
+import { RingConsumer, RingMemory, RingProducer } from '../../src/ring/append-ring.js'
+import { allocateSharedState, openSharedState, type SharedState } from '../../src/ring/shared-state.js'
+import { SlotTable } from '../../src/ring/slot-table.js'
+import { TopicCells } from '../../src/ring/topic-cells.js'
+import { Catalog } from '../../src/storage/catalog.js'
+import { ControlFile } from '../../src/storage/control-file.js'
+import { Flusher } from '../../src/storage/flusher.js'
+import { LogTail } from '../../src/storage/log-tail.js'
+import { type Recovered, recover } from '../../src/storage/recovery.js'
+import { SegmentFiles } from '../../src/storage/segment-files.js'
+import { SegmentWindows } from '../../src/storage/segment-windows.js'
+import { TopicReader } from '../../src/storage/topic-reader.js'
+import { Reaper, type ReaperEvent } from '../../src/threads/reaper.js'
+import { Writer } from '../../src/threads/writer.js'
+import { groupOf, putFrame, runOf, sizeOf, type TestFrame } from './frames.js'
+import { bootA, testSegmentBytes } from './storage-log.js'
+import type { World } from './worlds.js'
+
+export interface EngineOptions {
+  bootId?: string
+  segmentBytes?: number
+  ringBytes?: number
+  mapTtlMs?: number
+  flushIntervalMs?: number
+  /** The mutant: `durable` says what is published, flushed or not. */
+  acknowledgesEarly?: boolean
+}
+
+export class Engine {
+  readonly world: World
+  readonly files: SegmentFiles
+  readonly recovered: Recovered
+  readonly state: SharedState
+  readonly slots: SlotTable
+  readonly cells: TopicCells
+  readonly producer: RingProducer
+  readonly consumer: RingConsumer
+  readonly tail: LogTail
+  readonly writer: Writer
+  readonly reaper: Reaper
+  readonly reader: TopicReader
+  readonly catalog: Catalog
+  readonly tailWindows: SegmentWindows
+  readonly readWindows: SegmentWindows
+  readonly control: ControlFile
+  readonly events: ReaperEvent[] = []
+  readonly #bulks = new Map<number, Uint8Array>()
+  #bulkId = 0
+
+  constructor(world: World, options: EngineOptions = {}) {
+    const { bootId = bootA, segmentBytes = testSegmentBytes, ringBytes = 1 << 18 } = options
+    const { disk, directory, calls, plainMemory } = world
+    this.world = world
+    this.control = ControlFile.open(disk, directory, 'write') ?? ControlFile.create(disk, directory, segmentBytes, 1)
+    const { found } = this.control
+    this.files = new SegmentFiles(disk, directory, segmentBytes)
+    const { files } = this
+    disk.makeDirectory(files.directory)
+    this.recovered = recover({ disk, memory: plainMemory, files, control: found, bootId, mayRepair: true })
+    const { recovered } = this
+    const epoch = Math.max(recovered.epoch, found?.epoch ?? 0) + 1
+    const { published, durable, trim, tail, topics } = recovered
+    this.control.write({ epoch, isClean: false, published, durable, trim, time: tail.time, bootId })
+    this.control.sync()
+
+    this.state = openSharedState(allocateSharedState())
+    const { state } = this
+    this.cells = new TopicCells(new SharedArrayBuffer(64 * 16))
+    for (const topic of topics) {
+      this.cells.next(topic.id).store(topic.next)
+      this.cells.first(topic.id).store(topic.first)
+    }
+    state.published.store(published)
+    state.publishedTime.store(tail.time)
+    state.durable.store(durable)
+    state.indexed.store(recovered.indexed)
+    state.trim.store(trim)
+    state.prepared.store(recovered.prepared)
+    state.activeSegment.store(tail.segment)
+    state.deleteTo.store(files.segmentOf(trim))
+    state.redeclared.store(files.segmentOf(trim))
+    if (recovered.prepared < tail.segment) {
+      files.create(tail.segment, epoch, 1, calls)
+      state.prepared.store(tail.segment)
+    }
+
+    const ring = RingMemory.allocate(ringBytes)
+    this.producer = new RingProducer(new RingMemory(ring), state.ringTail, state.ringHead)
+    this.consumer = new RingConsumer(new RingMemory(ring), state.ringTail, state.ringHead)
+    this.slots = new SlotTable(SlotTable.allocate())
+    this.tailWindows = new SegmentWindows(world.memory, plainMemory, files, this.slots, 'write', 256)
+    this.readWindows = new SegmentWindows(world.memory, plainMemory, files, this.slots, 'read', 4)
+    this.tail = new LogTail(files, this.tailWindows, tail, topics, epoch, Date.now)
+    this.writer = new Writer({
+      state,
+      ring: this.consumer,
+      topics: this.cells,
+      tail: this.tail,
+      files,
+      takeBulk: (id) => {
+        const frames = this.#bulks.get(id)
+        if (frames === undefined) throw new Error(`bulk ${id} was taken before or never sent`)
+        this.#bulks.delete(id)
+        return frames
+      },
+    })
+    if (options.acknowledgesEarly === true) Object.assign(state, { durable: lyingCell(state) })
+    this.reaper = new Reaper({
+      state,
+      slots: this.slots,
+      disk,
+      files,
+      plainMemory,
+      calls,
+      flusher: new Flusher(disk, files, this.slots, calls),
+      control: this.control,
+      epoch,
+      bootId,
+      readOnly: false,
+      mapTtlMs: options.mapTtlMs ?? 3_600_000,
+      flushIntervalMs: options.flushIntervalMs ?? 3_600_000,
+      firstReadable: (topic) => this.cells.first(topic).load(),
+      emit: (event) => this.events.push(event),
+    })
+    const bounds = {
+      published: () => state.published.load(),
+      indexed: () => state.indexed.load(),
+      trim: () => state.trim.load(),
+    }
+    this.catalog = new Catalog(disk, files, this.readWindows, bounds)
+    this.reader = new TopicReader(files, this.readWindows, this.catalog, bounds)
+  }
+
+  /** As the dispatcher does: a run of frames without a gap, handed over. Returns its place in the ring; -1: no room. */
+  offer(frames: readonly TestFrame[]): number {
+    const { producer } = this
+    const at = producer.claim(frames.reduce((sum, frame) => sum + sizeOf(frame), 0))
+    if (at < 0) return -1
+    let next = at
+    for (const frame of frames) next = putFrame(producer.memory.bytes, producer.memory.words, next, frame)
+    producer.publish()
+    return at
+  }
+
+  /** A single frame that somebody waits for. */
+  append(topic: number, value: Uint8Array): number {
+    return this.offer([{ topic, value, flags: frameFlag.awaited }])
+  }
+
+  appendGroup(topic: number, values: readonly Uint8Array[]): number {
+    return this.offer(groupOf(topic, values, frameFlag.awaited))
+  }
+
+  /** Frames that go past the ring, with a placeholder in it. */
+  appendBulk(topic: number, values: readonly Uint8Array[]): number {
+    const { bytes } = runOf(groupOf(topic, values))
+    this.#bulkId += 1
+    this.#bulks.set(this.#bulkId, bytes)
+    const at = this.producer.claim(frameBytes(8))
+    const { words } = this.producer.memory
+    words[at >>> 2] = 8
+    words[(at >>> 2) + 1] = 0
+    words[(at >>> 2) + 3] = (4 << 16) | (frameFlag.awaited << 24)
+    words[(at >>> 2) + 4] = this.#bulkId
+    words[(at >>> 2) + 5] = bytes.length
+    this.producer.publish()
+    return at
+  }
+
+  get bulksUntaken(): number {
+    return this.#bulks.size
+  }
+
+  kindAt(at: number): number {
+    return kindOf(this.producer.memory.words[(at >>> 2) + frameWord.tail])
+  }
+
+  /** The offset that the writer has stamped into the frame. */
+  offsetAt(at: number): number {
+    const { words } = this.producer.memory
+    return offsetOf(words[(at >>> 2) + frameWord.offsetLow], words[(at >>> 2) + frameWord.tail])
+  }
+
+  /** Lets writer and reaper do everything they can. */
+  async settle(rounds = 12): Promise<void> {
+    for (let round = 0; round < rounds; round++) {
+      this.writer.doWork()
+      this.reaper.tend()
+      await new Promise(setImmediate)
+    }
+  }
+
+  requestFlush(): void {
+    this.state.flushRequest.add(1)
+  }
+
+  async flush(): Promise<void> {
+    this.writer.doWork()
+    this.requestFlush()
+    await this.settle()
+  }
+}
+
+function lyingCell(state: SharedState): SharedState['durable'] {
+  return { load: () => state.published.load(), store() {} } as unknown as SharedState['durable']
+}

@@ -1,0 +1,513 @@
+/**
+ * A disk in memory that remembers what a power cut may take: since the last flush every 512-byte sector may be
+ * absent, at any state in between, or present, and names may be missing until their directory is flushed.
+ *
+ * The storage code runs on it unchanged: files through {@link Disk}, windows through {@link Memory} (as mappings with
+ * made-up addresses, or as plain files), allocation, flushing and retiring through {@link SystemCalls}.
+ */
+import path from 'node:path'
+import { errno, failedCall } from '../../src/memory/errno.js'
+import { type Memory, pageBytes, type SystemCalls, type Window } from '../../src/memory/memory.js'
+import { checkBounds } from '../../src/memory/window-bounds.js'
+import type { Disk, DiskFile } from '../../src/storage/disk.js'
+import type { Seeded } from './seeded.js'
+
+const sectorBytes = 512
+
+interface Inode {
+  id: number
+  content: Uint8Array<ArrayBuffer>
+  /** The latest one: a file keeps its descriptor when it is renamed. */
+  name: string
+}
+
+type Event =
+  | { kind: 'write'; inode: number; at: number; bytes: Uint8Array }
+  | { kind: 'size'; inode: number; size: number }
+  /** Bytes in `[from, to)` that were written before event `upTo` are on the device. */
+  | { kind: 'sync'; inode: number; from: number; to: number; upTo: number }
+  | { kind: 'create'; name: string; inode: number }
+  | { kind: 'rename'; from: string; to: string }
+  | { kind: 'remove'; name: string }
+  | { kind: 'syncDirectory'; directory: string }
+
+/** What a lying disk does differently: the mutants of the crash tests. */
+export interface Lies {
+  /** Flushes of directories whose path ends so never happen. */
+  syncDirectory?: string
+  /** Flushes of files whose path ends so never happen. */
+  sync?: string
+  /** Writes of nothing but zeros are lost: a torn tail stays. */
+  zeroing?: boolean
+}
+
+/** A call as the tests want to see it. */
+export interface DiskCall {
+  call: 'list' | 'open' | 'create' | 'write' | 'sync' | 'rename' | 'remove' | 'syncDirectory' | 'allocate' | 'retire'
+  file: string
+}
+
+export class SimulatedDisk implements Disk {
+  readonly events: Event[] = []
+  readonly calls: DiskCall[] = []
+  lies: Lies = {}
+  /** Throws from the call it is asked about, where it wants to. */
+  fault: (call: DiskCall) => void = () => {}
+  /** Unfinished {@link DiskFile.syncLater} calls, oldest first; `finishSyncs` ends them. Undefined: they end at once. */
+  #laterSyncs: (() => void)[] | undefined
+  readonly #names = new Map<string, Inode>()
+  readonly #inodes = new Map<number, Inode>()
+  readonly #descriptors = new Map<number, Inode>()
+  #nextDescriptor = 1_000
+  #nextInode = 1
+
+  holdSyncs(): void {
+    this.#laterSyncs ??= []
+  }
+
+  finishSyncs(): number {
+    const waiting = this.#laterSyncs ?? []
+    this.#laterSyncs = this.#laterSyncs === undefined ? undefined : []
+    for (const finish of waiting) finish()
+    return waiting.length
+  }
+
+  // What the storage code sees.
+
+  list(directory: string): string[] {
+    const prefix = `${directory}${path.sep}`
+    return [...this.#names.keys()]
+      .filter((name) => name.startsWith(prefix) && !name.slice(prefix.length).includes(path.sep))
+      .map((name) => name.slice(prefix.length))
+  }
+
+  makeDirectory(): void {}
+
+  open(file: string, _access: 'read' | 'write'): DiskFile | undefined {
+    this.note('open', file)
+    const inode = this.#names.get(file)
+    return inode === undefined ? undefined : this.#fileOf(inode)
+  }
+
+  create(file: string): DiskFile {
+    this.note('create', file)
+    if (this.#names.has(file)) throw Object.assign(new Error(`EEXIST: ${file}`), { code: 'EEXIST' })
+    const inode = { id: this.#nextInode++, content: new Uint8Array(0), name: file }
+    this.#inodes.set(inode.id, inode)
+    this.#names.set(file, inode)
+    this.events.push({ kind: 'create', name: file, inode: inode.id })
+    return this.#fileOf(inode)
+  }
+
+  rename(from: string, to: string): void {
+    this.note('rename', to)
+    const inode = this.inode(from)
+    inode.name = to
+    this.#names.set(to, inode)
+    this.#names.delete(from)
+    this.events.push({ kind: 'rename', from, to })
+  }
+
+  remove(file: string): void {
+    this.note('remove', file)
+    this.inode(file)
+    this.#names.delete(file)
+    this.events.push({ kind: 'remove', name: file })
+  }
+
+  syncDirectory(directory: string): void {
+    this.note('syncDirectory', directory)
+    if (this.lies.syncDirectory !== undefined && directory.endsWith(this.lies.syncDirectory)) return
+    this.events.push({ kind: 'syncDirectory', directory })
+  }
+
+  // What the tests do to it.
+
+  has(file: string): boolean {
+    return this.#names.has(file)
+  }
+
+  /** The file's bytes, to look at and to damage. */
+  bytes(file: string): Uint8Array<ArrayBuffer> {
+    return this.inode(file).content
+  }
+
+  put(file: string, content: Uint8Array): void {
+    const inode = { id: this.#nextInode++, content: Uint8Array.from(content), name: file }
+    this.#inodes.set(inode.id, inode)
+    this.#names.set(file, inode)
+  }
+
+  drop(file: string): void {
+    this.#names.delete(file)
+  }
+
+  truncate(file: string, size: number): void {
+    const inode = this.inode(file)
+    inode.content = inode.content.slice(0, size)
+  }
+
+  /** Everything on it, as a string that changes with any byte and any name. */
+  fingerprint(): string {
+    return [...this.#names]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, { content }]) => `${name} ${content.length} ${Buffer.from(content).toString('latin1')}`)
+      .join('\n')
+  }
+
+  /** A second disk with the same files, all of them flushed. */
+  copy(): SimulatedDisk {
+    const twin = new SimulatedDisk()
+    for (const [name, { content }] of this.#names) twin.put(name, content)
+    return twin
+  }
+
+  /** Starts recording anew: what is there now counts as flushed. */
+  settle(): void {
+    this.events.length = 0
+    this.#baseline = new Map([...this.#names].map(([name, inode]) => [name, inode.id]))
+    this.#baseContent = new Map([...this.#inodes].map(([id, { content }]) => [id, content.slice()]))
+  }
+
+  #baseline = new Map<string, number>()
+  #baseContent = new Map<number, Uint8Array<ArrayBuffer>>()
+
+  /** The disk after a power cut behind the first `eventCount` events. */
+  imageAfter(eventCount: number, random: Seeded, style: ImageStyle): SimulatedDisk {
+    const contents = new Map([...this.#baseContent].map(([id, content]) => [id, content.slice()]))
+    const pending = new Map<number, { at: number; bytes: Uint8Array; event: number }[]>()
+    const names = new Map(this.#baseline)
+    let nameEvents: Event[] = []
+    for (let event = 0; event < eventCount; event++) {
+      const what = this.events[event]
+      if (what.kind === 'write') {
+        const writes = pending.get(what.inode) ?? []
+        writes.push({ at: what.at, bytes: what.bytes, event })
+        pending.set(what.inode, writes)
+      } else if (what.kind === 'size') {
+        // Allocation is taken to reach the device with its size: a shorter file is a file that is not whole.
+        contents.set(what.inode, resized(contents.get(what.inode), what.size))
+      } else if (what.kind === 'sync') {
+        const left = []
+        for (const write of pending.get(what.inode) ?? []) {
+          if (write.event >= what.upTo) left.push(write)
+          else left.push(...applied(contents, what.inode, write, what.from, what.to))
+        }
+        pending.set(what.inode, left)
+      } else if (what.kind === 'syncDirectory') {
+        const inside = (event: Event) => path.dirname(nameOf(event)) === what.directory
+        for (const change of nameEvents.filter(inside)) changeName(names, change)
+        nameEvents = nameEvents.filter((change) => !inside(change))
+      } else {
+        nameEvents.push(what)
+      }
+    }
+    for (const change of nameEvents) if (style === 'kept' || random.chance(0.5)) changeName(names, change)
+    for (const [inode, writes] of pending) tear(contents, inode, writes, random, style)
+    const image = new SimulatedDisk()
+    for (const [name, inode] of names) image.put(name, contents.get(inode) ?? new Uint8Array(0))
+    image.settle()
+    return image
+  }
+
+  // For the memory and the system calls below.
+
+  inode(file: string): Inode {
+    const inode = this.#names.get(file)
+    if (inode === undefined) throw Object.assign(new Error(`ENOENT: ${file}`), { code: 'ENOENT' })
+    return inode
+  }
+
+  writeTo(inode: Inode, at: number, bytes: Uint8Array): void {
+    if (this.lies.zeroing === true && bytes.every((byte) => byte === 0)) return
+    if (at + bytes.length > inode.content.length) inode.content = resized(inode.content, at + bytes.length)
+    inode.content.set(bytes, at)
+    this.events.push({ kind: 'write', inode: inode.id, at, bytes: bytes.slice() })
+  }
+
+  syncTo(inode: Inode, from: number, to: number, upTo: number): void {
+    if (this.lies.sync !== undefined && inode.name.endsWith(this.lies.sync)) return
+    this.events.push({ kind: 'sync', inode: inode.id, from, to, upTo })
+  }
+
+  later(done: () => void): Promise<void> {
+    return new Promise((resolve) => {
+      const finish = () => {
+        done()
+        resolve()
+      }
+      if (this.#laterSyncs === undefined) finish()
+      else this.#laterSyncs.push(finish)
+    })
+  }
+
+  note(call: DiskCall['call'], file: string): void {
+    const what = { call, file }
+    this.calls.push(what)
+    this.fault(what)
+  }
+
+  allocate(descriptor: number, byteLength: number): void {
+    const inode = this.#descriptors.get(descriptor) as Inode
+    this.note('allocate', inode.name)
+    inode.content = resized(inode.content, byteLength)
+    this.events.push({ kind: 'size', inode: inode.id, size: byteLength })
+  }
+
+  #fileOf(inode: Inode): DiskFile {
+    const descriptor = this.#nextDescriptor++
+    this.#descriptors.set(descriptor, inode)
+    return {
+      descriptor,
+      read: (at, length) => inode.content.slice(at, at + length),
+      write: (at, bytes) => {
+        this.note('write', inode.name)
+        this.writeTo(inode, at, bytes)
+      },
+      size: () => inode.content.length,
+      sync: () => {
+        this.note('sync', inode.name)
+        this.syncTo(inode, 0, Number.POSITIVE_INFINITY, this.events.length)
+      },
+      syncLater: async () => {
+        this.note('sync', inode.name)
+        const upTo = this.events.length
+        await this.later(() => this.syncTo(inode, 0, Number.POSITIVE_INFINITY, upTo))
+      },
+      close: () => {
+        this.#descriptors.delete(descriptor)
+      },
+    }
+  }
+}
+
+/** What a cut leaves of the writes that were not flushed. `kept`: all of it, as when only the process dies. */
+export type ImageStyle = 'kept' | 'lost' | 'pages' | 'sectors' | 'ordered'
+export const imageStyles: readonly ImageStyle[] = ['kept', 'lost', 'pages', 'sectors', 'ordered']
+
+function tear(
+  contents: Map<number, Uint8Array<ArrayBuffer>>,
+  inode: number,
+  writes: readonly { at: number; bytes: Uint8Array }[],
+  random: Seeded,
+  style: ImageStyle,
+): void {
+  if (style === 'lost') return
+  // Every unit of the device has got as far as some of its writes, in their order.
+  const unitBytes = style === 'sectors' ? sectorBytes : pageBytes
+  const reached = new Map<number, number>()
+  const all = style === 'ordered' ? random.below(writes.length + 1) : writes.length
+  writes.slice(0, all).forEach((write, index) => {
+    const end = write.at + write.bytes.length
+    for (let unit = Math.floor(write.at / unitBytes); unit * unitBytes < end; unit++) {
+      let reach = reached.get(unit)
+      if (reach === undefined) {
+        reach = style === 'kept' || style === 'ordered' ? all : randomReach(random, writes.length)
+        reached.set(unit, reach)
+      }
+      if (index < reach) applied(contents, inode, write, unit * unitBytes, (unit + 1) * unitBytes)
+    }
+  })
+}
+
+/** Often all or nothing: only then do later pages survive whose earlier neighbours are lost. */
+function randomReach(random: Seeded, count: number): number {
+  if (random.chance(0.4)) return count
+  return random.chance(0.5) ? 0 : random.below(count + 1)
+}
+
+/** Applies what of a write lies in `[from, to)`; returns the rest. */
+function applied<W extends { at: number; bytes: Uint8Array }>(
+  contents: Map<number, Uint8Array<ArrayBuffer>>,
+  inode: number,
+  write: W,
+  from: number,
+  to: number,
+): W[] {
+  const end = write.at + write.bytes.length
+  const start = Math.max(write.at, from)
+  const stop = Math.min(end, to)
+  if (start >= stop) return [write]
+  const content = resized(contents.get(inode), Math.max(contents.get(inode)?.length ?? 0, stop))
+  content.set(write.bytes.subarray(start - write.at, stop - write.at), start)
+  contents.set(inode, content)
+  const rest: W[] = []
+  if (write.at < start) rest.push({ ...write, bytes: write.bytes.subarray(0, start - write.at) })
+  if (stop < end) rest.push({ ...write, at: stop, bytes: write.bytes.subarray(stop - write.at) })
+  return rest
+}
+
+function nameOf(event: Event): string {
+  if (event.kind === 'rename') return event.to
+  return event.kind === 'create' || event.kind === 'remove' ? event.name : ''
+}
+
+function changeName(names: Map<string, number>, event: Event): void {
+  if (event.kind === 'create') names.set(event.name, event.inode)
+  if (event.kind === 'remove') names.delete(event.name)
+  if (event.kind !== 'rename') return
+  const inode = names.get(event.from)
+  if (inode === undefined) return
+  names.delete(event.from)
+  names.set(event.to, inode)
+}
+
+function resized(content: Uint8Array<ArrayBuffer> | undefined, size: number): Uint8Array<ArrayBuffer> {
+  if (content?.length === size) return content
+  const grown = new Uint8Array(size)
+  if (content !== undefined) grown.set(content.subarray(0, size))
+  return grown
+}
+
+/** Windows on the simulated disk. Mapped ones have addresses, can be retired, and read zeros from then on. */
+export class SimulatedMemory implements Memory {
+  readonly kind = 'file'
+  readonly #disk: SimulatedDisk
+  readonly #isMapped: boolean
+  readonly mapped = new Map<number, SimulatedWindow>()
+  #nextAddress = 2 ** 33
+
+  constructor(disk: SimulatedDisk, isMapped: boolean) {
+    this.#disk = disk
+    this.#isMapped = isMapped
+  }
+
+  open(file: string, byteLength: number, access: 'read' | 'write'): Window {
+    const inode = this.#disk.inode(file)
+    if (inode.content.length < byteLength) throw failedCall('mmap', errno.EINVAL, `${file} is too short`)
+    const address = this.#isMapped ? this.#nextAddress : 0
+    this.#nextAddress += byteLength + pageBytes
+    const window = new SimulatedWindow(this, this.#disk, inode, file, byteLength, address, access === 'write')
+    if (address !== 0) this.mapped.set(address, window)
+    return window
+  }
+}
+
+class SimulatedWindow implements Window {
+  readonly byteLength: number
+  address: number
+  bytes = new Uint8Array(0)
+  isRetired = false
+  readonly inode: Inode
+  readonly file: string
+  readonly #memory: SimulatedMemory
+  readonly #disk: SimulatedDisk
+  readonly #isWritable: boolean
+  #placedAt = 0
+
+  constructor(
+    memory: SimulatedMemory,
+    disk: SimulatedDisk,
+    inode: Inode,
+    file: string,
+    byteLength: number,
+    address: number,
+    isWritable: boolean,
+  ) {
+    this.#memory = memory
+    this.#disk = disk
+    this.inode = inode
+    this.file = file
+    this.byteLength = byteLength
+    this.address = address
+    this.#isWritable = isWritable
+  }
+
+  read(at: number, length: number): Uint8Array<ArrayBuffer> {
+    checkBounds(at, length, this.byteLength)
+    if (this.isRetired) return new Uint8Array(length)
+    if (at + length > this.inode.content.length) throw failedCall('read', errno.EFAULT, 'the file was truncated')
+    return this.inode.content.slice(at, at + length)
+  }
+
+  readInto(target: Uint8Array, targetAt: number, at: number, length: number): void {
+    target.set(this.read(at, length), targetAt)
+  }
+
+  place(at: number, length: number): number {
+    checkBounds(at, length, this.byteLength)
+    if (!this.#isWritable || this.isRetired) throw new TypeError('a store into this window would be a signal')
+    // Old contents instead of zeros: who places a range has to fill all of it.
+    this.bytes = new Uint8Array(length).fill(0xa5)
+    this.#placedAt = at
+    return 0
+  }
+
+  commit(at: number, length: number): void {
+    this.#disk.note('write', this.file)
+    const from = at - this.#placedAt
+    this.#disk.writeTo(this.inode, at, this.bytes.subarray(from, from + length))
+  }
+
+  write(at: number, parts: readonly Uint8Array[]): void {
+    const bytes = Buffer.concat(parts)
+    checkBounds(at, bytes.length, this.byteLength)
+    if (!this.#isWritable || this.isRetired) throw new TypeError('the window was opened for reading or is retired')
+    this.#disk.note('write', this.file)
+    this.#disk.writeTo(this.inode, at, bytes)
+  }
+
+  close(): void {
+    this.#memory.mapped.delete(this.address)
+    this.address = 0
+  }
+}
+
+export class SimulatedSystemCalls implements SystemCalls {
+  readonly isNative: boolean
+  readonly retired: { file: string; address: number }[] = []
+  readonly #disk: SimulatedDisk
+  readonly #memory: SimulatedMemory
+
+  constructor(disk: SimulatedDisk, memory: SimulatedMemory, isNative = true) {
+    this.#disk = disk
+    this.#memory = memory
+    this.isNative = isNative
+  }
+
+  allocate(descriptor: number, byteLength: number): void {
+    this.#disk.allocate(descriptor, byteLength)
+  }
+
+  populateWrite(address: number, byteLength: number): boolean {
+    this.#windowAt(address, byteLength)
+    return true
+  }
+
+  async syncRange(address: number, byteLength: number): Promise<void> {
+    const { window, at } = this.#windowAt(address, byteLength)
+    this.#disk.note('sync', window.file)
+    const upTo = this.#disk.events.length
+    await this.#disk.later(() => this.#disk.syncTo(window.inode, at, pageEnd(at + byteLength), upTo))
+  }
+
+  retire(address: number, byteLength: number): void {
+    const { window, at } = this.#windowAt(address, byteLength, true)
+    // It goes in steps; from the first on, nobody may look.
+    window.isRetired = true
+    if (at > 0) return
+    this.#disk.note('retire', window.file)
+    this.retired.push({ file: window.file, address })
+  }
+
+  residentPages(): number {
+    return -1
+  }
+
+  lock(): boolean {
+    return true
+  }
+
+  #windowAt(address: number, byteLength: number, mayBeRetired = false): { window: SimulatedWindow; at: number } {
+    for (const [start, window] of this.#memory.mapped) {
+      if (address < start || address + byteLength > start + window.byteLength) continue
+      if (window.isRetired && !mayBeRetired) throw failedCall('msync', errno.EINVAL, 'the range was retired')
+      return { window, at: address - start }
+    }
+    throw failedCall('madvise', errno.EINVAL, `nothing is mapped at ${address}`)
+  }
+}
+
+function pageEnd(at: number): number {
+  return Math.ceil(at / pageBytes) * pageBytes
+}
