@@ -1,0 +1,85 @@
+import { BookendError, type Log, text } from 'bookend'
+import { expect, it } from 'vitest'
+import { codedFailureOf, collect, openLog, temporaryFolder } from '../scenarios/support.js'
+
+it('close waits for what is pending, and is idempotent', async () => {
+  const directory = temporaryFolder()
+  const log = await openLog(directory, { ringBytes: 64 << 10 })
+  const topic = log.topic('t')
+  // Far more than the ring holds, so that most of it waits.
+  const appends = Array.from({ length: 200 }, (_, index) => topic.append(new Uint8Array(5_000).fill(index)))
+  const read = topic.get(0)
+  const first = log.close()
+  const second = log.close()
+  await Promise.all([first, second, log.close()])
+  expect(await Promise.all(appends)).toEqual(Array.from({ length: 200 }, (_, index) => index))
+  await read
+  const again = await openLog(directory)
+  expect(again.stats().recovery.tornBytes).toBe(0)
+  const messages = await collect(again.topic('t').read())
+  expect(messages.map(({ value }) => value[0])).toEqual(Array.from({ length: 200 }, (_, index) => index))
+})
+
+it('every call after close is BOOKEND_CLOSED, from the moment close is called', async () => {
+  const log = await openLog()
+  const topic = log.topic('t', { codec: text })
+  await topic.append('a')
+  const scanModule = new URL('../fixtures/scan-sum.mjs', import.meta.url)
+  const calls: (() => unknown)[] = [
+    () => topic.append('b'),
+    () => topic.appendMany(['b']),
+    () => topic.appendMany([]),
+    () => topic.offer('b'),
+    () => topic.ready(),
+    () => topic.bounds(),
+    () => topic.get(0),
+    () => topic.getMany([0]),
+    () => topic.read(),
+    () => topic.offsetAt(0),
+    () => topic.scan(scanModule),
+    () => topic.trim(1),
+    () => log.topic('x'),
+    () => log.topics(),
+    () => log.flush(),
+    () => log.flush('disk'),
+    () => log.flushSync(),
+    () => log.stats(),
+    () => log.residency(),
+  ]
+  const closing = log.close()
+  for (const call of calls) {
+    const error = await codedFailureOf(call)
+    expect(error.code, String(call)).toBe('BOOKEND_CLOSED')
+  }
+  await closing
+  for (const call of calls) {
+    const error = await codedFailureOf(call)
+    expect(error, String(call)).toBeInstanceOf(BookendError)
+    expect(error.code, String(call)).toBe('BOOKEND_CLOSED')
+    expect(error.message).toContain(log.directory)
+  }
+  expect(log.directory).not.toBe('')
+})
+
+it('leaving the scope of an await using closes the log', async () => {
+  const directory = temporaryFolder()
+  let kept: Log
+  {
+    const log = await openLog(directory)
+    kept = log
+    await log.topic('t', { codec: text }).append('a')
+    await log[Symbol.asyncDispose]()
+  }
+  expect((await codedFailureOf(() => kept.topics())).code).toBe('BOOKEND_CLOSED')
+  expect(await (await openLog(directory)).topics()).toEqual(['t'])
+})
+
+it('a log can be opened and closed many times, also without anything in between', async () => {
+  const directory = temporaryFolder()
+  for (let round = 0; round < 6; round++) {
+    const log = await openLog(directory)
+    if (round % 2 === 0) await log.topic('t').append(new Uint8Array(round))
+    await log.close()
+  }
+  expect(await (await openLog(directory)).topic('t').bounds()).toEqual({ first: 0, next: 3 })
+})

@@ -1,0 +1,26 @@
+import { spawnSync } from 'node:child_process'
+import { expect, it } from 'vitest'
+import { fixture, temporaryFolder } from './support.js'
+
+for (const io of ['mmap', 'file']) {
+  it(`running out of file descriptors is an error that passes (io ${io})`, () => {
+    const args = [
+      '-c',
+      'ulimit -n 120 && exec "$0" "$@"',
+      process.execPath,
+      fixture('no-descriptors.mjs'),
+      io,
+      temporaryFolder(),
+    ]
+    const { status, signal, stdout, stderr } = spawnSync('sh', args, {
+      encoding: 'utf8',
+      timeout: 30_000,
+      killSignal: 'SIGKILL',
+    })
+    expect({ status, signal, stderr }).toEqual({ status: 0, signal: null, stderr: '' })
+    const { codes, after, read } = JSON.parse(stdout) as { codes: string[]; after: string[]; read: number }
+    for (const code of codes) expect(code).toMatch(/^BOOKEND_/)
+    // What could not be opened then can be read now.
+    expect({ after, read }).toEqual({ after: [], read: 120 })
+  })
+}

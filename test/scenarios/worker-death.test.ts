@@ -1,0 +1,66 @@
+import { expect, it } from 'vitest'
+import { codedFailureOf, collect, openLog, report, temporaryFolder } from './support.js'
+
+interface Death {
+  codes: string[]
+  later: Record<string, string>
+  acknowledged: number
+  next: number
+  readable: number
+  one: number
+  errors: { count: number; last: string }
+  closed: string
+  reopened: number
+  damages: unknown[]
+  areMappingsGone: boolean
+  isMemoryOurs: boolean
+}
+
+for (const [role, how] of [
+  ['writer', 'terminate'],
+  ['writer', 'memory'],
+  ['reaper', 'terminate'],
+]) {
+  it(`when the ${role} dies, what waits is rejected, reading goes on, and a reopened log has all acknowledged (${how})`, async () => {
+    const death = await report<Death>('writer-death.mjs', [role, how, temporaryFolder()])
+    const { codes, later, acknowledged, next, readable, one, errors, closed, reopened, damages } = death
+    expect(codes.filter((code) => code !== 'BOOKEND_WORKER')).toEqual([])
+    expect(Object.entries(later).filter(([, code]) => code !== 'BOOKEND_WORKER')).toEqual([])
+    expect(acknowledged).toBeGreaterThanOrEqual(100)
+    expect(next).toBeGreaterThanOrEqual(acknowledged)
+    expect(readable).toBe(next)
+    expect(one).toBe(5)
+    expect(errors.last).toBe('BOOKEND_WORKER')
+    expect(closed).toBe('closed')
+    expect(reopened).toBeGreaterThanOrEqual(acknowledged)
+    expect(damages).toEqual([])
+    expect(death.isMemoryOurs).toBe(true)
+  })
+}
+
+const bad = (how: string) => new URL(`../fixtures/scan-bad.mjs?${how}`, import.meta.url)
+
+for (const how of ['exit', 'throw-later']) {
+  it(`a module that ends its reader thread fails its scan with BOOKEND_WORKER, and others go on (${how})`, async () => {
+    const log = await openLog(temporaryFolder(), { readers: 2, mapTtlMs: 50 })
+    const topic = log.topic('t')
+    for (let number = 0; number < 60; number++) await topic.append(new Uint8Array(40_000).fill(number))
+    await collect(topic.read())
+    for (let round = 0; round < 2; round++) {
+      const dying = codedFailureOf(() => topic.scan(bad(how)))
+      const reads = Array.from({ length: 20 }, (_, number) => topic.get(number))
+      const error = await dying
+      expect(error.code).toBe('BOOKEND_WORKER')
+      expect(error.cause).toBeInstanceOf(Error)
+      // A read in a thread that was killed under it may fail too, but by the same code, and only once.
+      for (const [number, result] of (await Promise.allSettled(reads)).entries()) {
+        if (result.status === 'fulfilled') expect(result.value?.value[0]).toBe(number)
+        else expect(result.reason.code).toBe('BOOKEND_WORKER')
+      }
+      const messages = await collect(topic.read())
+      expect(messages.map(({ value }) => value[39_999])).toEqual(messages.map((_, number) => number))
+      expect(await topic.append(new Uint8Array(40_000).fill(60 + round))).toBe(60 + round)
+    }
+    await log.close()
+  })
+}
