@@ -1,0 +1,43 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import os from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { readText, root, runProgram } from './repository.js'
+
+let folder: string
+
+beforeAll(() => {
+  folder = mkdtempSync(join(os.tmpdir(), 'bookend-examples-'))
+})
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+function runExample(name: string, ...args: string[]): Promise<string> {
+  return runProgram(join(root, 'examples', name), args, folder)
+}
+
+it('telemetry-burst stores every reading of the burst', async () => {
+  const printed = await runExample('telemetry-burst.mjs', join(folder, 'telemetry'))
+  expect(printed).toContain('200000 readings stored and flushed\n')
+  expect(printed).toContain('last reading: offset 199999, sensor 63\n')
+})
+
+it('outbox sends each letter once, and goes on where the run before it stopped', async () => {
+  const first = await runExample('outbox.mjs', join(folder, 'outbox'))
+  expect(first.match(/^sent .*/gm)).toEqual(['sent 0: tea', 'sent 1: cups', 'sent 2: spoons'])
+  const second = await runExample('outbox.mjs', join(folder, 'outbox'))
+  expect(second.match(/^sent .*/gm)).toEqual(['sent 3: tea', 'sent 4: cups', 'sent 5: spoons'])
+})
+
+it('parallel-count counts every message', async () => {
+  const printed = await runExample('parallel-count.mjs', join(folder, 'requests'))
+  expect(printed).toBe('200: 30000\n304: 10000\n404: 10000\n')
+})
+
+it('every example imports the package by its name and fits on a page', () => {
+  for (const name of readdirSync(join(root, 'examples')).filter((entry) => entry.endsWith('.mjs'))) {
+    const text = readText(join('examples', name))
+    expect(text.split('\n').length, name).toBeLessThan(60)
+    expect(text, name).not.toMatch(/from '\.\.\//)
+  }
+})

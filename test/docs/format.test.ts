@@ -1,0 +1,124 @@
+import { crc32 } from 'node:zlib'
+import { describe, expect, it } from 'vitest'
+import { writeBatchHeader } from '../../src/format/batch-layout.js'
+import {
+  controlBytes,
+  controlRecordAt,
+  controlRecordBytes,
+  encodeControlIdentity,
+  encodeControlRecord,
+} from '../../src/format/control-layout.js'
+import { frameFlag, frameKind, tailWord } from '../../src/format/frame-layout.js'
+import { joinWords } from '../../src/format/numbers.js'
+import {
+  directoryRowBytes,
+  encodeDirectory,
+  encodeFooter,
+  encodeSegmentHeader,
+  entryBytes,
+  entryWord,
+  footerBytes,
+  formatVersion,
+  segmentHeaderBytes,
+} from '../../src/format/segment-layout.js'
+import { readText } from './repository.js'
+
+const document = readText('docs/format.md')
+
+/** A table of docs/format.md: fields by name, in the first table that has all the names asked for. */
+function tableWith(...names: string[]): (bytes: Uint8Array, name: string) => number {
+  for (const table of document.split(/\n\n/).filter((block) => block.startsWith('| at | bytes | field |'))) {
+    const rows = table.split('\n').map((line) => line.split('|').map((cell) => cell.trim()))
+    const fields = new Map(
+      rows.slice(2).map(([, at, length, name]) => [name!, { at: Number(at), length: Number(length) }]),
+    )
+    if (!names.every((name) => fields.has(name))) continue
+    return (bytes, name) => {
+      const { at, length } = fields.get(name)!
+      const view = new DataView(bytes.buffer, bytes.byteOffset + at)
+      return length === 8 ? joinWords(view.getUint32(0, true), view.getUint32(4, true)) : view.getUint32(0, true)
+    }
+  }
+  throw new Error(`docs/format.md has no table with ${names.join(', ')}`)
+}
+
+/** Every field must stand where the document says, with the value that was put in. */
+function expectFields(bytes: Uint8Array, values: Record<string, number>): void {
+  const read = tableWith(...Object.keys(values))
+  for (const [name, value] of Object.entries(values)) expect(read(bytes, name), name).toBe(value)
+}
+
+const large = 2 ** 40 + 7
+
+describe('docs/format.md says where every field stands:', () => {
+  it('control file', () => {
+    const bytes = encodeControlIdentity({ version: 3, segmentBytes: 5, created: large })
+    const magic = 0x31434b42
+    expectFields(bytes, { magic, crc: crc32(bytes.subarray(8, 64)), version: 3, segmentBytes: 5, created: large })
+    expect(bytes.length).toBe(controlBytes)
+    expect(document).toContain(`| ${controlRecordAt[0]} | ${controlRecordBytes} | record A |`)
+    expect(document).toContain(`| ${controlRecordAt[1]} | ${controlRecordBytes} | record B |`)
+  })
+
+  it('control record', () => {
+    const numbers = { sequence: 1, epoch: 2, published: large, durable: large + 1, trim: large + 2, time: large + 3 }
+    const bytes = encodeControlRecord({ ...numbers, isClean: true, bootId: '0a'.repeat(16) })
+    expectFields(bytes, { ...numbers, flags: 1, crc: crc32(bytes.subarray(4)), 'boot id': 0x0a0a0a0a })
+  })
+
+  it('segment header', () => {
+    const numbers = { version: formatVersion, segmentBytes: 5, base: large, epoch: 6, created: large + 1 }
+    const bytes = encodeSegmentHeader(numbers)
+    expectFields(bytes, { magic: 0x31534b42, crc: crc32(bytes.subarray(8)), ...numbers })
+    expect(bytes.length).toBe(segmentHeaderBytes)
+  })
+
+  it('batch', () => {
+    const bytes = new Uint8Array(64).fill(1)
+    writeBatchHeader(bytes, new Uint32Array(bytes.buffer), 0, 64, 2, large, large + 1, 3, 4, 1, 5)
+    expectFields(bytes, {
+      magic: 0x31424b42,
+      'header crc': crc32(bytes.subarray(8, 48)),
+      bytes: 64,
+      count: 2,
+      position: large,
+      time: large + 1,
+      epoch: 3,
+      'body crc': 5,
+      topic: 4,
+      flags: 1,
+    })
+  })
+
+  it('frame', () => {
+    const words = new Uint32Array([9, 8, 7, tailWord(6, frameKind.declare, frameFlag.extended)])
+    const bytes = new Uint8Array(words.buffer)
+    expectFields(bytes, { length: 9, topic: 8, offset: 7 })
+    expect([...bytes.subarray(12)]).toEqual([6, 0, frameKind.declare, frameFlag.extended])
+    for (const [name, kind] of Object.entries(frameKind)) expect(document).toContain(`${kind} \`${name}\``)
+    for (const [name, flag] of Object.entries(frameFlag)) expect(document).toContain(`${flag} \`${name}\``)
+  })
+
+  it('index entry', () => {
+    const words = new Uint32Array(entryBytes / 4)
+    for (const [name, value] of Object.entries({ batch: 1, frame: 2, length: 3, tag: 4 })) {
+      words[entryWord[name as keyof typeof entryWord]] = value
+    }
+    expectFields(new Uint8Array(words.buffer), { batch: 1, frame: 2, length: 3, tag: 4 })
+  })
+
+  it('directory', () => {
+    const row = { topic: 1, count: 2, firstOffset: large, readable: large + 1, entriesAt: 3 }
+    const bytes = encodeDirectory([{ ...row, name: 'abc' }])
+    expectFields(bytes, { ...row, nameBytes: 3, nameAt: directoryRowBytes })
+    expect(bytes.length).toBe(directoryRowBytes + 8)
+  })
+
+  it('footer', () => {
+    const parts = { base: large, dataEnd: 1, records: 2, entriesAt: 3, directoryAt: 4, topics: 5, directoryCrc: 6 }
+    const rest = { firstTime: large + 1, lastTime: large + 2, entriesCrc: 7 }
+    const bytes = encodeFooter({ ...parts, ...rest })
+    expectFields(bytes, { magic: 0x31464b42, crc: crc32(bytes.subarray(8)), ...parts, ...rest })
+    expect(bytes.length).toBe(footerBytes)
+  })
+})
