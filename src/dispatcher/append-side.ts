@@ -165,8 +165,16 @@ export class AppendSide {
 
   append(topic: TopicHandle, value: Uint8Array, extras: Extras | undefined, level: Durability): Promise<number> {
     const bytes = frameBytes(payloadLength(value, extras))
-    const flags = frameFlag.awaited
-    return this.#handOver(bytes, level, () => this.#writeMessage(topic, value, extras, bytes, flags))
+    let own = value
+    return this.#handOver(
+      bytes,
+      level,
+      () => this.#writeMessage(topic, own, extras, bytes, frameFlag.awaited),
+      // The caller may use its buffer again: what waits for room is a copy.
+      () => {
+        own = value.slice()
+      },
+    )
   }
 
   /** All or nothing: the values become one atomic group. */
@@ -181,7 +189,15 @@ export class AppendSide {
       const message = `${values.length} messages (${bytes} bytes) are more than one segment of ${this.#parts.segmentBytes} bytes holds, so they cannot be appended all or nothing: append them in parts`
       return Promise.reject(new BookendError('BOOKEND_TOO_LARGE', message))
     }
-    return this.#handOver(bytes, level, () => this.#writeGroup(topic, values, extras, bytes))
+    let own = values
+    return this.#handOver(
+      bytes,
+      level,
+      () => this.#writeGroup(topic, own, extras, bytes),
+      () => {
+        own = values.map((value) => value.slice())
+      },
+    )
   }
 
   /** Everything handed over so far has reached the level. */
@@ -320,7 +336,8 @@ export class AppendSide {
     }
   }
 
-  #handOver(bytes: number, level: Durability, write: () => boolean): Promise<number> {
+  /** @param keep called when it has to wait for room */
+  #handOver(bytes: number, level: Durability, write: () => boolean, keep: () => void): Promise<number> {
     return new Promise((resolve, reject) => {
       try {
         this.#checkUsable()
@@ -333,6 +350,7 @@ export class AppendSide {
         return true
       }
       if (this.#overflow.length > 0 || !writeAndAwait()) {
+        keep()
         this.#overflow.push({ write: writeAndAwait, bytes, reject })
         this.#overflowBytes += bytes
         this.publish()

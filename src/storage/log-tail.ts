@@ -28,7 +28,7 @@ import {
   segmentHeaderBytes,
   segmentRoom,
 } from '../format/segment-layout.js'
-import { alignmentBytes, declarationReserveBytes, directWriteBytes, maxBatchBytes } from '../limits.js'
+import { alignmentBytes, declarationReserveBytes, directWriteBytes, gatherBytes, maxBatchBytes } from '../limits.js'
 import type { Window } from '../memory/memory.js'
 import type { SegmentFiles } from './segment-files.js'
 import type { SegmentWindows } from './segment-windows.js'
@@ -47,6 +47,33 @@ const extendedBit = frameFlag.extended << 24
 export interface FrameRun {
   bytes: Uint8Array
   words: Uint32Array
+}
+
+/** One batch, cut from a run: its frames are `[from, to)`. */
+interface Batch {
+  from: number
+  to: number
+  /** With header and declarations. */
+  bytes: number
+  records: number
+  recordBytes: number
+  topic: number
+  flags: number
+}
+
+/** The counters of the tail, as they were before an append. */
+interface TailMark {
+  relative: number
+  records: number
+  topicsHere: number
+  nameBytes: number
+  recordCount: number
+  recordBytes: number
+  batchCount: number
+}
+
+function declarationsOnly(bytes: number): Batch {
+  return { from: 0, to: 0, bytes: batchHeaderBytes + bytes, records: 0, recordBytes: 0, topic: mixedTopics, flags: 0 }
 }
 
 const emptyRun: FrameRun = { bytes: new Uint8Array(0), words: new Uint32Array(0) }
@@ -75,13 +102,11 @@ export class LogTail {
   /** Topics whose next or first offset changed since the last {@link takeTouched}. */
   #touched: number[] = []
   /** Topics that the batch being built declares, and where each stood before it. */
-  readonly #undeclared: { id: number; next: number; declaredIn: number }[] = []
-  /** Declarations among the frames of the batch being built, and what they replaced. */
-  readonly #declaredByRun: { id: number; declaredIn: number; first: number }[] = []
+  readonly #undeclared: { id: number; next: number }[] = []
+  /** What declarations of the append under way have replaced. */
+  readonly #replaced: { id: number; declaredIn: number; first: number }[] = []
   #wordsOf: Uint8Array | undefined
   #words: Uint32Array = new Uint32Array(0)
-
-  #head = new Uint8Array(4096)
 
   /** Bytes of batches that went through the mapping: the share that can use pages faulted in ahead. */
   storedBytes = 0
@@ -149,14 +174,42 @@ export class LogTail {
   }
 
   /**
-   * Writes one batch from the frames at `[from, to)` of the run.
+   * Writes batches from the frames at `[from, to)` of the run, up to {@link gatherBytes} of them: one short one into the
+   * mapping, or several by one write.
    * @param isGroup the frames are one atomic group (of which earlier batches may be written already); otherwise the
-   *   batch ends in front of the first frame that begins one
-   * @returns the bytes taken: less than asked for where a batch is full or a frame is of a kind that only the ring
+   *   last batch ends in front of the first frame that begins one
+   * @returns the bytes taken: less than asked for where that is enough, or where a frame is of a kind that only the ring
    *   knows; 0 where the segment has no room for the first frame ({@link roll} first)
    * @throws the error of the write, with the tail as it was before
    */
   append(run: FrameRun, from: number, to: number, isGroup: boolean): number {
+    const before = this.#mark()
+    const start = this.#relative
+    const parts: Uint8Array[] = []
+    this.#replaced.length = 0
+    let at = from
+    try {
+      while (at < to && this.#relative - start < gatherBytes) {
+        const batch = this.#cut(run, at, to, isGroup)
+        if (batch === undefined) break
+        at = batch.to
+        if (parts.length === 0 && batch.bytes < directWriteBytes) {
+          this.#store(run, batch)
+          break
+        }
+        this.#gather(run, batch, parts)
+      }
+      if (parts.length > 0) this.#writeGathered(start, parts)
+    } catch (error) {
+      this.#unstamp(run, from, at)
+      this.#restore(before)
+      throw error
+    }
+    return at - from
+  }
+
+  /** Stamps the frames of one batch, as many from `from` on as it and the segment take. */
+  #cut(run: FrameRun, from: number, to: number, isGroup: boolean): Batch | undefined {
     const { words } = run
     const serial = this.#batchSerial
     const room = this.#room()
@@ -170,7 +223,6 @@ export class LogTail {
     let tailFlags = 0
     const undeclared = this.#undeclared
     undeclared.length = 0
-    this.#declaredByRun.length = 0
 
     while (at < to) {
       const word = at >>> 2
@@ -189,8 +241,9 @@ export class LogTail {
           const declaration = this.#declarationBytes(id)
           if (spent + cost + declaration + this.#rowBytes(id) > room) break
           // The declaration states where the topic stands before this batch, so it is noted before the first stamp.
-          undeclared.push({ id, next: this.#next[id], declaredIn: this.#declaredIn[id] })
-          this.#declaredIn[id] = this.#segment
+          undeclared.push({ id, next: this.#next[id] })
+          this.#replaced.push({ id, declaredIn: this.#declaredIn[id], first: this.#first[id] })
+          this.#declare(id)
           declaredBytes += declaration
           spent += declaration + this.#rowBytes(id)
         }
@@ -219,25 +272,10 @@ export class LogTail {
       tailFlags = tail >>> 24
       at += size
     }
-    if (at === from) return 0
-
-    try {
-      this.#write(run, from, at, declaredBytes, records, topic === noTopic ? mixedTopics : topic, tailFlags)
-    } catch (error) {
-      this.#unstamp(run, from, at)
-      for (const { id, declaredIn } of undeclared) this.#declaredIn[id] = declaredIn
-      for (const { id, declaredIn, first } of this.#declaredByRun.reverse()) {
-        this.#declaredIn[id] = declaredIn
-        this.#first[id] = first
-      }
-      throw error
-    }
-    for (const { id } of undeclared) this.#countTopic(id)
-    for (const { id, declaredIn } of this.#declaredByRun) if (declaredIn !== this.#segment) this.#countTopic(id)
-    this.#records += records
-    this.recordCount += records
-    this.recordBytes += recordBytes
-    return at - from
+    if (at === from) return undefined
+    const bytes = batchHeaderBytes + declaredBytes + (at - from)
+    const flags = (tailFlags & continuesFlag) !== 0 ? batchFlag.continues : 0
+    return { from, to: at, bytes, records, recordBytes, topic: topic === noTopic ? mixedTopics : topic, flags }
   }
 
   /** True if the whole group fits the rest of the active segment. */
@@ -288,16 +326,13 @@ export class LogTail {
         break
       }
       bytes += cost
-      due.push({ id, next: this.#next[id], declaredIn: this.#declaredIn[id] })
+      due.push({ id, next: this.#next[id] })
       if (bytes > maxBatchBytes) break
     }
     if (due.length === 0) return true
     const declaredBytes = due.reduce((sum, { id }) => sum + this.#declarationBytes(id), 0)
-    this.#write(emptyRun, 0, 0, declaredBytes, 0, mixedTopics, 0)
-    for (const { id } of due) {
-      this.#declaredIn[id] = this.#segment
-      this.#countTopic(id)
-    }
+    this.#store(emptyRun, declarationsOnly(declaredBytes))
+    for (const { id } of due) this.#declare(id)
     return this.redeclareBelow(segment)
   }
 
@@ -315,15 +350,14 @@ export class LogTail {
     this.#first[id] = first
     const due = this.#undeclared
     due.length = 0
-    due.push({ id, next: this.#next[id], declaredIn: this.#declaredIn[id] })
+    due.push({ id, next: this.#next[id] })
     try {
-      this.#write(emptyRun, 0, 0, this.#declarationBytes(id), 0, mixedTopics, 0)
+      this.#store(emptyRun, declarationsOnly(this.#declarationBytes(id)))
     } catch (error) {
       this.#first[id] = previous
       throw error
     }
-    if (this.#declaredIn[id] !== this.#segment) this.#countTopic(id)
-    this.#declaredIn[id] = this.#segment
+    this.#declare(id)
     this.#touch(id)
     return true
   }
@@ -334,52 +368,89 @@ export class LogTail {
     return segmentRoom(this.#files.segmentBytes, this.#relative, index)
   }
 
-  #write(
-    run: FrameRun,
-    from: number,
-    to: number,
-    declaredBytes: number,
-    records: number,
-    topic: number,
-    tailFlags: number,
-  ): void {
-    const bytes = batchHeaderBytes + declaredBytes + (to - from)
-    const flags = (tailFlags & continuesFlag) !== 0 ? batchFlag.continues : 0
-    const { position } = this
-    this.#time = Math.max(this.#time, this.#now())
+  /** Puts a short batch into the mapping. */
+  #store(run: FrameRun, batch: Batch): void {
     const { window } = this.#windows.acquire(this.#segment)
     try {
-      const frames = run.bytes.subarray(from, to)
-      const isLong = bytes >= directWriteBytes
-      const head = isLong ? this.#headOf(batchHeaderBytes + declaredBytes) : undefined
-      const at = head === undefined ? window.place(this.#relative, bytes) : 0
-      const target = head ?? window.bytes
-      const words = this.#wordsFor(target)
-      let body = at + batchHeaderBytes
-      for (const { id, next } of this.#undeclared) body = this.#putDeclaration(target, words, body, id, next)
-      if (head === undefined) target.set(frames, body)
-      // The checksum is made of the frames in the ring, which are in the cache; recovery and readers check the copy.
-      const declaredCrc = declaredBytes === 0 ? 0 : crc32(target.subarray(at + batchHeaderBytes, body))
-      // An empty array may have no memory at all, and of that Node's crc32 makes 0, whatever it started from.
-      const bodyCrc = frames.length === 0 ? declaredCrc : crc32(frames, declaredCrc)
-      writeBatchHeader(target, words, at, bytes, records, position, this.#time, this.#epoch, topic, flags, bodyCrc)
-      if (head === undefined) {
-        window.commit(this.#relative, bytes)
-        this.storedBytes += bytes
-      } else {
-        window.write(this.#relative, [head.subarray(0, body), frames])
-      }
+      const at = window.place(this.#relative, batch.bytes)
+      const target = window.bytes
+      const frames = run.bytes.subarray(batch.from, batch.to)
+      const body = this.#putHead(target, this.#wordsFor(target), at, frames, batch)
+      target.set(frames, body)
+      window.commit(this.#relative, batch.bytes)
     } finally {
       this.#windows.release(this.#segment)
     }
+    this.storedBytes += batch.bytes
+    this.#advance(batch)
+  }
+
+  /** Adds a batch to what will be written at once: its head from memory of its own, its frames from where they are. */
+  #gather(run: FrameRun, batch: Batch, parts: Uint8Array[]): void {
+    const frames = run.bytes.subarray(batch.from, batch.to)
+    const head = new Uint8Array(batch.bytes - frames.length)
+    this.#putHead(head, new Uint32Array(head.buffer), 0, frames, batch)
+    parts.push(head, frames)
+    this.#advance(batch)
+  }
+
+  #writeGathered(relative: number, parts: readonly Uint8Array[]): void {
+    const { window } = this.#windows.acquire(this.#segment)
+    try {
+      window.write(relative, parts)
+    } finally {
+      this.#windows.release(this.#segment)
+    }
+  }
+
+  /** Writes the declarations of a batch at `at + 48`, then its header at `at`. Returns where its frames belong. */
+  #putHead(target: Uint8Array, words: Uint32Array, at: number, frames: Uint8Array, batch: Batch): number {
+    let body = at + batchHeaderBytes
+    for (const { id, next } of this.#undeclared) body = this.#putDeclaration(target, words, body, id, next)
+    const declared = target.subarray(at + batchHeaderBytes, body)
+    // The checksum is made of the frames in the ring, which are in the cache; recovery and readers check the copy.
+    const declaredCrc = declared.length === 0 ? 0 : crc32(declared)
+    // An empty array may have no memory at all, and of that Node's crc32 makes 0, whatever it started from.
+    const bodyCrc = frames.length === 0 ? declaredCrc : crc32(frames, declaredCrc)
+    this.#time = Math.max(this.#time, this.#now())
+    const { bytes, records, topic, flags } = batch
+    writeBatchHeader(target, words, at, bytes, records, this.position, this.#time, this.#epoch, topic, flags, bodyCrc)
+    return body
+  }
+
+  #advance({ bytes, records, recordBytes }: Batch): void {
     this.#relative += bytes
+    this.#records += records
+    this.recordCount += records
+    this.recordBytes += recordBytes
     this.batchCount += 1
   }
 
-  /** Memory for the header and declarations of a batch whose frames are written from where they are. */
-  #headOf(bytes: number): Uint8Array {
-    if (this.#head.length < bytes) this.#head = new Uint8Array(bytes * 2)
-    return this.#head
+  #mark(): TailMark {
+    return {
+      relative: this.#relative,
+      records: this.#records,
+      topicsHere: this.#topicsHere,
+      nameBytes: this.#nameBytes,
+      recordCount: this.recordCount,
+      recordBytes: this.recordBytes,
+      batchCount: this.batchCount,
+    }
+  }
+
+  /** Takes everything back that an append which failed has counted. */
+  #restore(mark: TailMark): void {
+    this.#relative = mark.relative
+    this.#records = mark.records
+    this.#topicsHere = mark.topicsHere
+    this.#nameBytes = mark.nameBytes
+    this.recordCount = mark.recordCount
+    this.recordBytes = mark.recordBytes
+    this.batchCount = mark.batchCount
+    for (const { id, declaredIn, first } of this.#replaced.reverse()) {
+      this.#declaredIn[id] = declaredIn
+      this.#first[id] = first
+    }
   }
 
   #seal(window: Window, relative: number): void {
@@ -446,19 +517,21 @@ export class LogTail {
     }
     const wanted = joinWords(run.words[payload], run.words[payload + 1])
     const first = Math.min(Math.max(this.#first[id], wanted), this.#next[id])
-    this.#declaredByRun.push({ id, declaredIn: this.#declaredIn[id], first: this.#first[id] })
+    this.#replaced.push({ id, declaredIn: this.#declaredIn[id], first: this.#first[id] })
     this.#first[id] = first
     run.words[payload] = lowWord(first)
     run.words[payload + 1] = highWord(first)
     const tail = run.words[word + tailWordAt]
     run.words[word + offsetLowWord] = lowWord(this.#next[id])
     run.words[word + tailWordAt] = tailWord(highWord(this.#next[id]), declareKind, tail >>> 24)
-    this.#declaredIn[id] = this.#segment
+    this.#declare(id)
     if (this.#touchedBy[id] !== this.#batchSerial + 1) this.#touch(id)
   }
 
-  /** The index of the active segment will have a row more. */
-  #countTopic(id: number): void {
+  /** The active segment declares the topic: its index will have a row more. */
+  #declare(id: number): void {
+    if (this.#declaredIn[id] === this.#segment) return
+    this.#declaredIn[id] = this.#segment
     this.#topicsHere += 1
     this.#nameBytes += this.#names[id].length
   }

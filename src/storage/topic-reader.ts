@@ -19,7 +19,6 @@ import {
 import { frameHeaderBytes, frameKind, frameWord, kindOf, offsetOf } from '../format/frame-layout.js'
 import { segmentHeaderBytes } from '../format/segment-layout.js'
 import { alignUp, chunkBytes } from '../limits.js'
-import { SystemCallError } from '../memory/memory.js'
 import { findNextBatch, scanBatches } from './batch-scan.js'
 import type { Catalog, LogBounds, Place } from './catalog.js'
 import type { SegmentFiles } from './segment-files.js'
@@ -347,7 +346,8 @@ export class TopicReader {
     if (error instanceof BookendError) return error
     const file = this.#files.path(segment)
     const code = (error as NodeJS.ErrnoException).code
-    const isGone = code === 'ENOENT' || code === 'EINVAL' || code === 'EFAULT' || error instanceof SystemCallError
+    // Too few descriptors or too little memory says nothing about the file.
+    const isGone = code === 'ENOENT' || code === 'EINVAL' || code === 'EFAULT' || code === 'EIO' || code === 'EHWPOISON'
     const position = this.#files.base(segment) + at
     if (!isGone) return new BookendError('BOOKEND_IO', `cannot read ${file}: ${String(error)}`, { file, cause: error })
     const next = this.#nextStretch(topic, offset)

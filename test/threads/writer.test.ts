@@ -273,7 +273,11 @@ describe('writer', () => {
     world.disk.fault = ({ call, file }) => {
       if (call === 'write' && file.endsWith('.seg') && ++writes === 2) throw failedCall('pwrite', ENOSPC)
     }
-    engine.appendGroup(0, [payloadOf(5, 0, 60_000), payloadOf(5, 1, 60_000)])
+    // More than one write gathers: the second is refused.
+    engine.appendGroup(
+      0,
+      Array.from({ length: 11 }, (_, index) => payloadOf(5, index, 60_000)),
+    )
     engine.writer.doWork()
     expect(engine.state.writerState.load()).toBe(writerState.failed)
     expectLog(engine, model)
