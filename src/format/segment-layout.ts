@@ -8,9 +8,9 @@
  *   0        64                           dataEnd         entriesAt  directoryAt  -64     segmentBytes
  * ```
  *
- * The writer leaves room for entries, directory and footer; the reaper writes them after the data is flushed, and the
- * footer last. So a valid footer says three things: the segment is sealed, its data is durable, its index is whole.
- * The index is derived from the batches and can be made again at any time; the batches are the truth.
+ * The writer leaves room for entries, directory and footer; the reaper writes them after the data is flushed. So a valid
+ * footer says two things: the segment is sealed, and its data is durable. The index is derived from the batches and can be
+ * made again at any time; the batches are the truth, and an entry is believed only as far as its frame agrees.
  *
  * header: magic u32, crc u32 (bytes 8..64), version u32, segmentBytes u32, base u64, epoch u32, zero u32, created u64
  * footer: magic u32, crc u32 (bytes 8..64), base u64, dataEnd u32, records u32, entriesAt u32, directoryAt u32,

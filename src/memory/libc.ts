@@ -30,6 +30,8 @@ export interface Libc {
   resident(address: number, byteLength: number, pages: Uint8Array): number
   lockExclusive(descriptor: number): number
   allocate(descriptor: number, byteLength: number): number
+  /** Undefined where the C library has no such call (musl). */
+  trimHeap: (() => void) | undefined
   /** Foreign memory as an ArrayBuffer. It has no finalizer: whoever mapped the range unmaps it. */
   viewOf(address: number, byteLength: number): ArrayBuffer
   addressOf(bytes: Uint8Array): number
@@ -92,7 +94,19 @@ function bind(koffi: typeof Koffi): Libc {
     lockExclusive: (descriptor) => outcome(flock(descriptor, lockExclusiveNonBlocking)),
     // Returns the error number and leaves errno alone, unlike all the others (POSIX).
     allocate: (descriptor, byteLength) => posixFallocate(descriptor, 0, byteLength),
+    trimHeap: bindTrim(define),
     viewOf: (address, byteLength) => koffi.view(BigInt(address), byteLength),
     addressOf: (bytes) => Number(koffi.address(bytes)),
+  }
+}
+
+function bindTrim(define: <T>(prototype: string) => T): (() => void) | undefined {
+  try {
+    const trim = define<(keep: number) => number>('int malloc_trim(size_t)')
+    return () => {
+      trim(0)
+    }
+  } catch {
+    return undefined
   }
 }

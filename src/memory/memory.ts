@@ -85,6 +85,11 @@ export interface SystemCalls {
    * the file's pages go back at once, and a stale view reads zeros instead of faulting.
    */
   retire(address: number, byteLength: number): void
+  /**
+   * Gives memory that the process has freed back to the system (`malloc_trim`; nothing where there is none). The C library keeps
+   * the freed chunks of a long read otherwise: hundreds of megabytes, for as long as the process lives.
+   */
+  releaseFreeMemory(): void
   /** Number of pages (4096 bytes) of a mapped range that are in memory (`mincore`); -1 where it cannot be told. */
   residentPages(address: number, byteLength: number): number
   /** Takes an exclusive lock (`flock`) that the kernel drops when the descriptor's last copy closes. False: somebody has it. */

@@ -44,6 +44,10 @@ export class NativeSystemCalls implements SystemCalls {
     if (result < 0) throw failedCall('mmap', -result, 'retire')
   }
 
+  releaseFreeMemory(): void {
+    this.#libc.trimHeap?.()
+  }
+
   residentPages(address: number, byteLength: number): number {
     const { from, bytes } = pageRange(address, byteLength, this.#libc.kernelPageBytes)
     const pages = new Uint8Array(bytes / this.#libc.kernelPageBytes)

@@ -22,6 +22,8 @@ export class PortableSystemCalls implements SystemCalls {
 
   retire(): void {}
 
+  releaseFreeMemory(): void {}
+
   residentPages(): number {
     return -1
   }

@@ -1,5 +1,5 @@
 /**
- * A number up to 2^53 in shared memory: one thread stores, any thread loads, nobody waits on it.
+ * A number up to 2^53 in shared memory that never decreases: one thread stores, any thread loads, nobody waits on it.
  *
  * Two 32-bit words. The high word changes once in 4 GiB; around that change its sign bit is set, so a loader that
  * sees the bit, or two different high words around the low one, looks again. All other stores touch the low word only.

@@ -51,7 +51,9 @@ export function openLog(options: OpenLogOptions): OpenLog {
     const { published, durable, trim, tail } = recovered
     // From here on the log counts as unclean, and the epoch as taken, whatever happens.
     control.write({ epoch, isClean: false, published, durable, trim, time: tail.time, bootId })
-    control.sync()
+    // Flushed before the first append where the record on disk says "clean": after a power cut that would be believed. After a
+    // crash it says "unclean" already, and a flush would wait behind everything the last owner left to be written.
+    if (found?.isClean !== false) control.sync()
   }
   return { control, files, recovered, epoch, bootId }
 }

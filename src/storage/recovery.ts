@@ -18,7 +18,7 @@ import { segmentHeaderBytes } from '../format/segment-layout.js'
 import type { Memory, Window } from '../memory/memory.js'
 import { findNextBatch } from './batch-scan.js'
 import type { Disk } from './disk.js'
-import { type DamagedRange, LiveIndex } from './live-index.js'
+import { LiveIndex } from './live-index.js'
 import { readSealedSegment } from './sealed-index.js'
 import type { SegmentFiles } from './segment-files.js'
 import type { TailState, TopicState } from './topic-state.js'
@@ -328,5 +328,3 @@ function nonZeroSpan(bytes: Uint8Array): number {
   while (end > 0 && bytes[end - 1] === 0) end -= 1
   return end
 }
-
-export type { DamagedRange }

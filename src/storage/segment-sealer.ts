@@ -14,17 +14,14 @@ import type { DiskFile } from './disk.js'
 import type { LiveIndex } from './live-index.js'
 
 /**
- * Writes what `index` found behind the data of a segment and flushes it.
+ * Writes what `index` found behind the data of a segment.
  *
- * Order: the data must be durable before this is called; entries and directory are written and flushed before the
- * footer, which vouches for all three.
+ * Order: the data must be durable before this is called, since the footer says that it is. Nothing is flushed here: on a
+ * busy disk that would let the indexes fall far behind the log. A power cut may take any part of what is written: without the footer
+ * or the directory (both carry their CRC) the segment is walked at the next open, and an entry that lies is found out
+ * at the record it leads to.
  */
-export async function writeSegmentIndex(
-  file: DiskFile,
-  base: number,
-  segmentBytes: number,
-  index: LiveIndex,
-): Promise<void> {
+export function writeSegmentIndex(file: DiskFile, base: number, segmentBytes: number, index: LiveIndex): void {
   const topics = [...index.topics.values()].sort((a, b) => a.topic - b.topic)
   const entryCount = topics.reduce((sum, topic) => sum + topic.count, 0)
   const entriesAt = segmentBytes - indexBytes(entryCount, topics.length, index.nameBytes)
@@ -43,7 +40,6 @@ export async function writeSegmentIndex(
   }
   const directory = encodeDirectory(rows)
   file.write(at, directory)
-  await file.syncLater()
   const footer = encodeFooter({
     base,
     dataEnd: index.end,
@@ -57,5 +53,4 @@ export async function writeSegmentIndex(
     lastTime: index.lastTime,
   })
   file.write(segmentBytes - footerBytes, footer)
-  await file.syncLater()
 }

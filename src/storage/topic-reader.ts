@@ -300,9 +300,13 @@ export class TopicReader {
   }
 
   #startOf(topic: number, offset: number): number {
-    const place = this.#locateRun(topic, offset, 1)[0]
-    if (place === undefined) throw this.#missing(topic, offset)
-    if (place.batch === 0) throw this.#missing(topic, offset)
+    let place: Place | undefined = this.#locateRun(topic, offset, 1)[0]
+    if (place?.batch === 0) {
+      // Lost to damage, or only its index entry, to a power cut: the batches know.
+      this.#catalog.distrust(place.segment)
+      place = this.#locateRun(topic, offset, 1)[0]
+    }
+    if (place === undefined || place.batch === 0) throw this.#missing(topic, offset)
     return this.#files.base(place.segment) + place.batch
   }
 

@@ -54,6 +54,7 @@ export class Reaper {
   #lastAllocateMs = Number.NEGATIVE_INFINITY
   #lastActive = -1
   #isStopped = false
+  #isReleaseDue = false
   #storing = { published: 0, stored: 0, isMost: false }
   /** Where the log ended when the writer had redeclared the topics of the segments to be deleted. */
   #redeclaredPosition: number | undefined
@@ -102,6 +103,10 @@ export class Reaper {
     if (isClean) await this.#flush(state.published.load())
     this.#isStopped = true
     await this.#indexing
+    // A clean log opens without walking anything but its tail.
+    for (let last = -1; isClean && last < state.indexed.load() && this.#startIndexing(); await this.#indexing) {
+      last = state.indexed.load()
+    }
     this.#writeControl(isClean && state.reaperErrno.load() === 0)
     control.sync()
     control.close()
@@ -278,10 +283,15 @@ export class Reaper {
 
   /** Writes index and footer of the oldest sealed segment without one, once its data is durable. */
   #indexIfDue(): void {
+    if (this.#indexing === undefined) this.#startIndexing()
+  }
+
+  /** False: there is no sealed, durable segment without an index. */
+  #startIndexing(): boolean {
     const { state, files } = this.#parts
     const segment = files.segmentOf(state.indexed.load())
-    if (this.#indexing !== undefined || segment >= state.activeSegment.load() || state.reaperErrno.load() !== 0) return
-    if (state.durable.load() < files.base(segment + 1)) return
+    if (segment >= state.activeSegment.load() || state.reaperErrno.load() !== 0) return false
+    if (state.durable.load() < files.base(segment + 1)) return false
     this.#indexing = this.#index(segment)
       .catch((error) => {
         const { errno, code } = errnoOf(error)
@@ -291,8 +301,10 @@ export class Reaper {
         // Readers derive the index of a segment without footer themselves, so a failure here costs time, not data.
         state.indexed.store(files.base(segment + 1))
         this.#indexing = undefined
+        state.writer.ringIfAsleep()
         state.reaper.ring()
       })
+    return true
   }
 
   async #index(segment: number): Promise<void> {
@@ -316,7 +328,7 @@ export class Reaper {
       }
       // A damaged segment keeps no footer: who reads it derives the index and meets the damage.
       if (!index.isSealed || index.damages.length > 0) return
-      await writeSegmentIndex(file, base, files.segmentBytes, index)
+      writeSegmentIndex(file, base, files.segmentBytes, index)
       this.#parts.emit({ type: 'indexed', segment })
     } finally {
       file.close()
@@ -417,7 +429,17 @@ export class Reaper {
       // have to be write-protected one by one, with an interrupt to every core for each.
       if (!isLeft && row.access === 'write' && durable < published) continue
       this.#retire(row)
+      this.#isReleaseDue ||= !isLeft
     }
+    this.#releaseIfIdle()
+  }
+
+  /** Once nothing is mapped any more, what readers have freed goes back as well; their owners have dropped it by the next turn. */
+  #releaseIfIdle(): void {
+    const { slots, calls } = this.#parts
+    if (!this.#isReleaseDue || !slots.rows().next().done) return
+    this.#isReleaseDue = false
+    calls.releaseFreeMemory()
   }
 
   #retire(row: SlotRow): void {

@@ -200,7 +200,8 @@ export class Writer {
   #roll(): boolean {
     const { state, tail, files } = this.#parts
     const next = tail.segment + 1
-    const isTooFarAhead = files.base(next) - state.durable.load() > maxUnflushedBytes
+    const bound = Math.max(maxUnflushedBytes, 2 * files.segmentBytes)
+    const isTooFarAhead = files.base(next) - state.indexed.load() > bound
     if (state.prepared.load() < next || isTooFarAhead) {
       this.#isStalled = true
       state.reaper.ring()

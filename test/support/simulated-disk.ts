@@ -481,6 +481,8 @@ export class SimulatedSystemCalls implements SystemCalls {
     await this.#disk.later(() => this.#disk.syncTo(window.inode, at, pageEnd(at + byteLength), upTo))
   }
 
+  releaseFreeMemory(): void {}
+
   retire(address: number, byteLength: number): void {
     const { window, at } = this.#windowAt(address, byteLength, true)
     // It goes in steps; from the first on, nobody may look.

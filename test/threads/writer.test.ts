@@ -166,21 +166,21 @@ describe('writer', () => {
     expectLog(engine, model)
   })
 
-  it('does not roll further ahead of the durable position than it may', async () => {
+  it('does not roll further ahead of the flushed and indexed segments than it may', async () => {
     const sample = start()
     const { engine, model } = sample
     engine.files.create(1, 1, 1, engine.world.calls)
     engine.state.prepared.store(1)
-    const durable = engine.state.durable
-    const load = durable.load.bind(durable)
-    durable.load = () => load() - maxUnflushedBytes
+    const { indexed } = engine.state
+    const load = indexed.load.bind(indexed)
+    indexed.load = () => load() - maxUnflushedBytes
     for (let round = 0; round < 40; round++) {
       engine.offer([{ topic: 0, value: next(model, 30_000) }])
       engine.writer.doWork()
     }
     expect(engine.writer.isStalled).toBe(true)
     expect(engine.tail.segment).toBe(0)
-    durable.load = load
+    indexed.load = load
     await engine.settle()
     expect(engine.writer.isStalled).toBe(false)
     expectLog(engine, model)
