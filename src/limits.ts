@@ -53,7 +53,7 @@ export const preparedSegments = 2
  * bounds what a recovery has to read after a crash (about half a second) and the dirty memory of the process, at the
  * price that a sustained stream faster than the disk is finally slowed to the disk's rate.
  */
-export const maxUnflushedBytes = 768 * MiB
+export const maxUnflushedBytes = 512 * MiB
 /** How far ahead of the writer page faults are taken, and in which steps (a step holds the process's map lock). */
 export const prefaultAheadBytes = 4 * MiB
 export const prefaultStepBytes = 512 * KiB

@@ -85,10 +85,13 @@ export class LiveIndex {
   end = segmentHeaderBytes
   /** The same without the batches of an atomic group whose last batch has not been seen. */
   groupEnd = segmentHeaderBytes
+  readonly #keepsEntries: boolean
   readonly #base: number
   readonly #segmentBytes: number
 
-  constructor(base: number, segmentBytes: number) {
+  /** @param keepsEntries false: only how far every topic goes is wanted, not where its records are */
+  constructor(base: number, segmentBytes: number, keepsEntries = true) {
+    this.#keepsEntries = keepsEntries
     this.#base = base
     this.#segmentBytes = segmentBytes
   }
@@ -97,12 +100,15 @@ export class LiveIndex {
    * Indexes everything valid up to `to` (relative).
    * @param resync go on behind damage: for segments known to hold later data. Without it the walk stops in front of
    *   the first bad batch.
+   * @param to the end of data or of the segment, never the middle of a batch
+   * @param stepBytes stop after about this much, to go on with another call
    * @returns true if it stopped in front of bytes that are no valid batch
    */
-  catchUp(window: Window, to: number, resync: boolean): boolean {
+  catchUp(window: Window, to: number, resync: boolean, stepBytes = Number.POSITIVE_INFINITY): boolean {
+    const stepEnd = this.end + stepBytes
     let want = chunkBytes
-    while (this.end < to && !this.isSealed) {
-      const bytes = window.read(this.end, Math.min(want, to - this.end))
+    while (this.end < Math.min(to, stepEnd) && !this.isSealed) {
+      const bytes = readScratch(window, this.end, Math.min(want, to - this.end))
       const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2)
       const start = this.end
       want = chunkBytes
@@ -144,8 +150,9 @@ export class LiveIndex {
       } else {
         if (last === undefined || last.topic !== topic) last = this.#topic(topic, offset)
         if (offset >= last.firstOffset && offset - last.firstOffset < this.#segmentBytes / frameHeaderBytes) {
-          const tag = (flagsOf(tail) & extendedFlag) === 0 ? 0 : keyTag(bytes, words, frame)
-          last.add(offset, batch, start + frame, length, tag)
+          const tag = !this.#keepsEntries || (flagsOf(tail) & extendedFlag) === 0 ? 0 : keyTag(bytes, words, frame)
+          if (this.#keepsEntries) last.add(offset, batch, start + frame, length, tag)
+          else last.count = offset - last.firstOffset + 1
           this.records += 1
         }
       }
@@ -180,4 +187,13 @@ function keyTag(bytes: Uint8Array, words: Uint32Array, frame: number): number {
   if (keyBytes === noKey) return 0
   const key = bytes.subarray(extension + 8, extension + 8 + keyBytes)
   return crc32(key) | 1
+}
+
+// Walking is synchronous and keeps nothing of what it has read: one buffer a thread serves every index.
+let scratch = new Uint8Array(0)
+
+function readScratch(window: Window, at: number, length: number): Uint8Array {
+  if (scratch.length < length) scratch = new Uint8Array(Math.max(length, chunkBytes))
+  window.readInto(scratch, 0, at, length)
+  return scratch.subarray(0, length)
 }

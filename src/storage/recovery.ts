@@ -160,7 +160,7 @@ class Recovery {
     const base = files.base(segment)
     const { segmentBytes } = files
     const durable = Math.min(this.#durable - base, segmentBytes)
-    let index = new LiveIndex(base, segmentBytes)
+    let index = new LiveIndex(base, segmentBytes, false)
     // Nothing can be wrong before the durable position but damage: read on behind it.
     if (durable > segmentHeaderBytes) index.catchUp(window, durable, true)
     if (!index.isSealed) index.catchUp(window, segmentBytes, false)
@@ -177,7 +177,7 @@ class Recovery {
     const relative = Math.max(index.groupEnd, durable)
     if (!index.isSealed && relative < index.end) {
       // A group that was not finished is cut, so its records do not count.
-      index = new LiveIndex(base, segmentBytes)
+      index = new LiveIndex(base, segmentBytes, false)
       index.catchUp(window, relative, true)
     }
     this.#absorb(segment, index)

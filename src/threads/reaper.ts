@@ -6,7 +6,6 @@
  * the append or the read path. Each duty is a method that looks at the shared words and does what is due; `tend()`
  * calls them all and is called on every bell and on a slow clock.
  */
-import { segmentHeaderBytes } from '../format/segment-layout.js'
 import { allocateRetryMs, prefaultAheadBytes, prefaultStepBytes, preparedSegments, retireStepBytes } from '../limits.js'
 import { type Memory, pageBytes, type SystemCalls } from '../memory/memory.js'
 import type { SharedState } from '../ring/shared-state.js'
@@ -18,6 +17,9 @@ import { LiveIndex } from '../storage/live-index.js'
 import { readSealedSegment } from '../storage/sealed-index.js'
 import type { SegmentFiles } from '../storage/segment-files.js'
 import { writeSegmentIndex } from '../storage/segment-sealer.js'
+
+/** Bytes of a sealed segment that are indexed in one turn of the event loop. */
+const indexStepBytes = 4 << 20
 
 /** What the application may want to hear of; sent to its thread. */
 export type ReaperEvent =
@@ -318,9 +320,8 @@ export class Reaper {
       const window = plainMemory.open(files.path(segment), files.segmentBytes, 'read')
       try {
         // In steps, so that the thread's other duties are not held up by a large segment.
-        for (let to = segmentHeaderBytes; !index.isSealed && index.damages.length === 0 && to < files.segmentBytes; ) {
-          to = Math.min(files.segmentBytes, Math.max(to, index.end) + (4 << 20))
-          index.catchUp(window, to, true)
+        while (!index.isSealed && index.damages.length === 0 && index.end < files.segmentBytes) {
+          index.catchUp(window, files.segmentBytes, true, indexStepBytes)
           await new Promise(setImmediate)
         }
       } finally {
