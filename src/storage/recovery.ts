@@ -55,6 +55,7 @@ export interface RecoveryOptions {
 const sectorBytes = 512
 const scanStepBytes = 1 << 20
 const zeros = new Uint8Array(scanStepBytes)
+const step = new Uint8Array(scanStepBytes)
 
 export function recover(options: RecoveryOptions): Recovered {
   return new Recovery(options).run()
@@ -257,7 +258,7 @@ class Recovery {
     let file: ReturnType<Disk['open']>
     for (let at = relative; at < files.segmentBytes; at += scanStepBytes) {
       const length = Math.min(scanStepBytes, files.segmentBytes - at)
-      const bytes = window.read(at, length)
+      const bytes = readStep(window, at, length)
       if (isZero(bytes)) continue
       file ??= disk.open(files.path(segment), 'write')
       file?.write(at, zeros.subarray(0, length))
@@ -291,7 +292,7 @@ class Recovery {
     const window = memory.open(files.path(segment), files.segmentBytes, 'read')
     try {
       for (let at = segmentHeaderBytes; at < files.segmentBytes; at += scanStepBytes) {
-        if (!isZero(window.read(at, Math.min(scanStepBytes, files.segmentBytes - at)))) return false
+        if (!isZero(readStep(window, at, Math.min(scanStepBytes, files.segmentBytes - at)))) return false
       }
       return true
     } finally {
@@ -317,6 +318,12 @@ class Recovery {
     }
     return false
   }
+}
+
+/** Into memory that the next call overwrites: hundreds of megabytes of zeros are looked at. */
+function readStep(window: Window, at: number, length: number): Uint8Array {
+  window.readInto(step, 0, at, length)
+  return step.subarray(0, length)
 }
 
 function isZero(bytes: Uint8Array): boolean {
