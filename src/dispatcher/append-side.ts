@@ -165,16 +165,19 @@ export class AppendSide {
 
   append(topic: TopicHandle, value: Uint8Array, extras: Extras | undefined, level: Durability): Promise<number> {
     const bytes = frameBytes(payloadLength(value, extras))
-    let own = value
-    return this.#handOver(
-      bytes,
-      level,
-      () => this.#writeMessage(topic, own, extras, bytes, frameFlag.awaited),
-      // The caller may use its buffer again: what waits for room is a copy.
-      () => {
-        own = value.slice()
-      },
-    )
+    const write = (own: Uint8Array) => this.#writeMessage(topic, own, extras, bytes, frameFlag.awaited)
+    // What throws in here rejects the promise.
+    return new Promise((resolve, reject) => {
+      this.#checkUsable()
+      if (this.#overflow.length === 0 && write(value)) {
+        this.#awaitPublication(level, resolve, reject)
+      } else {
+        // The caller may use its buffer again: what waits for room is a copy.
+        const own = value.slice()
+        this.#waitForRoom(bytes, () => write(own), level, resolve, reject)
+      }
+      this.#watch()
+    })
   }
 
   /** All or nothing: the values become one atomic group. */
@@ -189,15 +192,17 @@ export class AppendSide {
       const message = `${values.length} messages (${bytes} bytes) are more than one segment of ${this.#parts.segmentBytes} bytes holds, so they cannot be appended all or nothing: append them in parts`
       return Promise.reject(new BookendError('BOOKEND_TOO_LARGE', message))
     }
-    let own = values
-    return this.#handOver(
-      bytes,
-      level,
-      () => this.#writeGroup(topic, own, extras, bytes),
-      () => {
-        own = values.map((value) => value.slice())
-      },
-    )
+    const write = (own: readonly Uint8Array[]) => this.#writeGroup(topic, own, extras, bytes)
+    return new Promise((resolve, reject) => {
+      this.#checkUsable()
+      if (this.#overflow.length === 0 && write(values)) {
+        this.#awaitPublication(level, resolve, reject)
+      } else {
+        const own = values.map((value) => value.slice())
+        this.#waitForRoom(bytes, () => write(own), level, resolve, reject)
+      }
+      this.#watch()
+    })
   }
 
   /** Everything handed over so far has reached the level. */
@@ -336,27 +341,27 @@ export class AppendSide {
     }
   }
 
-  /** @param keep called when it has to wait for room */
-  #handOver(bytes: number, level: Durability, write: () => boolean, keep: () => void): Promise<number> {
-    return new Promise((resolve, reject) => {
-      try {
-        this.#checkUsable()
-      } catch (error) {
-        return reject(error)
-      }
-      const writeAndAwait = () => {
-        if (!write()) return false
-        this.#pending.push({ end: this.#parts.ring.tail, at: this.#lastAt, level, resolve, reject })
-        return true
-      }
-      if (this.#overflow.length > 0 || !writeAndAwait()) {
-        keep()
-        this.#overflow.push({ write: writeAndAwait, bytes, reject })
-        this.#overflowBytes += bytes
-        this.publish()
-      }
-      this.#watch()
-    })
+  /** The frames just written to the ring are awaited. */
+  #awaitPublication(level: Durability, resolve: (offset: number) => void, reject: (error: unknown) => void): void {
+    this.#pending.push({ end: this.#parts.ring.tail, at: this.#lastAt, level, resolve, reject })
+  }
+
+  /** Takes its place behind everything else that the ring has no room for. */
+  #waitForRoom(
+    bytes: number,
+    write: () => boolean,
+    level: Durability,
+    resolve: (offset: number) => void,
+    reject: (error: unknown) => void,
+  ): void {
+    const writeAndAwait = () => {
+      if (!write()) return false
+      this.#awaitPublication(level, resolve, reject)
+      return true
+    }
+    this.#overflow.push({ write: writeAndAwait, bytes, reject })
+    this.#overflowBytes += bytes
+    this.publish()
   }
 
   /** Place in the ring of the first frame that the last write put there. */

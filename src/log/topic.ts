@@ -115,11 +115,16 @@ export class LogTopic<T> implements Topic<T> {
     this.#decode = this.#isBytes ? undefined : codec.decode.bind(codec)
   }
 
-  async append(value: T, options?: AppendOptions): Promise<number> {
-    const { level, signal, extras } = this.#appendOptions(options)
-    const encoded = this.#encoded(value)
-    this.#checkSize(encoded, extras)
-    return abortable(signal, this.#engine.append(this.#topic, encoded, extras, level))
+  /** Not an async function: the engine's promise is the caller's, without another one around it. */
+  append(value: T, options?: AppendOptions): Promise<number> {
+    try {
+      const { level, signal, extras } = this.#appendOptions(options)
+      const encoded = this.#encoded(value)
+      this.#checkSize(encoded, extras)
+      return abortable(signal, this.#engine.append(this.#topic, encoded, extras, level))
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   async appendMany(values: readonly T[], options?: AppendOptions): Promise<{ first: number; count: number }> {
