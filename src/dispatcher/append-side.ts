@@ -58,7 +58,6 @@ interface Pending {
 interface Waiting {
   /** Tries to put it into the ring; false: still no room. */
   write(): boolean
-  bytes: number
   reject(error: unknown): void
 }
 
@@ -103,7 +102,6 @@ export class AppendSide {
   #disk: AwaitingDisk[] = []
   #room: AwaitingRoom[] = []
   #messages = new Set<AwaitingMessages>()
-  #overflowBytes = 0
   #refusedBytes = 0
   #bulkId = 0
   readonly #bulks = new Fifo<{ end: number; bytes: number }>()
@@ -131,7 +129,7 @@ export class AppendSide {
     return this.#pending.length + this.#disk.length + this.#overflow.length
   }
 
-  /** @throws a TypeError-free refusal: the error that ended appending, or the lack of space */
+  /** @throws the error that ended appending, or the lack of space */
   #checkUsable(): void {
     if (this.#failure !== undefined) throw this.#failure
     const { state, directory } = this.#parts
@@ -174,7 +172,7 @@ export class AppendSide {
       } else {
         // The caller may use its buffer again: what waits for room is a copy.
         const own = value.slice()
-        this.#waitForRoom(bytes, () => write(own), level, resolve, reject)
+        this.#waitForRoom(() => write(own), level, resolve, reject)
       }
       this.#watch()
     })
@@ -199,7 +197,7 @@ export class AppendSide {
         this.#awaitPublication(level, resolve, reject)
       } else {
         const own = values.map((value) => value.slice())
-        this.#waitForRoom(bytes, () => write(own), level, resolve, reject)
+        this.#waitForRoom(() => write(own), level, resolve, reject)
       }
       this.#watch()
     })
@@ -223,7 +221,7 @@ export class AppendSide {
       } catch (error) {
         return reject(error)
       }
-      if (this.#overflow.length > 0) this.#overflow.push({ write, bytes: 0, reject })
+      if (this.#overflow.length > 0) this.#overflow.push({ write, reject })
       else write()
       this.publish()
       this.#settle()
@@ -315,7 +313,6 @@ export class AppendSide {
     this.#messages.clear()
     this.#disk = []
     this.#room = []
-    this.#overflowBytes = 0
     // The watching loop ends at once, not at its next look.
     this.#parts.state.dispatcher.ring()
   }
@@ -348,7 +345,6 @@ export class AppendSide {
 
   /** Takes its place behind everything else that the ring has no room for. */
   #waitForRoom(
-    bytes: number,
     write: () => boolean,
     level: Durability,
     resolve: (offset: number) => void,
@@ -359,8 +355,7 @@ export class AppendSide {
       this.#awaitPublication(level, resolve, reject)
       return true
     }
-    this.#overflow.push({ write: writeAndAwait, bytes, reject })
-    this.#overflowBytes += bytes
+    this.#overflow.push({ write: writeAndAwait, reject })
     this.publish()
   }
 
@@ -462,7 +457,7 @@ export class AppendSide {
     this.#settleRefused()
     this.checkWorkers()
     while (this.#overflow.length > 0 && this.#overflow.peek()?.write()) {
-      this.#overflowBytes -= this.#overflow.shift()?.bytes ?? 0
+      this.#overflow.shift()
     }
     if (this.#room.length > 0) {
       const waiting = this.#room
@@ -551,7 +546,6 @@ export class AppendSide {
     }
     for (const pending of left) this.#pending.push(pending)
     for (const { reject } of this.#overflow.drain()) reject(error)
-    this.#overflowBytes = 0
   }
 
   /** Ends appending if a worker has met a failing device. */

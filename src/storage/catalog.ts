@@ -36,18 +36,14 @@ interface Stretch {
   entriesAt: number
 }
 
-interface SealedTimes {
-  first: number
-  last: number
-}
-
 export class Catalog {
   readonly #disk: Disk
   readonly #files: SegmentFiles
   readonly #windows: SegmentWindows
   readonly #bounds: LogBounds
   readonly #stretches = new Map<number, Stretch[]>()
-  readonly #times = new Map<number, SealedTimes>()
+  /** Time of the last batch of each segment whose footer was read. */
+  readonly #lastTimes = new Map<number, number>()
   readonly #live = new Map<number, LiveIndex>()
   /** First segment whose footer has not been read. */
   #loaded: number
@@ -113,7 +109,7 @@ export class Catalog {
     time: number,
   ): { segment: number; first: number; end: number } | undefined {
     return this.stretches(topic, 0, Number.MAX_SAFE_INTEGER).find(({ segment }) => {
-      const last = this.#times.get(segment)?.last ?? this.#live.get(segment)?.lastTime
+      const last = this.#lastTimes.get(segment) ?? this.#live.get(segment)?.lastTime
       return last === undefined || last >= time
     })
   }
@@ -148,7 +144,7 @@ export class Catalog {
 
   /** Stops believing a segment's stored index: from now on it is derived from the batches, past any damage. */
   distrust(segment: number): void {
-    if (!this.#times.delete(segment)) return
+    if (!this.#lastTimes.delete(segment)) return
     for (const [topic, stretches] of this.#stretches) {
       const left = stretches.filter((stretch) => stretch.segment !== segment)
       if (left.length !== stretches.length) this.#stretches.set(topic, left)
@@ -159,9 +155,9 @@ export class Catalog {
   /** Forgets deleted segments and reads the footers that have been written since the last call. */
   #refresh(): void {
     const firstKept = this.#files.segmentOf(this.#bounds.trim())
-    for (const segment of this.#times.keys()) {
+    for (const segment of this.#lastTimes.keys()) {
       if (segment >= firstKept) break
-      this.#times.delete(segment)
+      this.#lastTimes.delete(segment)
       for (const [topic, stretches] of this.#stretches) {
         const left = stretches.filter((stretch) => stretch.segment >= firstKept)
         if (left.length === 0) this.#stretches.delete(topic)
@@ -188,7 +184,7 @@ export class Catalog {
       return
     }
     this.#live.delete(segment)
-    this.#times.set(segment, { first: sealed.footer.firstTime, last: sealed.footer.lastTime })
+    this.#lastTimes.set(segment, sealed.footer.lastTime)
     for (const { topic, firstOffset, count, entriesAt } of sealed.rows) {
       if (count === 0) continue
       const stretches = this.#stretches.get(topic)

@@ -54,10 +54,6 @@ export class SegmentWindows {
     this.#maxHeld = maxHeld
   }
 
-  get size(): number {
-    return this.#held.size
-  }
-
   /** @throws `SystemCallError` or an errno error if the file is gone, too short or cannot be mapped */
   acquire(segment: number): PinnedWindow {
     let held = this.#held.get(segment)

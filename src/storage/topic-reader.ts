@@ -233,16 +233,14 @@ export class TopicReader {
       last = place
       next += 1
     }
-    const joined = new Uint8Array(bytes)
-    let at = 0
-    for (const piece of pieces) {
-      joined.set(piece, at)
-      at += piece.length
-    }
     const span = last.segment === places[0].segment ? last.batch - places[0].batch : 0
     // Close together again: read in order from the last batch on, whose records below `next` are skipped.
     const isSparse = bytes < span * sparseShare * 2 || next - offset < 8
-    return { bytes: joined, next, resume: { position: this.#files.base(last.segment) + last.batch, isSparse } }
+    return {
+      bytes: joinPieces(pieces),
+      next,
+      resume: { position: this.#files.base(last.segment) + last.batch, isSparse },
+    }
   }
 
   /** The batch header and the one frame at `place`, verified. */
@@ -428,6 +426,17 @@ function thinBatch(
   }
   if (count > 0) shrinkBatchCopy(words, to, size, count)
   return count
+}
+
+/** Pieces back to back, in a buffer of exactly their size that can be moved to another thread. */
+export function joinPieces(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const joined = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0))
+  let at = 0
+  for (const piece of pieces) {
+    joined.set(piece, at)
+    at += piece.length
+  }
+  return joined
 }
 
 /** Moves a batch that holds no other topic. Returns the records in it. */

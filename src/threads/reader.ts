@@ -7,7 +7,7 @@ import { AbortWord } from '../ring/abort-word.js'
 import type { TopicCells } from '../ring/topic-cells.js'
 import type { Catalog } from '../storage/catalog.js'
 import { ChunkBatch, type MessageBatch } from '../storage/message-batch.js'
-import type { Resume, TopicReader } from '../storage/topic-reader.js'
+import { joinPieces, type Resume, type TopicReader } from '../storage/topic-reader.js'
 
 interface TopicRef {
   id: number
@@ -90,22 +90,14 @@ export class Reader {
   #records(topic: TopicRef, offsets: number[]): RecordsAnswer {
     const pieces: Uint8Array[] = []
     const lengths: number[] = []
-    let bytes = 0
     for (const offset of offsets) {
       const isThere = offset >= this.#cells.first(topic.id).load() && offset < this.#cells.next(topic.id).load()
       const piece = isThere ? this.#one(topic, offset) : undefined
       lengths.push(piece?.length ?? 0)
       if (piece === undefined) continue
       pieces.push(piece)
-      bytes += piece.length
     }
-    const joined = new Uint8Array(bytes)
-    let at = 0
-    for (const piece of pieces) {
-      joined.set(piece, at)
-      at += piece.length
-    }
-    return { bytes: joined, lengths }
+    return { bytes: joinPieces(pieces), lengths }
   }
 
   #one(topic: TopicRef, offset: number): Uint8Array | undefined {
