@@ -62,6 +62,7 @@ const control: ReaperControl = {
       readOnly,
       mapTtlMs: request.mapTtlMs,
       flushIntervalMs: request.flushIntervalMs,
+      nowMs: () => performance.now(),
       firstReadable: (topic) => topics.first(topic).load(),
       emit: (event) => events.postMessage(event),
     })

@@ -166,7 +166,10 @@ class Recovery {
     if (durable > segmentHeaderBytes) index.catchUp(window, durable, true)
     if (!index.isSealed) index.catchUp(window, segmentBytes, false)
     const isEnd = control?.isClean === true && control.published === base + index.end
-    if (!index.isSealed && !isEnd && this.#isDamage(segment, index, window, segments)) {
+    // What most crashes leave: nothing. One look tells, and neither batches nor remains have to be searched.
+    const isBlank = !index.isSealed && !isEnd && this.#isBlank(window, index.end)
+    const isWholeTail = isEnd || (isBlank && !this.#hasDataBehind(segment, segments) && durable <= index.end)
+    if (!index.isSealed && !isWholeTail && this.#isDamage(segment, index, window, segments)) {
       index.catchUp(window, segmentBytes, true)
       const last = index.damages.at(-1)
       // Behind the last valid batch of an unsealed segment there is nothing: that is no damage unless the log goes on.
@@ -176,6 +179,7 @@ class Recovery {
       }
     }
     const relative = Math.max(index.groupEnd, durable)
+    const hasRemains = !isEnd && !(isBlank && relative === index.end)
     if (!index.isSealed && relative < index.end) {
       // A group that was not finished is cut, so its records do not count.
       index = new LiveIndex(base, segmentBytes, false)
@@ -185,7 +189,7 @@ class Recovery {
     for (const { from, to } of index.damages) this.#damages.push({ from: base + from, to: base + to })
     if (index.isSealed) return 'sealed'
     if (this.#hasDataBehind(segment, segments) && index.damages.length > 0) return 'damaged'
-    if (mayRepair && !isEnd) this.#cut(segment, relative, window)
+    if (mayRepair && hasRemains) this.#cut(segment, relative, window)
     return {
       segment,
       relative,
@@ -291,13 +295,19 @@ class Recovery {
     const { files, memory } = this.#options
     const window = memory.open(files.path(segment), files.segmentBytes, 'read')
     try {
-      for (let at = segmentHeaderBytes; at < files.segmentBytes; at += scanStepBytes) {
-        if (!isZero(readStep(window, at, Math.min(scanStepBytes, files.segmentBytes - at)))) return false
-      }
-      return true
+      return this.#isBlank(window, segmentHeaderBytes)
     } finally {
       window.close()
     }
+  }
+
+  /** True if the segment reads as zeros from `from` on. */
+  #isBlank(window: Window, from: number): boolean {
+    const { segmentBytes } = this.#options.files
+    for (let at = from; at < segmentBytes; at += scanStepBytes) {
+      if (!isZero(readStep(window, at, Math.min(scanStepBytes, segmentBytes - at)))) return false
+    }
+    return true
   }
 
   /**

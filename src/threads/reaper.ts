@@ -6,7 +6,15 @@
  * the append or the read path. Each duty is a method that looks at the shared words and does what is due; `tend()`
  * calls them all and is called on every bell and on a slow clock.
  */
-import { allocateRetryMs, prefaultAheadBytes, prefaultStepBytes, preparedSegments, retireStepBytes } from '../limits.js'
+import {
+  allocateRetryMs,
+  indexAnywayBytes,
+  indexQuietMs,
+  prefaultAheadBytes,
+  prefaultStepBytes,
+  preparedSegments,
+  retireStepBytes,
+} from '../limits.js'
 import { type Memory, pageBytes, type SystemCalls } from '../memory/memory.js'
 import type { SharedState } from '../ring/shared-state.js'
 import type { SlotRow, SlotTable } from '../ring/slot-table.js'
@@ -43,6 +51,8 @@ export interface ReaperParts {
   readOnly: boolean
   mapTtlMs: number
   flushIntervalMs: number
+  /** A clock that never goes back. */
+  nowMs(): number
   /** Topics' first readable offsets, by topic id: what trims have left. */
   firstReadable(topic: number): number
   emit(event: ReaperEvent): void
@@ -55,6 +65,8 @@ export class Reaper {
   #lastFlushMs = Number.NEGATIVE_INFINITY
   #lastAllocateMs = Number.NEGATIVE_INFINITY
   #lastActive = -1
+  /** The end of the log when it was last seen to have moved, and when that was. */
+  #lastMove = { published: -1, atMs: 0 }
   #isStopped = false
   #isReleaseDue = false
   #storing = { published: 0, stored: 0, isMost: false }
@@ -126,7 +138,10 @@ export class Reaper {
   #clockMs(): number {
     const { mapTtlMs, flushIntervalMs, state } = this.#parts
     const isDirty = state.published.load() > state.durable.load()
-    return Math.max(5, Math.min(mapTtlMs / 4, isDirty ? flushIntervalMs / 2 : Number.POSITIVE_INFINITY))
+    const dues = [mapTtlMs / 4]
+    if (isDirty) dues.push(flushIntervalMs / 2)
+    if (this.#unindexed() !== undefined) dues.push(indexQuietMs)
+    return Math.max(5, Math.min(...dues))
   }
 
   #reportRoll(): void {
@@ -139,15 +154,15 @@ export class Reaper {
 
   /** Keeps the next segments ready: allocated, whole and durable before the writer learns of them. */
   #prepare(): void {
-    const { state, files, calls, epoch } = this.#parts
+    const { state, files, calls, epoch, nowMs } = this.#parts
     if (state.reaperErrno.load() !== 0) return
-    if (state.allocateErrno.load() !== 0 && performance.now() - this.#lastAllocateMs < allocateRetryMs) return
+    if (state.allocateErrno.load() !== 0 && nowMs() - this.#lastAllocateMs < allocateRetryMs) return
     for (;;) {
       const next = state.prepared.load() + 1
       const active = state.activeSegment.load()
       if (next > active + preparedSegments) return
       try {
-        this.#lastAllocateMs = performance.now()
+        this.#lastAllocateMs = nowMs()
         files.create(next, epoch, Date.now(), calls)
       } catch (error) {
         const { errno, code } = errnoOf(error)
@@ -214,13 +229,13 @@ export class Reaper {
   }
 
   #flushIfDue(): void {
-    const { state, files, flushIntervalMs } = this.#parts
+    const { state, files, flushIntervalMs, nowMs } = this.#parts
     if (this.#flushing !== undefined || state.reaperErrno.load() !== 0) return
     const requested = state.flushRequest.load()
     const published = state.published.load()
     const durable = state.durable.load()
     const isRequested = requested !== state.flushed.load()
-    const isOld = published > durable && performance.now() - this.#lastFlushMs >= flushIntervalMs
+    const isOld = published > durable && nowMs() - this.#lastFlushMs >= flushIntervalMs
     const activeBase = files.base(state.activeSegment.load())
     const hasSealed = durable < activeBase
     if (!isRequested && !isOld && !hasSealed) return
@@ -238,8 +253,8 @@ export class Reaper {
 
   /** Flushes up to `position`, which was published before. */
   async #flush(position: number): Promise<void> {
-    const { state, flusher } = this.#parts
-    this.#lastFlushMs = performance.now()
+    const { state, flusher, nowMs } = this.#parts
+    this.#lastFlushMs = nowMs()
     if (position <= state.durable.load() || state.reaperErrno.load() !== 0) return
     const start = performance.now()
     try {
@@ -283,17 +298,33 @@ export class Reaper {
     })
   }
 
-  /** Writes index and footer of the oldest sealed segment without one, once its data is durable. */
+  /**
+   * Writes index and footer of the oldest sealed segment without one, once its data is durable. That reads the whole segment, at
+   * the cost of whoever appends meanwhile: it waits for a pause, unless the writer nears the bound it has to stop at.
+   */
   #indexIfDue(): void {
-    if (this.#indexing === undefined) this.#startIndexing()
+    const { state, files, nowMs } = this.#parts
+    const published = state.published.load()
+    if (published !== this.#lastMove.published) this.#lastMove = { published, atMs: nowMs() }
+    if (this.#indexing !== undefined) return
+    const isQuiet = nowMs() - this.#lastMove.atMs >= indexQuietMs
+    const isNearBound = published - state.indexed.load() >= Math.max(indexAnywayBytes, files.segmentBytes)
+    if (isQuiet || isNearBound) this.#startIndexing()
   }
 
-  /** False: there is no sealed, durable segment without an index. */
-  #startIndexing(): boolean {
+  /** The oldest sealed, durable segment without an index. */
+  #unindexed(): number | undefined {
     const { state, files } = this.#parts
     const segment = files.segmentOf(state.indexed.load())
-    if (segment >= state.activeSegment.load() || state.reaperErrno.load() !== 0) return false
-    if (state.durable.load() < files.base(segment + 1)) return false
+    if (segment >= state.activeSegment.load() || state.reaperErrno.load() !== 0) return undefined
+    return state.durable.load() < files.base(segment + 1) ? undefined : segment
+  }
+
+  /** False: there is nothing to index. */
+  #startIndexing(): boolean {
+    const { state, files } = this.#parts
+    const segment = this.#unindexed()
+    if (segment === undefined) return false
     this.#indexing = this.#index(segment)
       .catch((error) => {
         const { errno, code } = errnoOf(error)

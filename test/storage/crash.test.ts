@@ -142,6 +142,7 @@ class Life {
       engine.writer.doWork()
       note()
       if (random.chance(0.6)) engine.reaper.tend()
+      if (random.chance(0.4)) engine.letTimePass()
       note()
       if (random.chance(0.7)) disk.finishSyncs()
       if (random.chance(0.7)) await new Promise(setImmediate)

@@ -1,5 +1,7 @@
 /** Writer and reaper in one thread, driven by hand: what the dispatcher and the two workers do, without their loops. */
+
 import { frameBytes, frameFlag, frameWord, kindOf, offsetOf } from '../../src/format/frame-layout.js'
+import { indexQuietMs } from '../../src/limits.js'
 import { RingConsumer, RingMemory, RingProducer } from '../../src/ring/append-ring.js'
 import { allocateSharedState, openSharedState, type SharedState } from '../../src/ring/shared-state.js'
 import { SlotTable } from '../../src/ring/slot-table.js'
@@ -48,6 +50,7 @@ export class Engine {
   readonly events: ReaperEvent[] = []
   readonly #bulks = new Map<number, Uint8Array>()
   #bulkId = 0
+  #skippedMs = 0
 
   constructor(world: World, options: EngineOptions = {}) {
     const { bootId = bootA, segmentBytes = testSegmentBytes, ringBytes = 1 << 18 } = options
@@ -121,6 +124,7 @@ export class Engine {
       readOnly: false,
       mapTtlMs: options.mapTtlMs ?? 3_600_000,
       flushIntervalMs: options.flushIntervalMs ?? 3_600_000,
+      nowMs: () => performance.now() + this.#skippedMs,
       firstReadable: (topic) => this.cells.first(topic).load(),
       emit: (event) => this.events.push(event),
     })
@@ -183,9 +187,15 @@ export class Engine {
     return offsetOf(words[(at >>> 2) + frameWord.offsetLow], words[(at >>> 2) + frameWord.tail])
   }
 
-  /** Lets writer and reaper do everything they can. */
+  /** For the reaper: long enough for what waits for a pause. */
+  letTimePass(): void {
+    this.#skippedMs += indexQuietMs
+  }
+
+  /** Lets writer and reaper do everything they can; for the reaper, time passes. */
   async settle(rounds = 12): Promise<void> {
     for (let round = 0; round < rounds; round++) {
+      this.letTimePass()
       this.writer.doWork()
       this.reaper.tend()
       await new Promise(setImmediate)

@@ -191,6 +191,23 @@ describe('indexing', () => {
     expect(last.map(({ call }) => call)).toEqual(['sync', 'write', 'write', 'write'])
   })
 
+  it('waits for a pause in the appends', async () => {
+    const { engine, world, add } = start()
+    const file = engine.files.path(0)
+    await engine.settle(4)
+    while (engine.tail.segment < 1) {
+      add(60_000)
+      await engine.settle(1)
+    }
+    for (let look = 0; look < 20; look++) {
+      add(100)
+      await engine.settle(1)
+      expect(sealed(world, file)).toBeUndefined()
+    }
+    await engine.settle()
+    expect(sealed(world, file)).toBeDefined()
+  })
+
   it('gives a damaged segment no footer, and goes on', async () => {
     const { engine, world, add, model } = start()
     await engine.settle(4)
