@@ -6,6 +6,7 @@ import { FileMemory } from '../src/memory/file-window.js'
 import { loadMemory } from '../src/memory/load.js'
 import { loadSystemCalls } from '../src/memory/system-calls.js'
 import { RingConsumer, RingMemory } from '../src/ring/append-ring.js'
+import { BatchTimes } from '../src/ring/batch-times.js'
 import { openSharedState } from '../src/ring/shared-state.js'
 import { SlotTable } from '../src/ring/slot-table.js'
 import { SpinThenSleep } from '../src/ring/spin-then-sleep.js'
@@ -32,7 +33,8 @@ const control: WriterControl = {
     const windows = new SegmentWindows(memory, new FileMemory(), files, slots, 'write', maxSlots / 4)
     const tail = new LogTail(files, windows, opened.tail, opened.topics, opened.epoch, Date.now)
     const topics = new TopicCells(shared.topics)
-    writer = new Writer({ state, ring, topics, tail, files, takeBulk: bulkTaker() })
+    const times = new BatchTimes(shared.times)
+    writer = new Writer({ state, ring, topics, times, tail, files, takeBulk: bulkTaker() })
     // Should the thread end early, mmap-io's finalizers unmap its ranges: the reaper must not touch them any more.
     process.once('exit', () => windows.forgetAll())
     void run(writer, windows)

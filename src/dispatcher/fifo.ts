@@ -15,6 +15,11 @@ export class Fifo<T> {
     return this.#items[this.#head]
   }
 
+  /** @param index from the head, below {@link length} */
+  at(index: number): T {
+    return this.#items[this.#head + index] as T
+  }
+
   shift(): T | undefined {
     const item = this.#items[this.#head]
     if (this.#head < this.#items.length) {

@@ -10,11 +10,13 @@ import { closedError, noSpaceError, readOnlyError } from '../dispatcher/failure.
 import type { Extras } from '../dispatcher/frame-encoder.js'
 import { KeepAlive } from '../dispatcher/keep-alive.js'
 import { ReadSide } from '../dispatcher/read-side.js'
+import { RecentMessages } from '../dispatcher/recent-messages.js'
 import { TopicDirectory, type TopicHandle } from '../dispatcher/topic-directory.js'
 import { BookendError } from '../errors.js'
 import { frameBytes, frameExtensionBytes } from '../format/frame-layout.js'
 import { groupFitsSegment } from '../format/segment-layout.js'
 import { RingMemory, RingProducer } from '../ring/append-ring.js'
+import { BatchTimes } from '../ring/batch-times.js'
 import { allocateSharedState, openSharedState, type SharedState } from '../ring/shared-state.js'
 import { SlotTable } from '../ring/slot-table.js'
 import { TopicCells } from '../ring/topic-cells.js'
@@ -103,6 +105,7 @@ function startThreads(options: LocalOptions): StartingThreads {
     ring: RingMemory.allocate(options.readOnly ? 64 * 1024 : options.ringBytes),
     slots: SlotTable.allocate(),
     topics: TopicCells.allocate(),
+    times: BatchTimes.allocate(),
     directory: options.directory,
     io: options.io,
   }
@@ -174,6 +177,7 @@ class LocalEngine implements Engine {
   readonly #appends: AppendSide
   readonly #reads: ReadSide
   readonly #ring: RingProducer
+  readonly #recent: RecentMessages
   readonly #keepAlive = new KeepAlive()
   readonly #onClose = new Set<() => void>()
   #isClosing = false
@@ -204,6 +208,7 @@ class LocalEngine implements Engine {
       segmentBytes: opened.segmentBytes,
       keepAlive: this.#keepAlive,
     })
+    this.#recent = new RecentMessages(this.#ring, new BatchTimes(shared.times), () => state.ringHead.load())
     const readerData = { shared, segmentBytes: opened.segmentBytes, io: opened.io }
     this.#reads = new ReadSide(readerData, options.readers, this.#keepAlive, (threadId) => {
       if (!this.#isClosing) threads.reaperControl.remote.ownerDied(threadId).catch(() => {})
@@ -299,6 +304,8 @@ class LocalEngine implements Engine {
       resolve()
     }
     this.#onClose.add(settle)
+    // Whoever waits at the end of a topic gets what comes next out of the ring.
+    this.#recent.watch(topic.id)
     const cancel = this.#appends.whenNext(topic as TopicHandle, offset, settle, (error) => {
       this.#onClose.delete(settle)
       reject(error)
@@ -312,6 +319,8 @@ class LocalEngine implements Engine {
   chunk(topic: EngineTopic, offset: number, to: number, resume: Resume | undefined) {
     const first = this.first(topic)
     if (offset < first) return Promise.reject(trimmedError(topic.name, offset, first))
+    const recent = this.#recent.chunk(topic.id, offset, to)
+    if (recent !== undefined) return Promise.resolve({ ...recent, resume: undefined })
     return this.#reads.chunk({ topic: { id: topic.id, name: topic.name }, offset, to, resume })
   }
 

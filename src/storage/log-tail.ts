@@ -188,6 +188,8 @@ export class LogTail {
     const parts: Uint8Array[] = []
     this.#replaced.length = 0
     let at = from
+    // One time for all of them: see ring/batch-times.ts.
+    this.#time = Math.max(this.#time, this.#now())
     try {
       while (at < to && this.#relative - start < gatherBytes) {
         const batch = this.#cut(run, at, to, isGroup)
@@ -412,7 +414,6 @@ export class LogTail {
     const declaredCrc = declared.length === 0 ? 0 : crc32(declared)
     // An empty array may have no memory at all, and of that Node's crc32 makes 0, whatever it started from.
     const bodyCrc = frames.length === 0 ? declaredCrc : crc32(frames, declaredCrc)
-    this.#time = Math.max(this.#time, this.#now())
     const { bytes, records, topic, flags } = batch
     writeBatchHeader(target, words, at, bytes, records, this.position, this.#time, this.#epoch, topic, flags, bodyCrc)
     return body

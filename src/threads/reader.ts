@@ -25,7 +25,8 @@ export type ReadTask =
 export interface ChunkAnswer {
   bytes: Uint8Array<ArrayBuffer>
   next: number
-  resume: Resume
+  /** undefined: the chunk came out of the ring. */
+  resume: Resume | undefined
 }
 
 /** One-record batches back to back; a length of 0 stands for an offset that is not there. */

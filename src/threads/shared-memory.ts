@@ -9,6 +9,7 @@ export interface SharedMemory {
   ring: SharedArrayBuffer
   slots: SharedArrayBuffer
   topics: SharedArrayBuffer
+  times: SharedArrayBuffer
   directory: string
   io: OpenIo
 }

@@ -20,6 +20,7 @@ import {
 import { maxUnflushedBytes } from '../limits.js'
 import { SystemCallError } from '../memory/memory.js'
 import type { RingConsumer } from '../ring/append-ring.js'
+import type { BatchTimes } from '../ring/batch-times.js'
 import { type SharedState, writerState } from '../ring/shared-state.js'
 import type { TopicCells } from '../ring/topic-cells.js'
 import type { FrameRun, LogTail } from '../storage/log-tail.js'
@@ -32,6 +33,7 @@ export interface WriterParts {
   state: SharedState
   ring: RingConsumer
   topics: TopicCells
+  times: BatchTimes
   tail: LogTail
   files: SegmentFiles
   /** The frames of a bulk append that the ring announces under this number; they were sent before the announcement. */
@@ -120,29 +122,38 @@ export class Writer {
   }
 
   #appendRun(from: number, to: number, flags: number): void {
-    const { ring, tail } = this.#parts
+    const { ring, tail, times } = this.#parts
     const { memory } = ring
     if ((flags & frameFlag.continues) !== 0) {
       const { bytes } = groupExtent(memory.words, from, to)
-      if (this.#appendGroup(memory, from, from + bytes)) this.#publish((ring.head + bytes) | 0)
+      if (this.#appendGroup(memory, from, from + bytes, ring.head)) this.#publish((ring.head + bytes) | 0)
       return
     }
     const taken = tail.append(memory, from, to, false)
-    if (taken > 0) this.#publish((ring.head + taken) | 0)
-    else this.#roll()
+    if (taken === 0) {
+      this.#roll()
+      return
+    }
+    times.note(ring.head, tail.time)
+    this.#publish((ring.head + taken) | 0)
   }
 
   /**
    * Appends all frames of an atomic group, in as many batches as it takes, inside one segment. Nothing is published
    * before the last of them. False: there is no segment for it yet, and nothing was written.
+   * @param position of the first frame in the ring, if that is where they are
    */
-  #appendGroup(run: FrameRun, from: number, to: number): boolean {
-    const { tail } = this.#parts
+  #appendGroup(run: FrameRun, from: number, to: number, position?: number): boolean {
+    const { tail, times } = this.#parts
     const { records } = groupExtent(run.words, from, to)
     if (!tail.fits(to - from, records) && !this.#roll()) return false
     assert(tail.fits(to - from, records), 'a group that was let into the ring fits an empty segment')
     this.#isInGroup = true
-    for (let at = from; at < to; ) at += tail.append(run, at, to, true)
+    for (let at = from; at < to; ) {
+      const start = at
+      at += tail.append(run, at, to, true)
+      if (position !== undefined) times.note((position + start - from) | 0, tail.time)
+    }
     this.#isInGroup = false
     return true
   }

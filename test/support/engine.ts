@@ -3,6 +3,7 @@
 import { frameBytes, frameFlag, frameWord, kindOf, offsetOf } from '../../src/format/frame-layout.js'
 import { indexQuietMs } from '../../src/limits.js'
 import { RingConsumer, RingMemory, RingProducer } from '../../src/ring/append-ring.js'
+import { BatchTimes } from '../../src/ring/batch-times.js'
 import { allocateSharedState, openSharedState, type SharedState } from '../../src/ring/shared-state.js'
 import { SlotTable } from '../../src/ring/slot-table.js'
 import { TopicCells } from '../../src/ring/topic-cells.js'
@@ -49,6 +50,7 @@ export class Engine {
   readonly control: ControlFile
   readonly events: ReaperEvent[] = []
   readonly #bulks = new Map<number, Uint8Array>()
+  readonly times = new BatchTimes(BatchTimes.allocate())
   #bulkId = 0
   #skippedMs = 0
 
@@ -100,6 +102,7 @@ export class Engine {
       state,
       ring: this.consumer,
       topics: this.cells,
+      times: this.times,
       tail: this.tail,
       files,
       takeBulk: (id) => {
