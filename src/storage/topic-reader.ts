@@ -326,8 +326,10 @@ export class TopicReader {
 
   #missing(topic: number, offset: number): BookendError {
     const position = this.#catalog.damageBehind(topic, offset)
-    if (position !== undefined) {
-      const segment = this.#files.segmentOf(position)
+    const segment = this.#files.segmentOf(position ?? 0)
+    // Damage behind messages that come after this one did not take it, and must not hide them.
+    const following = this.#stretchBehind(topic, offset)?.segment ?? segment
+    if (position !== undefined && segment <= following) {
       return this.#damaged(topic, offset, segment, position - this.#files.base(segment))
     }
     return this.#corrupt(offset, undefined, 'no segment on disk holds it', this.#nextStretch(topic, offset))
@@ -335,7 +337,11 @@ export class TopicReader {
 
   /** The first offset of the topic in the segments behind the one that should hold `offset`. */
   #nextStretch(topic: number, offset: number): number | undefined {
-    return this.#catalog.stretches(topic, offset, Number.MAX_SAFE_INTEGER).find(({ first }) => first > offset)?.first
+    return this.#stretchBehind(topic, offset)?.first
+  }
+
+  #stretchBehind(topic: number, offset: number): { segment: number; first: number } | undefined {
+    return this.#catalog.stretches(topic, offset, Number.MAX_SAFE_INTEGER).find(({ first }) => first > offset)
   }
 
   #damaged(topic: number, offset: number, segment: number, at: number): BookendError {
