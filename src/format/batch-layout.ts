@@ -11,7 +11,8 @@
  *   32 epoch u32        which take-over of the log wrote it
  *   36 body crc u32     CRC-32 of bytes 48..bytes
  *   40 topic u32        the one topic of all its records, or `mixedTopics`
- *   44 flags u32        `continues`: the atomic group goes on in the next batch; `seal`: the segment ends here
+ *   44 flags u32        `continues`: the atomic group goes on in the next batch; `seal`: the segment ends here;
+ *                       `gap`: stands in the place of damaged bytes that a repair has set aside, its body is zeros
  * ```
  *
  * Publication rule: body, then header, then the published position; a reader never looks past the published position.
@@ -24,7 +25,7 @@ import { highWord, joinWords, lowWord, takeNumber } from './numbers.js'
 export const batchHeaderBytes = 48
 export const batchMagic = 0x31424b42
 export const mixedTopics = 0xffffffff
-export const batchFlag = { continues: 1, seal: 2 } as const
+export const batchFlag = { continues: 1, seal: 2, gap: 4 } as const
 
 const crcStart = 8
 

@@ -74,6 +74,13 @@ export function encodeControlRecord(record: ControlRecord): Uint8Array {
   return bytes
 }
 
+/** A whole control file with one record: what a log gets whose own was damaged. */
+export function encodeControlFile(identity: ControlIdentity, record: ControlRecord): Uint8Array {
+  const bytes = encodeControlIdentity(identity)
+  bytes.set(encodeControlRecord(record), controlRecordAt[record.sequence % controlRecordAt.length])
+  return bytes
+}
+
 /** The newest valid record of a control file, or undefined where both are damaged or never written. */
 export function decodeControlRecord(bytes: Uint8Array): ControlRecord | undefined {
   let newest: ControlRecord | undefined

@@ -130,8 +130,8 @@ export class Catalog {
         before = words[entry * entryWord.perEntry + entryWord.batch]
       }
       if (before > 0) found = undefined
-      const damage = live.damages.find(({ from }) => from > before)
-      if (damage !== undefined) found ??= this.#files.base(segment) + damage.from
+      const damage = [...live.damages, ...live.gaps].filter(({ from }) => from > before).map(({ from }) => from)
+      if (damage.length > 0) found ??= this.#files.base(segment) + Math.min(...damage)
     }
     return found
   }

@@ -59,6 +59,13 @@ export class TopicEntries {
     this.count = offset - this.firstOffset + 1
   }
 
+  /** The topic goes on at `offset`: what is missing below it was lost to damage. */
+  extendTo(offset: number): void {
+    const count = offset - this.firstOffset
+    if (count * perEntry > this.words.length) this.#grow(count * perEntry)
+    this.count = count
+  }
+
   #grow(needed: number): void {
     const grown = new Uint32Array(Math.max(needed, this.words.length * 2))
     grown.set(this.words)
@@ -75,6 +82,8 @@ export interface DamagedRange {
 export class LiveIndex {
   readonly topics = new Map<number, TopicEntries>()
   readonly damages: DamagedRange[] = []
+  /** Ranges that a repair has set aside: read over, and where what is missing was. */
+  readonly gaps: DamagedRange[] = []
   records = 0
   nameBytes = 0
   firstTime = 0
@@ -94,6 +103,13 @@ export class LiveIndex {
     this.#keepsEntries = keepsEntries
     this.#base = base
     this.#segmentBytes = segmentBytes
+  }
+
+  /** Entries that the index will have: those of lost records included. */
+  get entryCount(): number {
+    let count = 0
+    for (const entries of this.topics.values()) count += entries.count
+    return count
   }
 
   /**
@@ -136,8 +152,10 @@ export class LiveIndex {
     this.lastEpoch = header.epoch
     const batch = start + at
     const end = at + header.bytes
+    const isGap = (header.flags & batchFlag.gap) !== 0
+    if (isGap) this.gaps.push({ from: batch, to: start + end })
     let last: TopicEntries | undefined
-    for (let frame = at + batchHeaderBytes; frame + frameHeaderBytes <= end; ) {
+    for (let frame = isGap ? end : at + batchHeaderBytes; frame + frameHeaderBytes <= end; ) {
       const word = frame >>> 2
       const length = words[word + lengthWord]
       const size = alignUp(frameHeaderBytes + length)
@@ -164,6 +182,12 @@ export class LiveIndex {
 
   #declare(topic: number, offset: number, bytes: Uint8Array, at: number, length: number, words: Uint32Array): void {
     const entries = this.#topic(topic, offset)
+    // Nothing in a log that is whole: there the topic goes on behind its last record.
+    const { firstOffset, count } = entries
+    if (offset > firstOffset + count && offset - firstOffset < this.#segmentBytes / frameHeaderBytes) {
+      if (this.#keepsEntries) entries.extendTo(offset)
+      else entries.count = offset - firstOffset
+    }
     entries.readable = joinWords(words[at >>> 2], words[(at >>> 2) + 1])
     if (entries.name !== '') return
     entries.name = Buffer.from(bytes.subarray(at + declareFixedBytes, at + length)).toString('latin1')
@@ -181,12 +205,12 @@ export class LiveIndex {
 }
 
 /** A 32-bit tag of a record's key, 0 without one: lets a search by key skip records without reading them. */
-function keyTag(bytes: Uint8Array, words: Uint32Array, frame: number): number {
+export function keyTag(bytes: Uint8Array, words: Uint32Array, frame: number): number {
   const extension = frame + frameHeaderBytes
   const keyBytes = words[extension >>> 2]
   if (keyBytes === noKey) return 0
   const key = bytes.subarray(extension + 8, extension + 8 + keyBytes)
-  return crc32(key) | 1
+  return (crc32(key) | 1) >>> 0
 }
 
 // Walking is synchronous and keeps nothing of what it has read: one buffer a thread serves every index.

@@ -193,7 +193,7 @@ class Recovery {
     return {
       segment,
       relative,
-      records: index.records,
+      records: index.entryCount,
       topics: index.topics.size,
       nameBytes: index.nameBytes,
       time: this.#time,

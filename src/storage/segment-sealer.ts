@@ -23,7 +23,7 @@ import type { LiveIndex } from './live-index.js'
  */
 export function writeSegmentIndex(file: DiskFile, base: number, segmentBytes: number, index: LiveIndex): void {
   const topics = [...index.topics.values()].sort((a, b) => a.topic - b.topic)
-  const entryCount = topics.reduce((sum, topic) => sum + topic.count, 0)
+  const { entryCount } = index
   const entriesAt = segmentBytes - indexBytes(entryCount, topics.length, index.nameBytes)
   assert(index.isSealed && entriesAt >= index.end, 'the writer left room for the index of the segment')
 

@@ -76,9 +76,8 @@ export class SimulatedDisk implements Disk {
 
   list(directory: string): string[] {
     const prefix = `${directory}${path.sep}`
-    return [...this.#names.keys()]
-      .filter((name) => name.startsWith(prefix) && !name.slice(prefix.length).includes(path.sep))
-      .map((name) => name.slice(prefix.length))
+    const inside = [...this.#names.keys()].filter((name) => name.startsWith(prefix))
+    return [...new Set(inside.map((name) => name.slice(prefix.length).split(path.sep)[0]))]
   }
 
   makeDirectory(): void {}

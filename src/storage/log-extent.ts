@@ -1,0 +1,177 @@
+/**
+ * How far a log goes, found out without an owner's rights: nothing is locked, mapped or changed. What `stat`, `verify` and
+ * `repair` look at is what this finds.
+ */
+import { BookendError } from '../errors.js'
+import {
+  type ControlRecord,
+  controlBytes,
+  controlRecordAt,
+  controlRecordBytes,
+  decodeControlIdentity,
+  decodeControlRecord,
+} from '../format/control-layout.js'
+import { decodeSegmentHeader, formatVersion, segmentHeaderBytes } from '../format/segment-layout.js'
+import type { Memory } from '../memory/memory.js'
+import { ControlFile, readBootId } from './control-file.js'
+import type { Disk } from './disk.js'
+import { LiveIndex } from './live-index.js'
+import { type Recovered, recover } from './recovery.js'
+import { SalvageWindow } from './salvage-window.js'
+import { readSealedSegment } from './sealed-index.js'
+import { SegmentFiles } from './segment-files.js'
+import type { Damage } from './verify-report.js'
+
+export interface LogExtent {
+  directory: string
+  files: SegmentFiles
+  /** When the log was created; 0: not known any more. */
+  created: number
+  /** The newest valid record; undefined: there is none. */
+  record: ControlRecord | undefined
+  /** What is wrong with the control file. */
+  damages: Damage[]
+  /** An owner is at work: the log is looked at as far as its control file said it was published. */
+  isLive: boolean
+  first: number
+  /** The last segment with data, and the relative end of the data in it. */
+  last: number
+  end: number
+  /** End of the log. */
+  published: number
+  /** Of a log that nobody has open: what its next owner would find. */
+  recovered: Recovered | undefined
+}
+
+export interface ExtentOptions {
+  disk: Disk
+  directory: string
+  /** Opens windows without mapping. */
+  memory: Memory
+  isLive: boolean
+  bootId?: string
+}
+
+/** @throws `BOOKEND_FORMAT` where there is no log, or one of another version */
+export function findExtent(options: ExtentOptions): LogExtent {
+  const { disk, directory, memory, isLive, bootId = readBootId() } = options
+  const control = readControl(disk, directory)
+  const files = new SegmentFiles(disk, directory, control.segmentBytes)
+  const { record } = control
+  const common = { directory, files, created: control.created, record, damages: control.damages, isLive }
+  if (isLive) {
+    const published = record?.published ?? 0
+    const last = files.segmentOf(Math.max(0, published - 1))
+    const first = files.segmentOf(record?.trim ?? 0)
+    return { ...common, first, last, end: published - files.base(last), published, recovered: undefined }
+  }
+  const believed = record ?? guessRecord(disk, files, memory, bootId)
+  const recovered = recover({ disk, memory, files, control: believed, bootId, mayRepair: false })
+  const { tail, published, trim } = recovered
+  const first = files.segmentOf(trim)
+  // A log that ends with a sealed segment goes on in one that may not be there yet.
+  const isEmptyTail = tail.relative === segmentHeaderBytes && tail.segment > first
+  const last = isEmptyTail ? tail.segment - 1 : tail.segment
+  const end = isEmptyTail ? files.segmentBytes : tail.relative
+  return { ...common, first, last, end, published, recovered }
+}
+
+/** True if the segment has to end in a seal: the log goes on behind it. */
+export function isSealedIn({ files, last, end }: LogExtent, segment: number): boolean {
+  return segment < last || end === files.segmentBytes
+}
+
+interface FoundControl {
+  segmentBytes: number
+  created: number
+  record: ControlRecord | undefined
+  damages: Damage[]
+}
+
+function readControl(disk: Disk, directory: string): FoundControl {
+  const path = ControlFile.path(directory)
+  const damages: Damage[] = []
+  const note = (position: number, bytes: number, what: string) => {
+    damages.push({ kind: 'control', file: path, position, bytes, what, lost: [] })
+  }
+  const file = disk.open(path, 'read')
+  const bytes = file === undefined ? new Uint8Array(0) : new SalvageWindow(file).read(0, controlBytes)
+  const size = file?.size() ?? 0
+  file?.close()
+  const identity = decodeControlIdentity(bytes)
+  if (identity !== undefined && identity.version !== formatVersion) {
+    const what = `has version ${identity.version}; this release reads version ${formatVersion}`
+    throw new BookendError('BOOKEND_FORMAT', `${path} ${what}`, { file: path })
+  }
+  if (identity === undefined) {
+    const guess = guessIdentity(disk, directory)
+    if (guess === undefined) {
+      const what =
+        file === undefined ? 'it does not exist, or has no control file' : 'its control file is not one of ours'
+      throw new BookendError('BOOKEND_FORMAT', `${directory} is not a Bookend log: ${what}`, { file: directory })
+    }
+    note(0, controlBytes, file === undefined ? 'the control file is not there' : 'the control file fails its checksum')
+    return { ...guess, record: decodeControlRecord(bytes), damages }
+  }
+  if (size < controlBytes) note(size, controlBytes - size, `the control file has ${size} bytes of ${controlBytes}`)
+  controlRecordAt.forEach((at, index) => {
+    const part = bytes.subarray(at, at + controlRecordBytes)
+    const isWritten = part.some((byte) => byte !== 0)
+    // Alone in a file, a record is judged by its own checksum.
+    const alone = new Uint8Array(bytes.length)
+    alone.set(part, at)
+    if (isWritten && decodeControlRecord(alone) === undefined) {
+      note(at, controlRecordBytes, `record ${'AB'[index]} of the control file fails its checksum`)
+    }
+  })
+  return { ...identity, record: decodeControlRecord(bytes), damages }
+}
+
+/** What the segments say about the log they belong to: most of them agree. */
+function guessIdentity(disk: Disk, directory: string): { segmentBytes: number; created: number } | undefined {
+  // The size does not matter for the listing: every position is a multiple of 1.
+  const names = new SegmentFiles(disk, directory, 1)
+  const votes = new Map<number, { count: number; created: number }>()
+  for (const position of names.list()) {
+    const file = disk.open(names.path(position), 'read')
+    const header =
+      file === undefined ? undefined : decodeSegmentHeader(new SalvageWindow(file).read(0, segmentHeaderBytes))
+    file?.close()
+    if (header === undefined || header.version !== formatVersion || header.base !== position) continue
+    const vote = votes.get(header.segmentBytes) ?? { count: 0, created: header.created }
+    votes.set(header.segmentBytes, { count: vote.count + 1, created: Math.min(vote.created, header.created) })
+  }
+  const best = [...votes].sort(([, a], [, b]) => b.count - a.count)[0]
+  return best === undefined ? undefined : { segmentBytes: best[0], created: best[1].created }
+}
+
+/**
+ * A record for a log that has lost its own: everything valid that is there counts, as durable. So what is damaged in front of it
+ * is damage, and nothing is taken for the remains of a power cut.
+ */
+function guessRecord(disk: Disk, files: SegmentFiles, memory: Memory, bootId: string): ControlRecord | undefined {
+  const segments = files.list()
+  for (const segment of [...segments].reverse()) {
+    if (!files.isWhole(segment)) continue
+    const base = files.base(segment)
+    const file = disk.open(files.path(segment), 'read')
+    if (file === undefined) continue
+    const sealed = readSealedSegment((at, length) => file.read(at, length), base, files.segmentBytes)
+    file.close()
+    let end = sealed?.footer.dataEnd ?? segmentHeaderBytes
+    let epoch = 0
+    if (sealed === undefined) {
+      const window = memory.open(files.path(segment), files.segmentBytes, 'read')
+      const index = new LiveIndex(base, files.segmentBytes, false)
+      index.catchUp(window, files.segmentBytes, true)
+      window.close()
+      end = index.end
+      epoch = index.lastEpoch
+    }
+    if (end === segmentHeaderBytes) continue
+    const position = base + end
+    const trim = files.base(segments[0])
+    return { sequence: 1, epoch, isClean: false, published: position, durable: position, trim, time: 0, bootId }
+  }
+  return undefined
+}

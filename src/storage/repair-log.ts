@@ -1,0 +1,241 @@
+/**
+ * Repairing a log: damaged ranges are set aside, what is whole is kept where it is, indexes and the control file are made
+ * anew. Nothing is destroyed, and nothing that was lost is passed over in silence: its offsets stay lost, and reads of
+ * them fail as before.
+ *
+ * Order: first everything that will not be in the repaired files is copied into a folder and made durable, with a manifest; then
+ * each damaged segment is built anew beside the old one and takes its name; then the control file, the same way. So a crash
+ * at any point leaves files that are either as they were or repaired, and the next run repairs the rest.
+ */
+import path from 'node:path'
+import { type ControlRecord, controlBytes, encodeControlFile } from '../format/control-layout.js'
+import { formatVersion, indexBytes, segmentHeaderBytes } from '../format/segment-layout.js'
+import { ControlFile } from './control-file.js'
+import type { Disk, DiskFile } from './disk.js'
+import { isSealedIn, type LogExtent } from './log-extent.js'
+import { type Amendment, type RepairTools, rebuildSegment, type SegmentPlan } from './repair-segment.js'
+import { SalvageWindow } from './salvage-window.js'
+import { joinReports } from './verify-log.js'
+import type { Damage, DamageKind, SegmentReport } from './verify-report.js'
+import { nonZeroSpan } from './verify-segment.js'
+
+/** Bytes that are copied away before their place is built anew. */
+export interface SetAside {
+  file: string
+  /** In the file. */
+  from: number
+  to: number
+  /** Name of the copy. */
+  copy: string
+}
+
+export interface RepairPlan {
+  /** Empty: nothing has to be copied. */
+  setAside: SetAside[]
+  segments: SegmentPlan[]
+  /** The control file is made anew. */
+  control: ControlRecord | undefined
+  damages: Damage[]
+  /** What a repair cannot mend: it stays as it is, and stays reported. */
+  left: Damage[]
+}
+
+/** What can be mended by building the segment anew. */
+const mendable: ReadonlySet<DamageKind> = new Set([
+  'missing',
+  'size',
+  'header',
+  'batches',
+  'seal',
+  'index',
+  'unreadable',
+])
+const folderName = 'damaged'
+const copyStepBytes = 1 << 20
+
+/** @param reports of all segments, in order */
+export function planRepair(
+  disk: Disk,
+  extent: LogExtent,
+  reports: readonly SegmentReport[],
+  bootId: string,
+): RepairPlan {
+  const { files, record, recovered } = extent
+  const { damages } = joinReports(extent, reports)
+  const plan: RepairPlan = { setAside: [], segments: [], control: undefined, damages, left: [] }
+  plan.left = damages.filter(({ kind }) => !mendable.has(kind) && kind !== 'control' && kind !== 'offsets')
+  // Missing offsets are not left over if what took them is mended now.
+  plan.left.push(...damages.filter(({ kind }) => kind === 'offsets'))
+  const names = new Map((recovered?.topics ?? []).map(({ id, name, first }) => [id, { name, first }]))
+  let time = 0
+  for (const report of reports) {
+    time = Math.max(time, report.lastTime)
+    if (!report.damages.some(({ kind }) => mendable.has(kind))) continue
+    const { segment, ranges, isTailLost, end } = report
+    const amendments = amendmentsOf(report, names)
+    const index = report.topics.reduce(
+      (sum, { id, name, first, goesOnAt }) => ({
+        records: sum.records + goesOnAt - first,
+        nameBytes: sum.nameBytes + (amendments.find(({ topic }) => topic === id)?.name ?? name).length,
+      }),
+      { records: 0, nameBytes: 0 },
+    )
+    plan.segments.push({
+      segment,
+      ranges,
+      isTailLost,
+      end,
+      isSealed: isSealedIn(extent, segment),
+      keepsHeader: !report.damages.some(({ kind }) => kind === 'header'),
+      epoch: report.lastEpoch || record?.epoch || 1,
+      time,
+      indexBytes: indexBytes(index.records, report.topics.length, index.nameBytes),
+      amendments,
+    })
+    plan.setAside.push(...setAsideOf(disk, extent, report))
+  }
+  if (extent.damages.length > 0) {
+    plan.control = {
+      sequence: (record?.sequence ?? 0) + 1,
+      epoch: Math.max(record?.epoch ?? 0, recovered?.epoch ?? 0),
+      isClean: false,
+      published: extent.published,
+      durable: Math.min(record?.durable ?? extent.published, extent.published),
+      trim: files.base(extent.first),
+      time: Math.max(time, record?.time ?? 0),
+      bootId,
+    }
+    const file = ControlFile.path(extent.directory)
+    if (disk.list(extent.directory).includes('control')) {
+      plan.setAside.push({ file, from: 0, to: controlBytes, copy: 'control' })
+    }
+  }
+  return plan
+}
+
+/** Topics whose name, or whose end, the segment does not say any more. */
+function amendmentsOf(report: SegmentReport, names: ReadonlyMap<number, { name: string; first: number }>): Amendment[] {
+  return report.topics
+    .filter(({ name, next, goesOnAt }) => name === '' || goesOnAt > next)
+    .map(({ id, name, goesOnAt, readable }) => {
+      const known = names.get(id)
+      return {
+        topic: id,
+        // A topic whose every declaration is lost gets a name to be read by.
+        name: name || known?.name || `lost-${id}`,
+        next: goesOnAt,
+        readable: Math.max(readable, known?.first ?? 0),
+      }
+    })
+}
+
+/** Everything of a segment that its new file will not hold as it is. */
+function setAsideOf(disk: Disk, { files }: LogExtent, report: SegmentReport): SetAside[] {
+  const path = files.path(report.segment)
+  const name = path.slice(files.directory.length + 1)
+  const file = disk.open(path, 'read')
+  if (file === undefined) return []
+  try {
+    const size = file.size()
+    const window = new SalvageWindow(file)
+    const places = report.damages.some(({ kind }) => kind === 'header') ? [{ from: 0, to: segmentHeaderBytes }] : []
+    const last = report.isTailLost ? report.ranges.at(-1)?.from : report.end
+    places.push(...(report.isTailLost ? report.ranges.slice(0, -1) : report.ranges))
+    // What was found behind the data: a lost end, the index, the remains of a torn batch.
+    const rest = nonZeroSpan(window, last ?? segmentHeaderBytes, Math.max(size, files.segmentBytes))
+    if (rest !== undefined) places.push({ from: rest.from, to: Math.min(rest.to, size) })
+    return places
+      .map(({ from, to }) => ({ file: path, from: Math.min(from, size), to: Math.min(to, size) }))
+      .filter(({ from, to }) => from < to)
+      .map((place) => ({ ...place, copy: `${name}.${place.from}-${place.to}` }))
+  } finally {
+    file.close()
+  }
+}
+
+/** Carries the plan out. @returns the folder with what was set aside; undefined where there was nothing to set aside */
+export function repair(
+  tools: RepairTools,
+  extent: LogExtent,
+  plan: RepairPlan,
+  now: Date,
+  onStep: (what: string) => void = () => {},
+): string | undefined {
+  const { files, disk } = tools
+  files.removeUnfinished()
+  const folder = setAside(disk, extent, plan, now)
+  if (folder !== undefined) onStep(`set aside ${plan.setAside.length} ranges in ${folder}`)
+  for (const segment of plan.segments) {
+    const rest = rebuildSegment(tools, segment)
+    for (const { name } of rest) onStep(`no room to state where topic ${name} goes on`)
+    onStep(`repaired ${files.path(segment.segment)}`)
+  }
+  if (plan.control !== undefined) {
+    replaceControl(disk, extent, plan.control)
+    onStep(`made ${ControlFile.path(extent.directory)} anew`)
+  }
+  return folder
+}
+
+function setAside(disk: Disk, { directory }: LogExtent, plan: RepairPlan, now: Date): string | undefined {
+  if (plan.setAside.length === 0) return undefined
+  const parent = path.join(directory, folderName)
+  disk.makeDirectory(parent)
+  const folder = path.join(parent, freeName(disk.list(parent), now))
+  disk.makeDirectory(folder)
+  for (const { file, from, to, copy } of plan.setAside) {
+    const source = disk.open(file, 'read')
+    if (source === undefined) continue
+    writeWhole(disk, path.join(folder, copy), (target) => copyRange(source, target, from, to))
+    source.close()
+  }
+  const manifest = {
+    time: now.toISOString(),
+    directory,
+    ranges: plan.setAside,
+    damages: plan.damages,
+    left: plan.left,
+  }
+  writeWhole(disk, path.join(folder, 'manifest.json'), (target) => {
+    target.write(0, Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`))
+  })
+  disk.syncDirectory(folder)
+  return folder
+}
+
+/** Colons are no part of a name on every system. */
+function freeName(taken: readonly string[], now: Date): string {
+  const name = now.toISOString().replaceAll(':', '-')
+  for (let number = 2; ; number++) {
+    const candidate = number === 2 ? name : `${name}-${number - 1}`
+    if (!taken.includes(candidate)) return candidate
+  }
+}
+
+function writeWhole(disk: Disk, name: string, fill: (file: DiskFile) => void): void {
+  const file = disk.create(name)
+  try {
+    fill(file)
+    file.sync()
+  } finally {
+    file.close()
+  }
+}
+
+/** What the device does not give is zeros in the copy. */
+function copyRange(source: DiskFile, target: DiskFile, from: number, to: number): void {
+  const window = new SalvageWindow(source)
+  for (let at = from; at < to; at += copyStepBytes) {
+    target.write(at - from, window.read(at, Math.min(copyStepBytes, to - at)))
+  }
+}
+
+function replaceControl(disk: Disk, { directory, files, created }: LogExtent, record: ControlRecord): void {
+  const where = ControlFile.path(directory)
+  const temporary = `${where}.new`
+  if (disk.list(directory).includes('control.new')) disk.remove(temporary)
+  const identity = { version: formatVersion, segmentBytes: files.segmentBytes, created }
+  writeWhole(disk, temporary, (file) => file.write(0, encodeControlFile(identity, record)))
+  disk.rename(temporary, where)
+  disk.syncDirectory(directory)
+}

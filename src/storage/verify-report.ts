@@ -1,0 +1,86 @@
+/** What checking a log finds out, as plain objects: they travel between threads and are printed as JSON. */
+
+export type DamageKind =
+  /** The control file, or one of its records. */
+  | 'control'
+  /** A segment's file is not there. */
+  | 'missing'
+  /** A segment's file is shorter or longer than a segment. */
+  | 'size'
+  /** The header of a segment. */
+  | 'header'
+  /** Bytes that are no valid batch where one has to be. */
+  | 'batches'
+  /** The batch that ends a segment. */
+  | 'seal'
+  /** A batch whose checksums hold and whose frames contradict themselves. */
+  | 'frames'
+  /** Offsets of a topic that are missing or come twice, without damage that explains it. */
+  | 'offsets'
+  /** Footer, directory or entries of a segment: nothing is lost, they can be made again. */
+  | 'index'
+  /** Blocks that the device does not give, in a place that holds no messages. */
+  | 'unreadable'
+
+/** Offsets `[from, to)` of a topic that cannot be delivered; `to` is absent where nothing tells it. */
+export interface LostOffsets {
+  topic: string
+  from: number
+  to?: number
+}
+
+export interface Damage {
+  kind: DamageKind
+  file: string
+  /** Of the first damaged byte, in the log; of a control file: in the file. */
+  position: number
+  bytes: number
+  what: string
+  lost: LostOffsets[]
+}
+
+/** Damage that a repair has set aside, or bytes worth a remark: the log is in order with them. */
+export interface Remark {
+  kind: 'gap' | 'remains' | 'torn' | 'not indexed'
+  file: string
+  position: number
+  bytes: number
+  what: string
+  lost: LostOffsets[]
+}
+
+/** A topic in one segment. */
+export interface TopicInSegment {
+  id: number
+  /** Empty: the declaration was lost. */
+  name: string
+  /** Where the topic stood at the start of the segment, and at its end. */
+  first: number
+  next: number
+  /** First readable offset that the segment's latest declaration states. */
+  readable: number
+  /** Position of the first batch that names it. */
+  firstAt: number
+  /** Where the topic really goes on, as far as the directory or legible rests of lost messages tell. */
+  goesOnAt: number
+}
+
+export interface SegmentReport {
+  segment: number
+  records: number
+  batches: number
+  /** Bytes looked at. */
+  bytes: number
+  firstTime: number
+  lastTime: number
+  lastEpoch: number
+  topics: TopicInSegment[]
+  damages: Damage[]
+  remarks: Remark[]
+  /** Relative ranges without a valid batch; the last one reaches to the end of the data where nothing valid follows. */
+  ranges: { from: number; to: number }[]
+  /** True if the last of `ranges` has no valid batch behind it: where the data ended is not known from the batches. */
+  isTailLost: boolean
+  /** Relative end of the data that was found, the seal included. */
+  end: number
+}
