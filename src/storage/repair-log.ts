@@ -15,7 +15,6 @@ import type { Disk, DiskFile } from './disk.js'
 import { isSealedIn, type LogExtent } from './log-extent.js'
 import { type Amendment, type RepairTools, rebuildSegment, type SegmentPlan } from './repair-segment.js'
 import { SalvageWindow } from './salvage-window.js'
-import { joinReports } from './verify-log.js'
 import type { Damage, DamageKind, SegmentReport } from './verify-report.js'
 import { nonZeroSpan } from './verify-segment.js'
 
@@ -53,15 +52,18 @@ const mendable: ReadonlySet<DamageKind> = new Set([
 const folderName = 'damaged'
 const copyStepBytes = 1 << 20
 
-/** @param reports of all segments, in order */
+/**
+ * @param reports of all segments, in order
+ * @param damages what they say together
+ */
 export function planRepair(
   disk: Disk,
   extent: LogExtent,
   reports: readonly SegmentReport[],
+  damages: Damage[],
   bootId: string,
 ): RepairPlan {
   const { files, record, recovered } = extent
-  const { damages } = joinReports(extent, reports)
   const plan: RepairPlan = { setAside: [], segments: [], control: undefined, damages, left: [] }
   plan.left = damages.filter(({ kind }) => !mendable.has(kind) && kind !== 'control' && kind !== 'offsets')
   // Missing offsets are not left over if what took them is mended now.
@@ -69,6 +71,8 @@ export function planRepair(
   const names = new Map((recovered?.topics ?? []).map(({ id, name, first }) => [id, { name, first }]))
   let time = 0
   for (const report of reports) {
+    // Times never decrease: a gap takes that of the batch in front of it, or behind it where the segment begins with it.
+    const around = report.firstTime || time
     time = Math.max(time, report.lastTime)
     if (!report.damages.some(({ kind }) => mendable.has(kind))) continue
     const { segment, ranges, isTailLost, end } = report
@@ -82,7 +86,7 @@ export function planRepair(
     )
     plan.segments.push({
       segment,
-      ranges,
+      ranges: ranges.map((range) => ({ ...range, time: range.time || around })),
       isTailLost,
       end,
       isSealed: isSealedIn(extent, segment),

@@ -13,6 +13,7 @@ import { LiveIndex } from './live-index.js'
 import { SalvageWindow } from './salvage-window.js'
 import type { SegmentFiles } from './segment-files.js'
 import { writeSegmentIndex } from './segment-sealer.js'
+import type { LostRange } from './verify-report.js'
 
 /** A topic that the segment has to declare anew, since its damage took where the topic goes on, or its name. */
 export interface Amendment {
@@ -24,8 +25,8 @@ export interface Amendment {
 
 export interface SegmentPlan {
   segment: number
-  /** Relative ranges without a valid batch, ascending. */
-  ranges: readonly { from: number; to: number }[]
+  /** Relative ranges without a valid batch, ascending, each with the time of the batch in front of it. */
+  ranges: readonly LostRange[]
   /** Behind the last of them nothing valid follows in this segment. */
   isTailLost: boolean
   /** Relative end of what is whole, the seal included. */
@@ -115,9 +116,9 @@ class Writer {
     // The seal is written anew, behind what may have to be added.
     const dataEnd = lostTail?.from ?? (isSealed ? end - batchHeaderBytes : end)
     let at = segmentHeaderBytes
-    for (const { from, to } of inner) {
+    for (const { from, to, time } of inner) {
       this.#copy(old, at, from)
-      this.#putGaps(from, to)
+      this.#putGaps(from, to, time)
       at = to
     }
     this.#copy(old, at, dataEnd)
@@ -125,10 +126,10 @@ class Writer {
     if (lostTail !== undefined && !isSealed) {
       // The log ends here, and went this far: positions are not used twice.
       at = Math.max(lostTail.to, at + batchHeaderBytes)
-      this.#putGaps(lostTail.from, at)
+      this.#putGaps(lostTail.from, at, lostTail.time)
     } else if (lostTail !== undefined && lostTail.to - lostTail.from > batchHeaderBytes) {
       // Nothing stands behind it but the index, so its length has no meaning: room for the index is what counts.
-      this.#putGaps(at, at + batchHeaderBytes)
+      this.#putGaps(at, at + batchHeaderBytes, lostTail.time)
       at += batchHeaderBytes
     }
     const amended = this.#putAmendments(at, segmentBytes)
@@ -144,12 +145,12 @@ class Writer {
   }
 
   /** In pieces of a batch's usual size, since a reader takes a batch as a whole. */
-  #putGaps(from: number, to: number): void {
+  #putGaps(from: number, to: number, time: number): void {
     for (let at = from; at < to; ) {
       const left = to - at
       // The last piece must have room for its header.
       const length = left <= maxBatchBytes ? left : Math.min(maxBatchBytes, left - batchHeaderBytes)
-      this.#putBatch(at, new Uint8Array(length - batchHeaderBytes), batchFlag.gap)
+      this.#putBatch(at, new Uint8Array(length - batchHeaderBytes), batchFlag.gap, time)
       at += length
     }
   }
@@ -174,8 +175,8 @@ class Writer {
     return { at: at + batchHeaderBytes + bytes, rest }
   }
 
-  #putBatch(at: number, body: Uint8Array, flags: number): void {
-    const { time, epoch } = this.#plan
+  #putBatch(at: number, body: Uint8Array, flags: number, time = this.#plan.time): void {
+    const { epoch } = this.#plan
     const bytes = new Uint8Array(batchHeaderBytes + body.length)
     bytes.set(body, batchHeaderBytes)
     const bodyCrc = body.length === 0 ? 0 : crc32(body)

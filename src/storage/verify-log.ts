@@ -88,7 +88,7 @@ export function joinReports(extent: LogExtent, reports: readonly SegmentReport[]
 
 /** The last place before a position where messages can have been lost. */
 function lastHole(reports: readonly SegmentReport[], before: number): Damage | Remark | undefined {
-  const kinds = new Set(['missing', 'size', 'batches', 'gap'])
+  const kinds = new Set(['missing', 'batches', 'gap'])
   const places = reports
     .flatMap(({ damages, remarks }) => [...damages, ...remarks])
     .filter(({ kind, position }) => kinds.has(kind) && position < before)

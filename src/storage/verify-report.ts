@@ -65,6 +65,13 @@ export interface TopicInSegment {
   goesOnAt: number
 }
 
+export interface LostRange {
+  from: number
+  to: number
+  /** Time of the batch in front of it; 0: there is none in the segment. */
+  time: number
+}
+
 export interface SegmentReport {
   segment: number
   records: number
@@ -78,7 +85,7 @@ export interface SegmentReport {
   damages: Damage[]
   remarks: Remark[]
   /** Relative ranges without a valid batch; the last one reaches to the end of the data where nothing valid follows. */
-  ranges: { from: number; to: number }[]
+  ranges: LostRange[]
   /** True if the last of `ranges` has no valid batch behind it: where the data ended is not known from the batches. */
   isTailLost: boolean
   /** Relative end of the data that was found, the seal included. */

@@ -109,7 +109,7 @@ class SegmentVerifier {
     const { segmentBytes, end = segmentBytes } = this.#task
     this.#damage('missing', 0, segmentBytes, 'the file is not there')
     this.#report.bytes = 0
-    this.#report.ranges.push({ from: segmentHeaderBytes, to: end })
+    this.#report.ranges.push({ from: segmentHeaderBytes, to: end, time: 0 })
     this.#report.isTailLost = true
     return this.#report
   }
@@ -173,7 +173,7 @@ class SegmentVerifier {
         this.#damage('index', footer.directoryAt, footerAt - footer.directoryAt, 'the directory fails its checksum')
       } else if (!isEmpty) {
         this.#damage('index', footerAt, footerBytes, 'the footer fails its checksum')
-      } else if (!isLive) {
+      } else if (!isLive && this.#report.damages.length === 0) {
         this.#remark('not indexed', footerAt, footerBytes, 'has no index yet: the next owner writes it')
       }
       return
@@ -212,7 +212,7 @@ class SegmentVerifier {
     if (this.#isSealed || at >= limit) return
     report.isTailLost = true
     const dataEnd = end ?? this.#sealed?.footer.dataEnd ?? segmentBytes
-    report.ranges.push({ from: at, to: dataEnd })
+    report.ranges.push({ from: at, to: dataEnd, time: report.lastTime })
     if (end === undefined && dataEnd - at === batchHeaderBytes) {
       this.#damage('seal', at, batchHeaderBytes, 'the batch that ends the segment fails its checksum')
       return
@@ -261,7 +261,7 @@ class SegmentVerifier {
   }
 
   #hole(from: number, to: number): void {
-    this.#report.ranges.push({ from, to })
+    this.#report.ranges.push({ from, to, time: this.#report.lastTime })
     const damage = this.#damage('batches', from, to - from, 'no valid batch stands here')
     this.#holes.push({ from, to, lost: damage?.lost ?? [] })
   }
@@ -490,6 +490,7 @@ class SegmentVerifier {
     const { segmentBytes, end, isLive } = this.#task
     const report = this.#report
     if ((end !== undefined && isLive) || report.isTailLost) return
+    if (report.damages.some(({ kind }) => kind === 'index')) return
     // A half-written index stands behind the data of a segment that has no footer yet.
     const to = this.#sealed?.footer.entriesAt ?? segmentBytes - (end === undefined ? footerBytes : 0)
     const found = nonZeroSpan(window, report.end, to)

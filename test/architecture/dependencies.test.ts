@@ -13,7 +13,10 @@ const packageFolders: Readonly<Record<string, readonly string[]>> = {
   koffi: ['memory'],
   'mmap-io': ['memory'],
   comlink: ['threads'],
-  piscina: ['dispatcher', 'workers'],
+  piscina: ['dispatcher', 'cli', 'workers'],
+  commander: ['cli'],
+  'cli-progress': ['cli'],
+  picocolors: ['cli'],
 }
 
 const library = sourceFiles('src', 'workers')

@@ -58,6 +58,18 @@ it('an application works without any native part', async () => {
   expect(await runApplication(withoutOptional)).toEqual({ ...report, io: 'file' })
 })
 
+it('brings the bookend command, with or without native parts', async () => {
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
+  for (const application of [withoutScripts, withoutOptional]) {
+    const command = join(application, 'node_modules', '.bin', 'bookend')
+    expect((await run(application, command, '--version')).stdout).toBe(`${version}\n`)
+    const log = join(application, 'log')
+    expect((await run(application, command, 'verify', log)).stdout).toContain('No damage.')
+    expect((await run(application, command, 'stat', log)).stdout).toContain('closed in order')
+    expect((await run(application, command, 'pages', log)).stdout).toContain('active')
+  }
+})
+
 it('a CommonJS application can require it', async () => {
   const { stdout, stderr } = await run(withoutScripts, process.execPath, 'required.cjs')
   expect({ stdout, stderr }).toEqual({ stdout: 'function function\n', stderr: '' })

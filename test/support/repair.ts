@@ -19,8 +19,8 @@ export function checkedLog(
 
 export function repairedLog(world: World): RepairPlan {
   const { disk, plainMemory, calls } = world
-  const { extent, reports } = checkedLog(world)
-  const plan = planRepair(disk, extent, reports, bootA)
+  const { extent, reports, report } = checkedLog(world)
+  const plan = planRepair(disk, extent, reports, report.damages, bootA)
   repair({ disk, files: extent.files, memory: plainMemory, calls }, extent, plan, new Date(0))
   return plan
 }

@@ -1,0 +1,56 @@
+/** The `bookend` command: its verbs, and how mistakes and failures end it. */
+import { createRequire } from 'node:module'
+import { Command, CommanderError } from 'commander'
+import { exitStatus, Failure } from './failure.js'
+import { guardOutput } from './terminal.js'
+import type { Verb } from './verb.js'
+import { pages } from './verbs/pages.js'
+import { repair } from './verbs/repair.js'
+import { stat } from './verbs/stat.js'
+import { verify } from './verbs/verify.js'
+
+/** In the order of the help. A new verb is a file in verbs/ and a line here. */
+const verbs: readonly Verb[] = [pages, stat, verify, repair]
+
+const { version } = createRequire(import.meta.url)('../../../package.json') as { version: string }
+
+const epilogue = `
+Exit status: 0 all is well, 1 damage was found or the command failed, 2 the command line is wrong.
+Colours and redrawing are for terminals; NO_COLOR switches colours off. --json prints for programs.
+
+Examples:
+  bookend pages ./event-log --watch     see both ends of the log in memory, live
+  bookend stat ./event-log              topics, offsets, sizes, state
+  bookend verify ./event-log            read everything, report each damage
+  bookend repair ./event-log --dry-run  what a repair would do`
+
+/** @param args without the program's own name. @returns the exit status */
+export async function run(args: readonly string[]): Promise<number> {
+  guardOutput()
+  let status: number = exitStatus.ok
+  const program = new Command('bookend')
+    .description('Looks into the directory of a Bookend log, checks it and repairs it.')
+    .version(version)
+    .addHelpText('after', epilogue)
+    .showHelpAfterError('(add --help for what is possible)')
+    .exitOverride()
+  for (const verb of verbs) {
+    const command = program.command(verb.name).summary(verb.summary).description(verb.description.replaceAll('\n', ' '))
+    verb.define(command).exitOverride()
+    if (verb.examples !== '') command.addHelpText('after', `\nExamples:\n${verb.examples}`)
+    command.action(async (...given: unknown[]) => {
+      // Commander hands over the arguments, then the options, then the command.
+      status = await verb.run(given.slice(0, -2) as string[], given.at(-2) as Record<string, unknown>)
+    })
+  }
+  try {
+    await program.parseAsync(args, { from: 'user' })
+    return status
+  } catch (error) {
+    // Commander has said what is wrong, or shown the help that was asked for.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitStatus.ok : exitStatus.usage
+    const failure = Failure.from(error)
+    process.stderr.write(`bookend: ${failure.message}\n`)
+    return failure.status
+  }
+}

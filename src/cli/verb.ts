@@ -1,0 +1,15 @@
+import type { Command } from 'commander'
+
+/** One verb of the command: what it takes, and what it does. */
+export interface Verb {
+  readonly name: string
+  /** For the list of verbs. */
+  readonly summary: string
+  readonly description: string
+  /** Lines for its help; may be empty. */
+  readonly examples: string
+  /** Adds arguments and options. */
+  define(command: Command): Command
+  /** @returns the exit status */
+  run(args: string[], options: Record<string, unknown>): Promise<number>
+}

@@ -1,0 +1,131 @@
+import path from 'node:path'
+import { findOwner, type LogOwner } from '../../engine/log-owner.js'
+import { FileMemory } from '../../memory/file-window.js'
+import { nodeDisk } from '../../storage/disk.js'
+import { findExtent, type LogExtent } from '../../storage/log-extent.js'
+import { type LogSummary, summarize, type TopicSummary } from '../../storage/log-summary.js'
+import { directoryArgument } from '../arguments.js'
+import { exitStatus } from '../failure.js'
+import { print, printJson, type Terminal, terminal } from '../terminal.js'
+import { textTable } from '../text-table.js'
+import { bytes, counted, time, whole } from '../units.js'
+import type { Verb } from '../verb.js'
+
+interface Options {
+  quick?: boolean
+  json?: boolean
+}
+
+export const stat: Verb = {
+  name: 'stat',
+  summary: 'topics, offsets, sizes, positions, state',
+  description: `Says what a log holds and in which state it is, from its indexes and the end that has none yet. Of a log that is open it
+shows what its control file last said was published. It does not read the messages: that is what verify does.`,
+  examples: `  bookend stat ./event-log
+  bookend stat ./event-log --json | jq '.topics[] | {name, next}'`,
+
+  define: (command) =>
+    command
+      .argument(...directoryArgument)
+      .option('-q, --quick', 'leave out the bytes of each topic, for which the index of every message is read')
+      .option('--json', 'print JSON'),
+
+  async run([given], { quick = false, json = false }: Options) {
+    const directory = path.resolve(given)
+    const owner = findOwner(directory)
+    const memory = new FileMemory()
+    const extent = findExtent({ disk: nodeDisk, directory, memory, isLive: owner.state !== 'none' })
+    const summary = summarize(nodeDisk, memory, extent, !quick)
+    if (json) printJson(asJson(extent, summary, owner))
+    else print([...stateLines(extent, summary, owner, terminal()), '', ...topicLines(summary, terminal())].join('\n'))
+    return exitStatus.ok
+  },
+}
+
+function asJson(extent: LogExtent, summary: LogSummary, owner: LogOwner) {
+  const { directory, files, record, created } = extent
+  return {
+    directory,
+    owner,
+    isClean: record?.isClean ?? false,
+    epoch: record?.epoch ?? 0,
+    segmentBytes: files.segmentBytes,
+    created: created === 0 ? null : created,
+    bytes: summary.bytes,
+    segments: summary.segments,
+    positions: positionsOf(extent),
+    tornBytes: summary.tornBytes,
+    damages: summary.damages,
+    controlDamages: extent.damages.map(({ what }) => what),
+    topics: summary.topics,
+  }
+}
+
+function positionsOf({ files, first, published, record }: LogExtent) {
+  return { trimmed: files.base(first), durable: Math.min(record?.durable ?? 0, published), published }
+}
+
+function stateLines(extent: LogExtent, summary: LogSummary, owner: LogOwner, { colors }: Terminal): string[] {
+  const { record, files, directory } = extent
+  const { segments, damages, tornBytes } = summary
+  const { trimmed, durable, published } = positionsOf(extent)
+  const rows: [string, string][] = [['state', stateText(extent, owner)]]
+  if (extent.created > 0) rows.push(['created', time(extent.created)])
+  const parts = [
+    `${whole(segments.sealed)} sealed (${whole(segments.indexed)} with index)`,
+    `${whole(segments.total - segments.sealed - segments.prepared)} active`,
+    `${whole(segments.prepared)} prepared`,
+  ]
+  rows.push(['segments', `${whole(segments.total)} of ${bytes(files.segmentBytes)}: ${parts.join(', ')}`])
+  rows.push(['size', bytes(summary.bytes)])
+  rows.push(['published', whole(published)])
+  rows.push(['durable', durable === published ? `${whole(durable)} (all of it)` : whole(durable)])
+  rows.push(['trimmed', trimmed === 0 ? 'nothing' : `below ${whole(trimmed)}`])
+  rows.push(['opened', `${counted(record?.epoch ?? 0, 'time')} for writing`])
+  if (tornBytes > 0) rows.push(['torn', `${bytes(tornBytes)} behind the end: the next owner cuts them off`])
+  const found = [
+    ...extent.damages.map(({ what }) => what),
+    ...damages.map(({ from, to }) => `positions ${whole(from)} to ${whole(to)}`),
+    ...(segments.missing > 0 ? [counted(segments.missing, 'missing segment')] : []),
+  ]
+  for (const what of found) rows.push(['damage', colors.red(what)])
+  if (found.length > 0) rows.push(['', `bookend verify ${directory} reports it in full`])
+  return [colors.bold(directory), ...rows.map(([name, value]) => `  ${colors.dim(name.padEnd(10))} ${value}`)]
+}
+
+function stateText({ record }: LogExtent, owner: LogOwner): string {
+  if (owner.state === 'running') return `open${owner.pid === undefined ? '' : ` in process ${owner.pid}`}`
+  const how = record?.isClean === true ? 'closed in order' : 'not closed in order: the next owner looks at its end'
+  return owner.state === 'unknown' ? `whether it is open cannot be told (${owner.signature}); if not, ${how}` : how
+}
+
+function topicLines({ topics }: LogSummary, { colors }: Terminal): string[] {
+  if (topics.length === 0) return ['no topics']
+  const [head, ...rows] = textTable(
+    [
+      { title: 'topic' },
+      { title: 'first', align: 'right' },
+      { title: 'next', align: 'right' },
+      { title: 'messages', align: 'right' },
+      { title: 'bytes', align: 'right' },
+      { title: 'segments', align: 'right' },
+      { title: 'oldest' },
+      { title: 'newest' },
+    ],
+    topics.map((topic) => [
+      topic.name || `number ${topic.id}`,
+      whole(topic.first),
+      whole(topic.next),
+      messagesText(topic),
+      topic.bytes === undefined ? '' : bytes(topic.bytes),
+      whole(topic.segments),
+      topic.firstTime === undefined ? '' : time(topic.firstTime),
+      topic.lastTime === undefined ? '' : time(topic.lastTime),
+    ]),
+  )
+  return [colors.dim(head), ...rows]
+}
+
+function messagesText({ messages, lost }: TopicSummary): string {
+  return lost === 0 ? whole(messages) : `${whole(messages)} (${whole(lost)} lost)`
+}

@@ -1,0 +1,72 @@
+/** Checking all segments of a log with all cores. */
+import { availableParallelism } from 'node:os'
+import { Piscina } from 'piscina'
+import { findOwner, type LogOwner } from '../engine/log-owner.js'
+import { FileMemory } from '../memory/file-window.js'
+import { nodeDisk } from '../storage/disk.js'
+import { findExtent, type LogExtent } from '../storage/log-extent.js'
+import { joinReports, type LogReport, segmentTasks } from '../storage/verify-log.js'
+import type { SegmentReport } from '../storage/verify-report.js'
+import type { SegmentTask } from '../storage/verify-segment.js'
+import { startProgress } from './progress.js'
+
+export interface Verified {
+  extent: LogExtent
+  reports: SegmentReport[]
+  report: LogReport
+  owner: LogOwner
+}
+
+export interface VerifyOptions {
+  directory: string
+  /** Threads; undefined: one for each core. */
+  threads: number | undefined
+  /** Shows how far it is. */
+  hasProgress: boolean
+  signal?: AbortSignal
+  /** This process holds the lock itself. */
+  isOwner?: boolean
+}
+
+/** Segments to a thread that wait in its queue: enough to keep it busy, few enough to be stopped soon. */
+const queued = 2
+
+export async function verifyLog(options: VerifyOptions): Promise<Verified> {
+  const { directory, threads, hasProgress, signal, isOwner = false } = options
+  const owner = findOwner(directory)
+  const isLive = !isOwner && owner.state !== 'none'
+  const extent = findExtent({ disk: nodeDisk, directory, memory: new FileMemory(), isLive })
+  const tasks = segmentTasks(extent)
+  const count = Math.max(1, Math.min(threads ?? availableParallelism(), tasks.length))
+  const pool = new Piscina<SegmentTask, SegmentReport>({
+    // A bare literal: bundlers find the worker by it.
+    filename: new URL('../../workers/verifier.js', import.meta.url).href,
+    minThreads: 0,
+    maxThreads: count,
+    recordTiming: false,
+  })
+  const progress = hasProgress ? startProgress('verify', tasks.length * extent.files.segmentBytes) : undefined
+  const reports: SegmentReport[] = []
+  try {
+    let next = 0
+    const drain = async () => {
+      for (let index = next++; index < tasks.length; index = next++) {
+        signal?.throwIfAborted()
+        reports[index] = await pool.run(tasks[index])
+        progress?.advance(extent.files.segmentBytes)
+      }
+    }
+    await Promise.all(Array.from({ length: count * queued }, drain))
+  } finally {
+    progress?.end()
+    await pool.destroy()
+  }
+  const left = extent.isLive ? withoutDeleted(extent, reports) : reports
+  return { extent, reports: left, report: joinReports(extent, left), owner }
+}
+
+/** An owner at work may have deleted segments since: they are not missing. */
+function withoutDeleted({ directory, files }: LogExtent, reports: SegmentReport[]): SegmentReport[] {
+  const { first } = findExtent({ disk: nodeDisk, directory, memory: new FileMemory(), isLive: true })
+  return reports.filter(({ segment }) => files.base(segment) >= files.base(first))
+}
