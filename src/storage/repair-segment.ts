@@ -73,7 +73,6 @@ export function rebuildSegment(tools: RepairTools, plan: SegmentPlan): Amendment
     const kept = plan.keepsHeader ? source?.read(0, segmentHeaderBytes) : undefined
     file.write(0, kept ?? encodeSegmentHeader(header))
     const rest = new Writer(file, base, plan).write(source, segmentBytes)
-    file.sync()
     if (plan.isSealed) {
       const window = memory.open(temporary, segmentBytes, 'read')
       const index = new LiveIndex(base, segmentBytes)
@@ -83,9 +82,10 @@ export function rebuildSegment(tools: RepairTools, plan: SegmentPlan): Amendment
       // Without room for it the segment does without an index, as one that was never indexed.
       if (index.isSealed && index.damages.length === 0 && entriesAt >= index.end) {
         writeSegmentIndex(file, base, segmentBytes, index)
-        file.sync()
       }
     }
+    // A footer says that the data is durable: true from the moment on that the file has a name by which it is found.
+    file.sync()
     disk.rename(temporary, path)
     disk.syncDirectory(files.directory)
     return rest

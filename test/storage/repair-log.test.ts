@@ -271,6 +271,8 @@ describe('a repair that is cut off', { timeout: 120_000 }, () => {
     const random = new Seeded(11)
     const steps = whole.events.length
     expect(steps).toBeGreaterThan(20)
+    // What was done is there for good: no later power cut takes it back.
+    expect(checkedLog(simulatedWorld(whole.imageAfter(steps, random, 'lost'))).report.damages).toEqual([])
     const original = sample.damaged(damage).bytes(sample.files[1]).slice(100_000, 120_000)
     for (let step = 0; step <= steps; step++) {
       const style = random.pick(imageStyles)
