@@ -2,7 +2,6 @@
 import { availableParallelism } from 'node:os'
 import { Piscina } from 'piscina'
 import { findOwner, type LogOwner } from '../engine/log-owner.js'
-import { FileMemory } from '../memory/file-window.js'
 import { nodeDisk } from '../storage/disk.js'
 import { findExtent, type LogExtent } from '../storage/log-extent.js'
 import { joinReports, type LogReport, segmentTasks } from '../storage/verify-log.js'
@@ -35,7 +34,7 @@ export async function verifyLog(options: VerifyOptions): Promise<Verified> {
   const { directory, threads, hasProgress, signal, isOwner = false } = options
   const owner = findOwner(directory)
   const isLive = !isOwner && owner.state !== 'none'
-  const extent = findExtent({ disk: nodeDisk, directory, memory: new FileMemory(), isLive })
+  const extent = findExtent({ disk: nodeDisk, directory, isLive })
   const tasks = segmentTasks(extent)
   const count = Math.max(1, Math.min(threads ?? availableParallelism(), tasks.length))
   const pool = new Piscina<SegmentTask, SegmentReport>({
@@ -67,6 +66,6 @@ export async function verifyLog(options: VerifyOptions): Promise<Verified> {
 
 /** An owner at work may have deleted segments since: they are not missing. */
 function withoutDeleted({ directory, files }: LogExtent, reports: SegmentReport[]): SegmentReport[] {
-  const { first } = findExtent({ disk: nodeDisk, directory, memory: new FileMemory(), isLive: true })
+  const { first } = findExtent({ disk: nodeDisk, directory, isLive: true })
   return reports.filter(({ segment }) => files.base(segment) >= files.base(first))
 }

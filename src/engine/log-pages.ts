@@ -1,6 +1,5 @@
 /** Which pages of a log are in memory, and who maps its segments: looked at from outside, changing nothing. */
 import fs from 'node:fs'
-import type { Memory } from '../memory/memory.js'
 import { processMappings, type ResidentMap, residentMap } from '../memory/resident-map.js'
 import type { Disk } from '../storage/disk.js'
 import { findExtent } from '../storage/log-extent.js'
@@ -29,15 +28,10 @@ export interface LogPagesView {
 }
 
 /** @param partsFor into how many shares a segment is divided, given the position of the last one */
-export function viewPages(
-  disk: Disk,
-  memory: Memory,
-  directory: string,
-  partsFor: (lastPosition: number) => number,
-): LogPagesView {
+export function viewPages(disk: Disk, directory: string, partsFor: (lastPosition: number) => number): LogPagesView {
   const owner = findOwner(directory)
   // As of a live log: the control file is enough, and nothing of the segments is read.
-  const { files, published } = findExtent({ disk, directory, memory, isLive: true })
+  const { files, published } = findExtent({ disk, directory, isLive: true })
   const mappings = owner.pid === undefined ? undefined : processMappings(owner.pid)
   const byInode = new Map<number, { write: number; read: number }>()
   for (const { inode, isWritable } of mappings ?? []) {

@@ -12,6 +12,7 @@ const linuxOnly: ReadonlyArray<readonly [string, number]> = [
 
 export const errno = {
   EPERM: os.constants.errno.EPERM,
+  ENOENT: os.constants.errno.ENOENT,
   EINTR: os.constants.errno.EINTR,
   EBADF: os.constants.errno.EBADF,
   EAGAIN: os.constants.errno.EAGAIN,

@@ -84,7 +84,6 @@ export class LiveIndex {
   readonly damages: DamagedRange[] = []
   /** Ranges that a repair has set aside: read over, and where what is missing was. */
   readonly gaps: DamagedRange[] = []
-  records = 0
   nameBytes = 0
   firstTime = 0
   lastTime = 0
@@ -171,7 +170,6 @@ export class LiveIndex {
           const tag = !this.#keepsEntries || (flagsOf(tail) & extendedFlag) === 0 ? 0 : keyTag(bytes, words, frame)
           if (this.#keepsEntries) last.add(offset, batch, start + frame, length, tag)
           else last.count = offset - last.firstOffset + 1
-          this.records += 1
         }
       }
       frame += size

@@ -17,7 +17,7 @@ import { ControlFile, readBootId } from './control-file.js'
 import type { Disk } from './disk.js'
 import { LiveIndex } from './live-index.js'
 import { type Recovered, recover } from './recovery.js'
-import { SalvageWindow } from './salvage-window.js'
+import { SalvageDisk, SalvageMemory } from './salvage-disk.js'
 import { readSealedSegment } from './sealed-index.js'
 import { SegmentFiles } from './segment-files.js'
 import type { Damage } from './verify-report.js'
@@ -46,17 +46,17 @@ export interface LogExtent {
 export interface ExtentOptions {
   disk: Disk
   directory: string
-  /** Opens windows without mapping. */
-  memory: Memory
   isLive: boolean
   bootId?: string
 }
 
 /** @throws `BOOKEND_FORMAT` where there is no log, or one of another version */
 export function findExtent(options: ExtentOptions): LogExtent {
-  const { disk, directory, memory, isLive, bootId = readBootId() } = options
+  const { directory, isLive, bootId = readBootId() } = options
+  const disk = new SalvageDisk(options.disk)
+  const memory = new SalvageMemory(options.disk)
   const control = readControl(disk, directory)
-  const files = new SegmentFiles(disk, directory, control.segmentBytes)
+  const files = new SegmentFiles(options.disk, directory, control.segmentBytes)
   const { record } = control
   const common = { directory, files, created: control.created, record, damages: control.damages, isLive }
   if (isLive) {
@@ -65,8 +65,9 @@ export function findExtent(options: ExtentOptions): LogExtent {
     const first = files.segmentOf(record?.trim ?? 0)
     return { ...common, first, last, end: published - files.base(last), published, recovered: undefined }
   }
-  const believed = record ?? guessRecord(disk, files, memory, bootId)
-  const recovered = recover({ disk, memory, files, control: believed, bootId, mayRepair: false })
+  const looked = new SegmentFiles(disk, directory, control.segmentBytes)
+  const believed = record ?? guessRecord(disk, looked, memory, bootId)
+  const recovered = recover({ disk, memory, files: looked, control: believed, bootId, mayRepair: false })
   const { tail, published, trim } = recovered
   const first = files.segmentOf(trim)
   // A log that ends with a sealed segment goes on in one that may not be there yet.
@@ -95,7 +96,7 @@ function readControl(disk: Disk, directory: string): FoundControl {
     damages.push({ kind: 'control', file: path, position, bytes, what, lost: [] })
   }
   const file = disk.open(path, 'read')
-  const bytes = file === undefined ? new Uint8Array(0) : new SalvageWindow(file).read(0, controlBytes)
+  const bytes = file?.read(0, controlBytes) ?? new Uint8Array(0)
   const size = file?.size() ?? 0
   file?.close()
   const identity = decodeControlIdentity(bytes)
@@ -134,8 +135,7 @@ function guessIdentity(disk: Disk, directory: string): { segmentBytes: number; c
   const votes = new Map<number, { count: number; created: number }>()
   for (const position of names.list()) {
     const file = disk.open(names.path(position), 'read')
-    const header =
-      file === undefined ? undefined : decodeSegmentHeader(new SalvageWindow(file).read(0, segmentHeaderBytes))
+    const header = file === undefined ? undefined : decodeSegmentHeader(file.read(0, segmentHeaderBytes))
     file?.close()
     if (header === undefined || header.version !== formatVersion || header.base !== position) continue
     const vote = votes.get(header.segmentBytes) ?? { count: 0, created: header.created }

@@ -178,7 +178,6 @@ it('of an open log only what its control file says is published is looked at', (
   const extent = findExtent({
     disk: world.disk,
     directory: world.directory,
-    memory: world.plainMemory,
     isLive: true,
     bootId: bootA,
   })
@@ -186,4 +185,25 @@ it('of an open log only what its control file says is published is looked at', (
   expect(checkedLog(world, true).report).toMatchObject({ damages: [], remarks: [], verifiedTo: extent.published })
   bytes[starts[5] + 60] ^= 1
   expect(checkedLog(world, true).report.damages).toMatchObject([{ kind: 'batches', position: starts[5] }])
+})
+
+it('a block that the device does not give is damage, in the unsealed end as well', () => {
+  const { world, starts } = sample()
+  const { disk } = world
+  const open = disk.open.bind(disk)
+  disk.open = (path, access) => {
+    const file = open(path, access)
+    const bad = starts[2]
+    if (file === undefined || !path.endsWith('.seg')) return file
+    return {
+      ...file,
+      read: (at, length) => {
+        if (at <= bad && bad < at + length) throw Object.assign(new Error('EIO'), { code: 'EIO' })
+        return file.read(at, length)
+      },
+    }
+  }
+  const { damages } = checkedLog(world).report
+  expect(damages.map(({ kind }) => kind)).toContain('batches')
+  expect(damages.some(({ what }) => what.includes('EIO'))).toBe(true)
 })

@@ -11,8 +11,8 @@ export function checkedLog(
   world: World,
   isLive = false,
 ): { extent: LogExtent; reports: SegmentReport[]; report: LogReport } {
-  const { disk, directory, plainMemory } = world
-  const extent = findExtent({ disk, directory, memory: plainMemory, isLive, bootId: bootA })
+  const { disk, directory } = world
+  const extent = findExtent({ disk, directory, isLive, bootId: bootA })
   const reports = segmentTasks(extent).map((task) => verifySegment(disk, task))
   return { extent, reports, report: joinReports(extent, reports) }
 }

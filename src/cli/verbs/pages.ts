@@ -1,6 +1,5 @@
 import path from 'node:path'
 import { viewPages } from '../../engine/log-pages.js'
-import { FileMemory } from '../../memory/file-window.js'
 import { nodeDisk } from '../../storage/disk.js'
 import { directoryArgument, positive, seconds } from '../arguments.js'
 import { exitStatus } from '../failure.js'
@@ -41,7 +40,7 @@ and touches no page.`,
 
   async run([given], options: Options) {
     const directory = path.resolve(given)
-    const look = (partsFor: (last: number) => number) => viewPages(nodeDisk, new FileMemory(), directory, partsFor)
+    const look = (partsFor: (last: number) => number) => viewPages(nodeDisk, directory, partsFor)
     const lookForPrograms = () => look(() => jsonParts)
     const lines = (): string[] => {
       const screen = terminal()

@@ -40,7 +40,7 @@ fail with BOOKEND_CORRUPT as before. It may be interrupted at any moment: run ag
   async run([given], { dryRun = false, json = false }: Options) {
     const directory = path.resolve(given)
     // Before the lock file is made: a directory that is no log is left as it is.
-    findExtent({ disk: nodeDisk, directory, memory: new FileMemory(), isLive: true })
+    findExtent({ disk: nodeDisk, directory, isLive: true })
     if (dryRun) {
       const owner = findOwner(directory)
       if (owner.state === 'running') throw lockedError(directory, owner.signature)

@@ -1,6 +1,5 @@
 import path from 'node:path'
 import { findOwner, type LogOwner } from '../../engine/log-owner.js'
-import { FileMemory } from '../../memory/file-window.js'
 import { nodeDisk } from '../../storage/disk.js'
 import { findExtent, type LogExtent } from '../../storage/log-extent.js'
 import { type LogSummary, summarize, type TopicSummary } from '../../storage/log-summary.js'
@@ -33,9 +32,8 @@ shows what its control file last said was published. It does not read the messag
   async run([given], { quick = false, json = false }: Options) {
     const directory = path.resolve(given)
     const owner = findOwner(directory)
-    const memory = new FileMemory()
-    const extent = findExtent({ disk: nodeDisk, directory, memory, isLive: owner.state !== 'none' })
-    const summary = summarize(nodeDisk, memory, extent, !quick)
+    const extent = findExtent({ disk: nodeDisk, directory, isLive: owner.state !== 'none' })
+    const summary = summarize(nodeDisk, extent, !quick)
     if (json) printJson(asJson(extent, summary, owner))
     else print([...stateLines(extent, summary, owner, terminal()), '', ...topicLines(summary, terminal())].join('\n'))
     return exitStatus.ok

@@ -1,0 +1,72 @@
+/**
+ * A disk to look at a log with: what cannot be read comes as zeros, so that a bad block is damage like any other and
+ * no reason to give up. Nothing can be changed through it.
+ */
+import { errno, failedCall } from '../memory/errno.js'
+import type { Memory, Window } from '../memory/memory.js'
+import type { Disk, DiskFile } from './disk.js'
+import { SalvageWindow } from './salvage-window.js'
+
+export class SalvageDisk implements Disk {
+  readonly #disk: Disk
+
+  constructor(disk: Disk) {
+    this.#disk = disk
+  }
+
+  list(directory: string): string[] {
+    return this.#disk.list(directory)
+  }
+
+  open(path: string): DiskFile | undefined {
+    const file = this.#disk.open(path, 'read')
+    if (file === undefined) return undefined
+    const window = new SalvageWindow(file)
+    return {
+      descriptor: file.descriptor,
+      read: (at, length) => window.read(at, length),
+      size: () => file.size(),
+      close: () => file.close(),
+      write: refuse,
+      sync: refuse,
+      syncLater: refuse,
+    }
+  }
+
+  makeDirectory = refuse
+  create = refuse
+  rename = refuse
+  remove = refuse
+  syncDirectory = refuse
+}
+
+/** Windows on the same, for code that walks segments through windows. */
+export class SalvageMemory implements Memory {
+  readonly kind = 'file'
+  readonly #disk: Disk
+
+  constructor(disk: Disk) {
+    this.#disk = disk
+  }
+
+  open(path: string, byteLength: number): Window {
+    const file = this.#disk.open(path, 'read')
+    if (file === undefined) throw failedCall('open', errno.ENOENT, path)
+    const window = new SalvageWindow(file)
+    return {
+      byteLength,
+      address: 0,
+      bytes: new Uint8Array(0),
+      read: (at, length) => window.read(at, length),
+      readInto: (target, targetAt, at, length) => window.readInto(target, targetAt, at, length),
+      close: () => file.close(),
+      place: refuse,
+      commit: refuse,
+      write: refuse,
+    }
+  }
+}
+
+function refuse(): never {
+  throw new TypeError('a log that is only looked at is not changed')
+}
