@@ -41,6 +41,10 @@ export const maxNameBytes = 200
 
 /** 16 bytes of shared memory each, committed by the kernel on first use only. */
 export const maxTopics = 2 ** 20
+/** Consumer groups of one log: a row of about 550 bytes of shared memory each, a cell of 2 KiB in the file. A power of two. */
+export const maxGroups = 4096
+/** Acknowledged ranges above the committed offset that are kept with it: what one sector holds beside its header. */
+export const maxGroupRanges = 29
 /** Rows of the mapping table. The kernel allows 65,530 mappings a process; the library stays far below. */
 export const maxSlots = 1024
 /** Mappings one reader thread keeps before it gives back its least recently used one. */
@@ -76,6 +80,7 @@ const relations: [string, boolean][] = [
   ['a segment is a whole number of granules', minSegmentBytes % segmentGranuleBytes === 0],
   ['a batch fits the smallest segment many times', maxBatchBytes * 8 <= minSegmentBytes],
   ['a batch fits a chunk', maxBatchBytes < chunkBytes],
+  ['the order of commits wraps with their 32-bit numbers', Number.isInteger(Math.log2(maxGroups))],
   ['ring positions are compared as signed 32-bit differences', maxRingBytes < 2 ** 30],
 ]
 for (const [what, holds] of relations) if (!holds) throw new Error(`Bookend cannot run here: ${what} does not hold`)

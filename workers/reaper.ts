@@ -1,9 +1,11 @@
 /** Entry of the reaper thread: opens the log, then looks after its segments. */
 import { parentPort, workerData } from 'node:worker_threads'
+import { assert } from '../src/errors.js'
 import { maxSleepMs } from '../src/limits.js'
 import { FileMemory } from '../src/memory/file-window.js'
 import { chooseMemory } from '../src/memory/load.js'
 import { loadSystemCalls } from '../src/memory/system-calls.js'
+import { GroupMailboxes } from '../src/ring/group-mailboxes.js'
 import { openSharedState } from '../src/ring/shared-state.js'
 import { SlotTable } from '../src/ring/slot-table.js'
 import { TopicCells } from '../src/ring/topic-cells.js'
@@ -11,6 +13,7 @@ import { nodeDisk } from '../src/storage/disk.js'
 import { Flusher } from '../src/storage/flusher.js'
 import { openLog } from '../src/storage/open-log.js'
 import { serve } from '../src/threads/control-plane.js'
+import { GroupKeeper } from '../src/threads/group-keeper.js'
 import type { OpenedLog, OpenRequest, ReaperControl, ReaperData, SegmentPages } from '../src/threads/protocol.js'
 import { Reaper } from '../src/threads/reaper.js'
 
@@ -20,6 +23,7 @@ const topics = new TopicCells(shared.topics)
 const slots = new SlotTable(shared.slots)
 const calls = loadSystemCalls()
 let reaper: Reaper | undefined
+let groups: GroupKeeper | undefined
 let isClosing = false
 
 const control: ReaperControl = {
@@ -48,6 +52,17 @@ const control: ReaperControl = {
       files.create(recovered.tail.segment, epoch, Date.now(), calls)
       state.prepared.store(recovered.tail.segment)
     }
+    const nowMs = () => performance.now()
+    const { flushIntervalMs } = request
+    groups = new GroupKeeper({
+      state,
+      mailboxes: new GroupMailboxes(shared.groups),
+      disk: nodeDisk,
+      directory: shared.directory,
+      flushIntervalMs,
+      nowMs,
+    })
+    const { groups: openedGroups, damages: groupDamages } = groups.open(recovered.topics, readOnly)
     reaper = new Reaper({
       state,
       slots,
@@ -57,19 +72,30 @@ const control: ReaperControl = {
       calls,
       flusher: new Flusher(nodeDisk, files, slots, calls),
       control: log.control,
+      groups,
       epoch,
       bootId,
       readOnly,
       mapTtlMs: request.mapTtlMs,
-      flushIntervalMs: request.flushIntervalMs,
-      nowMs: () => performance.now(),
+      flushIntervalMs,
+      nowMs,
       firstReadable: (topic) => topics.first(topic).load(),
       emit: (event) => events.postMessage(event),
     })
     void run(reaper)
     const { tail, tornBytes, damages } = recovered
     const io = chooseMemory(shared.io, shared.directory, calls)
-    return { segmentBytes: files.segmentBytes, epoch, io, topics: recovered.topics, tail, tornBytes, damages }
+    return {
+      segmentBytes: files.segmentBytes,
+      epoch,
+      io,
+      topics: recovered.topics,
+      tail,
+      tornBytes,
+      damages,
+      groups: openedGroups,
+      groupDamages,
+    }
   },
   trimmed() {
     reaper?.noteTrim()
@@ -89,6 +115,13 @@ const control: ReaperControl = {
       bySegment.set(row.segment, entry)
     }
     return [...bySegment.values()].sort((a, b) => a.segment - b.segment)
+  },
+  createGroup(topic: string, name: string, committed: number): Promise<number> {
+    assert(groups !== undefined, 'the log has been opened')
+    return groups.create(topic, name, committed)
+  },
+  async removeGroup(id: number): Promise<void> {
+    await groups?.remove(id)
   },
   async close(isClean: boolean) {
     isClosing = true

@@ -7,20 +7,28 @@ import { loadMemory } from '../src/memory/load.js'
 import { loadSystemCalls } from '../src/memory/system-calls.js'
 import { RingConsumer, RingMemory } from '../src/ring/append-ring.js'
 import { BatchTimes } from '../src/ring/batch-times.js'
+import { GroupMailboxes } from '../src/ring/group-mailboxes.js'
 import { openSharedState } from '../src/ring/shared-state.js'
 import { SlotTable } from '../src/ring/slot-table.js'
 import { SpinThenSleep } from '../src/ring/spin-then-sleep.js'
 import { TopicCells } from '../src/ring/topic-cells.js'
 import { nodeDisk } from '../src/storage/disk.js'
+import { GroupFile } from '../src/storage/group-file.js'
 import { LogTail } from '../src/storage/log-tail.js'
 import { SegmentFiles } from '../src/storage/segment-files.js'
 import { SegmentWindows } from '../src/storage/segment-windows.js'
+import { CommitWriter } from '../src/threads/commit-writer.js'
 import { serve } from '../src/threads/control-plane.js'
 import type { OpenedLog, WriterControl, WriterData } from '../src/threads/protocol.js'
 import { Writer } from '../src/threads/writer.js'
 
 const { shared, bulk } = workerData as WriterData
 const state = openSharedState(shared.state)
+const commits = new CommitWriter({
+  state,
+  mailboxes: new GroupMailboxes(shared.groups),
+  openFile: () => GroupFile.open(nodeDisk, shared.directory, 'write'),
+})
 const ring = new RingConsumer(new RingMemory(shared.ring), state.ringTail, state.ringHead)
 let isClosing = false
 let writer: Writer | undefined
@@ -34,7 +42,7 @@ const control: WriterControl = {
     const tail = new LogTail(files, windows, opened.tail, opened.topics, opened.epoch, Date.now)
     const topics = new TopicCells(shared.topics)
     const times = new BatchTimes(shared.times)
-    writer = new Writer({ state, ring, topics, times, tail, files, takeBulk: bulkTaker() })
+    writer = new Writer({ state, ring, topics, times, tail, files, commits, takeBulk: bulkTaker() })
     // Should the thread end early, mmap-io's finalizers unmap its ranges: the reaper must not touch them any more.
     process.once('exit', () => windows.forgetAll())
     void run(writer, windows)
@@ -55,7 +63,10 @@ serve(control, parentPort)
  * word is raised the loop takes turns of the event loop instead of sleeping.
  */
 async function run(writer: Writer, windows: SegmentWindows): Promise<void> {
-  const idle = new SpinThenSleep(state.writer, () => ring.loadTail() !== ring.head && !writer.isStalled)
+  const idle = new SpinThenSleep(
+    state.writer,
+    () => commits.hasWork || (ring.loadTail() !== ring.head && !writer.isStalled),
+  )
   // The answer to `start` leaves first.
   await new Promise(setImmediate)
   for (;;) {
@@ -66,6 +77,7 @@ async function run(writer: Writer, windows: SegmentWindows): Promise<void> {
     else idle.wait(writer.isStalled ? allocateRetryMs : maxSleepMs)
   }
   windows.closeAll()
+  commits.close()
   bulk.close()
   parentPort?.close()
 }

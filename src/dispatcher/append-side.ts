@@ -31,6 +31,7 @@ import {
   writeDataFrame,
   writeDeclareFrame,
 } from './frame-encoder.js'
+import type { GroupCommits } from './group-commits.js'
 import type { KeepAlive } from './keep-alive.js'
 import type { TopicDirectory, TopicHandle } from './topic-directory.js'
 
@@ -86,6 +87,8 @@ export interface AppendSideParts {
   ring: RingProducer
   cells: TopicCells
   topics: TopicDirectory
+  /** Shares the loop that waits for the workers. */
+  commits: GroupCommits
   bulk: MessagePort
   directory: string
   segmentBytes: number
@@ -115,6 +118,7 @@ export class AppendSide {
     this.#largestInRing = parts.ring.memory.capacity / ringShareForOneAppend
     this.#maxBulkBytes = Math.max(parts.ring.memory.capacity, 32 << 20)
     parts.ring.settledHead = () => this.#settlePublished()
+    parts.commits.watch = () => this.#watch()
   }
 
   get failure(): BookendError | undefined {
@@ -231,8 +235,15 @@ export class AppendSide {
 
   /** The same, blocking this thread. @throws as an awaited append; `BOOKEND_WORKER` if nothing moves for a long time */
   flushSync(level: Durability): void {
-    const { ring, state } = this.#parts
+    const { ring, state, commits } = this.#parts
     try {
+      // Before what may throw for lack of space: groups need none.
+      this.#blockUntil(() => {
+        this.checkWorkers()
+        commits.settle()
+        commits.handOver()
+        return !commits.isUnwritten
+      })
       this.publish()
       this.#blockUntil(() => {
         this.#checkUsable()
@@ -244,11 +255,12 @@ export class AppendSide {
       if (level === 'process') return
       const position = state.published.load()
       state.flushRequest.add(1)
+      commits.requestFlush()
       state.reaper.ring()
       this.#blockUntil(() => {
         this.checkWorkers()
         if (this.#failure !== undefined) throw this.#failure
-        return state.durable.load() >= position
+        return state.durable.load() >= position && commits.isFlushed
       })
       this.#settle()
     } finally {
@@ -269,7 +281,7 @@ export class AppendSide {
       if (isDone()) return
       if (state.writerState.load() === writerState.died)
         throw new BookendError('BOOKEND_WORKER', 'the writer thread has died')
-      const now = state.ringHead.load() + state.durable.load()
+      const now = state.ringHead.load() + state.durable.load() + state.commitDone.load()
       if (now !== progress) {
         progress = now
         progressMs = performance.now()
@@ -310,6 +322,7 @@ export class AppendSide {
     for (const { reject } of this.#disk) reject(error)
     for (const { reject } of this.#room) reject(error)
     for (const { reject } of this.#messages) reject(error)
+    this.#parts.commits.fail(error)
     this.#messages.clear()
     this.#disk = []
     this.#room = []
@@ -420,12 +433,13 @@ export class AppendSide {
 
   /** A topic's declaration stands in the ring in front of its first message. */
   #declare(topic: TopicHandle): boolean {
-    const { ring, topics } = this.#parts
+    const { ring, topics, commits } = this.#parts
     const id = topics.nextId()
     const at = ring.claim(frameBytes(declarePayloadLength(topic.name)))
     if (at < 0) return false
     writeDeclareFrame(ring.memory.bytes, ring.memory.words, at, id, topic.name, 0, 0)
     topics.assign(topic)
+    commits.noteTopic(topic)
     return true
   }
 
@@ -455,6 +469,7 @@ export class AppendSide {
   #settle(): void {
     this.#settlePublished()
     this.#settleRefused()
+    this.#parts.commits.settle()
     this.checkWorkers()
     while (this.#overflow.length > 0 && this.#overflow.peek()?.write()) {
       this.#overflow.shift()
@@ -558,7 +573,8 @@ export class AppendSide {
   }
 
   #isAwaited(): boolean {
-    return this.#pending.length + this.#overflow.length + this.#disk.length + this.#room.length > 0
+    const count = this.#pending.length + this.#overflow.length + this.#disk.length + this.#room.length
+    return count > 0 || this.#parts.commits.isAwaited
   }
 
   /** The ring head at which there is something to do: at the next batch, unless room is all that is waited for. */

@@ -17,12 +17,12 @@ export function isFull(errno: number): boolean {
 }
 
 /** No segment can be had, for lack of space or for another reason that may pass (no descriptor, no memory). */
-export function noSpaceError(errno: number, directory: string): BookendError {
+export function noSpaceError(errno: number, directory: string, what = 'another segment'): BookendError {
   if (!isFull(errno)) {
     const message = `cannot make another segment in ${directory} (${errnoName(errno)}): appends work again by themselves when that is mended`
     return new BookendError('BOOKEND_IO', message, { cause: cause(errno) })
   }
-  const message = `no space for another segment in ${directory} (${errnoName(errno)}): free some, appends then work again by themselves`
+  const message = `no space for ${what} in ${directory} (${errnoName(errno)}): free some, writing then works again by itself`
   return new BookendError('BOOKEND_NO_SPACE', message, { cause: cause(errno) })
 }
 

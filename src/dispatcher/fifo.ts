@@ -36,6 +36,11 @@ export class Fifo<T> {
     return item
   }
 
+  /** What is in it, oldest first. */
+  *[Symbol.iterator](): IterableIterator<T> {
+    for (let at = this.#head; at < this.#items.length; at++) yield this.#items[at] as T
+  }
+
   /** Takes everything out. */
   drain(): T[] {
     const items = this.#items.slice(this.#head) as T[]

@@ -18,6 +18,10 @@
  * | deleteTo | reaper | wants segments below this index gone: the writer redeclares their topics first |
  * | flushed | reaper | the last flush request that is done; plus counters |
  * | flushRequest | dispatcher | a number raised by every demand for a flush |
+ * | commitRequest | dispatcher | commits of groups handed over (modulo 2^32): see group-mailboxes.ts |
+ * | commitDone | writer | commits up to here are written, or refused |
+ * | commitWanted | dispatcher | commits up to here are to be flushed |
+ * | commitFlushed | reaper | commits up to here are on the device |
  * | wakeHead | dispatcher | the writer rings the dispatcher's bell once the ring head has reached this |
  * | control | dispatcher | a control call waits at the writer's port |
  *
@@ -44,6 +48,10 @@ const names = [
   'deleteTo',
   'flushed',
   'flushRequest',
+  'commitRequest',
+  'commitDone',
+  'commitWanted',
+  'commitFlushed',
   'wakeHead',
   'control',
   'closing',

@@ -1,5 +1,6 @@
 /** The control plane: what the application's thread may ask of writer and reaper. Plain data both ways. */
 import type { MessagePort } from 'node:worker_threads'
+import type { GroupState } from '../format/group-layout.js'
 import type { MemoryKind } from '../memory/memory.js'
 import type { TailState, TopicState } from '../storage/topic-state.js'
 import type { SharedMemory } from './shared-memory.js'
@@ -20,6 +21,13 @@ export interface OpenRequest {
   lockDescriptor: number
 }
 
+export interface OpenedGroup {
+  id: number
+  topic: string
+  name: string
+  state: GroupState
+}
+
 export interface OpenedLog {
   segmentBytes: number
   epoch: number
@@ -28,6 +36,9 @@ export interface OpenedLog {
   tail: TailState
   tornBytes: number
   damages: { from: number; to: number }[]
+  groups: OpenedGroup[]
+  /** What was found damaged in the groups file, in words. */
+  groupDamages: string[]
 }
 
 export interface SegmentPages {
@@ -44,6 +55,10 @@ export interface ReaperControl {
   /** A reader thread has ended: what it had mapped and pinned is taken over. */
   ownerDied(threadId: number): void
   residency(): SegmentPages[]
+  /** Makes a group, durably; answers with its id. The caller knows of none of that name. */
+  createGroup(topic: string, name: string, committed: number): Promise<number>
+  /** Forgets a group, durably. Nothing of it may be under way. */
+  removeGroup(id: number): Promise<void>
   /** Flushes, marks the log clean (if asked) and stops. */
   close(isClean: boolean): Promise<void>
 }

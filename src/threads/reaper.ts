@@ -25,6 +25,7 @@ import { LiveIndex } from '../storage/live-index.js'
 import { readSealedSegment } from '../storage/sealed-index.js'
 import type { SegmentFiles } from '../storage/segment-files.js'
 import { writeSegmentIndex } from '../storage/segment-sealer.js'
+import type { GroupKeeper } from './group-keeper.js'
 
 /** Bytes of a sealed segment that are indexed in one turn of the event loop. */
 const indexStepBytes = 4 << 20
@@ -45,6 +46,7 @@ export interface ReaperParts {
   calls: SystemCalls
   flusher: Flusher
   control: ControlFile
+  groups: GroupKeeper
   epoch: number
   bootId: string
   /** Only mappings are tended then; nothing on disk is touched. */
@@ -80,6 +82,7 @@ export class Reaper {
 
   constructor(parts: ReaperParts) {
     this.#parts = parts
+    parts.groups.onFailure = (error) => this.#giveUp('flushing the groups', error)
   }
 
   /** Does everything that is due. Returns the number of ms after which there may be more without a bell. */
@@ -96,6 +99,7 @@ export class Reaper {
       isBehind = this.#prefault()
       this.#retireIdle()
       this.#flushIfDue()
+      if (this.#parts.state.reaperErrno.load() === 0) this.#parts.groups.tend()
       this.#indexIfDue()
       this.#deleteIfDue()
     } catch (error) {
@@ -107,7 +111,7 @@ export class Reaper {
 
   /** Stops the clockwork after flushing everything; the control record then says "clean". */
   async stop(isClean: boolean): Promise<void> {
-    const { state, control, flusher, readOnly } = this.#parts
+    const { state, control, flusher, groups, readOnly } = this.#parts
     if (readOnly) {
       this.#isStopped = true
       control.close()
@@ -116,6 +120,7 @@ export class Reaper {
     await this.#flushing
     if (isClean) await this.#flush(state.published.load())
     this.#isStopped = true
+    await groups.stop(isClean && state.reaperErrno.load() === 0)
     await this.#indexing
     // A clean log opens without walking anything but its tail.
     for (let last = -1; isClean && last < state.indexed.load() && this.#startIndexing(); await this.#indexing) {
@@ -136,8 +141,8 @@ export class Reaper {
 
   /** Idle mappings go within two TTLs with nothing but time passing: the clock ticks four times in one. */
   #clockMs(): number {
-    const { mapTtlMs, flushIntervalMs, state } = this.#parts
-    const isDirty = state.published.load() > state.durable.load()
+    const { mapTtlMs, flushIntervalMs, state, groups } = this.#parts
+    const isDirty = state.published.load() > state.durable.load() || groups.isDirty
     const dues = [mapTtlMs / 4]
     if (isDirty) dues.push(flushIntervalMs / 2)
     if (this.#unindexed() !== undefined) dues.push(indexQuietMs)

@@ -10,6 +10,7 @@ export interface SharedMemory {
   slots: SharedArrayBuffer
   topics: SharedArrayBuffer
   times: SharedArrayBuffer
+  groups: SharedArrayBuffer
   directory: string
   io: OpenIo
 }

@@ -25,6 +25,7 @@ import { type SharedState, writerState } from '../ring/shared-state.js'
 import type { TopicCells } from '../ring/topic-cells.js'
 import type { FrameRun, LogTail } from '../storage/log-tail.js'
 import type { SegmentFiles } from '../storage/segment-files.js'
+import type { CommitWriter } from './commit-writer.js'
 
 /** The reaper is told of progress in steps of this, so that it can take page faults ahead of the writer. */
 const progressStepBytes = 1 << 20
@@ -36,6 +37,8 @@ export interface WriterParts {
   times: BatchTimes
   tail: LogTail
   files: SegmentFiles
+  /** Groups have their turn after every batch. */
+  commits: CommitWriter
   /** The frames of a bulk append that the ring announces under this number; they were sent before the announcement. */
   takeBulk(id: number): Uint8Array
 }
@@ -62,7 +65,8 @@ export class Writer {
 
   /** Appends what the ring holds. Returns the bytes taken from it; 0: nothing to do, or stalled. */
   doWork(): number {
-    const { ring, state, tail } = this.#parts
+    const { ring, state, tail, commits } = this.#parts
+    commits.doWork()
     if (state.writerState.load() >= writerState.failed) return 0
     const start = ring.head
     this.#isStalled = false
@@ -71,6 +75,7 @@ export class Writer {
       this.#redeclare()
       while (!this.#isStalled && this.#step(ring.loadTail())) {
         // Every step publishes what it appended.
+        commits.doWork()
       }
     } catch (error) {
       this.#stop(error)
@@ -193,6 +198,7 @@ export class Writer {
     state.publishedBatches.store(tail.batchCount)
     state.publishedTime.store(tail.time)
     state.storedBytes.store(tail.storedBytes)
+    const wasFlushed = state.durable.load() >= state.published.load()
     state.published.store(tail.position)
     for (const id of tail.takeTouched()) {
       topics.first(id).store(tail.first(id))
@@ -201,7 +207,8 @@ export class Writer {
     if (head !== ring.head) ring.releaseTo(head)
     // A dispatcher that only waits for room is not woken for every batch.
     if (((ring.head - state.wakeHead.load()) | 0) >= 0) state.dispatcher.ringIfAsleep()
-    if (tail.storedBytes - this.#reportedBytes >= progressStepBytes) {
+    // From the first byte that is not flushed, the reaper's clock has to run at the flush interval.
+    if (wasFlushed || tail.storedBytes - this.#reportedBytes >= progressStepBytes) {
       this.#reportedBytes = tail.storedBytes
       state.reaper.ringIfAsleep()
     }

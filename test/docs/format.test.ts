@@ -9,6 +9,16 @@ import {
   encodeControlRecord,
 } from '../../src/format/control-layout.js'
 import { frameFlag, frameKind, tailWord } from '../../src/format/frame-layout.js'
+import {
+  encodeGroupHeader,
+  encodeGroupIdentity,
+  encodeGroupRecord,
+  groupCellAt,
+  groupCellBytes,
+  groupFileVersion,
+  groupRecordAt,
+  groupSectorBytes,
+} from '../../src/format/group-layout.js'
 import { joinWords } from '../../src/format/numbers.js'
 import {
   directoryRowBytes,
@@ -21,6 +31,7 @@ import {
   formatVersion,
   segmentHeaderBytes,
 } from '../../src/format/segment-layout.js'
+import { maxGroupRanges, maxGroups } from '../../src/limits.js'
 import { readText } from './repository.js'
 
 const document = readText('docs/format.md')
@@ -64,6 +75,34 @@ describe('docs/format.md says where every field stands:', () => {
     const numbers = { sequence: 1, epoch: 2, published: large, durable: large + 1, trim: large + 2, time: large + 3 }
     const bytes = encodeControlRecord({ ...numbers, isClean: true, bootId: '0a'.repeat(16) })
     expectFields(bytes, { ...numbers, flags: 1, crc: crc32(bytes.subarray(4)), 'boot id': 0x0a0a0a0a })
+  })
+
+  it('groups file', () => {
+    const bytes = encodeGroupHeader()
+    const magic = 0x31474b42
+    expectFields(bytes, { magic, crc: crc32(bytes.subarray(8, 64)), version: groupFileVersion })
+    expect([groupCellAt(0), groupCellAt(1) - groupCellAt(0)]).toEqual([groupCellBytes, groupCellBytes])
+    const [recordA, recordB] = [2, 1].map((sequence) => groupRecordAt(5, sequence) - groupCellAt(5))
+    expect(document).toContain(`| ${recordA} | ${groupSectorBytes} | record A |`)
+    expect(document).toContain(`| ${recordB} | ${groupSectorBytes} | record B |`)
+    expect(document).toContain(`cells of ${groupCellBytes.toLocaleString('en')} bytes`)
+    expect(document).toContain(`at most ${maxGroups.toLocaleString('en')}`)
+    expect(document).toContain(`number of ranges, at most ${maxGroupRanges}`)
+  })
+
+  it('group identity', () => {
+    const bytes = encodeGroupIdentity(7, { topic: 'topic', name: 'group-x' })
+    expectFields(bytes, { crc: crc32(bytes.subarray(4)), cell: 7, topicBytes: 5, groupBytes: 7 })
+    expect(Buffer.from(bytes.subarray(16, 28)).toString()).toBe('topicgroup-x')
+  })
+
+  it('group record', () => {
+    const ranges = [{ first: large + 1, end: large + 2 }]
+    const bytes = encodeGroupRecord(7, { sequence: 9, state: { committed: large, ranges } })
+    expectFields(bytes, { crc: crc32(bytes.subarray(4)), sequence: 9, committed: large, ranges: 1, cell: 7 })
+    const view = new DataView(bytes.buffer)
+    expect(joinWords(view.getUint32(24, true), view.getUint32(28, true))).toBe(large + 1)
+    expect(joinWords(view.getUint32(32, true), view.getUint32(36, true))).toBe(large + 2)
   })
 
   it('segment header', () => {

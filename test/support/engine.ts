@@ -4,17 +4,22 @@ import { frameBytes, frameFlag, frameWord, kindOf, offsetOf } from '../../src/fo
 import { indexQuietMs } from '../../src/limits.js'
 import { RingConsumer, RingMemory, RingProducer } from '../../src/ring/append-ring.js'
 import { BatchTimes } from '../../src/ring/batch-times.js'
+import { GroupMailboxes } from '../../src/ring/group-mailboxes.js'
 import { allocateSharedState, openSharedState, type SharedState } from '../../src/ring/shared-state.js'
 import { SlotTable } from '../../src/ring/slot-table.js'
 import { TopicCells } from '../../src/ring/topic-cells.js'
 import { Catalog } from '../../src/storage/catalog.js'
 import { ControlFile } from '../../src/storage/control-file.js'
 import { Flusher } from '../../src/storage/flusher.js'
+import { GroupFile } from '../../src/storage/group-file.js'
 import { LogTail } from '../../src/storage/log-tail.js'
 import { type Recovered, recover } from '../../src/storage/recovery.js'
 import { SegmentFiles } from '../../src/storage/segment-files.js'
 import { SegmentWindows } from '../../src/storage/segment-windows.js'
 import { TopicReader } from '../../src/storage/topic-reader.js'
+import { CommitWriter } from '../../src/threads/commit-writer.js'
+import { GroupKeeper } from '../../src/threads/group-keeper.js'
+import type { OpenedGroup } from '../../src/threads/protocol.js'
 import { Reaper, type ReaperEvent } from '../../src/threads/reaper.js'
 import { Writer } from '../../src/threads/writer.js'
 import { groupOf, putFrame, runOf, sizeOf, type TestFrame } from './frames.js'
@@ -48,6 +53,10 @@ export class Engine {
   readonly tailWindows: SegmentWindows
   readonly readWindows: SegmentWindows
   readonly control: ControlFile
+  readonly mailboxes: GroupMailboxes
+  readonly groups: GroupKeeper
+  readonly openedGroups: OpenedGroup[]
+  readonly groupDamages: string[]
   readonly events: ReaperEvent[] = []
   readonly #bulks = new Map<number, Uint8Array>()
   readonly times = new BatchTimes(BatchTimes.allocate())
@@ -98,6 +107,14 @@ export class Engine {
     this.tailWindows = new SegmentWindows(world.memory, plainMemory, files, this.slots, 'write', 256)
     this.readWindows = new SegmentWindows(world.memory, plainMemory, files, this.slots, 'read', 4)
     this.tail = new LogTail(files, this.tailWindows, tail, topics, epoch, Date.now)
+    const flushIntervalMs = options.flushIntervalMs ?? 3_600_000
+    const nowMs = () => performance.now() + this.#skippedMs
+    this.mailboxes = new GroupMailboxes(GroupMailboxes.allocate())
+    const { mailboxes } = this
+    this.groups = new GroupKeeper({ state, mailboxes, disk, directory, flushIntervalMs, nowMs })
+    const opened = this.groups.open(topics, false)
+    this.openedGroups = opened.groups
+    this.groupDamages = opened.damages
     this.writer = new Writer({
       state,
       ring: this.consumer,
@@ -105,6 +122,7 @@ export class Engine {
       times: this.times,
       tail: this.tail,
       files,
+      commits: new CommitWriter({ state, mailboxes, openFile: () => GroupFile.open(disk, directory, 'write') }),
       takeBulk: (id) => {
         const frames = this.#bulks.get(id)
         if (frames === undefined) throw new Error(`bulk ${id} was taken before or never sent`)
@@ -122,12 +140,13 @@ export class Engine {
       calls,
       flusher: new Flusher(disk, files, this.slots, calls),
       control: this.control,
+      groups: this.groups,
       epoch,
       bootId,
       readOnly: false,
       mapTtlMs: options.mapTtlMs ?? 3_600_000,
-      flushIntervalMs: options.flushIntervalMs ?? 3_600_000,
-      nowMs: () => performance.now() + this.#skippedMs,
+      flushIntervalMs,
+      nowMs,
       firstReadable: (topic) => this.cells.first(topic).load(),
       emit: (event) => this.events.push(event),
     })

@@ -120,6 +120,21 @@ describe('writer', () => {
     expectLog(engine, model)
   })
 
+  it('wakes the reaper with the first bytes that are not flushed, so that they are after an interval', async () => {
+    const { engine, model } = start()
+    await engine.flush()
+    expect(engine.state.durable.load()).toBe(engine.state.published.load())
+    const bell = engine.state.reaper.token()
+    engine.state.reaper.arm()
+    engine.append(0, next(model, 10))
+    engine.writer.doWork()
+    expect(engine.state.reaper.token() - bell).toBe(1)
+    // It knows now: once is enough.
+    engine.append(0, next(model, 10))
+    engine.writer.doWork()
+    expect(engine.state.reaper.token() - bell).toBe(1)
+  })
+
   it('skips what was cancelled', () => {
     const { engine, model } = start()
     const at = engine.offer([{ topic: 0, value: payloadOf(9, 9, 30) }])

@@ -1,0 +1,376 @@
+/**
+ * The committed offsets of consumer groups, as the application's thread sees them: known at once, written by the writer,
+ * created and flushed by the reaper. Protocol: ring/group-mailboxes.ts.
+ *
+ * A commit that comes while one of the same group is under way waits here, and a later one takes its place: however
+ * often a group commits, the writer writes the newest state, and everybody who asked for an older one is served by it.
+ */
+import { BookendError } from '../errors.js'
+import { assertGroupState, type GroupState } from '../format/group-layout.js'
+import type { GroupMailboxes } from '../ring/group-mailboxes.js'
+import type { SharedState } from '../ring/shared-state.js'
+import type { Remote } from '../threads/control-plane.js'
+import type { OpenedGroup, ReaperControl } from '../threads/protocol.js'
+import type { Durability } from './append-side.js'
+import { deviceError, isFull, noSpaceError, readOnlyError } from './failure.js'
+import { Fifo } from './fifo.js'
+import type { KeepAlive } from './keep-alive.js'
+import type { TopicDirectory, TopicHandle } from './topic-directory.js'
+
+export type { GroupState } from '../format/group-layout.js'
+
+/** A group that is in the file. */
+export interface StoredGroup {
+  readonly id: number
+  readonly topic: string
+  readonly name: string
+  /** As it was last written, or asked to be. */
+  readonly state: GroupState
+}
+
+interface Waiter {
+  level: Durability
+  resolve(): void
+  reject(error: unknown): void
+}
+
+class Entry implements StoredGroup {
+  readonly id: number
+  readonly handle: TopicHandle
+  readonly name: string
+  state: GroupState
+  /** The number of its commit that is with the writer. */
+  underWay: number | undefined
+  /** Served by the commit that is under way. */
+  served: Waiter[] = []
+  /** Its state is newer than what is under way, and they wait for it. */
+  waiters: Waiter[] = []
+  isDirty = false
+  isRemoved = false
+
+  constructor(id: number, handle: TopicHandle, name: string, state: GroupState) {
+    this.id = id
+    this.handle = handle
+    this.name = name
+    this.state = state
+  }
+
+  get topic(): string {
+    return this.handle.name
+  }
+}
+
+export interface GroupCommitsParts {
+  state: SharedState
+  mailboxes: GroupMailboxes
+  topics: TopicDirectory
+  /** What was in the file when the log was opened. */
+  groups: readonly OpenedGroup[]
+  control: Pick<Remote<ReaperControl>, 'createGroup' | 'removeGroup'>
+  directory: string
+  durability: Durability
+  readOnly: boolean
+  /** The process stays alive while a group is created or removed. */
+  keepAlive: KeepAlive
+}
+
+/** Names hold no slash. */
+function keyOf(topic: string, name: string): string {
+  return `${topic}/${name}`
+}
+
+export class GroupCommits {
+  readonly #parts: GroupCommitsParts
+  readonly #entries = new Map<string, Entry>()
+  /** Groups that are being created or removed. */
+  readonly #changing = new Map<string, Promise<unknown>>()
+  #dirty: Entry[] = []
+  /** In the order of their numbers. */
+  readonly #underWay = new Fifo<Entry>()
+  /** Written, and waiting to be flushed. */
+  #disk: (Waiter & { number: number })[] = []
+  /** Number of the last commit handed over. */
+  #number: number
+  #writtenCount = 0
+  #isScheduled = false
+  #failure: BookendError | undefined
+  /** Set by the append side: makes its loop call {@link settle} until nothing {@link isAwaited}. */
+  watch: () => void = () => {}
+
+  constructor(parts: GroupCommitsParts) {
+    this.#parts = parts
+    this.#number = parts.state.commitRequest.load()
+    for (const { id, topic, name, state } of parts.groups) {
+      this.#entries.set(keyOf(topic, name), new Entry(id, parts.topics.handle(topic), name, state))
+    }
+  }
+
+  known(topic: string, name: string): StoredGroup | undefined {
+    return this.#entries.get(keyOf(topic, name))
+  }
+
+  /** The groups of a topic, or of all. */
+  list(topic?: string): StoredGroup[] {
+    return [...this.#entries.values()].filter((entry) => topic === undefined || entry.topic === topic)
+  }
+
+  get count(): number {
+    return this.#entries.size
+  }
+
+  /** States written since the log was opened. */
+  get writtenCount(): number {
+    return this.#writtenCount
+  }
+
+  /**
+   * The group, created durably if it is not there yet; concurrent calls share one creation.
+   * @param start the committed offset that a new group begins with
+   * @throws `BOOKEND_NO_SPACE`, `BOOKEND_IO`, `BOOKEND_READ_ONLY`
+   */
+  async open(topic: string, name: string, start: () => number): Promise<StoredGroup> {
+    const key = keyOf(topic, name)
+    for (;;) {
+      const entry = this.#entries.get(key)
+      if (entry !== undefined) return entry
+      this.#checkWritable()
+      const changing = this.#changing.get(key)
+      if (changing === undefined) return this.#change(key, () => this.#create(topic, name, start()))
+      // Whoever began it hears of its failure; the others try for themselves.
+      await changing.catch(() => {})
+    }
+  }
+
+  /** Forgets the group, durably. What was asked to be committed before is of no use any more, but is waited for. */
+  async remove(group: StoredGroup): Promise<void> {
+    const entry = group as Entry
+    const key = keyOf(entry.topic, entry.name)
+    this.#checkWritable()
+    if (entry.isRemoved) return void (await this.#changing.get(key))
+    entry.isRemoved = true
+    this.#entries.delete(key)
+    await this.#change(key, async () => {
+      try {
+        // That it could not be written does not matter any more.
+        await this.#written(entry).catch(() => this.#checkWritable())
+        await this.#call(() => this.#parts.control.removeGroup(entry.id))
+        this.#parts.mailboxes.forget(entry.id)
+      } catch (error) {
+        entry.isRemoved = false
+        this.#entries.set(key, entry)
+        throw error
+      }
+    })
+  }
+
+  /**
+   * Resolves when this state, or a newer one, is written, and flushed too where the log's durability is `disk`. Any number
+   * of calls in a turn cost one write. Of more than {@link maxGroupRanges} ranges the first are kept. A removed group
+   * commits nothing.
+   */
+  commit(group: StoredGroup, state: GroupState): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#checkWritable()
+      assertGroupState(state)
+      const entry = group as Entry
+      entry.state = state
+      if (entry.isRemoved) return resolve()
+      entry.waiters.push({ level: this.#parts.durability, resolve, reject })
+      if (!entry.isDirty) {
+        entry.isDirty = true
+        this.#dirty.push(entry)
+      }
+      if (!this.#isScheduled) {
+        this.#isScheduled = true
+        queueMicrotask(this.#handOverLater)
+      }
+      this.watch()
+    })
+  }
+
+  /** Everything asked to be committed so far has reached the level. */
+  async flush(level: Durability): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure
+    const pending = new Set(this.#dirty)
+    for (const entry of this.#underWay) pending.add(entry)
+    await Promise.all([...pending].map((entry) => this.#written(entry)))
+    const number = this.#number
+    if (level === 'process' || this.isFlushed) return
+    await new Promise<void>((resolve, reject) => this.#awaitDisk({ level, resolve, reject, number }))
+  }
+
+  /** Hands every state that is newer than what is under way to the writer. */
+  handOver(): void {
+    this.#isScheduled = false
+    if (this.#dirty.length === 0 || this.#failure !== undefined) return
+    const { state, mailboxes } = this.#parts
+    const left: Entry[] = []
+    const before = this.#number
+    for (const entry of this.#dirty) {
+      if (entry.underWay !== undefined) {
+        left.push(entry)
+        continue
+      }
+      // The box is ours: the writer has finished with the commit before this one.
+      mailboxes.fill(this.#number, entry.id, entry.state)
+      this.#number = (this.#number + 1) | 0
+      entry.underWay = this.#number
+      entry.served = entry.waiters
+      entry.waiters = []
+      entry.isDirty = false
+      this.#underWay.push(entry)
+    }
+    this.#dirty = left
+    if (this.#number === before) return
+    // The number after the boxes, the look at whether the writer sleeps last: see shared-state.ts.
+    state.commitRequest.store(this.#number)
+    state.writer.ringIfAsleep()
+  }
+
+  readonly #handOverLater = () => this.handOver()
+
+  /** Looks at what writer and reaper have done, and settles what follows from it. */
+  settle(): void {
+    const { state } = this.#parts
+    const done = state.commitDone.load()
+    for (let entry = this.#underWay.peek(); entry !== undefined; entry = this.#underWay.peek()) {
+      if (entry.underWay === undefined || ((done - entry.underWay) | 0) < 0) break
+      this.#underWay.shift()
+      this.#finish(entry, entry.underWay)
+    }
+    if (this.#disk.length > 0) {
+      const flushed = state.commitFlushed.load()
+      const waiting = this.#disk
+      this.#disk = []
+      for (const waiter of waiting) {
+        if (((flushed - waiter.number) | 0) >= 0) waiter.resolve()
+        else this.#disk.push(waiter)
+      }
+    }
+    if (!this.#isScheduled) this.handOver()
+  }
+
+  /** Something is awaited that {@link settle} will settle. */
+  get isAwaited(): boolean {
+    return this.isUnwritten || this.#disk.length > 0
+  }
+
+  /** Something asked to be committed is not in the file yet. */
+  get isUnwritten(): boolean {
+    return this.#underWay.length + this.#dirty.length > 0
+  }
+
+  /** Everything that was handed over is on the device. */
+  get isFlushed(): boolean {
+    return ((this.#parts.state.commitFlushed.load() - this.#number) | 0) >= 0
+  }
+
+  /** Asks the reaper to flush everything that was handed over. */
+  requestFlush(): void {
+    const { state } = this.#parts
+    state.commitWanted.store(this.#number)
+    state.reaper.ringIfAsleep()
+  }
+
+  /** A topic has got its number: from now on its messages are kept for its groups. Before the first of them is published. */
+  noteTopic(handle: TopicHandle): void {
+    for (const entry of this.#entries.values()) {
+      if (entry.handle === handle) this.#parts.mailboxes.setTopic(entry.id, handle.id)
+    }
+  }
+
+  /** Ends committing: everything pending and everything to come gets `error`. */
+  fail(error: BookendError): void {
+    if (this.#failure !== undefined) return
+    // What is written already is acknowledged before the rest is refused.
+    this.settle()
+    this.#failure = error
+    const entries = new Set(this.#dirty)
+    for (const entry of this.#underWay.drain()) entries.add(entry)
+    this.#dirty = []
+    for (const entry of entries) {
+      for (const { reject } of [...entry.served, ...entry.waiters]) reject(error)
+      entry.served = []
+      entry.waiters = []
+      entry.underWay = undefined
+      entry.isDirty = false
+    }
+    for (const { reject } of this.#disk) reject(error)
+    this.#disk = []
+  }
+
+  #checkWritable(): void {
+    if (this.#failure !== undefined) throw this.#failure
+    if (this.#parts.readOnly) throw readOnlyError(this.#parts.directory)
+  }
+
+  #finish(entry: Entry, number: number): void {
+    const { mailboxes, directory } = this.#parts
+    const { served } = entry
+    entry.underWay = undefined
+    entry.served = []
+    const errno = mailboxes.errno(entry.id)
+    if (errno !== 0) {
+      const error = errorOf(errno, directory)
+      for (const { reject } of served) reject(error)
+      return
+    }
+    this.#writtenCount += 1
+    for (const waiter of served) {
+      if (waiter.level === 'process') waiter.resolve()
+      else this.#awaitDisk({ ...waiter, number })
+    }
+  }
+
+  #awaitDisk(waiter: Waiter & { number: number }): void {
+    this.#disk.push(waiter)
+    this.requestFlush()
+    this.watch()
+  }
+
+  /** Resolves when nothing of the group is under way any more. */
+  #written(entry: Entry): Promise<void> {
+    if (!entry.isDirty && entry.underWay === undefined) return Promise.resolve()
+    return new Promise((resolve, reject) => {
+      const waiters = entry.isDirty ? entry.waiters : entry.served
+      waiters.push({ level: 'process', resolve, reject })
+    })
+  }
+
+  async #create(topic: string, name: string, committed: number): Promise<StoredGroup> {
+    const { topics, mailboxes, control } = this.#parts
+    const state: GroupState = { committed, ranges: [] }
+    assertGroupState(state)
+    const id = await this.#call(() => control.createGroup(topic, name, committed))
+    const entry = new Entry(id, topics.handle(topic), name, state)
+    mailboxes.setTopic(id, entry.handle.id)
+    this.#entries.set(keyOf(topic, name), entry)
+    return entry
+  }
+
+  /** One creation or removal of a group at a time. */
+  async #change<T>(key: string, change: () => Promise<T>): Promise<T> {
+    const changing = change()
+    this.#changing.set(key, changing)
+    try {
+      return await changing
+    } finally {
+      this.#changing.delete(key)
+    }
+  }
+
+  /** A call to the reaper, with its error turned into ours. */
+  async #call<T>(call: () => Promise<T>): Promise<T> {
+    try {
+      return await this.#parts.keepAlive.during(call())
+    } catch (error) {
+      const { code, errno } = error as NodeJS.ErrnoException
+      if (error instanceof BookendError || errno === undefined || code === undefined) throw error
+      throw errorOf(Math.abs(errno), this.#parts.directory)
+    }
+  }
+}
+
+function errorOf(errno: number, directory: string): BookendError {
+  return isFull(errno) ? noSpaceError(errno, directory, 'the groups') : deviceError(errno, directory)
+}

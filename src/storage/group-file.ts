@@ -1,0 +1,166 @@
+/** The groups file on disk. Layout: format/group-layout.ts. Made with the first group, since most logs have none. */
+import path from 'node:path'
+import { BookendError } from '../errors.js'
+import {
+  decodeGroupHeader,
+  decodeGroupIdentity,
+  decodeGroupRecord,
+  encodeGroupHeader,
+  encodeGroupIdentity,
+  encodeGroupRecord,
+  type GroupIdentity,
+  type GroupRecord,
+  groupCellAt,
+  groupCellBytes,
+  groupFileVersion,
+  groupRecordAt,
+  groupSectorBytes,
+  sealGroupRecord,
+} from '../format/group-layout.js'
+import { maxGroups } from '../limits.js'
+import type { Disk, DiskFile } from './disk.js'
+
+/** A group as it was found: the newest sound record, or sequence 0 and the beginning where there is none. */
+export interface FoundGroup extends GroupIdentity, GroupRecord {
+  id: number
+}
+
+export class GroupFile {
+  readonly #file: DiskFile
+  readonly #path: string
+
+  private constructor(file: DiskFile, where: string) {
+    this.#file = file
+    this.#path = where
+  }
+
+  static path(directory: string): string {
+    return path.join(directory, 'groups')
+  }
+
+  /** @returns undefined where there is none. @throws `BOOKEND_FORMAT` for another version; a damaged header is for {@link read}. */
+  static open(disk: Disk, directory: string, access: 'read' | 'write'): GroupFile | undefined {
+    const where = GroupFile.path(directory)
+    const file = disk.open(where, access)
+    if (file === undefined) return undefined
+    const version = decodeGroupHeader(file.read(0, groupCellBytes))
+    if (version !== undefined && version !== groupFileVersion) {
+      file.close()
+      const message = `${where} has version ${version}; this release reads version ${groupFileVersion}`
+      throw new BookendError('BOOKEND_FORMAT', message, { file: where })
+    }
+    return new GroupFile(file, where)
+  }
+
+  /** The file gets its name after its header is flushed. */
+  static create(disk: Disk, directory: string): GroupFile {
+    const where = GroupFile.path(directory)
+    const temporary = `${where}.new`
+    if (disk.list(directory).includes(path.basename(temporary))) disk.remove(temporary)
+    const file = disk.create(temporary)
+    file.write(0, encodeGroupHeader())
+    file.sync()
+    disk.rename(temporary, where)
+    disk.syncDirectory(directory)
+    return new GroupFile(file, where)
+  }
+
+  /**
+   * All groups, and in words what is damaged. A group whose records are both damaged begins anew: messages may come
+   * again, but none is passed over. One whose identity is damaged is lost.
+   */
+  read(): { groups: FoundGroup[]; damages: string[]; isHeaderSound: boolean } {
+    const groups: FoundGroup[] = []
+    const damages: string[] = []
+    const isHeaderSound = decodeGroupHeader(this.#readSafely(0)) !== undefined
+    if (!isHeaderSound) damages.push(`the header of ${this.#path} is damaged`)
+    const cells = Math.min(maxGroups, Math.ceil(this.#file.size() / groupCellBytes) - 1)
+    for (let id = 0; id < cells; id++) {
+      const bytes = this.#readSafely(groupCellAt(id))
+      const identity = decodeGroupIdentity(id, bytes)
+      if (identity === undefined) {
+        if (!isBlank(bytes.subarray(0, groupSectorBytes)))
+          damages.push(`cell ${id} of ${this.#path} is damaged: its group is lost`)
+        continue
+      }
+      const { record, isDamaged } = newestRecord(id, bytes)
+      const { state } = record
+      groups.push({ id, ...identity, ...record })
+      if (isDamaged) {
+        damages.push(
+          `a record of group ${identity.name} of topic ${identity.topic} in ${this.#path} is damaged: the group goes on at offset ${state.committed}`,
+        )
+      }
+    }
+    return { groups, damages, isHeaderSound }
+  }
+
+  writeHeader(): void {
+    this.#file.write(0, encodeGroupHeader())
+  }
+
+  /** Makes a state of the cell to be; the cell belongs to nobody until its identity is there. */
+  writeFirstRecord(id: number, record: GroupRecord): void {
+    const cell = new Uint8Array(groupCellBytes)
+    cell.set(encodeGroupRecord(id, record), groupRecordAt(id, record.sequence) - groupCellAt(id))
+    this.#file.write(groupCellAt(id), cell)
+  }
+
+  /** Gives the cell to a group, or takes it away. */
+  writeIdentity(id: number, identity: GroupIdentity | undefined): void {
+    const sector = identity === undefined ? new Uint8Array(groupSectorBytes) : encodeGroupIdentity(id, identity)
+    this.#file.write(groupCellAt(id), sector)
+  }
+
+  writeRecord(id: number, record: GroupRecord): void {
+    this.#file.write(groupRecordAt(id, record.sequence), encodeGroupRecord(id, record))
+  }
+
+  /** Completes a sector with a state in it, in place, and writes it. */
+  writeSector(id: number, sequence: number, sector: Uint8Array): void {
+    sealGroupRecord(sector, id, sequence)
+    this.#file.write(groupRecordAt(id, sequence), sector)
+  }
+
+  sync(): void {
+    this.#file.sync()
+  }
+
+  syncLater(): Promise<void> {
+    return this.#file.syncLater()
+  }
+
+  close(): void {
+    this.#file.close()
+  }
+
+  /** What the device cannot read counts as damage of that cell alone. */
+  #readSafely(at: number): Uint8Array {
+    const cell = new Uint8Array(groupCellBytes)
+    try {
+      cell.set(this.#file.read(at, groupCellBytes))
+    } catch {
+      cell.fill(0xff)
+    }
+    return cell
+  }
+}
+
+function newestRecord(id: number, cell: Uint8Array): { record: GroupRecord; isDamaged: boolean } {
+  let newest: GroupRecord | undefined
+  let isDamaged = false
+  for (const parity of [0, 1]) {
+    const at = groupRecordAt(id, parity) - groupCellAt(id)
+    const sector = cell.subarray(at, at + groupSectorBytes)
+    const record = decodeGroupRecord(id, sector)
+    if (record === undefined) isDamaged ||= !isBlank(sector)
+    // The sequence wraps; only its direction counts.
+    else if (newest === undefined || ((record.sequence - newest.sequence) | 0) > 0) newest = record
+  }
+  if (newest !== undefined) return { record: newest, isDamaged }
+  return { record: { sequence: 0, state: { committed: 0, ranges: [] } }, isDamaged: true }
+}
+
+function isBlank(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte === 0)
+}

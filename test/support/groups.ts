@@ -1,0 +1,116 @@
+/** Everything that has to do with consumer groups, in one thread: dispatcher's, writer's and reaper's side, driven by hand. */
+import type { Durability } from '../../src/dispatcher/append-side.js'
+import { GroupCommits } from '../../src/dispatcher/group-commits.js'
+import { KeepAlive } from '../../src/dispatcher/keep-alive.js'
+import { TopicDirectory } from '../../src/dispatcher/topic-directory.js'
+import { GroupMailboxes } from '../../src/ring/group-mailboxes.js'
+import { allocateSharedState, openSharedState, type SharedState } from '../../src/ring/shared-state.js'
+import { GroupFile } from '../../src/storage/group-file.js'
+import type { TopicState } from '../../src/storage/topic-state.js'
+import { CommitWriter } from '../../src/threads/commit-writer.js'
+import { GroupKeeper } from '../../src/threads/group-keeper.js'
+import type { OpenedGroup } from '../../src/threads/protocol.js'
+import type { SimulatedDisk } from './simulated-disk.js'
+
+export const groupsDirectory = '/log'
+export const groupsPath = `${groupsDirectory}/groups`
+
+export function topicState(id: number, name: string, next: number): TopicState {
+  return { id, name, next, first: 0, declaredIn: 0 }
+}
+
+export interface GroupWorldOptions {
+  topics?: TopicState[]
+  durability?: Durability
+  readOnly?: boolean
+  flushIntervalMs?: number
+  /** Of the first commit. */
+  number?: number
+}
+
+export class GroupWorld {
+  readonly disk: SimulatedDisk
+  readonly state: SharedState
+  readonly mailboxes: GroupMailboxes
+  readonly topics: TopicDirectory
+  readonly keeper: GroupKeeper
+  readonly writer: CommitWriter
+  readonly commits: GroupCommits
+  readonly opened: OpenedGroup[]
+  readonly damages: string[]
+  readonly failures: unknown[] = []
+  nowMs = 0
+
+  constructor(disk: SimulatedDisk, options: GroupWorldOptions = {}) {
+    const { topics = [], durability = 'process', readOnly = false, flushIntervalMs = 100, number = 0 } = options
+    const directory = groupsDirectory
+    this.disk = disk
+    const state = openSharedState(allocateSharedState())
+    for (const word of ['commitRequest', 'commitDone', 'commitWanted', 'commitFlushed'] as const)
+      state[word].store(number)
+    const mailboxes = new GroupMailboxes(GroupMailboxes.allocate())
+    this.keeper = new GroupKeeper({ state, mailboxes, disk, directory, flushIntervalMs, nowMs: () => this.nowMs })
+    this.keeper.onFailure = (error) => this.failures.push(error)
+    const { groups, damages } = this.keeper.open(topics, readOnly)
+    this.writer = new CommitWriter({ state, mailboxes, openFile: () => GroupFile.open(disk, directory, 'write') })
+    this.topics = new TopicDirectory(topics)
+    this.commits = new GroupCommits({
+      state,
+      mailboxes,
+      topics: this.topics,
+      groups,
+      control: {
+        createGroup: (topic, name, committed) => this.keeper.create(topic, name, committed),
+        removeGroup: (id) => this.keeper.remove(id),
+      },
+      directory,
+      durability,
+      readOnly,
+      keepAlive: new KeepAlive(),
+    })
+    this.state = state
+    this.mailboxes = mailboxes
+    this.opened = groups
+    this.damages = damages
+  }
+
+  /** Lets all three do what they can, and promises settle. */
+  async settle(rounds = 4): Promise<void> {
+    for (let round = 0; round < rounds; round++) {
+      await new Promise(setImmediate)
+      this.commits.settle()
+      this.writer.doWork()
+      this.keeper.tend()
+      this.disk.finishSyncs()
+      await new Promise(setImmediate)
+      this.commits.settle()
+    }
+  }
+
+  get writes(): number {
+    return this.count('write')
+  }
+
+  get syncs(): number {
+    return this.count('sync')
+  }
+
+  count(what: string): number {
+    return this.disk.calls.filter(({ call, file }) => call === what && file === groupsPath).length
+  }
+}
+
+/** What became of a promise so far. */
+export function outcomeOf(promise: Promise<unknown>): { state: 'pending' | 'done' | 'failed'; error: unknown } {
+  const outcome: ReturnType<typeof outcomeOf> = { state: 'pending', error: undefined }
+  promise.then(
+    () => {
+      outcome.state = 'done'
+    },
+    (error) => {
+      outcome.state = 'failed'
+      outcome.error = error
+    },
+  )
+  return outcome
+}
