@@ -5,6 +5,7 @@ import { openLocalEngine } from '../engine/local-engine.js'
 import type { LogStats, SegmentResidency } from '../engine/stats.js'
 import { bytes, type Codec } from './codec.js'
 import { completeOptions, durabilities, type OpenOptions } from './options.js'
+import { type Queue, TopicQueue } from './queue.js'
 import { LogTopic, type Topic } from './topic.js'
 import { checkKeys, checkName, checkOneOf } from './validate.js'
 
@@ -13,6 +14,11 @@ export interface Log extends AsyncDisposable {
   readonly directory: string
   /** A handle on a topic; the topic comes to be with its first append. @throws RangeError for a bad name */
   topic<T = Uint8Array>(name: string, options?: { codec?: Codec<T> }): Topic<T>
+  /**
+   * A handle on a queue: the topic of that name, consumed by one group. Popped messages are deleted, in whole segments.
+   * @throws RangeError for a bad name
+   */
+  queue<T = Uint8Array>(name: string, options?: { codec?: Codec<T> }): Queue<T>
   /** Names of the topics that exist, in alphabetical order. */
   topics(): Promise<string[]>
   /** Resolves when everything handed over so far has reached that level (`process` unless said). */
@@ -55,11 +61,18 @@ class OpenLog implements Log {
   topic<T = Uint8Array>(name: string, options: { codec?: Codec<T> } = {}): Topic<T> {
     checkName('topic', name)
     checkKeys('topic()', options, ['codec'])
-    const codec = options.codec ?? (bytes as unknown as Codec<T>)
-    if (typeof codec.encode !== 'function' || typeof codec.decode !== 'function')
-      throw new TypeError('codec has the functions encode and decode')
+    const codec = checkCodec(options.codec)
     this.#engine.checkOpen()
     return new LogTopic<T>(this.#engine, name, codec)
+  }
+
+  queue<T = Uint8Array>(name: string, options: { codec?: Codec<T> } = {}): Queue<T> {
+    checkName('queue', name)
+    checkKeys('queue()', options, ['codec'])
+    const codec = checkCodec(options.codec)
+    this.#engine.checkOpen()
+    const topic = new LogTopic<T>(this.#engine, name, codec)
+    return new TopicQueue<T>(this.#engine, topic, topic.decode)
   }
 
   async topics(): Promise<string[]> {
@@ -96,4 +109,11 @@ class OpenLog implements Log {
   [Symbol.asyncDispose](): Promise<void> {
     return this.#engine.close()
   }
+}
+
+function checkCodec<T>(codec: Codec<T> | undefined): Codec<T> {
+  if (codec === undefined) return bytes as unknown as Codec<T>
+  if (typeof codec.encode !== 'function' || typeof codec.decode !== 'function')
+    throw new TypeError('codec has the functions encode and decode')
+  return codec
 }

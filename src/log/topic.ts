@@ -7,9 +7,19 @@ import { ChunkCursor } from '../storage/chunk-cursor.js'
 import { type Message, StoredMessage } from '../storage/message.js'
 import { abortable } from './abortable.js'
 import { bytes, type Codec } from './codec.js'
+import { type Group, TopicGroup } from './group.js'
 import { ChunkedStream, type MessageStream } from './message-stream.js'
 import { durabilities } from './options.js'
-import { checkBoolean, checkKeys, checkOffset, checkOneOf, checkSignal, checkTime } from './validate.js'
+import {
+  checkBoolean,
+  checkKeys,
+  checkName,
+  checkOffset,
+  checkOneOf,
+  checkSignal,
+  checkTime,
+  moduleUrl,
+} from './validate.js'
 
 export interface AppendOptions {
   /** Stored with the message; a string is stored as UTF-8. At most 64 KiB. */
@@ -92,6 +102,8 @@ export interface Topic<T> {
    * topic needs them.
    */
   trim(before: number): Promise<void>
+  /** A handle on a group of this topic; the group comes to be with its first use. @throws RangeError for a bad name */
+  group(name: string): Group<T>
 }
 
 const encoder = new TextEncoder()
@@ -104,7 +116,8 @@ export class LogTopic<T> implements Topic<T> {
   readonly #codec: Codec<T>
   /** Values are bytes already: the hot path makes no call to find that out. */
   readonly #isBytes: boolean
-  readonly #decode: ((encoded: Uint8Array) => T) | undefined
+  /** undefined: values are the bytes themselves. */
+  readonly decode: ((encoded: Uint8Array) => T) | undefined
 
   constructor(engine: Engine, name: string, codec: Codec<T>) {
     this.name = name
@@ -112,7 +125,7 @@ export class LogTopic<T> implements Topic<T> {
     this.#topic = engine.topic(name)
     this.#codec = codec
     this.#isBytes = (codec as unknown) === bytes
-    this.#decode = this.#isBytes ? undefined : codec.decode.bind(codec)
+    this.decode = this.#isBytes ? undefined : codec.decode.bind(codec)
   }
 
   /** Not an async function: the engine's promise is the caller's, without another one around it. */
@@ -185,7 +198,7 @@ export class LogTopic<T> implements Topic<T> {
     checkBoolean('follow', follow)
     const signal = checkSignal(options.signal)
     this.#engine.checkOpen()
-    return new ChunkedStream(this.#engine, this.#topic, this.#decode, {
+    return new ChunkedStream(this.#engine, this.#topic, this.decode, {
       start: () => this.#start(from),
       to,
       follow,
@@ -222,6 +235,12 @@ export class LogTopic<T> implements Topic<T> {
     return this.#engine.trim(this.#topic, before)
   }
 
+  group(name: string): Group<T> {
+    checkName('group', name)
+    this.#engine.checkOpen()
+    return new TopicGroup<T>(this.#engine, this.#topic, name, this.decode, (time) => this.offsetAt(time))
+  }
+
   async #start(from: number | 'first' | 'next' | Date): Promise<number> {
     if (from === 'first') return this.#engine.first(this.#topic)
     if (from === 'next') return this.#engine.next(this.#topic)
@@ -230,7 +249,7 @@ export class LogTopic<T> implements Topic<T> {
 
   #messageIn(record: Uint8Array, offset: number): Message<T> | undefined {
     const cursor = new ChunkCursor(record, this.#topic.id, offset, offset + 1)
-    return cursor.next() ? new StoredMessage({ topic: this.name, decode: this.#decode }, cursor) : undefined
+    return cursor.next() ? new StoredMessage({ topic: this.name, decode: this.decode }, cursor) : undefined
   }
 
   #encoded(value: T): Uint8Array {
@@ -286,13 +305,4 @@ function encodeHeaders(headers: unknown): Uint8Array | undefined {
       throw new TypeError(`header ${JSON.stringify(name)} is a string, not ${typeof value}`)
   }
   return entries.length === 0 ? undefined : encoder.encode(JSON.stringify(headers))
-}
-
-function moduleUrl(module: unknown): string {
-  if (module instanceof URL) return module.href
-  if (typeof module !== 'string') throw new TypeError('module is a URL or a path')
-  if (/^(file|data|node):/.test(module)) return module
-  throw new RangeError(
-    `module ${JSON.stringify(module)} is not a URL: pass new URL('./module.js', import.meta.url), or pathToFileURL(path)`,
-  )
 }

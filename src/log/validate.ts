@@ -37,6 +37,14 @@ export function checkInteger(what: string, value: unknown, min: number, max: num
   return value
 }
 
+/** A time span in ms; fractions are fine. */
+export function checkSpan(what: string, value: unknown, min: number, max: number): number {
+  if (typeof value !== 'number') throw new TypeError(`${what} is a number of milliseconds, not ${typeof value}`)
+  if (!(value >= min && value <= max))
+    throw new RangeError(`${what} is a number of milliseconds from ${min} to ${max}, not ${value}`)
+  return value
+}
+
 export function checkOneOf<T extends string>(what: string, value: unknown, allowed: readonly T[]): T {
   if (!(allowed as readonly unknown[]).includes(value)) {
     const list = allowed.map((each) => `'${each}'`).join(', ')
@@ -63,4 +71,14 @@ export function checkKeys(what: string, options: unknown, known: readonly string
   const unknown = Object.keys(options).filter((key) => !known.includes(key))
   if (unknown.length > 0)
     throw new TypeError(`${what} has no option ${unknown.join(', ')}; there are ${known.join(', ')}`)
+}
+
+/** A module for the reader threads, as they import it. @throws TypeError, RangeError */
+export function moduleUrl(module: unknown): string {
+  if (module instanceof URL) return module.href
+  if (typeof module !== 'string') throw new TypeError('module is a URL or a path')
+  if (/^(file|data|node):/.test(module)) return module
+  throw new RangeError(
+    `module ${JSON.stringify(module)} is not a URL: pass new URL('./module.js', import.meta.url), or pathToFileURL(path)`,
+  )
 }

@@ -1,0 +1,70 @@
+/** A set of offsets as ascending ranges that neither overlap nor touch. */
+
+/** Offsets from `first` up to `end`, exclusive. */
+export interface OffsetRange {
+  readonly first: number
+  readonly end: number
+}
+
+export class OffsetRanges {
+  #ranges: OffsetRange[]
+
+  constructor(ranges: readonly OffsetRange[] = []) {
+    this.#ranges = []
+    for (const { first, end } of ranges) this.add(first, end)
+  }
+
+  get list(): readonly OffsetRange[] {
+    return this.#ranges
+  }
+
+  /** How many offsets there are in the set. */
+  get size(): number {
+    return this.#ranges.reduce((sum, { first, end }) => sum + end - first, 0)
+  }
+
+  /** @returns false if all of them were there before */
+  add(first: number, end: number): boolean {
+    const ranges = this.#ranges
+    // The ranges that overlap or touch the new one become one with it.
+    const from = this.#endingAtOrAfter(first)
+    let to = from
+    while (to < ranges.length && ranges[to].first <= end) to += 1
+    if (to - from === 1 && ranges[from].first <= first && ranges[from].end >= end) return false
+    const merged = {
+      first: to > from ? Math.min(first, ranges[from].first) : first,
+      end: to > from ? Math.max(end, ranges[to - 1].end) : end,
+    }
+    ranges.splice(from, to - from, merged)
+    return true
+  }
+
+  removeBelow(offset: number): void {
+    this.#ranges = this.#ranges
+      .filter(({ end }) => end > offset)
+      .map((range) => (range.first < offset ? { first: offset, end: range.end } : range))
+  }
+
+  /** The range that holds `offset`, or else the next one above it. */
+  atOrAbove(offset: number): OffsetRange | undefined {
+    return this.#ranges[this.#endingAtOrAfter(offset + 1)]
+  }
+
+  has(offset: number): boolean {
+    const range = this.atOrAbove(offset)
+    return range !== undefined && range.first <= offset
+  }
+
+  /** Subscript of the first range with `end >= offset`. */
+  #endingAtOrAfter(offset: number): number {
+    const ranges = this.#ranges
+    let low = 0
+    let high = ranges.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (ranges[middle].end < offset) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+}

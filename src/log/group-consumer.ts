@@ -1,0 +1,255 @@
+/** One consumer of a group: deliveries, their acknowledgements, and what happens to those that are never acknowledged. */
+
+import { Fifo } from '../dispatcher/fifo.js'
+import { type GroupDesk, GroupRemovedError } from '../dispatcher/group-desk.js'
+import type { Lease } from '../dispatcher/group-ledger.js'
+import type { Engine } from '../engine/engine.js'
+import type { ChunkCursor } from '../storage/chunk-cursor.js'
+import { type Message, type MessageSource, StoredMessage } from '../storage/message.js'
+import type { GroupFeed } from './group-feed.js'
+import { checkKeys, checkSpan } from './validate.js'
+
+const maxDelayMs = 2 ** 31 - 1
+
+/** A message given to one consumer, to be acknowledged. */
+export interface Delivery<T> extends Message<T> {
+  /** 1 for the first delivery since the log was opened, counted up each time the message comes again. */
+  readonly attempt: number
+  /**
+   * The message is done. Resolves once that survives a crash; the message then never comes again. Idempotent, and valid even if
+   * the message was meanwhile given to somebody else.
+   */
+  ack(): Promise<void>
+  /** The message is for another attempt, by whichever consumer asks then. Nothing happens if it is no longer ours. */
+  nack(options?: { delayMs?: number }): Promise<void>
+}
+
+export interface ConsumeOptions {
+  /** Where a group starts that has never been used: at the oldest readable message (the default), or at the next one. */
+  from?: 'first' | 'next'
+  /** The most deliveries this consumer holds unacknowledged; at this number it waits for one to be settled. Default 1,000. */
+  prefetch?: number
+  /** A delivery not acknowledged for this long is given to the next consumer. Default 30,000. */
+  ackTimeoutMs?: number
+  signal?: AbortSignal
+}
+
+interface Checked {
+  from: 'first' | 'next'
+  prefetch: number
+  ackTimeoutMs: number
+  signal: AbortSignal | undefined
+}
+
+export class GroupConsumer<T> implements AsyncIterableIterator<Delivery<T>> {
+  readonly #engine: Engine
+  readonly #desk: GroupDesk
+  readonly #feed: GroupFeed
+  readonly #source: MessageSource<T>
+  readonly #options: Checked
+  /** Deliveries in the order of their deadlines, which is that of delivery; settled ones are dropped when they come up. */
+  readonly #held = new Fifo<HeldDelivery<T>>()
+  #heldCount = 0
+  #timer: NodeJS.Timeout | undefined
+  readonly #removals: number
+  #isDone = false
+  #turn: Promise<unknown> = Promise.resolve()
+  /** Wakes the call that waits for a free place or for a message. */
+  #wake: (() => void) | undefined
+
+  constructor(engine: Engine, desk: GroupDesk, feed: GroupFeed, source: MessageSource<T>, options: Checked) {
+    this.#engine = engine
+    this.#desk = desk
+    this.#feed = feed
+    this.#source = source
+    this.#options = options
+    this.#removals = desk.removals
+    options.signal?.addEventListener('abort', this.#onAbort, { once: true })
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  /** One call at a time, in order: callers need not wait for one `next()` before they ask for another. */
+  next(): Promise<IteratorResult<Delivery<T>, undefined>> {
+    const mine = this.#turn.then(() => this.#next())
+    this.#turn = mine.catch(() => {})
+    return mine
+  }
+
+  /** Ends the consumer; what it holds unacknowledged goes to the others at once. */
+  async return(): Promise<IteratorResult<Delivery<T>, undefined>> {
+    this.#finish()
+    return { done: true, value: undefined }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#finish()
+  }
+
+  async #next(): Promise<IteratorResult<Delivery<T>, undefined>> {
+    const { signal, prefetch, from } = this.#options
+    try {
+      for (;;) {
+        signal?.throwIfAborted()
+        if (this.#desk.removals !== this.#removals) this.#finish()
+        if (this.#isDone) return { done: true, value: undefined }
+        this.#engine.checkOpen()
+        await this.#desk.open(from)
+        if (this.#heldCount >= prefetch) {
+          await this.#untilWoken()
+          continue
+        }
+        const lease = this.#desk.takeInTurn(1) ?? (await this.#lease())
+        if (lease === undefined) continue
+        const delivery = await this.#deliver(lease)
+        if (delivery !== undefined) return { done: false, value: delivery }
+      }
+    } catch (error) {
+      this.#finish()
+      if (error instanceof GroupRemovedError) return { done: true, value: undefined }
+      throw error
+    }
+  }
+
+  /** A message as soon as there is one; undefined: woken for another reason. */
+  async #lease(): Promise<Lease | undefined> {
+    const { lease, cancel } = this.#desk.request(1)
+    const woken = this.#untilWoken().then(() => undefined)
+    const first = await Promise.race([lease, woken]).finally(() => {
+      this.#wake = undefined
+    })
+    if (first !== undefined) return first
+    // Given up, unless it was served in the same moment.
+    if (cancel()) {
+      lease.catch(() => {})
+      return undefined
+    }
+    return lease
+  }
+
+  /** Undefined: the message is gone, or not ours any more. */
+  async #deliver(lease: Lease): Promise<Delivery<T> | undefined> {
+    const make = (cursor: ChunkCursor) => new HeldDelivery<T>(this.#source, cursor, lease, this.#settlement)
+    let delivery: HeldDelivery<T> | undefined
+    try {
+      delivery = await this.#feed.message(lease.first, make)
+    } catch (error) {
+      // Not its fault: the same attempt, for whoever asks next.
+      this.#desk.giveBack(lease, lease.first, lease.end, lease.attempt, 0)
+      if ((error as { code?: unknown }).code === 'BOOKEND_TRIMMED') return undefined
+      throw error
+    }
+    if (delivery === undefined) {
+      // Trimmed away meanwhile: nobody can be given it.
+      await this.#desk.acknowledge(lease, lease.first, lease.end)
+      return undefined
+    }
+    if (this.#isDone || this.#options.signal?.aborted === true) {
+      this.#desk.giveBack(lease, lease.first, lease.end, lease.attempt, 0)
+      return undefined
+    }
+    this.#heldCount += 1
+    delivery.deadlineMs = performance.now() + this.#options.ackTimeoutMs
+    this.#held.push(delivery)
+    this.#watchDeadline()
+    return delivery
+  }
+
+  readonly #settlement: Settlement<T> = {
+    acknowledge: (delivery) => {
+      this.#release(delivery)
+      this.#engine.checkOpen()
+      return this.#desk.acknowledge(delivery.lease, delivery.offset, delivery.offset + 1)
+    },
+    giveBack: (delivery, delayMs) => {
+      if (!delivery.isHeld) return
+      this.#release(delivery)
+      this.#desk.giveBack(delivery.lease, delivery.offset, delivery.offset + 1, delivery.attempt + 1, delayMs)
+    },
+  }
+
+  #release(delivery: HeldDelivery<T>): void {
+    if (!delivery.isHeld) return
+    delivery.isHeld = false
+    this.#heldCount -= 1
+    // Settled ones at the head go now, so that a fast consumer keeps no trail of them.
+    while (this.#held.peek()?.isHeld === false) this.#held.shift()
+    if (this.#held.length === 0) {
+      clearTimeout(this.#timer)
+      this.#timer = undefined
+    }
+    this.#wake?.()
+  }
+
+  #watchDeadline(): void {
+    const next = this.#held.peek()
+    if (this.#timer !== undefined || next === undefined) return
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = undefined
+        const nowMs = performance.now()
+        for (let held = this.#held.peek(); held !== undefined; held = this.#held.peek()) {
+          if (held.isHeld && held.deadlineMs > nowMs) break
+          this.#held.shift()
+          this.#settlement.giveBack(held, 0)
+        }
+        this.#watchDeadline()
+      },
+      Math.max(1, Math.ceil(next.deadlineMs - performance.now()) + 1),
+    )
+    // A delivery that nobody acknowledges does not keep the process alive.
+    this.#timer.unref()
+  }
+
+  #untilWoken(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve
+    })
+  }
+
+  readonly #onAbort = (): void => this.#finish()
+
+  #finish(): void {
+    if (this.#isDone) return
+    this.#isDone = true
+    this.#options.signal?.removeEventListener('abort', this.#onAbort)
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    for (const delivery of this.#held.drain()) this.#settlement.giveBack(delivery, 0)
+    this.#wake?.()
+  }
+}
+
+interface Settlement<T> {
+  acknowledge(delivery: HeldDelivery<T>): Promise<void>
+  giveBack(delivery: HeldDelivery<T>, delayMs: number): void
+}
+
+class HeldDelivery<T> extends StoredMessage<T> implements Delivery<T> {
+  readonly lease: Lease
+  readonly #settlement: Settlement<T>
+  isHeld = true
+  deadlineMs = 0
+
+  constructor(source: MessageSource<T>, cursor: ChunkCursor, lease: Lease, settlement: Settlement<T>) {
+    super(source, cursor)
+    this.lease = lease
+    this.#settlement = settlement
+  }
+
+  get attempt(): number {
+    return this.lease.attempt
+  }
+
+  async ack(): Promise<void> {
+    return this.#settlement.acknowledge(this)
+  }
+
+  async nack(options: { delayMs?: number } = {}): Promise<void> {
+    checkKeys('nack()', options, ['delayMs'])
+    const { delayMs = 0 } = options
+    this.#settlement.giveBack(this, checkSpan('delayMs', delayMs, 0, maxDelayMs))
+  }
+}
