@@ -1,10 +1,9 @@
 /** The read side of the dispatcher: tasks for the reader threads, never a task per message. */
-import { Piscina } from 'piscina'
-import { BookendError, fromPortable, type PortableError } from '../errors.js'
 import { AbortWord } from '../ring/abort-word.js'
 import type { ChunkAnswer, OffsetRange, ReadTask, RecordsAnswer } from '../threads/reader.js'
 import type { ReaderData } from '../threads/shared-memory.js'
 import type { KeepAlive } from './keep-alive.js'
+import { ReaderPool } from './reader-pool.js'
 
 /** Several ranges a thread: a thread that finishes early takes the next, and the slowest range costs less. */
 const rangesPerReader = 4
@@ -19,51 +18,22 @@ interface LookupAnswer extends RecordsAnswer {
   starts: number[]
 }
 
-type Answer = { value: unknown } | { error: PortableError }
-
 export class ReadSide {
-  readonly #pool: Piscina<ReadTask, Answer>
+  readonly #pool: ReaderPool
   readonly #readers: number
-  readonly #keepAlive: KeepAlive
-  #threadIds: Set<number>
-  #running = 0
-  #taskCount = 0
-  #whenIdle: (() => void)[] = []
   /** Lookups of one turn of the event loop travel in one task per topic. */
   #lookups = new Map<
     number,
     { topic: TopicRef; offsets: number[]; settle: ((answer: LookupAnswer | Error) => void)[] }
   >()
 
-  /** @param onReaderDeath called with the thread that ended before the pool was closed */
-  constructor(data: ReaderData, readers: number, keepAlive: KeepAlive, onReaderDeath: (threadId: number) => void) {
+  /** @param onThreadEnd called with each thread that has ended */
+  constructor(data: ReaderData, readers: number, keepAlive: KeepAlive, onThreadEnd: (threadId: number) => void) {
     this.#readers = readers
-    this.#keepAlive = keepAlive
-    this.#pool = new Piscina<ReadTask, Answer>({
-      // A bare literal: bundlers find the worker by it.
-      filename: new URL('../../workers/reader.js', import.meta.url).href,
-      name: 'run',
-      minThreads: readers,
-      maxThreads: readers,
-      // Parked in a blocking wait between tasks, a worker could not give retired mappings back.
-      atomics: 'async',
-      // An idle worker keeps its windows, indexes and modules; the reaper sees to the memory behind the windows.
-      idleTimeout: Number.POSITIVE_INFINITY,
-      workerData: data,
-      recordTiming: false,
-    })
-    this.#threadIds = this.#liveThreads()
-    this.#pool.on('workerCreate', () => {
-      for (const threadId of this.#liveThreads()) this.#threadIds.add(threadId)
-    })
-    this.#pool.on('workerDestroy', () => {
-      // A thread that has ended has lost its number: who is missing tells which it was.
-      const live = this.#liveThreads()
-      for (const threadId of this.#threadIds) if (!live.has(threadId)) onReaderDeath(threadId)
-      this.#threadIds = live
-    })
-    // Every failed task rejects its own promise; the event is for tasks that have none.
-    this.#pool.on('error', () => {})
+    // An idle worker keeps its windows, indexes and modules; the reaper sees to the memory behind the windows.
+    const idleTimeoutMs = Number.POSITIVE_INFINITY
+    const options = { minThreads: readers, maxThreads: readers, idleTimeoutMs, maxHeapMb: undefined }
+    this.#pool = new ReaderPool(data, options, keepAlive, onThreadEnd)
   }
 
   get threads(): number {
@@ -71,11 +41,11 @@ export class ReadSide {
   }
 
   get running(): number {
-    return this.#running
+    return this.#pool.running
   }
 
   get taskCount(): number {
-    return this.#taskCount
+    return this.#pool.taskCount
   }
 
   chunk(task: Omit<Extract<ReadTask, { op: 'chunk' }>, 'op'>): Promise<ChunkAnswer> {
@@ -137,18 +107,13 @@ export class ReadSide {
     }
   }
 
-  #liveThreads(): Set<number> {
-    return new Set(this.#pool.threads.map(({ threadId }) => threadId).filter((threadId) => threadId > 0))
-  }
-
   /** Resolves when no task is running. */
   idle(): Promise<void> {
-    if (this.#running === 0) return Promise.resolve()
-    return new Promise((resolve) => this.#whenIdle.push(resolve))
+    return this.#pool.idle()
   }
 
-  async close(): Promise<void> {
-    await this.#pool.destroy()
+  close(): Promise<void> {
+    return this.#pool.close()
   }
 
   #sendLookups(): void {
@@ -177,27 +142,8 @@ export class ReadSide {
     }
   }
 
-  async #run(task: ReadTask): Promise<unknown> {
-    this.#running += 1
-    this.#keepAlive.hold()
-    this.#taskCount += 1
-    try {
-      // Errors of the log and of the application's modules travel as answers: a rejection is about the thread.
-      const answer = await this.#pool.run(task).catch((cause: unknown) => {
-        if ((cause as Error | undefined)?.name === 'DataCloneError') {
-          const message =
-            'a scan module returned something that cannot travel between threads (a function, a class with methods): return plain data'
-          throw new BookendError('BOOKEND_HANDLER', message, { cause })
-        }
-        throw new BookendError('BOOKEND_WORKER', `a reader thread died during a task: ${String(cause)}`, { cause })
-      })
-      if ('error' in answer) throw fromPortable(answer.error)
-      return answer.value
-    } finally {
-      this.#running -= 1
-      this.#keepAlive.release()
-      if (this.#running === 0) for (const resolve of this.#whenIdle.splice(0)) resolve()
-    }
+  #run(task: ReadTask): Promise<unknown> {
+    return this.#pool.run(task)
   }
 }
 

@@ -4,6 +4,9 @@
  */
 import type { Durability } from '../dispatcher/append-side.js'
 import type { Extras } from '../dispatcher/frame-encoder.js'
+import type { GroupCommits } from '../dispatcher/group-commits.js'
+import type { GroupDesk } from '../dispatcher/group-desk.js'
+import type { GroupProcessor, ProcessorOptions } from '../dispatcher/processor.js'
 import type { Resume } from '../storage/topic-reader.js'
 import type { ChunkAnswer } from '../threads/reader.js'
 import type { LogStats, SegmentResidency } from './stats.js'
@@ -14,11 +17,21 @@ export interface EngineTopic {
   readonly id: number
 }
 
+/** How to process, checked, but for what only the engine knows. */
+export interface ProcessSettings extends Omit<ProcessorOptions, 'concurrency'> {
+  /** undefined: as many as there are reader threads. */
+  readonly concurrency: number | undefined
+  readonly deadLetter: string | undefined
+  readonly maxHeapMb: number | undefined
+}
+
 export interface Engine {
   readonly directory: string
   /** Longest value; longer ones are refused before anything is written. */
   readonly maxMessageBytes: number
   readonly durability: Durability
+  /** The consumer groups and how far they have come. */
+  readonly groups: GroupCommits
   topic(name: string): EngineTopic
   topicNames(): string[]
   append(topic: EngineTopic, value: Uint8Array, extras: Extras | undefined, level: Durability): Promise<number>
@@ -48,9 +61,15 @@ export interface Engine {
   records(topic: EngineTopic, offsets: number[]): Promise<{ bytes: Uint8Array; lengths: number[] }>
   offsetAt(topic: EngineTopic, time: number): Promise<number>
   scan(topic: EngineTopic, from: number, to: number, module: string, signal: AbortSignal | undefined): Promise<unknown>
+  /** The desk of a group, which need not exist yet; the same object for the same names. */
+  group(topic: EngineTopic, name: string): GroupDesk
+  /** Starts a processor with threads of its own, which ends before the log does. @throws RangeError */
+  process(desk: GroupDesk, module: string, settings: ProcessSettings): GroupProcessor
   stats(): LogStats
   residency(): Promise<SegmentResidency[]>
   /** Fails with `BOOKEND_CLOSED` once {@link close} was called. */
   checkOpen(): void
+  /** The same, and with `BOOKEND_READ_ONLY` where nothing may be written. */
+  checkWritable(): void
   close(): Promise<void>
 }

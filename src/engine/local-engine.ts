@@ -8,8 +8,12 @@ import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { AppendSide, type Durability } from '../dispatcher/append-side.js'
 import { closedError, noSpaceError, readOnlyError } from '../dispatcher/failure.js'
 import type { Extras } from '../dispatcher/frame-encoder.js'
+import { GroupCommits } from '../dispatcher/group-commits.js'
+import { GroupDesk } from '../dispatcher/group-desk.js'
 import { KeepAlive } from '../dispatcher/keep-alive.js'
+import { GroupProcessor } from '../dispatcher/processor.js'
 import { ReadSide } from '../dispatcher/read-side.js'
+import { ReaderPool } from '../dispatcher/reader-pool.js'
 import { RecentMessages } from '../dispatcher/recent-messages.js'
 import { TopicDirectory, type TopicHandle } from '../dispatcher/topic-directory.js'
 import { BookendError } from '../errors.js'
@@ -17,6 +21,7 @@ import { frameBytes, frameExtensionBytes } from '../format/frame-layout.js'
 import { groupFitsSegment } from '../format/segment-layout.js'
 import { RingMemory, RingProducer } from '../ring/append-ring.js'
 import { BatchTimes } from '../ring/batch-times.js'
+import { GroupMailboxes } from '../ring/group-mailboxes.js'
 import { allocateSharedState, openSharedState, type SharedState } from '../ring/shared-state.js'
 import { SlotTable } from '../ring/slot-table.js'
 import { TopicCells } from '../ring/topic-cells.js'
@@ -25,17 +30,21 @@ import { ControlChannel, type Remote } from '../threads/control-plane.js'
 import type { OpenedLog, ReaperControl, ReaperData, WriterControl, WriterData } from '../threads/protocol.js'
 import { trimmedError } from '../threads/reader.js'
 import type { ReaperEvent } from '../threads/reaper.js'
-import type { OpenIo, SharedMemory } from '../threads/shared-memory.js'
-import type { Engine, EngineTopic } from './engine.js'
+import type { OpenIo, ReaderData, SharedMemory } from '../threads/shared-memory.js'
+import type { Engine, EngineTopic, ProcessSettings } from './engine.js'
 import { LockFile } from './lock-file.js'
 import { enlist, withdraw } from './open-logs.js'
 import type { LogStats, SegmentResidency } from './stats.js'
+
+/** A thread of a processor ends after this long without messages; starting one takes some tens of milliseconds. */
+const handlerIdleMs = 10_000
 
 const debug = debuglog('bookend')
 const channels = {
   append: diagnostics.channel('bookend:append'),
   flush: diagnostics.channel('bookend:flush'),
   segment: diagnostics.channel('bookend:segment'),
+  group: diagnostics.channel('bookend:group'),
   error: diagnostics.channel('bookend:error'),
 }
 
@@ -106,6 +115,7 @@ function startThreads(options: LocalOptions): StartingThreads {
     slots: SlotTable.allocate(),
     topics: TopicCells.allocate(),
     times: BatchTimes.allocate(),
+    groups: GroupMailboxes.allocate(),
     directory: options.directory,
     io: options.io,
   }
@@ -169,6 +179,7 @@ class LocalEngine implements Engine {
   readonly directory: string
   readonly maxMessageBytes: number
   readonly durability: Durability
+  readonly groups: GroupCommits
   readonly #options: LocalOptions
   readonly #threads: StartingThreads
   readonly #opened: OpenedLog
@@ -180,6 +191,9 @@ class LocalEngine implements Engine {
   readonly #recent: RecentMessages
   readonly #keepAlive = new KeepAlive()
   readonly #onClose = new Set<() => void>()
+  readonly #desks = new Map<string, GroupDesk>()
+  readonly #readerData: ReaderData
+  readonly #processors = new Set<GroupProcessor>()
   #isClosing = false
   #closing: Promise<void> | undefined
   #errorCount = 0
@@ -198,19 +212,31 @@ class LocalEngine implements Engine {
     this.#topics = new TopicDirectory(opened.topics)
     if (options.keepAlive) this.#keepAlive.hold()
     this.#ring = new RingProducer(new RingMemory(shared.ring), state.ringTail, state.ringHead)
+    this.groups = new GroupCommits({
+      state,
+      mailboxes: new GroupMailboxes(shared.groups),
+      topics: this.#topics,
+      groups: opened.groups,
+      control: threads.reaperControl.remote,
+      directory: options.directory,
+      durability: options.durability,
+      readOnly: options.readOnly,
+      keepAlive: this.#keepAlive,
+    })
     this.#appends = new AppendSide({
       state,
       ring: this.#ring,
       cells: new TopicCells(shared.topics),
       topics: this.#topics,
+      commits: this.groups,
       bulk,
       directory: options.directory,
       segmentBytes: opened.segmentBytes,
       keepAlive: this.#keepAlive,
     })
     this.#recent = new RecentMessages(this.#ring, new BatchTimes(shared.times), () => state.ringHead.load())
-    const readerData = { shared, segmentBytes: opened.segmentBytes, io: opened.io }
-    this.#reads = new ReadSide(readerData, options.readers, this.#keepAlive, (threadId) => {
+    this.#readerData = { shared, segmentBytes: opened.segmentBytes, io: opened.io }
+    this.#reads = new ReadSide(this.#readerData, options.readers, this.#keepAlive, (threadId) => {
       if (!this.#isClosing) threads.reaperControl.remote.ownerDied(threadId).catch(() => {})
     })
     events.on('message', (event: ReaperEvent) => this.#hear(event))
@@ -223,6 +249,7 @@ class LocalEngine implements Engine {
     enlist(this)
     for (const { from, to } of opened.damages)
       this.#noteError('BOOKEND_CORRUPT', `damage at positions ${from} to ${to}`)
+    for (const what of opened.groupDamages) this.#noteError('BOOKEND_CORRUPT', what)
   }
 
   topic(name: string): EngineTopic {
@@ -283,7 +310,7 @@ class LocalEngine implements Engine {
 
   flush(level: Durability): Promise<void> {
     if (this.#options.readOnly) return Promise.resolve()
-    return this.#appends.flush(level)
+    return Promise.all([this.#appends.flush(level), this.groups.flush(level)]).then(() => {})
   }
 
   flushSync(level: Durability): void {
@@ -346,6 +373,61 @@ class LocalEngine implements Engine {
     return this.#reads.scan({ id: topic.id, name: topic.name }, from, to, module, signal)
   }
 
+  group(topic: EngineTopic, name: string): GroupDesk {
+    // Names have no slashes.
+    const key = `${topic.name}/${name}`
+    let desk = this.#desks.get(key)
+    if (desk === undefined) {
+      desk = new GroupDesk({
+        commits: this.groups,
+        topic,
+        name,
+        first: () => this.first(topic),
+        next: () => this.next(topic),
+        whenNext: (offset, resolve, reject) => this.whenNext(topic, offset, resolve, reject),
+        checkOpen: () => this.checkOpen(),
+        onSkipped: (skipped, first) => {
+          if (!channels.group.hasSubscribers) return
+          channels.group.publish({ directory: this.directory, topic: topic.name, group: name, skipped, first })
+        },
+      })
+      this.#desks.set(key, desk)
+    }
+    return desk
+  }
+
+  process(desk: GroupDesk, module: string, settings: ProcessSettings): GroupProcessor {
+    const { deadLetter, maxHeapMb, order, concurrency = this.#options.readers } = settings
+    if (deadLetter === desk.topic.name)
+      throw new RangeError(`deadLetter is another topic than "${deadLetter}": what fails would come back without end`)
+    const maxThreads = order === 'topic' ? 1 : concurrency
+    const pool = { minThreads: 0, maxThreads, idleTimeoutMs: handlerIdleMs, maxHeapMb }
+    const { reaperControl } = this.#threads
+    const processor = new GroupProcessor(
+      desk,
+      {
+        durability: this.durability,
+        maxMessageBytes: this.maxMessageBytes,
+        next: (topic) => this.next(topic),
+        record: (topic, offset) => this.record(topic, offset),
+        append: (topic, value, extras, level) => this.append(topic, value, extras, level),
+        threads: new ReaderPool(this.#readerData, pool, this.#keepAlive, (threadId) => {
+          // Its threads come and go, and end with what they have mapped: nobody waits until they have closed it.
+          reaperControl.remote.ownerDied(threadId).catch(() => {})
+        }),
+        deadLetter: deadLetter === undefined ? undefined : this.topic(deadLetter),
+      },
+      module,
+      { ...settings, concurrency },
+    )
+    this.#processors.add(processor)
+    void this.#keepAlive
+      .during(processor.finished)
+      .catch(() => {})
+      .finally(() => this.#processors.delete(processor))
+    return processor
+  }
+
   stats(): LogStats {
     const { state, slots } = this.#threads
     const { segmentBytes } = this.#opened
@@ -384,6 +466,7 @@ class LocalEngine implements Engine {
         lastMs: state.lastFlushMicros.load() / 1000,
       },
       readers: { threads: this.#reads.threads, tasks: this.#reads.taskCount, running: this.#reads.running },
+      groups: { count: this.groups.count, commits: this.groups.writtenCount },
       recovery: { tornBytes: this.#opened.tornBytes, damages: this.#opened.damages, epoch: this.#opened.epoch },
       io: this.#opened.io,
       prefaultedBytes: state.prefaultedBytes.load(),
@@ -444,7 +527,7 @@ class LocalEngine implements Engine {
   }
 
   /**
-   * Order: no new calls; appends and reads under way finish; readers give their windows back and end; everything is
+   * Order: no new calls; processors end; appends and reads under way finish; readers give their windows back and end; everything is
    * flushed while the writer's mapping is there; the writer ends; the reaper marks the log clean and ends; the lock goes last.
    */
   async #close(): Promise<void> {
@@ -453,6 +536,8 @@ class LocalEngine implements Engine {
     this.#keepAlive.hold()
     withdraw(this)
     let failure: unknown
+    // First, so that what their handlers have done is acknowledged with the rest.
+    await Promise.all([...this.#processors].map((processor) => processor.stop()))
     if (this.#appends.failure === undefined && writer !== undefined) {
       await this.#appends.flush('disk').catch((error) => {
         failure = error
@@ -461,6 +546,8 @@ class LocalEngine implements Engine {
     for (const resolve of this.#onClose) resolve()
     await this.#reads.idle()
     await this.#closeReaders()
+    // The last of what consumers have acknowledged; whose commits fail has been told so.
+    if (writer !== undefined) await this.groups.flush('disk').catch(() => {})
     const isClean = failure === undefined && this.#appends.failure === undefined && writer !== undefined
     this.#appends.fail(closedError(this.directory))
     const isWriterDone = await callWriter(this.#threads, (control) => control.close()).then(always(true), always(false))

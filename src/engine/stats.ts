@@ -45,6 +45,12 @@ export interface LogStats {
     tasks: number
     running: number
   }
+  groups: {
+    /** Consumer groups of all topics. */
+    count: number
+    /** Their states written; several commits that come together are written once. */
+    commits: number
+  }
   recovery: {
     /** Bytes of torn batches cut off when the log was opened. */
     tornBytes: number

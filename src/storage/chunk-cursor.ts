@@ -18,8 +18,17 @@ const { length: lengthWord, topic: topicWord, offsetLow: offsetLowWord, tail: ta
 const { data: dataKind } = frameKind
 const { extended: extendedFlag } = frameFlag
 
+/** Where one record stands, in which chunk. */
+export interface RecordPlace {
+  readonly bytes: Uint8Array
+  readonly words: Uint32Array
+  readonly frame: number
+  readonly offset: number
+  readonly timestamp: number
+}
+
 /** Walks the records of `topic` with offsets in `[from, to)` in a chunk. */
-export class ChunkCursor {
+export class ChunkCursor implements RecordPlace {
   readonly bytes: Uint8Array
   readonly words: Uint32Array
   readonly #topic: number

@@ -2,8 +2,8 @@
  * A chunk of one topic as a scan module or a handler sees it: records in order, without an object per record unless
  * somebody asks for one.
  */
-import { ChunkCursor, visitValues } from './chunk-cursor.js'
-import { type Message, StoredMessage } from './message.js'
+import { ChunkCursor, partsOf, visitValues } from './chunk-cursor.js'
+import { type Message, type MessageSource, StoredMessage } from './message.js'
 
 /** Messages of one topic, handed to a scan module or a handler in a reader thread. */
 export interface MessageBatch extends Iterable<Message> {
@@ -12,8 +12,8 @@ export interface MessageBatch extends Iterable<Message> {
   readonly firstOffset: number
   /**
    * Visits each value in place, without an object per message.
-   * @param visit gets the memory of the whole chunk and the bounds of one value in it; the memory is only good
-   *   until `map` returns (or its promise settles): copy what is to be kept
+   * @param visit gets the memory of the whole chunk and the bounds of one value in it; in a scan module the memory is only
+   *   good until `map` returns (or its promise settles): copy what is to be kept
    */
   forEach(visit: (bytes: Uint8Array, start: number, end: number, offset: number) => void): void
 }
@@ -45,5 +45,77 @@ export class ChunkBatch implements MessageBatch {
     const cursor = new ChunkCursor(bytes, this.#topic, this.firstOffset, this.firstOffset + this.length)
     const source = { topic: this.#name, decode: undefined }
     while (cursor.next()) yield new StoredMessage<Uint8Array>(source, cursor)
+  }
+}
+
+/**
+ * The records of a chunk that a handler is to get, found in one walk, so that batches can be cut from them anywhere. The chunk is not
+ * overwritten: handlers may go on while the next one is read.
+ */
+export class ChunkRecords {
+  readonly #source: MessageSource<Uint8Array>
+  readonly #bytes: Uint8Array
+  readonly #words: Uint32Array
+  readonly #frames: number[] = []
+  readonly #offsets: number[] = []
+  readonly #times: number[] = []
+
+  /** @param isWanted tells the records that count, by the cursor that stands on them; undefined: all do */
+  constructor(
+    name: string,
+    topic: number,
+    bytes: Uint8Array,
+    from: number,
+    to: number,
+    isWanted: ((cursor: ChunkCursor) => boolean) | undefined,
+  ) {
+    const cursor = new ChunkCursor(bytes, topic, from, to)
+    this.#source = { topic: name, decode: undefined }
+    this.#bytes = bytes
+    this.#words = cursor.words
+    while (cursor.next()) {
+      if (isWanted !== undefined && !isWanted(cursor)) continue
+      this.#frames.push(cursor.frame)
+      this.#offsets.push(cursor.offset)
+      this.#times.push(cursor.timestamp)
+    }
+  }
+
+  get length(): number {
+    return this.#frames.length
+  }
+
+  offset(index: number): number {
+    return this.#offsets[index]
+  }
+
+  /** The records from `start` to before `end`, in order. */
+  batch(start: number, end: number): MessageBatch {
+    const records = this
+    return {
+      length: end - start,
+      firstOffset: this.#offsets[start],
+      forEach(visit) {
+        for (let index = start; index < end; index++) records.#visit(index, visit)
+      },
+      *[Symbol.iterator]() {
+        for (let index = start; index < end; index++) yield records.#message(index)
+      },
+    }
+  }
+
+  #visit(index: number, visit: (bytes: Uint8Array, start: number, end: number, offset: number) => void): void {
+    const { valueStart, valueEnd } = partsOf(this.#words, this.#frames[index])
+    visit(this.#bytes, valueStart, valueEnd, this.#offsets[index])
+  }
+
+  #message(index: number): Message {
+    return new StoredMessage<Uint8Array>(this.#source, {
+      bytes: this.#bytes,
+      words: this.#words,
+      frame: this.#frames[index],
+      offset: this.#offsets[index],
+      timestamp: this.#times[index],
+    })
   }
 }

@@ -1,6 +1,6 @@
 /** A message as the application and its modules see it. */
 import { inspect } from 'node:util'
-import { type ChunkCursor, partsOf } from './chunk-cursor.js'
+import { partsOf, type RecordPlace } from './chunk-cursor.js'
 
 /** One message of a topic. */
 export interface Message<T = Uint8Array> {
@@ -37,14 +37,14 @@ export class StoredMessage<T> implements Message<T> {
   readonly #frame: number
   #value: T | typeof notDecoded = notDecoded
 
-  /** @param cursor stands on the record */
-  constructor(source: MessageSource<T>, cursor: ChunkCursor) {
-    this.offset = cursor.offset
-    this.timestamp = cursor.timestamp
+  /** @param place of the record: a cursor that stands on it will do */
+  constructor(source: MessageSource<T>, place: RecordPlace) {
+    this.offset = place.offset
+    this.timestamp = place.timestamp
     this.#source = source
-    this.#bytes = cursor.bytes
-    this.#words = cursor.words
-    this.#frame = cursor.frame
+    this.#bytes = place.bytes
+    this.#words = place.words
+    this.#frame = place.frame
   }
 
   get topic(): string {

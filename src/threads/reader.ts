@@ -8,6 +8,7 @@ import type { TopicCells } from '../ring/topic-cells.js'
 import type { Catalog } from '../storage/catalog.js'
 import { ChunkBatch, type MessageBatch } from '../storage/message-batch.js'
 import { joinPieces, type Resume, type TopicReader } from '../storage/topic-reader.js'
+import { type HandlerTask, HandlerTasks } from './handler-task.js'
 
 interface TopicRef {
   id: number
@@ -21,6 +22,7 @@ export type ReadTask =
   | { op: 'ranges'; topic: TopicRef; from: number; to: number; parts: number }
   | { op: 'scan'; topic: TopicRef; from: number; to: number; module: string; abort: SharedArrayBuffer }
   | { op: 'reduce'; module: string; parts: unknown[] }
+  | ({ op: 'process' } & HandlerTask)
 
 export interface ChunkAnswer {
   bytes: Uint8Array<ArrayBuffer>
@@ -50,11 +52,15 @@ export class Reader {
   readonly #catalog: Catalog
   readonly #cells: TopicCells
   readonly #modules = new Map<string, Promise<ScanModule>>()
+  readonly #handlers: HandlerTasks
 
   constructor(reader: TopicReader, catalog: Catalog, cells: TopicCells) {
     this.#reader = reader
     this.#catalog = catalog
     this.#cells = cells
+    this.#handlers = new HandlerTasks((topic, request) =>
+      this.#guarded(topic, request.offset, () => reader.read(request)),
+    )
   }
 
   async run(task: ReadTask): Promise<unknown> {
@@ -73,6 +79,8 @@ export class Reader {
         return this.#scan(task.topic, task.from, task.to, task.module, new AbortWord(task.abort))
       case 'reduce':
         return this.#reduce(await this.#load(task.module), task.parts)
+      case 'process':
+        return this.#handlers.run(task)
     }
   }
 

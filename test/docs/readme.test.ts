@@ -24,6 +24,13 @@ it('its second run goes on at the next offset', async () => {
   expect(await runProgram(program, [], folder)).toContain('the order has offset 20001\n')
 })
 
+it('its example of groups and queues runs, and prints what it says', async () => {
+  const consuming = join(folder, 'consuming.mjs')
+  writeFileSync(consuming, codeBlocks(readText('README.md'), 'js')[1]!)
+  const printed = await runProgram(consuming, [], folder)
+  expect(printed.trim().split('\n')).toEqual(['bill order 1', 'bill order 2', 'bill order 3', 'cat.png'])
+})
+
 it('the place for the figures of the benchmark is there', () => {
   expect(readText('README.md')).toMatch(/<!-- bench:begin -->\n[\s\S]*<!-- bench:end -->/)
 })

@@ -1,0 +1,145 @@
+/**
+ * One task after the other in the handler threads, each ending in an outcome: a thread that dies, or that a call does not come
+ * back from, is a failed attempt like one that throws.
+ */
+import { BookendError, fromPortable } from '../errors.js'
+import { HandlerWords, handlerPhase } from '../ring/handler-words.js'
+import type { Resume } from '../storage/topic-reader.js'
+import type { HandlerAnswer, HandlerTask } from '../threads/handler-task.js'
+import type { ReadTask } from '../threads/reader.js'
+
+/** What a processor needs of its threads. */
+export interface HandlerThreads {
+  run(task: ReadTask, signal: AbortSignal): Promise<unknown>
+  /** Resolves when the thread has ended. */
+  ended(threadId: number): Promise<void>
+  close(): Promise<void>
+}
+
+export interface Outcome {
+  /** Everything of the task below is handled. */
+  done: number
+  /** Messages below are to be handled one by one. */
+  aloneTo: number
+  handled: number
+  failed: number
+  resume: Resume | undefined
+  end: OutcomeEnd
+}
+
+export type OutcomeEnd =
+  | { kind: 'paused' }
+  /** The message at `done` failed alone. */
+  | { kind: 'failed'; attempt: number; error: Error }
+  /** The message at `done` cannot be read. */
+  | { kind: 'unreadable'; error: Error }
+  /** The thread died while no message was in hand. */
+  | { kind: 'lost'; error: Error }
+
+export type RunnerTask = Omit<HandlerTask, 'words'> & { aloneTo: number }
+
+export class HandlerRunner {
+  readonly #threads: HandlerThreads
+  readonly #timeoutMs: number
+  readonly #running = new Set<HandlerWords>()
+  #isStopping = false
+
+  constructor(threads: HandlerThreads, timeoutMs: number) {
+    this.#threads = threads
+    this.#timeoutMs = timeoutMs
+  }
+
+  /** Tasks under way come back after the call they are in; later ones at once. */
+  stop(): void {
+    this.#isStopping = true
+    for (const words of this.#running) words.askStop()
+  }
+
+  /** @throws `BOOKEND_HANDLER` if the module does not load */
+  async run({ aloneTo, ...task }: RunnerTask): Promise<Outcome> {
+    const words = HandlerWords.allocate(task.from, aloneTo)
+    if (this.#isStopping) words.askStop()
+    this.#running.add(words)
+    const abort = new AbortController()
+    const watch = new CallWatch(words, this.#timeoutMs, () => abort.abort())
+    try {
+      const answer = await this.#threads.run({ op: 'process', ...task, words: words.shared }, abort.signal)
+      return outcomeOf(answer as HandlerAnswer)
+    } catch (error) {
+      // Also takes it out of the queue, if no thread ever got it.
+      abort.abort()
+      if (!isDeath(error)) throw error
+      // What the thread was told to do is over only when it has ended: nobody else may begin with it before.
+      if (words.threadId > 0) await this.#threads.ended(words.threadId)
+      return this.#outcomeOfDeath(words, watch.isLate ? this.#lateError() : deathError(error), task.module)
+    } finally {
+      watch.end()
+      this.#running.delete(words)
+    }
+  }
+
+  #outcomeOfDeath(words: HandlerWords, error: BookendError, module: string): Outcome {
+    const { progress: done, aloneTo, handled, failed, phase } = words
+    if (phase === handlerPhase.loading) {
+      const message = `the module ${module} does not load: ${error.message}`
+      throw new BookendError('BOOKEND_HANDLER', message, { cause: error })
+    }
+    const known = { done, aloneTo, handled, resume: undefined }
+    if (phase !== handlerPhase.calling) return { ...known, failed, end: { kind: 'lost', error } }
+    if (words.callCount === 1) {
+      return { ...known, failed: failed + 1, end: { kind: 'failed', attempt: words.attempt, error } }
+    }
+    // Which of them it was, will be seen when they are handled one by one.
+    return { ...known, aloneTo: words.callEnd, failed: failed + 1, end: { kind: 'paused' } }
+  }
+
+  #lateError(): BookendError {
+    const message = `the handler had not come back after ${this.#timeoutMs} ms (timeoutMs), so its thread was ended`
+    return new BookendError('BOOKEND_WORKER', message)
+  }
+}
+
+function outcomeOf({ end, ...answer }: HandlerAnswer): Outcome {
+  return { ...answer, end: end.kind === 'paused' ? end : { ...end, error: fromPortable(end.error) } }
+}
+
+function isDeath(error: unknown): error is BookendError {
+  return error instanceof BookendError && error.code === 'BOOKEND_WORKER'
+}
+
+function deathError(error: BookendError): BookendError {
+  const { cause } = error
+  const how = cause instanceof Error ? `${cause.name}: ${cause.message}` : error.message
+  return new BookendError('BOOKEND_WORKER', `the handler ended its thread (${how})`, { cause })
+}
+
+/** Sees to it that no call of the handler lasts longer than it may. */
+class CallWatch {
+  readonly #words: HandlerWords
+  readonly #timeoutMs: number
+  readonly #onLate: () => void
+  #timer: NodeJS.Timeout
+  isLate = false
+
+  constructor(words: HandlerWords, timeoutMs: number, onLate: () => void) {
+    this.#words = words
+    this.#timeoutMs = timeoutMs
+    this.#onLate = onLate
+    this.#timer = setTimeout(this.#look, timeoutMs)
+  }
+
+  readonly #look = (): void => {
+    const { phase, phaseMs } = this.#words
+    const isWatched = phase === handlerPhase.calling || phase === handlerPhase.loading
+    if (isWatched && phaseMs >= this.#timeoutMs) {
+      this.isLate = true
+      this.#onLate()
+      return
+    }
+    this.#timer = setTimeout(this.#look, isWatched ? this.#timeoutMs - phaseMs : this.#timeoutMs)
+  }
+
+  end(): void {
+    clearTimeout(this.#timer)
+  }
+}

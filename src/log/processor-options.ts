@@ -1,0 +1,85 @@
+/** The options of `Group.process()`: documented, checked, completed; and what it returns. */
+import type { ProcessOrder } from '../dispatcher/processor.js'
+import type { ProcessSettings } from '../engine/engine.js'
+import { checkInteger, checkKeys, checkName, checkOneOf, checkSignal } from './validate.js'
+
+export interface ProcessOptions {
+  /** Threads of this processor; `readers` of the log unless said. With order `topic` there is one, whatever is said. */
+  concurrency?: number
+  /** The most messages a call of the handler gets; 256 unless said. */
+  batchSize?: number
+  /**
+   * `topic` (the default): strictly in order; a failing message holds up all behind it. `key`: messages of one key in order, keys in
+   * parallel. `none`: everything in parallel, and a failing message comes again later.
+   * Order is kept inside one processor: a group that needs it has one processor, and no other consumer.
+   */
+  order?: ProcessOrder
+  /** Attempts at a failing message after the first one; 3 unless said. */
+  retries?: number
+  /** Pause before an attempt that follows a failed one, ms; doubled each time up to 30 s, less up to a half at random. 100 unless said. */
+  backoffMs?: number
+  /** Topic that gets what cannot be handled. Without it the processor ends with the handler's error. */
+  deadLetter?: string
+  /** Where a group starts that has never been used: at the oldest readable message (the default), or at the next one. */
+  from?: 'first' | 'next'
+  /** A call that takes longer is ended with its thread, and counts as failed, ms; 60,000 unless said. */
+  timeoutMs?: number
+  /** Heap of one thread, MiB; what Node gives it unless said. A handler that needs more is ended with its thread. */
+  maxHeapMb?: number
+  /** Stops the processor, as {@link Processor.stop} does. */
+  signal?: AbortSignal
+}
+
+/** A module at work on the messages of a group. It keeps the process running until it is stopped. */
+export interface Processor extends AsyncDisposable {
+  /** Since it was started: messages handled, calls of the handler that failed, messages stored as dead letters. */
+  readonly stats: { readonly processed: number; readonly failed: number; readonly deadLettered: number }
+  /**
+   * Resolves when the processor has ended: by {@link stop}, its signal, the removal of its group or the closing of the log.
+   * @throws `BOOKEND_HANDLER` if the module does not load or exports no function; what the handler threw, with `topic` and `offset`,
+   *   if the message failed for good and there is no dead-letter topic; `BOOKEND_CORRUPT` likewise; `BOOKEND_IO`, `BOOKEND_WORKER`
+   */
+  readonly finished: Promise<void>
+  /**
+   * Resolves when everything that was published at the call is done: handled and acknowledged, or stored as a dead letter.
+   * @throws as {@link finished}; `BOOKEND_CLOSED` if the processor was stopped before
+   */
+  idle(): Promise<void>
+  /** Ends within one call of the handler. What was handled is acknowledged when this resolves; the rest is for whoever comes next. */
+  stop(): Promise<void>
+}
+
+const known = [
+  'concurrency',
+  'batchSize',
+  'order',
+  'retries',
+  'backoffMs',
+  'deadLetter',
+  'from',
+  'timeoutMs',
+  'maxHeapMb',
+  'signal',
+]
+const maxConcurrency = 256
+/** Longer ones overflow in Node's timers, and fire at once. */
+const maxTimerMs = 2 ** 31 - 1
+const maxHeapLimitMb = 1_048_576
+
+/** @throws TypeError, RangeError */
+export function checkProcessOptions(options: ProcessOptions): ProcessSettings {
+  checkKeys('process()', options, known)
+  const { concurrency, deadLetter, maxHeapMb } = options
+  return {
+    concurrency: concurrency === undefined ? undefined : checkInteger('concurrency', concurrency, 1, maxConcurrency),
+    batchSize: checkInteger('batchSize', options.batchSize ?? 256, 1, 65_536),
+    order: checkOneOf('order', options.order ?? 'topic', ['topic', 'key', 'none']),
+    retries: checkInteger('retries', options.retries ?? 3, 0, 1_000_000),
+    backoffMs: checkInteger('backoffMs', options.backoffMs ?? 100, 0, maxTimerMs),
+    deadLetter: deadLetter === undefined ? undefined : checkName('topic', deadLetter),
+    from: checkOneOf('from', options.from ?? 'first', ['first', 'next']),
+    timeoutMs: checkInteger('timeoutMs', options.timeoutMs ?? 60_000, 1, maxTimerMs),
+    maxHeapMb: maxHeapMb === undefined ? undefined : checkInteger('maxHeapMb', maxHeapMb, 16, maxHeapLimitMb),
+    signal: checkSignal(options.signal),
+  }
+}

@@ -1,0 +1,172 @@
+/**
+ * What the dispatcher and the thread that runs a handler tell each other during one task. Each task has words of its own, so
+ * what a thread that was ended still stores is seen by nobody.
+ *
+ * | word | written by | says |
+ * | --- | --- | --- |
+ * | stop | dispatcher | come back after this call |
+ * | phase, sinceMs | handler thread | what it is doing, and since when |
+ * | threadId | handler thread | who it is |
+ * | progress | handler thread | everything of the task below this offset is done |
+ * | callSpan, callCount, attempt | handler thread | the call under way: offsets from `progress`, messages, which attempt |
+ * | aloneTo | handler thread | messages below are handled one by one, as a call with them has failed |
+ * | handled, failed | handler thread | messages handled, calls failed |
+ *
+ * Whatever describes a call is stored before the phase that announces it. So if the thread dies, these words tell which messages
+ * it had in hand.
+ */
+import { PositionCell } from './position-cell.js'
+
+const word = {
+  stop: 0,
+  phase: 1,
+  sinceMs: 2,
+  threadId: 3,
+  callSpan: 4,
+  callCount: 5,
+  attempt: 6,
+  handled: 7,
+  failed: 8,
+  progress: 10,
+  aloneTo: 12,
+} as const
+const wordCount = 14
+
+/** `idle`: not begun, or over. `reading`: between two calls. */
+export const handlerPhase = { idle: 0, reading: 1, loading: 2, calling: 3 } as const
+
+/** Milliseconds of the one clock that all threads of the process share, wrapped to 32 bits: compare by difference. */
+export function sharedClockMs(): number {
+  const [seconds, nanoseconds] = process.hrtime()
+  return (seconds * 1000 + Math.floor(nanoseconds / 1e6)) | 0
+}
+
+export class HandlerWords {
+  readonly shared: SharedArrayBuffer
+  readonly #words: Int32Array
+  readonly #progress: PositionCell
+  readonly #aloneTo: PositionCell
+
+  private constructor(shared: SharedArrayBuffer) {
+    this.shared = shared
+    this.#words = new Int32Array(shared)
+    this.#progress = new PositionCell(this.#words, word.progress)
+    this.#aloneTo = new PositionCell(this.#words, word.aloneTo)
+  }
+
+  /** Dispatcher: words of a new task. */
+  static allocate(from: number, aloneTo: number): HandlerWords {
+    const words = new HandlerWords(new SharedArrayBuffer(wordCount * Int32Array.BYTES_PER_ELEMENT))
+    words.#progress.store(from)
+    words.#aloneTo.store(aloneTo)
+    return words
+  }
+
+  /** Handler thread: the words that came with the task. */
+  static of(shared: SharedArrayBuffer): HandlerWords {
+    return new HandlerWords(shared)
+  }
+
+  /** Dispatcher. */
+  askStop(): void {
+    Atomics.store(this.#words, word.stop, 1)
+    Atomics.notify(this.#words, word.stop)
+  }
+
+  get isStopAsked(): boolean {
+    return Atomics.load(this.#words, word.stop) !== 0
+  }
+
+  /** Handler thread: calls back once when a stop is asked for, unless {@link end} comes first. */
+  onStopAsked(callback: () => void): void {
+    const waiting = Atomics.waitAsync(this.#words, word.stop, 0)
+    if (waiting.async)
+      void waiting.value.then(() => {
+        if (this.isStopAsked) callback()
+      })
+    else callback()
+  }
+
+  begin(threadId: number, phase: typeof handlerPhase.loading | typeof handlerPhase.reading): void {
+    Atomics.store(this.#words, word.threadId, threadId)
+    this.#enter(phase)
+  }
+
+  /** The handler is about to be called for messages from `first` to below `end`. */
+  beginCall(first: number, end: number, count: number, attempt: number): void {
+    this.#progress.store(first)
+    Atomics.store(this.#words, word.callSpan, end - first)
+    Atomics.store(this.#words, word.callCount, count)
+    Atomics.store(this.#words, word.attempt, attempt)
+    this.#enter(handlerPhase.calling)
+  }
+
+  /** The call went well: everything below `progress` is done. */
+  endCall(progress: number): void {
+    Atomics.add(this.#words, word.handled, Atomics.load(this.#words, word.callCount))
+    this.#progress.store(progress)
+    this.#enter(handlerPhase.reading)
+  }
+
+  /** The call failed. @param aloneTo its messages are to be handled one by one */
+  failCall(aloneTo: number): void {
+    Atomics.add(this.#words, word.failed, 1)
+    this.#aloneTo.store(aloneTo)
+    this.#enter(handlerPhase.reading)
+  }
+
+  /** No more calls; everything below `progress` is done. */
+  end(progress: number): void {
+    this.#progress.store(progress)
+    this.#enter(handlerPhase.idle)
+    // Nobody waits for a stop of this task any more: wakes who waits, for nothing.
+    Atomics.notify(this.#words, word.stop)
+  }
+
+  #enter(phase: number): void {
+    Atomics.store(this.#words, word.sinceMs, sharedClockMs())
+    Atomics.store(this.#words, word.phase, phase)
+  }
+
+  get phase(): number {
+    return Atomics.load(this.#words, word.phase)
+  }
+
+  /** How long the phase has lasted. */
+  get phaseMs(): number {
+    return (sharedClockMs() - Atomics.load(this.#words, word.sinceMs)) | 0
+  }
+
+  /** 0 before the task has begun. */
+  get threadId(): number {
+    return Atomics.load(this.#words, word.threadId)
+  }
+
+  get progress(): number {
+    return this.#progress.load()
+  }
+
+  get aloneTo(): number {
+    return this.#aloneTo.load()
+  }
+
+  get callEnd(): number {
+    return this.progress + Atomics.load(this.#words, word.callSpan)
+  }
+
+  get callCount(): number {
+    return Atomics.load(this.#words, word.callCount)
+  }
+
+  get attempt(): number {
+    return Atomics.load(this.#words, word.attempt)
+  }
+
+  get handled(): number {
+    return Atomics.load(this.#words, word.handled)
+  }
+
+  get failed(): number {
+    return Atomics.load(this.#words, word.failed)
+  }
+}

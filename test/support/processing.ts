@@ -1,0 +1,193 @@
+/**
+ * A log in the test's own thread with a processor on it: real frames, real reading, real task loop and narrowing; only the threads are
+ * missing. "Death" of a thread is a task that never goes on, whose caller is told that its thread has ended.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { GroupCommits } from '../../src/dispatcher/group-commits.js'
+import { GroupDesk } from '../../src/dispatcher/group-desk.js'
+import type { Lease } from '../../src/dispatcher/group-ledger.js'
+import type { HandlerThreads } from '../../src/dispatcher/handler-runner.js'
+import { GroupProcessor, type ProcessorHost, type ProcessorOptions } from '../../src/dispatcher/processor.js'
+import { BookendError } from '../../src/errors.js'
+import type { Message } from '../../src/storage/message.js'
+import type { MessageBatch } from '../../src/storage/message-batch.js'
+import { type HandlerContext, HandlerTasks } from '../../src/threads/handler-task.js'
+import type { ReadTask } from '../../src/threads/reader.js'
+import { Engine } from './engine.js'
+import { simulatedWorld } from './worlds.js'
+
+export const handlerModule = new URL('../fixtures/handler-in-process.mjs', import.meta.url).href
+const handlerKey = Symbol.for('bookend.test.handler')
+
+type Handler = (messages: Message[], context: HandlerContext) => unknown
+
+/** What the test's handler does from now on. */
+export function setHandler(handler: Handler): void {
+  const globals = globalThis as { [handlerKey]?: (batch: MessageBatch, context: HandlerContext) => unknown }
+  globals[handlerKey] = (batch, context) => {
+    // A dead thread runs nothing any more.
+    if (thread.getStore()?.isDead === true) return never
+    return handler([...batch], context)
+  }
+}
+
+interface Thread {
+  isDead: boolean
+  die(): void
+}
+
+const thread = new AsyncLocalStorage<Thread>()
+export const never = new Promise<never>(() => {})
+
+/** Inside a handler: the thread ends. Return what this returns. */
+export function die(): Promise<never> {
+  thread.getStore()?.die()
+  return never
+}
+
+/** Inside a handler: what ends this thread later, behind its back. */
+export function deathOfThisThread(): () => void {
+  const store = thread.getStore()
+  return () => store?.die()
+}
+
+/** A desk that writes down what it is told. */
+export class RecordingDesk extends GroupDesk {
+  readonly acknowledged: { first: number; end: number }[] = []
+  onAcknowledge: (first: number, end: number) => void = () => {}
+
+  override acknowledge(lease: Pick<Lease, 'generation'>, first: number, end: number): Promise<void> {
+    this.acknowledged.push({ first, end })
+    this.onAcknowledge(first, end)
+    return super.acknowledge(lease, first, end)
+  }
+}
+
+export interface DeadLetter {
+  value: Uint8Array
+  key: Uint8Array | undefined
+  headers: Record<string, string>
+}
+
+export class ProcessingWorld {
+  readonly engine: Engine
+  readonly topic = { id: 0, name: 't' }
+  readonly deadLetters: DeadLetter[] = []
+  /** Called before a dead letter is stored: may throw, or take its time. */
+  beforeDeadLetter: () => void | Promise<void> = () => {}
+  /** Tasks given to threads. */
+  tasks = 0
+  readonly #waiting = new Set<{ offset: number; resolve: () => void }>()
+
+  constructor() {
+    this.engine = new Engine(simulatedWorld(), { ringBytes: 1 << 20 })
+    this.engine.offer([{ declare: 't', topic: 0 }])
+    this.engine.writer.doWork()
+  }
+
+  get next(): number {
+    return this.engine.cells.next(0).load()
+  }
+
+  append(values: readonly { value: Uint8Array; key?: Uint8Array; headers?: Record<string, string> }[]): void {
+    for (const { value, key, headers } of values) {
+      const encoded = headers === undefined ? undefined : new TextEncoder().encode(JSON.stringify(headers))
+      const extras = key === undefined && encoded === undefined ? undefined : { key, headers: encoded }
+      if (this.engine.offer([{ topic: 0, value, extras }]) < 0) throw new Error('the ring of the test is full')
+      this.engine.writer.doWork()
+    }
+    for (const waiter of this.#waiting) {
+      if (waiter.offset >= this.next) continue
+      this.#waiting.delete(waiter)
+      waiter.resolve()
+    }
+  }
+
+  desk(name = 'g'): RecordingDesk {
+    const known = { id: 0, topic: 't', name, state: { committed: 0, ranges: [] } }
+    const commits = {
+      known: () => known,
+      list: () => [known],
+      open: () => Promise.resolve(known),
+      remove: () => Promise.resolve(),
+      // Written a little later, as in life.
+      commit: () => new Promise<void>((resolve) => setImmediate(resolve)),
+    }
+    return new RecordingDesk({
+      commits: commits as unknown as GroupCommits,
+      topic: this.topic,
+      name,
+      first: () => this.engine.cells.first(0).load(),
+      next: () => this.next,
+      whenNext: (offset, resolve) => {
+        if (this.next > offset) {
+          resolve()
+          return () => {}
+        }
+        const waiter = { offset, resolve }
+        this.#waiting.add(waiter)
+        return () => this.#waiting.delete(waiter)
+      },
+      checkOpen: () => {},
+      onSkipped: () => {},
+    })
+  }
+
+  process(desk: GroupDesk, options: Partial<ProcessorOptions> = {}, deadLetter = true): GroupProcessor {
+    const host: ProcessorHost = {
+      durability: 'process',
+      maxMessageBytes: 1 << 20,
+      next: () => this.next,
+      record: async (_, offset) => {
+        const bytes = this.engine.reader.readOne(0, offset)
+        return { bytes: bytes ?? new Uint8Array(0), length: bytes?.length ?? 0 }
+      },
+      append: async (_, value, extras) => {
+        await this.beforeDeadLetter()
+        const headers = JSON.parse(new TextDecoder().decode(extras?.headers)) as Record<string, string>
+        return this.deadLetters.push({ value: value.slice(), key: extras?.key?.slice(), headers }) - 1
+      },
+      threads: this.#threads(),
+      deadLetter: deadLetter ? { id: 1, name: 'dead' } : undefined,
+    }
+    return new GroupProcessor(desk, host, handlerModule, {
+      concurrency: 2,
+      batchSize: 256,
+      order: 'topic',
+      timeoutMs: 60_000,
+      from: 'first',
+      signal: undefined,
+      retries: 3,
+      backoffMs: 1,
+      ...options,
+    })
+  }
+
+  #threads(): HandlerThreads {
+    const tasks = new HandlerTasks((_, request) => this.engine.reader.read(request))
+    return {
+      run: (task: ReadTask, signal) => {
+        this.tasks += 1
+        if (task.op !== 'process') throw new Error(`no processor gives a task like ${task.op}`)
+        return new Promise((resolve, reject) => {
+          const death = (cause: Error) => {
+            store.isDead = true
+            reject(new BookendError('BOOKEND_WORKER', `a reader thread died during a task: ${cause}`, { cause }))
+          }
+          const store: Thread = { isDead: false, die: () => death(new Error('worker exited with code: 7')) }
+          signal.addEventListener('abort', () => death(new Error('The task has been aborted')))
+          // A turn later, as from another thread.
+          setImmediate(() => {
+            void thread
+              .run(store, () => tasks.run(task))
+              .then((answer) => {
+                if (!store.isDead) setImmediate(resolve, structuredClone(answer))
+              }, reject)
+          })
+        })
+      },
+      ended: () => new Promise(setImmediate),
+      close: () => Promise.resolve(),
+    }
+  }
+}
