@@ -2,9 +2,11 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { assert } from '../src/errors.js'
 import { maxSleepMs } from '../src/limits.js'
+import { copyRange } from '../src/memory/copy-range.js'
 import { FileMemory } from '../src/memory/file-window.js'
 import { chooseMemory } from '../src/memory/load.js'
 import { loadSystemCalls } from '../src/memory/system-calls.js'
+import { AbortWord } from '../src/ring/abort-word.js'
 import { GroupMailboxes } from '../src/ring/group-mailboxes.js'
 import { openSharedState } from '../src/ring/shared-state.js'
 import { SlotTable } from '../src/ring/slot-table.js'
@@ -64,12 +66,14 @@ const control: ReaperControl = {
     })
     const { groups: openedGroups, damages: groupDamages } = groups.open(recovered.topics, readOnly)
     reaper = new Reaper({
+      directory: shared.directory,
       state,
       slots,
       disk: nodeDisk,
       files,
       plainMemory,
       calls,
+      copy: (from, to, at, length) => copyRange(from.descriptor, to.descriptor, at, length),
       flusher: new Flusher(nodeDisk, files, slots, calls),
       control: log.control,
       groups,
@@ -122,6 +126,10 @@ const control: ReaperControl = {
   },
   async removeGroup(id: number): Promise<void> {
     await groups?.remove(id)
+  },
+  backup(target: string, abort: SharedArrayBuffer) {
+    if (reaper === undefined) throw new Error('a log is opened before it is backed up')
+    return reaper.backUp(target, new AbortWord(abort))
   },
   async close(isClean: boolean) {
     isClosing = true

@@ -7,6 +7,7 @@ import type { Extras } from '../dispatcher/frame-encoder.js'
 import type { GroupCommits } from '../dispatcher/group-commits.js'
 import type { GroupDesk } from '../dispatcher/group-desk.js'
 import type { GroupProcessor, ProcessorOptions } from '../dispatcher/processor.js'
+import type { BackupReport } from '../storage/backup.js'
 import type { Resume } from '../storage/topic-reader.js'
 import type { ChunkAnswer } from '../threads/reader.js'
 import type { LogStats, SegmentResidency } from './stats.js'
@@ -65,6 +66,8 @@ export interface Engine {
   group(topic: EngineTopic, name: string): GroupDesk
   /** Starts a processor with threads of its own, which ends before the log does. @throws RangeError */
   process(desk: GroupDesk, module: string, settings: ProcessSettings): GroupProcessor
+  /** Copies everything handed over so far, and perhaps more, into a directory that is empty or not there. */
+  backup(target: string, signal: AbortSignal | undefined): Promise<BackupReport>
   stats(): LogStats
   residency(): Promise<SegmentResidency[]>
   /** Fails with `BOOKEND_CLOSED` once {@link close} was called. */

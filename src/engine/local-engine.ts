@@ -6,7 +6,7 @@ import path from 'node:path'
 import { debuglog } from 'node:util'
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { AppendSide, type Durability } from '../dispatcher/append-side.js'
-import { closedError, noSpaceError, readOnlyError } from '../dispatcher/failure.js'
+import { closedError, isFull, noSpaceError, readOnlyError } from '../dispatcher/failure.js'
 import type { Extras } from '../dispatcher/frame-encoder.js'
 import { GroupCommits } from '../dispatcher/group-commits.js'
 import { GroupDesk } from '../dispatcher/group-desk.js'
@@ -19,12 +19,14 @@ import { TopicDirectory, type TopicHandle } from '../dispatcher/topic-directory.
 import { BookendError } from '../errors.js'
 import { frameBytes, frameExtensionBytes } from '../format/frame-layout.js'
 import { groupFitsSegment } from '../format/segment-layout.js'
+import { AbortWord } from '../ring/abort-word.js'
 import { RingMemory, RingProducer } from '../ring/append-ring.js'
 import { BatchTimes } from '../ring/batch-times.js'
 import { GroupMailboxes } from '../ring/group-mailboxes.js'
 import { allocateSharedState, openSharedState, type SharedState } from '../ring/shared-state.js'
 import { SlotTable } from '../ring/slot-table.js'
 import { TopicCells } from '../ring/topic-cells.js'
+import type { BackupReport } from '../storage/backup.js'
 import type { Resume } from '../storage/topic-reader.js'
 import { ControlChannel, type Remote } from '../threads/control-plane.js'
 import type { OpenedLog, ReaperControl, ReaperData, WriterControl, WriterData } from '../threads/protocol.js'
@@ -426,6 +428,32 @@ class LocalEngine implements Engine {
       .catch(() => {})
       .finally(() => this.#processors.delete(processor))
     return processor
+  }
+
+  async backup(target: string, signal: AbortSignal | undefined): Promise<BackupReport> {
+    this.checkOpen()
+    signal?.throwIfAborted()
+    const abort = new AbortWord()
+    const giveUp = () => abort.raise()
+    this.#onClose.add(giveUp)
+    signal?.addEventListener('abort', giveUp)
+    try {
+      await this.flush('process')
+      this.checkOpen()
+      return await this.#keepAlive.during(this.#threads.reaperControl.remote.backup(target, abort.shared))
+    } catch (error) {
+      if (signal?.aborted && abort.isRaised) throw signal.reason
+      if (this.#isClosing && abort.isRaised) throw closedError(this.directory)
+      const { code, errno = 0 } = error as NodeJS.ErrnoException
+      if (code !== undefined && isFull(Math.abs(errno))) {
+        const message = `no space for a backup in ${target} (${code}): nothing of it was kept`
+        throw new BookendError('BOOKEND_NO_SPACE', message, { cause: error })
+      }
+      throw error
+    } finally {
+      this.#onClose.delete(giveUp)
+      signal?.removeEventListener('abort', giveUp)
+    }
   }
 
   stats(): LogStats {

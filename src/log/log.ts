@@ -3,11 +3,12 @@ import type { Durability } from '../dispatcher/append-side.js'
 import type { Engine } from '../engine/engine.js'
 import { openLocalEngine } from '../engine/local-engine.js'
 import type { LogStats, SegmentResidency } from '../engine/stats.js'
+import type { BackupReport } from '../storage/backup.js'
 import { bytes, type Codec } from './codec.js'
-import { completeOptions, durabilities, type OpenOptions } from './options.js'
+import { completeOptions, durabilities, type OpenOptions, resolveDirectory } from './options.js'
 import { type Queue, TopicQueue } from './queue.js'
 import { LogTopic, type Topic } from './topic.js'
-import { checkKeys, checkName, checkOneOf } from './validate.js'
+import { checkKeys, checkName, checkOneOf, checkSignal } from './validate.js'
 
 /** An open log. One process owns it at a time; inside the process its work is spread over worker threads. */
 export interface Log extends AsyncDisposable {
@@ -32,6 +33,16 @@ export interface Log extends AsyncDisposable {
   stats(): LogStats
   /** Which segments are mapped by which threads, and how much of each is in memory. */
   residency(): Promise<SegmentResidency[]>
+  /**
+   * Copies the log into `directory`, which must not exist or be empty, while the log stays in use: the copy is the log at one
+   * moment, with everything that was appended, or offered, before the call. It is flushed, and opens like a log that was
+   * closed. No segment is deleted while a backup runs.
+   *
+   * A backup that fails or is aborted removes what it has made. One that a crash has cut short is refused by `open`.
+   * @throws RangeError if the directory is not empty or inside the log, `BOOKEND_NO_SPACE`, `BOOKEND_CLOSED` if the log is
+   *   closed meanwhile; other system errors as they are
+   */
+  backup(directory: string | URL, options?: { signal?: AbortSignal }): Promise<BackupReport>
   /**
    * Waits for pending appends and reads, flushes, unmaps everything, ends the threads and releases the lock. Idempotent.
    * Every call after it fails with `BOOKEND_CLOSED`; streams that are still being read do too.
@@ -95,6 +106,11 @@ class OpenLog implements Log {
   stats(): LogStats {
     this.#engine.checkOpen()
     return this.#engine.stats()
+  }
+
+  async backup(directory: string | URL, options: { signal?: AbortSignal } = {}): Promise<BackupReport> {
+    checkKeys('backup()', options, ['signal'])
+    return this.#engine.backup(resolveDirectory(directory), checkSignal(options.signal))
   }
 
   async residency(): Promise<SegmentResidency[]> {

@@ -67,11 +67,16 @@ const known = [
 
 export const durabilities = ['process', 'disk'] as const
 
-/** @throws TypeError, RangeError */
-export function completeOptions(directory: string | URL, options: OpenOptions): LocalOptions {
+/** @throws TypeError */
+export function resolveDirectory(directory: string | URL): string {
   if (typeof directory !== 'string' && !(directory instanceof URL))
     throw new TypeError('directory is a string or a file: URL')
-  const folder = path.resolve(directory instanceof URL ? fileURLToPath(directory) : directory)
+  return path.resolve(directory instanceof URL ? fileURLToPath(directory) : directory)
+}
+
+/** @throws TypeError, RangeError */
+export function completeOptions(directory: string | URL, options: OpenOptions): LocalOptions {
+  const folder = resolveDirectory(directory)
   checkKeys('open()', options, known)
   const { segmentBytes, maxMessageBytes } = options
   if (segmentBytes !== undefined) {

@@ -14,6 +14,7 @@ export const errno = {
   EPERM: os.constants.errno.EPERM,
   ENOENT: os.constants.errno.ENOENT,
   EINTR: os.constants.errno.EINTR,
+  EXDEV: os.constants.errno.EXDEV,
   EBADF: os.constants.errno.EBADF,
   EAGAIN: os.constants.errno.EAGAIN,
   EFAULT: os.constants.errno.EFAULT,

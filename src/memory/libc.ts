@@ -30,6 +30,11 @@ export interface Libc {
   resident(address: number, byteLength: number, pages: Uint8Array): number
   lockExclusive(descriptor: number): number
   allocate(descriptor: number, byteLength: number): number
+  /**
+   * Copies inside the kernel, at the same place in both files, on libuv's pool: bytes copied, or the negative error number.
+   * Undefined where the C library has no such call.
+   */
+  copyFileRange: ((from: number, to: number, at: number, byteLength: number) => Promise<number>) | undefined
   /** Undefined where the C library has no such call (musl). */
   trimHeap: (() => void) | undefined
   /** Foreign memory as an ArrayBuffer. It has no finalizer: whoever mapped the range unmaps it. */
@@ -94,10 +99,32 @@ function bind(koffi: typeof Koffi): Libc {
     lockExclusive: (descriptor) => outcome(flock(descriptor, lockExclusiveNonBlocking)),
     // Returns the error number and leaves errno alone, unlike all the others (POSIX).
     allocate: (descriptor, byteLength) => posixFallocate(descriptor, 0, byteLength),
+    copyFileRange: bindCopyFileRange(koffi, define),
     trimHeap: bindTrim(define),
     viewOf: (address, byteLength) => koffi.view(BigInt(address), byteLength),
     addressOf: (bytes) => Number(koffi.address(bytes)),
   }
+}
+
+type CopyFileRange = (...args: [number, BigInt64Array, number, BigInt64Array, number, number]) => number
+
+function bindCopyFileRange(koffi: typeof Koffi, define: <T>(prototype: string) => T): Libc['copyFileRange'] {
+  let call: Koffi.KoffiFunc<CopyFileRange>
+  try {
+    call = define('intptr_t copy_file_range(int, int64_t *, int, int64_t *, size_t, unsigned int)')
+  } catch {
+    return undefined
+  }
+  return (from, to, at, byteLength) =>
+    new Promise((resolve, reject) => {
+      // The call moves both places on, so each file has its own; they have to outlive the call.
+      const fromAt = BigInt64Array.of(BigInt(at))
+      const toAt = BigInt64Array.of(BigInt(at))
+      call.async(from, fromAt, to, toAt, byteLength, 0, (error: unknown, result: number) => {
+        if (error) reject(error)
+        else resolve(result >= 0 ? result : -koffi.errno())
+      })
+    })
 }
 
 function bindTrim(define: <T>(prototype: string) => T): (() => void) | undefined {

@@ -59,18 +59,29 @@ export class ControlFile {
     return new ControlFile(file, identity, decodeControlRecord(bytes))
   }
 
-  /** The file gets its name after its content is flushed: a log either has an identity or is not one yet. */
-  static create(disk: Disk, directory: string, segmentBytes: number, created: number): ControlFile {
+  /**
+   * The file gets its name after its content is flushed: a log either has an identity or is not one yet.
+   * @param record how far the log goes, where it does not begin empty
+   */
+  static create(
+    disk: Disk,
+    directory: string,
+    segmentBytes: number,
+    created: number,
+    record?: Omit<ControlRecord, 'sequence'>,
+  ): ControlFile {
     const where = ControlFile.path(directory)
     const temporary = `${where}.new`
     if (disk.list(directory).includes('control.new')) disk.remove(temporary)
     const identity = { version: formatVersion, segmentBytes, created }
     const file = disk.create(temporary)
     file.write(0, encodeControlIdentity(identity))
+    const control = new ControlFile(file, identity, undefined)
+    if (record !== undefined) control.write(record)
     file.sync()
     disk.rename(temporary, where)
     disk.syncDirectory(directory)
-    return new ControlFile(file, identity, undefined)
+    return control
   }
 
   /** Not flushed: survives the process. Call {@link sync} where something is about to depend on it. */

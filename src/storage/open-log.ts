@@ -4,6 +4,7 @@ import { BookendError } from '../errors.js'
 import { controlBytes } from '../format/control-layout.js'
 import { defaultSegmentBytes } from '../limits.js'
 import type { Memory } from '../memory/memory.js'
+import { unfinishedBackupName } from './backup.js'
 import { ControlFile, readBootId } from './control-file.js'
 import type { Disk } from './disk.js'
 import { type Recovered, recover } from './recovery.js'
@@ -62,6 +63,10 @@ function openControl({ disk, directory, segmentBytes, readOnly, now }: OpenLogOp
   const existing = ControlFile.open(disk, directory, readOnly ? 'read' : 'write')
   if (existing !== undefined) return existing
   const names = disk.list(directory)
+  if (names.includes(unfinishedBackupName)) {
+    const message = `${directory} is a backup that was not finished: remove it, and make the backup again`
+    throw new BookendError('BOOKEND_FORMAT', message, { file: directory })
+  }
   const hasSegments = disk.list(path.join(directory, 'log')).some((name) => name.endsWith('.seg'))
   const isEmpty = names.every((name) => ownNames.has(name)) && !hasSegments
   if (readOnly || !isEmpty) {

@@ -2,6 +2,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { GroupState } from '../format/group-layout.js'
 import type { MemoryKind } from '../memory/memory.js'
+import type { BackupReport } from '../storage/backup.js'
 import type { TailState, TopicState } from '../storage/topic-state.js'
 import type { SharedMemory } from './shared-memory.js'
 
@@ -59,6 +60,8 @@ export interface ReaperControl {
   createGroup(topic: string, name: string, committed: number): Promise<number>
   /** Forgets a group, durably. Nothing of it may be under way. */
   removeGroup(id: number): Promise<void>
+  /** Copies the log into a directory; see storage/backup.ts. The word raised ends it. */
+  backup(target: string, abort: SharedArrayBuffer): Promise<BackupReport>
   /** Flushes, marks the log clean (if asked) and stops. */
   close(isClean: boolean): Promise<void>
 }

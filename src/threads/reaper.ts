@@ -16,8 +16,10 @@ import {
   retireStepBytes,
 } from '../limits.js'
 import { type Memory, pageBytes, type SystemCalls } from '../memory/memory.js'
+import type { AbortWord } from '../ring/abort-word.js'
 import type { SharedState } from '../ring/shared-state.js'
 import type { SlotRow, SlotTable } from '../ring/slot-table.js'
+import { type BackupReport, type BackupSource, backUp } from '../storage/backup.js'
 import type { ControlFile } from '../storage/control-file.js'
 import type { Disk } from '../storage/disk.js'
 import type { Flusher } from '../storage/flusher.js'
@@ -39,11 +41,14 @@ export type ReaperEvent =
 export interface ReaperParts {
   state: SharedState
   slots: SlotTable
+  directory: string
   disk: Disk
   files: SegmentFiles
   /** Reads segments for indexing, without mapping them. */
   plainMemory: Memory
   calls: SystemCalls
+  /** Copies a range of a file, for backups. */
+  copy: BackupSource['copy']
   flusher: Flusher
   control: ControlFile
   groups: GroupKeeper
@@ -70,6 +75,8 @@ export class Reaper {
   /** The end of the log when it was last seen to have moved, and when that was. */
   #lastMove = { published: -1, atMs: 0 }
   #isStopped = false
+  /** Backups under way: what they copy must not be deleted. */
+  readonly #backups = new Set<Promise<unknown>>()
   #isReleaseDue = false
   #storing = { published: 0, stored: 0, isMost: false }
   /** Where the log ended when the writer had redeclared the topics of the segments to be deleted. */
@@ -112,6 +119,8 @@ export class Reaper {
   /** Stops the clockwork after flushing everything; the control record then says "clean". */
   async stop(isClean: boolean): Promise<void> {
     const { state, control, flusher, groups, readOnly } = this.#parts
+    // They have been told to end by whoever closes the log.
+    await Promise.allSettled(this.#backups)
     if (readOnly) {
       this.#isStopped = true
       control.close()
@@ -137,6 +146,39 @@ export class Reaper {
     const { slots, calls } = this.#parts
     for (const row of slots.rows())
       if (row.owner === threadId) slots.takeOver(row.slot, () => calls.retire(row.address, row.byteLength))
+  }
+
+  /** Copies the log as it is now. Runs beside the other duties; only the deletion of segments waits for it. */
+  async backUp(target: string, abort: AbortWord): Promise<BackupReport> {
+    const { state, disk, files, calls, copy, control, epoch, bootId, directory } = this.#parts
+    const running = backUp(
+      {
+        disk,
+        files,
+        calls,
+        directory,
+        created: control.identity.created,
+        now: () => ({
+          epoch,
+          published: state.published.load(),
+          durable: state.durable.load(),
+          trim: state.trim.load(),
+          time: state.publishedTime.load(),
+          bootId,
+        }),
+        indexed: () => state.indexed.load(),
+        copy,
+        isAborted: () => abort.isRaised,
+      },
+      target,
+    )
+    this.#backups.add(running)
+    try {
+      return await running
+    } finally {
+      this.#backups.delete(running)
+      state.reaper.ring()
+    }
   }
 
   /** Idle mappings go within two TTLs with nothing but time passing: the clock ticks four times in one. */
@@ -378,7 +420,7 @@ export class Reaper {
    */
   #deleteIfDue(): void {
     const { state, files, control } = this.#parts
-    if (state.reaperErrno.load() !== 0) return
+    if (state.reaperErrno.load() !== 0 || this.#backups.size > 0) return
     const first = files.segmentOf(state.trim.load())
     const wanted = state.deleteTo.load()
     if (wanted > first) {

@@ -45,6 +45,7 @@ it('every call after close is BOOKEND_CLOSED, from the moment close is called', 
     () => log.flushSync(),
     () => log.stats(),
     () => log.residency(),
+    () => log.backup('backup'),
   ]
   const closing = log.close()
   for (const call of calls) {

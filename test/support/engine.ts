@@ -34,6 +34,8 @@ export interface EngineOptions {
   flushIntervalMs?: number
   /** The mutant: `durable` says what is published, flushed or not. */
   acknowledgesEarly?: boolean
+  /** Called before every step of a backup. */
+  beforeCopy?: () => Promise<void>
 }
 
 export class Engine {
@@ -132,6 +134,11 @@ export class Engine {
     })
     if (options.acknowledgesEarly === true) Object.assign(state, { durable: lyingCell(state) })
     this.reaper = new Reaper({
+      directory,
+      copy: async (from, to, at, length) => {
+        await options.beforeCopy?.()
+        to.write(at, from.read(at, length))
+      },
       state,
       slots: this.slots,
       disk,
