@@ -294,10 +294,12 @@ export class AppendSide {
 
   /** Resolves when the topic has a message at `offset`, rejects when appending has ended; returns what stops waiting. */
   whenNext(topic: TopicHandle, offset: number, resolve: () => void, reject: (error: unknown) => void): () => void {
-    const waiter = { topic, offset, resolve, reject }
-    if (this.nextOf(topic) > offset) resolve()
+    // One look: the writer publishes at any moment, and a message that comes between two would be waited for, for ever.
+    const isThere = this.nextOf(topic) > offset
+    if (isThere) resolve()
     else if (this.#failure !== undefined) reject(this.#failure)
-    if (this.nextOf(topic) > offset || this.#failure !== undefined) return () => {}
+    if (isThere || this.#failure !== undefined) return () => {}
+    const waiter = { topic, offset, resolve, reject }
     this.#messages.add(waiter)
     this.#watch()
     return () => this.#messages.delete(waiter)
