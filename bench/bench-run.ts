@@ -13,4 +13,6 @@ export interface BenchRun {
   /** Where a peer from the registry is installed; empty for the others. */
   packageDirectoryOf(contender: ContenderName): string
   progress(line: string): void
+  /** So many of the planned jobs are over. */
+  noteJob(count?: number): void
 }

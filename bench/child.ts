@@ -1,68 +1,84 @@
 /** The process in which one job runs: told by a message, answers with one, and ends. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { measureAppend, measureInFlight, measureLatency } from './cases/append.js'
+import {
+  measureAppend,
+  measureAppendBatches,
+  measureAppendTopics,
+  measureInFlight,
+  measureLatency,
+  measurePaced,
+} from './cases/append.js'
 import { measureColdRead } from './cases/cold-read.js'
-import { measureRead, measureReadBatches, measureScan } from './cases/read.js'
+import { measureGet, measureGetMany, measureMixed, measureRead, measureReadBatches, measureScan } from './cases/read.js'
 import { openStore } from './contenders/catalogue.js'
-import type { Store } from './contenders/contender.js'
-import type { Answer, Figures, Job } from './job.js'
+import { type Store, type StoreOptions, Unavailable } from './contenders/contender.js'
+import type { Answer, Job, JobKind, Outcome } from './job.js'
 import { makeValues } from './values.js'
 
 /** Longer than any parent waits before it kills. */
-const untilKilledMs = 10 * 60_000
+const untilKilledMs = 60 * 60_000
 
-/** With one reader a scan is as fast as one core is; everything else runs with the defaults. */
-const scanReaders = 1
-
-async function run(job: Job): Promise<Figures> {
-  switch (job.kind) {
-    case 'append':
-      return withStore(job, (store) => measureAppend(store, job))
-    case 'in-flight':
-      return withStore(job, (store) => measureInFlight(store, job))
-    case 'latency':
-      return withStore(job, (store) => measureLatency(store, job))
-    case 'read':
-      return withStore(job, (store) => measureRead(store, job))
-    case 'read-batches':
-      return withStore(job, (store) => measureReadBatches(store, job))
-    case 'scan':
-      return withStore(job, (store) => measureScan(store, job), scanReaders)
-    case 'cold-read':
-      return withStore(job, (store) => measureColdRead(store, job))
-    case 'fill':
-      return withStore(job, (store) => fill(store, job))
-    case 'fill-and-wait':
-      return withStore(job, async (store) => {
-        const figures = await fill(store, job)
-        answer({ figures })
-        await sleep(untilKilledMs)
-        throw new Error('nobody killed this process')
-      })
-    // Loaded here only: these need the product, and a run of the peers alone must work without it.
-    case 'idle':
-      return (await import('./cases/idle-memory.js')).measureIdleMemory(job)
-    case 'open':
-      return (await import('./cases/open.js')).measureOpen(job)
-  }
+/** Cases that need one open store of any contender. */
+const onStore: Partial<Record<JobKind, (store: Store, job: Job) => Promise<Outcome>>> = {
+  append: measureAppend,
+  'append-batches': measureAppendBatches,
+  'append-topics': measureAppendTopics,
+  'in-flight': measureInFlight,
+  latency: measureLatency,
+  paced: measurePaced,
+  read: measureRead,
+  'read-batches': measureReadBatches,
+  scan: measureScan,
+  get: measureGet,
+  'get-many': measureGetMany,
+  mixed: measureMixed,
+  'cold-read': measureColdRead,
+  fill,
+  'fill-and-wait': async (store, job) => {
+    answer(await fill(store, job))
+    await sleep(untilKilledMs)
+    throw new Error('nobody killed this process')
+  },
 }
 
-async function fill(store: Store, job: Job): Promise<Figures> {
-  await store.append(job.messages, makeValues(job.messageBytes))
-  return { messages: job.messages }
+/** Cases that open what they need; loaded when asked for, since some need the product and peers must run without it. */
+const onTheirOwn: Partial<Record<JobKind, (job: Job, options: StoreOptions) => Promise<Outcome>>> = {
+  follow: async (job) => (await import('./cases/follow.js')).measureFollow(job),
+  open: async (job, options) => (await import('./cases/open.js')).measureOpen(job, options),
+  idle: async (job, options) => (await import('./cases/idle.js')).measureIdle(job, options),
+  'idle-memory': async (job) => (await import('./cases/idle.js')).measureIdleMemory(job),
+  queue: async (job, options) => (await import('./cases/consume.js')).measureQueue(job, options),
+  'queue-backlog': async (job, options) => (await import('./cases/consume.js')).measureQueueBacklog(job, options),
+  'fill-queue': async (job, options) => (await import('./cases/consume.js')).fillQueue(job, options),
+  'fan-out': async (job) => (await import('./cases/consume.js')).measureFanOut(job),
+  process: async (job) => (await import('./cases/consume.js')).measureProcess(job),
+  'process-paced': async (job) => (await import('./cases/consume.js')).measureProcessPaced(job),
+  'transfer-file': async (job) => (await import('./cases/transfer.js')).measureTransfer(job),
+  'transfer-unix': async (job) => (await import('./cases/transfer.js')).measureTransfer(job),
+  'transfer-tcp': async (job) => (await import('./cases/transfer.js')).measureTransfer(job),
 }
 
-async function withStore(job: Job, measure: (store: Store) => Promise<Figures>, readers?: number): Promise<Figures> {
-  const { directory, packageDirectory, segmentBytes } = job
-  const store = await openStore(job.contender, {
+async function run(job: Job): Promise<Outcome> {
+  const { directory, packageDirectory, level, segmentBytes } = job
+  const options: StoreOptions = {
     directory,
     packageDirectory,
+    level,
     ...(segmentBytes === undefined ? {} : { segmentBytes }),
-    ...(readers === undefined ? {} : { readers }),
-  })
-  const figures = await measure(store)
+    // With one reader a scan is as fast as one core is; everything else runs with the defaults.
+    ...(job.kind === 'scan' ? { readers: job.parameter } : {}),
+  }
+  const alone = onTheirOwn[job.kind]
+  if (alone !== undefined) return alone(job, options)
+  const store = await openStore(job.contender, options)
+  const outcome = await onStore[job.kind]!(store, job)
   await store.close()
-  return figures
+  return outcome
+}
+
+async function fill(store: Store, job: Job): Promise<Outcome> {
+  await store.append(job.messages, makeValues(job.messageBytes))
+  return { figures: { messages: job.messages } }
 }
 
 function answer(message: Answer, done: () => void = () => {}): void {
@@ -72,9 +88,10 @@ function answer(message: Answer, done: () => void = () => {}): void {
 // The parent is gone, and with it everybody who wanted to know.
 process.once('disconnect', () => process.exit(1))
 process.once('message', async (job: Job) => {
-  const message: Answer = await run(job).then(
-    (figures) => ({ figures }),
-    (error: unknown) => ({ failure: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
+  const message: Answer = await run(job).catch((error: unknown) =>
+    error instanceof Unavailable
+      ? { unavailable: error.message }
+      : { failure: error instanceof Error ? (error.stack ?? error.message) : String(error) },
   )
   // Exits by itself, not by having nothing left to do: a contender's leftover handle must not hang the run.
   answer(message, () => process.exit(0))

@@ -1,3 +1,4 @@
+import type { BenchCase, Parameter, Point } from './cases/catalogue.js'
 import type { Figures } from './job.js'
 import type { Spread } from './statistics.js'
 
@@ -37,7 +38,19 @@ export function describeRatio(ratio: Spread): string {
 }
 
 export function describeBytes(bytes: number): string {
+  if (bytes >= 1024 ** 2 && bytes % 1024 ** 2 === 0) return `${bytes / 1024 ** 2} MiB`
   return bytes >= 1024 && bytes % 1024 === 0 ? `${bytes / 1024} KiB` : `${bytes} B`
+}
+
+export function describeParameter(parameter: Parameter, value: number): string {
+  if (parameter === 'backlog') return value >= 1e9 ? `${value / 1e9} GB before` : `${value / 1e6} MB before`
+  if (parameter === 'batch') return `${value} a batch`
+  return `${value.toLocaleString('en')} ${value === 1 ? parameter.replace(/s$/, '') : parameter}`
+}
+
+export function describePoint({ parameter }: BenchCase, point: Pick<Point, 'messageBytes' | 'parameter'>): string {
+  const size = describeBytes(point.messageBytes)
+  return parameter === undefined ? size : `${size}, ${describeParameter(parameter, point.parameter)}`
 }
 
 /** A Markdown table with its columns aligned, readable in a terminal and in a page alike. */
@@ -48,19 +61,20 @@ export function table(header: readonly string[], rows: readonly (readonly string
   return [line(header), `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`, ...rows.map(line)].join('\n')
 }
 
-function digits(value: number): string {
+export function digits(value: number): string {
   const size = Math.abs(value)
   if (size >= 100) return value.toFixed(0)
   return size >= 10 ? value.toFixed(1) : value.toFixed(2)
 }
 
 /** By the ending of the figure's name, see the house rule on names. */
-function unitOf(figure: string, value: number): { divisor: number; name: string } {
-  if (figure === 'messagesPerSecond')
-    return value >= 1e6 ? { divisor: 1e6, name: 'M/s' } : { divisor: 1e3, name: 'k/s' }
+export function unitOf(figure: string, value: number): { divisor: number; name: string } {
+  if (figure === 'cpuMsPerSecond') return { divisor: 1, name: 'ms/s' }
   if (figure === 'bytesPerSecond') return { divisor: 1e6, name: 'MB/s' }
-  if (figure.endsWith('Bytes')) return { divisor: 1e6, name: 'MB' }
-  if (figure.endsWith('Us')) return { divisor: 1, name: 'us' }
-  if (figure.endsWith('Ms')) return { divisor: 1, name: 'ms' }
+  if (/PerSecond$/.test(figure)) return value >= 1e6 ? { divisor: 1e6, name: 'M/s' } : { divisor: 1e3, name: 'k/s' }
+  if (figure === 'nsPerMessage' || figure === 'cpuNsPerMessage') return { divisor: 1, name: 'ns' }
+  if (/Bytes$/.test(figure)) return { divisor: 1e6, name: 'MB' }
+  if (/Us$/.test(figure)) return value >= 10_000 ? { divisor: 1000, name: 'ms' } : { divisor: 1, name: 'us' }
+  if (/Ms$/.test(figure)) return { divisor: 1, name: 'ms' }
   return { divisor: 1, name: '' }
 }

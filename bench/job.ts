@@ -1,5 +1,5 @@
-import type { StandardCaseName } from './cases/catalogue.js'
 import type { ContenderName } from './contenders/catalogue.js'
+import type { Level } from './contenders/contender.js'
 
 /** What a child process is told to do: one case, one contender, once. Sent as a message, so plain data only. */
 export interface Job {
@@ -7,22 +7,59 @@ export interface Job {
   readonly contender: ContenderName
   readonly directory: string
   readonly packageDirectory: string
+  readonly level: Level
   readonly messages: number
   readonly messageBytes: number
+  /** What the case varies besides the size: writers, topics, readers, groups, batch, bytes of backlog; 0 where nothing. */
+  readonly parameter: number
   /** Done first and not measured, in the same process: lets the compiler and the store reach their stride. */
   readonly warmupMessages: number
+  /** How long a case lasts that goes by time, and at which rate messages are due in it. */
+  readonly seconds: number
+  readonly ratePerSecond: number
   readonly segmentBytes?: number
   readonly mapTtlMs?: number
 }
 
-/**
- * The standard cases, and the steps that long cases are made of: `fill` writes the data for a read, `fill-and-wait`
- * writes it and waits to be killed, `open` measures an open, `idle` reads, idles and looks at its own memory.
- */
-export type JobKind = StandardCaseName | 'cold-read' | 'fill' | 'fill-and-wait' | 'open' | 'idle'
+/** `fill` writes the data for a case, `fill-queue` the backlog of a queue; the `-and-wait` form waits to be killed. */
+export type JobKind =
+  | 'append'
+  | 'append-batches'
+  | 'append-topics'
+  | 'in-flight'
+  | 'latency'
+  | 'paced'
+  | 'follow'
+  | 'read'
+  | 'read-batches'
+  | 'scan'
+  | 'get'
+  | 'get-many'
+  | 'mixed'
+  | 'open'
+  | 'idle'
+  | 'queue'
+  | 'queue-backlog'
+  | 'fan-out'
+  | 'process'
+  | 'process-paced'
+  | 'transfer-file'
+  | 'transfer-unix'
+  | 'transfer-tcp'
+  | 'cold-read'
+  | 'idle-memory'
+  | 'fill'
+  | 'fill-queue'
+  | 'fill-and-wait'
 
 /** What a job measured: figures by name, the unit last in the name. */
 export type Figures = Readonly<Record<string, number>>
 
+export interface Outcome {
+  readonly figures: Figures
+  /** Latencies in microseconds: an HDR histogram in its compressed, portable form. */
+  readonly histogram?: string
+}
+
 /** The child's one answer. */
-export type Answer = { readonly figures: Figures } | { readonly failure: string }
+export type Answer = Outcome | { readonly unavailable: string } | { readonly failure: string }

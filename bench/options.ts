@@ -1,89 +1,126 @@
 import os from 'node:os'
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { type CaseName, caseNames, longCaseNames, standardCaseNames } from './cases/catalogue.js'
-import { type ContenderName, peerNames } from './contenders/catalogue.js'
+import { caseNames, longCaseNames, type Scale } from './cases/catalogue.js'
+import { type ContenderName, methodNames, peerNames } from './contenders/catalogue.js'
 
 /** What a run does, with every default filled in. */
 export interface BenchOptions {
-  readonly cases: readonly CaseName[]
-  readonly sizes: readonly number[]
+  readonly cases: readonly string[]
   readonly contenders: readonly ContenderName[]
   readonly rounds: number
-  /** Messages per case; undefined: as many as make `dataMib` of payload. */
-  readonly messages: number | undefined
-  readonly dataMib: number
+  readonly scale: Scale
   /** Size of the logs of the long cases; undefined: the size their figure is stated for. */
   readonly gigabytes: number | undefined
   readonly mapTtlMs: number
   readonly directory: string
   readonly json: string | undefined
+  readonly html: string | undefined
+  /** Results of an earlier run to hold these against. */
+  readonly compare: string | undefined
+  /** Nothing is measured: results of an earlier run are shown anew. */
+  readonly from: string | undefined
   readonly isSmoke: boolean
   readonly mayInstall: boolean
   readonly segmentBytes: number | undefined
 }
 
 interface RawOptions {
-  only?: CaseName[]
-  sizes: number[]
+  only?: string[]
+  full: boolean
+  sizes?: number[]
   peers: ContenderName[]
   product: boolean
-  rounds: number
+  rounds?: number
   messages?: number
-  mib: number
+  mib?: number
   gb?: number
   mapTtl: number
   dir: string
   json?: string
+  html?: string
+  compare?: string
+  from?: string
   smoke: boolean
   install: boolean
 }
 
-const smokeMessages = 2000
-const smokeGigabytes = 0.004
-const smokeMapTtlMs = 500
-/** The smallest that the product takes: a few thousand messages already fill several files. */
-const smokeSegmentBytes = 1024 * 1024
+const mebibyte = 1024 * 1024
+/** About five minutes. Every case has data for more than one segment. */
+const quick = { sizes: [100, 1024, 16_384], mib: 192, rounds: 3, seconds: 2, backlogs: [10e6, 300e6] }
+const full = {
+  sizes: [16, 100, 1024, 16_384, 131_072, mebibyte],
+  mib: 512,
+  rounds: 5,
+  seconds: 10,
+  backlogs: [1e6, 10e6, 100e6, 1e9, 10e9],
+}
+/** Proves that everything runs, in a minute. The smallest segments that the product takes, so that there are several. */
+const smoke = {
+  sizes: [100],
+  mib: 1,
+  messages: 2000,
+  rounds: 1,
+  seconds: 0.1,
+  backlogs: [2e6],
+  gigabytes: 0.004,
+  mapTtlMs: 500,
+  segmentBytes: mebibyte,
+}
 
-/** Reads the command line. Commander prints help and mistakes itself. */
+/** Reads the command line. Commander prints help and mistakes itself, and ends the process. */
 export function parseOptions(argv: readonly string[]): BenchOptions {
   const command = new Command('bench')
-    .description('Measures Bookend against a bare loop, buffered writes, lmdb-js and better-sqlite3, in one run.')
+    .description('Measures Bookend, its peers and the limits of the machine, in one run.')
     .addOption(
       new Option(
         '--only <cases>',
         `cases, of: ${caseNames.join(', ')}; the long ones (${longCaseNames.join(', ')}) run only if named`,
       ).argParser(list(caseNames)),
     )
-    .addOption(new Option('--sizes <bytes>', 'message sizes').argParser(parseSizes).default([100, 1024, 16384]))
+    .option('--full', 'everything, with more sizes, writers and rounds, and up to 10 GB of backlog: hours', false)
+    .addOption(new Option('--sizes <bytes>', 'message sizes, of the cases that vary them').argParser(parseSizes))
     .addOption(
       new Option('--peers <names>', `of: ${peerNames.join(', ')}`).argParser(list(peerNames)).default(peerNames),
     )
     .option('--no-product', 'leave Bookend itself out')
-    .option('--rounds <n>', 'rounds, in each of which everybody runs once', positive, 5)
+    .option('--rounds <n>', 'rounds, in each of which everybody runs once', positive)
     .option('--messages <n>', 'messages per case, instead of --mib', positive)
-    .option('--mib <n>', 'payload per case', positive, 512)
+    .option('--mib <n>', 'payload per case', positive)
     .option('--gb <n>', 'payload of the long cases (default: what their figure is stated for, 4 or 10)', positiveNumber)
     .option('--map-ttl <ms>', 'mapTtlMs in idle-memory', positive, 30_000)
     .option('--dir <path>', 'where the data goes; a directory of its own is made there and removed', os.tmpdir())
     .option('--json <file>', 'write every single figure there')
+    .option('--html <file>', 'write a page with plots there; it needs nothing else to be looked at')
+    .option('--compare <file>', 'mark what moved since the run that wrote this --json')
+    .option('--from <file>', 'measure nothing: show what an earlier run wrote with --json')
     .option('--smoke', 'everything tiny: proves that the benchmarks run, asserts no figure', false)
     .option('--no-install', 'do not install peers that are missing')
   const raw = command.parse(argv, { from: 'user' }).opts<RawOptions>()
-  const isSmoke = raw.smoke
+  const { smoke: isSmoke, full: isFull } = raw
+  const defaults = isSmoke ? smoke : isFull ? full : quick
+  const usual = caseNames.filter((name) => isSmoke || !(longCaseNames as readonly string[]).includes(name))
   return {
-    cases: raw.only ?? (isSmoke ? caseNames : standardCaseNames),
-    sizes: isSmoke ? raw.sizes.slice(0, 1) : raw.sizes,
-    contenders: [...(raw.product ? (['bookend'] as const) : []), ...withBareForms(raw.peers)],
-    rounds: isSmoke ? 1 : raw.rounds,
-    messages: isSmoke ? smokeMessages : raw.messages,
-    dataMib: raw.mib,
-    gigabytes: isSmoke ? smokeGigabytes : raw.gb,
-    mapTtlMs: isSmoke ? smokeMapTtlMs : raw.mapTtl,
+    cases: raw.only ?? usual,
+    contenders: [...(raw.product ? (['bookend'] as const) : []), ...withBareForms(raw.peers), ...methodNames],
+    rounds: raw.rounds ?? defaults.rounds,
+    scale: {
+      isFull,
+      sizes: raw.sizes ?? defaults.sizes,
+      dataBytes: (raw.mib ?? defaults.mib) * mebibyte,
+      messages: raw.messages ?? (isSmoke ? smoke.messages : undefined),
+      seconds: defaults.seconds,
+      backlogs: defaults.backlogs,
+    },
+    gigabytes: isSmoke ? smoke.gigabytes : raw.gb,
+    mapTtlMs: isSmoke ? smoke.mapTtlMs : raw.mapTtl,
     directory: raw.dir,
     json: raw.json,
+    html: raw.html,
+    compare: raw.compare,
+    from: raw.from,
     isSmoke,
     mayInstall: raw.install && !isSmoke,
-    segmentBytes: isSmoke ? smokeSegmentBytes : undefined,
+    segmentBytes: isSmoke ? smoke.segmentBytes : undefined,
   }
 }
 

@@ -1,12 +1,16 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import os from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** The folder of this benchmark's sources, seen from the compiled file in dist/bench. */
 const benchDirectory = fileURLToPath(new URL('../../bench/', import.meta.url))
-const peersDirectory = join(benchDirectory, '.peers')
+/** In a checkout beside the sources; an installed package keeps its own folder as it came, and uses the user's cache. */
+const isCheckout = existsSync(join(benchDirectory, 'tsconfig.json'))
+const cacheDirectory = join(process.env.XDG_CACHE_HOME ?? join(os.homedir(), '.cache'), 'bookend', 'bench-peers')
+const peersDirectory = isCheckout ? join(benchDirectory, '.peers') : cacheDirectory
 const installTimeoutMs = 15 * 60_000
 
 /** Loads the native part, which some packages only do on first use. */

@@ -1,120 +1,176 @@
-import { longCaseNames, longCaseTitles, type StandardCase, standardCases } from './cases/catalogue.js'
-import { type ContenderName, contenderNames, contenderSettings } from './contenders/catalogue.js'
-import { describeBytes, describeFigures, describeRatio, describeSpread, describeValue, table } from './format.js'
-import type { Machine } from './machine.js'
-import type { BenchOptions } from './options.js'
-import type { Results } from './results.js'
-import { spreadOf } from './statistics.js'
-import { fasterBareLoop, type Target } from './targets.js'
+/** The report in words and tables, for a terminal. */
+import { type BenchCase, benchCases, longCaseNames, longCaseTitles } from './cases/catalogue.js'
+import { contenderNames } from './contenders/catalogue.js'
+import {
+  describeBytes,
+  describeFigures,
+  describePoint,
+  describeRatio,
+  describeSpread,
+  describeValue,
+  table,
+} from './format.js'
+import type { BenchReport, ReportHead } from './report-file.js'
+import { Results, type Series, type SeriesKey } from './results.js'
+import { median } from './statistics.js'
 
 const latencyFigures = ['p50Us', 'p90Us', 'p99Us', 'p999Us', 'maxUs'] as const
+const costFigures = ['userCpuMs', 'systemCpuMs', 'voluntarySwitches', 'involuntarySwitches', 'minorFaults'] as const
 
-/** Where the figures come from. */
-export function machineReport(machine: Machine, options: BenchOptions): string {
-  const data = options.messages === undefined ? `${options.dataMib} MiB of payload` : `${options.messages} messages`
+/** Where the figures come from, who took part and how each was set up. */
+export function describeRun({ machine, setUp, settings, versions, missing }: ReportHead): string {
+  const contenders = Object.entries(settings).map(
+    ([name, setting]) => `- ${name}${withSpace(versions[name])}: ${setting}`,
+  )
+  const absent = Object.entries(missing).map(([name, reason]) => `- ${name}: not available: ${reason}`)
   return [
     `machine     ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGib} GiB`,
-    `kernel      ${machine.kernel}; file system ${machine.fileSystem} (${options.directory})`,
+    `kernel      ${machine.kernel}; file system ${machine.fileSystem} (${setUp.directory})`,
     `node        ${machine.node} (V8 ${machine.v8}); bookend ${machine.bookend}`,
     `date        ${machine.date}`,
-    `data        ${data} per case; sizes ${options.sizes.map(describeBytes).join(', ')}`,
-    `method      ${options.rounds} rounds, contenders in turn (every other round backwards), each job in a fresh process;`,
-    '            warm-up in that process: 10 % of the messages, at most 200,000, not measured; page cache warm for reads;',
-    '            before each job as much memory as it needs is touched and freed (a hypervisor may have taken it away)',
+    `data        ${describeBytes(setUp.dataBytes)} of payload where nothing else is said; sizes ${setUp.sizes.map(describeBytes).join(', ')}`,
+    `method      ${setUp.rounds} rounds, contenders in turn (every other round backwards), each job in a fresh process;`,
+    '            warm-up in that process: 10 % of the messages, at most 200,000, not measured; page cache warm for reads',
+    '            unless a case says cold; slow peers get a quarter of the messages, except with --full;',
+    '            before each large job as much memory as it needs is touched and freed (a hypervisor may have taken it)',
+    ...contenders,
+    ...absent,
   ].join('\n')
 }
 
-/** Who took part, how it was set up, and who did not and why. */
-export function contenderReport(
-  taking: readonly ContenderName[],
-  versions: ReadonlyMap<ContenderName, string>,
-  missing: ReadonlyMap<ContenderName, string>,
-): string {
-  const lines = taking.map((name) => `- ${name}${withSpace(versions.get(name))}: ${contenderSettings[name]}`)
-  for (const [name, reason] of missing) lines.push(`- ${name}: not available: ${reason}`)
-  return lines.join('\n')
+export function fullReport(report: BenchReport): string {
+  const results = new Results(report.series)
+  const sections = [
+    ...benchCases.map((benchCase) => caseReport(report, results, benchCase)),
+    stageReport(report),
+    longCaseReport(results),
+    movementReport(report),
+    targetReport(report),
+    failureReport(results),
+  ]
+  return sections.filter((section) => section !== '').join('\n\n')
 }
 
-/** A row per case and size: everybody's median (least-greatest), and how many times as fast the product was. */
-export function caseReport(results: Results, options: BenchOptions): string {
-  const measured = contenderNames.filter((name) => results.all().some((series) => series.contender === name))
-  const rows = standardCases.flatMap((standardCase) =>
-    options.sizes
-      .filter((size) => measured.some((name) => results.get(standardCase.name, size, name) !== undefined))
-      .map((size) => [
-        `${standardCase.title}, ${describeBytes(size)}`,
-        ...measured.map((name) => cell(results, standardCase, size, name)),
-      ]),
+/** A row for each point: everybody's median (least-greatest), and how many times as good the product was. */
+function caseReport(report: BenchReport, results: Results, benchCase: BenchCase): string {
+  const all = results.all().filter(({ caseName }) => caseName === benchCase.name)
+  const contenders = contenderNames.filter((name) =>
+    all.some((series) => series.contender === name && hasFigures(series)),
   )
-  if (rows.length === 0) return ''
-  return [
-    'Median (least-greatest) of the rounds; xN: so many times as fast as this peer was the product, median of the pairs.',
-    '',
-    table(['case', ...measured], rows),
-    '',
-    `Floor: the faster form of the bare loop at 100 B, here ${fasterBareLoop(results)}.`,
-  ].join('\n')
+  if (contenders.length === 0) return ''
+  const rows = pointsOf(all).map((point) => [
+    describePoint(benchCase, point),
+    ...contenders.map((contender) =>
+      cell(report, results, benchCase, { ...point, caseName: benchCase.name, contender }),
+    ),
+  ])
+  const parts = [
+    `## ${benchCase.title}: ${benchCase.headline}, ${benchCase.better} is better`,
+    table(['', ...contenders], rows),
+  ]
+  if (benchCase.section === 'Latency') parts.push(figureReport(all, latencyFigures))
+  if (benchCase.section === 'Moving bytes') parts.push(figureReport(all, costFigures))
+  return parts.join('\n\n')
 }
 
-function cell(results: Results, { name, headline }: StandardCase, size: number, contender: ContenderName): string {
-  const spread = results.spread(name, size, contender, headline)
-  if (spread === undefined) return results.get(name, size, contender)?.failure === undefined ? '-' : 'failed'
-  const told = describeSpread(headline, spread)
-  if (contender === 'bookend') return told
-  // Faster means more per second, but fewer microseconds: the fraction is turned over.
-  const ratio =
-    headline === 'messagesPerSecond'
-      ? results.ratio(name, size, headline, 'bookend', contender)
-      : results.ratio(name, size, headline, contender, 'bookend')
+function cell(report: BenchReport, results: Results, benchCase: BenchCase, key: SeriesKey): string {
+  const spread = results.spread(key, benchCase.headline)
+  if (spread === undefined) return results.get(key)?.failure === undefined ? '-' : 'failed'
+  const isMoved = report.moved.some(({ key: moved }) => sameSeries(moved, key))
+  const told = `${describeSpread(benchCase.headline, spread)}${isMoved ? ' *moved*' : ''}`
+  if (key.contender === 'bookend') return told
+  const ratio = advantage(results, benchCase, key)
   return ratio === undefined ? told : `${told} ${describeRatio(ratio)}`
 }
 
-/** Percentiles of one awaited append at a time: the median of each percentile over the rounds. */
-export function latencyReport(results: Results, options: BenchOptions): string {
-  const rows = options.sizes.flatMap((size) =>
-    contenderNames.flatMap((contender) => {
-      const rounds = results.get('latency', size, contender)?.rounds.filter((figures) => figures !== undefined) ?? []
-      if (rounds.length === 0) return []
-      const medians = latencyFigures.map((figure) => {
-        const { median } = spreadOf(rounds.map((figures) => figures[figure]!))
-        return describeValue(figure, median)
-      })
-      return [[contender, describeBytes(size), ...medians, String(rounds[0]!.samples)]]
+/** How many times as good the product was: more per second, or fewer microseconds, where the fraction is turned over. */
+export function advantage(results: Results, { better, headline }: BenchCase, key: SeriesKey) {
+  const product = { ...key, contender: 'bookend' } as const
+  return better === 'more' ? results.ratio(product, key, headline) : results.ratio(key, product, headline)
+}
+
+/** More figures of the same jobs, each the median over the rounds. */
+function figureReport(all: readonly Series[], figures: readonly string[]): string {
+  const rows = all.filter(hasFigures).map((series) => [
+    series.contender,
+    ...figures.map((figure) => {
+      const values = series.rounds.flatMap((round) => round?.[figure] ?? [])
+      return values.length === 0 ? '-' : describeValue(figure, median(values))
     }),
+  ])
+  return table(['', ...figures], rows)
+}
+
+export function pointsOf(all: readonly Series[]): { messageBytes: number; parameter: number }[] {
+  const points = new Map(
+    all.map(({ messageBytes, parameter }) => [`${messageBytes}/${parameter}`, { messageBytes, parameter }]),
   )
-  if (rows.length === 0) return ''
-  return [
-    'One awaited append at a time:',
-    '',
-    table(['contender', 'size', 'p50', 'p90', 'p99', 'p99.9', 'max', 'samples'], rows),
-  ].join('\n')
+  return [...points.values()]
+}
+
+export function hasFigures({ rounds }: Series): boolean {
+  return rounds.some((round) => round !== null && round !== undefined)
+}
+
+function stageReport({ stages }: BenchReport): string {
+  return stages
+    .map(({ work, threads }) => {
+      const rows = threads.flatMap(({ name, nsPerMessage, parts }) => [
+        [name, '', nsPerMessage.toFixed(0)],
+        ...parts.filter((part) => part.nsPerMessage >= 1).map((part) => ['', part.name, part.nsPerMessage.toFixed(0)]),
+      ])
+      return `## stages of ${work}: ns of processor time per message, while sampled\n\n${table(['thread', 'file', 'ns'], rows)}`
+    })
+    .join('\n\n')
 }
 
 /** The long cases, every figure by name. */
-export function longCaseReport(results: Results, options: BenchOptions): string {
+function longCaseReport(results: Results): string {
   return longCaseNames
     .flatMap((name) => {
-      const figures = results.get(name, options.sizes[0]!, 'bookend')?.rounds[0]
-      return figures === undefined ? [] : [`${longCaseTitles[name]}: ${describeFigures(figures)}`]
+      const figures = results.all().find(({ caseName }) => caseName === name)?.rounds[0]
+      return figures === undefined || figures === null ? [] : [`${longCaseTitles[name]}: ${describeFigures(figures)}`]
     })
     .join('\n')
 }
 
-/** The promised figures and whether this run reached them. */
-export function targetReport(targets: readonly Target[]): string {
-  const rows = targets.map((target) => [target.figure, target.reach, target.measured, target.verdict])
-  return table(['figure (100 B)', 'reach', 'measured', 'verdict'], rows)
+function movementReport({ moved }: BenchReport): string {
+  if (moved.length === 0) return ''
+  const rows = moved.map(({ key, figure, before, after, isBetter }) => [
+    `${key.caseName} ${describeBytes(key.messageBytes)}${key.parameter === 0 ? '' : ` ${key.parameter}`} ${key.contender}`,
+    describeValue(figure, before),
+    describeValue(figure, after),
+    isBetter ? 'better' : 'WORSE',
+  ])
+  return `## moved by more than the rounds differ among themselves\n\n${table(['', 'before', 'now', ''], rows)}`
 }
 
-/** What went wrong, in full. */
-export function failureReport(results: Results): string {
-  return results
-    .failures()
-    .map(
-      (series) =>
-        `FAILED ${series.caseName} ${describeBytes(series.messageBytes)} ${series.contender}: ${series.failure}`,
-    )
-    .join('\n')
+/** The promised figures and whether this run reached them. One that was cut short must not even look as if it said something. */
+function targetReport({ targets, setUp }: BenchReport): string {
+  if (setUp.isCut) return ''
+  const rows = targets.map((target) => [target.figure, target.reach, target.measured, target.verdict])
+  return table(['figure (100 B unless said)', 'reach', 'measured', 'verdict'], rows)
+}
+
+/** What went wrong, in full, and who took no part. */
+function failureReport(results: Results): string {
+  const failed = results.failures().map((series) => `FAILED ${named(series)}: ${series.failure!.split('\n')[0]}`)
+  const absent = new Set(
+    results
+      .all()
+      .flatMap(({ caseName, contender, unavailable }) =>
+        unavailable === undefined ? [] : [`left out: ${caseName} ${contender}: ${unavailable}`],
+      ),
+  )
+  return [...failed, ...absent].join('\n')
+}
+
+function named({ caseName, messageBytes, parameter, contender }: SeriesKey): string {
+  return `${caseName} ${describeBytes(messageBytes)}${parameter === 0 ? '' : ` ${parameter}`} ${contender}`
+}
+
+function sameSeries(a: SeriesKey, b: SeriesKey): boolean {
+  return named(a) === named(b)
 }
 
 function withSpace(text: string | undefined): string {

@@ -1,29 +1,51 @@
-import type { CaseName } from './cases/catalogue.js'
 import type { ContenderName } from './contenders/catalogue.js'
-import type { Figures } from './job.js'
+import type { Figures, Outcome } from './job.js'
 import { pairedRatio, type Spread, spreadOf } from './statistics.js'
 
-/** What every round of one case, one message size and one contender gave. */
-export interface Series {
-  readonly caseName: CaseName
+/** What identifies a series of rounds. */
+export interface SeriesKey {
+  readonly caseName: string
   readonly messageBytes: number
+  readonly parameter: number
   readonly contender: ContenderName
+}
+
+/** What every round of one case, at one point, gave for one contender. */
+export interface Series extends SeriesKey {
   readonly messages: number
-  /** By round; undefined where the job failed. */
-  readonly rounds: (Figures | undefined)[]
+  /** By round; null where the job failed. */
+  readonly rounds: (Figures | null)[]
+  /** HDR histograms of the rounds, where latencies were taken. */
+  readonly histograms?: string[]
   failure?: string
+  /** Why it took no part, where that is no failure. */
+  unavailable?: string
 }
 
 /** Everything measured in one run. */
 export class Results {
   readonly #series = new Map<string, Series>()
 
-  record(key: Omit<Series, 'rounds' | 'failure'>, round: number, outcome: Figures | Error): void {
-    const id = identify(key.caseName, key.messageBytes, key.contender)
-    const series = this.#series.get(id) ?? { ...key, rounds: [] }
-    this.#series.set(id, series)
-    if (outcome instanceof Error) series.failure = outcome.message
-    series.rounds[round] = outcome instanceof Error ? undefined : outcome
+  constructor(series: readonly Series[] = []) {
+    for (const each of series) this.#series.set(identify(each), each)
+  }
+
+  record(key: SeriesKey & { readonly messages: number }, round: number, outcome: Outcome | Error): void {
+    const series = this.#at(key)
+    if (outcome instanceof Error) {
+      series.failure = outcome.message
+      series.rounds[round] = null
+      return
+    }
+    series.rounds[round] = outcome.figures
+    if (outcome.histogram !== undefined) {
+      const kept = series as { histograms?: string[] }
+      kept.histograms = [...(kept.histograms ?? []), outcome.histogram]
+    }
+  }
+
+  leaveOut(key: SeriesKey & { readonly messages: number }, reason: string): void {
+    this.#at(key).unavailable = reason
   }
 
   all(): Series[] {
@@ -34,36 +56,34 @@ export class Results {
     return this.all().filter((series) => series.failure !== undefined)
   }
 
-  get(caseName: CaseName, messageBytes: number, contender: ContenderName): Series | undefined {
-    return this.#series.get(identify(caseName, messageBytes, contender))
+  get(key: SeriesKey): Series | undefined {
+    return this.#series.get(identify(key))
   }
 
   /** Over the rounds; undefined where nothing was measured. */
-  spread(caseName: CaseName, messageBytes: number, contender: ContenderName, figure: string): Spread | undefined {
-    const values = this.#values(caseName, messageBytes, contender, figure).filter((value) => value !== undefined)
+  spread(key: SeriesKey, figure: string): Spread | undefined {
+    const values = valuesOf(this.get(key), figure).filter((value) => value !== undefined)
     return values.length === 0 ? undefined : spreadOf(values)
   }
 
   /** One contender's figure over another's, round by round. */
-  ratio(
-    caseName: CaseName,
-    messageBytes: number,
-    figure: string,
-    numerator: ContenderName,
-    denominator: ContenderName,
-  ): Spread | undefined {
-    return pairedRatio(
-      this.#values(caseName, messageBytes, numerator, figure),
-      this.#values(caseName, messageBytes, denominator, figure),
-    )
+  ratio(numerator: SeriesKey, denominator: SeriesKey, figure: string): Spread | undefined {
+    return pairedRatio(valuesOf(this.get(numerator), figure), valuesOf(this.get(denominator), figure))
   }
 
-  #values(caseName: CaseName, messageBytes: number, contender: ContenderName, figure: string) {
-    const rounds = this.get(caseName, messageBytes, contender)?.rounds ?? []
-    return Array.from(rounds, (figures) => figures?.[figure])
+  #at(key: SeriesKey & { readonly messages: number }): Series {
+    const { caseName, messageBytes, parameter, contender, messages } = key
+    const id = identify(key)
+    const series = this.#series.get(id) ?? { caseName, messageBytes, parameter, contender, messages, rounds: [] }
+    this.#series.set(id, series)
+    return series
   }
 }
 
-function identify(caseName: CaseName, messageBytes: number, contender: ContenderName): string {
-  return `${caseName}/${messageBytes}/${contender}`
+function valuesOf(series: Series | undefined, figure: string): (number | undefined)[] {
+  return Array.from(series?.rounds ?? [], (figures) => figures?.[figure])
+}
+
+function identify({ caseName, messageBytes, parameter, contender }: SeriesKey): string {
+  return `${caseName}/${messageBytes}/${parameter}/${contender}`
 }

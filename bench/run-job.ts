@@ -1,15 +1,16 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import type { Answer, Figures, Job } from './job.js'
+import { Unavailable } from './contenders/contender.js'
+import type { Answer, Job, Outcome } from './job.js'
 
 const childModule = new URL('./child.js', import.meta.url)
-const jobTimeoutMs = 15 * 60_000
+const jobTimeoutMs = 30 * 60_000
 /** As much of a dead child's last words as fits a report. */
 const keptErrorCharacters = 2000
 
 /** Runs one job in a fresh process, so that neither heap nor compiled code leaks from one measurement to the next. */
-export async function runJob(job: Job): Promise<Figures> {
-  const { child, answer } = start(job)
+export async function runJob(job: Job, execArgv: readonly string[] = []): Promise<Outcome> {
+  const { child, answer } = start(job, execArgv)
   try {
     return await answer
   } finally {
@@ -18,8 +19,8 @@ export async function runJob(job: Job): Promise<Figures> {
 }
 
 /** Runs a job up to its answer and then kills it with SIGKILL, as a crash would. */
-export async function runJobAndKill(job: Job): Promise<Figures> {
-  const { child, answer } = start(job)
+export async function runJobAndKill(job: Job): Promise<Outcome> {
+  const { child, answer } = start(job, [])
   const figures = await answer.catch(async (error: unknown) => {
     await end(child)
     throw error
@@ -29,17 +30,18 @@ export async function runJobAndKill(job: Job): Promise<Figures> {
   return figures
 }
 
-function start(job: Job): { child: ChildProcess; answer: Promise<Figures> } {
-  const child = fork(childModule, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], execArgv: [] })
+function start(job: Job, execArgv: readonly string[]): { child: ChildProcess; answer: Promise<Outcome> } {
+  const child = fork(childModule, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], execArgv: [...execArgv] })
   let lastWords = ''
   child.stderr!.setEncoding('utf8').on('data', (text: string) => {
     lastWords = (lastWords + text).slice(-keptErrorCharacters)
   })
-  const answer = new Promise<Figures>((resolve, reject) => {
+  const answer = new Promise<Outcome>((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`no answer after ${jobTimeoutMs / 60_000} minutes`)), jobTimeoutMs)
     child.once('message', (message: Answer) => {
       clearTimeout(timer)
-      if ('figures' in message) resolve(message.figures)
+      if ('figures' in message) resolve(message)
+      else if ('unavailable' in message) reject(new Unavailable(message.unavailable))
       else reject(new Error(message.failure))
     })
     child.once('error', reject)

@@ -34,3 +34,13 @@ export function pairedRatio(
   }
   return ratios.length === 0 ? undefined : spreadOf(ratios)
 }
+
+/**
+ * True if neither median lies within what the other's rounds have shown: one run's noise does not explain the other. A single
+ * round has shown no noise, so nothing can be said about it.
+ */
+export function hasMoved(before: Spread, after: Spread): boolean {
+  if (before.count < 2 || after.count < 2) return false
+  const lies = ({ median }: Spread, { min, max }: Spread) => median >= min && median <= max
+  return !lies(after, before) && !lies(before, after)
+}

@@ -1,53 +1,114 @@
-import { type Store, valueAt } from '../contenders/contender.js'
-import type { Figures, Job } from '../job.js'
-import { LatencyHistogram } from '../latency-histogram.js'
-import { rateOf } from '../rate.js'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { sendOnSchedule } from '../arrivals.js'
+import { type Store, Unavailable, valueAt } from '../contenders/contender.js'
+import { monotonicUs } from '../due-time.js'
+import type { Figures, Job, Outcome } from '../job.js'
+import { Latencies } from '../latency.js'
+import { measured } from '../resources.js'
 import { makeValues } from '../values.js'
-import { appendsInFlight } from './catalogue.js'
+
+const nanosecondsPerUs = 1000
 
 /** As fast as the store takes them, until the last is visible. */
-export async function measureAppend(store: Store, job: Job): Promise<Figures> {
-  const values = makeValues(job.messageBytes)
-  await store.append(job.warmupMessages, values)
-  const start = performance.now()
-  await store.append(job.messages, values)
-  return rateOf(job.messages, job.messages * job.messageBytes, performance.now() - start)
+export function measureAppend(store: Store, job: Job): Promise<Outcome> {
+  return measureBulk(job, (messages, values) => store.append(messages, values))
 }
 
-/** A thousand callers, each of which awaits its append before it makes the next. */
-export async function measureInFlight(store: Store, job: Job): Promise<Figures> {
-  const values = makeValues(job.messageBytes)
-  await appendConcurrently(store, job.warmupMessages, values)
-  const start = performance.now()
-  await appendConcurrently(store, job.messages, values)
-  return rateOf(job.messages, job.messages * job.messageBytes, performance.now() - start)
+/** In groups of `parameter`, each there as a whole or not at all. */
+export function measureAppendBatches(store: Store, job: Job): Promise<Outcome> {
+  const append = able(store.appendBatches, 'batches')
+  return measureBulk(job, (messages, values) => append(messages, values, job.parameter))
+}
+
+/** Over `parameter` topics in turn. */
+export function measureAppendTopics(store: Store, job: Job): Promise<Outcome> {
+  const append = able(store.appendTopics, 'topics')
+  return measureBulk(job, (messages, values) => append(messages, values, job.parameter))
+}
+
+/** `parameter` callers, each of which awaits its append before it makes the next. */
+export function measureInFlight(store: Store, job: Job): Promise<Outcome> {
+  const appendOne = able(store.appendOne, 'awaited appends')
+  return measureBulk(job, async (messages, values) => {
+    let next = 0
+    const caller = async () => {
+      while (next < messages) await appendOne(valueAt(values, next++))
+    }
+    await Promise.all(Array.from({ length: job.parameter }, caller))
+  })
 }
 
 /** One caller; each append is timed from the call to its acknowledgement. */
-export async function measureLatency(store: Store, job: Job): Promise<Figures> {
+export async function measureLatency(store: Store, job: Job): Promise<Outcome> {
   const values = makeValues(job.messageBytes)
-  const appendOne = appendOneOf(store)
+  const appendOne = able(store.appendOne, 'awaited appends')
   for (let index = 0; index < job.warmupMessages; index++) await appendOne(valueAt(values, index))
-  const histogram = new LatencyHistogram()
-  for (let index = 0; index < job.messages; index++) {
-    const value = valueAt(values, index)
-    const start = performance.now()
-    await appendOne(value)
-    histogram.record(performance.now() - start)
-  }
-  return histogram.summary()
+  const latencies = new Latencies()
+  const cost = await measured(job.messages, job.messageBytes, async () => {
+    for (let index = 0; index < job.messages; index++) {
+      const value = valueAt(values, index)
+      const start = monotonicUs()
+      await appendOne(value)
+      latencies.record(monotonicUs() - start)
+    }
+  })
+  return latencies.outcome(cost)
 }
 
-async function appendConcurrently(store: Store, messages: number, values: readonly Uint8Array[]): Promise<void> {
-  const appendOne = appendOneOf(store)
-  let next = 0
-  const caller = async () => {
-    while (next < messages) await appendOne(valueAt(values, next++))
+/** At a fixed rate, nobody waits for anybody: from the moment each is due to its acknowledgement. */
+export async function measurePaced(store: Store, job: Job): Promise<Outcome> {
+  const values = makeValues(job.messageBytes)
+  const appendOne = able(store.appendOne, 'awaited appends')
+  for (let index = 0; index < job.warmupMessages; index++) await appendOne(valueAt(values, index))
+  const messages = Math.ceil(job.seconds * job.ratePerSecond)
+  const latencies = new Latencies()
+  const sent = new Latencies()
+  const delays = monitorEventLoopDelay({ resolution: 1 })
+  let failure: unknown
+  delays.enable()
+  const cost = await measured(messages, job.messageBytes, async () => {
+    const acknowledged: Promise<void>[] = []
+    await sendOnSchedule(messages, job.ratePerSecond, (index, dueUs) => {
+      const sentUs = monotonicUs()
+      const done = () => {
+        const now = monotonicUs()
+        latencies.record(now - dueUs)
+        sent.record(now - sentUs)
+      }
+      const pending = appendOne(valueAt(values, index))
+      if (pending === undefined) return done()
+      acknowledged.push(
+        pending.then(done, (error) => {
+          failure ??= error
+        }),
+      )
+    })
+    await Promise.all(acknowledged)
+  })
+  delays.disable()
+  if (failure !== undefined) throw failure
+  const loop: Figures = {
+    loopP50Us: delays.percentile(50) / nanosecondsPerUs,
+    loopP99Us: delays.percentile(99) / nanosecondsPerUs,
+    loopP999Us: delays.percentile(99.9) / nanosecondsPerUs,
   }
-  await Promise.all(Array.from({ length: appendsInFlight }, caller))
+  // What the same run would have claimed had it timed from the send: the difference is coordinated omission.
+  const omitted: Figures = { uncorrectedP50Us: sent.percentile(50), uncorrectedP999Us: sent.percentile(99.9) }
+  return latencies.outcome({ ...cost, ...loop, ...omitted })
 }
 
-function appendOneOf(store: Store): NonNullable<Store['appendOne']> {
-  if (store.appendOne === undefined) throw new Error('this contender has no append of a single message')
-  return store.appendOne
+/** Appends at the end of a log that holds `parameter` bytes already. */
+export async function measureBulk(
+  job: Job,
+  append: (messages: number, values: readonly Uint8Array[]) => Promise<void>,
+): Promise<Outcome> {
+  const values = makeValues(job.messageBytes)
+  await append(job.warmupMessages, values)
+  const figures = await measured(job.messages, job.messageBytes, () => append(job.messages, values))
+  return { figures: { ...figures, nsPerMessage: (figures.seconds! * 1e9) / job.messages } }
+}
+
+export function able<T>(ability: T | undefined, what: string): T {
+  if (ability === undefined) throw new Unavailable(`no ${what}`)
+  return ability
 }

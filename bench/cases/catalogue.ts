@@ -1,81 +1,400 @@
+/** Every case: what runs, for whom, at which points, and which figure stands for it. */
 import type { ContenderName } from '../contenders/catalogue.js'
+import type { Level } from '../contenders/contender.js'
+import type { JobKind } from '../job.js'
 
-export const standardCaseNames = ['append', 'in-flight', 'latency', 'read', 'read-batches', 'scan'] as const
-export const longCaseNames = ['cold-read', 'idle-memory', 'recovery'] as const
-export const caseNames = [...standardCaseNames, ...longCaseNames] as const
-export type StandardCaseName = (typeof standardCaseNames)[number]
-export type LongCaseName = (typeof longCaseNames)[number]
-export type CaseName = (typeof caseNames)[number]
-
-/** A case that every contender runs in turn, round after round. */
-export interface StandardCase {
-  readonly name: StandardCaseName
-  readonly title: string
-  readonly contenders: readonly ContenderName[]
-  /** True where the store is written once, by a process of its own, and only read in the rounds. */
-  readonly needsData: boolean
-  /** The figure that stands in the table and in the ratios. */
-  readonly headline: 'messagesPerSecond' | 'p50Us'
-  /** More than this many messages would only take longer. */
-  readonly maxMessages: number
+/** How large a run is. */
+export interface Scale {
+  readonly isFull: boolean
+  readonly sizes: readonly number[]
+  /** Payload of a case whose length is not fixed otherwise. */
+  readonly dataBytes: number
+  /** Instead of `dataBytes`: so many messages, whatever their size. */
+  readonly messages: number | undefined
+  /** Length of cases that go by time. */
+  readonly seconds: number
+  /** Backlogs, in bytes; ascending. */
+  readonly backlogs: readonly number[]
 }
 
-/** Appends that wait at the same time in the case `in-flight`. */
-export const appendsInFlight = 1000
+/** One place on a case's axes. */
+export interface Point {
+  readonly messageBytes: number
+  readonly parameter: number
+  readonly messages: number
+  /** Messages that are there before, written by a process of its own. */
+  readonly before?: number
+}
 
-export const standardCases: readonly StandardCase[] = [
+export type Parameter = 'batch' | 'writers' | 'topics' | 'readers' | 'groups' | 'consumers' | 'backlog'
+
+export interface BenchCase {
+  readonly name: string
+  readonly section:
+    | 'Append'
+    | 'Latency'
+    | 'Read'
+    | 'As the log grows'
+    | 'Queues and groups'
+    | 'At rest'
+    | 'Moving bytes'
+  readonly title: string
+  readonly kind: JobKind
+  readonly contenders: readonly ContenderName[]
+  /** The figure that stands in tables, ratios and plots. */
+  readonly headline: string
+  readonly better: 'more' | 'less'
+  readonly parameter?: Parameter
+  readonly level?: Level
+  /** Data written once per contender, or before every round where a round spoils it. */
+  readonly fill?: { readonly kind: JobKind; readonly when: 'once' | 'every round' }
+  readonly points: (scale: Scale) => readonly Point[]
+}
+
+/** Rate at which messages are due in the cases that go by the clock. */
+export const pacedRate = 10_000
+/** One lookup, or one awaited append, at a time: more would only take longer. */
+const mostOneByOne = 20_000
+const mostInFlight = 300_000
+const smallBytes = 100
+const mebibyte = 1024 * 1024
+
+const countOf = (scale: Scale, messageBytes: number, most = Number.POSITIVE_INFINITY) =>
+  Math.min(scale.messages ?? Math.ceil(scale.dataBytes / messageBytes), most)
+
+/** One point a message size. */
+const bySize =
+  (most?: number) =>
+  (scale: Scale): Point[] =>
+    scale.sizes.map((messageBytes) => ({ messageBytes, parameter: 0, messages: countOf(scale, messageBytes, most) }))
+
+/** One point a parameter, all with small messages. */
+const byParameter =
+  (quick: readonly number[], full: readonly number[], messages: (scale: Scale, parameter: number) => number) =>
+  (scale: Scale): Point[] =>
+    (scale.isFull ? full : quick).map((parameter) => ({
+      messageBytes: smallBytes,
+      parameter,
+      messages: messages(scale, parameter),
+    }))
+
+const small = (most?: number) => (scale: Scale) => countOf(scale, smallBytes, most)
+
+const atOnePoint =
+  (most?: number) =>
+  (scale: Scale): Point[] => [{ messageBytes: smallBytes, parameter: 0, messages: countOf(scale, smallBytes, most) }]
+
+/** One point a backlog: so much is there before, and some more is measured. */
+const byBacklog =
+  (messageBytes: number, messages: (scale: Scale, before: number) => number) =>
+  (scale: Scale): Point[] =>
+    scale.backlogs.map((parameter) => {
+      const before = Math.ceil(parameter / messageBytes)
+      return { messageBytes, parameter, before, messages: messages(scale, before) }
+    })
+
+/** A flush takes milliseconds: so many that a writer flushes about thirty times, and many writers a few. */
+const durableMessages = (scale: Scale, writers: number) =>
+  Math.min(scale.messages ?? Number.POSITIVE_INFINITY, Math.max(30, Math.min(30 * writers, 10 * 10_000)))
+
+const peersWithGet = ['bookend', 'lmdb', 'better-sqlite3', 'classic-level'] as const
+
+export const benchCases: readonly BenchCase[] = [
   {
     name: 'append',
+    section: 'Append',
     title: 'offer until published',
-    contenders: ['bookend', 'bare', 'bare-16k', 'write-sync', 'lmdb', 'better-sqlite3'],
-    needsData: false,
+    kind: 'append',
+    contenders: [
+      'bookend',
+      'bare',
+      'bare-16k',
+      'memcpy',
+      'write-sync',
+      'sonic-boom',
+      'lmdb',
+      'better-sqlite3',
+      'classic-level',
+    ],
     headline: 'messagesPerSecond',
-    maxMessages: Number.POSITIVE_INFINITY,
+    better: 'more',
+    points: bySize(),
+  },
+  {
+    name: 'append-batches',
+    section: 'Append',
+    title: 'atomic batches',
+    kind: 'append-batches',
+    contenders: peersWithGet,
+    headline: 'messagesPerSecond',
+    better: 'more',
+    parameter: 'batch',
+    points: byParameter([1000], [10, 100, 1000], (scale) => countOf(scale, smallBytes, 1_000_000)),
   },
   {
     name: 'in-flight',
-    title: 'append, 1,000 in flight',
-    contenders: ['bookend', 'lmdb'],
-    needsData: false,
+    section: 'Append',
+    title: 'awaited append',
+    kind: 'in-flight',
+    contenders: ['bookend', 'lmdb', 'classic-level'],
     headline: 'messagesPerSecond',
-    maxMessages: 1_000_000,
+    better: 'more',
+    parameter: 'writers',
+    points: byParameter([1000], [1, 10, 100, 1000, 10_000], (scale, writers) =>
+      countOf(scale, smallBytes, writers < 100 ? mostOneByOne * writers : mostInFlight),
+    ),
+  },
+  {
+    name: 'append-disk',
+    section: 'Append',
+    title: 'awaited append, level disk',
+    kind: 'in-flight',
+    level: 'disk',
+    contenders: ['bookend', 'fdatasync', 'lmdb', 'better-sqlite3', 'classic-level'],
+    headline: 'messagesPerSecond',
+    better: 'more',
+    parameter: 'writers',
+    points: byParameter([1, 1000], [1, 10, 100, 1000, 10_000], durableMessages),
+  },
+  {
+    name: 'topics',
+    section: 'Append',
+    title: 'append to many topics in turn',
+    kind: 'append-topics',
+    contenders: ['bookend', 'lmdb', 'better-sqlite3'],
+    headline: 'messagesPerSecond',
+    better: 'more',
+    parameter: 'topics',
+    points: byParameter([1, 1000], [1, 10, 100, 1000, 10_000], small(1_000_000)),
   },
   {
     name: 'latency',
-    title: 'one awaited append at a time, p50',
-    contenders: ['bookend', 'bare', 'write-sync', 'lmdb', 'better-sqlite3'],
-    needsData: false,
+    section: 'Latency',
+    title: 'one awaited append at a time',
+    kind: 'latency',
+    contenders: ['bookend', 'bare', 'write-sync', 'lmdb', 'better-sqlite3', 'classic-level'],
     headline: 'p50Us',
-    maxMessages: 20_000,
+    better: 'less',
+    points: atOnePoint(mostOneByOne),
+  },
+  {
+    name: 'paced',
+    section: 'Latency',
+    title: 'append at 10,000/s to its acknowledgement',
+    kind: 'paced',
+    contenders: ['bookend', 'write-sync', 'lmdb', 'better-sqlite3', 'classic-level'],
+    headline: 'p999Us',
+    better: 'less',
+    points: atOnePoint(mostOneByOne),
+  },
+  {
+    name: 'follow',
+    section: 'Latency',
+    title: 'append at 10,000/s to a following reader',
+    kind: 'follow',
+    contenders: ['bookend'],
+    headline: 'p50Us',
+    better: 'less',
+    points: atOnePoint(mostOneByOne),
+  },
+  {
+    name: 'process-paced',
+    section: 'Latency',
+    title: 'append at 10,000/s to a handler in a reader thread',
+    kind: 'process-paced',
+    contenders: ['bookend'],
+    headline: 'p50Us',
+    better: 'less',
+    points: atOnePoint(mostOneByOne),
   },
   {
     name: 'read',
-    title: 'read() to the application thread',
-    contenders: ['bookend', 'write-sync', 'lmdb', 'better-sqlite3'],
-    needsData: true,
+    section: 'Read',
+    title: 'read in order to the application',
+    kind: 'read',
+    contenders: ['bookend', 'write-sync', 'lmdb', 'better-sqlite3', 'classic-level'],
     headline: 'messagesPerSecond',
-    maxMessages: Number.POSITIVE_INFINITY,
+    better: 'more',
+    fill: { kind: 'fill', when: 'once' },
+    points: bySize(),
   },
   {
     name: 'read-batches',
+    section: 'Read',
     title: 'read().batches()',
+    kind: 'read-batches',
     contenders: ['bookend'],
-    needsData: true,
     headline: 'messagesPerSecond',
-    maxMessages: Number.POSITIVE_INFINITY,
+    better: 'more',
+    fill: { kind: 'fill', when: 'once' },
+    points: atOnePoint(),
   },
   {
     name: 'scan',
-    title: 'scan with forEach, one reader',
+    section: 'Read',
+    title: 'scan with forEach',
+    kind: 'scan',
     contenders: ['bookend'],
-    needsData: true,
     headline: 'messagesPerSecond',
-    maxMessages: Number.POSITIVE_INFINITY,
+    better: 'more',
+    parameter: 'readers',
+    fill: { kind: 'fill', when: 'once' },
+    points: byParameter([1, 2], [1, 2], small()),
   },
+  {
+    name: 'get',
+    section: 'Read',
+    title: 'get of random offsets, hot',
+    kind: 'get',
+    contenders: peersWithGet,
+    headline: 'messagesPerSecond',
+    better: 'more',
+    fill: { kind: 'fill', when: 'once' },
+    points: atOnePoint(500_000),
+  },
+  {
+    name: 'get-many',
+    section: 'Read',
+    title: 'getMany of 100 random offsets, hot',
+    kind: 'get-many',
+    contenders: peersWithGet,
+    headline: 'messagesPerSecond',
+    better: 'more',
+    fill: { kind: 'fill', when: 'once' },
+    points: atOnePoint(500_000),
+  },
+  {
+    name: 'mixed',
+    section: 'Read',
+    title: '100 appends, 100 random lookups, in turn',
+    kind: 'mixed',
+    contenders: peersWithGet,
+    headline: 'messagesPerSecond',
+    better: 'more',
+    fill: { kind: 'fill', when: 'every round' },
+    points: atOnePoint(500_000),
+  },
+  {
+    name: 'backlog',
+    section: 'As the log grows',
+    title: 'cost of an append',
+    kind: 'append',
+    contenders: ['bookend', 'lmdb', 'better-sqlite3'],
+    headline: 'nsPerMessage',
+    better: 'less',
+    parameter: 'backlog',
+    fill: { kind: 'fill', when: 'once' },
+    points: byBacklog(smallBytes, small(1_000_000)),
+  },
+  {
+    name: 'open',
+    section: 'As the log grows',
+    title: 'open after a clean close',
+    kind: 'open',
+    contenders: ['bookend', 'lmdb', 'better-sqlite3', 'classic-level'],
+    headline: 'openMs',
+    better: 'less',
+    parameter: 'backlog',
+    fill: { kind: 'fill', when: 'once' },
+    points: byBacklog(1000, (_scale, before) => before),
+  },
+  {
+    name: 'recovery',
+    section: 'As the log grows',
+    title: 'open after kill -9',
+    kind: 'open',
+    contenders: ['bookend', 'lmdb', 'better-sqlite3', 'classic-level'],
+    headline: 'openMs',
+    better: 'less',
+    parameter: 'backlog',
+    fill: { kind: 'fill-and-wait', when: 'every round' },
+    points: byBacklog(1000, (_scale, before) => before),
+  },
+  {
+    name: 'queue-backlog',
+    section: 'As the log grows',
+    title: 'cost of a push and a pop',
+    kind: 'queue-backlog',
+    contenders: ['bookend', 'lmdb', 'better-sqlite3'],
+    headline: 'nsPerMessage',
+    better: 'less',
+    parameter: 'backlog',
+    fill: { kind: 'fill-queue', when: 'once' },
+    points: byBacklog(1000, small(20_000)),
+  },
+  {
+    name: 'queue',
+    section: 'Queues and groups',
+    title: 'push all, then pop all',
+    kind: 'queue',
+    contenders: ['bookend', 'lmdb', 'better-sqlite3'],
+    headline: 'messagesPerSecond',
+    better: 'more',
+    parameter: 'consumers',
+    points: byParameter([1, 100], [1, 10, 100], small(50_000)),
+  },
+  {
+    name: 'fan-out',
+    section: 'Queues and groups',
+    title: 'every message to each group',
+    kind: 'fan-out',
+    contenders: ['bookend'],
+    headline: 'messagesPerSecond',
+    better: 'more',
+    parameter: 'groups',
+    points: byParameter([1, 4], [1, 2, 4, 8], small(200_000)),
+  },
+  {
+    name: 'process',
+    section: 'Queues and groups',
+    title: 'SHA-256 of every message in reader threads',
+    kind: 'process',
+    contenders: ['bookend'],
+    headline: 'messagesPerSecond',
+    better: 'more',
+    parameter: 'readers',
+    points: byParameter([1, 2], [1, 2], small(1_000_000)),
+  },
+  {
+    name: 'idle',
+    section: 'At rest',
+    title: 'CPU time of an open store that nobody uses',
+    kind: 'idle',
+    contenders: ['bookend', 'lmdb', 'better-sqlite3', 'classic-level'],
+    headline: 'cpuMsPerSecond',
+    better: 'less',
+    points: atOnePoint(mostOneByOne),
+  },
+  ...(
+    [
+      ['transfer-file', 'to a file', ['read-write', 'mmap-write', 'sendfile', 'copy-file-range']],
+      ['transfer-unix', 'to a unix socket', ['read-write', 'mmap-write', 'sendfile']],
+      ['transfer-tcp', 'to TCP on this machine', ['read-write', 'mmap-write', 'sendfile']],
+    ] as const
+  ).map(
+    ([kind, title, contenders]): BenchCase => ({
+      name: kind,
+      section: 'Moving bytes',
+      title: `segments ${title}`,
+      kind,
+      contenders,
+      headline: 'bytesPerSecond',
+      better: 'more',
+      points: (scale) => [{ messageBytes: mebibyte, parameter: 0, messages: scale.messages === undefined ? 256 : 4 }],
+    }),
+  ),
 ]
 
+/** Written and read once, gigabytes each, by the product alone: they run only if they are named. */
+export const longCaseNames = ['cold-read', 'idle-memory'] as const
+export type LongCaseName = (typeof longCaseNames)[number]
+
 export const longCaseTitles: Readonly<Record<LongCaseName, string>> = {
-  'cold-read': 'event loop delay during a cold read',
+  'cold-read': 'event loop delay during a read from a dropped page cache',
   'idle-memory': 'resident memory, idle for two TTLs',
-  recovery: 'open after kill -9',
 }
+
+/** Where the time of a message goes, by CPU profiles of every thread. */
+export const stagesCaseName = 'stages'
+
+export const caseNames: readonly string[] = [...benchCases.map(({ name }) => name), stagesCaseName, ...longCaseNames]

@@ -1,19 +1,22 @@
-import { open } from 'bookend'
-import { benchTopic } from '../contenders/bookend.js'
-import type { Figures, Job } from '../job.js'
+import { openStore } from '../contenders/catalogue.js'
+import type { StoreOptions } from '../contenders/contender.js'
+import type { Job, Outcome } from '../job.js'
+import { Resources } from '../resources.js'
+import { able } from './append.js'
 
-/** Opens a log that was not closed, then makes sure that what was acknowledged is there. */
-export async function measureOpen(job: Job): Promise<Figures> {
-  const start = performance.now()
-  const log = await open(job.directory)
-  const openMs = performance.now() - start
-  const topic = log.topic(benchTopic)
-  const { first, next } = await topic.bounds()
-  if (first !== 0 || next !== job.messages) {
-    throw new Error(`the log holds offsets ${first} to ${next} after recovery, written were ${job.messages} messages`)
+/** Opens a store until the last message can be read, and makes sure that it holds what was acknowledged. */
+export async function measureOpen(job: Job, options: StoreOptions): Promise<Outcome> {
+  const resources = new Resources()
+  const store = await openStore(job.contender, options)
+  const openMs = resources.since(1).seconds! * 1000
+  const count = await able(store.count, 'count').call(store)
+  const last = await able(store.get, 'lookups').call(store, job.messages - 1)
+  const cost = resources.since(1)
+  if (count !== job.messages || last?.length !== job.messageBytes) {
+    throw new Error(
+      `the store holds ${count} messages, written were ${job.messages}; the last has ${last?.length} bytes`,
+    )
   }
-  const last = await topic.get(next - 1)
-  if (last?.value.length !== job.messageBytes) throw new Error(`the last message cannot be read after recovery`)
-  await log.close()
-  return { openMs, messages: next }
+  await store.close()
+  return { figures: { openMs, firstReadMs: cost.seconds! * 1000, ...cost } }
 }

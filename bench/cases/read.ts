@@ -1,35 +1,110 @@
 import type { ReadCount, Store } from '../contenders/contender.js'
-import type { Figures, Job } from '../job.js'
-import { rateOf } from '../rate.js'
+import type { Job, Outcome } from '../job.js'
+import { measured } from '../resources.js'
+import { makeValues } from '../values.js'
+import { able } from './append.js'
+
+const batchOffsets = 100
 
 /** Every message, in order, to the application's thread. The page cache is warm: the data was just written. */
-export function measureRead(store: Store, job: Job): Promise<Figures> {
-  return measure(store.read, job)
+export function measureRead(store: Store, job: Job): Promise<Outcome> {
+  return measureInOrder(able(store.read, 'reads in order'), job)
 }
 
 /** The same through the store's own batches. */
-export function measureReadBatches(store: Store, job: Job): Promise<Figures> {
-  return measure(store.readBatches, job)
+export function measureReadBatches(store: Store, job: Job): Promise<Outcome> {
+  return measureInOrder(able(store.readBatches, 'batches'), job)
 }
 
-/** Every message, visited in the reader threads. A scan has no limit, so the warm-up is a whole one. */
-export function measureScan(store: Store, job: Job): Promise<Figures> {
-  return measure(store.scan, job)
+/**
+ * Every message behind the warm-up, visited in the reader threads: once for the first time, so that everything is verified, and
+ * once more over what has been seen before.
+ */
+export async function measureScan(store: Store, job: Job): Promise<Outcome> {
+  const scan = able(store.scan, 'scans')
+  await scan(0, job.warmupMessages)
+  const expected = { ...job, messages: job.messages - job.warmupMessages }
+  const visit = async () => checkCount(await scan(job.warmupMessages, job.messages), expected)
+  const figures = await measured(expected.messages, job.messageBytes, visit)
+  const again = await measured(expected.messages, job.messageBytes, visit)
+  return { figures: { ...figures, againMessagesPerSecond: again.messagesPerSecond! } }
 }
 
-async function measure(read: Store['read'], job: Job): Promise<Figures> {
-  if (read === undefined) throw new Error('this contender cannot read like that')
+/** Offsets all over the log, one lookup awaited before the next. */
+export async function measureGet(store: Store, job: Job): Promise<Outcome> {
+  const get = able(store.get, 'lookups')
+  return measureLookups(store, job, async (offsets) => {
+    for (const offset of offsets) checkValue(await get(offset), job, offset)
+  })
+}
+
+/** The same, a hundred to a call. */
+export async function measureGetMany(store: Store, job: Job): Promise<Outcome> {
+  const getMany = able(store.getMany, 'lookups')
+  return measureLookups(store, job, async (offsets) => {
+    for (let at = 0; at < offsets.length; at += batchOffsets) {
+      const some = offsets.slice(at, at + batchOffsets)
+      const values = await getMany(some)
+      some.forEach((offset, index) => {
+        checkValue(values[index], job, offset)
+      })
+    }
+  })
+}
+
+/** A hundred appends, then a hundred lookups, in turn. */
+export async function measureMixed(store: Store, job: Job): Promise<Outcome> {
+  const get = able(store.getMany, 'lookups')
+  const values = makeValues(job.messageBytes)
+  const round = async () => {
+    await store.append(batchOffsets, values)
+    const found = await get(randomOffsets(batchOffsets, job.messages))
+    for (const value of found) checkValue(value, job, -1)
+  }
+  const rounds = Math.max(1, Math.round(job.messages / 10 / batchOffsets))
+  for (let warmup = 0; warmup < Math.ceil(rounds / 10); warmup++) await round()
+  const figures = await measured(rounds * batchOffsets * 2, job.messageBytes, async () => {
+    for (let index = 0; index < rounds; index++) await round()
+  })
+  return { figures }
+}
+
+async function measureLookups(
+  store: Store,
+  job: Job,
+  lookUp: (offsets: readonly number[]) => Promise<void>,
+): Promise<Outcome> {
+  const stored = await able(store.count, 'lookups').call(store)
+  // The last ones are still in the store's own memory: offsets from all of it.
+  const lookups = Math.min(job.messages, maxLookups)
+  await lookUp(randomOffsets(Math.ceil(lookups / 10), stored))
+  const offsets = randomOffsets(lookups, stored)
+  return { figures: await measured(lookups, job.messageBytes, () => lookUp(offsets)) }
+}
+
+const maxLookups = 100_000
+
+function randomOffsets(count: number, below: number): number[] {
+  return Array.from({ length: count }, () => Math.floor(Math.random() * below))
+}
+
+async function measureInOrder(read: NonNullable<Store['read']>, job: Job): Promise<Outcome> {
   await read(job.warmupMessages)
-  const start = performance.now()
-  const count = await read()
-  const elapsedMs = performance.now() - start
+  let count: ReadCount = { messages: 0, bytes: 0 }
+  const figures = await measured(job.messages, job.messageBytes, async () => {
+    count = await read()
+  })
   checkCount(count, job)
-  return rateOf(count.messages, count.bytes, elapsedMs)
+  return { figures }
 }
 
 /** A fast read that lost something is no read. */
-export function checkCount(count: ReadCount, job: Job): void {
+export function checkCount(count: ReadCount, job: Pick<Job, 'messages' | 'messageBytes'>): void {
   const bytes = job.messages * job.messageBytes
   if (count.messages === job.messages && count.bytes === bytes) return
   throw new Error(`read ${count.messages} messages, ${count.bytes} bytes; written were ${job.messages}, ${bytes}`)
+}
+
+function checkValue(value: Uint8Array | undefined, job: Job, offset: number): void {
+  if (value?.length !== job.messageBytes) throw new Error(`offset ${offset} gave ${value?.length} bytes`)
 }

@@ -1,34 +1,72 @@
-import type { Store, StoreOptions } from './contender.js'
+import { type QueueStore, type Store, type StoreOptions, Unavailable } from './contender.js'
 
-export const contenderNames = ['bookend', 'bare', 'bare-16k', 'write-sync', 'lmdb', 'better-sqlite3'] as const
+/** Everybody that stores messages: the product first, then the physical limits, then the peers. */
+export const storeNames = [
+  'bookend',
+  'bare',
+  'bare-16k',
+  'memcpy',
+  'write-sync',
+  'fdatasync',
+  'sonic-boom',
+  'lmdb',
+  'better-sqlite3',
+  'classic-level',
+] as const
+/** Ways to move the bytes of a segment, compared with each other. */
+export const methodNames = ['read-write', 'mmap-write', 'sendfile', 'copy-file-range'] as const
+export const contenderNames = [...storeNames, ...methodNames] as const
+export type StoreName = (typeof storeNames)[number]
+export type MethodName = (typeof methodNames)[number]
 export type ContenderName = (typeof contenderNames)[number]
 
 /** Names that `--peers` takes. `bare` brings both forms of the bare loop along. */
-export const peerNames = ['bare', 'write-sync', 'lmdb', 'better-sqlite3'] as const
-export type PeerName = (typeof peerNames)[number]
+export const peerNames = storeNames.filter((name) => name !== 'bookend' && name !== 'bare-16k')
 
 /** Peers that come from the registry; the others need nothing but Node and the root's dependencies. */
-export const packagedPeers: readonly ContenderName[] = ['lmdb', 'better-sqlite3']
+export const packagedPeers: readonly ContenderName[] = ['sonic-boom', 'lmdb', 'better-sqlite3', 'classic-level']
+
+/** Trees and tables: slow enough that a short run gives them a quarter of the messages, except with --full. */
+export const slowPeers: readonly ContenderName[] = ['lmdb', 'better-sqlite3', 'classic-level']
 
 /** How each contender is set up: printed with every report, since a ratio means little without it. */
 export const contenderSettings: Record<ContenderName, string> = {
   bookend:
-    "open(directory) with defaults (128 MiB segments, 8 MiB ring, level 'process'); append: offer, ready() where the " +
-    "ring is full, then flush('process'); read: `for await` over read() from the first offset, value touched",
+    "open(directory) with defaults (128 MiB segments, 8 MiB ring, level 'process'; 'disk' in the disk cases); append: " +
+    "offer, ready() where the ring is full, then flush('process'); read: `for await` over read() from the first " +
+    'offset, value touched',
   bare:
     'bare ring-to-mapping loop, no product code: 16-byte frames in an 8 MiB SharedArrayBuffer ring, one worker copies ' +
     'runs of up to 64 KiB behind a 48-byte header with CRC-32 into fallocated, mapped 128 MiB segments; the tail is ' +
     'stored with every frame; ends when the published position reaches the last frame',
   'bare-16k': 'the same loop, the tail stored once for every 16 KiB of frames',
+  memcpy:
+    'physical limit: values copied one behind the other into fallocated, mapped 128 MiB files by one thread, page ' +
+    'faults included; no length, no checksum, nobody else',
   'write-sync':
     'u32 length + bytes into a 64 KiB buffer, fs.writeSync when it is full, no fsync, no checksum; ends when the last write returned; an awaited append writes its record at once',
+  fdatasync:
+    'the same records by fs.write, then fs.fdatasync; whatever was appended while a flush ran goes with the next one ' +
+    '(group commit by hand)',
+  'sonic-boom':
+    "contentMode 'buffer', minLength 64 KiB, maxWrite 128 KiB, asynchronous; length and bytes made one buffer beforehand, which favours " +
+    "it; 'drain' awaited where write() says so; ends after flush() and the last write",
   lmdb:
     "lmdb-js, encoding 'binary', keyEncoding 'uint32', defaults otherwise (event turn batching, overlappingSync: " +
     'commits do not wait for the device); async put, every 10,000th awaited (the fastest of 1,000, 10,000, 100,000, ' +
-    'batch() and put); ends when the last put resolved, `flushed` is not waited for; read: getRange',
+    'batch() and put); ends when the last put resolved, `flushed` is not waited for; batches: transaction(); disk: ' +
+    'overlappingSync false, so a put resolves after the flush; read: getRange; queue: one async transaction a pop',
   'better-sqlite3':
-    'WAL, synchronous NORMAL, INTEGER PRIMARY KEY + BLOB, transactions of 1,000; ends at the last commit; an awaited ' +
-    'append is one INSERT in its own transaction; read: SELECT in key order, raw rows, iterate()',
+    'WAL, synchronous NORMAL (FULL in the disk cases), INTEGER PRIMARY KEY + BLOB, transactions of 1,000; ends at the ' +
+    'last commit; an awaited append is one INSERT in its own transaction; read: SELECT in key order, raw rows, ' +
+    'iterate(); queue: INSERT, and DELETE of the smallest id RETURNING, each its own transaction',
+  'classic-level':
+    "keyEncoding and valueEncoding 'view', 8-byte big-endian keys, defaults otherwise; batch() of 1,000; an awaited " +
+    'append is put() (sync: true in the disk cases); read: iterator.nextv(1000)',
+  'read-write': 'fs.readSync and fs.writeSync through one 256 KiB buffer: 2 copies',
+  'mmap-write': 'mmap of the whole file, fs.writeSync out of the mapping in steps of 1 MiB: 1 copy, plus page faults',
+  sendfile: 'sendfile(2) in steps of 1 MiB: 1 copy inside the kernel to a file, 0 to 1 to a socket',
+  'copy-file-range': 'copy_file_range(2) in steps of 8 MiB: 1 copy inside the kernel, none where blocks can be shared',
 }
 
 /** Loads one contender's adapter, in the process that measures it, and opens a store with it. */
@@ -40,11 +78,35 @@ export async function openStore(name: ContenderName, options: StoreOptions): Pro
       return (await import('./bare-loop/store.js')).openBareLoop(options, 0)
     case 'bare-16k':
       return (await import('./bare-loop/store.js')).openBareLoop(options, 16 * 1024)
+    case 'memcpy':
+      return (await import('./memcpy.js')).openMemcpy(options)
     case 'write-sync':
       return (await import('./write-sync.js')).openWriteSync(options)
+    case 'fdatasync':
+      return (await import('./fdatasync.js')).openFdatasync(options)
+    case 'sonic-boom':
+      return (await import('./sonic-boom.js')).openSonicBoom(options)
     case 'lmdb':
       return (await import('./lmdb.js')).openLmdb(options)
     case 'better-sqlite3':
       return (await import('./better-sqlite3.js')).openSqlite(options)
+    case 'classic-level':
+      return (await import('./classic-level.js')).openLevel(options)
+    default:
+      throw new Error(`${name} is no store`)
+  }
+}
+
+/** The same for queues. */
+export async function openQueue(name: ContenderName, options: StoreOptions): Promise<QueueStore> {
+  switch (name) {
+    case 'bookend':
+      return (await import('./bookend-consumers.js')).openBookendQueue(options)
+    case 'lmdb':
+      return (await import('./lmdb.js')).openLmdbQueue(options)
+    case 'better-sqlite3':
+      return (await import('./better-sqlite3.js')).openSqliteQueue(options)
+    default:
+      throw new Unavailable(`${name} has no queue here`)
   }
 }

@@ -48,7 +48,7 @@ it.each([0, 16 * 1024])(
   async (publishBytes) => {
     const values = Array.from({ length: 64 }, (_, index) => new Uint8Array(1000 + index).fill(index))
     const messages = 140_000
-    const store = await openBareLoop({ directory, packageDirectory: '' }, publishBytes)
+    const store = await openBareLoop({ directory, packageDirectory: '', level: 'process' }, publishBytes)
     await store.append(messages, values)
     store.appendOne!(new Uint8Array(3).fill(255))
     await store.close()

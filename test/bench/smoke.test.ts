@@ -5,22 +5,33 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
-import { caseNames } from '../../bench/cases/catalogue.js'
+import { caseNames, stagesCaseName } from '../../bench/cases/catalogue.js'
+import type { BenchReport } from '../../bench/report-file.js'
 
 const main = fileURLToPath(new URL('../../dist/bench/main.js', import.meta.url))
 
 it('runs every case, leaves nothing behind, and claims no speed', async () => {
   const directory = mkdtempSync(join(os.tmpdir(), 'bench-smoke-'))
   const json = join(directory, 'report.json')
+  const html = join(directory, 'report.html')
   try {
     // Peers from the registry are left out: a test needs no network and no compiler.
-    const args = [main, '--smoke', '--peers', 'bare,write-sync', '--dir', directory, '--json', json]
-    const { stdout } = await promisify(execFile)(process.execPath, args)
-    const { series } = JSON.parse(readFileSync(json, 'utf8')) as { series: { caseName: string; failure?: string }[] }
-    expect(new Set(series.map(({ caseName }) => caseName))).toEqual(new Set(caseNames))
+    const args = [main, '--smoke', '--peers', 'bare,memcpy,write-sync,fdatasync', '--dir', directory]
+    const { stdout } = await promisify(execFile)(process.execPath, [...args, '--json', json, '--html', html])
+    const { series, stages } = JSON.parse(readFileSync(json, 'utf8')) as BenchReport
+    expect([...new Set(series.map(({ caseName }) => caseName)), stagesCaseName].toSorted()).toEqual(
+      [...caseNames].toSorted(),
+    )
     expect(series.filter(({ failure }) => failure !== undefined)).toEqual([])
-    expect(readdirSync(directory)).toEqual(['report.json'])
+    expect(stages.map(({ work }) => work)).toEqual(['append', 'read', 'scan'])
+    const threads = new Set(stages.flatMap((stage) => stage.threads.map(({ name }) => name)))
+    expect([...threads]).toEqual(expect.arrayContaining(['application', 'writer', 'reader']))
+    expect(readdirSync(directory).toSorted()).toEqual(['report.html', 'report.json'])
     expect(stdout).not.toContain('reached')
+    const page = readFileSync(html, 'utf8')
+    expect(page).not.toContain('reached')
+    // Nothing is fetched when it is looked at.
+    expect(page.replaceAll('http://www.w3.org', '')).not.toMatch(/(src|href)=["']?http|@import|url\(/)
   } finally {
     rmSync(directory, { recursive: true, force: true })
   }

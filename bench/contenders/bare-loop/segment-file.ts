@@ -1,10 +1,11 @@
 import { closeSync, openSync } from 'node:fs'
 import koffi from 'koffi'
 
+const readOnly = 0x1
 const readWrite = 0x3
 const mapShared = 0x1
 
-const libc = koffi.load('libc.so.6')
+const libc = koffi.load(null)
 const mmap = libc.func(
   'intptr_t mmap(uintptr_t address, size_t length, int protection, int flags, int fd, int64_t offset)',
 )
@@ -29,6 +30,13 @@ export function createMappedFile(path: string, byteLength: number): MappedFile {
   } finally {
     closeSync(descriptor)
   }
+}
+
+/** Maps the beginning of an open file, not writable. */
+export function mapForReading(descriptor: number, byteLength: number): MappedFile {
+  const address = Number(mmap(0, byteLength, readOnly, mapShared, descriptor, 0))
+  if (address === -1) throw new Error(`mmap failed, errno ${koffi.errno()}`)
+  return { address, byteLength }
 }
 
 /** The mapping as memory. Valid until {@link unmapFile}, and not a moment longer. */

@@ -1,0 +1,118 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import type { BenchRun } from './bench-run.js'
+import { longCaseNames, stagesCaseName } from './cases/catalogue.js'
+import { movements } from './compare.js'
+import { type ContenderName, contenderSettings, methodNames, packagedPeers } from './contenders/catalogue.js'
+import { htmlPage } from './html-page.js'
+import { runLongCases } from './long-cases.js'
+import { describeMachine } from './machine.js'
+import { type BenchOptions, parseOptions } from './options.js'
+import { providePeer } from './peer-packages.js'
+import { Progress } from './progress.js'
+import { describeRun, fullReport } from './report.js'
+import { type BenchReport, parseReport, reportFormat } from './report-file.js'
+import { Results } from './results.js'
+import { plansOf, runRounds } from './rounds.js'
+import { runStages, type StageReport } from './stages.js'
+import { judge } from './targets.js'
+import { provideTools } from './tools.js'
+import { Workspace } from './workspace.js'
+
+const productEntry = new URL('../src/index.js', import.meta.url)
+const stageJobs = 3
+const print = (text: string) => process.stdout.write(text === '' ? '' : `${text}\n`)
+
+/**
+ * The whole program. A figure that is not reached is a finding; a benchmark that does not run is a fault.
+ * @returns the exit code
+ */
+export async function runBench(argv: readonly string[]): Promise<number> {
+  const options = parseOptions(argv)
+  provideTools(options.mayInstall, print)
+  const earlier = options.compare === undefined ? undefined : readReport(options.compare)
+  const report = options.from === undefined ? await measure(options) : readReport(options.from)
+  const results = new Results(report.series)
+  const moved = earlier === undefined ? report.moved : movements(results, earlier.series)
+  const told: BenchReport = { ...report, moved, targets: judge(results) }
+  print(`\n${fullReport(told)}`)
+  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(told, null, 1)}\n`)
+  if (options.html !== undefined) writeFileSync(options.html, htmlPage(told))
+  const failed = results.failures().length
+  if (options.isSmoke) print(`bench smoke: ${results.all().length} series ran, ${failed} failed`)
+  return failed > 0 || report.missing.bookend !== undefined ? 1 : 0
+}
+
+async function measure(options: BenchOptions): Promise<BenchReport> {
+  const { taking, missing, versions, packageDirectories } = provideContenders(options)
+  const workspace = new Workspace(options.directory)
+  const onInterrupt = () => {
+    workspace.remove()
+    process.exit(130)
+  }
+  process.once('SIGINT', onInterrupt)
+  const results = new Results()
+  const hasProduct = taking.includes('bookend')
+  const hasStages = hasProduct && options.cases.includes(stagesCaseName)
+  const longCount = hasProduct ? longCaseNames.filter((name) => options.cases.includes(name)).length : 0
+  const jobs = plansOf({ options, contenders: taking }).reduce((sum, plan) => sum + plan.contenders.length, 0)
+  const progress = new Progress(jobs * options.rounds + longCount + (hasStages ? stageJobs : 0), print)
+  const run: BenchRun = {
+    options,
+    results,
+    workspace,
+    contenders: taking,
+    packageDirectoryOf: (contender) => packageDirectories[contender] ?? '',
+    progress: (line) => progress.tell(line),
+    noteJob: (count) => progress.note(count),
+  }
+  const machine = describeMachine(workspace.directory)
+  const { isSmoke, rounds, scale, directory } = options
+  const settings = Object.fromEntries(taking.map((name) => [name, contenderSettings[name]]))
+  const setUp = {
+    isFull: scale.isFull,
+    isSmoke,
+    isCut: scale.messages !== undefined,
+    rounds,
+    sizes: scale.sizes,
+    dataBytes: scale.dataBytes,
+    directory,
+  }
+  const head = { format: reportFormat, machine, setUp, settings, versions, missing } as const
+  print(describeRun(head))
+  let stages: StageReport[] = []
+  try {
+    await runRounds(run)
+    if (hasStages) stages = await runStages(run)
+    await runLongCases(run)
+  } finally {
+    workspace.remove()
+    process.off('SIGINT', onInterrupt)
+  }
+  return { ...head, series: results.all(), stages, targets: [], moved: [] }
+}
+
+function readReport(path: string): BenchReport {
+  return parseReport(readFileSync(path, 'utf8'), path)
+}
+
+/** Finds out who can take part. */
+function provideContenders({ contenders, mayInstall }: BenchOptions) {
+  const missing: Partial<Record<ContenderName, string>> = {}
+  const versions: Partial<Record<ContenderName, string>> = {}
+  const packageDirectories: Partial<Record<ContenderName, string>> = {}
+  for (const name of contenders) {
+    if (name === 'bookend' && !existsSync(productEntry))
+      missing[name] = 'not built (npm run build), or use --no-product'
+    const isNative = (methodNames as readonly string[]).includes(name) || name === 'memcpy' || name.startsWith('bare')
+    if (isNative && process.platform !== 'linux') missing[name] = 'Linux only'
+    if (!packagedPeers.includes(name)) continue
+    const peer = providePeer(name, mayInstall, print)
+    if (peer.isAvailable) {
+      versions[name] = peer.version
+      packageDirectories[name] = peer.directory
+    } else {
+      missing[name] = peer.reason
+    }
+  }
+  return { taking: contenders.filter((name) => missing[name] === undefined), missing, versions, packageDirectories }
+}

@@ -1,0 +1,51 @@
+import { type BenchCase, benchCases } from './cases/catalogue.js'
+import type { ContenderName } from './contenders/catalogue.js'
+import { describePoint, describeSpread, table } from './format.js'
+import type { BenchReport } from './report-file.js'
+import { Results } from './results.js'
+
+/** What a reader of the README wants to compare; the page with the plots has everybody. */
+const columns: readonly ContenderName[] = ['bookend', 'write-sync', 'lmdb', 'better-sqlite3', 'classic-level']
+const rows: readonly { readonly caseName: string; readonly messageBytes: number; readonly parameter: number }[] = [
+  { caseName: 'append', messageBytes: 100, parameter: 0 },
+  { caseName: 'append', messageBytes: 1024, parameter: 0 },
+  { caseName: 'in-flight', messageBytes: 100, parameter: 1000 },
+  { caseName: 'append-disk', messageBytes: 100, parameter: 1000 },
+  { caseName: 'latency', messageBytes: 100, parameter: 0 },
+  { caseName: 'paced', messageBytes: 100, parameter: 0 },
+  { caseName: 'follow', messageBytes: 100, parameter: 0 },
+  { caseName: 'read', messageBytes: 100, parameter: 0 },
+  { caseName: 'scan', messageBytes: 100, parameter: 1 },
+  { caseName: 'get-many', messageBytes: 100, parameter: 0 },
+  { caseName: 'queue', messageBytes: 100, parameter: 100 },
+]
+
+/** The figures of a run as a Markdown table, with where they come from. */
+export function figuresTable(report: BenchReport): string {
+  const results = new Results(report.series)
+  const { machine, setUp } = report
+  const found = rows.flatMap(({ caseName, messageBytes, parameter }) => {
+    const benchCase = benchCases.find(({ name }) => name === caseName)!
+    const cells = columns.map((contender) => {
+      const spread = results.spread({ caseName, messageBytes, parameter, contender }, benchCase.headline)
+      return spread === undefined ? '' : describeSpread(benchCase.headline, spread)
+    })
+    if (cells.every((cell) => cell === '')) return []
+    return [
+      [
+        `${benchCase.title}, ${describePoint(benchCase, { messageBytes, parameter })}${percentileOf(benchCase)}`,
+        ...cells,
+      ],
+    ]
+  })
+  const where = `${machine.cpu}, ${machine.cores} cores, ${machine.kernel}, ${machine.fileSystem}, Node ${machine.node}`
+  return [
+    `${where}; median of ${setUp.rounds} rounds (least-greatest). \`write-sync\` is a plain file written through a 64 KiB buffer: no checksum, no index, no second thread.`,
+    '',
+    table(['case', ...columns], found),
+  ].join('\n')
+}
+
+function percentileOf({ headline }: BenchCase): string {
+  return headline === 'p50Us' ? ', p50' : headline === 'p999Us' ? ', p99.9' : ''
+}

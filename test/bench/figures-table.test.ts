@@ -1,0 +1,40 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import os from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect, it } from 'vitest'
+import type { BenchReport } from '../../bench/report-file.js'
+
+const writeTables = fileURLToPath(new URL('../../dist/bench/write-tables.js', import.meta.url))
+
+it('figures are written between the marks, and nothing else is touched', () => {
+  const directory = mkdtempSync(join(os.tmpdir(), 'bench-tables-'))
+  const key = { caseName: 'append', messageBytes: 100, parameter: 0, messages: 1 }
+  const report = {
+    format: 2,
+    machine: { cpu: 'C', cores: 2, kernel: 'K', fileSystem: 'F', node: 'v1' },
+    setUp: { rounds: 3 },
+    series: [
+      { ...key, contender: 'bookend', rounds: [{ messagesPerSecond: 7e6 }, { messagesPerSecond: 8e6 }] },
+      { ...key, contender: 'lmdb', rounds: [{ messagesPerSecond: 1e6 }, null] },
+    ],
+  } as unknown as BenchReport
+  const json = join(directory, 'r.json')
+  const document = join(directory, 'd.md')
+  try {
+    writeFileSync(json, JSON.stringify(report))
+    writeFileSync(document, 'before\n<!-- bench:begin -->\nold\n<!-- bench:end -->\nafter $1\n')
+    execFileSync(process.execPath, [writeTables, json, document])
+    const text = readFileSync(document, 'utf8')
+    expect(text).toMatch(
+      /^before\n<!-- bench:begin -->\nC, 2 cores, K, F, Node v1; [\s\S]*<!-- bench:end -->\nafter \$1\n$/,
+    )
+    expect(text).toMatch(/\| offer until published, 100 B +\| 7\.50 M\/s \(7\.00-8\.00\) +\| +\| 1\.00 M\/s +\|/)
+    expect(text).not.toContain('old')
+    writeFileSync(document, 'no marks')
+    expect(() => execFileSync(process.execPath, [writeTables, json, document], { stdio: 'pipe' })).toThrow('no place')
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+})
