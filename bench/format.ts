@@ -1,5 +1,6 @@
-import type { BenchCase, Parameter, Point } from './cases/catalogue.js'
+import { type BenchCase, benchCases, type Parameter, type Point } from './cases/catalogue.js'
 import type { Figures } from './job.js'
+import type { SeriesKey } from './results.js'
 import type { Spread } from './statistics.js'
 
 /** Rates in millions or thousands, latencies in microseconds: three digits say all that a shared machine can know. */
@@ -51,6 +52,12 @@ export function describeParameter(parameter: Parameter, value: number): string {
 export function describePoint({ parameter }: BenchCase, point: Pick<Point, 'messageBytes' | 'parameter'>): string {
   const size = describeBytes(point.messageBytes)
   return parameter === undefined ? size : `${size}, ${describeParameter(parameter, point.parameter)}`
+}
+
+/** A series in words. */
+export function describeSeries({ caseName, contender, ...point }: SeriesKey): string {
+  const benchCase = benchCases.find(({ name }) => name === caseName)
+  return `${caseName}, ${benchCase === undefined ? describeBytes(point.messageBytes) : describePoint(benchCase, point)}, ${contender}`
 }
 
 /** A Markdown table with its columns aligned, readable in a terminal and in a page alike. */

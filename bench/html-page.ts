@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { type BenchCase, benchCases } from './cases/catalogue.js'
 import { type Chart, chartsOf } from './charts.js'
 import { contenderNames, contenderSettings } from './contenders/catalogue.js'
-import { describeRatio, describeSpread } from './format.js'
+import { describeRatio, describeSeries, describeSpread } from './format.js'
 import { advantage } from './report.js'
 import type { BenchReport } from './report-file.js'
 import { Results } from './results.js'
@@ -122,7 +122,7 @@ function movedTable({ moved }: BenchReport): string {
   if (moved.length === 0) return ''
   const rows = moved.map(
     ({ key, before, after, figure, isBetter }) =>
-      `<tr class="${isBetter ? 'good' : 'bad'}"><td>${key.caseName}, ${key.messageBytes} B ${key.parameter || ''}</td><td>${key.contender}</td><td>${figure}</td><td>x${(after / before).toFixed(2)}</td></tr>`,
+      `<tr class="${isBetter ? 'good' : 'bad'}"><td>${inHtml(describeSeries(key))}</td><td>${figure}</td><td>x${(after / before).toFixed(2)}</td></tr>`,
   )
   return `<section><h2>Moved since the run it is compared with</h2><table class="wide">${rows.join('')}</table></section>`
 }

@@ -67,7 +67,7 @@ function install(directory: string, name: string): string | undefined {
   }
   mkdirSync(directory, { recursive: true })
   // Ignores itself, so that a `git add` never takes a peer along, whatever the root's .gitignore says.
-  writeFileSync(join(peersDirectory, '.gitignore'), '*\n')
+  if (isCheckout) writeFileSync(join(peersDirectory, '.gitignore'), '*\n')
   const manifest = {
     private: true,
     dependencies: { [name]: dependencies[name] },

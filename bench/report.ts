@@ -6,6 +6,7 @@ import {
   describeFigures,
   describePoint,
   describeRatio,
+  describeSeries,
   describeSpread,
   describeValue,
   table,
@@ -137,7 +138,7 @@ function longCaseReport(results: Results): string {
 function movementReport({ moved }: BenchReport): string {
   if (moved.length === 0) return ''
   const rows = moved.map(({ key, figure, before, after, isBetter }) => [
-    `${key.caseName} ${describeBytes(key.messageBytes)}${key.parameter === 0 ? '' : ` ${key.parameter}`} ${key.contender}`,
+    describeSeries(key),
     describeValue(figure, before),
     describeValue(figure, after),
     isBetter ? 'better' : 'WORSE',
@@ -154,7 +155,9 @@ function targetReport({ targets, setUp }: BenchReport): string {
 
 /** What went wrong, in full, and who took no part. */
 function failureReport(results: Results): string {
-  const failed = results.failures().map((series) => `FAILED ${named(series)}: ${series.failure!.split('\n')[0]}`)
+  const failed = results
+    .failures()
+    .map((series) => `FAILED ${describeSeries(series)}: ${series.failure!.split('\n')[0]}`)
   const absent = new Set(
     results
       .all()
@@ -165,12 +168,8 @@ function failureReport(results: Results): string {
   return [...failed, ...absent].join('\n')
 }
 
-function named({ caseName, messageBytes, parameter, contender }: SeriesKey): string {
-  return `${caseName} ${describeBytes(messageBytes)}${parameter === 0 ? '' : ` ${parameter}`} ${contender}`
-}
-
 function sameSeries(a: SeriesKey, b: SeriesKey): boolean {
-  return named(a) === named(b)
+  return describeSeries(a) === describeSeries(b)
 }
 
 function withSpace(text: string | undefined): string {

@@ -31,13 +31,19 @@ export function plansOf({ options, contenders }: Pick<BenchRun, 'options' | 'con
   return benchCases
     .filter(({ name }) => options.cases.includes(name))
     .flatMap((benchCase) =>
-      benchCase.points(options.scale).map((point) => ({
+      pointsOf(benchCase, options).map((point) => ({
         benchCase,
         point,
         contenders: contenders.filter((name) => benchCase.contenders.includes(name) && canHave(benchCase, point, name)),
       })),
     )
     .filter((plan) => plan.contenders.length > 0)
+}
+
+/** One point proves that a case runs. */
+function pointsOf(benchCase: BenchCase, { scale, isSmoke }: BenchRun['options']): readonly Point[] {
+  const points = benchCase.points(scale)
+  return isSmoke ? points.slice(0, 1) : points
 }
 
 function canHave({ parameter }: BenchCase, point: Point, contender: ContenderName): boolean {

@@ -21,7 +21,8 @@ const thousands = [
 const describers = {
   messagesPerSecond: (value) => `${scaled(value, thousands)}/s`,
   bytesPerSecond: (value) => `${scaled(value, thousands)}B/s`,
-  nsPerMessage: (value) => `${Number(value.toPrecision(3)).toLocaleString('en')} ns`,
+  nsPerMessage: (value) =>
+    value >= 1000 ? `${Number((value / 1000).toPrecision(3))} us` : `${Number(value.toPrecision(3))} ns`,
   p50Us: (value) =>
     value >= 1000 ? `${Number((value / 1000).toPrecision(3))} ms` : `${Number(value.toPrecision(3))} us`,
 }

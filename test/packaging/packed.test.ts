@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -31,9 +31,9 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 it('the package holds the library and its documents, and nothing else', () => {
-  const wanted =
-    /^(dist\/(src|workers)\/.+\.(js|js\.map|d\.ts)|docs\/.+|README\.md|CHANGELOG\.md|LICENSE|package\.json)$/
-  expect(packedPaths.filter((path) => !wanted.test(path))).toEqual([])
+  const code = /^dist\/((src|workers)\/.+\.(js|js\.map|d\.ts)|bench\/.+\.(js|js\.map))$/
+  const beside = /^(docs\/.+|bench\/(package\.json|page\/.+)|README\.md|CHANGELOG\.md|LICENSE|package\.json)$/
+  expect(packedPaths.filter((path) => !code.test(path) && !beside.test(path))).toEqual([])
   const entries = ['dist/src/index.js', 'dist/src/index.d.ts']
   const workers = ['dist/workers/writer.js', 'dist/workers/reader.js', 'dist/workers/reaper.js']
   expect(packedPaths).toEqual(expect.arrayContaining([...entries, ...workers]))
@@ -82,6 +82,31 @@ it('a strict TypeScript application compiles against its types', async () => {
   expect(stdout).toBe('')
 })
 
+it('the benchmark runs from the package, and fetches what it needs into the cache of the user', async () => {
+  const main = join('node_modules', 'bookend', 'dist', 'bench', 'main.js')
+  const cache = join(folder, 'cache')
+  const before = readdirSync(join(withoutScripts, 'node_modules', 'bookend'), { recursive: true }).length
+  const sizes = ['--messages', '500', '--rounds', '1', '--sizes', '100']
+  const args = [
+    main,
+    '--only',
+    'append,latency',
+    ...sizes,
+    '--peers',
+    'write-sync',
+    '--dir',
+    folder,
+    '--html',
+    'page.html',
+  ]
+  const env = { ...process.env, XDG_CACHE_HOME: cache }
+  const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: withoutScripts, timeout: timeoutMs, env })
+  expect(stdout).toMatch(/\| 100 B \| .*\/s/)
+  expect(readFileSync(join(withoutScripts, 'page.html'), 'utf8')).toContain('uPlot')
+  expect(readdirSync(join(cache, 'bookend', 'bench-peers'))).toHaveLength(1)
+  expect(readdirSync(join(withoutScripts, 'node_modules', 'bookend'), { recursive: true }).length).toBe(before)
+}, 180_000)
+
 const report = { offset: 0, bulk: { first: 1, count: 999 }, read: 1000, scanned: 1000, reopened: 1000 }
 
 async function runApplication(application: string): Promise<unknown> {
@@ -92,10 +117,10 @@ async function runApplication(application: string): Promise<unknown> {
 /** Packs a copy: packing cleans and builds dist/, and the other tests are running from the one of the original. */
 async function pack(): Promise<{ filename: string; files: { path: string }[] }> {
   const copy = join(folder, 'copy')
-  const left = ['.git', 'node_modules', 'dist', 'test', 'bench'].map((name) => join(root, name))
+  const left = ['.git', 'node_modules', 'dist', 'test', 'bench/.peers'].map((name) => join(root, name))
   cpSync(root, copy, { recursive: true, filter: (source) => !left.includes(source) })
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
-  for (const name of ['dist/src/removed.js', 'dist/bench/main.js', 'test/removed.test.ts', 'bench/removed.ts']) {
+  for (const name of ['dist/src/removed.js', 'dist/bench/removed.js', 'test/removed.test.ts']) {
     mkdirSync(dirname(join(copy, name)), { recursive: true })
     writeFileSync(join(copy, name), 'export {}\n')
   }
