@@ -17,7 +17,7 @@
  *         topics u32, directoryCrc u32, firstTime u64, lastTime u64, entriesCrc u32, zero u32
  * entry (16): batch u32, frame u32 (both relative to the segment), length u32, tag u32; all zero: lost to damage
  * directory row (40): topic u32, count u32, firstOffset u64, readable u64 (first readable offset of the topic),
- *         entriesAt u32, nameBytes u32, nameAt u32 (from the directory's start), zero u32; rows sorted by topic
+ *         entriesAt u32, nameBytes u32, nameAt u32 (from the directory's start), frameBytes u32; rows sorted by topic
  */
 import { crc32 } from 'node:zlib'
 import { alignmentBytes, alignUp, declarationReserveBytes, maxBatchBytes, maxNameBytes } from '../limits.js'
@@ -67,6 +67,8 @@ export interface DirectoryRow {
   /** First readable offset of the topic when the segment was sealed: carries a trim across the deletion of older segments. */
   readable: number
   entriesAt: number
+  /** Of its record frames here: what retention by bytes counts. */
+  frameBytes: number
 }
 
 /** Room at the back of a segment for the index of so many records and topics. */
@@ -181,6 +183,7 @@ export function encodeDirectory(rows: readonly DirectoryRow[]): Uint8Array {
     view.setUint32(at + 24, row.entriesAt, true)
     view.setUint32(at + 28, names[index].length, true)
     view.setUint32(at + 32, nameAt, true)
+    view.setUint32(at + 36, row.frameBytes, true)
     bytes.set(names[index], nameAt)
     nameAt += names[index].length
   })
@@ -202,6 +205,7 @@ export function decodeDirectory(bytes: Uint8Array, footer: SegmentFooter): Direc
       firstOffset: takeNumber(view, at + 8),
       readable: takeNumber(view, at + 16),
       entriesAt: view.getUint32(at + 24, true),
+      frameBytes: view.getUint32(at + 36, true),
       name: Buffer.from(bytes.subarray(nameAt, nameAt + nameBytes)).toString('latin1'),
     }
     const isInside =

@@ -39,6 +39,8 @@ export class TopicEntries {
   readable: number
   firstOffset: number
   count = 0
+  /** Of the record frames. */
+  frameBytes = 0
   words = new Uint32Array(4 * perEntry)
 
   constructor(topic: number, firstOffset: number) {
@@ -147,7 +149,8 @@ export class LiveIndex {
 
   #addBatch(words: Uint32Array, bytes: Uint8Array, header: BatchHeader, at: number, start: number): void {
     if (this.firstTime === 0) this.firstTime = header.time
-    this.lastTime = header.time
+    // Records that were moved forward keep their time, which is older.
+    this.lastTime = Math.max(this.lastTime, header.time)
     this.lastEpoch = header.epoch
     const batch = start + at
     const end = at + header.bytes
@@ -170,6 +173,7 @@ export class LiveIndex {
           const tag = !this.#keepsEntries || (flagsOf(tail) & extendedFlag) === 0 ? 0 : keyTag(bytes, words, frame)
           if (this.#keepsEntries) last.add(offset, batch, start + frame, length, tag)
           else last.count = offset - last.firstOffset + 1
+          last.frameBytes += size
         }
       }
       frame += size

@@ -30,8 +30,9 @@ export function writeSegmentIndex(file: DiskFile, base: number, segmentBytes: nu
   let at = entriesAt
   let entriesCrc = 0
   const rows: DirectoryRow[] = []
-  for (const { topic, name, count, firstOffset, readable, words } of topics) {
-    rows.push({ topic, name, count, firstOffset, readable, entriesAt: at })
+  for (const entries of topics) {
+    const { topic, name, count, firstOffset, readable, words } = entries
+    rows.push({ topic, name, count, firstOffset, readable, entriesAt: at, frameBytes: entries.frameBytes })
     const used = count * entryWord.perEntry
     const bytes = new Uint8Array(words.buffer, words.byteOffset, used * 4)
     file.write(at, bytes)

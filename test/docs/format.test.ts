@@ -147,7 +147,7 @@ describe('docs/format.md says where every field stands:', () => {
   })
 
   it('directory', () => {
-    const row = { topic: 1, count: 2, firstOffset: large, readable: large + 1, entriesAt: 3 }
+    const row = { topic: 1, count: 2, firstOffset: large, readable: large + 1, entriesAt: 3, frameBytes: 4 }
     const bytes = encodeDirectory([{ ...row, name: 'abc' }])
     expectFields(bytes, { ...row, nameBytes: 3, nameAt: directoryRowBytes })
     expect(bytes.length).toBe(directoryRowBytes + 8)
