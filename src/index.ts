@@ -3,12 +3,12 @@
  * @packageDocumentation
  */
 export type { Durability } from './dispatcher/append-side.js'
-export type { LogStats, SegmentResidency } from './engine/stats.js'
+export type { LogStats, SegmentInfo, SegmentResidency } from './engine/stats.js'
 export { BookendError, type ErrorCode, type ErrorDetails } from './errors.js'
 export { bytes, type Codec, json, text } from './log/codec.js'
 export type { Group, GroupPosition } from './log/group.js'
 export type { ConsumeOptions, Delivery } from './log/group-consumer.js'
-export { type Log, open } from './log/log.js'
+export { type Log, open, type TopicOptions } from './log/log.js'
 export type { MessageStream } from './log/message-stream.js'
 export type { OpenOptions } from './log/options.js'
 export type { ProcessOptions, Processor } from './log/processor-options.js'
@@ -17,3 +17,4 @@ export type { AppendOptions, ReadOptions, ScanOptions, Topic } from './log/topic
 export type { BackupReport } from './storage/backup.js'
 export type { Message } from './storage/message.js'
 export type { MessageBatch } from './storage/message-batch.js'
+export type { DiskWatermarks, Retention } from './storage/retention.js'

@@ -47,6 +47,11 @@ export const maxGroups = 4096
 export const maxGroupRanges = 29
 /** Rows of the mapping table. The kernel allows 65,530 mappings a process; the library stays far below. */
 export const maxSlots = 1024
+/** Address space of all mappings of a log together, unless its owner says otherwise. */
+export const defaultMaxMappedBytes = 64 * 1024 * MiB
+/** The writer maps the active segment, the next one, and for a moment the one it has left; a reader needs one. */
+export const writerMappings = 3
+export const minMappedSegments = writerMappings + 1
 /** Mappings one reader thread keeps before it gives back its least recently used one. */
 export const maxWindowsPerReader = 128
 
@@ -66,6 +71,13 @@ export const prefaultAheadBytes = 4 * MiB
 export const prefaultStepBytes = 512 * KiB
 /** A mapping is retired in pieces of this size, for the same lock's sake. */
 export const retireStepBytes = 8 * MiB
+
+/** Segments deleted in one pass, by bytes and by number, and the pause behind it: unlinking competes with appends for the journal. */
+export const deletePassBytes = 256 * MiB
+export const maxSegmentsPerPass = 64
+export const deletePauseMs = 100
+/** How often the use of the file system is looked at, where somebody asked for it. */
+export const diskLookMs = 1_000
 
 export const defaultFlushIntervalMs = 500
 export const defaultMapTtlMs = 30_000

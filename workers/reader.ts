@@ -1,7 +1,7 @@
 /** Entry of a reader thread: a piscina worker that answers read tasks. */
 import { move, transferableSymbol, valueSymbol, workerData } from 'piscina'
 import { type PortableError, toPortable } from '../src/errors.js'
-import { maxWindowsPerReader } from '../src/limits.js'
+import { maxSlots, maxWindowsPerReader, writerMappings } from '../src/limits.js'
 import { FileMemory } from '../src/memory/file-window.js'
 import { loadMemory } from '../src/memory/load.js'
 import { loadSystemCalls } from '../src/memory/system-calls.js'
@@ -24,14 +24,32 @@ const calls = loadSystemCalls()
 // Not mmap-io: a module of the application may end this thread at any time, and mmap-io's finalizers would then unmap addresses
 // that the reaper still counts as ours. A koffi mapping stays until the reaper has taken it over.
 const memory = loadMemory(io === 'file' ? 'file' : 'koffi', calls)
-const windows = new SegmentWindows(memory, new FileMemory(), files, slots, 'read', maxWindowsPerReader)
+const maxMapped = Math.min((maxSlots / 4) * 3, Math.floor(shared.maxMappedBytes / segmentBytes) - writerMappings)
+const windows = new SegmentWindows(
+  memory,
+  new FileMemory(),
+  files,
+  slots,
+  'read',
+  maxWindowsPerReader,
+  maxMapped,
+  () => {
+    slots.askForRoom()
+    state.reaper.ringIfAsleep()
+  },
+)
 const bounds = {
   published: () => state.published.load(),
   indexed: () => state.indexed.load(),
   trim: () => state.trim.load(),
 }
 const catalog = new Catalog(nodeDisk, files, windows, bounds)
-const reader = new Reader(new TopicReader(files, windows, catalog, bounds), catalog, new TopicCells(shared.topics))
+const reader = new Reader(
+  new TopicReader(files, windows, catalog, bounds),
+  catalog,
+  new TopicCells(shared.topics),
+  bounds.trim,
+)
 
 /** Gives back what the reaper has retired, and everything when the log closes. Runs between tasks. */
 async function watchRetirements(): Promise<void> {

@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { assert } from '../src/errors.js'
 import { maxSleepMs } from '../src/limits.js'
 import { copyRange } from '../src/memory/copy-range.js'
+import { fileSystemUse } from '../src/memory/file-system.js'
 import { FileMemory } from '../src/memory/file-window.js'
 import { chooseMemory } from '../src/memory/load.js'
 import { loadSystemCalls } from '../src/memory/system-calls.js'
@@ -19,7 +20,7 @@ import { GroupKeeper } from '../src/threads/group-keeper.js'
 import type { OpenedLog, OpenRequest, ReaperControl, ReaperData, SegmentPages } from '../src/threads/protocol.js'
 import { Reaper } from '../src/threads/reaper.js'
 
-const { shared, events } = workerData as ReaperData
+const { shared, events, orders } = workerData as ReaperData
 const state = openSharedState(shared.state)
 const topics = new TopicCells(shared.topics)
 const slots = new SlotTable(shared.slots)
@@ -46,9 +47,6 @@ const control: ReaperControl = {
     state.trim.store(recovered.trim)
     state.prepared.store(recovered.prepared)
     state.activeSegment.store(recovered.tail.segment)
-    const firstSegment = files.segmentOf(recovered.trim)
-    state.deleteTo.store(firstSegment)
-    state.redeclared.store(firstSegment)
     // The one thing an empty log must have before the first append; on a full disk this is where opening fails.
     if (!readOnly && recovered.prepared < recovered.tail.segment) {
       files.create(recovered.tail.segment, epoch, Date.now(), calls)
@@ -56,7 +54,7 @@ const control: ReaperControl = {
     }
     const nowMs = () => performance.now()
     const { flushIntervalMs } = request
-    groups = new GroupKeeper({
+    const keeper = new GroupKeeper({
       state,
       mailboxes: new GroupMailboxes(shared.groups),
       disk: nodeDisk,
@@ -64,7 +62,8 @@ const control: ReaperControl = {
       flushIntervalMs,
       nowMs,
     })
-    const { groups: openedGroups, damages: groupDamages } = groups.open(recovered.topics, readOnly)
+    groups = keeper
+    const { groups: openedGroups, damages: groupDamages } = keeper.open(recovered.topics, readOnly)
     reaper = new Reaper({
       directory: shared.directory,
       state,
@@ -76,7 +75,7 @@ const control: ReaperControl = {
       copy: (from, to, at, length) => copyRange(from.descriptor, to.descriptor, at, length),
       flusher: new Flusher(nodeDisk, files, slots, calls),
       control: log.control,
-      groups,
+      groups: keeper,
       epoch,
       bootId,
       readOnly,
@@ -84,6 +83,15 @@ const control: ReaperControl = {
       flushIntervalMs,
       nowMs,
       firstReadable: (topic) => topics.first(topic).load(),
+      nextOffset: (topic) => topics.next(topic).load(),
+      retention: request.retention,
+      diskWatermarks: request.diskWatermarks,
+      lockActive: request.lockActive,
+      consumedTo: (topic) => keeper.consumedTo(topic),
+      beforeConsumedTrim: () => keeper.beforeConsumedTrim(),
+      diskUse: () => fileSystemUse(shared.directory),
+      now: Date.now,
+      send: (order) => orders?.postMessage(order),
       emit: (event) => events.postMessage(event),
     })
     void run(reaper)
@@ -102,8 +110,14 @@ const control: ReaperControl = {
     }
   },
   trimmed() {
-    reaper?.noteTrim()
     state.reaper.ring()
+  },
+  retain(topic, retention, isAddition) {
+    reaper?.retain(topic, retention, isAddition)
+    state.reaper.ring()
+  },
+  segments(limit) {
+    return reaper?.segments(limit) ?? Promise.resolve([])
   },
   ownerDied(threadId: number) {
     reaper?.ownerDied(threadId)
@@ -136,6 +150,7 @@ const control: ReaperControl = {
     await reaper?.stop(isClean)
     state.reaper.ring()
     events.close()
+    orders?.close()
     // The answer has to leave first.
     setImmediate(() => parentPort?.close())
   },

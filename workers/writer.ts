@@ -19,10 +19,10 @@ import { SegmentFiles } from '../src/storage/segment-files.js'
 import { SegmentWindows } from '../src/storage/segment-windows.js'
 import { CommitWriter } from '../src/threads/commit-writer.js'
 import { serve } from '../src/threads/control-plane.js'
-import type { OpenedLog, WriterControl, WriterData } from '../src/threads/protocol.js'
+import type { OpenedLog, Order, WriterControl, WriterData } from '../src/threads/protocol.js'
 import { Writer } from '../src/threads/writer.js'
 
-const { shared, bulk } = workerData as WriterData
+const { shared, bulk, orders } = workerData as WriterData
 const state = openSharedState(shared.state)
 const commits = new CommitWriter({
   state,
@@ -42,7 +42,7 @@ const control: WriterControl = {
     const tail = new LogTail(files, windows, opened.tail, opened.topics, opened.epoch, Date.now)
     const topics = new TopicCells(shared.topics)
     const times = new BatchTimes(shared.times)
-    writer = new Writer({ state, ring, topics, times, tail, files, commits, takeBulk: bulkTaker() })
+    writer = new Writer({ state, ring, topics, times, tail, files, commits, takeBulk: bulkTaker(), takeOrder })
     // Should the thread end early, mmap-io's finalizers unmap its ranges: the reaper must not touch them any more.
     process.once('exit', () => windows.forgetAll())
     void run(writer, windows)
@@ -79,7 +79,14 @@ async function run(writer: Writer, windows: SegmentWindows): Promise<void> {
   windows.closeAll()
   commits.close()
   bulk.close()
+  orders.close()
   parentPort?.close()
+}
+
+function takeOrder(): Order {
+  const received = receiveMessageOnPort(orders) as { message: Order } | undefined
+  assert(received !== undefined, 'an order is sent before it is announced')
+  return received.message
 }
 
 /** Bulk frames by number: an awaited one may be refused while an earlier one still waits for its turn. */

@@ -47,6 +47,12 @@ export class TopicDirectory {
     this.#nextId += 1
   }
 
+  /** For statistics: looks through all of them. */
+  nameOf(id: number): string | undefined {
+    for (const handle of this.#byName.values()) if (handle.id === id) return handle.name
+    return undefined
+  }
+
   /** Names of the topics that exist, in alphabetical order. */
   names(): string[] {
     return [...this.#byName.values()]

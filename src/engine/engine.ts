@@ -8,9 +8,10 @@ import type { GroupCommits } from '../dispatcher/group-commits.js'
 import type { GroupDesk } from '../dispatcher/group-desk.js'
 import type { GroupProcessor, ProcessorOptions } from '../dispatcher/processor.js'
 import type { BackupReport } from '../storage/backup.js'
+import type { Retention } from '../storage/retention.js'
 import type { Resume } from '../storage/topic-reader.js'
 import type { ChunkAnswer } from '../threads/reader.js'
-import type { LogStats, SegmentResidency } from './stats.js'
+import type { LogStats, SegmentInfo, SegmentResidency } from './stats.js'
 
 /** A topic of one open log; the same object for the same name. */
 export interface EngineTopic {
@@ -70,6 +71,9 @@ export interface Engine {
   backup(target: string, signal: AbortSignal | undefined): Promise<BackupReport>
   stats(): LogStats
   residency(): Promise<SegmentResidency[]>
+  segments(limit: number): Promise<SegmentInfo[]>
+  /** In force from now on, whether the topic exists yet or not. */
+  retain(topic: string, retention: Retention, isAddition: boolean): void
   /** Fails with `BOOKEND_CLOSED` once {@link close} was called. */
   checkOpen(): void
   /** The same, and with `BOOKEND_READ_ONLY` where nothing may be written. */

@@ -19,14 +19,22 @@ import { TopicDirectory, type TopicHandle } from '../dispatcher/topic-directory.
 import { BookendError } from '../errors.js'
 import { frameBytes, frameExtensionBytes } from '../format/frame-layout.js'
 import { groupFitsSegment } from '../format/segment-layout.js'
+import { minMappedSegments } from '../limits.js'
 import { AbortWord } from '../ring/abort-word.js'
 import { RingMemory, RingProducer } from '../ring/append-ring.js'
 import { BatchTimes } from '../ring/batch-times.js'
 import { GroupMailboxes } from '../ring/group-mailboxes.js'
-import { allocateSharedState, openSharedState, type SharedState } from '../ring/shared-state.js'
+import {
+  allocateSharedState,
+  type KeptReason,
+  keptReasons,
+  openSharedState,
+  type SharedState,
+} from '../ring/shared-state.js'
 import { SlotTable } from '../ring/slot-table.js'
 import { TopicCells } from '../ring/topic-cells.js'
 import type { BackupReport } from '../storage/backup.js'
+import type { DiskWatermarks, Retention } from '../storage/retention.js'
 import type { Resume } from '../storage/topic-reader.js'
 import { ControlChannel, type Remote } from '../threads/control-plane.js'
 import type { OpenedLog, ReaperControl, ReaperData, WriterControl, WriterData } from '../threads/protocol.js'
@@ -36,7 +44,7 @@ import type { OpenIo, ReaderData, SharedMemory } from '../threads/shared-memory.
 import type { Engine, EngineTopic, ProcessSettings } from './engine.js'
 import { LockFile } from './lock-file.js'
 import { enlist, withdraw } from './open-logs.js'
-import type { LogStats, SegmentResidency } from './stats.js'
+import type { LogStats, SegmentInfo, SegmentResidency } from './stats.js'
 
 /** A thread of a processor ends after this long without messages; starting one takes some tens of milliseconds. */
 const handlerIdleMs = 10_000
@@ -62,6 +70,10 @@ export interface LocalOptions {
   maxMessageBytes: number
   /** The application named the limit itself: too large is its mistake, not ours to correct. */
   isMaxMessageBytesGiven: boolean
+  retention: Retention
+  diskWatermarks: DiskWatermarks
+  maxMappedBytes: number
+  lockActive: boolean
   io: OpenIo
   readOnly: boolean
   keepAlive: boolean
@@ -69,7 +81,10 @@ export interface LocalOptions {
 
 export async function openLocalEngine(options: LocalOptions): Promise<Engine> {
   // A limit that cannot be right is refused before anything is made; an existing log is asked for its own size below.
-  if (options.segmentBytes !== undefined) fittingMessageBytes(options, options.segmentBytes)
+  if (options.segmentBytes !== undefined) {
+    fittingMessageBytes(options, options.segmentBytes)
+    checkMappedBytes(options, options.segmentBytes)
+  }
   const lock = options.readOnly ? undefined : await LockFile.open(options.directory)
   let starting: StartingThreads | undefined
   try {
@@ -79,10 +94,14 @@ export async function openLocalEngine(options: LocalOptions): Promise<Engine> {
       readOnly: options.readOnly,
       mapTtlMs: options.mapTtlMs,
       flushIntervalMs: options.flushIntervalMs,
+      retention: options.retention,
+      diskWatermarks: options.diskWatermarks,
+      lockActive: options.lockActive,
       lockDescriptor: lock?.descriptor ?? -1,
     })
     if (opened === false) throw await lock?.lockedError(options.directory)
     const maxMessageBytes = fittingMessageBytes(options, opened.segmentBytes)
+    checkMappedBytes(options, opened.segmentBytes)
     await lock?.sign()
     await callWriter(starting, (writer) => writer.start(opened))
     return new LocalEngine({ ...options, maxMessageBytes }, starting, opened, lock)
@@ -120,23 +139,25 @@ function startThreads(options: LocalOptions): StartingThreads {
     groups: GroupMailboxes.allocate(),
     directory: options.directory,
     io: options.io,
+    maxMappedBytes: options.maxMappedBytes,
   }
   const events = new MessageChannel()
   const bulk = new MessageChannel()
+  const orders = options.readOnly ? undefined : new MessageChannel()
   // Bare literals: bundlers find the workers by them.
   const reaper = new Worker(new URL('../../workers/reaper.js', import.meta.url), {
     name: 'bookend-reaper',
-    workerData: { shared, events: events.port2 } satisfies ReaperData,
-    transferList: [events.port2],
+    workerData: { shared, events: events.port2, orders: orders?.port1 } satisfies ReaperData,
+    transferList: orders === undefined ? [events.port2] : [events.port2, orders.port1],
   })
   const reaperControl = new ControlChannel<ReaperControl>(reaper, 'reaper')
   let writer: Worker | undefined
   let writerControl: ControlChannel<WriterControl> | undefined
-  if (!options.readOnly) {
+  if (orders !== undefined) {
     writer = new Worker(new URL('../../workers/writer.js', import.meta.url), {
       name: 'bookend-writer',
-      workerData: { shared, bulk: bulk.port2 } satisfies WriterData,
-      transferList: [bulk.port2],
+      workerData: { shared, bulk: bulk.port2, orders: orders.port2 } satisfies WriterData,
+      transferList: [bulk.port2, orders.port2],
     })
     writerControl = new ControlChannel<WriterControl>(writer, 'writer')
   }
@@ -174,6 +195,15 @@ function fittingMessageBytes(options: LocalOptions, segmentBytes: number): numbe
   if (!options.isMaxMessageBytesGiven) return largest
   throw new RangeError(
     `maxMessageBytes is ${options.maxMessageBytes}, but a segment of ${segmentBytes} bytes holds messages up to ${largest}: lower it, or create the log with a larger segmentBytes`,
+  )
+}
+
+/** An existing log has its own size of segments, which the options may not know. */
+function checkMappedBytes({ maxMappedBytes }: LocalOptions, segmentBytes: number): void {
+  const least = minMappedSegments * segmentBytes
+  if (maxMappedBytes >= least) return
+  throw new RangeError(
+    `maxMappedBytes is ${maxMappedBytes}, but it has room for ${minMappedSegments} segments at least, which is ${least} here: raise it, or create the log with a smaller segmentBytes`,
   )
 }
 
@@ -486,7 +516,8 @@ class LocalEngine implements Engine {
         mappedBytes: mapped.reduce((sum, row) => sum + row.byteLength, 0),
         retired: state.retiredCount.load(),
         deleted: state.deletedCount.load(),
-        oldestKeptBecause: firstSegment === active ? 'active' : 'readable',
+        movedBytes: state.movedBytes.load(),
+        ...this.#oldestKept(firstSegment, active),
       },
       flushes: {
         count: state.flushCount.load(),
@@ -502,8 +533,55 @@ class LocalEngine implements Engine {
     }
   }
 
+  /** The reaper says why, as of its last look. */
+  #oldestKept(first: number, active: number): { oldestKeptBecause: KeptReason; oldestKeptBy: string | undefined } {
+    const { state } = this.#threads
+    if (first === active) return { oldestKeptBecause: 'active', oldestKeptBy: undefined }
+    if (state.reaperErrno.load() !== 0) return { oldestKeptBecause: 'device', oldestKeptBy: undefined }
+    const because = keptReasons[state.keptReason.load()]
+    // It has not looked since the log went on.
+    const oldestKeptBecause = because === 'active' ? 'unflushed' : because
+    return {
+      oldestKeptBecause,
+      oldestKeptBy: because === 'needed' ? this.#topics.nameOf(state.keptTopic.load()) : undefined,
+    }
+  }
+
+  retain(topic: string, retention: Retention, isAddition: boolean): void {
+    if (this.#options.readOnly) return
+    // A reaper that has died says so by itself.
+    this.#threads.reaperControl.remote.retain(topic, retention, isAddition).catch(() => {})
+  }
+
+  async segments(limit: number): Promise<SegmentInfo[]> {
+    const { slots, reaperControl, state } = this.#threads
+    const kept = await this.#keepAlive.during(reaperControl.remote.segments(limit))
+    const rows = [...slots.rows()].filter((row) => row.state === 'idle')
+    const active = state.activeSegment.load()
+    return kept.map(({ segment, ...why }) => ({
+      ...this.#place(segment, active),
+      ...why,
+      mappedBy: rows
+        .filter((row) => row.segment === segment)
+        .map(({ owner, pins }) => ({ thread: this.#roleOf(owner), threadId: owner, isPinned: pins > 0 })),
+    }))
+  }
+
+  #place(segment: number, active: number) {
+    const bytes = this.#opened.segmentBytes
+    const position = segment * bytes
+    const file = path.join(this.directory, 'log', `${String(position).padStart(20, '0')}.seg`)
+    const state = segment < active ? 'sealed' : segment === active ? 'active' : 'prepared'
+    return { position, file, bytes, state: state as 'sealed' | 'active' | 'prepared' }
+  }
+
+  #roleOf(threadId: number): 'writer' | 'reader' | 'reaper' {
+    const { writer, reaper } = this.#threads
+    return threadId === writer?.threadId ? 'writer' : threadId === reaper.threadId ? 'reaper' : 'reader'
+  }
+
   async residency(): Promise<SegmentResidency[]> {
-    const { state, reaperControl, reaper, writer } = this.#threads
+    const { state, reaperControl } = this.#threads
     const { segmentBytes } = this.#opened
     const pages = new Map(
       (await this.#keepAlive.during(reaperControl.remote.residency())).map((entry) => [entry.segment, entry.mappings]),
@@ -511,23 +589,15 @@ class LocalEngine implements Engine {
     const first = state.trim.load() / segmentBytes
     const active = state.activeSegment.load()
     const last = Math.max(active, state.prepared.load())
-    const role = (threadId: number) =>
-      threadId === writer?.threadId ? 'writer' : threadId === reaper.threadId ? 'reaper' : 'reader'
     return Array.from({ length: last - first + 1 }, (_, index) => {
       const segment = first + index
-      const position = segment * segmentBytes
       const mappings = (pages.get(segment) ?? []).map(({ threadId, residentPages }) => ({
-        thread: role(threadId) as 'writer' | 'reader' | 'reaper',
+        thread: this.#roleOf(threadId),
         threadId,
+        mappedBytes: segmentBytes,
         residentBytes: residentPages < 0 ? -1 : residentPages * 4096,
       }))
-      return {
-        position,
-        file: path.join(this.directory, 'log', `${String(position).padStart(20, '0')}.seg`),
-        bytes: segmentBytes,
-        state: segment < active ? 'sealed' : segment === active ? 'active' : 'prepared',
-        mappings,
-      }
+      return { ...this.#place(segment, active), mappings }
     })
   }
 
@@ -635,7 +705,7 @@ class LocalEngine implements Engine {
       this.#appends.checkWorkers()
     } else if (event.type === 'flushed') {
       if (channels.flush.hasSubscribers) channels.flush.publish({ directory: this.directory, ...event })
-    } else if (channels.segment.hasSubscribers) {
+    } else if (event.type !== 'moved' && channels.segment.hasSubscribers) {
       const position = event.segment * this.#opened.segmentBytes
       channels.segment.publish({ directory: this.directory, type: event.type, position })
     }

@@ -1,3 +1,5 @@
+import type { KeptReason } from '../ring/shared-state.js'
+
 /** Figures of an open log. All are counted since it was opened unless they say otherwise. */
 export interface LogStats {
   /** Messages appended and published. */
@@ -32,8 +34,12 @@ export interface LogStats {
     mappedBytes: number
     retired: number
     deleted: number
-    /** Why the oldest segment is still there. */
-    oldestKeptBecause: 'active' | 'readable'
+    /** Bytes of records that were written anew further on, so that the segment that held them could go. */
+    movedBytes: number
+    /** Why the oldest segment is still there, see {@link SegmentInfo}; the others are there because it is. */
+    oldestKeptBecause: KeptReason
+    /** The topic that needs it, where it is `needed`. */
+    oldestKeptBy: string | undefined
   }
   flushes: {
     count: number
@@ -66,6 +72,33 @@ export interface LogStats {
   errors: { count: number; last: string | undefined }
 }
 
+/** A segment and why it is kept. */
+export interface SegmentInfo {
+  /** Position of the segment's first byte. */
+  position: number
+  file: string
+  bytes: number
+  state: 'sealed' | 'active' | 'prepared'
+  /**
+   * - `needed`: some topic has messages in it that are not trimmed, and that its retention keeps; `neededBy` names them
+   * - `order`: nobody needs it, but an older segment stays, and segments go the oldest first
+   * - `damaged`: it is no segment any more, and nobody knows what it held; it goes with the one behind it
+   * - `active`, `prepared`: it is being filled, or will be
+   * - `unflushed`: it is sealed, but not yet flushed and indexed
+   * - `deleting`: it goes as soon as what has to come before is durable
+   * - `pinned`: it would go, but a reader is in the middle of a copy
+   * - `device`: the device has failed, so nothing is deleted any more
+   */
+  because: KeptReason
+  /** Names of topics that need it, eight at most. */
+  neededBy: string[]
+  neededByCount: number
+  /** Time of its newest message, ms since the epoch: what `maxAgeMs` counts from. Undefined while it is not indexed. */
+  lastTime: number | undefined
+  /** Threads that have it mapped. */
+  mappedBy: { thread: 'writer' | 'reader' | 'reaper'; threadId: number; isPinned: boolean }[]
+}
+
 export interface SegmentResidency {
   /** Position of the segment's first byte. */
   position: number
@@ -75,6 +108,7 @@ export interface SegmentResidency {
   mappings: {
     thread: 'writer' | 'reader' | 'reaper'
     threadId: number
+    mappedBytes: number
     /** Bytes of the mapping that are in memory now; -1 where the system cannot tell. */
     residentBytes: number
   }[]

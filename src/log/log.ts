@@ -2,21 +2,33 @@
 import type { Durability } from '../dispatcher/append-side.js'
 import type { Engine } from '../engine/engine.js'
 import { openLocalEngine } from '../engine/local-engine.js'
-import type { LogStats, SegmentResidency } from '../engine/stats.js'
+import type { LogStats, SegmentInfo, SegmentResidency } from '../engine/stats.js'
 import type { BackupReport } from '../storage/backup.js'
+import type { Retention } from '../storage/retention.js'
 import { bytes, type Codec } from './codec.js'
-import { completeOptions, durabilities, type OpenOptions, resolveDirectory } from './options.js'
+import { checkRetention, completeOptions, durabilities, type OpenOptions, resolveDirectory } from './options.js'
 import { type Queue, TopicQueue } from './queue.js'
 import { LogTopic, type Topic } from './topic.js'
-import { checkKeys, checkName, checkOneOf, checkSignal } from './validate.js'
+import { checkInteger, checkKeys, checkName, checkOneOf, checkSignal } from './validate.js'
+
+export interface TopicOptions<T> {
+  codec?: Codec<T>
+  /** What of this topic may be deleted; `{}`: nothing. Without it the log's `retention` holds, or what an earlier call said. */
+  retention?: Retention
+}
 
 /** An open log. One process owns it at a time; inside the process its work is spread over worker threads. */
 export interface Log extends AsyncDisposable {
   readonly directory: string
-  /** A handle on a topic; the topic comes to be with its first append. @throws RangeError for a bad name */
-  topic<T = Uint8Array>(name: string, options?: { codec?: Codec<T> }): Topic<T>
   /**
-   * A handle on a queue: the topic of that name, consumed by one group. Popped messages are deleted, in whole segments.
+   * A handle on a topic; the topic comes to be with its first append. A `retention` is in force from this call until the log is
+   * closed, in place of the log's own; it is not stored, so say it each time the log is opened.
+   * @throws RangeError for a bad name
+   */
+  topic<T = Uint8Array>(name: string, options?: TopicOptions<T>): Topic<T>
+  /**
+   * A handle on a queue: the topic of that name, consumed by one group. From this call until the log is closed its messages are
+   * deleted once all groups of the topic are past them, in whole segments.
    * @throws RangeError for a bad name
    */
   queue<T = Uint8Array>(name: string, options?: { codec?: Codec<T> }): Queue<T>
@@ -33,6 +45,8 @@ export interface Log extends AsyncDisposable {
   stats(): LogStats
   /** Which segments are mapped by which threads, and how much of each is in memory. */
   residency(): Promise<SegmentResidency[]>
+  /** The oldest segments of the log, `limit` of them (100 unless said), and for each why it is there and who needs it. */
+  segments(options?: { limit?: number }): Promise<SegmentInfo[]>
   /**
    * Copies the log into `directory`, which must not exist or be empty, while the log stays in use: the copy is the log at one
    * moment, with everything that was appended, or offered, before the call. It is flushed, and opens like a log that was
@@ -69,11 +83,13 @@ class OpenLog implements Log {
     this.#engine = engine
   }
 
-  topic<T = Uint8Array>(name: string, options: { codec?: Codec<T> } = {}): Topic<T> {
+  topic<T = Uint8Array>(name: string, options: TopicOptions<T> = {}): Topic<T> {
     checkName('topic', name)
-    checkKeys('topic()', options, ['codec'])
+    checkKeys('topic()', options, ['codec', 'retention'])
     const codec = checkCodec(options.codec)
+    const retention = options.retention && checkRetention('retention', options.retention)
     this.#engine.checkOpen()
+    if (retention !== undefined) this.#engine.retain(name, retention, false)
     return new LogTopic<T>(this.#engine, name, codec)
   }
 
@@ -82,6 +98,7 @@ class OpenLog implements Log {
     checkKeys('queue()', options, ['codec'])
     const codec = checkCodec(options.codec)
     this.#engine.checkOpen()
+    this.#engine.retain(name, { consumed: true }, true)
     const topic = new LogTopic<T>(this.#engine, name, codec)
     return new TopicQueue<T>(this.#engine, topic, topic.decode)
   }
@@ -116,6 +133,13 @@ class OpenLog implements Log {
   async residency(): Promise<SegmentResidency[]> {
     this.#engine.checkOpen()
     return this.#engine.residency()
+  }
+
+  async segments(options: { limit?: number } = {}): Promise<SegmentInfo[]> {
+    checkKeys('segments()', options, ['limit'])
+    const limit = checkInteger('limit', options.limit ?? 100, 1, 1_000_000)
+    this.#engine.checkOpen()
+    return this.#engine.segments(limit)
   }
 
   close(): Promise<void> {

@@ -7,14 +7,17 @@ import type { LocalOptions } from '../engine/local-engine.js'
 import {
   defaultFlushIntervalMs,
   defaultMapTtlMs,
+  defaultMaxMappedBytes,
   defaultMaxMessageBytes,
   defaultRingBytes,
   maxRingBytes,
   maxSegmentBytes,
+  minMappedSegments,
   minRingBytes,
   minSegmentBytes,
   segmentGranuleBytes,
 } from '../limits.js'
+import type { DiskWatermarks, Retention } from '../storage/retention.js'
 import { checkBoolean, checkInteger, checkKeys, checkOneOf } from './validate.js'
 
 export interface OpenOptions {
@@ -39,6 +42,28 @@ export interface OpenOptions {
   /** Longest value, bytes; 16 MiB unless said, and never more than a segment holds. */
   maxMessageBytes?: number
   /**
+   * What may be deleted, of every topic that has no retention of its own; nothing is unless asked for. Whole sealed segments
+   * go, the oldest first, once no topic in them needs them any more: messages stay at least as long as said.
+   */
+  retention?: Retention
+  /**
+   * Fractions of the file system in use (0 to 1, as `df` counts) at which something is done about it; nothing is unless asked
+   * for. `deleteExpiredAt`: what retention lets go is deleted without pauses. `deleteAnywayAt`: the oldest segments are
+   * deleted whatever their topics' retention and groups would have, up to the active one. `refuseAppendsAt`: appends fail
+   * with `BOOKEND_NO_SPACE` as on a full disk, and go on by themselves once there is space.
+   */
+  diskWatermarks?: DiskWatermarks
+  /**
+   * Address space that mappings of segments may take, bytes: 64 GiB unless said, at least four segments. The least recently
+   * used are unmapped first; a reader that finds no room reads the file instead.
+   */
+  maxMappedBytes?: number
+  /**
+   * Locks the writer's pages of the active segment in memory (`mlock`), so that they cannot be paged out. Needs the permission
+   * (`ulimit -l`); without it the log works on and counts an error in `stats()`.
+   */
+  lockActive?: boolean
+  /**
    * How segment files are reached. `mmap` maps them into memory, `file` reads and writes them; `auto` (the default)
    * maps where that is safe (not on btrfs, zfs or network file systems) and native parts are installed.
    */
@@ -60,6 +85,10 @@ const known = [
   'mapTtlMs',
   'ringBytes',
   'maxMessageBytes',
+  'retention',
+  'diskWatermarks',
+  'maxMappedBytes',
+  'lockActive',
   'io',
   'readOnly',
   'keepAlive',
@@ -95,8 +124,43 @@ export function completeOptions(directory: string | URL, options: OpenOptions): 
     ringBytes: 2 ** Math.ceil(Math.log2(ringBytes)),
     maxMessageBytes: checkInteger('maxMessageBytes', maxMessageBytes ?? defaultMaxMessageBytes, 1, maxSegmentBytes),
     isMaxMessageBytesGiven: maxMessageBytes !== undefined,
+    retention: checkRetention('retention', options.retention ?? {}),
+    diskWatermarks: checkWatermarks(options.diskWatermarks ?? {}),
+    maxMappedBytes: checkInteger(
+      'maxMappedBytes',
+      options.maxMappedBytes ?? defaultMaxMappedBytes,
+      minMappedSegments * minSegmentBytes,
+      Number.MAX_SAFE_INTEGER,
+    ),
+    lockActive: checkBoolean('lockActive', options.lockActive ?? false),
     io: checkOneOf('io', options.io ?? 'auto', ['auto', 'mmap', 'file']),
     readOnly: checkBoolean('readOnly', options.readOnly ?? false),
     keepAlive: checkBoolean('keepAlive', options.keepAlive ?? false),
   }
+}
+
+/** @throws TypeError, RangeError */
+export function checkRetention(what: string, retention: Retention): Retention {
+  checkKeys(what, retention, ['maxAgeMs', 'maxBytes', 'consumed'])
+  const { maxAgeMs, maxBytes, consumed } = retention
+  if (maxAgeMs !== undefined) checkInteger(`${what}.maxAgeMs`, maxAgeMs, 1, Number.MAX_SAFE_INTEGER)
+  if (maxBytes !== undefined) checkInteger(`${what}.maxBytes`, maxBytes, 0, Number.MAX_SAFE_INTEGER)
+  if (consumed !== undefined) checkBoolean(`${what}.consumed`, consumed)
+  // A copy: what the application does to its object later changes nothing.
+  return { maxAgeMs, maxBytes, consumed }
+}
+
+function checkWatermarks(watermarks: DiskWatermarks): DiskWatermarks {
+  const names = ['deleteExpiredAt', 'deleteAnywayAt', 'refuseAppendsAt'] as const
+  checkKeys('diskWatermarks', watermarks, names)
+  const copy: DiskWatermarks = {}
+  for (const name of names) {
+    const at: unknown = watermarks[name]
+    if (at === undefined) continue
+    if (typeof at !== 'number') throw new TypeError(`diskWatermarks.${name} is a number, not ${typeof at}`)
+    if (!(at > 0 && at <= 1))
+      throw new RangeError(`diskWatermarks.${name} is a fraction above 0 and up to 1, not ${at}`)
+    copy[name] = at
+  }
+  return copy
 }

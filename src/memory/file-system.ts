@@ -10,6 +10,13 @@ const mappable: ReadonlySet<number> = new Set([
   0xf2f52010, // f2fs
 ])
 
+/** The part of the file system at `directory` that is in use, 0 to 1, as `df` counts it: without what is reserved for root. */
+export function fileSystemUse(directory: string): number {
+  const { blocks, bfree, bavail } = asSystemCall(directory, () => fs.statfsSync(directory))
+  const used = blocks - bfree
+  return used + bavail === 0 ? 1 : used / (used + bavail)
+}
+
 /**
  * Whether files in `directory` may be mapped for writing. False on btrfs and zfs, which copy on write, so that even an
  * allocated page is a SIGBUS on a full disk, on network file systems, and on all that nobody has vouched for.

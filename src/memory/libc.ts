@@ -28,6 +28,7 @@ export interface Libc {
   /** Runs on libuv's pool: the thread's event loop has to turn for the answer to arrive. */
   sync(address: number, byteLength: number): Promise<number>
   resident(address: number, byteLength: number, pages: Uint8Array): number
+  lockPages(address: number, byteLength: number): number
   lockExclusive(descriptor: number): number
   allocate(descriptor: number, byteLength: number): number
   /**
@@ -74,6 +75,7 @@ function bind(koffi: typeof Koffi): Libc {
   const mincore = define<(at: number, length: number, pages: Uint8Array) => number>(
     'int mincore(uintptr_t, size_t, uint8_t *)',
   )
+  const mlock = define<(...args: number[]) => number>('int mlock(uintptr_t, size_t)')
   const flock = define<(...args: number[]) => number>('int flock(int, int)')
   const posixFallocate = define<(...args: number[]) => number>('int posix_fallocate(int, int64_t, int64_t)')
   const pageSize = define<() => number>('int getpagesize(void)')
@@ -96,6 +98,7 @@ function bind(koffi: typeof Koffi): Libc {
         })
       }),
     resident: (address, byteLength, pages) => outcome(mincore(address, byteLength, pages)),
+    lockPages: (address, byteLength) => outcome(mlock(address, byteLength)),
     lockExclusive: (descriptor) => outcome(flock(descriptor, lockExclusiveNonBlocking)),
     // Returns the error number and leaves errno alone, unlike all the others (POSIX).
     allocate: (descriptor, byteLength) => posixFallocate(descriptor, 0, byteLength),

@@ -78,6 +78,8 @@ export interface SystemCalls {
   allocate(descriptor: number, byteLength: number): void
   /** Faults pages in for writing, without changing them. Returns false where the kernel refuses (old kernel, bad range). */
   populateWrite(address: number, byteLength: number): boolean
+  /** Keeps pages of a mapped range in memory (`mlock`), until it is unmapped or retired. Returns the failure, if it was refused. */
+  lockPages(address: number, byteLength: number): SystemCallError | undefined
   /** Flushes the dirty pages of a mapped range to the device (`msync`, `MS_SYNC`) without blocking this thread. */
   syncRange(address: number, byteLength: number): Promise<void>
   /**

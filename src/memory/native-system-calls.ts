@@ -1,6 +1,6 @@
 import { errno, failedCall } from './errno.js'
 import { advicePopulateWrite, type Libc, mapAnonymous, mapFixed, mapNoReserve, mapPrivate, protRead } from './libc.js'
-import { pageBytes, type SystemCalls } from './memory.js'
+import { pageBytes, type SystemCallError, type SystemCalls } from './memory.js'
 import { pageRange } from './page-range.js'
 import { zeroFill } from './zero-fill.js'
 
@@ -25,6 +25,12 @@ export class NativeSystemCalls implements SystemCalls {
   populateWrite(address: number, byteLength: number): boolean {
     const { from, bytes } = pageRange(address, byteLength, this.#libc.kernelPageBytes)
     return this.#libc.advise(from, bytes, advicePopulateWrite) === 0
+  }
+
+  lockPages(address: number, byteLength: number): SystemCallError | undefined {
+    const { from, bytes } = pageRange(address, byteLength, this.#libc.kernelPageBytes)
+    const failure = this.#libc.lockPages(from, bytes)
+    return failure === 0 ? undefined : failedCall('mlock', failure)
   }
 
   async syncRange(address: number, byteLength: number): Promise<void> {

@@ -15,6 +15,10 @@ export class PortableSystemCalls implements SystemCalls {
     return false
   }
 
+  lockPages(): SystemCallError {
+    return failedCall('mlock', errno.ENOSYS, 'no native parts, nothing is mapped')
+  }
+
   /** Rejects: a flush that was not done must never look like one that was. */
   async syncRange(): Promise<void> {
     throw failedCall('msync', errno.ENOSYS, 'no native parts, nothing is mapped')

@@ -11,11 +11,13 @@
  * | published counts | writer | records, value bytes, batches, and ms of the last batch |
  * | storedBytes | writer | bytes of batches that went through the mapping, not past it |
  * | activeSegment | writer | index of the segment that is being filled |
- * | redeclared | writer | no topic's only declaration is in a segment below this one |
+ * | ordersDone, orderResult | writer | orders of the reaper that are carried out; 1: the last one was, 0: it could not be |
  * | durable, indexed, trim | reaper | flushed up to; segments below have a footer; files below are deleted |
  * | prepared | reaper | segments up to this index exist, allocated and durable, ready to be mapped |
  * | allocateErrno, reaperErrno | reaper | why the next segment cannot be had; why the log turned read-only |
- * | deleteTo | reaper | wants segments below this index gone: the writer redeclares their topics first |
+ * | ordersGiven | reaper | orders sent to the writer: declare anew before a deletion, move records forward |
+ * | refuseErrno | reaper | appends are refused with this error, although there may be a segment |
+ * | keptReason, keptTopic | reaper | why the oldest segment is kept (a subscript of `keptReasons`), and for which topic |
  * | flushed | reaper | the last flush request that is done; plus counters |
  * | flushRequest | dispatcher | a number raised by every demand for a flush |
  * | commitRequest | dispatcher | commits of groups handed over (modulo 2^32): see group-mailboxes.ts |
@@ -41,11 +43,15 @@ const names = [
   'writerState',
   'writerErrno',
   'activeSegment',
-  'redeclared',
+  'ordersDone',
+  'orderResult',
   'prepared',
   'allocateErrno',
   'reaperErrno',
-  'deleteTo',
+  'ordersGiven',
+  'refuseErrno',
+  'keptReason',
+  'keptTopic',
   'flushed',
   'flushRequest',
   'commitRequest',
@@ -77,6 +83,7 @@ const cells = [
   'trim',
   'retiredCount',
   'deletedCount',
+  'movedBytes',
   'flushCount',
   'flushMicros',
   'lastFlushMicros',
@@ -85,6 +92,20 @@ const cells = [
 
 type WordName = (typeof names)[number]
 type CellName = (typeof cells)[number]
+
+/** Why a segment is not deleted: see `SegmentInfo`. */
+export const keptReasons = [
+  'active',
+  'prepared',
+  'unflushed',
+  'needed',
+  'pinned',
+  'order',
+  'damaged',
+  'deleting',
+  'device',
+] as const
+export type KeptReason = (typeof keptReasons)[number]
 
 /** `died`: a bug, not a device; the thread has ended or is about to. */
 export const writerState = { running: 0, noSpace: 1, failed: 2, died: 3 } as const

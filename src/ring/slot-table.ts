@@ -2,7 +2,7 @@
  * The table of live mappings: what the reaper may retire, and what holds it off.
  *
  * ```
- *   free --claim--> claiming --publish--> idle(pins > 0) <--unpin/pin--> idle(pins = 0)
+ *   free --reserve--> claiming --publish--> idle(pins > 0) <--unpin/pin--> idle(pins = 0)
  *    ^                                                                        |  compare-and-swap, from zero pins only
  *    |                                                                        v
  *    +---------------------------- release ----- retired <---------------- retiring
@@ -17,6 +17,9 @@ import { assert } from '../errors.js'
 import { maxSlots } from '../limits.js'
 
 const slotWords = 16
+/** Behind the rows: how many slots of readers are taken, and whether one of them has asked for room. */
+const takenAt = maxSlots * slotWords
+const roomAskedAt = takenAt + slotWords
 const word = {
   hold: 0,
   segment: 1,
@@ -52,7 +55,7 @@ export class SlotTable {
   readonly #words: Int32Array
 
   static allocate(): SharedArrayBuffer {
-    return new SharedArrayBuffer(maxSlots * slotWords * Int32Array.BYTES_PER_ELEMENT)
+    return new SharedArrayBuffer((maxSlots + 2) * slotWords * Int32Array.BYTES_PER_ELEMENT)
   }
 
   constructor(shared: SharedArrayBuffer) {
@@ -70,23 +73,67 @@ export class SlotTable {
     return ((this.nowMs() - row.lastUseMs) | 0) >= ms
   }
 
-  /** Enters a fresh mapping with one pin, the caller's. Returns its slot, or -1 if the table is full. */
-  claim(row: { segment: number; address: number; byteLength: number; owner: number; access: SlotAccess }): number {
+  /**
+   * Takes a slot for a mapping that is yet to be made: {@link publish} or {@link release} comes next. Before the mapping, so that
+   * the bound holds at every moment.
+   * @param most readers' slots there may be; the writer is never refused on that account
+   * @returns -1: there are as many already
+   */
+  reserve(access: SlotAccess, most = maxSlots): number {
+    if (access === 'read' && Atomics.add(this.#words, takenAt, 1) >= most) {
+      Atomics.sub(this.#words, takenAt, 1)
+      return -1
+    }
     for (let slot = 0; slot < maxSlots; slot++) {
       const at = slot * slotWords
       if (Atomics.compareExchange(this.#words, at, 0, claiming) !== 0) continue
-      Atomics.store(this.#words, at + word.segment, row.segment)
-      Atomics.store(this.#words, at + word.addressLow, row.address | 0)
-      Atomics.store(this.#words, at + word.addressHigh, Math.floor(row.address / 2 ** 32))
-      Atomics.store(this.#words, at + word.byteLength, row.byteLength)
-      Atomics.store(this.#words, at + word.lastUse, this.nowMs())
-      Atomics.store(this.#words, at + word.owner, row.owner)
-      Atomics.store(this.#words, at + word.access, row.access === 'write' ? 1 : 0)
-      // The state comes last: the reaper reads the other words only after it has seen `idle`.
-      Atomics.store(this.#words, at, idle + 1)
+      Atomics.store(this.#words, at + word.access, access === 'write' ? 1 : 0)
       return slot
     }
+    if (access === 'read') Atomics.sub(this.#words, takenAt, 1)
     return -1
+  }
+
+  /** Enters the mapping in a reserved slot, with one pin, the caller's. */
+  publish(slot: number, row: { segment: number; address: number; byteLength: number; owner: number }): void {
+    const at = slot * slotWords
+    assert(Atomics.load(this.#words, at) === claiming, 'a mapping is entered in a slot that was reserved for it')
+    Atomics.store(this.#words, at + word.segment, row.segment)
+    Atomics.store(this.#words, at + word.addressLow, row.address | 0)
+    Atomics.store(this.#words, at + word.addressHigh, Math.floor(row.address / 2 ** 32))
+    Atomics.store(this.#words, at + word.byteLength, row.byteLength)
+    Atomics.store(this.#words, at + word.lastUse, this.nowMs())
+    Atomics.store(this.#words, at + word.owner, row.owner)
+    // The state comes last: the reaper reads the other words only after it has seen `idle`.
+    Atomics.store(this.#words, at, idle + 1)
+  }
+
+  /** Reserves and enters at once. Returns the slot, or -1 if the table is full. */
+  claim(row: { segment: number; address: number; byteLength: number; owner: number; access: SlotAccess }): number {
+    const slot = this.reserve(row.access)
+    if (slot >= 0) this.publish(slot, row)
+    return slot
+  }
+
+  /** Slots that readers have taken, retired ones that are not given back yet among them. */
+  get takenByReaders(): number {
+    return Atomics.load(this.#words, takenAt)
+  }
+
+  /** Reader: there are as many mappings as there may be, and none of them is this thread's to give up. */
+  askForRoom(): void {
+    Atomics.store(this.#words, roomAskedAt, 1)
+  }
+
+  /** Reaper: true if some reader has asked since the last call. */
+  takeRoomAsked(): boolean {
+    return Atomics.exchange(this.#words, roomAskedAt, 0) === 1
+  }
+
+  #free(at: number): void {
+    const isReader = Atomics.load(this.#words, at + word.access) === 0
+    Atomics.store(this.#words, at, 0)
+    if (isReader) Atomics.sub(this.#words, takenAt, 1)
   }
 
   /** Takes a pin. False: the mapping is being or has been retired, the caller must not touch it. */
@@ -173,7 +220,7 @@ export class SlotTable {
   takeOver(slot: number, replace: () => void): void {
     Atomics.store(this.#words, slot * slotWords, retiring)
     replace()
-    Atomics.store(this.#words, slot * slotWords, 0)
+    this.#free(slot * slotWords)
   }
 
   /** Sleeps a fraction of a millisecond while another thread holds a slot. For worker threads. */
@@ -181,10 +228,10 @@ export class SlotTable {
     Atomics.wait(this.#words, slotWords - 1, 0, 0.2)
   }
 
-  /** Owner, after {@link tryWithdraw} and the unmapping: the slot can be claimed again. */
+  /** Owner, after {@link tryWithdraw} and the unmapping, or after {@link reserve}: the slot can be taken again. */
   release(slot: number): void {
     assert(Atomics.load(this.#words, slot * slotWords) === claiming, 'only a withdrawn slot is released')
-    Atomics.store(this.#words, slot * slotWords, 0)
+    this.#free(slot * slotWords)
   }
 
   /** All mappings of this moment, for the reaper and for statistics. */

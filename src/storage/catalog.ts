@@ -89,18 +89,24 @@ export class Catalog {
   /** The topic's records by segment, in order: what a parallel scan divides. */
   stretches(topic: number, from: number, to: number): { segment: number; first: number; end: number }[] {
     this.#refresh()
-    const found: { segment: number; first: number; end: number }[] = []
-    const add = (segment: number, firstOffset: number, count: number) => {
-      const first = Math.max(from, firstOffset)
-      const end = Math.min(to, firstOffset + count)
-      if (first < end) found.push({ segment, first, end })
-    }
-    for (const { segment, firstOffset, count } of this.#stretches.get(topic) ?? []) add(segment, firstOffset, count)
+    const all: Omit<Stretch, 'entriesAt'>[] = [...(this.#stretches.get(topic) ?? [])]
     for (const [segment, live] of this.#liveIndexes()) {
       const entries = live.topics.get(topic)
-      if (entries !== undefined) add(segment, entries.firstOffset, entries.count)
+      if (entries !== undefined && entries.count > 0) {
+        all.push({ segment, firstOffset: entries.firstOffset, count: entries.count })
+      }
     }
-    return found
+    // A segment whose footer lies is among the live ones, before sealed ones.
+    all.sort((a, b) => a.segment - b.segment)
+    const kept: Omit<Stretch, 'entriesAt'>[] = []
+    for (const { segment, firstOffset, count } of all) pushStretch(kept, { segment, firstOffset, count })
+    return kept
+      .map(({ segment, firstOffset, count }) => ({
+        segment,
+        first: Math.max(from, firstOffset),
+        end: Math.min(to, firstOffset + count),
+      }))
+      .filter(({ first, end }) => first < end)
   }
 
   /** The first segment, among those holding records of the topic, whose last batch is at or after `time`. */
@@ -190,7 +196,7 @@ export class Catalog {
       const stretches = this.#stretches.get(topic)
       const stretch = { segment, firstOffset, count, entriesAt }
       if (stretches === undefined) this.#stretches.set(topic, [stretch])
-      else stretches.push(stretch)
+      else pushStretch(stretches, stretch)
     }
   }
 
@@ -232,6 +238,22 @@ export class Catalog {
 
 function placeAt(words: Uint32Array, at: number, segment: number): Place {
   return { segment, batch: words[at + entryWord.batch], frame: words[at + entryWord.frame] }
+}
+
+/**
+ * Adds what a later segment holds of a topic. Where it starts below the end of what came before, the topic was moved forward:
+ * its records stand here again, all that can be read of them, and the older copies do not count.
+ */
+function pushStretch<S extends { firstOffset: number; count: number }>(stretches: S[], stretch: S): void {
+  for (let last = stretches.at(-1); last !== undefined; last = stretches.at(-1)) {
+    if (last.firstOffset + last.count <= stretch.firstOffset) break
+    if (last.firstOffset < stretch.firstOffset) {
+      last.count = stretch.firstOffset - last.firstOffset
+      break
+    }
+    stretches.pop()
+  }
+  stretches.push(stretch)
 }
 
 /** Subscript of the last stretch that starts at or below `offset`, or -1. */

@@ -32,6 +32,7 @@ import { alignmentBytes, declarationReserveBytes, directWriteBytes, gatherBytes,
 import type { Window } from '../memory/memory.js'
 import type { SegmentFiles } from './segment-files.js'
 import type { SegmentWindows } from './segment-windows.js'
+import type { MovedTopic } from './topic-mover.js'
 import type { TailState, TopicState } from './topic-state.js'
 
 // Copies of this module's own: the compiler folds them in the loops below, imported objects it would look up each time.
@@ -59,6 +60,8 @@ interface Batch {
   recordBytes: number
   topic: number
   flags: number
+  /** Of records that were moved forward; others get the time of this moment. */
+  time?: number
 }
 
 /** The counters of the tail, as they were before an append. */
@@ -364,6 +367,54 @@ export class LogTail {
     return true
   }
 
+  /**
+   * Messages of a topic below `before` go with their segments. Nothing is written: that their segments are gone says as much to
+   * the next owner.
+   */
+  forget(id: number, before: number): void {
+    const first = Math.min(Math.max(this.#first[id], before), this.#next[id])
+    if (first === this.#first[id]) return
+    this.#first[id] = first
+    this.#touch(id)
+  }
+
+  /**
+   * Writes all live records of a topic anew, with their offsets and times, as one atomic group: the copies in older segments do
+   * not count any more. A crash leaves all of it or nothing, and either is right.
+   *
+   * Invariant: the index of a segment holds one unbroken run of each topic. So nothing of the topic may stand in this
+   * segment already, and the copy must reach to the next append.
+   * @returns `stale`: the topic has changed since it was read, or has records here; `full`: {@link roll} first
+   */
+  moveForward({ topic: id, first, end, batches }: MovedTopic): 'moved' | 'stale' | 'full' {
+    if (this.#declaredIn[id] === this.#segment || this.#next[id] !== end || this.#first[id] !== first) return 'stale'
+    const frames = batches.reduce((sum, batch) => sum + batch.frames.length + batchHeaderBytes, 0)
+    if (!this.fits(frames, end - first)) return 'full'
+    const before = this.#mark()
+    this.#replaced.length = 0
+    this.#replaced.push({ id, declaredIn: this.#declaredIn[id], first })
+    const due = this.#undeclared
+    due.length = 0
+    due.push({ id, next: first })
+    this.#declare(id)
+    try {
+      for (const [index, { frames: bytes, records, time }] of batches.entries()) {
+        const flags = index < batches.length - 1 ? batchFlag.continues : 0
+        const declared = index === 0 ? this.#declarationBytes(id) : 0
+        const size = batchHeaderBytes + declared + bytes.length
+        const run = { bytes, words: new Uint32Array(bytes.buffer) }
+        this.#store(run, { from: 0, to: bytes.length, bytes: size, records, recordBytes: 0, topic: id, flags, time })
+        due.length = 0
+      }
+    } catch (error) {
+      this.#restore(before)
+      throw error
+    }
+    // They were counted when they were appended.
+    this.recordCount = before.recordCount
+    return 'moved'
+  }
+
   /** Bytes that the active segment can still take, beyond what its seal and index will need. */
   #room(): number {
     const index = indexBytes(this.#records, this.#topicsHere, this.#nameBytes)
@@ -414,8 +465,8 @@ export class LogTail {
     const declaredCrc = declared.length === 0 ? 0 : crc32(declared)
     // An empty array may have no memory at all, and of that Node's crc32 makes 0, whatever it started from.
     const bodyCrc = frames.length === 0 ? declaredCrc : crc32(frames, declaredCrc)
-    const { bytes, records, topic, flags } = batch
-    writeBatchHeader(target, words, at, bytes, records, this.position, this.#time, this.#epoch, topic, flags, bodyCrc)
+    const { bytes, records, topic, flags, time = this.#time } = batch
+    writeBatchHeader(target, words, at, bytes, records, this.position, time, this.#epoch, topic, flags, bodyCrc)
     return body
   }
 

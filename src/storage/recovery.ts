@@ -64,6 +64,8 @@ export function recover(options: RecoveryOptions): Recovered {
 class Recovery {
   readonly #options: RecoveryOptions
   readonly #topics = new Map<number, TopicState>()
+  /** Oldest offset found of each topic whose older segments, if there were any, have been deleted as a whole. */
+  readonly #oldest = new Map<number, number>()
   readonly #damages: { from: number; to: number }[] = []
   readonly #durable: number
   #epoch: number
@@ -106,6 +108,10 @@ class Recovery {
       break
     }
     tail ??= this.#startOf(trimSegment)
+    // Retention deletes whole segments and declares nothing: what it has taken is told by what is left.
+    for (const topic of this.#topics.values()) {
+      topic.first = Math.min(topic.next, Math.max(topic.first, this.#oldest.get(topic.id) ?? 0))
+    }
     const published = files.base(tail.segment) + tail.relative
     const prepared = this.#keepPrepared(tail.segment, segments)
     return {
@@ -143,7 +149,7 @@ class Recovery {
     file?.close()
     if (sealed !== undefined) {
       for (const row of sealed.rows) {
-        this.#merge(row.topic, row.name, row.firstOffset + row.count, row.readable, segment)
+        this.#merge(row.topic, row.name, row.firstOffset, row.firstOffset + row.count, row.readable, segment)
       }
       this.#time = Math.max(this.#time, sealed.footer.lastTime)
       return 'footer'
@@ -185,8 +191,9 @@ class Recovery {
       index = new LiveIndex(base, segmentBytes, false)
       index.catchUp(window, relative, true)
     }
-    this.#absorb(segment, index)
+    // First the damages: a topic's oldest offset is believed only in front of them.
     for (const { from, to } of index.damages) this.#damages.push({ from: base + from, to: base + to })
+    this.#absorb(segment, index)
     if (index.isSealed) return 'sealed'
     if (this.#hasDataBehind(segment, segments) && index.damages.length > 0) return 'damaged'
     if (mayRepair && hasRemains) this.#cut(segment, relative, window)
@@ -234,14 +241,17 @@ class Recovery {
 
   #absorb(segment: number, index: LiveIndex): void {
     for (const { topic, name, firstOffset, count, readable } of index.topics.values()) {
-      this.#merge(topic, name, firstOffset + count, readable, segment)
+      this.#merge(topic, name, firstOffset, firstOffset + count, readable, segment)
     }
     this.#epoch = Math.max(this.#epoch, index.lastEpoch)
     this.#time = Math.max(this.#time, index.lastTime)
   }
 
-  #merge(id: number, name: string, next: number, first: number, segment: number): void {
+  #merge(id: number, name: string, oldest: number, next: number, first: number, segment: number): void {
     const known = this.#topics.get(id)
+    // Behind damage nobody knows what was deleted and what is lost.
+    if (known === undefined && this.#damages.length === 0) this.#oldest.set(id, oldest)
+    else if (oldest < (this.#oldest.get(id) ?? 0)) this.#oldest.set(id, oldest)
     if (known === undefined) {
       this.#topics.set(id, { id, name, next, first, declaredIn: segment })
       return

@@ -6,6 +6,7 @@
  */
 import { threadId } from 'node:worker_threads'
 import { assert } from '../errors.js'
+import { maxSlots } from '../limits.js'
 import type { Memory, Window } from '../memory/memory.js'
 import type { SlotAccess, SlotTable } from '../ring/slot-table.js'
 import type { SegmentFiles } from './segment-files.js'
@@ -15,6 +16,8 @@ interface Held {
   /** -1: nothing is mapped (plain files), so there is nothing to pin. */
   slot: number
   pins: number
+  /** Read without a mapping, for want of room: mapped once there is some. */
+  isSpare: boolean
   /** Batches verified through this mapping: one bit per 64 bytes, as no two batches start in the same 64. */
   verified: Uint32Array | undefined
 }
@@ -34,10 +37,17 @@ export class SegmentWindows {
   readonly #slots: SlotTable
   readonly #access: SlotAccess
   readonly #maxHeld: number
+  readonly #maxMapped: number
+  readonly #wantRoom: () => void
   /** In order of use, the least recent first. */
   readonly #held = new Map<number, Held>()
 
-  /** @param spare opens windows without mapping, for when the table of mappings is full */
+  /**
+   * @param spare opens windows without mapping, for when there are as many mappings as there may be
+   * @param maxHeld windows of this thread
+   * @param maxMapped mappings of all readers together
+   * @param wantRoom called when they all belong to other threads
+   */
   constructor(
     memory: Memory,
     spare: Memory,
@@ -45,6 +55,8 @@ export class SegmentWindows {
     slots: SlotTable,
     access: SlotAccess,
     maxHeld: number,
+    maxMapped = maxSlots,
+    wantRoom: () => void = () => {},
   ) {
     this.#memory = memory
     this.#spare = spare
@@ -52,12 +64,18 @@ export class SegmentWindows {
     this.#slots = slots
     this.#access = access
     this.#maxHeld = maxHeld
+    this.#maxMapped = maxMapped
+    this.#wantRoom = wantRoom
   }
 
   /** @throws `SystemCallError` or an errno error if the file is gone, too short or cannot be mapped */
   acquire(segment: number): PinnedWindow {
     let held = this.#held.get(segment)
     if (held !== undefined && held.slot >= 0 && !this.#slots.pin(held.slot)) {
+      this.#drop(segment, held)
+      held = undefined
+    }
+    if (held?.isSpare && held.pins === 0 && this.#slots.takenByReaders < this.#maxMapped) {
       this.#drop(segment, held)
       held = undefined
     }
@@ -122,20 +140,33 @@ export class SegmentWindows {
     if (this.#held.size >= this.#maxHeld) this.#dropLeastRecent()
     const { segmentBytes } = this.#files
     const path = this.#files.path(segment)
-    const window = this.#memory.open(path, segmentBytes, this.#access)
-    if (window.address === 0) return { window, slot: -1, pins: 0, verified: undefined }
-    const row = { segment, address: window.address, byteLength: segmentBytes, owner: threadId, access: this.#access }
-    let slot = this.#slots.claim(row)
-    if (slot < 0 && this.#dropLeastRecent()) slot = this.#slots.claim(row)
-    if (slot >= 0) return { window, slot, pins: 0, verified: undefined }
-    // A mapping nobody can retire would break the promise about memory: read the file without one.
-    window.close()
-    return { window: this.#spare.open(path, segmentBytes, this.#access), slot: -1, pins: 0, verified: undefined }
+    const slot = this.#reserve()
+    if (slot < 0) {
+      // A mapping beyond the bound, or one nobody can retire, would break a promise: read the file without one.
+      this.#wantRoom()
+      const window = this.#spare.open(path, segmentBytes, this.#access)
+      return { window, slot, pins: 0, isSpare: true, verified: undefined }
+    }
+    try {
+      const window = this.#memory.open(path, segmentBytes, this.#access)
+      if (window.address === 0) this.#slots.release(slot)
+      else this.#slots.publish(slot, { segment, address: window.address, byteLength: segmentBytes, owner: threadId })
+      return { window, slot: window.address === 0 ? -1 : slot, pins: 0, isSpare: false, verified: undefined }
+    } catch (error) {
+      this.#slots.release(slot)
+      throw error
+    }
   }
 
-  #dropLeastRecent(): boolean {
+  /** A slot for one more mapping; this thread's least recently used one goes if need be. */
+  #reserve(): number {
+    const slot = this.#slots.reserve(this.#access, this.#maxMapped)
+    return slot < 0 && this.#dropLeastRecent(true) ? this.#slots.reserve(this.#access, this.#maxMapped) : slot
+  }
+
+  #dropLeastRecent(isMapped = false): boolean {
     for (const [segment, held] of this.#held) {
-      if (held.pins > 0) continue
+      if (held.pins > 0 || (isMapped && held.slot < 0)) continue
       this.#drop(segment, held)
       return true
     }

@@ -2,12 +2,28 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { GroupState } from '../format/group-layout.js'
 import type { MemoryKind } from '../memory/memory.js'
+import type { KeptReason } from '../ring/shared-state.js'
 import type { BackupReport } from '../storage/backup.js'
+import type { DiskWatermarks, Retention } from '../storage/retention.js'
+import type { MovedTopic } from '../storage/topic-mover.js'
 import type { TailState, TopicState } from '../storage/topic-state.js'
 import type { SharedMemory } from './shared-memory.js'
 
+/** What the reaper has the writer do before segments are deleted; one at a time. */
+export type Order =
+  | {
+      kind: 'forget'
+      /** Topics that are declared in segments below this one only are declared anew. */
+      below: number
+      /** First readable offsets of topics whose older messages go with their segments. */
+      firsts: [topic: number, first: number][]
+    }
+  | { kind: 'move'; moved: MovedTopic }
+
 export interface ReaperData {
   shared: SharedMemory
+  /** Orders to the writer; none for a log that is opened read-only. */
+  orders: MessagePort | undefined
   /** Rare news (rolls, retirements, errors) for the application's thread. */
   events: MessagePort
 }
@@ -18,6 +34,11 @@ export interface OpenRequest {
   readOnly: boolean
   mapTtlMs: number
   flushIntervalMs: number
+  /** Of topics that have none of their own. */
+  retention: Retention
+  diskWatermarks: DiskWatermarks
+  /** Pages of the active segment are kept from being swapped out. */
+  lockActive: boolean
   /** Descriptor of the lock file, which belongs to the whole process; -1 for a log opened read-only. */
   lockDescriptor: number
 }
@@ -48,11 +69,25 @@ export interface SegmentPages {
   mappings: { threadId: number; access: 'read' | 'write'; residentPages: number }[]
 }
 
+export interface KeptSegment {
+  segment: number
+  because: KeptReason
+  /** Names of the first topics that need it, and how many there are. */
+  neededBy: string[]
+  neededByCount: number
+  /** Time of its newest message; undefined while it is not indexed. */
+  lastTime: number | undefined
+}
+
 export interface ReaperControl {
   /** Takes the lock, recovers, prepares segments and starts the clockwork. False: another owner has the lock. */
   open(request: OpenRequest): Promise<OpenedLog | false>
   /** Some topic was trimmed: look what can be deleted. */
   trimmed(): void
+  /** From now on the topic of that name is kept as said, whatever the log's own retention. */
+  retain(topic: string, retention: Retention, isAddition: boolean): void
+  /** The oldest `limit` segments, and why each is there. */
+  segments(limit: number): Promise<KeptSegment[]>
   /** A reader thread has ended: what it had mapped and pinned is taken over. */
   ownerDied(threadId: number): void
   residency(): SegmentPages[]
@@ -70,6 +105,8 @@ export interface WriterData {
   shared: SharedMemory
   /** Frames that do not fit the ring arrive here, before the ring announces them. */
   bulk: MessagePort
+  /** Orders of the reaper arrive here, before the word that announces them. */
+  orders: MessagePort
 }
 
 export interface WriterControl {

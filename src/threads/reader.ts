@@ -51,11 +51,14 @@ export class Reader {
   readonly #reader: TopicReader
   readonly #catalog: Catalog
   readonly #cells: TopicCells
+  readonly #trim: () => number
   readonly #modules = new Map<string, Promise<ScanModule>>()
   readonly #handlers: HandlerTasks
 
-  constructor(reader: TopicReader, catalog: Catalog, cells: TopicCells) {
+  /** @param trim the position below which segments are gone */
+  constructor(reader: TopicReader, catalog: Catalog, cells: TopicCells, trim: () => number) {
     this.#reader = reader
+    this.#trim = trim
     this.#catalog = catalog
     this.#cells = cells
     this.#handlers = new HandlerTasks((topic, request) =>
@@ -86,9 +89,13 @@ export class Reader {
 
   /** Names the topic in errors, and tells a trim that came in between from damage. */
   #guarded<R>(topic: TopicRef, offset: number, read: () => R): R {
+    const trim = this.#trim()
     try {
       return read()
     } catch (error) {
+      // A segment went while it was looked for. What could still be read in it stands further on.
+      if (this.#trim() !== trim && offset >= this.#cells.first(topic.id).load())
+        return this.#guarded(topic, offset, read)
       const first = this.#cells.first(topic.id).load()
       if (offset < first) throw trimmedError(topic.name, offset, first)
       if (error instanceof BookendError) Object.assign(error, { topic: topic.name })

@@ -15,19 +15,19 @@ import {
   preparedSegments,
   retireStepBytes,
 } from '../limits.js'
-import { type Memory, pageBytes, type SystemCalls } from '../memory/memory.js'
+import { pageBytes, type SystemCalls } from '../memory/memory.js'
 import type { AbortWord } from '../ring/abort-word.js'
-import type { SharedState } from '../ring/shared-state.js'
-import type { SlotRow, SlotTable } from '../ring/slot-table.js'
+import type { SlotRow } from '../ring/slot-table.js'
 import { type BackupReport, type BackupSource, backUp } from '../storage/backup.js'
 import type { ControlFile } from '../storage/control-file.js'
-import type { Disk } from '../storage/disk.js'
 import type { Flusher } from '../storage/flusher.js'
 import { LiveIndex } from '../storage/live-index.js'
+import type { Retention } from '../storage/retention.js'
 import { readSealedSegment } from '../storage/sealed-index.js'
-import type { SegmentFiles } from '../storage/segment-files.js'
 import { writeSegmentIndex } from '../storage/segment-sealer.js'
 import type { GroupKeeper } from './group-keeper.js'
+import type { KeptSegment } from './protocol.js'
+import { Retainer, type RetainerParts } from './retainer.js'
 
 /** Bytes of a sealed segment that are indexed in one turn of the event loop. */
 const indexStepBytes = 4 << 20
@@ -35,17 +35,12 @@ const indexStepBytes = 4 << 20
 /** What the application may want to hear of; sent to its thread. */
 export type ReaperEvent =
   | { type: 'prepared' | 'rolled' | 'indexed' | 'retired' | 'deleted'; segment: number }
+  | { type: 'moved'; segment: number; topic: number }
   | { type: 'flushed'; position: number; micros: number }
   | { type: 'error'; what: string; code: string; errno: number }
 
-export interface ReaperParts {
-  state: SharedState
-  slots: SlotTable
+export interface ReaperParts extends RetainerParts {
   directory: string
-  disk: Disk
-  files: SegmentFiles
-  /** Reads segments for indexing, without mapping them. */
-  plainMemory: Memory
   calls: SystemCalls
   /** Copies a range of a file, for backups. */
   copy: BackupSource['copy']
@@ -60,8 +55,8 @@ export interface ReaperParts {
   flushIntervalMs: number
   /** A clock that never goes back. */
   nowMs(): number
-  /** Topics' first readable offsets, by topic id: what trims have left. */
-  firstReadable(topic: number): number
+  /** Pages of the active segment are locked in memory as they are faulted in. */
+  lockActive: boolean
   emit(event: ReaperEvent): void
 }
 
@@ -78,18 +73,29 @@ export class Reaper {
   /** Backups under way: what they copy must not be deleted. */
   readonly #backups = new Set<Promise<unknown>>()
   #isReleaseDue = false
+  #isLockRefused = false
   #storing = { published: 0, stored: 0, isMost: false }
-  /** Where the log ended when the writer had redeclared the topics of the segments to be deleted. */
-  #redeclaredPosition: number | undefined
-  /** Segments found to be needed, and at which count of trims: asked again only after another trim. */
-  readonly #kept = new Map<number, number>()
-  #trims = 0
+  readonly #retainer: Retainer
   /** By slot: how far its pages have been faulted in, and for which address. */
   readonly #prefaulted = new Map<number, { address: number; to: number }>()
 
   constructor(parts: ReaperParts) {
     this.#parts = parts
     parts.groups.onFailure = (error) => this.#giveUp('flushing the groups', error)
+    const { control } = parts
+    this.#retainer = new Retainer(parts, {
+      mayDelete: () => this.#backups.size === 0,
+      flushSoon: () => {
+        this.#lastFlushMs = Number.NEGATIVE_INFINITY
+      },
+      storeTrim: () => {
+        this.#writeControl(false)
+        control.sync()
+      },
+      retireSegment: (segment) => this.#retireSegment(segment),
+      deleted: (segment) => parts.emit({ type: 'deleted', segment }),
+      moved: (topic, segment) => parts.emit({ type: 'moved', topic, segment }),
+    })
   }
 
   /** Does everything that is due. Returns the number of ms after which there may be more without a bell. */
@@ -100,6 +106,7 @@ export class Reaper {
       return this.#clockMs()
     }
     let isBehind = false
+    let retainMs = Number.POSITIVE_INFINITY
     try {
       this.#reportRoll()
       this.#prepare()
@@ -108,12 +115,12 @@ export class Reaper {
       this.#flushIfDue()
       if (this.#parts.state.reaperErrno.load() === 0) this.#parts.groups.tend()
       this.#indexIfDue()
-      this.#deleteIfDue()
+      retainMs = this.#retainer.step()
     } catch (error) {
       this.#giveUp('looking after the segments', error)
     }
     if (isBehind) return 0
-    return this.#parts.state.allocateErrno.load() === 0 ? this.#clockMs() : allocateRetryMs
+    return Math.min(retainMs, this.#parts.state.allocateErrno.load() === 0 ? this.#clockMs() : allocateRetryMs)
   }
 
   /** Stops the clockwork after flushing everything; the control record then says "clean". */
@@ -239,10 +246,10 @@ export class Reaper {
    * memory-map lock. Returns true if the writer may be outrunning it.
    */
   #prefault(): boolean {
-    const { state, slots, calls, files } = this.#parts
+    const { state, slots, calls, files, lockActive } = this.#parts
     if (!calls.isNative) return false
     const published = state.published.load()
-    if (!this.#isWriterStoring(published)) return false
+    if (!this.#isWriterStoring(published) && !lockActive) return false
     const active = state.activeSegment.load()
     for (const row of slots.rows()) {
       if (row.access !== 'write' || row.state !== 'idle' || row.segment < active) continue
@@ -255,6 +262,7 @@ export class Reaper {
       if (to <= start || !slots.pinRow(row)) continue
       const length = Math.min(prefaultStepBytes, to - start)
       const isDone = calls.populateWrite(row.address + start, length)
+      if (lockActive) this.#lock(row.address + start, length)
       slots.unpinQuietly(row.slot)
       // An old kernel refuses: then the writer takes its faults itself.
       this.#prefaulted.set(row.slot, { address: row.address, to: isDone ? start + length : files.segmentBytes })
@@ -262,6 +270,16 @@ export class Reaper {
       return true
     }
     return false
+  }
+
+  /** The lock ends with the mapping. Without permission the log works on as well: that is reported once. */
+  #lock(address: number, length: number): void {
+    const { calls, emit } = this.#parts
+    const failure = this.#isLockRefused ? undefined : calls.lockPages(address, length)
+    if (failure === undefined) return
+    this.#isLockRefused = true
+    const { code, errno } = failure
+    emit({ type: 'error', what: 'locking pages of the active segment', code, errno })
   }
 
   /** True while most of what is appended goes through the mapping: long batches go past it and need no pages there. */
@@ -414,85 +432,24 @@ export class Reaper {
     }
   }
 
-  /**
-   * Deletes the oldest segments of which no topic can read anything any more. Order: topics that only they declare
-   * are declared anew and that is durable; the trim position is durable; then the files go, then the directory is flushed.
-   */
-  #deleteIfDue(): void {
-    const { state, files, control } = this.#parts
-    if (state.reaperErrno.load() !== 0 || this.#backups.size > 0) return
-    const first = files.segmentOf(state.trim.load())
-    const wanted = state.deleteTo.load()
-    if (wanted > first) {
-      const isRedeclared = state.redeclared.load() >= wanted
-      if (!isRedeclared || state.durable.load() < this.#redeclaredAt(isRedeclared)) return
-      state.trim.store(files.base(wanted))
-      this.#writeControl(false)
-      control.sync()
-      for (let segment = first; segment < wanted; segment++) {
-        for (const row of this.#parts.slots.rows()) if (row.segment === segment) this.#retire(row)
-        files.remove(segment)
-        state.deletedCount.store(state.deletedCount.load() + 1)
-        this.#parts.emit({ type: 'deleted', segment })
-      }
-      files.syncDirectory()
-      this.#redeclaredPosition = undefined
-      return
-    }
-    const end = this.#deletableEnd(first)
-    if (end === first) return
-    state.deleteTo.store(end)
-    state.writer.ring()
+  /** A topic is kept as said from now on. */
+  retain(topic: string, retention: Retention, isAddition = false): void {
+    this.#retainer.retain(topic, retention, isAddition)
   }
 
-  /** The position that must be durable before the files go: where the log ended when the writer had redeclared. */
-  #redeclaredAt(isRedeclared: boolean): number {
-    if (isRedeclared && this.#redeclaredPosition === undefined) {
-      this.#redeclaredPosition = this.#parts.state.published.load()
-      this.#lastFlushMs = Number.NEGATIVE_INFINITY
-    }
-    return this.#redeclaredPosition ?? Number.POSITIVE_INFINITY
+  segments(limit: number): Promise<KeptSegment[]> {
+    return this.#retainer.describe(limit)
   }
 
-  /** First segment, from `first` on, that some topic can still read from; never the active one. */
-  #deletableEnd(first: number): number {
-    const { state, files, firstReadable } = this.#parts
-    const indexedEnd = files.segmentOf(state.indexed.load())
-    let segment = first
-    for (; segment < Math.min(indexedEnd, state.activeSegment.load()); segment++) {
-      if (this.#kept.get(segment) === this.#trims) break
-      const isReadable = this.#topicEnds(segment).some(({ topic, end }) => firstReadable(topic) < end)
-      if (isReadable) {
-        this.#kept.set(segment, this.#trims)
-        break
-      }
+  /** Before a file is deleted: true once nobody has it mapped in use. A pin is short, so the next look finds it gone. */
+  #retireSegment(segment: number): boolean {
+    let isFree = true
+    for (const row of this.#parts.slots.rows()) {
+      if (row.segment !== segment || row.state !== 'idle') continue
+      this.#retire(row)
+      isFree &&= this.#parts.slots.isRetired(row.slot)
     }
-    return segment
-  }
-
-  /** The topics of a sealed segment and where their records in it end: from its footer, or from its batches. */
-  #topicEnds(segment: number): { topic: number; end: number }[] {
-    const { files, disk, plainMemory } = this.#parts
-    const base = files.base(segment)
-    const file = disk.open(files.path(segment), 'read')
-    if (file === undefined) return []
-    const sealed = readSealedSegment((at, length) => file.read(at, length), base, files.segmentBytes)
-    file.close()
-    if (sealed !== undefined) return sealed.rows.map((row) => ({ topic: row.topic, end: row.firstOffset + row.count }))
-    if (!files.isWhole(segment)) return []
-    const window = plainMemory.open(files.path(segment), files.segmentBytes, 'read')
-    try {
-      const index = new LiveIndex(base, files.segmentBytes)
-      index.catchUp(window, files.segmentBytes, true)
-      return [...index.topics.values()].map(({ topic, firstOffset, count }) => ({ topic, end: firstOffset + count }))
-    } finally {
-      window.close()
-    }
-  }
-
-  /** Some topic was trimmed: look anew at what can be deleted. */
-  noteTrim(): void {
-    this.#trims += 1
+    return isFree
   }
 
   /** Retires mappings that have been idle for a TTL, and the writer's mappings of segments it has left. */
@@ -510,7 +467,17 @@ export class Reaper {
       this.#retire(row)
       this.#isReleaseDue ||= !isLeft
     }
+    if (slots.takeRoomAsked()) this.#makeRoom()
     this.#releaseIfIdle()
+  }
+
+  /** A reader found no room for a mapping: the least recently used eighth of the readers' mappings goes. */
+  #makeRoom(): void {
+    const { slots } = this.#parts
+    const now = slots.nowMs()
+    const rows = [...slots.rows()].filter(({ access, state }) => access === 'read' && state === 'idle')
+    rows.sort((a, b) => ((now - b.lastUseMs) | 0) - ((now - a.lastUseMs) | 0))
+    for (const row of rows.slice(0, Math.ceil(rows.length / 8))) this.#retire(row)
   }
 
   /** Once nothing is mapped any more, what readers have freed goes back as well; their owners have dropped it by the next turn. */

@@ -13,6 +13,8 @@ export interface SharedMemory {
   groups: SharedArrayBuffer
   directory: string
   io: OpenIo
+  /** Bound of the address space that mappings of segments take. */
+  maxMappedBytes: number
 }
 
 export interface ReaderData {

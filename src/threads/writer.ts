@@ -26,6 +26,7 @@ import type { TopicCells } from '../ring/topic-cells.js'
 import type { FrameRun, LogTail } from '../storage/log-tail.js'
 import type { SegmentFiles } from '../storage/segment-files.js'
 import type { CommitWriter } from './commit-writer.js'
+import type { Order } from './protocol.js'
 
 /** The reaper is told of progress in steps of this, so that it can take page faults ahead of the writer. */
 const progressStepBytes = 1 << 20
@@ -41,12 +42,16 @@ export interface WriterParts {
   commits: CommitWriter
   /** The frames of a bulk append that the ring announces under this number; they were sent before the announcement. */
   takeBulk(id: number): Uint8Array
+  /** The reaper's next order; it was sent before the word that announces it. */
+  takeOrder(): Order
 }
 
 export class Writer {
   readonly #parts: WriterParts
   /** A bulk append that arrived and waits for a segment. */
   #bulk: { id: number; run: FrameRun } | undefined
+  /** An order that waits for a segment. */
+  #order: Order | undefined
   #isInGroup = false
   /** Why the last write was refused for lack of space, where the file system says so only when it is written to. */
   #fullErrno = 0
@@ -72,7 +77,9 @@ export class Writer {
     this.#isStalled = false
     this.#fullErrno = 0
     try {
-      this.#redeclare()
+      this.#obey()
+      // Above the watermark nothing is appended; what frees space goes on.
+      if (state.refuseErrno.load() !== 0) this.#isStalled = true
       while (!this.#isStalled && this.#step(ring.loadTail())) {
         // Every step publishes what it appended.
         commits.doWork()
@@ -242,16 +249,35 @@ export class Writer {
     state.reaper.ringIfAsleep()
   }
 
-  /** The reaper wants to delete segments: first declare again what only they declare. */
-  #redeclare(): void {
-    const { state, tail } = this.#parts
-    const below = state.deleteTo.load()
-    if (state.redeclared.load() >= below) return
-    if (!tail.redeclareBelow(below) && !(this.#roll() && tail.redeclareBelow(below))) return
+  /** What the reaper wants written before it deletes segments. Without a segment to write to, the order waits. */
+  #obey(): void {
+    const { state, takeOrder } = this.#parts
+    const given = state.ordersGiven.load()
+    if (state.ordersDone.load() === given) return
+    this.#order ??= takeOrder()
+    const isDone = this.#order.kind === 'move' ? this.#move(this.#order) : this.#forget(this.#order)
+    if (isDone === undefined) return
+    this.#order = undefined
     this.#publish(this.#parts.ring.head)
-    // The word comes after the position: the reaper flushes up to what is published, then deletes.
-    state.redeclared.store(below)
+    // The words come after the position: the reaper flushes up to what is published, then deletes.
+    state.orderResult.store(isDone ? 1 : 0)
+    state.ordersDone.store(given)
     state.reaper.ring()
+  }
+
+  /** Segments are about to be deleted: their messages cannot be read any more, their topics are declared elsewhere. */
+  #forget({ below, firsts }: Extract<Order, { kind: 'forget' }>): true | undefined {
+    const { tail } = this.#parts
+    for (const [topic, first] of firsts) tail.forget(topic, first)
+    return tail.redeclareBelow(below) || (this.#roll() && tail.redeclareBelow(below)) || undefined
+  }
+
+  /** False: the topic has changed since it was read. */
+  #move({ moved }: Extract<Order, { kind: 'move' }>): boolean | undefined {
+    const { tail } = this.#parts
+    let outcome = tail.moveForward(moved)
+    if (outcome === 'full' && this.#roll()) outcome = tail.moveForward(moved)
+    return outcome === 'full' ? undefined : outcome === 'moved'
   }
 
   /**
@@ -260,7 +286,7 @@ export class Writer {
    */
   #refuseAwaited(): void {
     const { ring, state } = this.#parts
-    const errno = this.#fullErrno === 0 ? state.allocateErrno.load() : this.#fullErrno
+    const errno = this.#fullErrno || state.refuseErrno.load() || state.allocateErrno.load()
     if (errno === 0) return
     const { memory } = ring
     const end = ring.loadTail()

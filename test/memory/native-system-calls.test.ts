@@ -80,6 +80,21 @@ describe.runIf(calls.isNative)('native system calls', () => {
     expect(calls.populateWrite(pageBytes, pageBytes)).toBe(false)
   })
 
+  it('lockPages locks as much as it was asked to, and retiring ends the lock', () => {
+    const { path: file } = randomFile(folder, 'lock', byteLength)
+    const window = openWindow(file, 'write')
+    const locked = () => Number(/VmLck:\s+(\d+) kB/.exec(fs.readFileSync('/proc/self/status', 'utf8'))?.[1]) * 1024
+    const before = locked()
+    expect(calls.lockPages(window.address, byteLength / 2)).toBeUndefined()
+    expect(locked() - before).toBe(byteLength / 2)
+    calls.retire(window.address, byteLength)
+    expect(locked()).toBe(before)
+  })
+
+  it('lockPages returns its failure', () => {
+    expect(calls.lockPages(pageBytes, pageBytes)).toMatchObject({ code: 'ENOMEM', syscall: 'mlock' })
+  })
+
   it('syncRange flushes a range that is not aligned', async () => {
     const { path: file } = randomFile(folder, 'sync', byteLength)
     const window = openWindow(file, 'write')

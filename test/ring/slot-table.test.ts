@@ -21,6 +21,42 @@ describe('slot table', () => {
     expect([...slots.rows()]).toEqual([{ ...row, slot, pins: 1, state: 'idle', lastUseMs: expect.any(Number) }])
   })
 
+  it('bounds the slots of readers at every moment, the writer’s not, whatever is reserved, entered, released and taken over', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.nat(4), fc.nat(20)), { maxLength: 60 }), (steps) => {
+        const slots = table()
+        const reserved: number[] = []
+        const entered: number[] = []
+        const read = { ...row, access: 'read' as const }
+        for (const [step, pick] of steps) {
+          if (step <= 1) {
+            const slot = slots.reserve('read', 5)
+            expect(slot >= 0).toBe(reserved.length + entered.length < 5)
+            if (slot >= 0) reserved.push(slot)
+          } else if (step === 2 && reserved.length > 0) {
+            const [slot] = reserved.splice(pick % reserved.length, 1)
+            if (pick % 2 === 0) slots.release(slot)
+            else {
+              slots.publish(slot, read)
+              slots.unpin(slot)
+              entered.push(slot)
+            }
+          } else if (step === 3 && entered.length > 0) {
+            const [slot] = entered.splice(pick % entered.length, 1)
+            if (pick % 2 === 0) slots.takeOver(slot, () => {})
+            else {
+              expect(slots.tryWithdraw(slot)).toBe(true)
+              slots.release(slot)
+            }
+          } else {
+            expect(slots.reserve('write', 5)).toBeGreaterThanOrEqual(0)
+          }
+          expect(slots.takenByReaders).toBe(reserved.length + entered.length)
+        }
+      }),
+    )
+  })
+
   it('holds as many mappings as it has rows, then answers -1, and reuses a released row', () => {
     const slots = table()
     for (let index = 0; index < maxSlots; index++) expect(slots.claim(row)).toBe(index)

@@ -36,6 +36,8 @@ interface Mutant {
   withoutChecksum?: boolean
   /** Records of one size, a batch each: leftovers of one life stand where batches of the next begin. */
   isUniform?: boolean
+  /** No mutant: retention deletes and moves, besides the trims. */
+  retains?: boolean
 }
 
 interface Moment {
@@ -47,8 +49,10 @@ interface Moment {
 }
 
 /** What the lives went through: a test that never rolled or deleted would promise nothing about either. */
-const tally = { rolls: 0, deletions: 0, images: 0, torn: 0 }
-const names = ['a', 'b', 'c']
+const tally = { rolls: 0, deletions: 0, moves: 0, images: 0, torn: 0 }
+/** The last is written rarely and never deleted from: its few records are moved out of the way of deletions. */
+const names = ['a', 'b', 'c', 'rare']
+const rare = 3
 const powerCutStyles = imageStyles
 
 class Life {
@@ -74,7 +78,10 @@ class Life {
     const world = simulatedWorld(disk, random.chance(0.7))
     const bootId = `${this.generation}`.repeat(32).slice(0, 32).replace(/^0/, 'f')
     const { acknowledgesEarly } = mutant
-    const engine = new Engine(world, { bootId, ringBytes: 1 << 20, acknowledgesEarly })
+    let now = Date.now()
+    const reaper = mutant.retains === true ? { retention: { maxBytes: 200_000 }, now: () => now } : {}
+    const engine = new Engine(world, { bootId, ringBytes: 1 << 20, acknowledgesEarly, reaper })
+    engine.reaper.retain('rare', {})
     disk.holdSyncs()
     const { recovered } = engine
     let counted = recovered.topics.reduce((sum, topic) => sum + topic.next, 0)
@@ -101,11 +108,12 @@ class Life {
     engine.writer.doWork()
     note()
     const isUniform = mutant.isUniform === true || random.chance(0.3)
-    const usual = random.pick([40, 2_000, 9_000, 40_000])
+    const usual = mutant.retains === true ? 30_000 : random.pick([40, 2_000, 9_000, 40_000])
     for (let step = 0; step < steps; step++) {
-      const topic = random.below(names.length)
+      const topic = random.chance(0.08) ? rare : random.below(rare)
       const value = () => {
-        const bytes = random.chance(0.05) ? random.below(120_000) : random.below(usual)
+        const bytes =
+          topic === rare ? random.below(800) : random.chance(0.05) ? random.below(120_000) : random.below(usual)
         return payloadOf(topic, model.topics[topic].values.length, bytes, this.generation)
       }
       const choice = random.unit()
@@ -123,7 +131,7 @@ class Life {
         const values: Uint8Array[] = []
         const before = model.topics[topic].values.length
         for (let index = 0; index < count; index++) {
-          values.push(payloadOf(topic, before + index, random.below(50_000), this.generation))
+          values.push(payloadOf(topic, before + index, random.below(topic === rare ? 2_000 : 50_000), this.generation))
         }
         if (engine.appendGroup(topic, values) >= 0) {
           for (const [index, bytes] of values.entries()) model.add(topic, bytes, index < count - 1)
@@ -132,10 +140,9 @@ class Life {
         // All at once, often: only then can whole segments go.
         const share = random.chance(0.6) ? 1 : random.unit()
         for (const { id, name, values } of model.topics) {
-          if (share < 1 && id !== topic) continue
+          if ((share < 1 && id !== topic) || id === rare) continue
           engine.offer([{ declare: name, topic: id, first: Math.floor(values.length * share) }])
         }
-        engine.reaper.noteTrim()
       } else if (choice < (mutant.isUniform === true ? 0.8 : 0.88)) {
         engine.requestFlush()
       }
@@ -144,12 +151,22 @@ class Life {
       if (random.chance(0.6)) engine.reaper.tend()
       if (random.chance(0.4)) engine.letTimePass()
       note()
+      for (let turn = random.below(8); turn > 0 && mutant.retains === true; turn--) {
+        now += 50
+        if (random.chance(0.7)) disk.finishSyncs()
+        await new Promise(setImmediate)
+        engine.writer.doWork()
+        note()
+        engine.reaper.tend()
+        note()
+      }
       if (random.chance(0.7)) disk.finishSyncs()
       if (random.chance(0.7)) await new Promise(setImmediate)
       note()
     }
     tally.rolls += engine.tail.segment - recovered.tail.segment
     tally.deletions += engine.state.deletedCount.load()
+    tally.moves += engine.events.filter(({ type }) => type === 'moved').length
     return moments
   }
 
@@ -198,7 +215,7 @@ async function run(seed: number, mutant: Mutant, images: number, isSameBoot = fa
   checksum.isOn = mutant.withoutChecksum !== true
   try {
     // Chains of three: crash, recover, append, crash again.
-    const [generations, steps] = mutant.isUniform === true ? [10, 12] : [3, 60]
+    const [generations, steps] = mutant.isUniform === true ? [10, 12] : mutant.retains === true ? [3, 100] : [3, 60]
     for (let generation = 0; generation < generations; generation++) {
       const moments = await life.live(steps)
       let last: ReturnType<Life['cut']> | undefined
@@ -239,10 +256,18 @@ describe('after a power cut', () => {
     },
   )
 
+  it.each(seedsFrom(201, 8))(
+    'the same holds while retention deletes segments and moves what is left of small topics (SEED=%i)',
+    async (seed) => {
+      await run(seed, { retains: true }, 20)
+    },
+  )
+
   it('was tried in lives that rolled, deleted segments and left torn tails', () => {
     if (process.env.SEED !== undefined) return
     expect(tally.rolls).toBeGreaterThan(20)
-    expect(tally.deletions).toBeGreaterThan(5)
+    expect(tally.deletions).toBeGreaterThan(20)
+    expect(tally.moves).toBeGreaterThan(5)
     expect(tally.torn).toBeGreaterThan(20)
     expect(tally.images).toBeGreaterThan(300)
   })

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
 import { frameBytes } from '../../src/format/frame-layout.js'
 import { groupFitsSegment } from '../../src/format/segment-layout.js'
+import { collectTopic } from '../../src/storage/topic-mover.js'
 import { groupOf, payloadOf, type TestFrame } from '../support/frames.js'
 import { caught, expectPrefix, expectReadable, expectRecords, Model, readAll, recordsOf } from '../support/model.js'
 import { bootA, bootB, StorageLog } from '../support/storage-log.js'
@@ -27,6 +28,7 @@ type Step =
   | { flush: true }
   | { trim: { topic: number; share: number } }
   | { deleteBelow: true }
+  | { move: number }
   | { reopen: 'clean' | 'killed' }
   | { readHere: true }
 
@@ -60,7 +62,8 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
         .record({ topic: fc.nat(topics - 1), share: fc.double({ min: 0, max: 1.2, noNaN: true }) })
         .map((trim) => ({ trim })),
     },
-    { weight: 1, arbitrary: fc.constant({ deleteBelow: true } as const) },
+    { weight: 2, arbitrary: fc.constant({ deleteBelow: true } as const) },
+    { weight: 2, arbitrary: fc.nat(topics - 1).map((move) => ({ move })) },
     { weight: 2, arbitrary: fc.constantFrom<Step>({ reopen: 'clean' }, { reopen: 'killed' }) },
     { weight: 2, arbitrary: fc.constant({ readHere: true } as const) },
   ),
@@ -73,6 +76,9 @@ async function play(world: World, script: readonly Step[]): Promise<void> {
   let clock = 1_000
   const options = { now: () => clock++ }
   let log = new StorageLog(world, options)
+  const times: Times = new Map()
+  /** Segments into which topics were moved: older copies do not count. */
+  const movedTo = new Map<number, number>()
   const declared = (wanted: number): number => {
     if (model.topics.length === 0) log.append([{ declare: model.declare('t0').name, topic: 0 }])
     return wanted % model.topics.length
@@ -115,10 +121,30 @@ async function play(world: World, script: readonly Step[]): Promise<void> {
     } else if ('deleteBelow' in step) {
       await log.index()
       const needed = model.topics.map(({ id, first, values }) =>
-        first < values.length ? (log.catalog.locate(id, first)?.segment ?? 0) : log.tail.segment,
+        first < values.length
+          ? Math.max(log.catalog.locate(id, first)?.segment ?? 0, movedTo.get(id) ?? 0)
+          : log.tail.segment,
       )
       const end = Math.min(log.tail.segment, ...needed)
       if (end > log.files.segmentOf(log.trim)) log.deleteBelow(end)
+    } else if ('move' in step) {
+      const { id, first, values } = model.topics[declared(step.move)]
+      if (first === values.length) continue
+      log.roll()
+      await log.index()
+      const { files, trim, tail } = log
+      const segments = Array.from(
+        { length: tail.segment - files.segmentOf(trim) },
+        (_, index) => files.segmentOf(trim) + index,
+      )
+      const from = segments.filter((segment) => segment >= (movedTo.get(id) ?? 0))
+      const moved = collectTopic(world.disk, files, id, first, values.length, from)
+      if (moved === undefined) throw new Error(`the records of t${id} cannot be collected`)
+      const outcome = tail.moveForward(moved)
+      expect(['moved', 'full']).toContain(outcome)
+      if (outcome === 'moved') movedTo.set(id, tail.segment)
+      log.publish()
+      readEverything(log, model, times)
     } else if ('reopen' in step) {
       const { published } = log
       log.close(step.reopen === 'clean')
@@ -128,19 +154,31 @@ async function play(world: World, script: readonly Step[]): Promise<void> {
       expectPrefix(log.recovered, model, model.order.length)
       for (const { id, first } of log.recovered.topics) expect(first).toBe(model.topics[id].first)
     } else {
-      readEverything(log, model)
+      readEverything(log, model, times)
     }
   }
-  readEverything(log, model)
+  readEverything(log, model, times)
   log.close(true)
 }
 
-function readEverything(log: StorageLog, model: Model): void {
+/** The time of each record, as first seen: it never changes. */
+type Times = Map<string, number>
+
+function readEverything(log: StorageLog, model: Model, times: Times): void {
   for (const topic of model.topics) {
     const { id, first, values } = topic
     expect([log.tail.first(id), log.tail.next(id)]).toEqual([first, values.length])
     if (first === values.length) continue
-    expectRecords(readAll(log.reader, id, first, values.length, 'dense'), topic, first, values.length)
+    const all = readAll(log.reader, id, first, values.length, 'dense')
+    expectRecords(all, topic, first, values.length)
+    for (const { offset, timestamp } of all) {
+      const key = `${id}/${offset}`
+      expect(timestamp).toBe(times.get(key) ?? timestamp)
+      times.set(key, timestamp)
+    }
+    const stretches = log.catalog.stretches(id, first, values.length)
+    expect(stretches.map((stretch) => stretch.first)).toEqual([first, ...stretches.slice(0, -1).map(({ end }) => end)])
+    expect(stretches.at(-1)?.end).toBe(values.length)
     expectRecords(readAll(log.reader, id, first, values.length, 'borrowed'), topic, first, values.length)
     const tail = Math.max(first, values.length - 50)
     expectRecords(readAll(log.reader, id, tail, values.length, 'sparse'), topic, tail, values.length)
@@ -159,8 +197,7 @@ function readEverything(log: StorageLog, model: Model): void {
       'dense',
     )
     const at = log.reader.offsetAt(id, middle.timestamp, first, values.length)
-    expect(at).toBeDefined()
-    expect(at).toBeLessThanOrEqual(middle.offset)
+    expect(at).toBe(all.find(({ timestamp }) => timestamp >= middle.timestamp)?.offset)
     expect(log.reader.offsetAt(id, Number.MAX_SAFE_INTEGER, first, values.length)).toBeUndefined()
   }
 }

@@ -19,8 +19,8 @@ import { SegmentWindows } from '../../src/storage/segment-windows.js'
 import { TopicReader } from '../../src/storage/topic-reader.js'
 import { CommitWriter } from '../../src/threads/commit-writer.js'
 import { GroupKeeper } from '../../src/threads/group-keeper.js'
-import type { OpenedGroup } from '../../src/threads/protocol.js'
-import { Reaper, type ReaperEvent } from '../../src/threads/reaper.js'
+import type { OpenedGroup, Order } from '../../src/threads/protocol.js'
+import { Reaper, type ReaperEvent, type ReaperParts } from '../../src/threads/reaper.js'
 import { Writer } from '../../src/threads/writer.js'
 import { groupOf, putFrame, runOf, sizeOf, type TestFrame } from './frames.js'
 import { bootA, testSegmentBytes } from './storage-log.js'
@@ -32,6 +32,8 @@ export interface EngineOptions {
   ringBytes?: number
   mapTtlMs?: number
   flushIntervalMs?: number
+  /** Overrides parts of the reaper: clocks, policies, groups. */
+  reaper?: Partial<ReaperParts>
   /** The mutant: `durable` says what is published, flushed or not. */
   acknowledgesEarly?: boolean
   /** Called before every step of a backup. */
@@ -44,6 +46,8 @@ export class Engine {
   readonly recovered: Recovered
   readonly state: SharedState
   readonly slots: SlotTable
+  /** For threads of a test's own. */
+  readonly slotsMemory: SharedArrayBuffer
   readonly cells: TopicCells
   readonly producer: RingProducer
   readonly consumer: RingConsumer
@@ -62,6 +66,7 @@ export class Engine {
   readonly events: ReaperEvent[] = []
   readonly #bulks = new Map<number, Uint8Array>()
   readonly times = new BatchTimes(BatchTimes.allocate())
+  readonly orders: Order[] = []
   #bulkId = 0
   #skippedMs = 0
 
@@ -95,8 +100,6 @@ export class Engine {
     state.trim.store(trim)
     state.prepared.store(recovered.prepared)
     state.activeSegment.store(tail.segment)
-    state.deleteTo.store(files.segmentOf(trim))
-    state.redeclared.store(files.segmentOf(trim))
     if (recovered.prepared < tail.segment) {
       files.create(tail.segment, epoch, 1, calls)
       state.prepared.store(tail.segment)
@@ -105,7 +108,8 @@ export class Engine {
     const ring = RingMemory.allocate(ringBytes)
     this.producer = new RingProducer(new RingMemory(ring), state.ringTail, state.ringHead)
     this.consumer = new RingConsumer(new RingMemory(ring), state.ringTail, state.ringHead)
-    this.slots = new SlotTable(SlotTable.allocate())
+    this.slotsMemory = SlotTable.allocate()
+    this.slots = new SlotTable(this.slotsMemory)
     this.tailWindows = new SegmentWindows(world.memory, plainMemory, files, this.slots, 'write', 256)
     this.readWindows = new SegmentWindows(world.memory, plainMemory, files, this.slots, 'read', 4)
     this.tail = new LogTail(files, this.tailWindows, tail, topics, epoch, Date.now)
@@ -131,6 +135,11 @@ export class Engine {
         this.#bulks.delete(id)
         return frames
       },
+      takeOrder: () => {
+        const order = this.orders.shift()
+        if (order === undefined) throw new Error('an order is sent before it is announced')
+        return order
+      },
     })
     if (options.acknowledgesEarly === true) Object.assign(state, { durable: lyingCell(state) })
     this.reaper = new Reaper({
@@ -155,6 +164,16 @@ export class Engine {
       flushIntervalMs,
       nowMs,
       firstReadable: (topic) => this.cells.first(topic).load(),
+      nextOffset: (topic) => this.cells.next(topic).load(),
+      retention: {},
+      diskWatermarks: {},
+      lockActive: false,
+      consumedTo: (topic) => this.groups.consumedTo(topic),
+      beforeConsumedTrim: () => this.groups.beforeConsumedTrim(),
+      diskUse: () => 0,
+      now: Date.now,
+      send: (order) => this.orders.push(order),
+      ...options.reaper,
       emit: (event) => this.events.push(event),
     })
     const bounds = {

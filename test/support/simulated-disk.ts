@@ -473,6 +473,10 @@ export class SimulatedSystemCalls implements SystemCalls {
     return true
   }
 
+  lockPages(address: number, byteLength: number): undefined {
+    this.#windowAt(address, byteLength)
+  }
+
   async syncRange(address: number, byteLength: number): Promise<void> {
     const { window, at } = this.#windowAt(address, byteLength)
     this.#disk.note('sync', window.file)

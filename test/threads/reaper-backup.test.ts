@@ -26,7 +26,6 @@ it('deletes nothing while a backup runs, and all of it afterwards', async () => 
 
   const backup = engine.reaper.backUp('/copy', new AbortWord())
   engine.offer([{ declare: 'a', topic: 0, first: model.order.length }])
-  engine.reaper.noteTrim()
   await engine.flush()
   await engine.settle(50)
   expect(engine.files.list()).toEqual([0, 1, 2, 3, 4, 5])

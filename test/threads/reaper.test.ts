@@ -35,7 +35,6 @@ function start(options: EngineOptions = {}) {
   const trim = (before: number) => {
     engine.offer([{ declare: 'a', topic: 0, first: before }])
     engine.writer.doWork()
-    engine.reaper.noteTrim()
   }
   return { world, engine, model, add, fillTo, trim }
 }
@@ -226,6 +225,28 @@ describe('indexing', () => {
   }
 })
 
+describe('locking', () => {
+  it('covers what is faulted in ahead of the writer if asked to, and a refusal is reported once', async () => {
+    for (const lockActive of [true, false]) {
+      const { engine, world, add } = start({ reaper: { lockActive } })
+      let asked = 0
+      world.calls.lockPages = () => {
+        asked += 1
+        return failedCall('mlock', 1) as never
+      }
+      add(100)
+      for (let turn = 0; turn < 8; turn++) engine.reaper.tend()
+      expect(asked).toBe(lockActive ? 1 : 0)
+      const errors = engine.events.filter(({ type }) => type === 'error')
+      expect(errors).toEqual(
+        lockActive ? [{ type: 'error', what: 'locking pages of the active segment', code: 'EPERM', errno: 1 }] : [],
+      )
+      add(100)
+      expect(engine.state.publishedRecords.load()).toBe(2)
+    }
+  })
+})
+
 describe('retiring', () => {
   it('replaces a mapping that nobody has used for a TTL, and the reader goes on with a new one', async () => {
     const { engine, world, add, fillTo, model } = start({ mapTtlMs: 1_000 })
@@ -382,7 +403,8 @@ describe('deleting', () => {
     const sample = start()
     sample.model.declare('b')
     sample.engine.offer([{ declare: 'b', topic: 1 }])
-    const value = payloadOf(1, 0, 10)
+    // Too much to be moved out of the way.
+    const value = payloadOf(1, 0, 100_000)
     sample.model.add(1, value)
     sample.engine.append(1, value)
     await sample.fillTo(2)
