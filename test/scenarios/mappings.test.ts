@@ -31,13 +31,3 @@ it('with io file nothing is ever mapped', async () => {
     expect(round).toEqual({ isComplete: true, mapped: 0, hasGone: true, counted: 0, resident: 0 })
   expect(left).toEqual([])
 })
-
-it('readers meet retirement at every moment and never see another byte', async () => {
-  const { checked, scans, retired } = await report<{ checked: number; scans: number; retired: number }>(
-    'retirement-hammer.mjs',
-    ['2500', temporaryFolder()],
-  )
-  expect(checked).toBeGreaterThan(1_000)
-  expect(scans).toBeGreaterThan(1)
-  expect(retired).toBeGreaterThan(10)
-})
