@@ -1,0 +1,161 @@
+#!/usr/bin/env node
+// What the life of segments costs the writer: the stall at a roll with and without prepared segments, the price of a fresh and of a
+// recycled segment, and appending while segments are deleted. Needs the built product.
+// npm run bench:segments -- [DIR] [ROLLS] [GIGABYTES]
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { createHistogram } from 'node:perf_hooks'
+import { open } from '../dist/src/index.js'
+import { FileMemory } from '../dist/src/memory/file-window.js'
+import { loadMemory } from '../dist/src/memory/load.js'
+import { loadSystemCalls } from '../dist/src/memory/system-calls.js'
+import { SlotTable } from '../dist/src/ring/slot-table.js'
+import { nodeDisk } from '../dist/src/storage/disk.js'
+import { LogTail } from '../dist/src/storage/log-tail.js'
+import { SegmentFiles } from '../dist/src/storage/segment-files.js'
+import { SegmentWindows } from '../dist/src/storage/segment-windows.js'
+
+const mebibyte = 1 << 20
+const messageBytes = 1000
+const [parent = os.tmpdir(), rolls = '1000', gigabytes = '1'] = process.argv.slice(2)
+const workspace = fs.mkdtempSync(path.join(parent, 'bookend-segments-'))
+const calls = loadSystemCalls()
+try {
+  console.log(
+    `${os.cpus()[0]?.model}, ${os.availableParallelism()} cores, Linux ${os.release()}, Node ${process.version}`,
+  )
+  // In turns, so that a machine that is slow for a while is slow for both.
+  const [prepared, unprepared] = [createHistogram(), createHistogram()]
+  for (let round = 0; round < 4; round++) {
+    roll(Number(rolls) / 4, true, prepared)
+    roll(Number(rolls) / 4, false, unprepared)
+  }
+  tell('roll and first append, prepared segments', prepared)
+  tell('roll and first append, made when needed', unprepared)
+  for (const sizeMib of [1, 16, 128]) compareMaking(sizeMib, 20)
+  await compareDeleting(Number(gigabytes) * 1e9)
+} finally {
+  fs.rmSync(workspace, { recursive: true, force: true })
+}
+
+function tell(what, histogram) {
+  const us = (percentile) => (histogram.percentile(percentile) / 1000).toFixed(1)
+  const max = (histogram.max / 1000).toFixed(1)
+  console.log(
+    `${what}: ${histogram.count} rolls, p50 ${us(50)} us, p99 ${us(99)} us, p99.9 ${us(99.9)} us, max ${max} us`,
+  )
+}
+
+/** The writer's own code on real files. Prepared: what the reaper does ahead is done outside the time taken. */
+function roll(count, isPrepared, histogram) {
+  const directory = fs.mkdtempSync(path.join(workspace, 'rolls-'))
+  const files = new SegmentFiles(nodeDisk, directory, mebibyte)
+  nodeDisk.makeDirectory(files.directory)
+  const slots = new SlotTable(SlotTable.allocate())
+  const windows = new SegmentWindows(loadMemory('koffi', calls), new FileMemory(), files, slots, 'write', 4)
+  const start = { segment: 0, relative: 64, records: 0, topics: 0, nameBytes: 0, time: 0 }
+  const topic = { id: 0, name: 't', next: 0, first: 0, declaredIn: -1 }
+  files.create(0, 1, 1, calls)
+  const tail = new LogTail(files, windows, start, [topic], 1, Date.now)
+  const bytes = new Uint8Array(16 + messageBytes + 8)
+  const words = new Uint32Array(bytes.buffer)
+  for (let rolled = 0; rolled < count; rolled++) {
+    const next = tail.segment + 1
+    if (isPrepared) {
+      files.create(next, 1, 1, calls)
+      tail.openNext()
+      for (const row of slots.rows()) if (row.segment === next) calls.populateWrite(row.address, 512 << 10)
+    }
+    words.fill(0)
+    words[0] = messageBytes
+    words[3] = 1 << 16
+    const from = process.hrtime.bigint()
+    if (!isPrepared) files.create(next, 1, 1, calls)
+    tail.roll()
+    tail.append({ bytes, words }, 0, bytes.length, false)
+    histogram.record(process.hrtime.bigint() - from)
+    windows.dropBelow(next)
+    files.remove(next - 1)
+  }
+  windows.closeAll()
+  fs.rmSync(directory, { recursive: true })
+}
+
+/** Fresh as the reaper makes them; recycled: renamed, every block zeroed, header, flushed, named. */
+function compareMaking(sizeMib, rounds) {
+  const files = new SegmentFiles(nodeDisk, workspace, sizeMib * mebibyte)
+  nodeDisk.makeDirectory(files.directory)
+  const times = { fresh: [], recycled: [], deleted: [] }
+  const [zeros, sevens] = [new Uint8Array(mebibyte), new Uint8Array(mebibyte).fill(7)]
+  for (let segment = 0; segment < rounds; segment++) {
+    times.fresh.push(timed(() => files.create(segment, 1, 1, calls)))
+    const used = nodeDisk.open(files.path(segment), 'write')
+    for (let at = 0; at < files.segmentBytes; at += mebibyte) used.write(at, sevens)
+    used.sync()
+    used.close()
+    times.recycled.push(
+      timed(() => {
+        const temporary = `${files.path(segment)}.new`
+        nodeDisk.rename(files.path(segment), temporary)
+        const file = nodeDisk.open(temporary, 'write')
+        for (let at = 0; at < files.segmentBytes; at += mebibyte) file.write(at, zeros)
+        file.sync()
+        file.close()
+        nodeDisk.rename(temporary, files.path(segment))
+        nodeDisk.syncDirectory(files.directory)
+      }),
+    )
+    times.deleted.push(timed(() => files.remove(segment)))
+  }
+  const ms = (values) => `${median(values).toFixed(2)} ms (max ${Math.max(...values).toFixed(2)})`
+  console.log(
+    `a segment of ${sizeMib} MiB: fresh ${ms(times.fresh)}, recycled ${ms(times.recycled)}, unlinking ${ms(times.deleted)}`,
+  )
+}
+
+async function compareDeleting(payloadBytes) {
+  const ratios = []
+  const rates = { kept: [], deleted: [] }
+  let removed = 0
+  for (let round = 0; round < 6; round++) {
+    const found = {}
+    for (const variant of round % 2 === 0 ? ['kept', 'deleted'] : ['deleted', 'kept']) {
+      const directory = path.join(workspace, variant)
+      const retention = variant === 'kept' ? {} : { maxBytes: 32 * mebibyte }
+      const log = await open(directory, { segmentBytes: 16 * mebibyte, retention })
+      const topic = log.topic('t')
+      const value = new Uint8Array(messageBytes)
+      const start = performance.now()
+      for (let count = Math.ceil(payloadBytes / messageBytes); count > 0; count--) {
+        while (!topic.offer(value)) await topic.ready()
+      }
+      await log.flush('process')
+      found[variant] = payloadBytes / 1000 / (performance.now() - start)
+      removed += log.stats().segments.deleted
+      await log.close()
+      fs.rmSync(directory, { recursive: true })
+      nodeDisk.syncDirectory(workspace)
+    }
+    rates.kept.push(found.kept)
+    rates.deleted.push(found.deleted)
+    ratios.push(found.deleted / found.kept)
+  }
+  const show = (values) =>
+    `median ${median(values).toFixed(2)} (${Math.min(...values).toFixed(2)} to ${Math.max(...values).toFixed(2)})`
+  console.log(
+    `appending ${payloadBytes / 1e9} GB, MB/s: kept ${show(rates.kept)}, with ${removed} segments deleted ${show(rates.deleted)}`,
+  )
+  console.log(`deleting over keeping, in pairs: ${show(ratios)}`)
+}
+
+function median(values) {
+  const sorted = [...values].sort((a, b) => a - b)
+  return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2
+}
+
+function timed(act) {
+  const start = performance.now()
+  act()
+  return performance.now() - start
+}
