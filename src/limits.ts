@@ -66,6 +66,7 @@ export const maxUnflushedBytes = 512 * MiB
 /** Sealed segments are indexed when nothing was appended for this long, or when the log is this far ahead of its indexes. */
 export const indexQuietMs = 40
 export const indexAnywayBytes = maxUnflushedBytes / 2
+export const indexAnywaySegments = 8
 /** How far ahead of the writer page faults are taken, and in which steps (a step holds the process's map lock). */
 export const prefaultAheadBytes = 4 * MiB
 export const prefaultStepBytes = 512 * KiB

@@ -9,8 +9,7 @@ import { BookendError } from '../errors.js'
 import { assertGroupState, type GroupState } from '../format/group-layout.js'
 import type { GroupMailboxes } from '../ring/group-mailboxes.js'
 import type { SharedState } from '../ring/shared-state.js'
-import type { Remote } from '../threads/control-plane.js'
-import type { OpenedGroup, ReaperControl } from '../threads/protocol.js'
+import type { OpenedGroup } from '../threads/protocol.js'
 import type { Durability } from './append-side.js'
 import { deviceError, isFull, noSpaceError, readOnlyError } from './failure.js'
 import { Fifo } from './fifo.js'
@@ -66,7 +65,11 @@ export interface GroupCommitsParts {
   topics: TopicDirectory
   /** What was in the file when the log was opened. */
   groups: readonly OpenedGroup[]
-  control: Pick<Remote<ReaperControl>, 'createGroup' | 'removeGroup'>
+  /** Calls to the reaper. */
+  control: {
+    createGroup(topic: string, name: string, committed: number): Promise<number>
+    removeGroup(id: number): Promise<void>
+  }
   directory: string
   durability: Durability
   readOnly: boolean

@@ -9,6 +9,7 @@
 import {
   allocateRetryMs,
   indexAnywayBytes,
+  indexAnywaySegments,
   indexQuietMs,
   prefaultAheadBytes,
   prefaultStepBytes,
@@ -373,7 +374,8 @@ export class Reaper {
     if (published !== this.#lastMove.published) this.#lastMove = { published, atMs: nowMs() }
     if (this.#indexing !== undefined) return
     const isQuiet = nowMs() - this.#lastMove.atMs >= indexQuietMs
-    const isNearBound = published - state.indexed.load() >= Math.max(indexAnywayBytes, files.segmentBytes)
+    const behind = Math.min(indexAnywayBytes, indexAnywaySegments * files.segmentBytes)
+    const isNearBound = published - state.indexed.load() >= Math.max(behind, files.segmentBytes)
     if (isQuiet || isNearBound) this.#startIndexing()
   }
 
