@@ -380,6 +380,8 @@ class LocalEngine implements Engine {
     if (offset < first) return Promise.reject(trimmedError(topic.name, offset, first))
     const recent = this.#recent.chunk(topic.id, offset, to)
     if (recent !== undefined) return Promise.resolve({ ...recent, resume: undefined })
+    // Whoever reads the newest message is likely to come for the next one, waiting or not.
+    if (offset === this.next(topic) - 1) this.#recent.watch(topic.id)
     return this.#reads.chunk({ topic: { id: topic.id, name: topic.name }, offset, to, resume })
   }
 
