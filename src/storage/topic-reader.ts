@@ -158,14 +158,16 @@ export class TopicReader {
     into: Uint8Array<ArrayBuffer> | undefined,
   ) {
     const length = Math.min(want, limit)
-    const raw = this.#copyOut(topic, offset, segment, at, length, into)
+    const { raw, pinned } = this.#copyOut(topic, offset, segment, at, length, into)
     const words = new Uint32Array(raw.buffer, 0, raw.length >>> 2)
     let kept = 0
     let first = -1
     let next = -1
     // Start of the first batch that goes beyond the range; -1: none does.
     let firstBeyond = -1
-    const result = scanBatches(raw, this.#files.base(segment) + at, limit, (header, from) => {
+    const visit = (header: BatchHeader, from: number) => {
+      // What was found right through this mapping is not summed up again: the sums cost more than all the rest.
+      pinned.markVerified(at + from)
       if (header.topic !== topic && header.topic !== mixedTopics) return
       const count =
         header.topic === topic ? moveBatch(raw, header, from, kept) : thinBatch(raw, words, header, from, kept, topic)
@@ -176,7 +178,9 @@ export class TopicReader {
       next = start + count
       if (next > to && firstBeyond < 0) firstBeyond = from
       kept += words[(kept + batchField.bytes) >>> 2]
-    })
+    }
+    const isVerified = (from: number) => pinned.isVerified(at + from)
+    const result = scanBatches(raw, this.#files.base(segment) + at, limit, visit, isVerified)
     return {
       bytes: into !== undefined || kept > raw.length / 2 ? raw.subarray(0, kept) : raw.slice(0, kept),
       stop: result.stop,
@@ -198,12 +202,13 @@ export class TopicReader {
     into: Uint8Array<ArrayBuffer> | undefined,
   ) {
     try {
-      return this.#windows.with(segment, ({ window }) => {
-        if (into === undefined) return window.read(at, length)
+      return this.#windows.with(segment, (pinned) => {
+        const { window } = pinned
+        if (into === undefined) return { raw: window.read(at, length), pinned }
         if (length > this.#scratch.length) this.#scratch = new Uint8Array(length)
         const target = length > into.length ? this.#scratch : into
         window.readInto(target, 0, at, length)
-        return target.subarray(0, length)
+        return { raw: target.subarray(0, length), pinned }
       })
     } catch (error) {
       throw this.#unreadable(error, topic, offset, segment, at)
