@@ -4,6 +4,7 @@ import { Piscina } from 'piscina'
 import { findOwner, type LogOwner } from '../engine/log-owner.js'
 import { nodeDisk } from '../storage/disk.js'
 import { findExtent, type LogExtent } from '../storage/log-extent.js'
+import { type GroupsReport, verifyGroups } from '../storage/verify-groups.js'
 import { joinReports, type LogReport, segmentTasks } from '../storage/verify-log.js'
 import type { SegmentReport } from '../storage/verify-report.js'
 import type { SegmentTask } from '../storage/verify-segment.js'
@@ -12,6 +13,7 @@ import { startProgress } from './progress.js'
 export interface Verified {
   extent: LogExtent
   reports: SegmentReport[]
+  groups: GroupsReport
   report: LogReport
   owner: LogOwner
 }
@@ -35,6 +37,7 @@ export async function verifyLog(options: VerifyOptions): Promise<Verified> {
   const owner = findOwner(directory)
   const isLive = !isOwner && owner.state !== 'none'
   const extent = findExtent({ disk: nodeDisk, directory, isLive })
+  const groups = await verifyGroups(nodeDisk, extent)
   const tasks = segmentTasks(extent)
   const count = Math.max(1, Math.min(threads ?? availableParallelism(), tasks.length))
   const pool = new Piscina<SegmentTask, SegmentReport>({
@@ -61,7 +64,7 @@ export async function verifyLog(options: VerifyOptions): Promise<Verified> {
     await pool.destroy()
   }
   const left = extent.isLive ? withoutDeleted(extent, reports) : reports
-  return { extent, reports: left, report: joinReports(extent, left), owner }
+  return { extent, reports: left, groups, report: joinReports(extent, left, groups), owner }
 }
 
 /** An owner at work may have deleted segments since: they are not missing. */

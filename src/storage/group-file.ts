@@ -10,6 +10,7 @@ import {
   encodeGroupRecord,
   type GroupIdentity,
   type GroupRecord,
+  type GroupState,
   groupCellAt,
   groupCellBytes,
   groupFileVersion,
@@ -23,6 +24,13 @@ import type { Disk, DiskFile } from './disk.js'
 /** A group as it was found: the newest sound record, or sequence 0 and the beginning where there is none. */
 export interface FoundGroup extends GroupIdentity, GroupRecord {
   id: number
+}
+
+/** Bytes of the file that are not what they should be. */
+export interface GroupDamage {
+  at: number
+  bytes: number
+  what: string
 }
 
 export class GroupFile {
@@ -43,13 +51,14 @@ export class GroupFile {
     const where = GroupFile.path(directory)
     const file = disk.open(where, access)
     if (file === undefined) return undefined
-    const version = decodeGroupHeader(file.read(0, groupCellBytes))
+    const found = new GroupFile(file, where)
+    const version = decodeGroupHeader(found.#readSafely(0))
     if (version !== undefined && version !== groupFileVersion) {
       file.close()
       const message = `${where} has version ${version}; this release reads version ${groupFileVersion}`
       throw new BookendError('BOOKEND_FORMAT', message, { file: where })
     }
-    return new GroupFile(file, where)
+    return found
   }
 
   /** The file gets its name after its header is flushed. */
@@ -69,27 +78,33 @@ export class GroupFile {
    * All groups, and in words what is damaged. A group whose records are both damaged begins anew: messages may come
    * again, but none is passed over. One whose identity is damaged is lost.
    */
-  read(): { groups: FoundGroup[]; damages: string[]; isHeaderSound: boolean } {
+  read(): { groups: FoundGroup[]; damages: GroupDamage[]; isHeaderSound: boolean } {
     const groups: FoundGroup[] = []
-    const damages: string[] = []
+    const damages: GroupDamage[] = []
     const isHeaderSound = decodeGroupHeader(this.#readSafely(0)) !== undefined
-    if (!isHeaderSound) damages.push(`the header of ${this.#path} is damaged`)
+    if (!isHeaderSound) damages.push({ at: 0, bytes: groupCellBytes, what: `the header of ${this.#path} is damaged` })
     const cells = Math.min(maxGroups, Math.ceil(this.#file.size() / groupCellBytes) - 1)
     for (let id = 0; id < cells; id++) {
       const bytes = this.#readSafely(groupCellAt(id))
       const identity = decodeGroupIdentity(id, bytes)
       if (identity === undefined) {
         if (!isBlank(bytes.subarray(0, groupSectorBytes)))
-          damages.push(`cell ${id} of ${this.#path} is damaged: its group is lost`)
+          damages.push({
+            at: groupCellAt(id),
+            bytes: groupSectorBytes,
+            what: `cell ${id} of ${this.#path} is damaged: its group is lost`,
+          })
         continue
       }
       const { record, isDamaged } = newestRecord(id, bytes)
       const { state } = record
       groups.push({ id, ...identity, ...record })
       if (isDamaged) {
-        damages.push(
-          `a record of group ${identity.name} of topic ${identity.topic} in ${this.#path} is damaged: the group goes on at offset ${state.committed}`,
-        )
+        damages.push({
+          at: groupRecordAt(id, 0),
+          bytes: 2 * groupSectorBytes,
+          what: `a record of group ${identity.name} of topic ${identity.topic} in ${this.#path} is damaged: the group goes on at offset ${state.committed}`,
+        })
       }
     }
     return { groups, damages, isHeaderSound }
@@ -144,6 +159,30 @@ export class GroupFile {
     }
     return cell
   }
+}
+
+/** The state, put back to where its topic ends: unchanged if it is not beyond. */
+export function clampedTo(state: GroupState, next: number): GroupState {
+  const { committed, ranges } = state
+  if (committed <= next && (ranges.at(-1)?.end ?? 0) <= next) return state
+  return {
+    committed: Math.min(committed, next),
+    ranges: ranges.filter(({ first }) => first < next).map(({ first, end }) => ({ first, end: Math.min(end, next) })),
+  }
+}
+
+/** A whole file with these groups in their cells. */
+export function encodeGroupFile(groups: readonly FoundGroup[]): Uint8Array {
+  const cells = Math.max(0, ...groups.map(({ id }) => id + 1))
+  const bytes = new Uint8Array(groupCellAt(cells))
+  bytes.set(encodeGroupHeader())
+  for (const group of groups) {
+    const { id, state, sequence } = group
+    const record = { state, sequence: sequence === 0 ? 1 : sequence }
+    bytes.set(encodeGroupIdentity(id, group), groupCellAt(id))
+    bytes.set(encodeGroupRecord(id, record), groupRecordAt(id, record.sequence))
+  }
+  return bytes
 }
 
 function newestRecord(id: number, cell: Uint8Array): { record: GroupRecord; isDamaged: boolean } {

@@ -45,6 +45,8 @@ interface Part {
   name: string
   firstOffset: number
   count: number
+  /** Where the topic goes on behind it. */
+  next: number
   /** First readable offset that the segment states. */
   readable: number
   /** Index entries `[from, to)` of it. */
@@ -95,6 +97,7 @@ export function summarize(disk: Disk, extent: LogExtent, withBytes: boolean): Lo
     })
   }
 
+  leaveOutMoved([...parts.values()].reverse().flat())
   const topics = new Map<number, TopicSummary>()
   for (const [segment, found] of parts) {
     read(segment, (window) => {
@@ -113,11 +116,25 @@ export function summarize(disk: Disk, extent: LogExtent, withBytes: boolean): Lo
   return summary
 }
 
+/**
+ * A topic that was moved stands in a later segment anew: from there on earlier ones do not count.
+ * @param parts from the last to the first
+ */
+function leaveOutMoved(parts: Part[]): void {
+  const starts = new Map<number, number>()
+  for (const part of parts) {
+    const start = starts.get(part.id) ?? Number.POSITIVE_INFINITY
+    part.count = Math.max(0, Math.min(part.count, start - part.firstOffset))
+    if (part.count > 0) starts.set(part.id, part.firstOffset)
+  }
+}
+
 function indexedParts(window: SalvageWindow, base: number, segmentBytes: number): Part[] | undefined {
   const rows = readSealedSegment((at, length) => window.read(at, length), base, segmentBytes)?.rows
   return rows?.map((row) => ({
     ...row,
     id: row.topic,
+    next: row.firstOffset + row.count,
     entries: (source, from, to) =>
       new Uint32Array(source.read(row.entriesAt + from * entryBytes, (to - from) * entryBytes).buffer),
   }))
@@ -135,6 +152,7 @@ function derivedParts(memory: Memory, { files }: LogExtent, segment: number, to:
     name,
     firstOffset,
     count,
+    next: firstOffset + count,
     readable,
     entries: (_, from, until) => words.subarray(from * entryWord.perEntry, until * entryWord.perEntry),
   }))
@@ -155,7 +173,8 @@ function addPart(
 ): void {
   const from = Math.max(0, readable - part.firstOffset)
   if (part.name !== '') topic.name = part.name
-  topic.next = Math.max(topic.next, part.firstOffset + part.count)
+  topic.first = Math.min(topic.first, part.firstOffset)
+  topic.next = Math.max(topic.next, part.next)
   if (withBytes) topic.bytes ??= 0
   if (from >= part.count) return
   topic.segments += 1

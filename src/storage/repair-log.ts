@@ -4,7 +4,7 @@
  * them fail as before.
  *
  * Order: first everything that will not be in the repaired files is copied into a folder and made durable, with a manifest; then
- * each damaged segment is built anew beside the old one and takes its name; then the control file, the same way. So a crash
+ * each damaged segment is built anew beside the old one and takes its name; then the control and groups files, the same way. So a crash
  * at any point leaves files that are either as they were or repaired, and the next run repairs the rest.
  */
 import path from 'node:path'
@@ -12,9 +12,11 @@ import { type ControlRecord, controlBytes, encodeControlFile } from '../format/c
 import { formatVersion, indexBytes, segmentHeaderBytes } from '../format/segment-layout.js'
 import { ControlFile } from './control-file.js'
 import type { Disk, DiskFile } from './disk.js'
+import { encodeGroupFile, type FoundGroup, GroupFile } from './group-file.js'
 import { isSealedIn, type LogExtent } from './log-extent.js'
 import { type Amendment, type RepairTools, rebuildSegment, type SegmentPlan } from './repair-segment.js'
 import { SalvageWindow } from './salvage-window.js'
+import type { GroupsReport } from './verify-groups.js'
 import type { Damage, DamageKind, SegmentReport } from './verify-report.js'
 import { nonZeroSpan } from './verify-segment.js'
 
@@ -34,13 +36,15 @@ export interface RepairPlan {
   segments: SegmentPlan[]
   /** The control file is made anew. */
   control: ControlRecord | undefined
+  /** The groups file is made anew, with these. */
+  groups: readonly FoundGroup[] | undefined
   damages: Damage[]
   /** What a repair cannot mend: it stays as it is, and stays reported. */
   left: Damage[]
 }
 
 /** What can be mended by building the segment anew. */
-const mendable: ReadonlySet<DamageKind> = new Set([
+const rebuildable: ReadonlySet<DamageKind> = new Set([
   'missing',
   'size',
   'header',
@@ -49,23 +53,26 @@ const mendable: ReadonlySet<DamageKind> = new Set([
   'index',
   'unreadable',
 ])
+const mendable: ReadonlySet<DamageKind> = new Set([...rebuildable, 'control', 'groups'])
 const folderName = 'damaged'
 const copyStepBytes = 1 << 20
 
 /**
  * @param reports of all segments, in order
+ * @param groups the groups file's own report
  * @param damages what they say together
  */
 export function planRepair(
   disk: Disk,
   extent: LogExtent,
   reports: readonly SegmentReport[],
+  groups: GroupsReport,
   damages: Damage[],
   bootId: string,
 ): RepairPlan {
   const { files, record, recovered } = extent
-  const plan: RepairPlan = { setAside: [], segments: [], control: undefined, damages, left: [] }
-  plan.left = damages.filter(({ kind }) => !mendable.has(kind) && kind !== 'control' && kind !== 'offsets')
+  const plan: RepairPlan = { setAside: [], segments: [], control: undefined, groups: undefined, damages, left: [] }
+  plan.left = damages.filter(({ kind }) => !mendable.has(kind) && kind !== 'offsets')
   // Missing offsets are not left over if what took them is mended now.
   plan.left.push(...damages.filter(({ kind }) => kind === 'offsets'))
   const names = new Map((recovered?.topics ?? []).map(({ id, name, first }) => [id, { name, first }]))
@@ -74,7 +81,7 @@ export function planRepair(
     // Times never decrease: a gap takes that of the batch in front of it, or behind it where the segment begins with it.
     const around = report.firstTime || time
     time = Math.max(time, report.lastTime)
-    if (!report.damages.some(({ kind }) => mendable.has(kind))) continue
+    if (!report.damages.some(({ kind }) => rebuildable.has(kind))) continue
     const { segment, ranges, isTailLost, end } = report
     const amendments = amendmentsOf(report, names)
     const index = report.topics.reduce(
@@ -113,6 +120,13 @@ export function planRepair(
     if (disk.list(extent.directory).includes('control')) {
       plan.setAside.push({ file, from: 0, to: controlBytes, copy: 'control' })
     }
+  }
+  if (groups.damages.length > 0) {
+    plan.groups = groups.groups
+    const file = GroupFile.path(extent.directory)
+    const found = disk.open(file, 'read')
+    plan.setAside.push({ file, from: 0, to: found?.size() ?? 0, copy: 'groups' })
+    found?.close()
   }
   return plan
 }
@@ -175,8 +189,13 @@ export function repair(
     onStep(`repaired ${files.path(segment.segment)}`)
   }
   if (plan.control !== undefined) {
-    replaceControl(disk, extent, plan.control)
+    const identity = { version: formatVersion, segmentBytes: files.segmentBytes, created: extent.created }
+    replaceFile(disk, ControlFile.path(extent.directory), encodeControlFile(identity, plan.control))
     onStep(`made ${ControlFile.path(extent.directory)} anew`)
+  }
+  if (plan.groups !== undefined) {
+    replaceFile(disk, GroupFile.path(extent.directory), encodeGroupFile(plan.groups))
+    onStep(`made ${GroupFile.path(extent.directory)} anew`)
   }
   return folder
 }
@@ -234,12 +253,12 @@ function copyRange(source: DiskFile, target: DiskFile, from: number, to: number)
   }
 }
 
-function replaceControl(disk: Disk, { directory, files, created }: LogExtent, record: ControlRecord): void {
-  const where = ControlFile.path(directory)
+/** The file takes its name when it is durable, in one step. */
+function replaceFile(disk: Disk, where: string, bytes: Uint8Array): void {
+  const directory = path.dirname(where)
   const temporary = `${where}.new`
-  if (disk.list(directory).includes('control.new')) disk.remove(temporary)
-  const identity = { version: formatVersion, segmentBytes: files.segmentBytes, created }
-  writeWhole(disk, temporary, (file) => file.write(0, encodeControlFile(identity, record)))
+  if (disk.list(directory).includes(path.basename(temporary))) disk.remove(temporary)
+  writeWhole(disk, temporary, (file) => file.write(0, bytes))
   disk.rename(temporary, where)
   disk.syncDirectory(directory)
 }

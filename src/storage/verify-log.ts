@@ -1,6 +1,7 @@
 /** Checking a whole log: which segments there are to check, and what their reports say together. */
 import { segmentHeaderBytes } from '../format/segment-layout.js'
 import { isSealedIn, type LogExtent } from './log-extent.js'
+import type { GroupsReport } from './verify-groups.js'
 import type { Damage, LostOffsets, Remark, SegmentReport } from './verify-report.js'
 import type { SegmentTask } from './verify-segment.js'
 
@@ -15,6 +16,7 @@ export interface LogReport {
   batches: number
   messages: number
   topics: number
+  groups: number
   /** Bytes of the files that were read. */
   bytes: number
   damages: Damage[]
@@ -38,38 +40,52 @@ export function segmentTasks(extent: LogExtent): SegmentTask[] {
   })
 }
 
+/** A topic up to some segment. */
+interface Known {
+  name: string
+  next: number
+  segment: number
+}
+
 /**
- * Joins the reports of all segments: offsets have to go on from one to the next.
+ * Joins the reports of all segments: offsets have to go on from one to the next, or begin anew where the topic was moved.
  * @param reports in order of segments; those deleted meanwhile are left out
  */
-export function joinReports(extent: LogExtent, reports: readonly SegmentReport[]): LogReport {
-  const damages = [...extent.damages]
-  const remarks: Remark[] = []
-  const topics = new Map<number, { name: string; next: number; segment: number }>()
+export function joinReports(extent: LogExtent, reports: readonly SegmentReport[], groups: GroupsReport): LogReport {
+  const topics = new Map<number, Known>()
+  const disagreements: { damage: Damage; segment: number }[] = []
+  const moves: Move[] = []
   reports.forEach((report, index) => {
-    damages.push(...report.damages)
-    remarks.push(...report.remarks)
     for (const { id, name, first, next, firstAt, goesOnAt } of report.topics) {
       const known = topics.get(id)
       const topic = name || known?.name || `number ${id}`
-      if (known !== undefined && first > known.next) {
-        const lost = { topic, from: known.next, to: first }
-        const since = reports.slice(0, index + 1).filter(({ segment }) => segment >= known.segment)
-        const hole = lastHole(since, firstAt)
-        if (hole !== undefined) addLost(hole.lost, lost)
-        else
-          damages.push(
-            disagreement(extent, report.segment, `offsets ${lost.from} to ${first - 1} of topic ${topic} are missing`, [
-              lost,
-            ]),
-          )
-      } else if (known !== undefined && first < known.next) {
-        const what = `topic ${topic} goes back from offset ${known.next} to ${first}`
-        damages.push(disagreement(extent, report.segment, what, []))
+      const end = Math.max(next, goesOnAt)
+      const disagree = (what: string, lost: LostOffsets[]) => {
+        disagreements.push({ damage: disagreement(extent, report.segment, what, lost), segment: report.segment })
       }
-      topics.set(id, { name: topic, next: Math.max(next, goesOnAt, known?.next ?? 0), segment: report.segment })
+      const lose = (lost: LostOffsets, hole: Damage | Remark | undefined) => {
+        if (hole !== undefined) addLost(hole.lost, lost)
+        else disagree(`offsets ${lost.from} to ${(lost.to ?? 0) - 1} of topic ${topic} are missing`, [lost])
+      }
+      if (known !== undefined && first > known.next) {
+        const since = reports.slice(0, index + 1).filter(({ segment }) => segment >= known.segment)
+        lose({ topic, from: known.next, to: first }, lastHole(since, firstAt))
+      } else if (known !== undefined && first < known.next) {
+        moves.push({ names: [topic, `number ${id}`], first, segment: report.segment })
+        // All of the topic is moved, never a part: what the copy lacks at its end was lost from it.
+        if (end < known.next) lose({ topic, from: end, to: known.next }, lastHole([report], Number.POSITIVE_INFINITY))
+      }
+      topics.set(id, { name: topic, next: Math.max(end, known?.next ?? 0), segment: report.segment })
     }
   })
+  for (const { segment, damages, remarks } of reports) {
+    for (const found of [...damages, ...remarks]) found.lost = withoutMoved(found.lost, segment, moves)
+  }
+  const damages = [...extent.damages, ...groups.damages, ...reports.flatMap((report) => report.damages)]
+  for (const { damage, segment } of disagreements) {
+    damage.lost = withoutMoved(damage.lost, segment, moves)
+    if (damage.lost.length > 0) damages.push(damage)
+  }
   const sum = (of: (report: SegmentReport) => number) => reports.reduce((total, report) => total + of(report), 0)
   return {
     directory: extent.directory,
@@ -80,10 +96,28 @@ export function joinReports(extent: LogExtent, reports: readonly SegmentReport[]
     batches: sum(({ batches }) => batches),
     messages: sum(({ records }) => records),
     topics: topics.size,
+    groups: groups.groups.length,
     bytes: sum(({ bytes }) => bytes),
     damages,
-    remarks,
+    remarks: [...groups.remarks, ...reports.flatMap(({ remarks }) => remarks)],
   }
+}
+
+/** A topic stands in `segment` anew, from `first` on: what earlier segments hold of it from there on does not count. */
+interface Move {
+  names: readonly string[]
+  first: number
+  segment: number
+}
+
+/** What is lost of copies that do not count any more is not lost. */
+function withoutMoved(lost: readonly LostOffsets[], segment: number, moves: readonly Move[]): LostOffsets[] {
+  return lost.flatMap((range) => {
+    const later = moves.filter((move) => move.segment > segment && move.names.includes(range.topic))
+    const end = Math.min(...later.map(({ first }) => first))
+    if (range.from >= end) return []
+    return range.to === undefined || range.to <= end ? [range] : [{ ...range, to: end }]
+  })
 }
 
 /** The last place before a position where messages can have been lost. */

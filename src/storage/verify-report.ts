@@ -3,6 +3,8 @@
 export type DamageKind =
   /** The control file, or one of its records. */
   | 'control'
+  /** The groups file: its header, a group's cell, or a group that is ahead of its topic. */
+  | 'groups'
   /** A segment's file is not there. */
   | 'missing'
   /** A segment's file is shorter or longer than a segment. */
@@ -32,7 +34,7 @@ export interface LostOffsets {
 export interface Damage {
   kind: DamageKind
   file: string
-  /** Of the first damaged byte, in the log; of a control file: in the file. */
+  /** Of the first damaged byte, in the log; of the control file and the groups file: in the file. */
   position: number
   bytes: number
   what: string
@@ -41,7 +43,7 @@ export interface Damage {
 
 /** Damage that a repair has set aside, or bytes worth a remark: the log is in order with them. */
 export interface Remark {
-  kind: 'gap' | 'remains' | 'torn' | 'not indexed'
+  kind: 'gap' | 'remains' | 'torn' | 'not indexed' | 'ahead'
   file: string
   position: number
   bytes: number

@@ -8,6 +8,7 @@ import { type BatchHeader, batchFlag, batchHeaderBytes, mixedTopics, readBatchHe
 import {
   declareFixedBytes,
   flagsOf,
+  frameBytes,
   frameExtensionBytes,
   frameFlag,
   frameHeaderBytes,
@@ -48,6 +49,8 @@ export interface SegmentTask {
   isLive: boolean
 }
 
+const nothingSeen = { matched: 0, frameBytes: 0, movedTime: undefined }
+
 const stepBytes = 1 << 20
 /** Of one kind and segment; more of the same say nothing new, and a hostile file could make millions. */
 const maxDamagesOfKind = 100
@@ -59,6 +62,10 @@ interface Walked extends TopicInSegment {
   row: DirectoryRow | undefined
   /** Of its index entries: those that agree with a frame. */
   matched: number
+  /** Of its record frames. */
+  frameBytes: number
+  /** Time of its last batch if that was moved forward: only then may the next one be older than its neighbours. */
+  movedTime: number | undefined
 }
 
 export function verifySegment(disk: Disk, task: SegmentTask): SegmentReport {
@@ -269,7 +276,8 @@ class SegmentVerifier {
   #addBatch(bytes: Uint8Array, words: Uint32Array, header: BatchHeader, from: number, start: number): void {
     const report = this.#report
     const at = start + from
-    if (header.time < report.lastTime)
+    const isOlder = header.time < report.lastTime
+    if (isOlder && !this.#mayBeMoved(header))
       this.#damage('frames', at, header.bytes, 'its time is before that of the batch before')
     if (report.batches === 0) report.firstTime = header.time
     report.lastTime = Math.max(report.lastTime, header.time)
@@ -278,6 +286,15 @@ class SegmentVerifier {
     if ((header.flags & batchFlag.seal) !== 0) this.#isSealed = true
     if ((header.flags & batchFlag.gap) !== 0) this.#gap(at, at + header.bytes)
     else this.#addFrames(bytes, words, header, from, start)
+    const topic = this.#topics.get(header.topic)
+    if (topic !== undefined) topic.movedTime = isOlder ? header.time : undefined
+  }
+
+  /** Records that were moved forward keep their time. They are one topic's, and its first in the segment. */
+  #mayBeMoved({ topic: id, time }: BatchHeader): boolean {
+    if (id === mixedTopics) return false
+    const topic = this.#topics.get(id)
+    return topic === undefined || (topic.movedTime !== undefined && time >= topic.movedTime)
   }
 
   /** Long gaps stand in several batches. */
@@ -371,6 +388,7 @@ class SegmentVerifier {
     if (offset !== topic.next) this.#goOn(topic, offset, at)
     topic.next = Math.max(topic.next, offset + 1)
     topic.lastAt = at
+    topic.frameBytes += frameBytes(length)
     const { row } = topic
     if (row === undefined) return
     const index = offset - row.firstOffset
@@ -422,7 +440,7 @@ class SegmentVerifier {
   #walked(id: number, name: string, next: number, readable: number, at: number): Walked {
     const firstAt = this.#task.base + at
     const row = this.#rows.get(id)
-    return { id, name, first: next, next, readable, firstAt, goesOnAt: next, lastAt: 0, row, matched: 0 }
+    return { id, name, first: next, next, readable, firstAt, goesOnAt: next, lastAt: 0, row, ...nothingSeen }
   }
 
   /** What the index says beyond the frames: of damage, what it took; of a whole segment, that the index is wrong. */
@@ -449,7 +467,7 @@ class SegmentVerifier {
         topic.name === row.name &&
         topic.first === row.firstOffset &&
         topic.readable === row.readable &&
-        (topic.next === rowEnd || !isWhole)
+        ((topic.next === rowEnd && topic.frameBytes === row.frameBytes) || !isWhole)
       if (!isRight) this.#wrongEntry ??= { topic: row.name, offset: row.firstOffset, at: footer.directoryAt }
       matched += topic?.matched ?? 0
     }

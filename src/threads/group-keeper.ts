@@ -9,7 +9,7 @@ import { maxGroups } from '../limits.js'
 import type { GroupMailboxes } from '../ring/group-mailboxes.js'
 import type { SharedState } from '../ring/shared-state.js'
 import type { Disk } from '../storage/disk.js'
-import { type FoundGroup, GroupFile } from '../storage/group-file.js'
+import { clampedTo, type FoundGroup, GroupFile } from '../storage/group-file.js'
 import type { TopicState } from '../storage/topic-state.js'
 import type { OpenedGroup } from './protocol.js'
 
@@ -65,7 +65,10 @@ export class GroupKeeper {
       if (!isHeaderSound) file.writeHeader()
       if (!isHeaderSound || groups.some(({ isAhead }) => isAhead)) file.sync()
     }
-    return { groups: groups.map(({ isAhead: _, ...group }) => group), damages }
+    return {
+      groups: groups.map(({ isAhead: _, ...group }) => group),
+      damages: damages.map(({ what }) => what),
+    }
   }
 
   /** @returns the group's id. @throws `BOOKEND_NO_SPACE` where there are too many, system errors as they are */
@@ -189,14 +192,6 @@ export class GroupKeeper {
 }
 
 /** The same object where nothing is ahead of `next`. */
-function clampedTo(state: GroupState, next: number): GroupState {
-  const { committed, ranges } = state
-  if (committed <= next && (ranges.at(-1)?.end ?? 0) <= next) return state
-  return {
-    committed: Math.min(committed, next),
-    ranges: ranges.filter(({ first }) => first < next).map(({ first, end }) => ({ first, end: Math.min(end, next) })),
-  }
-}
 
 /** Both records, so that damage to one does not bring back what the other has corrected. */
 function rewrite(file: GroupFile, { id, sequence }: FoundGroup, state: GroupState): { sequence: number } {

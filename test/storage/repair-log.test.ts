@@ -1,10 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { BookendError } from '../../src/errors.js'
-import { ChunkCursor, partsOf } from '../../src/storage/chunk-cursor.js'
 import type { TopicReader } from '../../src/storage/topic-reader.js'
 import { payloadOf } from '../support/frames.js'
-import { checkedLog, repairedLog } from '../support/repair.js'
+import { checkedLog, readWhatIsLeft, repairedLog } from '../support/repair.js'
 import { Seeded } from '../support/seeded.js'
 import { imageStyles, type SimulatedDisk } from '../support/simulated-disk.js'
 import { bootA, StorageLog, testSegmentBytes } from '../support/storage-log.js'
@@ -63,31 +61,8 @@ const flip =
     disk.bytes(file)[at] ^= mask
   }
 
-/** Everything that can be read, going on where errors say so; fails on anything wrong. */
-function readAround(reader: TopicReader, topic: number, next: number, first = 0): Set<number> {
-  const found = new Set<number>()
-  for (let offset = first; offset < next; ) {
-    try {
-      const chunk = reader.read({ topic, offset, to: next })
-      const cursor = new ChunkCursor(chunk.bytes, topic, offset, next)
-      while (cursor.next()) {
-        const { valueStart, valueEnd } = partsOf(cursor.words, cursor.frame)
-        expect(Buffer.compare(chunk.bytes.subarray(valueStart, valueEnd), sample.values[topic][cursor.offset])).toBe(0)
-        found.add(cursor.offset)
-      }
-      expect(chunk.next).toBeGreaterThan(offset)
-      offset = chunk.next
-    } catch (error) {
-      if (!(error instanceof BookendError)) throw error
-      expect(error.code).toBe('BOOKEND_CORRUPT')
-      expect(error.offset).toBe(offset)
-      if (error.next === undefined) break
-      expect(error.next).toBeGreaterThan(offset)
-      offset = error.next
-    }
-  }
-  return found
-}
+const readAround = (reader: TopicReader, topic: number, next: number, first = 0) =>
+  readWhatIsLeft(reader, topic, sample.values[topic], first, next)
 
 function reopened(disk: SimulatedDisk): StorageLog {
   return new StorageLog(simulatedWorld(disk), { bootId: bootA, now: () => 1_000_000 })

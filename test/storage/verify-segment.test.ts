@@ -2,6 +2,7 @@ import { crc32 } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { batchHeaderBytes, readBatchHeader, writeBatchHeader } from '../../src/format/batch-layout.js'
 import { frameWord } from '../../src/format/frame-layout.js'
+import { decodeFooter, encodeFooter, footerBytes } from '../../src/format/segment-layout.js'
 import { LiveIndex } from '../../src/storage/live-index.js'
 import { findExtent } from '../../src/storage/log-extent.js'
 import { SalvageWindow } from '../../src/storage/salvage-window.js'
@@ -113,6 +114,45 @@ describe('a batch whose checksums hold', () => {
     for (const start of starts) forge(bytes, start, frameWord.topic, 3)
     expect(checkedLog(world).report.damages.length).toBeLessThanOrEqual(400)
   })
+})
+
+it('a time that goes back is reported: only the first records of a topic may be older', () => {
+  const { world, starts, bytes } = sample()
+  const header = readBatchHeader(bytes, starts[3], starts[3], testSegmentBytes)
+  if (header === undefined) throw new Error('a batch stands here')
+  const { bytes: size, count, position, time, epoch, topic, flags, bodyCrc } = header
+  writeBatchHeader(
+    bytes,
+    new Uint32Array(bytes.buffer),
+    starts[3],
+    size,
+    count,
+    position,
+    time - 5,
+    epoch,
+    topic,
+    flags,
+    bodyCrc,
+  )
+  expect(checkedLog(world).report.damages).toMatchObject([
+    { kind: 'frames', position: starts[3], what: expect.stringMatching(/time/) },
+  ])
+})
+
+it('a directory that states other bytes of a topic than its messages have is reported', async () => {
+  const { world } = sample()
+  const log = new StorageLog(world)
+  log.roll()
+  await log.index()
+  log.close(true)
+  expect(checkedLog(world).report.damages).toEqual([])
+  const bytes = world.disk.bytes(log.path(0))
+  const footer = decodeFooter(bytes.subarray(testSegmentBytes - footerBytes), 0, testSegmentBytes)
+  if (footer === undefined) throw new Error('the segment is indexed')
+  const directory = bytes.subarray(footer.directoryAt, testSegmentBytes - footerBytes)
+  directory[36] ^= 8
+  bytes.set(encodeFooter({ ...footer, directoryCrc: crc32(directory) }), testSegmentBytes - footerBytes)
+  expect(checkedLog(world).report.damages).toMatchObject([{ kind: 'index' }])
 })
 
 describe('a declaration beyond the last record of its topic', () => {

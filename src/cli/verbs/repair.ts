@@ -83,7 +83,7 @@ async function mend(directory: string, json: boolean): Promise<number> {
   const folder = repairLog(tools, extent, plan, new Date(), (what) => {
     if (!json) print(`  ${what}`)
   })
-  if (plan.segments.length === 0 && plan.control === undefined) {
+  if (plan.segments.length === 0 && plan.control === undefined && plan.groups === undefined) {
     if (json) printJson(asJson(report, plan, undefined))
     return plan.damages.length === 0 ? exitStatus.ok : exitStatus.failed
   }
@@ -97,8 +97,9 @@ async function mend(directory: string, json: boolean): Promise<number> {
 
 async function planOf(directory: string, json: boolean): Promise<{ plan: RepairPlan; verified: Verified }> {
   const verified = await verifyLog({ directory, threads: undefined, hasProgress: !json, isOwner: true })
+  const { extent, reports, groups, report } = verified
   return {
-    plan: planRepair(nodeDisk, verified.extent, verified.reports, verified.report.damages, readBootId()),
+    plan: planRepair(nodeDisk, extent, reports, groups, report.damages, readBootId()),
     verified,
   }
 }
@@ -123,6 +124,7 @@ function intent(plan: RepairPlan, word: 'would' | 'will'): string[] {
   }
   if (plan.segments.length > 0) lines.push(`${word} build ${counted(plan.segments.length, 'segment')} anew, with index`)
   if (plan.control !== undefined) lines.push(`${word} make the control file anew`)
+  if (plan.groups !== undefined) lines.push(`${word} make the groups file anew`)
   if (plan.left.length > 0) lines.push(`cannot mend ${counted(plan.left.length, 'damage')}: reads of it go on failing`)
   return lines
 }
@@ -140,6 +142,7 @@ function asJson(report: LogReport, plan: RepairPlan, folder: string | undefined)
     setAside: plan.setAside,
     segments: plan.segments.map(({ segment }) => segment),
     control: plan.control !== undefined,
+    groups: plan.groups !== undefined,
     left: plan.left,
     folder: folder ?? null,
   }

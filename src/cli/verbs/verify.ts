@@ -16,7 +16,7 @@ export const verify: Verb = {
   name: 'verify',
   summary: 'read everything, report each damage',
   description: `Reads every byte of the log and checks it: control file, headers, both checksums of every batch, every frame, that the
-offsets of each topic follow one another, and every index entry against the message it points to. Changes nothing. A log
+offsets of each topic follow one another, every index entry against the message it points to, and the groups file. Changes nothing. A log
 that is open is checked as far as its control file says it was published.`,
   examples: `  bookend verify ./event-log
   bookend verify ./event-log --json > report.json`,
@@ -54,8 +54,9 @@ async function withInterrupt<R>(work: (signal: AbortSignal) => Promise<R>): Prom
 function printReport({ report, owner }: Verified): void {
   const { colors } = terminal()
   const { damages, remarks } = report
+  const groups = report.groups > 0 ? `, ${counted(report.groups, 'group')}` : ''
   const lines = [
-    `${colors.bold(report.directory)}: ${counted(report.segments, 'segment')}, ${bytes(report.bytes)}, ${counted(report.batches, 'batch', 'batches')}, ${counted(report.messages, 'message')}, ${counted(report.topics, 'topic')}`,
+    `${colors.bold(report.directory)}: ${counted(report.segments, 'segment')}, ${bytes(report.bytes)}, ${counted(report.batches, 'batch', 'batches')}, ${counted(report.messages, 'message')}, ${counted(report.topics, 'topic')}${groups}`,
   ]
   if (report.isLive) {
     const who =
