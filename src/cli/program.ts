@@ -4,13 +4,14 @@ import { Command, CommanderError } from 'commander'
 import { exitStatus, Failure } from './failure.js'
 import { guardOutput } from './terminal.js'
 import type { Verb } from './verb.js'
+import { bench } from './verbs/bench.js'
 import { pages } from './verbs/pages.js'
 import { repair } from './verbs/repair.js'
 import { stat } from './verbs/stat.js'
 import { verify } from './verbs/verify.js'
 
 /** In the order of the help. A new verb is a file in verbs/ and a line here. */
-const verbs: readonly Verb[] = [pages, stat, verify, repair]
+const verbs: readonly Verb[] = [pages, stat, verify, repair, bench]
 
 const { version } = createRequire(import.meta.url)('../../../package.json') as { version: string }
 
@@ -20,9 +21,10 @@ Colours and redrawing are for terminals; NO_COLOR switches colours off. --json p
 
 Examples:
   bookend pages ./event-log --watch     see both ends of the log in memory, live
-  bookend stat ./event-log              topics, offsets, sizes, state
+  bookend stat ./event-log              topics, groups, offsets, sizes, state
   bookend verify ./event-log            read everything, report each damage
-  bookend repair ./event-log --dry-run  what a repair would do`
+  bookend repair ./event-log --dry-run  what a repair would do
+  bookend bench                         how fast it is here; bench --help for more`
 
 /** @param args without the program's own name. @returns the exit status */
 export async function run(args: readonly string[]): Promise<number> {
@@ -33,6 +35,7 @@ export async function run(args: readonly string[]): Promise<number> {
     .version(version)
     .addHelpText('after', epilogue)
     .showHelpAfterError('(add --help for what is possible)')
+    .enablePositionalOptions()
     .exitOverride()
   for (const verb of verbs) {
     const command = program.command(verb.name).summary(verb.summary).description(verb.description.replaceAll('\n', ' '))
@@ -40,7 +43,7 @@ export async function run(args: readonly string[]): Promise<number> {
     if (verb.examples !== '') command.addHelpText('after', `\nExamples:\n${verb.examples}`)
     command.action(async (...given: unknown[]) => {
       // Commander hands over the arguments, then the options, then the command.
-      status = await verb.run(given.slice(0, -2) as string[], given.at(-2) as Record<string, unknown>)
+      status = await verb.run(given.slice(0, -2).flat() as string[], given.at(-2) as Record<string, unknown>)
     })
   }
   try {

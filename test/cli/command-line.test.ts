@@ -9,7 +9,7 @@ const verbs = ['pages', 'stat', 'verify', 'repair']
 it('help names every verb, with examples, and ends well', async () => {
   const { status, out, errors } = await bookend(['--help'])
   expect({ status, errors }).toEqual({ status: 0, errors: '' })
-  for (const verb of verbs) expect(out).toMatch(new RegExp(`^ +${verb} `, 'm'))
+  for (const verb of [...verbs, 'bench']) expect(out).toMatch(new RegExp(`^ +${verb} `, 'm'))
   expect(out).toContain('Examples:')
 })
 
@@ -17,6 +17,25 @@ it.each(verbs)('%s has a section with a sample in docs/cli.md', (verb) => {
   const document = readFileSync(new URL('../../docs/cli.md', import.meta.url), 'utf8')
   const section = document.split(/^## /m).find((text) => text.startsWith(`bookend ${verb}\n`))
   expect(section).toContain(`$ bookend ${verb} event-log`)
+})
+
+it('bench --help is the help of the benchmark itself', async () => {
+  const { status, out, errors } = await bookend(['bench', '--help'])
+  expect({ status, errors }).toEqual({ status: 0, errors: '' })
+  expect(out).toContain('--no-product')
+  expect((await bookend(['help', 'bench'])).out).toContain('bench --help')
+})
+
+it('bench hands everything over, in order, and passes the status on', async () => {
+  const folder = temporaryFolder()
+  const report = path.join(folder, 'report.json')
+  const quick = ['--only', 'append', '--messages', '100', '--rounds', '1', '--sizes', '100', '--no-install']
+  const json = ['--dir', folder, '--json', report]
+  const ran = await bookend(['bench', ...quick, '--peers', 'write-sync', ...json])
+  expect({ status: ran.status, errors: ran.errors }).toEqual({ status: 0, errors: '' })
+  expect((await bookend(['bench', '--from', report])).out).toContain('100 B')
+  expect((await bookend(['bench', '--from', path.join(folder, 'missing')])).status).toBe(1)
+  expect((await bookend(['bench', '--version'])).errors).toContain("unknown option '--version'")
 })
 
 it.each(verbs)('%s has help with an example', async (verb) => {

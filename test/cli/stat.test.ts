@@ -1,4 +1,5 @@
 import fs from 'node:fs'
+import path from 'node:path'
 import { open } from 'bookend'
 import { expect, it } from 'vitest'
 import { bookend, bookendJson, closedLog, segmentFile, small } from './command.js'
@@ -47,6 +48,55 @@ it('stat of an open log follows what is published, trims included', async () => 
   } finally {
     await log.close()
   }
+})
+
+it('stat names the groups: what they have committed, what they lag behind, what is done above', async () => {
+  const directory = await closedLog()
+  let log = await open(directory, small)
+  await log.topic('orders').group('billing').seek(100)
+  const mails = log.topic('clicks').group('mails')
+  const deliveries = mails.consume()
+  for (let count = 0; count < 6; count++) {
+    const { value } = await deliveries.next()
+    if (value !== undefined && [0, 1, 3, 5].includes(value.offset)) await value.ack()
+  }
+  expect(await mails.position()).toMatchObject({ committed: 2, lag: 21 })
+  const groups = [
+    { topic: 'clicks', group: 'mails', committed: 2, lag: 21, acknowledged: 2 },
+    { topic: 'orders', group: 'billing', committed: 100, lag: 150, acknowledged: 0, ranges: [] },
+  ]
+  await log.flush('disk')
+  expect((await bookendJson('stat', directory)).json).toMatchObject({ groups, groupDamages: [] })
+  await deliveries.return?.()
+  await log.close()
+  const { json } = await bookendJson('stat', directory)
+  expect(json).toMatchObject({ groups, groupDamages: [], owner: { state: 'none' } })
+  const { out } = await bookend(['stat', directory])
+  expect(out).toMatch(/^clicks +mails +2 +21 +2 in 2 ranges$/m)
+  expect(out).toMatch(/^orders +billing +100 +150$/m)
+  expect((await bookend(['verify', directory])).out).toMatch(/2 topics, 2 groups/)
+
+  const file = path.join(directory, 'groups')
+  const bytes = fs.readFileSync(file)
+  const identity = bytes.indexOf('mails')
+  bytes[identity] ^= 1
+  fs.writeFileSync(file, bytes)
+  const { out: damaged } = await bookend(['stat', directory])
+  expect(damaged).toMatch(/damage +cell . of .*groups is damaged: its group is lost/)
+  const verified = await bookendJson('verify', directory)
+  expect(verified).toMatchObject({ status: 1, json: { damages: [{ kind: 'groups', file }] } })
+  const repaired = await bookend(['repair', directory])
+  expect(repaired).toMatchObject({ status: 0, errors: '' })
+  expect(repaired.out).toContain('made ')
+  expect((await bookendJson('verify', directory)).status).toBe(0)
+  log = await open(directory, small)
+  // One was lost, the other goes on.
+  const left = [
+    await log.topic('orders').group('billing').position(),
+    await log.topic('clicks').group('mails').position(),
+  ]
+  expect(left.filter(({ committed }) => committed > 0)).toHaveLength(1)
+  await log.close()
 })
 
 it('stat says what is damaged or missing without reading everything, and --quick leaves sizes out', async () => {

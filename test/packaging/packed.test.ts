@@ -98,9 +98,14 @@ it('the benchmark runs from the package, and fetches what it needs into the cach
     folder,
     '--html',
     'page.html',
+    '--json',
+    'report.json',
   ]
   const env = { ...process.env, XDG_CACHE_HOME: cache }
-  const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: withoutScripts, timeout: timeoutMs, env })
+  const options = { cwd: withoutScripts, timeout: timeoutMs, env }
+  const { stdout } = await promisify(execFile)(process.execPath, args, options)
+  const verb = [join('node_modules', '.bin', 'bookend'), 'bench', '--from', 'report.json']
+  expect((await promisify(execFile)(process.execPath, verb, options)).stdout).toMatch(/\| 100 B \| .*\/s/)
   expect(stdout).toMatch(/\| 100 B \| .*\/s/)
   expect(readFileSync(join(withoutScripts, 'page.html'), 'utf8')).toContain('uPlot')
   expect(readdirSync(join(cache, 'bookend', 'bench-peers'))).toHaveLength(1)

@@ -3,6 +3,7 @@ import { findOwner, type LogOwner } from '../../engine/log-owner.js'
 import { nodeDisk } from '../../storage/disk.js'
 import { findExtent, type LogExtent } from '../../storage/log-extent.js'
 import { type LogSummary, summarize, type TopicSummary } from '../../storage/log-summary.js'
+import { type GroupsReport, verifyGroups } from '../../storage/verify-groups.js'
 import { directoryArgument } from '../arguments.js'
 import { exitStatus } from '../failure.js'
 import { print, printJson, type Terminal, terminal } from '../terminal.js'
@@ -17,7 +18,7 @@ interface Options {
 
 export const stat: Verb = {
   name: 'stat',
-  summary: 'topics, offsets, sizes, positions, state',
+  summary: 'topics, groups, offsets, sizes, positions, state',
   description: `Says what a log holds and in which state it is, from its indexes and the end that has none yet. Of a log that is open it
 shows what its control file last said was published. It does not read the messages: that is what verify does.`,
   examples: `  bookend stat ./event-log
@@ -34,8 +35,17 @@ shows what its control file last said was published. It does not read the messag
     const owner = findOwner(directory)
     const extent = findExtent({ disk: nodeDisk, directory, isLive: owner.state !== 'none' })
     const summary = summarize(nodeDisk, extent, !quick)
-    if (json) printJson(asJson(extent, summary, owner))
-    else print([...stateLines(extent, summary, owner, terminal()), '', ...topicLines(summary, terminal())].join('\n'))
+    const found = await verifyGroups(nodeDisk, extent)
+    const groups = groupsOf(found, summary)
+    const damages = [...extent.damages, ...found.damages].map(({ what }) => what)
+    if (json)
+      printJson({ ...asJson(extent, summary, owner), groups, groupDamages: found.damages.map(({ what }) => what) })
+    else {
+      const screen = terminal()
+      const lines = [...stateLines(extent, summary, damages, owner, screen), '', ...topicLines(summary, screen)]
+      if (groups.length > 0) lines.push('', ...groupLines(groups, screen))
+      print(lines.join('\n'))
+    }
     return exitStatus.ok
   },
 }
@@ -63,7 +73,13 @@ function positionsOf({ files, first, published, record }: LogExtent) {
   return { trimmed: files.base(first), durable: Math.min(record?.durable ?? 0, published), published }
 }
 
-function stateLines(extent: LogExtent, summary: LogSummary, owner: LogOwner, { colors }: Terminal): string[] {
+function stateLines(
+  extent: LogExtent,
+  summary: LogSummary,
+  fileDamages: readonly string[],
+  owner: LogOwner,
+  { colors }: Terminal,
+): string[] {
   const { record, files, directory } = extent
   const { segments, damages, tornBytes } = summary
   const { trimmed, durable, published } = positionsOf(extent)
@@ -82,7 +98,7 @@ function stateLines(extent: LogExtent, summary: LogSummary, owner: LogOwner, { c
   rows.push(['opened', `${counted(record?.epoch ?? 0, 'time')} for writing`])
   if (tornBytes > 0) rows.push(['torn', `${bytes(tornBytes)} behind the end: the next owner cuts them off`])
   const found = [
-    ...extent.damages.map(({ what }) => what),
+    ...fileDamages,
     ...damages.map(({ from, to }) => `positions ${whole(from)} to ${whole(to)}`),
     ...(segments.missing > 0 ? [counted(segments.missing, 'missing segment')] : []),
   ]
@@ -119,6 +135,58 @@ function topicLines({ topics }: LogSummary, { colors }: Terminal): string[] {
       whole(topic.segments),
       topic.firstTime === undefined ? '' : time(topic.firstTime),
       topic.lastTime === undefined ? '' : time(topic.lastTime),
+    ]),
+  )
+  return [colors.dim(head), ...rows]
+}
+
+/** A consumer group, as it stands in the groups file. */
+interface GroupLine {
+  topic: string
+  group: string
+  committed: number
+  /** Messages that can be read and are not done. */
+  lag: number
+  /** Messages above it that are done as well. */
+  acknowledged: number
+  ranges: { from: number; to: number }[]
+}
+
+function groupsOf({ groups }: GroupsReport, { topics }: LogSummary): GroupLine[] {
+  const bounds = new Map(topics.map(({ name, first, next }) => [name, { first, next }]))
+  return groups
+    .map(({ topic, name, state: { committed, ranges } }) => {
+      const { first, next } = bounds.get(topic) ?? { first: 0, next: 0 }
+      const acknowledged = ranges.reduce((sum, range) => sum + range.end - range.first, 0)
+      const doneAhead = ranges.reduce((sum, range) => sum + Math.max(0, range.end - Math.max(range.first, first)), 0)
+      return {
+        topic,
+        group: name,
+        committed,
+        // Of an open log the end may be known later than the group.
+        lag: Math.max(0, next - Math.max(committed, first) - doneAhead),
+        acknowledged,
+        ranges: ranges.map((range) => ({ from: range.first, to: range.end })),
+      }
+    })
+    .sort((a, b) => (a.topic === b.topic ? (a.group < b.group ? -1 : 1) : a.topic < b.topic ? -1 : 1))
+}
+
+function groupLines(groups: readonly GroupLine[], { colors }: Terminal): string[] {
+  const [head, ...rows] = textTable(
+    [
+      { title: 'topic' },
+      { title: 'group' },
+      { title: 'committed', align: 'right' },
+      { title: 'lag', align: 'right' },
+      { title: 'done above' },
+    ],
+    groups.map(({ topic, group, committed, lag, acknowledged, ranges }) => [
+      topic,
+      group,
+      whole(committed),
+      whole(lag),
+      acknowledged === 0 ? '' : `${whole(acknowledged)} in ${counted(ranges.length, 'range')}`,
     ]),
   )
   return [colors.dim(head), ...rows]
