@@ -3,12 +3,14 @@
  * worker takes the lock itself (`flock`); the kernel gives it back when the descriptor closes, however the process ends.
  */
 import { constants } from 'node:fs'
-import { type FileHandle, mkdir, open } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readdir } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { BookendError } from '../errors.js'
+import { notRegularError } from '../storage/disk.js'
+import { foreignError } from '../storage/open-log.js'
 
-const { O_RDWR, O_CREAT, O_NOFOLLOW } = constants
+const { O_RDWR, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants
 
 /** The name of a new directory must survive a power cut as well as what will be in it. */
 async function syncDirectory(directory: string): Promise<void> {
@@ -28,8 +30,18 @@ export class LockFile {
   static async open(directory: string): Promise<LockFile> {
     const made = await mkdir(directory, { recursive: true, mode: 0o700 })
     if (made !== undefined) await syncDirectory(path.dirname(made))
+    // Before the first file of ours: a mistaken path must not leave anything behind.
+    const names = await readdir(directory)
+    const segmentNames = names.includes('log') ? await readdir(path.join(directory, 'log')).catch(() => []) : []
+    const foreign = foreignError(directory, names, segmentNames)
+    if (foreign !== undefined) throw foreign
     const file = path.join(directory, 'lock')
-    return new LockFile(file, await open(file, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600))
+    const handle = await open(file, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600).catch((error) => {
+      throw error.code === 'ELOOP' || error.code === 'EISDIR' ? notRegularError(file, 'file') : error
+    })
+    if ((await handle.stat()).isFile()) return new LockFile(file, handle)
+    await handle.close()
+    throw notRegularError(file, 'file')
   }
 
   get descriptor(): number {

@@ -12,7 +12,9 @@ export function openWindowFile(path: string, byteLength: number, access: 'read' 
   }
   if (byteLength > maxWindowBytes) throw new RangeError(`window length ${byteLength} is above ${maxWindowBytes}`)
 
-  const flags = (access === 'write' ? fs.constants.O_RDWR : fs.constants.O_RDONLY) | fs.constants.O_NOFOLLOW
+  const { O_RDWR, O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants
+  // Not blocking: a pipe in the place of the file would be waited at.
+  const flags = (access === 'write' ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_NONBLOCK
   const descriptor = asSystemCall(path, () => fs.openSync(path, flags))
   try {
     const { size } = asSystemCall(path, () => fs.fstatSync(descriptor))

@@ -45,6 +45,8 @@ export class Catalog {
   /** Time of the last batch of each segment whose footer was read. */
   readonly #lastTimes = new Map<number, number>()
   readonly #live = new Map<number, LiveIndex>()
+  /** Why an index could not be caught up at the last look. */
+  #unread: unknown
   /** First segment whose footer has not been read. */
   #loaded: number
 
@@ -83,6 +85,8 @@ export class Catalog {
       }
       if (places.length > 0) return places
     }
+    // Not found in what could be looked at: that says nothing while there is more.
+    if (this.#unread !== undefined) throw this.#unread
     return []
   }
 
@@ -223,13 +227,15 @@ export class Catalog {
       }
     }
     const inOrder = [...this.#live].sort(([a], [b]) => a - b)
+    this.#unread = undefined
     for (const [segment, live] of inOrder) {
       const to = Math.min(published - this.#files.base(segment), segmentBytes)
       if (live.isSealed || live.end >= to || to <= segmentHeaderBytes) continue
       try {
         this.#windows.with(segment, ({ window }) => live.catchUp(window, to, true))
-      } catch {
+      } catch (error) {
         // It may be the moment (no descriptor to be had): who asks for one of its records meets the error, or the next look.
+        this.#unread = error
       }
     }
     return inOrder

@@ -63,6 +63,11 @@ export class ChunkCursor implements RecordPlace {
       }
       const at = this.#next
       const word = at >>> 2
+      // Checksums find accidents: a length that somebody made up must not lead out of the batch, or round in it.
+      if (words[word + lengthWord] > this.#batchEnd - at - frameHeaderBytes) {
+        this.#next = this.#batchEnd
+        continue
+      }
       this.#next = at + alignUp(frameHeaderBytes + words[word + lengthWord])
       const tail = words[word + tailWordAt]
       if (words[word + topicWord] !== this.#topic || kindOf(tail) !== dataKind) continue
@@ -120,6 +125,7 @@ export function visitValues(
     for (let frame = batch + batchHeaderBytes; frame < end; ) {
       const word = frame >>> 2
       const length = words[word]
+      if (length > end - frame - frameHeaderBytes) break
       const tail = words[word + 3]
       if (words[word + 1] === topic && kindOf(tail) === dataKind) {
         const offset = offsetOf(words[word + 2], tail)

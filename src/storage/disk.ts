@@ -4,6 +4,7 @@
  */
 import fs from 'node:fs'
 import path from 'node:path'
+import { BookendError } from '../errors.js'
 
 export interface DiskFile {
   readonly descriptor: number
@@ -21,7 +22,7 @@ export interface Disk {
   /** Names in a directory; empty if it does not exist. */
   list(directory: string): string[]
   makeDirectory(directory: string): void
-  /** undefined: no such file. Links are never followed. */
+  /** undefined: no such file. Links are never followed; what is no regular file is `BOOKEND_FORMAT`. */
   open(file: string, access: 'read' | 'write'): DiskFile | undefined
   /** A new, empty file that only its owner may read. Throws `EEXIST` if the name is taken. */
   create(file: string): DiskFile
@@ -31,7 +32,13 @@ export interface Disk {
   syncDirectory(directory: string): void
 }
 
-const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants
+const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = fs.constants
+
+/** Who may write into the directory of a log may not make its owner write elsewhere, or wait for ever at a pipe. */
+export function notRegularError(file: string, what: string): BookendError {
+  const message = `${file} is not a ${what} but a link or a special file, which Bookend does not follow: remove it`
+  return new BookendError('BOOKEND_FORMAT', message, { file })
+}
 
 class NodeFile implements DiskFile {
   readonly descriptor: number
@@ -86,16 +93,23 @@ export const nodeDisk: Disk = {
   },
   makeDirectory(directory) {
     const made = fs.mkdirSync(directory, { recursive: true, mode: 0o700 })
+    if (!fs.lstatSync(directory).isDirectory()) throw notRegularError(directory, 'directory')
     // The new name must survive a power cut as well as what will be in it.
     if (made !== undefined) nodeDisk.syncDirectory(path.dirname(made))
   },
   open(file, access) {
+    let descriptor: number
     try {
-      return new NodeFile(fs.openSync(file, (access === 'read' ? O_RDONLY : O_RDWR) | O_NOFOLLOW))
+      // Not blocking: a pipe would be waited at until somebody writes into it.
+      descriptor = fs.openSync(file, (access === 'read' ? O_RDONLY : O_RDWR) | O_NOFOLLOW | O_NONBLOCK)
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-      throw error
+      const { code } = error as NodeJS.ErrnoException
+      if (code === 'ENOENT') return undefined
+      throw code === 'ELOOP' || code === 'EISDIR' || code === 'ENXIO' ? notRegularError(file, 'file') : error
     }
+    if (fs.fstatSync(descriptor).isFile()) return new NodeFile(descriptor)
+    fs.closeSync(descriptor)
+    throw notRegularError(file, 'file')
   },
   create(file) {
     return new NodeFile(fs.openSync(file, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600))

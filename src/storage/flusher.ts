@@ -49,6 +49,10 @@ export class Flusher {
     try {
       const start = from - (from % pageBytes)
       await this.#calls.syncRange(slot.address + start, to - start)
+    } catch (error) {
+      // Not mapped: the owner has ended, and its finalizers were faster than the news of it. The file is there.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOMEM') throw error
+      await this.#fileOf(segment).syncLater()
     } finally {
       this.#slots.unpinQuietly(slot.slot)
     }

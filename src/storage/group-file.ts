@@ -19,6 +19,7 @@ import {
   sealGroupRecord,
 } from '../format/group-layout.js'
 import { maxGroups } from '../limits.js'
+import { errno, failedCall } from '../memory/errno.js'
 import type { Disk, DiskFile } from './disk.js'
 
 /** A group as it was found: the newest sound record, or sequence 0 and the beginning where there is none. */
@@ -83,8 +84,7 @@ export class GroupFile {
     const damages: GroupDamage[] = []
     const isHeaderSound = decodeGroupHeader(this.#readSafely(0)) !== undefined
     if (!isHeaderSound) damages.push({ at: 0, bytes: groupCellBytes, what: `the header of ${this.#path} is damaged` })
-    const cells = Math.min(maxGroups, Math.ceil(this.#file.size() / groupCellBytes) - 1)
-    for (let id = 0; id < cells; id++) {
+    for (let id = 0; id < this.cells; id++) {
       const bytes = this.#readSafely(groupCellAt(id))
       const identity = decodeGroupIdentity(id, bytes)
       if (identity === undefined) {
@@ -108,6 +108,26 @@ export class GroupFile {
       }
     }
     return { groups, damages, isHeaderSound }
+  }
+
+  /** How many cells there are, somebody's or not. */
+  get cells(): number {
+    return Math.min(maxGroups, Math.ceil(this.#file.size() / groupCellBytes) - 1)
+  }
+
+  /**
+   * Writes both records of a group again as they are: the next flush speaks of them, whatever became of the last.
+   * @throws `EIO` where the newest record is older than that sequence
+   */
+  rewriteRecords(id: number, sequence: number): void {
+    const cell = this.#file.read(groupCellAt(id), groupCellBytes)
+    const { record } = newestRecord(id, cell)
+    if (((record.sequence - sequence) | 0) < 0)
+      throw failedCall('read', errno.EIO, `what was written of group ${id} in ${this.#path} is lost`)
+    for (const parity of [0, 1]) {
+      const at = groupRecordAt(id, parity)
+      this.#file.write(at, cell.subarray(at - groupCellAt(id), at - groupCellAt(id) + groupSectorBytes))
+    }
   }
 
   writeHeader(): void {

@@ -2,13 +2,14 @@
 import path from 'node:path'
 import { BookendError } from '../errors.js'
 import { controlBytes } from '../format/control-layout.js'
-import { defaultSegmentBytes } from '../limits.js'
+import { defaultSegmentBytes, maxTopics } from '../limits.js'
 import type { Memory } from '../memory/memory.js'
 import { unfinishedBackupName } from './backup.js'
 import { ControlFile, readBootId } from './control-file.js'
 import type { Disk } from './disk.js'
 import { type Recovered, recover } from './recovery.js'
 import { SegmentFiles } from './segment-files.js'
+import type { TopicState } from './topic-state.js'
 
 export interface OpenLogOptions {
   disk: Disk
@@ -29,8 +30,29 @@ export interface OpenLog {
   bootId: string
 }
 
-/** Names that a log's own directory may hold besides the control file. */
-const ownNames = new Set(['lock', 'log', 'control.new'])
+/** Names that a log's own directory may hold besides the control file: what owners, backups and repairs make in it. */
+const ownNames = new Set(['lock', 'log', 'control.new', 'groups', 'groups.new', 'damaged', unfinishedBackupName])
+
+/**
+ * Why a directory can neither be opened as a log nor made one; undefined if it can. To be asked before anything is written.
+ * @param names in the directory
+ * @param segmentNames in its folder of segments
+ */
+export function foreignError(
+  directory: string,
+  names: readonly string[],
+  segmentNames: readonly string[],
+): BookendError | undefined {
+  if (names.includes('control')) return undefined
+  if (names.includes(unfinishedBackupName)) {
+    const message = `${directory} is a backup that was not finished: remove it, and make the backup again`
+    return new BookendError('BOOKEND_FORMAT', message, { file: directory })
+  }
+  const isOurs = names.every((name) => ownNames.has(name)) && !segmentNames.some((name) => name.endsWith('.seg'))
+  if (isOurs) return undefined
+  const message = `${directory} is not a Bookend log: it holds other files and no control file (${controlBytes} bytes)`
+  return new BookendError('BOOKEND_FORMAT', message, { file: directory })
+}
 
 export function openLog(options: OpenLogOptions): OpenLog {
   const { disk, directory, readOnly } = options
@@ -47,6 +69,12 @@ export function openLog(options: OpenLogOptions): OpenLog {
   if (!readOnly) disk.makeDirectory(files.directory)
   const found = control.found
   const recovered = recover({ disk, memory: options.memory, files, control: found, bootId, mayRepair: !readOnly })
+  for (const topic of recovered.topics) {
+    if (isPossible(topic)) continue
+    control.close()
+    const message = `the log in ${directory} declares a topic that no Bookend has made (number ${topic.id}, offsets ${topic.first} to ${topic.next})`
+    throw new BookendError('BOOKEND_FORMAT', message, { file: directory })
+  }
   const epoch = Math.max(recovered.epoch, found?.epoch ?? 0) + 1
   if (!readOnly) {
     const { published, durable, trim, tail } = recovered
@@ -59,22 +87,20 @@ export function openLog(options: OpenLogOptions): OpenLog {
   return { control, files, recovered, epoch, bootId }
 }
 
+/** What is not could take any amount of memory, or a number that no shared word holds. */
+function isPossible({ id, first, next }: TopicState): boolean {
+  return id < maxTopics && Number.isSafeInteger(next) && first <= next
+}
+
 function openControl({ disk, directory, segmentBytes, readOnly, now }: OpenLogOptions): ControlFile {
   const existing = ControlFile.open(disk, directory, readOnly ? 'read' : 'write')
   if (existing !== undefined) return existing
   const names = disk.list(directory)
-  if (names.includes(unfinishedBackupName)) {
-    const message = `${directory} is a backup that was not finished: remove it, and make the backup again`
+  const foreign = foreignError(directory, names, disk.list(path.join(directory, 'log')))
+  if (foreign !== undefined) throw foreign
+  if (readOnly) {
+    const message = `${directory} is not a Bookend log: it does not exist or holds none yet`
     throw new BookendError('BOOKEND_FORMAT', message, { file: directory })
-  }
-  const hasSegments = disk.list(path.join(directory, 'log')).some((name) => name.endsWith('.seg'))
-  const isEmpty = names.every((name) => ownNames.has(name)) && !hasSegments
-  if (readOnly || !isEmpty) {
-    const what =
-      names.length === 0
-        ? 'does not exist or is empty'
-        : `holds other files and no control file (${controlBytes} bytes)`
-    throw new BookendError('BOOKEND_FORMAT', `${directory} is not a Bookend log: it ${what}`, { file: directory })
   }
   return ControlFile.create(disk, directory, segmentBytes ?? defaultSegmentBytes, now())
 }

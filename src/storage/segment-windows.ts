@@ -148,7 +148,7 @@ export class SegmentWindows {
       return { window, slot, pins: 0, isSpare: true, verified: undefined }
     }
     try {
-      const window = this.#memory.open(path, segmentBytes, this.#access)
+      const window = this.#openMapped(path)
       if (window.address === 0) this.#slots.release(slot)
       else this.#slots.publish(slot, { segment, address: window.address, byteLength: segmentBytes, owner: threadId })
       return { window, slot: window.address === 0 ? -1 : slot, pins: 0, isSpare: false, verified: undefined }
@@ -162,6 +162,16 @@ export class SegmentWindows {
   #reserve(): number {
     const slot = this.#slots.reserve(this.#access, this.#maxMapped)
     return slot < 0 && this.#dropLeastRecent(true) ? this.#slots.reserve(this.#access, this.#maxMapped) : slot
+  }
+
+  /** Mapped if it can be; where the process may have no more mappings, the file is read and written without one. */
+  #openMapped(path: string): Window {
+    try {
+      return this.#memory.open(path, this.#files.segmentBytes, this.#access)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOMEM') throw error
+      return this.#spare.open(path, this.#files.segmentBytes, this.#access)
+    }
   }
 
   #dropLeastRecent(isMapped = false): boolean {

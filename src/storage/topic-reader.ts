@@ -304,13 +304,18 @@ export class TopicReader {
 
   #startOf(topic: number, offset: number): number {
     let place: Place | undefined = this.#locateRun(topic, offset, 1)[0]
-    if (place?.batch === 0) {
+    if (place !== undefined && !this.#isInside(place)) {
       // Lost to damage, or only its index entry, to a power cut: the batches know.
       this.#catalog.distrust(place.segment)
       place = this.#locateRun(topic, offset, 1)[0]
     }
-    if (place === undefined || place.batch === 0) throw this.#missing(topic, offset)
+    if (place === undefined || !this.#isInside(place)) throw this.#missing(topic, offset)
     return this.#files.base(place.segment) + place.batch
+  }
+
+  /** An entry is not covered by a checksum of its own: it may say anything. */
+  #isInside({ batch }: Place): boolean {
+    return batch >= segmentHeaderBytes && batch + batchHeaderBytes <= this.#files.segmentBytes
   }
 
   #timeOf(topic: number, offset: number): number {
@@ -424,6 +429,7 @@ function thinBatch(
   let count = 0
   for (let frame = from + batchHeaderBytes; frame < end; ) {
     const word = frame >>> 2
+    if (words[word + frameWord.length] > end - frame - frameHeaderBytes) break
     const length = alignUp(frameHeaderBytes + words[word + frameWord.length])
     if (frame + length > end) break
     if (words[word + frameWord.topic] === topic && kindOf(words[word + frameWord.tail]) === frameKind.data) {
@@ -465,6 +471,8 @@ function firstOffset(words: Uint32Array, at: number, topic: number): number {
     if (words[word + frameWord.topic] === topic && kindOf(tail) === frameKind.data) {
       return offsetOf(words[word + frameWord.offsetLow], tail)
     }
+    // Checksums find accidents: a length that somebody made up must not turn the walk round.
+    if (words[word + frameWord.length] > end - frame - frameHeaderBytes) break
     frame += alignUp(frameHeaderBytes + words[word + frameWord.length])
   }
   return -1
