@@ -71,7 +71,8 @@ export type ReadAnswer = { value: unknown } | { error: PortableError }
 
 /** Errors travel as values: an error object would lose its code and details between threads. */
 // Not a default export: for one of those Node builds a module facade, and ending a thread in the middle of that aborts the process.
-export async function run(task: ReadTask): Promise<unknown> {
+export async function run(task: ReadTask | { op: 'none' }): Promise<unknown> {
+  if (task.op === 'none') return { value: undefined }
   let answer: ReadAnswer
   let buffers: ArrayBuffer[] = []
   try {

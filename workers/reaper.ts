@@ -6,25 +6,37 @@ import { copyRange } from '../src/memory/copy-range.js'
 import { fileSystemUse } from '../src/memory/file-system.js'
 import { FileMemory } from '../src/memory/file-window.js'
 import { chooseMemory } from '../src/memory/load.js'
+import type { MemoryKind } from '../src/memory/memory.js'
 import { loadSystemCalls } from '../src/memory/system-calls.js'
 import { AbortWord } from '../src/ring/abort-word.js'
 import { GroupMailboxes } from '../src/ring/group-mailboxes.js'
 import { openSharedState } from '../src/ring/shared-state.js'
 import { SlotTable } from '../src/ring/slot-table.js'
 import { TopicCells } from '../src/ring/topic-cells.js'
+import { ControlFile, readBootId } from '../src/storage/control-file.js'
 import { nodeDisk } from '../src/storage/disk.js'
 import { Flusher } from '../src/storage/flusher.js'
 import { openLog } from '../src/storage/open-log.js'
+import { SegmentFiles } from '../src/storage/segment-files.js'
 import { serve } from '../src/threads/control-plane.js'
 import { GroupKeeper } from '../src/threads/group-keeper.js'
-import type { OpenedLog, OpenRequest, ReaperControl, ReaperData, SegmentPages } from '../src/threads/protocol.js'
-import { Reaper } from '../src/threads/reaper.js'
+import type {
+  OpenedLog,
+  OpenRequest,
+  ReaperControl,
+  ReaperData,
+  SegmentPages,
+  TakeOverRequest,
+} from '../src/threads/protocol.js'
+import { isPassing, Reaper, type ReaperParts } from '../src/threads/reaper.js'
+import { takeOverFiles, takeOverMappings } from '../src/threads/reaper-takeover.js'
 
 const { shared, events, orders } = workerData as ReaperData
 const state = openSharedState(shared.state)
 const topics = new TopicCells(shared.topics)
 const slots = new SlotTable(shared.slots)
 const calls = loadSystemCalls()
+const plainMemory = new FileMemory()
 let reaper: Reaper | undefined
 let groups: GroupKeeper | undefined
 let isClosing = false
@@ -33,7 +45,6 @@ const control: ReaperControl = {
   async open(request: OpenRequest): Promise<OpenedLog | false> {
     const { lockDescriptor, readOnly } = request
     if (lockDescriptor >= 0 && !calls.lock(lockDescriptor)) return false
-    const plainMemory = new FileMemory()
     const log = openLog({ ...request, disk: nodeDisk, directory: shared.directory, now: Date.now, memory: plainMemory })
     const { recovered, files, epoch, bootId } = log
     for (const topic of recovered.topics) {
@@ -52,51 +63,11 @@ const control: ReaperControl = {
       files.create(recovered.tail.segment, epoch, Date.now(), calls)
       state.prepared.store(recovered.tail.segment)
     }
-    const nowMs = () => performance.now()
-    const { flushIntervalMs } = request
-    const keeper = new GroupKeeper({
-      state,
-      mailboxes: new GroupMailboxes(shared.groups),
-      disk: nodeDisk,
-      directory: shared.directory,
-      flushIntervalMs,
-      nowMs,
-    })
-    groups = keeper
+    const keeper = keeperOf(request)
     const { groups: openedGroups, damages: groupDamages } = keeper.open(recovered.topics, readOnly)
-    reaper = new Reaper({
-      directory: shared.directory,
-      state,
-      slots,
-      disk: nodeDisk,
-      files,
-      plainMemory,
-      calls,
-      copy: (from, to, at, length) => copyRange(from.descriptor, to.descriptor, at, length),
-      flusher: new Flusher(nodeDisk, files, slots, calls),
-      control: log.control,
-      groups: keeper,
-      epoch,
-      bootId,
-      readOnly,
-      mapTtlMs: request.mapTtlMs,
-      flushIntervalMs,
-      nowMs,
-      firstReadable: (topic) => topics.first(topic).load(),
-      nextOffset: (topic) => topics.next(topic).load(),
-      retention: request.retention,
-      diskWatermarks: request.diskWatermarks,
-      lockActive: request.lockActive,
-      consumedTo: (topic) => keeper.consumedTo(topic),
-      beforeConsumedTrim: () => keeper.beforeConsumedTrim(),
-      diskUse: () => fileSystemUse(shared.directory),
-      now: Date.now,
-      send: (order) => orders?.postMessage(order),
-      emit: (event) => events.postMessage(event),
-    })
-    void run(reaper)
     const { tail, tornBytes, damages } = recovered
     const io = chooseMemory(shared.io, shared.directory, calls)
+    start(request, { files, control: log.control, groups: keeper, epoch, bootId, io })
     return {
       segmentBytes: files.segmentBytes,
       epoch,
@@ -109,11 +80,37 @@ const control: ReaperControl = {
       groupDamages,
     }
   },
+  async takeOver({ request, opened, retained, groups: known }: TakeOverRequest): Promise<void> {
+    const { segmentBytes, epoch, damages, io } = opened
+    const { readOnly } = request
+    const files = new SegmentFiles(nodeDisk, shared.directory, segmentBytes)
+    takeOverMappings({ slots, calls })
+    const control = ControlFile.open(nodeDisk, shared.directory, readOnly ? 'read' : 'write')
+    assert(control !== undefined, 'an open log has its control file')
+    const bootId = readBootId()
+    const keeper = keeperOf(request)
+    // A device that has failed before is not asked again.
+    if (!readOnly && state.reaperErrno.load() === 0) {
+      try {
+        await takeOverFiles({ state, disk: nodeDisk, files, control, epoch, bootId, damages })
+        await keeper.takeOver(known)
+      } catch (error) {
+        if (isPassing(error)) throw error
+        const { code = 'EIO', errno = 5 } = error as NodeJS.ErrnoException
+        state.reaperErrno.store(Math.abs(errno))
+        events.postMessage({ type: 'error', what: 'taking over from a reaper that died', code, errno })
+        state.dispatcher.ring()
+      }
+    }
+    start(request, { files, control, groups: keeper, epoch, bootId, io }, retained)
+    // Whoever found the bell unanswered.
+    state.writer.ring()
+  },
   trimmed() {
     state.reaper.ring()
   },
-  retain(topic, retention, isAddition) {
-    reaper?.retain(topic, retention, isAddition)
+  retain(topic, retention) {
+    reaper?.retain(topic, retention)
     state.reaper.ring()
   },
   segments(limit) {
@@ -125,7 +122,7 @@ const control: ReaperControl = {
   residency(): SegmentPages[] {
     const bySegment = new Map<number, SegmentPages>()
     for (const row of slots.rows()) {
-      if (row.state !== 'idle' || !slots.pin(row.slot)) continue
+      if (row.state !== 'idle' || !slots.pinRow(row)) continue
       const residentPages = calls.residentPages(row.address, row.byteLength)
       slots.unpinQuietly(row.slot)
       const entry = bySegment.get(row.segment) ?? { segment: row.segment, mappings: [] }
@@ -157,6 +154,53 @@ const control: ReaperControl = {
 }
 if (parentPort === null) throw new Error('the reaper runs in a worker thread')
 serve(control, parentPort)
+
+const nowMs = () => performance.now()
+
+function keeperOf({ flushIntervalMs }: OpenRequest): GroupKeeper {
+  const mailboxes = new GroupMailboxes(shared.groups)
+  return new GroupKeeper({ state, mailboxes, disk: nodeDisk, directory: shared.directory, flushIntervalMs, nowMs })
+}
+
+interface Begun extends Pick<ReaperParts, 'files' | 'control' | 'groups' | 'epoch' | 'bootId'> {
+  io: MemoryKind
+}
+
+function start(request: OpenRequest, { io, ...begun }: Begun, retained: TakeOverRequest['retained'] = []): void {
+  const { readOnly, mapTtlMs, flushIntervalMs, retention, diskWatermarks, lockActive } = request
+  const keeper = begun.groups
+  const clockwork = new Reaper({
+    ...begun,
+    directory: shared.directory,
+    state,
+    slots,
+    disk: nodeDisk,
+    plainMemory,
+    calls,
+    copy: (from, to, at, length) => copyRange(from.descriptor, to.descriptor, at, length),
+    flusher: new Flusher(nodeDisk, begun.files, slots, calls),
+    readOnly,
+    mayRetireTail: io === 'koffi',
+    mapTtlMs,
+    flushIntervalMs,
+    nowMs,
+    firstReadable: (topic) => topics.first(topic).load(),
+    nextOffset: (topic) => topics.next(topic).load(),
+    retention,
+    diskWatermarks,
+    lockActive,
+    consumedTo: (topic) => keeper.consumedTo(topic),
+    beforeConsumedTrim: () => keeper.beforeConsumedTrim(),
+    diskUse: () => fileSystemUse(shared.directory),
+    now: Date.now,
+    send: (order) => orders?.postMessage(order),
+    emit: (event) => events.postMessage(event),
+  })
+  for (const [topic, policy] of retained) clockwork.retain(topic, policy)
+  reaper = clockwork
+  groups = keeper
+  void run(clockwork)
+}
 
 /** Tends the log on every bell and when its own clock says so. */
 async function run(clockwork: Reaper): Promise<void> {

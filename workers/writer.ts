@@ -1,5 +1,5 @@
 /** Entry of the writer thread. */
-import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { assert } from '../src/errors.js'
 import { allocateRetryMs, maxSleepMs, maxSlots } from '../src/limits.js'
 import { FileMemory } from '../src/memory/file-window.js'
@@ -22,7 +22,9 @@ import { serve } from '../src/threads/control-plane.js'
 import type { OpenedLog, Order, WriterControl, WriterData } from '../src/threads/protocol.js'
 import { Writer } from '../src/threads/writer.js'
 
-const { shared, bulk, orders } = workerData as WriterData
+const { shared, bulk, orders: firstOrders } = workerData as WriterData
+/** From the reaper of the moment. */
+let orders = firstOrders
 const state = openSharedState(shared.state)
 const commits = new CommitWriter({
   state,
@@ -50,6 +52,12 @@ const control: WriterControl = {
   trim(topic: number, before: number) {
     assert(writer !== undefined, 'the writer has been started')
     writer.trim(topic, before)
+  },
+  meetReaper(nextOrders: MessagePort) {
+    assert(writer !== undefined, 'the writer has been started')
+    writer.meetReaper()
+    orders.close()
+    orders = nextOrders
   },
   close() {
     isClosing = true

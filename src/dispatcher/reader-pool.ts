@@ -15,27 +15,38 @@ export interface PoolOptions {
   maxHeapMb: number | undefined
 }
 
+/** Makes the pool start a thread in the place of one that has ended; whoever gets it does nothing. */
+interface ReplaceTask {
+  op: 'none'
+}
+
+/** How often a read whose thread dies under it is begun again before it fails. */
+const maxAttempts = 3
+
 type Answer = { value: unknown } | { error: PortableError }
 
 /** A thread that is told to end does so at once, unless it is inside a system call. Nobody waits longer than this for one. */
 const endPatienceMs = 5_000
 
 export class ReaderPool {
-  readonly #pool: Piscina<ReadTask, Answer>
+  readonly #pool: Piscina<ReadTask | ReplaceTask, Answer>
   readonly #keepAlive: KeepAlive
   readonly #onThreadEnd: (threadId: number) => void
   /** The threads that have not ended, and what tells their end. */
   readonly #alive = new Map<number, Promise<void>>()
   readonly #seen = new WeakSet<Worker>()
-  readonly #running = new Set<(error: BookendError) => void>()
+  /** Tasks handed to the pool and not answered. */
+  readonly #waiting = new Set<(cause: unknown) => void>()
+  #running = 0
   #taskCount = 0
+  #isClosed = false
   #whenIdle: (() => void)[] = []
 
   /** @param onThreadEnd called with the number of each thread that has ended, whatever the reason */
   constructor(data: ReaderData, options: PoolOptions, keepAlive: KeepAlive, onThreadEnd: (threadId: number) => void) {
     this.#keepAlive = keepAlive
     this.#onThreadEnd = onThreadEnd
-    this.#pool = new Piscina<ReadTask, Answer>({
+    this.#pool = new Piscina<ReadTask | ReplaceTask, Answer>({
       // A bare literal: bundlers find the worker by it.
       filename: new URL('../../workers/reader.js', import.meta.url).href,
       name: 'run',
@@ -50,15 +61,18 @@ export class ReaderPool {
     })
     this.#watchThreads()
     this.#pool.on('workerCreate', () => this.#watchThreads())
-    // After the pool has seen to a replacement, if it is going to.
-    this.#pool.on('workerDestroy', () => setImmediate(() => this.#failStranded()))
-    // Every failed task rejects its own promise; the event is for threads that end without one.
-    this.#pool.on('error', () => {})
+    // Later, when the pool has taken it out of those that it gives tasks to.
+    this.#pool.on('workerDestroy', () => setImmediate(() => this.#replace()))
+    // Every failed task rejects its own promise; the event is for threads that ended before they got one.
+    this.#pool.on('error', (cause) => this.#failStranded(cause))
+    // From here on threads are replaced by the tasks that need them: the pool itself would do it in an event, where a thread that
+    // cannot be had (no descriptor left) is an exception that nobody can catch.
+    this.#pool.options.minThreads = 0
   }
 
   /** Tasks under way. */
   get running(): number {
-    return this.#running.size
+    return this.#running
   }
 
   get taskCount(): number {
@@ -66,34 +80,32 @@ export class ReaderPool {
   }
 
   /**
+   * A task that only reads the log is begun again where its thread dies. Not so what runs modules of the application: it may be
+   * them that end threads.
    * @param signal ends the thread if it fires while the task runs
-   * @throws what the task threw; `BOOKEND_WORKER` if its thread ended
+   * @throws what the task threw; `BOOKEND_WORKER` if its thread ended, or none could be started
    */
   async run(task: ReadTask, signal?: AbortSignal): Promise<unknown> {
     this.#keepAlive.hold()
     this.#taskCount += 1
-    let strand: (error: BookendError) => void = () => {}
-    const stranded = new Promise<never>((_, reject) => {
-      strand = reject
-    })
-    this.#running.add(strand)
+    this.#running += 1
     try {
       // Errors of the log and of the application's modules travel as answers: a rejection is about the thread.
-      const answer = await Promise.race([this.#pool.run(task, { signal }), stranded]).catch((cause: unknown) => {
+      const answer = await this.#runToAnswer(task, signal).catch((cause: unknown) => {
         throw threadError(cause)
       })
       if ('error' in answer) throw fromPortable(answer.error)
       return answer.value
     } finally {
-      this.#running.delete(strand)
+      this.#running -= 1
       this.#keepAlive.release()
-      if (this.#running.size === 0) for (const resolve of this.#whenIdle.splice(0)) resolve()
+      if (this.#running === 0) for (const resolve of this.#whenIdle.splice(0)) resolve()
     }
   }
 
   /** Resolves when no task is running. */
   idle(): Promise<void> {
-    if (this.#running.size === 0) return Promise.resolve()
+    if (this.#running === 0) return Promise.resolve()
     return new Promise((resolve) => this.#whenIdle.push(resolve))
   }
 
@@ -104,6 +116,7 @@ export class ReaderPool {
 
   /** Ends all threads. What they had mapped is not theirs any more when this resolves. */
   async close(): Promise<void> {
+    this.#isClosed = true
     const alive = [...this.#alive.values()]
     await inTime([this.#pool.destroy(), ...alive])
   }
@@ -124,11 +137,45 @@ export class ReaderPool {
     }
   }
 
-  /** The pool starts threads when it is given a task, and not again if one dies before it is ready: its task would wait for ever. */
-  #failStranded(): void {
+  async #runToAnswer(task: ReadTask, signal: AbortSignal | undefined): Promise<Answer> {
+    const mayRepeat = task.op !== 'scan' && task.op !== 'reduce' && task.op !== 'process'
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#submit(task, signal)
+      } catch (error) {
+        const isClone = (error as Error | undefined)?.name === 'DataCloneError'
+        if (!mayRepeat || isClone || attempt === maxAttempts || this.#isClosed || signal?.aborted) throw error
+      }
+    }
+  }
+
+  /** Runs a task in the pool. Rejects where its thread dies, or where none can be started for it. */
+  #submit(task: ReadTask | ReplaceTask, signal?: AbortSignal): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.add(reject)
+      const done = () => this.#waiting.delete(reject)
+      try {
+        this.#pool.run(task, { signal }).then(resolve, reject).finally(done)
+      } catch (error) {
+        // The pool has put the task into its queue before it found that it cannot start a thread. It may still be run; its
+        // answer goes nowhere then.
+        done()
+        reject(error)
+      }
+    })
+  }
+
+  /** What waits in the pool's queue needs a thread, and only a new task makes the pool start one. */
+  #replace(): void {
+    if (this.#isClosed || this.#waiting.size === 0) return
+    this.#submit({ op: 'none' }).catch((cause) => this.#failStranded(cause))
+  }
+
+  /** The thread for the tasks in the queue could not be started, and nobody would ever take them. */
+  #failStranded(cause: unknown): void {
     if (this.#pool.threads.length > 0) return
-    for (const strand of this.#running)
-      strand(new BookendError('BOOKEND_WORKER', 'no reader thread could be started: see the limits of the process'))
+    for (const reject of this.#waiting) reject(cause)
+    this.#waiting.clear()
   }
 }
 

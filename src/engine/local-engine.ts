@@ -36,14 +36,15 @@ import { TopicCells } from '../ring/topic-cells.js'
 import type { BackupReport } from '../storage/backup.js'
 import type { DiskWatermarks, Retention } from '../storage/retention.js'
 import type { Resume } from '../storage/topic-reader.js'
-import { ControlChannel, type Remote } from '../threads/control-plane.js'
-import type { OpenedLog, ReaperControl, ReaperData, WriterControl, WriterData } from '../threads/protocol.js'
+import { ControlChannel, type Remote, transfer } from '../threads/control-plane.js'
+import type { OpenedLog, WriterControl, WriterData } from '../threads/protocol.js'
 import { trimmedError } from '../threads/reader.js'
 import type { ReaperEvent } from '../threads/reaper.js'
 import type { OpenIo, ReaderData, SharedMemory } from '../threads/shared-memory.js'
 import type { Engine, EngineTopic, ProcessSettings } from './engine.js'
 import { LockFile } from './lock-file.js'
 import { enlist, withdraw } from './open-logs.js'
+import { ReaperThread, reaperDeathError } from './reaper-thread.js'
 import type { LogStats, SegmentInfo, SegmentResidency } from './stats.js'
 
 /** A thread of a processor ends after this long without messages; starting one takes some tens of milliseconds. */
@@ -89,7 +90,7 @@ export async function openLocalEngine(options: LocalOptions): Promise<Engine> {
   let starting: StartingThreads | undefined
   try {
     starting = startThreads(options)
-    const opened = await starting.reaperControl.remote.open({
+    const opened = await starting.reaper.open({
       segmentBytes: options.segmentBytes,
       readOnly: options.readOnly,
       mapTtlMs: options.mapTtlMs,
@@ -107,7 +108,6 @@ export async function openLocalEngine(options: LocalOptions): Promise<Engine> {
     return new LocalEngine({ ...options, maxMessageBytes }, starting, opened, lock)
   } catch (error) {
     await Promise.allSettled([starting?.reaper.terminate(), starting?.writer?.terminate()])
-    starting?.events.close()
     starting?.bulk.close()
     await lock?.close()
     const { code, errno = 0 } = error as NodeJS.ErrnoException
@@ -121,11 +121,9 @@ interface StartingThreads {
   shared: SharedMemory
   state: SharedState
   slots: SlotTable
-  reaper: Worker
-  reaperControl: ControlChannel<ReaperControl>
+  reaper: ReaperThread
   writer: Worker | undefined
   writerControl: ControlChannel<WriterControl> | undefined
-  events: MessagePort
   bulk: MessagePort
 }
 
@@ -141,19 +139,13 @@ function startThreads(options: LocalOptions): StartingThreads {
     io: options.io,
     maxMappedBytes: options.maxMappedBytes,
   }
-  const events = new MessageChannel()
   const bulk = new MessageChannel()
   const orders = options.readOnly ? undefined : new MessageChannel()
-  // Bare literals: bundlers find the workers by them.
-  const reaper = new Worker(new URL('../../workers/reaper.js', import.meta.url), {
-    name: 'bookend-reaper',
-    workerData: { shared, events: events.port2, orders: orders?.port1 } satisfies ReaperData,
-    transferList: orders === undefined ? [events.port2] : [events.port2, orders.port1],
-  })
-  const reaperControl = new ControlChannel<ReaperControl>(reaper, 'reaper')
+  const reaper = new ReaperThread(shared, orders?.port1)
   let writer: Worker | undefined
   let writerControl: ControlChannel<WriterControl> | undefined
   if (orders !== undefined) {
+    // A bare literal: bundlers find the worker by it.
     writer = new Worker(new URL('../../workers/writer.js', import.meta.url), {
       name: 'bookend-writer',
       workerData: { shared, bulk: bulk.port2, orders: orders.port2 } satisfies WriterData,
@@ -163,7 +155,7 @@ function startThreads(options: LocalOptions): StartingThreads {
   }
   const slots = new SlotTable(shared.slots)
   const state = openSharedState(shared.state)
-  return { shared, state, slots, reaper, reaperControl, writer, writerControl, events: events.port1, bulk: bulk.port1 }
+  return { shared, state, slots, reaper, writer, writerControl, bulk: bulk.port1 }
 }
 
 /**
@@ -183,8 +175,6 @@ async function callWriter(
     state.control.add(-1)
   }
 }
-
-const always = (value: boolean) => () => value
 
 /** The largest message must fit one segment, with its key-less frame and everything a segment adds. */
 function fittingMessageBytes(options: LocalOptions, segmentBytes: number): number {
@@ -226,14 +216,16 @@ class LocalEngine implements Engine {
   readonly #desks = new Map<string, GroupDesk>()
   readonly #readerData: ReaderData
   readonly #processors = new Set<GroupProcessor>()
+  /** What was said of single topics since the log was opened. */
+  readonly #retained = new Map<string, Retention>()
   #isClosing = false
   #closing: Promise<void> | undefined
   #errorCount = 0
   #lastError: string | undefined
-  readonly #exited: { reaper: Promise<void>; writer: Promise<void> }
+  readonly #writerExited: Promise<void>
 
   constructor(options: LocalOptions, threads: StartingThreads, opened: OpenedLog, lock: LockFile | undefined) {
-    const { shared, state, reaper, writer, events, bulk } = threads
+    const { shared, state, reaper, writer, bulk } = threads
     this.directory = options.directory
     this.maxMessageBytes = options.maxMessageBytes
     this.durability = options.durability
@@ -249,7 +241,10 @@ class LocalEngine implements Engine {
       mailboxes: new GroupMailboxes(shared.groups),
       topics: this.#topics,
       groups: opened.groups,
-      control: threads.reaperControl.remote,
+      control: {
+        createGroup: (topic, name, committed) => reaper.call((remote) => remote.createGroup(topic, name, committed)),
+        removeGroup: (id) => reaper.call((remote) => remote.removeGroup(id)),
+      },
       directory: options.directory,
       durability: options.durability,
       readOnly: options.readOnly,
@@ -269,15 +264,20 @@ class LocalEngine implements Engine {
     this.#recent = new RecentMessages(this.#ring, new BatchTimes(shared.times), () => state.ringHead.load())
     this.#readerData = { shared, segmentBytes: opened.segmentBytes, io: opened.io }
     this.#reads = new ReadSide(this.#readerData, options.readers, this.#keepAlive, (threadId) => {
-      if (!this.#isClosing) threads.reaperControl.remote.ownerDied(threadId).catch(() => {})
+      if (!this.#isClosing) this.#ownerDied(threadId)
     })
-    events.on('message', (event: ReaperEvent) => this.#hear(event))
-    this.#exited = {
-      reaper: this.#watchThread(reaper, 'reaper'),
-      writer: writer === undefined ? Promise.resolve() : this.#watchThread(writer, 'writer'),
-    }
+    this.#writerExited = writer === undefined ? Promise.resolve() : this.#watchWriter(writer)
     // An open log alone does not keep the process alive; what is awaited does, see KeepAlive.
-    for (const handle of [reaper, writer, events, bulk]) handle?.unref()
+    for (const handle of [writer, bulk]) handle?.unref()
+    reaper.attend({
+      onEvent: (event) => this.#hear(event),
+      onDeath: (exitCode, cause, isReplaced) => this.#reaperDied(exitCode, cause, isReplaced),
+      meetReaper: (orders) => callWriter(threads, (writer) => writer.meetReaper(transfer(orders, [orders]))),
+      remembered: () => ({
+        retained: [...this.#retained],
+        groups: this.groups.list().map(({ id, topic, name }) => ({ id, topic, name })),
+      }),
+    })
     enlist(this)
     for (const { from, to } of opened.damages)
       this.#noteError('BOOKEND_CORRUPT', `damage at positions ${from} to ${to}`)
@@ -337,7 +337,7 @@ class LocalEngine implements Engine {
     if (this.#appends.failure !== undefined) throw this.#appends.failure
     await this.#keepAlive.during(callWriter(this.#threads, (writer) => writer.trim(topic.id, before)))
     if (this.durability === 'disk') await this.#appends.flush('disk')
-    await this.#keepAlive.during(this.#threads.reaperControl.remote.trimmed())
+    await this.#keepAlive.during(this.#threads.reaper.call((remote) => remote.trimmed()))
   }
 
   flush(level: Durability): Promise<void> {
@@ -436,7 +436,6 @@ class LocalEngine implements Engine {
       throw new RangeError(`deadLetter is another topic than "${deadLetter}": what fails would come back without end`)
     const maxThreads = order === 'topic' ? 1 : concurrency
     const pool = { minThreads: 0, maxThreads, idleTimeoutMs: handlerIdleMs, maxHeapMb }
-    const { reaperControl } = this.#threads
     const processor = new GroupProcessor(
       desk,
       {
@@ -447,7 +446,7 @@ class LocalEngine implements Engine {
         append: (topic, value, extras, level) => this.append(topic, value, extras, level),
         threads: new ReaderPool(this.#readerData, pool, this.#keepAlive, (threadId) => {
           // Its threads come and go, and end with what they have mapped: nobody waits until they have closed it.
-          reaperControl.remote.ownerDied(threadId).catch(() => {})
+          this.#ownerDied(threadId)
         }),
         deadLetter: deadLetter === undefined ? undefined : this.topic(deadLetter),
       },
@@ -472,7 +471,9 @@ class LocalEngine implements Engine {
     try {
       await this.flush('process')
       this.checkOpen()
-      return await this.#keepAlive.during(this.#threads.reaperControl.remote.backup(target, abort.shared))
+      return await this.#keepAlive.during(
+        this.#threads.reaper.callOnce((remote) => remote.backup(target, abort.shared)),
+      )
     } catch (error) {
       if (signal?.aborted && abort.isRaised) throw signal.reason
       if (this.#isClosing && abort.isRaised) throw closedError(this.directory)
@@ -551,13 +552,16 @@ class LocalEngine implements Engine {
 
   retain(topic: string, retention: Retention, isAddition: boolean): void {
     if (this.#options.readOnly) return
-    // A reaper that has died says so by itself.
-    this.#threads.reaperControl.remote.retain(topic, retention, isAddition).catch(() => {})
+    const before = isAddition ? (this.#retained.get(topic) ?? this.#options.retention) : {}
+    const policy = { ...before, ...retention }
+    // Also for a reaper to come.
+    this.#retained.set(topic, policy)
+    this.#threads.reaper.call((remote) => remote.retain(topic, policy)).catch(() => {})
   }
 
   async segments(limit: number): Promise<SegmentInfo[]> {
-    const { slots, reaperControl, state } = this.#threads
-    const kept = await this.#keepAlive.during(reaperControl.remote.segments(limit))
+    const { slots, reaper, state } = this.#threads
+    const kept = await this.#keepAlive.during(reaper.call((remote) => remote.segments(limit)))
     const rows = [...slots.rows()].filter((row) => row.state === 'idle')
     const active = state.activeSegment.load()
     return kept.map(({ segment, ...why }) => ({
@@ -583,11 +587,10 @@ class LocalEngine implements Engine {
   }
 
   async residency(): Promise<SegmentResidency[]> {
-    const { state, reaperControl } = this.#threads
+    const { state, reaper } = this.#threads
     const { segmentBytes } = this.#opened
-    const pages = new Map(
-      (await this.#keepAlive.during(reaperControl.remote.residency())).map((entry) => [entry.segment, entry.mappings]),
-    )
+    const residency = await this.#keepAlive.during(reaper.call((remote) => remote.residency()))
+    const pages = new Map(residency.map((entry) => [entry.segment, entry.mappings]))
     const first = state.trim.load() / segmentBytes
     const active = state.activeSegment.load()
     const last = Math.max(active, state.prepared.load())
@@ -631,7 +634,7 @@ class LocalEngine implements Engine {
    * flushed while the writer's mapping is there; the writer ends; the reaper marks the log clean and ends; the lock goes last.
    */
   async #close(): Promise<void> {
-    const { reaperControl, reaper, writer, events, bulk } = this.#threads
+    const { reaper, writer, bulk } = this.#threads
     this.#isClosing = true
     this.#keepAlive.hold()
     withdraw(this)
@@ -650,12 +653,13 @@ class LocalEngine implements Engine {
     if (writer !== undefined) await this.groups.flush('disk').catch(() => {})
     const isClean = failure === undefined && this.#appends.failure === undefined && writer !== undefined
     this.#appends.fail(closedError(this.directory))
-    const isWriterDone = await callWriter(this.#threads, (control) => control.close()).then(always(true), always(false))
-    if (isWriterDone) await this.#exited.writer
-    const isReaperDone = await reaperControl.remote.close(isClean).then(always(true), always(false))
-    if (isReaperDone) await this.#exited.reaper
+    const isWriterDone = await callWriter(this.#threads, (control) => control.close()).then(
+      () => true,
+      () => false,
+    )
+    if (isWriterDone) await this.#writerExited
+    await reaper.close(isClean)
     await Promise.allSettled([writer?.terminate(), reaper.terminate()])
-    events.close()
     bulk.close()
     await this.#lock?.close()
     this.#keepAlive.end()
@@ -676,26 +680,43 @@ class LocalEngine implements Engine {
     await this.#reads.close()
   }
 
-  async #watchThread(worker: Worker, role: string): Promise<void> {
+  /** Without its writer a log takes no more appends: what the thread was about to publish went with it. */
+  async #watchWriter(worker: Worker): Promise<void> {
     let cause: unknown
     worker.once('error', (error) => {
       cause = error
     })
     const { threadId } = worker
     const exitCode = await new Promise<number>((resolve) => worker.once('exit', resolve))
-    if (role === 'writer') this.#disown(threadId)
+    this.#disown(threadId)
     if (this.#isClosing && cause === undefined) return
-    const message = `the ${role} thread died (exit code ${exitCode}): the log can be read, but takes no more appends until it is opened again`
+    const message = `the writer thread died (exit code ${exitCode}): the log can be read, but takes no more appends until it is opened again`
     const error = new BookendError('BOOKEND_WORKER', message, { cause })
     this.#noteError(error.code, message)
     this.#appends.fail(error)
   }
 
+  #reaperDied(exitCode: number, cause: unknown, isReplaced: boolean): void {
+    if (this.#isClosing) return
+    if (isReplaced) {
+      this.#noteError('BOOKEND_WORKER', `the reaper thread died (exit code ${exitCode}) and was replaced`)
+      return
+    }
+    const error = reaperDeathError(exitCode, cause)
+    this.#noteError(error.code, error.message)
+    this.#appends.fail(error)
+  }
+
+  /** What a thread that has ended had mapped is taken over, by the reaper of the moment. */
+  #ownerDied(threadId: number): void {
+    this.#threads.reaper.call((remote) => remote.ownerDied(threadId)).catch(() => {})
+  }
+
   /** The writer may have ended without giving its mappings back: the reaper must not touch what is not ours any more. */
   #disown(threadId: number): void {
-    const { slots, reaperControl } = this.#threads
+    const { slots } = this.#threads
     // A koffi mapping outlives its thread, and the reaper retires it. One of mmap-io was unmapped with the thread.
-    if (this.#opened.io === 'koffi') reaperControl.remote.ownerDied(threadId).catch(() => {})
+    if (this.#opened.io === 'koffi') this.#ownerDied(threadId)
     else
       for (const { slot, owner } of slots.rows()) if (owner === threadId && slots.tryWithdraw(slot)) slots.release(slot)
   }

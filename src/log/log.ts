@@ -52,7 +52,8 @@ export interface Log extends AsyncDisposable {
    * moment, with everything that was appended, or offered, before the call. It is flushed, and opens like a log that was
    * closed. No segment is deleted while a backup runs.
    *
-   * A backup that fails or is aborted removes what it has made. One that a crash has cut short is refused by `open`.
+   * A backup that fails or is aborted removes what it has made. One that a crash, or the end of the thread that copies
+   * (`BOOKEND_WORKER`), has cut short is refused by `open`.
    * @throws RangeError if the directory is not empty or inside the log, `BOOKEND_NO_SPACE`, `BOOKEND_CLOSED` if the log is
    *   closed meanwhile; other system errors as they are
    */

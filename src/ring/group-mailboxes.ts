@@ -101,6 +101,11 @@ export class GroupMailboxes {
 
   // For everybody.
 
+  /** True for a group that the dispatcher has heard of and not forgotten. */
+  isKnown(group: number): boolean {
+    return Atomics.load(this.#topics, group) !== 0
+  }
+
   /** The committed offset of a group that is in the file, whatever is under way. */
   written(group: number): number {
     return Number(Atomics.load(this.#written, group))

@@ -10,7 +10,11 @@
  *
  * The first word of a slot holds the state and the number of pins together, so that "no pins" and "retiring" are
  * decided by one compare-and-swap: a pin is taken in state idle only, retirement starts at zero pins only, hence nobody
- * ever holds a pin on a range that is being replaced. The owner claims and releases; the reaper retires; both may pin.
+ * ever holds a pin on a range that is being replaced. The owner claims and releases; the reaper retires; both may pin,
+ * each in bits of its own, so that the pins of a reaper that has died can be told from those of a living owner.
+ *
+ * A mapping that only its owner's thread may replace (its addresses belong to a finalizer there) is not retired but asked to
+ * leave: idle to leaving, by the same compare-and-swap. Its owner withdraws it as soon as it looks.
  */
 
 import { assert } from '../errors.js'
@@ -35,7 +39,12 @@ const idle = 1 << 24
 const retiring = 2 << 24
 const retired = 3 << 24
 const claiming = 4 << 24
+const leaving = 5 << 24
 const pinsMask = (1 << 24) - 1
+/** The reaper's pins: a flush, a prefault step and a count of pages at the same time at most. */
+const reaperPin = 1 << 20
+const reaperPinsMask = 0xf << 20
+const ownerPinsMask = reaperPin - 1
 
 export type SlotAccess = 'read' | 'write'
 
@@ -48,7 +57,7 @@ export interface SlotRow {
   owner: number
   access: SlotAccess
   pins: number
-  state: 'idle' | 'retiring' | 'retired'
+  state: 'idle' | 'retiring' | 'retired' | 'leaving'
 }
 
 export class SlotTable {
@@ -136,37 +145,50 @@ export class SlotTable {
     if (isReader) Atomics.sub(this.#words, takenAt, 1)
   }
 
-  /** Takes a pin. False: the mapping is being or has been retired, the caller must not touch it. */
+  /** Owner: takes a pin. False: the mapping is being or has been retired, the caller must not touch it. */
   pin(slot: number): boolean {
+    return this.#pin(slot, 1)
+  }
+
+  #pin(slot: number, one: number): boolean {
     const at = slot * slotWords
     for (;;) {
       const hold = Atomics.load(this.#words, at)
       if ((hold & ~pinsMask) !== idle) return false
-      if (Atomics.compareExchange(this.#words, at, hold, hold + 1) === hold) return true
+      if (Atomics.compareExchange(this.#words, at, hold, hold + one) === hold) return true
     }
   }
 
-  /** Like {@link pin}, for a row seen before: false also if the slot holds another mapping by now. */
+  /** Reaper: takes a pin on a row seen before. False also if the slot holds another mapping by now. */
   pinRow(row: SlotRow): boolean {
-    if (!this.pin(row.slot)) return false
+    if (!this.#pin(row.slot, reaperPin)) return false
     // Pinned, the slot cannot change hands: now its words can be compared with what was seen.
     if (this.#isSame(row)) return true
     this.unpinQuietly(row.slot)
     return false
   }
 
-  /** Gives a pin back and starts the mapping's time to live anew. */
+  /** Owner: gives a pin back and starts the mapping's time to live anew. */
   unpin(slot: number): void {
     const at = slot * slotWords
     // The time comes before the release of the pin: the reaper must not see "no pins" with the old time.
     Atomics.store(this.#words, at + word.lastUse, this.nowMs())
-    this.unpinQuietly(slot)
+    this.#unpin(slot, 1, ownerPinsMask)
   }
 
-  /** Gives a pin back without counting as use: for the reaper's own touches. */
+  /** Reaper: gives the pin of {@link pinRow} back, which does not count as use. */
   unpinQuietly(slot: number): void {
-    const before = Atomics.sub(this.#words, slot * slotWords, 1)
-    assert((before & pinsMask) > 0 && (before & ~pinsMask) === idle, 'a pin is given back once, while the slot is idle')
+    this.#unpin(slot, reaperPin, reaperPinsMask)
+  }
+
+  #unpin(slot: number, one: number, mask: number): void {
+    const before = Atomics.sub(this.#words, slot * slotWords, one)
+    assert((before & mask) > 0 && (before & ~pinsMask) === idle, 'a pin is given back once, while the slot is idle')
+  }
+
+  /** A new reaper: the pins of the one that died are void. Those of owners stay. */
+  clearReaperPins(): void {
+    for (let slot = 0; slot < maxSlots; slot++) Atomics.and(this.#words, slot * slotWords, ~reaperPinsMask)
   }
 
   /**
@@ -174,11 +196,22 @@ export class SlotTable {
    * mapping is in use, or the slot holds another one by now.
    */
   tryRetire(row: SlotRow): boolean {
+    return this.#tryTake(row, retiring)
+  }
+
+  /** Reaper: the same for a mapping that its owner replaces itself; wake the owner after true. */
+  tryAskToLeave(row: SlotRow): boolean {
+    return this.#tryTake(row, leaving)
+  }
+
+  #tryTake(row: SlotRow, taken: number): boolean {
     const at = row.slot * slotWords
-    if (Atomics.compareExchange(this.#words, at, idle, retiring) !== idle) return false
+    // A stale row is left alone from the start: an owner may act on `leaving` at once.
+    if (!this.#isSame(row) || Atomics.compareExchange(this.#words, at, idle, taken) !== idle) return false
     // In state retiring the slot cannot change hands. Had it done so before, the row's range would be a stranger's now.
     if (this.#isSame(row)) return true
-    Atomics.store(this.#words, at, idle)
+    // Asked to leave by mistake, a mapping is only mapped once more.
+    Atomics.compareExchange(this.#words, at, taken, idle)
     return false
   }
 
@@ -197,9 +230,10 @@ export class SlotTable {
     Atomics.store(this.#words, slot * slotWords, retired)
   }
 
-  /** True once the reaper has replaced the range: the owner can drop its views and release the slot. */
+  /** True once the reaper has replaced the range, or wants it gone: the owner drops its views and releases the slot. */
   isRetired(slot: number): boolean {
-    return Atomics.load(this.#words, slot * slotWords) === retired
+    const hold = Atomics.load(this.#words, slot * slotWords)
+    return hold === retired || hold === leaving
   }
 
   /**
@@ -210,7 +244,8 @@ export class SlotTable {
     const at = slot * slotWords
     const before = Atomics.compareExchange(this.#words, at, idle, claiming)
     if (before === idle) return true
-    return before === retired && Atomics.compareExchange(this.#words, at, retired, claiming) === retired
+    if (before !== retired && before !== leaving) return false
+    return Atomics.compareExchange(this.#words, at, before, claiming) === before
   }
 
   /**
@@ -249,8 +284,8 @@ export class SlotTable {
         lastUseMs: Atomics.load(this.#words, at + word.lastUse),
         owner: Atomics.load(this.#words, at + word.owner),
         access: Atomics.load(this.#words, at + word.access) === 1 ? 'write' : 'read',
-        pins: hold & pinsMask,
-        state: state === idle ? 'idle' : state === retiring ? 'retiring' : 'retired',
+        pins: (hold & ownerPinsMask) + (hold & reaperPinsMask) / reaperPin,
+        state: state === idle ? 'idle' : state === retiring ? 'retiring' : state === leaving ? 'leaving' : 'retired',
       }
     }
   }

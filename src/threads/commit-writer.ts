@@ -4,6 +4,7 @@
  */
 import { assert } from '../errors.js'
 import { committedOf, groupSectorBytes, sequenceAfter } from '../format/group-layout.js'
+import { maxGroups } from '../limits.js'
 import type { GroupMailboxes } from '../ring/group-mailboxes.js'
 import { type SharedState, writerState } from '../ring/shared-state.js'
 import type { GroupFile } from '../storage/group-file.js'
@@ -48,6 +49,25 @@ export class CommitWriter {
     return count
   }
 
+  /**
+   * The reaper has died, and with it perhaps the news that a flush had failed: writes again what the file holds of every group,
+   * so that the next reaper's flush tells the truth about it. Only this thread writes records of known groups.
+   */
+  writeAgain(): void {
+    const { mailboxes } = this.#parts
+    try {
+      this.#file ??= this.#parts.openFile()
+      for (let group = 0; group < maxGroups && this.#file !== undefined; group++) {
+        const sequence = mailboxes.sequence(group)
+        if (mailboxes.isKnown(group) && sequence !== 0) this.#file.rewriteRecords(group, sequence)
+      }
+    } catch (error) {
+      const { errno } = error as NodeJS.ErrnoException
+      if (errno === undefined) throw error
+      this.#fail(Math.abs(errno))
+    }
+  }
+
   close(): void {
     this.#file?.close()
     this.#file = undefined
@@ -74,14 +94,19 @@ export class CommitWriter {
 
   /** A full disk refuses this commit alone; anything else ends writing for good, and says why. */
   #refuse(group: number, error: unknown): void {
-    const { state, mailboxes } = this.#parts
+    const { mailboxes } = this.#parts
     const { code, errno } = error as NodeJS.ErrnoException
     // Not a device but a bug: end the thread, with the error for everybody to see.
     if (code === undefined || errno === undefined) throw error
     mailboxes.markFailed(group, Math.abs(errno))
     if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG') return
+    this.#fail(Math.abs(errno))
+  }
+
+  #fail(errno: number): void {
+    const { state } = this.#parts
     // Errno first: whoever sees the state looks for its reason.
-    state.writerErrno.store(Math.abs(errno))
+    state.writerErrno.store(errno)
     state.writerState.store(writerState.failed)
     state.dispatcher.ring()
   }

@@ -3,7 +3,7 @@
  * rejected instead of staying pending for ever.
  */
 import type { Worker } from 'node:worker_threads'
-import { type Endpoint, expose, transferHandlers, wrap } from 'comlink'
+import { type Endpoint, expose, transfer, transferHandlers, wrap } from 'comlink'
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs'
 import { BookendError, fromPortable, type PortableError, toPortable } from '../errors.js'
 
@@ -21,6 +21,9 @@ transferHandlers.set('throw', {
     throw fromPortable(portable)
   },
 })
+
+/** For arguments that go over to the other thread. */
+export { transfer }
 
 type Port = Parameters<typeof nodeEndpoint>[0]
 

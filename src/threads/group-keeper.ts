@@ -6,12 +6,13 @@ import { BookendError } from '../errors.js'
 import type { GroupState } from '../format/group-layout.js'
 import { sequenceAfter } from '../format/group-layout.js'
 import { maxGroups } from '../limits.js'
+import { errno, failedCall } from '../memory/errno.js'
 import type { GroupMailboxes } from '../ring/group-mailboxes.js'
 import type { SharedState } from '../ring/shared-state.js'
 import type { Disk } from '../storage/disk.js'
 import { clampedTo, type FoundGroup, GroupFile } from '../storage/group-file.js'
 import type { TopicState } from '../storage/topic-state.js'
-import type { OpenedGroup } from './protocol.js'
+import type { GroupName, OpenedGroup } from './protocol.js'
 
 export interface GroupKeeperParts {
   state: SharedState
@@ -69,6 +70,30 @@ export class GroupKeeper {
       groups: groups.map(({ isAhead: _, ...group }) => group),
       damages: damages.map(({ what }) => what),
     }
+  }
+
+  /**
+   * Instead of {@link open}, in the place of a reaper that has died, while the writer goes on with its records (and has written
+   * those again, should a flush have failed unheard). Which group has which cell is written again from what the application
+   * knows: a group that was being created or removed is nobody's, and what made or unmade it is asked for again. Flushed by
+   * {@link tend}, but for the identities, which nobody would ask about.
+   */
+  async takeOver(known: readonly GroupName[]): Promise<void> {
+    const { disk, directory } = this.#parts
+    const file = GroupFile.open(disk, directory, 'write')
+    if (file === undefined) {
+      if (known.length > 0) throw failedCall('open', errno.EIO, `${GroupFile.path(directory)} is gone`)
+      return
+    }
+    this.#file = file
+    file.writeHeader()
+    const byId = new Map(known.map((group) => [group.id, group]))
+    // The same bytes over themselves: at no moment is a group without its name.
+    for (let id = 0; id < file.cells; id++) file.writeIdentity(id, byId.get(id))
+    for (const id of byId.keys()) this.#ids.add(id)
+    // The name of the file too may have been given without anybody hearing that it is there for good.
+    disk.syncDirectory(directory)
+    await this.#sync(file)
   }
 
   /** @returns the group's id. @throws `BOOKEND_NO_SPACE` where there are too many, system errors as they are */

@@ -43,11 +43,24 @@ export interface OpenRequest {
   lockDescriptor: number
 }
 
-export interface OpenedGroup {
+export interface GroupName {
   id: number
   topic: string
   name: string
+}
+
+export interface OpenedGroup extends GroupName {
   state: GroupState
+}
+
+/** What a new reaper has to know to go on where one has died. */
+export interface TakeOverRequest {
+  request: OpenRequest
+  opened: OpenedLog
+  /** What was said of single topics since the log was opened. */
+  retained: [topic: string, retention: Retention][]
+  /** The groups that the application knows, all of them durable. */
+  groups: GroupName[]
 }
 
 export interface OpenedLog {
@@ -82,10 +95,12 @@ export interface KeptSegment {
 export interface ReaperControl {
   /** Takes the lock, recovers, prepares segments and starts the clockwork. False: another owner has the lock. */
   open(request: OpenRequest): Promise<OpenedLog | false>
+  /** Instead of `open`, in a thread that replaces one that has died. */
+  takeOver(request: TakeOverRequest): Promise<void>
   /** Some topic was trimmed: look what can be deleted. */
   trimmed(): void
   /** From now on the topic of that name is kept as said, whatever the log's own retention. */
-  retain(topic: string, retention: Retention, isAddition: boolean): void
+  retain(topic: string, retention: Retention): void
   /** The oldest `limit` segments, and why each is there. */
   segments(limit: number): Promise<KeptSegment[]>
   /** A reader thread has ended: what it had mapped and pinned is taken over. */
@@ -113,6 +128,8 @@ export interface WriterControl {
   start(opened: OpenedLog): void
   /** Messages of the topic below `before` cannot be read any more when this is answered. */
   trim(topic: number, before: number): void
+  /** The reaper has died. Called before the next one begins, whose orders come through this port. */
+  meetReaper(orders: MessagePort): void
   /** Appends what the ring still holds, gives its windows back and ends the loop. */
   close(): void
 }

@@ -99,7 +99,7 @@ export class Reader {
       const first = this.#cells.first(topic.id).load()
       if (offset < first) throw trimmedError(topic.name, offset, first)
       if (error instanceof BookendError) Object.assign(error, { topic: topic.name })
-      throw error
+      throw failedCallError(error, topic.name, offset)
     }
   }
 
@@ -214,6 +214,14 @@ async function loadScanModule(url: string): Promise<ScanModule> {
 export function trimmedError(topic: string, offset: number, first: number): BookendError {
   const message = `offset ${offset} of topic "${topic}" has been trimmed away; reading can start at ${first}`
   return new BookendError('BOOKEND_TRIMMED', message, { topic, offset, first })
+}
+
+/** A call to the system that failed: a device, or a limit of the process, which may pass. Anything else comes back as it is. */
+function failedCallError(error: unknown, topic: string, offset: number): unknown {
+  const { code, errno } = error as NodeJS.ErrnoException
+  if (error instanceof BookendError || code === undefined || errno === undefined) return error
+  const message = `topic "${topic}" cannot be read at offset ${offset} (${code}): reads go on when that is mended`
+  return new BookendError('BOOKEND_IO', message, { topic, offset, cause: error })
 }
 
 function lostError(offset: number): BookendError {

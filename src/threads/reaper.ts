@@ -52,6 +52,11 @@ export interface ReaperParts extends RetainerParts {
   bootId: string
   /** Only mappings are tended then; nothing on disk is touched. */
   readOnly: boolean
+  /**
+   * The writer's mappings may be replaced from this thread. Not those of mmap-io: should the writer die, finalizers unmap them
+   * before anybody hears of it, and the addresses may be a stranger's when they are replaced.
+   */
+  mayRetireTail: boolean
   mapTtlMs: number
   flushIntervalMs: number
   /** A clock that never goes back. */
@@ -118,6 +123,9 @@ export class Reaper {
       this.#indexIfDue()
       retainMs = this.#retainer.step()
     } catch (error) {
+      if (isPassing(error)) return allocateRetryMs
+      // A bug and not a device: the thread ends, and another goes on from what is on disk and in the shared words.
+      if ((error as NodeJS.ErrnoException).errno === undefined) throw error
       this.#giveUp('looking after the segments', error)
     }
     if (isBehind) return 0
@@ -143,7 +151,8 @@ export class Reaper {
     for (let last = -1; isClean && last < state.indexed.load() && this.#startIndexing(); await this.#indexing) {
       last = state.indexed.load()
     }
-    this.#writeControl(isClean && state.reaperErrno.load() === 0)
+    const isFlushed = state.durable.load() >= state.published.load()
+    this.#writeControl(isClean && isFlushed && state.reaperErrno.load() === 0)
     control.sync()
     control.close()
     flusher.close()
@@ -326,6 +335,8 @@ export class Reaper {
     try {
       await flusher.flush(state.durable.load(), position)
     } catch (error) {
+      // The file could not even be opened, so nothing was flushed and nothing has failed: the next turn tries again.
+      if (isPassing(error)) return
       // Never again: a later success would say nothing about these pages.
       this.#giveUp('flushing the log', error)
       return
@@ -435,8 +446,8 @@ export class Reaper {
   }
 
   /** A topic is kept as said from now on. */
-  retain(topic: string, retention: Retention, isAddition = false): void {
-    this.#retainer.retain(topic, retention, isAddition)
+  retain(topic: string, retention: Retention): void {
+    this.#retainer.retain(topic, retention)
   }
 
   segments(limit: number): Promise<KeptSegment[]> {
@@ -491,8 +502,16 @@ export class Reaper {
   }
 
   #retire(row: SlotRow): void {
-    const { slots, state, calls } = this.#parts
-    if (row.state !== 'idle' || row.pins > 0 || !slots.tryRetire(row)) return
+    const { slots, state, calls, mayRetireTail } = this.#parts
+    if (row.state !== 'idle' || row.pins > 0) return
+    if (row.access === 'write' && !mayRetireTail) {
+      if (!slots.tryAskToLeave(row)) return
+      state.retiredCount.store(state.retiredCount.load() + 1)
+      state.writer.ring()
+      this.#parts.emit({ type: 'retired', segment: row.segment })
+      return
+    }
+    if (!slots.tryRetire(row)) return
     // In steps: each holds the process's memory-map lock.
     for (let at = 0; at < row.byteLength; at += retireStepBytes) {
       calls.retire(row.address + at, Math.min(retireStepBytes, row.byteLength - at))
@@ -504,6 +523,12 @@ export class Reaper {
     state.writer.ringIfAsleep()
     this.#parts.emit({ type: 'retired', segment: row.segment })
   }
+}
+
+/** No descriptor to be had: it says nothing about the device. */
+export function isPassing(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException
+  return code === 'EMFILE' || code === 'ENFILE'
 }
 
 function errnoOf(error: unknown): { errno: number; code: string } {

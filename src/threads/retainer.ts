@@ -105,12 +105,14 @@ export class Retainer {
     this.#host = host
     this.#added = parts.files.segmentOf(parts.state.trim.load())
     this.#hasConsumed = parts.retention.consumed === true
+    // Left over by a reaper that died over it: the trim position is durable, or the next one has made it so.
+    const left = parts.files.list().at(0)
+    if (left !== undefined && left < this.#added) this.#stage = { name: 'removing', next: left, end: this.#added }
   }
 
-  /** In force until the log closes. @param isAddition to what is in force already */
-  retain(topic: string, retention: Retention, isAddition = false): void {
-    const before = isAddition ? (this.#policies.get(topic) ?? this.#parts.retention) : {}
-    this.#policies.set(topic, { ...before, ...retention })
+  /** In force until the log closes. */
+  retain(topic: string, retention: Retention): void {
+    this.#policies.set(topic, retention)
     this.#hasConsumed ||= retention.consumed === true
     this.#until = 0
   }
@@ -165,6 +167,8 @@ export class Retainer {
     const first = files.segmentOf(state.trim.load())
     const time = now()
     this.#until = 0
+    // Of a reaper before this one: carried out like any other, and then decided anew from what there is.
+    if (state.ordersDone.load() !== state.ordersGiven.load()) return this.#keep('deleting')
     if (first >= state.activeSegment.load()) return this.#keep('active')
     if (first >= this.#added) return this.#keep('unflushed')
     const isPaused = this.#pauseLeftMs(time) > 0

@@ -105,6 +105,16 @@ export class Writer {
     this.#publish(ring.head)
   }
 
+  /**
+   * A new reaper is about to begin: an order that the dead one has announced is taken in while the way it came by is still there,
+   * and carried out in its turn; one that was not announced was never given.
+   */
+  meetReaper(): void {
+    const { state, takeOrder, commits } = this.#parts
+    if (state.ordersDone.load() !== state.ordersGiven.load()) this.#order ??= takeOrder()
+    commits.writeAgain()
+  }
+
   /** Takes one padding, one bulk append or one batch from the ring. False: the ring is empty. */
   #step(ringTail: number): boolean {
     const { ring } = this.#parts
@@ -160,13 +170,13 @@ export class Writer {
     const { records } = groupExtent(run.words, from, to)
     if (!tail.fits(to - from, records) && !this.#roll()) return false
     assert(tail.fits(to - from, records), 'a group that was let into the ring fits an empty segment')
-    this.#isInGroup = true
     for (let at = from; at < to; ) {
       const start = at
       at += tail.append(run, at, to, true)
+      // From its first batch on: before it nothing is written, and the whole group can be tried again.
+      this.#isInGroup = at < to
       if (position !== undefined) times.note((position + start - from) | 0, tail.time)
     }
-    this.#isInGroup = false
     return true
   }
 
@@ -245,7 +255,12 @@ export class Writer {
     const next = tail.segment + 1
     if (this.#nextOpened === next || tail.relative < files.segmentBytes / 2 || state.prepared.load() < next) return
     this.#nextOpened = next
-    tail.openNext()
+    try {
+      tail.openNext()
+    } catch {
+      // Only ahead of its use: the roll opens it, or says why it cannot be had.
+      return
+    }
     state.reaper.ringIfAsleep()
   }
 
@@ -324,7 +339,8 @@ export class Writer {
     const { state } = this.#parts
     const errno = error instanceof SystemCallError ? error.errno : 0
     const code = error instanceof SystemCallError ? error.code : ''
-    const isFull = code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG'
+    // No space, or no descriptor and no memory for the window of another segment: all of them may pass.
+    const isFull = ['ENOSPC', 'EDQUOT', 'EFBIG', 'EMFILE', 'ENFILE', 'ENOMEM'].includes(code)
     // Half a group in the log could not be told from its other half later: that is not waited out.
     if (isFull && !this.#isInGroup) {
       this.#isStalled = true

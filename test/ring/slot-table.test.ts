@@ -92,7 +92,7 @@ describe('slot table', () => {
     now += 1_000
     expect(slots.isIdleFor(rowOf(slots), 1_000)).toBe(true)
     expect(slots.isIdleFor(rowOf(slots), 1_001)).toBe(false)
-    slots.pin(slot)
+    slots.pinRow(rowOf(slots))
     slots.unpinQuietly(slot)
     expect(slots.isIdleFor(rowOf(slots), 1_000)).toBe(true)
     slots.unpin(slot)
@@ -117,7 +117,7 @@ describe('slot table', () => {
       expect(slots.pinRow(stale)).toBe(false)
       expect(rowOf(slots)).toMatchObject({ ...other, pins: 0, state: 'idle' })
       expect(slots.pinRow(rowOf(slots))).toBe(true)
-      slots.unpin(slot)
+      slots.unpinQuietly(slot)
       slots.tryWithdraw(slot)
       slots.release(slot)
     }
@@ -128,6 +128,33 @@ describe('slot table', () => {
     const slot = slots.claim(row)
     slots.unpin(slot)
     expect(() => slots.unpin(slot)).toThrow('invariant')
+  })
+
+  it('forgets the pins of a dead reaper, and no others', () => {
+    const slots = table()
+    const slot = slots.claim(row)
+    slots.pinRow(rowOf(slots))
+    slots.pinRow(rowOf(slots))
+    expect(rowOf(slots).pins).toBe(3)
+    slots.clearReaperPins()
+    expect(rowOf(slots).pins).toBe(1)
+    expect(slots.tryRetire(rowOf(slots))).toBe(false)
+    slots.unpin(slot)
+    expect(slots.tryRetire(rowOf(slots))).toBe(true)
+  })
+
+  it('lets the owner itself give back what is asked to leave', () => {
+    const slots = table()
+    const slot = slots.claim(row)
+    expect(slots.tryAskToLeave(rowOf(slots))).toBe(false)
+    slots.unpin(slot)
+    expect(slots.tryAskToLeave({ ...rowOf(slots), segment: 99 })).toBe(false)
+    expect(slots.tryAskToLeave(rowOf(slots))).toBe(true)
+    expect(rowOf(slots).state).toBe('leaving')
+    expect([slots.pin(slot), slots.tryRetire(rowOf(slots)), slots.isRetired(slot)]).toEqual([false, false, true])
+    expect(slots.tryWithdraw(slot)).toBe(true)
+    slots.release(slot)
+    expect([...slots.rows()]).toEqual([])
   })
 
   it("takes a dead owner's slot over, pins and all, and frees it after the range was replaced", () => {

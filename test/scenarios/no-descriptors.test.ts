@@ -2,6 +2,20 @@ import { spawnSync } from 'node:child_process'
 import { expect, it } from 'vitest'
 import { fixture, temporaryFolder } from './support.js'
 
+it('a reader thread that cannot be started fails its reads with a code, and later reads get one', () => {
+  const program = [process.execPath, fixture('no-reader.mjs'), temporaryFolder()]
+  const { status, signal, stdout, stderr } = spawnSync('sh', ['-c', 'ulimit -n 120 && exec "$0" "$@"', ...program], {
+    encoding: 'utf8',
+    timeout: 30_000,
+    killSignal: 'SIGKILL',
+  })
+  expect({ status, signal, stderr }).toEqual({ status: 0, signal: null, stderr: '' })
+  const { codes, values, read } = JSON.parse(stdout) as { codes: string[]; values: number[]; read: number }
+  expect(codes.length).toBe(8)
+  expect(new Set(codes)).toEqual(new Set(['BOOKEND_WORKER']))
+  expect({ values, read }).toEqual({ values: [6, 7, 60], read: 60 })
+})
+
 for (const io of ['mmap', 'file']) {
   it(`running out of file descriptors is an error that passes (io ${io})`, () => {
     const args = [

@@ -19,7 +19,6 @@ interface Death {
 for (const [role, how] of [
   ['writer', 'terminate'],
   ['writer', 'memory'],
-  ['reaper', 'terminate'],
 ]) {
   it(`when the ${role} dies, what waits is rejected, reading goes on, and a reopened log has all acknowledged (${how})`, async () => {
     const death = await report<Death>('writer-death.mjs', [role, how, temporaryFolder()])
@@ -37,6 +36,24 @@ for (const [role, how] of [
     expect(death.isMemoryOurs).toBe(true)
   })
 }
+
+it('a reaper that dies in the middle of everything is replaced, and no call fails', async () => {
+  const death = await report<Death>('writer-death.mjs', ['reaper', 'terminate', temporaryFolder()])
+  const { codes, later, acknowledged, next, readable, errors, closed, reopened, damages } = death
+  expect(codes).toEqual([])
+  expect(Object.entries(later).filter(([, code]) => code !== 'no error')).toEqual([])
+  expect(acknowledged).toBe(301)
+  expect(next).toBeGreaterThan(acknowledged)
+  expect({ readable, reopened, closed, damages }).toEqual({
+    readable: next - 1,
+    reopened: next,
+    closed: 'closed',
+    damages: [],
+  })
+  // Noticed by those who look, not by those who call.
+  expect(errors).toEqual({ count: 1, last: 'BOOKEND_WORKER' })
+  expect(death.isMemoryOurs).toBe(true)
+})
 
 const bad = (how: string) => new URL(`../fixtures/scan-bad.mjs?${how}`, import.meta.url)
 

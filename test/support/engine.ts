@@ -64,6 +64,7 @@ export class Engine {
   readonly openedGroups: OpenedGroup[]
   readonly groupDamages: string[]
   readonly events: ReaperEvent[] = []
+  readonly #reaperParts: ReaperParts
   readonly #bulks = new Map<number, Uint8Array>()
   readonly times = new BatchTimes(BatchTimes.allocate())
   readonly orders: Order[] = []
@@ -142,7 +143,7 @@ export class Engine {
       },
     })
     if (options.acknowledgesEarly === true) Object.assign(state, { durable: lyingCell(state) })
-    this.reaper = new Reaper({
+    this.#reaperParts = {
       directory,
       copy: async (from, to, at, length) => {
         await options.beforeCopy?.()
@@ -160,6 +161,7 @@ export class Engine {
       epoch,
       bootId,
       readOnly: false,
+      mayRetireTail: true,
       mapTtlMs: options.mapTtlMs ?? 3_600_000,
       flushIntervalMs,
       nowMs,
@@ -175,7 +177,8 @@ export class Engine {
       send: (order) => this.orders.push(order),
       ...options.reaper,
       emit: (event) => this.events.push(event),
-    })
+    }
+    this.reaper = new Reaper(this.#reaperParts)
     const bounds = {
       published: () => state.published.load(),
       indexed: () => state.indexed.load(),
@@ -183,6 +186,13 @@ export class Engine {
     }
     this.catalog = new Catalog(disk, files, this.readWindows, bounds)
     this.reader = new TopicReader(files, this.readWindows, this.catalog, bounds)
+  }
+
+  /** One that knows nothing of what the other had in mind. */
+  nextReaper(parts: Partial<ReaperParts> = {}): Reaper {
+    const { disk, calls } = this.world
+    const flusher = new Flusher(disk, this.files, this.slots, calls)
+    return new Reaper({ ...this.#reaperParts, flusher, ...parts })
   }
 
   /** As the dispatcher does: a run of frames without a gap, handed over. Returns its place in the ring; -1: no room. */

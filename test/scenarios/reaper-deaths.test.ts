@@ -1,0 +1,43 @@
+import { expect, it } from 'vitest'
+import { report, temporaryFolder } from './support.js'
+
+interface Deaths {
+  failures: string[]
+  appended: number
+  next: number
+  first: number
+  left: number
+  errors: { count: number; last: string }
+  groups: number[]
+  reopened: { bounds: { first: number; next: number }; damages: unknown[]; groups: number }
+  popped: number[]
+  rest: boolean
+  backups: { outcome: string; isMarked: boolean; isMade: boolean }[]
+  copies: string[]
+}
+
+it('reapers die one after the other: groups, queues, retention and introspection go on, backups say that they did not', async () => {
+  const found = await report<Deaths>('reaper-deaths.mjs', [temporaryFolder()])
+  expect(found.failures).toEqual([])
+  expect(found.next).toBe(found.appended)
+  // Six deaths, each seen by those who look.
+  expect(found.errors).toEqual({ count: 6, last: 'BOOKEND_WORKER' })
+  // The policies of single topics hold for every reaper: all but the last few segments are gone.
+  expect(found.left).toBeLessThanOrEqual(6)
+  expect(found.first).toBeGreaterThan(0)
+  // Each was made under a dying reaper, and removed under the next; the last one is there.
+  expect(found.reopened).toMatchObject({ bounds: { next: found.next }, damages: [], groups: 2 })
+  expect(found.groups[5]).toBe(240)
+  // Once, in order, none passed over.
+  expect(found.popped).toEqual(Array.from({ length: 60 }, (_, index) => index))
+  expect(found.rest).toBe(true)
+  for (const [death, { outcome, isMarked, isMade }] of found.backups.entries()) {
+    if (outcome === 'whole') expect(found.copies[death]).toBe('whole: opens')
+    else {
+      expect(outcome).toBe('BOOKEND_WORKER')
+      expect(isMarked || !isMade).toBe(true)
+      expect(found.copies[death]).toBe('BOOKEND_WORKER: BOOKEND_FORMAT')
+    }
+  }
+  expect(found.backups.some(({ outcome }) => outcome === 'BOOKEND_WORKER')).toBe(true)
+})
