@@ -1,24 +1,11 @@
 /**
- * Power cuts on the simulated disk. A log lives for a while: writer and reaper work for real, only the disk is ours.
- * At random moments the power goes: of everything that was not flushed, each page or sector may be absent, in between or
- * present, and names may be missing. What the next owner finds must be a gap-free prefix with all that was durable,
- * byte for byte; then it goes on, and the power goes again.
+ * Power cuts on the simulated disk, see support/life.ts; `npm run faults -- --only power-cut` makes many more of them.
  *
  * `SEED=n npx vitest run test/storage/crash` replays one life.
  */
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { Engine } from '../support/engine.js'
-import { payloadOf } from '../support/frames.js'
-import { expectPrefix, expectReadable, Model } from '../support/model.js'
-import { Seeded, seedsFrom } from '../support/seeded.js'
-import {
-  SimulatedDisk as Disk,
-  type ImageStyle,
-  imageStyles,
-  type Lies,
-  type SimulatedDisk,
-} from '../support/simulated-disk.js'
-import { simulatedWorld } from '../support/worlds.js'
+import { emptyTally, liveAndCut, type Mutant } from '../support/life.js'
+import { seedsFrom } from '../support/seeded.js'
 
 const checksum = vi.hoisted(() => ({ isOn: true }))
 vi.mock('node:zlib', async (importOriginal) => {
@@ -30,210 +17,21 @@ afterEach(() => {
   checksum.isOn = true
 })
 
-interface Mutant {
-  lies?: Lies
-  acknowledgesEarly?: boolean
+interface CrashMutant extends Mutant {
   withoutChecksum?: boolean
-  /** Records of one size, a batch each: leftovers of one life stand where batches of the next begin. */
-  isUniform?: boolean
-  /** No mutant: retention deletes and moves, besides the trims. */
-  retains?: boolean
 }
 
-interface Moment {
-  event: number
-  /** Records, in the order of appending, that an application was told are safe. */
-  durable: number
-  appended: number
-  firsts: number[]
-}
+const tally = emptyTally()
 
-/** What the lives went through: a test that never rolled or deleted would promise nothing about either. */
-const tally = { rolls: 0, deletions: 0, moves: 0, images: 0, torn: 0 }
-/** The last is written rarely and never deleted from: its few records are moved out of the way of deletions. */
-const names = ['a', 'b', 'c', 'rare']
-const rare = 3
-const powerCutStyles = imageStyles
-
-class Life {
-  readonly random: Seeded
-  readonly mutant: Mutant
-  model = new Model()
-  disk: SimulatedDisk = new Disk()
-  generation = 0
-  /** Appended records by the log position behind them. */
-  #positions: { position: number; count: number }[] = []
-
-  constructor(seed: number, mutant: Mutant) {
-    this.random = new Seeded(seed)
-    this.mutant = mutant
-    for (const name of names) this.model.declare(name)
-  }
-
-  /** Lives until `steps` are done; returns the moments between which the power may go. */
-  async live(steps: number): Promise<Moment[]> {
-    const { random, model, mutant, disk } = this
-    disk.settle()
-    disk.lies = mutant.lies ?? {}
-    const world = simulatedWorld(disk, random.chance(0.7))
-    const bootId = `${this.generation}`.repeat(32).slice(0, 32).replace(/^0/, 'f')
-    const { acknowledgesEarly } = mutant
-    let now = Date.now()
-    const reaper = mutant.retains === true ? { retention: { maxBytes: 200_000 }, now: () => now } : {}
-    const engine = new Engine(world, { bootId, ringBytes: 1 << 20, acknowledgesEarly, reaper })
-    engine.reaper.retain('rare', {})
-    disk.holdSyncs()
-    const { recovered } = engine
-    let counted = recovered.topics.reduce((sum, topic) => sum + topic.next, 0)
-    this.#positions = [
-      { position: recovered.durable, count: 0 },
-      { position: recovered.published, count: counted },
-    ]
-    const moments: Moment[] = []
-    const note = () => {
-      const published = engine.state.published.load()
-      const all = model.order.length
-      if (engine.producer.usedBytes === 0 && all > counted) {
-        counted = all
-        this.#positions.push({ position: published, count: all })
-      }
-      const durable = engine.state.durable.load()
-      const safe = this.#positions.filter(({ position }) => position <= durable).at(-1)?.count ?? 0
-      const firsts = model.topics.map(({ id }) => engine.cells.first(id).load())
-      moments.push({ event: disk.events.length, durable: safe, appended: all, firsts })
-    }
-    for (const { id, name } of model.topics) {
-      if (!recovered.topics.some((topic) => topic.id === id)) engine.offer([{ declare: name, topic: id }])
-    }
-    engine.writer.doWork()
-    note()
-    const isUniform = mutant.isUniform === true || random.chance(0.3)
-    const usual = mutant.retains === true ? 30_000 : random.pick([40, 2_000, 9_000, 40_000])
-    for (let step = 0; step < steps; step++) {
-      const topic = random.chance(0.08) ? rare : random.below(rare)
-      const value = () => {
-        const bytes =
-          topic === rare ? random.below(800) : random.chance(0.05) ? random.below(120_000) : random.below(usual)
-        return payloadOf(topic, model.topics[topic].values.length, bytes, this.generation)
-      }
-      const choice = random.unit()
-      if (isUniform && choice < 0.7) {
-        const bytes = payloadOf(topic, model.topics[topic].values.length, 200, this.generation)
-        if (engine.append(topic, bytes) >= 0) model.add(topic, bytes)
-      } else if (choice < 0.55) {
-        for (let count = random.below(12); count >= 0; count--) {
-          const bytes = value()
-          if (engine.append(topic, bytes) < 0) break
-          model.add(topic, bytes)
-        }
-      } else if (choice < 0.7) {
-        const count = 1 + random.below(4)
-        const values: Uint8Array[] = []
-        const before = model.topics[topic].values.length
-        for (let index = 0; index < count; index++) {
-          values.push(payloadOf(topic, before + index, random.below(topic === rare ? 2_000 : 50_000), this.generation))
-        }
-        if (engine.appendGroup(topic, values) >= 0) {
-          for (const [index, bytes] of values.entries()) model.add(topic, bytes, index < count - 1)
-        }
-      } else if (choice < 0.78) {
-        // All at once, often: only then can whole segments go.
-        const share = random.chance(0.6) ? 1 : random.unit()
-        for (const { id, name, values } of model.topics) {
-          if ((share < 1 && id !== topic) || id === rare) continue
-          engine.offer([{ declare: name, topic: id, first: Math.floor(values.length * share) }])
-        }
-      } else if (choice < (mutant.isUniform === true ? 0.8 : 0.88)) {
-        engine.requestFlush()
-      }
-      engine.writer.doWork()
-      note()
-      if (random.chance(0.6)) engine.reaper.tend()
-      if (random.chance(0.4)) engine.letTimePass()
-      note()
-      for (let turn = random.below(8); turn > 0 && mutant.retains === true; turn--) {
-        now += 50
-        if (random.chance(0.7)) disk.finishSyncs()
-        await new Promise(setImmediate)
-        engine.writer.doWork()
-        note()
-        engine.reaper.tend()
-        note()
-      }
-      if (random.chance(0.7)) disk.finishSyncs()
-      if (random.chance(0.7)) await new Promise(setImmediate)
-      note()
-    }
-    tally.rolls += engine.tail.segment - recovered.tail.segment
-    tally.deletions += engine.state.deletedCount.load()
-    tally.moves += engine.events.filter(({ type }) => type === 'moved').length
-    return moments
-  }
-
-  /** Cuts the power at a moment; checks what the next owner finds. Returns that disk and how much survived. */
-  cut(
-    moments: readonly Moment[],
-    style: ImageStyle,
-    isSameBoot: boolean,
-  ): { disk: SimulatedDisk; count: number; note: string } {
-    const { random, model } = this
-    const index = random.below(moments.length)
-    const moment = moments[index]
-    // Somewhere between this moment and the next: the promise holds all the while.
-    const until = moments[index + 1]?.event ?? moment.event
-    const event = moment.event + random.below(until - moment.event + 1)
-    const disk = this.disk.imageAfter(event, random, style)
-    const bootId = `${isSameBoot ? this.generation : this.generation + 1}`.repeat(32).slice(0, 32).replace(/^0/, 'f')
-    const note = `moment ${index} of ${moments.length}, event ${event}, ${style}, ${isSameBoot ? 'same' : 'other'} boot`
-    const kept = disk.copy()
-    try {
-      const engine = new Engine(simulatedWorld(disk.copy(), false), { bootId })
-      const { count } = expectPrefix(engine.recovered, model, moment.durable)
-      expectReadable(engine.reader, engine.recovered, model)
-      tally.images += 1
-      if (engine.recovered.tornBytes > 0) tally.torn += 1
-      for (const { id, first } of engine.recovered.topics) {
-        // A trim is as durable as a record: it never goes further than it was asked to.
-        expect(first).toBeLessThanOrEqual(Math.max(...moments.map(({ firsts }) => firsts[id])))
-      }
-      return { disk: kept, count, note }
-    } catch (error) {
-      throw new Error(`${note}: ${(error as Error).message}`, { cause: error })
-    }
-  }
-
-  /** Goes on from an image, as the next owner. */
-  continueOn({ disk, count }: { disk: SimulatedDisk; count: number }): void {
-    this.disk = disk
-    this.model.cutTo(count)
-    this.generation += 1
-  }
-}
-
-async function run(seed: number, mutant: Mutant, images: number, isSameBoot = false): Promise<void> {
-  const life = new Life(seed, mutant)
+async function run(seed: number, mutant: CrashMutant, images: number, isSameBoot = false): Promise<void> {
   checksum.isOn = mutant.withoutChecksum !== true
-  try {
-    // Chains of three: crash, recover, append, crash again.
-    const [generations, steps] = mutant.isUniform === true ? [10, 12] : mutant.retains === true ? [3, 100] : [3, 60]
-    for (let generation = 0; generation < generations; generation++) {
-      const moments = await life.live(steps)
-      let last: ReturnType<Life['cut']> | undefined
-      for (let image = 0; image < images; image++) {
-        const style = life.random.pick(isSameBoot ? (['kept', 'lost', 'pages', 'sectors'] as const) : powerCutStyles)
-        last = life.cut(moments, style, isSameBoot || style === 'kept')
-      }
-      if (last !== undefined) life.continueOn(last)
-    }
-  } catch (error) {
-    throw new Error(`SEED=${seed}: ${(error as Error).message}`, { cause: error })
-  } finally {
+  await liveAndCut(seed, mutant, images, isSameBoot, tally).finally(() => {
     checksum.isOn = true
-  }
+  })
 }
 
 /** How many lives it takes until the mutant is caught; undefined: it never was. */
-async function livesToCatch(mutant: Mutant, lives: number): Promise<number | undefined> {
+async function livesToCatch(mutant: CrashMutant, lives: number): Promise<number | undefined> {
   for (let life = 0; life < lives; life++) {
     try {
       await run(5_000 + life, mutant, 8)
@@ -274,7 +72,7 @@ describe('after a power cut', () => {
 })
 
 describe('mutants that the crash test has to catch', () => {
-  it.each<[string, Mutant]>([
+  it.each<[string, CrashMutant]>([
     ['acknowledges before the flush', { acknowledgesEarly: true }],
     ['checks no checksum', { withoutChecksum: true }],
     ['does not zero a torn tail', { lies: { zeroing: true }, isUniform: true }],

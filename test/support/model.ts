@@ -1,5 +1,5 @@
 /** What a log should hold, as plain arrays, and the comparison with what it does hold. */
-import { expect } from 'vitest'
+import assert from 'node:assert/strict'
 import { BookendError } from '../../src/errors.js'
 import { ChunkCursor, partsOf } from '../../src/storage/chunk-cursor.js'
 import type { Recovered } from '../../src/storage/recovery.js'
@@ -80,8 +80,7 @@ export function readAll(reader: TopicReader, topic: number, from: number, to: nu
   for (let offset = from; offset < to; ) {
     const request = { topic, offset, to, resume }
     const chunk = way === 'borrowed' ? reader.readBorrowed(request) : reader.read(request)
-    expect(chunk.next).toBeGreaterThan(offset)
-    expect(chunk.next).toBeLessThanOrEqual(to)
+    assert(chunk.next > offset && chunk.next <= to, `a chunk from ${offset} to ${to} goes to ${chunk.next}`)
     found.push(...recordsOf(chunk.bytes, topic, offset, chunk.next))
     offset = chunk.next
     // Stays on the way asked for, whatever the reader finds better.
@@ -92,8 +91,9 @@ export function readAll(reader: TopicReader, topic: number, from: number, to: nu
 
 /** Every record of the range, once and in order, byte for byte. */
 export function expectRecords(found: readonly Found[], topic: ModelTopic, from: number, to: number): void {
-  expect(found.map(({ offset }) => offset)).toEqual(Array.from({ length: to - from }, (_, index) => from + index))
-  for (const { offset, value } of found) {
+  assert.equal(found.length, to - from, `records of ${topic.name} from ${from} to ${to}`)
+  for (const [index, { offset, value }] of found.entries()) {
+    if (offset !== from + index) throw new Error(`${topic.name}/${offset} came in the place of ${from + index}`)
     if (Buffer.compare(value, topic.values[offset]) !== 0) throw new Error(`wrong bytes at ${topic.name}/${offset}`)
   }
   for (let index = 1; index < found.length; index++) {
@@ -112,15 +112,15 @@ export interface Survived {
  * @throws where it is broken
  */
 export function expectPrefix(recovered: Recovered, model: Model, durable: number): Survived {
-  expect(recovered.damages).toEqual([])
+  assert.deepEqual(recovered.damages, [], 'damage was reported where there is none')
   const nexts = model.topics.map(({ id }) => recovered.topics.find((topic) => topic.id === id)?.next ?? 0)
   const count = nexts.reduce((sum, next) => sum + next, 0)
   if (count < durable) throw new Error(`${count} records recovered, ${durable} were acknowledged`)
-  expect(nexts).toEqual(model.countsAfter(count))
+  assert.deepEqual(nexts, model.countsAfter(count), 'what was found is no prefix')
   if (!model.isBoundary(count)) throw new Error(`a group is cut in two behind record ${count}`)
   for (const topic of recovered.topics) {
-    expect(topic.name).toBe(model.topics[topic.id].name)
-    expect(topic.first).toBeLessThanOrEqual(topic.next)
+    assert.equal(topic.name, model.topics[topic.id].name)
+    assert(topic.first <= topic.next, `topic ${topic.name} begins behind its end`)
   }
   return { count }
 }

@@ -132,7 +132,12 @@ export class SimulatedDisk implements Disk {
   }
 
   put(file: string, content: Uint8Array): void {
-    const inode = { id: this.#nextInode++, content: Uint8Array.from(content), name: file }
+    this.#adopt(file, content.slice())
+  }
+
+  /** Like {@link put}, without a copy. */
+  #adopt(file: string, content: Uint8Array<ArrayBuffer>): void {
+    const inode = { id: this.#nextInode++, content, name: file }
     this.#inodes.set(inode.id, inode)
     this.#names.set(file, inode)
   }
@@ -173,7 +178,8 @@ export class SimulatedDisk implements Disk {
 
   /** The disk after a power cut behind the first `eventCount` events. */
   imageAfter(eventCount: number, random: Seeded, style: ImageStyle): SimulatedDisk {
-    const contents = new Map([...this.#baseContent].map(([id, content]) => [id, content.slice()]))
+    // Copied before the first change: most files of a log do not change any more.
+    const contents: Contents = { base: this.#baseContent, own: new Map() }
     const pending = new Map<number, { at: number; bytes: Uint8Array; event: number }[]>()
     const names = new Map(this.#baseline)
     let nameEvents: Event[] = []
@@ -185,7 +191,7 @@ export class SimulatedDisk implements Disk {
         pending.set(what.inode, writes)
       } else if (what.kind === 'size') {
         // Allocation is taken to reach the device with its size: a shorter file is a file that is not whole.
-        contents.set(what.inode, resized(contents.get(what.inode), what.size))
+        contents.own.set(what.inode, resized(ownContent(contents, what.inode), what.size))
       } else if (what.kind === 'sync') {
         const left = []
         for (const write of pending.get(what.inode) ?? []) {
@@ -204,8 +210,7 @@ export class SimulatedDisk implements Disk {
     for (const change of nameEvents) if (style === 'kept' || random.chance(0.5)) changeName(names, change)
     for (const [inode, writes] of pending) tear(contents, inode, writes, random, style)
     const image = new SimulatedDisk()
-    for (const [name, inode] of names) image.put(name, contents.get(inode) ?? new Uint8Array(0))
-    image.settle()
+    for (const [name, inode] of names) image.#adopt(name, ownContent(contents, inode) ?? new Uint8Array(0))
     return image
   }
 
@@ -285,7 +290,7 @@ export type ImageStyle = 'kept' | 'lost' | 'pages' | 'sectors' | 'ordered'
 export const imageStyles: readonly ImageStyle[] = ['kept', 'lost', 'pages', 'sectors', 'ordered']
 
 function tear(
-  contents: Map<number, Uint8Array<ArrayBuffer>>,
+  contents: Contents,
   inode: number,
   writes: readonly { at: number; bytes: Uint8Array }[],
   random: Seeded,
@@ -315,9 +320,23 @@ function randomReach(random: Seeded, count: number): number {
   return random.chance(0.5) ? 0 : random.below(count + 1)
 }
 
+/** Files of an image that is being made: `own` ones may be changed, `base` ones belong to the disk. */
+interface Contents {
+  base: ReadonlyMap<number, Uint8Array<ArrayBuffer>>
+  own: Map<number, Uint8Array<ArrayBuffer>>
+}
+
+function ownContent({ base, own }: Contents, inode: number): Uint8Array<ArrayBuffer> | undefined {
+  let content = own.get(inode)
+  if (content !== undefined) return content
+  content = base.get(inode)?.slice()
+  if (content !== undefined) own.set(inode, content)
+  return content
+}
+
 /** Applies what of a write lies in `[from, to)`; returns the rest. */
 function applied<W extends { at: number; bytes: Uint8Array }>(
-  contents: Map<number, Uint8Array<ArrayBuffer>>,
+  contents: Contents,
   inode: number,
   write: W,
   from: number,
@@ -327,9 +346,10 @@ function applied<W extends { at: number; bytes: Uint8Array }>(
   const start = Math.max(write.at, from)
   const stop = Math.min(end, to)
   if (start >= stop) return [write]
-  const content = resized(contents.get(inode), Math.max(contents.get(inode)?.length ?? 0, stop))
+  const before = ownContent(contents, inode)
+  const content = resized(before, Math.max(before?.length ?? 0, stop))
   content.set(write.bytes.subarray(start - write.at, stop - write.at), start)
-  contents.set(inode, content)
+  contents.own.set(inode, content)
   const rest: W[] = []
   if (write.at < start) rest.push({ ...write, bytes: write.bytes.subarray(0, start - write.at) })
   if (stop < end) rest.push({ ...write, at: stop, bytes: write.bytes.subarray(stop - write.at) })
@@ -420,7 +440,10 @@ class SimulatedWindow implements Window {
   }
 
   readInto(target: Uint8Array, targetAt: number, at: number, length: number): void {
-    target.set(this.read(at, length), targetAt)
+    checkBounds(at, length, this.byteLength)
+    if (this.isRetired) target.fill(0, targetAt, targetAt + length)
+    else if (at + length > this.inode.content.length) throw failedCall('read', errno.EFAULT, 'the file was truncated')
+    else target.set(this.inode.content.subarray(at, at + length), targetAt)
   }
 
   place(at: number, length: number): number {

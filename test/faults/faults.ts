@@ -1,0 +1,30 @@
+/** All of them. */
+
+import { damage } from './damage.js'
+import { dyingThreads } from './dying-threads.js'
+import type { Fault } from './fault.js'
+import { blockLog, shutdown, smallFileSystems } from './file-systems.js'
+import { flushErrors } from './flush-errors.js'
+import { fuzz } from './fuzz.js'
+import { groups } from './groups.js'
+import { kill } from './kill.js'
+import { killPoints } from './kill-points.js'
+import { limits } from './limits.js'
+import { powerCut } from './power-cut.js'
+import { slowDisk } from './slow-disk.js'
+
+export const faults: readonly Fault[] = [
+  powerCut,
+  kill,
+  killPoints,
+  flushErrors,
+  limits,
+  slowDisk,
+  dyingThreads,
+  damage,
+  fuzz,
+  groups,
+  shutdown,
+  smallFileSystems,
+  blockLog,
+]
