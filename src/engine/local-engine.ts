@@ -38,7 +38,7 @@ import type { DiskWatermarks, Retention } from '../storage/retention.js'
 import type { Resume } from '../storage/topic-reader.js'
 import { ControlChannel, type Remote, transfer } from '../threads/control-plane.js'
 import type { OpenedLog, WriterControl, WriterData } from '../threads/protocol.js'
-import { trimmedError } from '../threads/reader.js'
+import { type ChunkAnswer, trimmedError } from '../threads/reader.js'
 import type { ReaperEvent } from '../threads/reaper.js'
 import type { OpenIo, ReaderData, SharedMemory } from '../threads/shared-memory.js'
 import type { Engine, EngineTopic, ProcessSettings } from './engine.js'
@@ -49,6 +49,8 @@ import type { LogStats, SegmentInfo, SegmentResidency } from './stats.js'
 
 /** A thread of a processor ends after this long without messages; starting one takes some tens of milliseconds. */
 const handlerIdleMs = 10_000
+
+const maxChunksInTurn = 16
 
 const debug = debuglog('bookend')
 const channels = {
@@ -211,6 +213,8 @@ class LocalEngine implements Engine {
   readonly #reads: ReadSide
   readonly #ring: RingProducer
   readonly #recent: RecentMessages
+  /** Chunks taken out of the ring since the event loop turned. */
+  #chunksInTurn = 0
   readonly #keepAlive = new KeepAlive()
   readonly #onClose = new Set<() => void>()
   readonly #desks = new Map<string, GroupDesk>()
@@ -379,10 +383,22 @@ class LocalEngine implements Engine {
     const first = this.first(topic)
     if (offset < first) return Promise.reject(trimmedError(topic.name, offset, first))
     const recent = this.#recent.chunk(topic.id, offset, to)
-    if (recent !== undefined) return Promise.resolve({ ...recent, resume: undefined })
+    if (recent !== undefined) return this.#inTurns({ ...recent, resume: undefined })
     // Whoever reads the newest message is likely to come for the next one, waiting or not.
     if (offset === this.next(topic) - 1) this.#recent.watch(topic.id)
     return this.#reads.chunk({ topic: { id: topic.id, name: topic.name }, offset, to, resume })
+  }
+
+  /** A reader of messages that are all at hand would never let the event loop turn: after a few chunks it does. */
+  #inTurns(chunk: ChunkAnswer): Promise<ChunkAnswer> {
+    this.#chunksInTurn += 1
+    if (this.#chunksInTurn === 1) {
+      setImmediate(() => {
+        this.#chunksInTurn = 0
+      })
+    }
+    if (this.#chunksInTurn <= maxChunksInTurn) return Promise.resolve(chunk)
+    return new Promise((resolve) => setImmediate(resolve, chunk))
   }
 
   record(topic: EngineTopic, offset: number) {

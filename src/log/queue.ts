@@ -45,6 +45,11 @@ export interface Queue<T> extends AsyncIterable<T> {
 
 const maxTimerMs = 2 ** 31 - 1
 
+/** Who asks in a loop until there is something must not keep the event loop from turning meanwhile. */
+function nothing(): Promise<undefined> {
+  return new Promise((resolve) => setImmediate(resolve, undefined))
+}
+
 export class TopicQueue<T> implements Queue<T> {
   readonly name: string
   readonly #engine: Engine
@@ -80,7 +85,7 @@ export class TopicQueue<T> implements Queue<T> {
     for (;;) {
       signal?.throwIfAborted()
       const lease = this.#desk.takeInTurn(1) ?? (await this.#wait(deadlineMs, signal))
-      if (lease === undefined) return undefined
+      if (lease === undefined) return nothing()
       const popped = await this.#take(lease, signal)
       if (popped !== undefined) return popped.value
     }
@@ -89,7 +94,7 @@ export class TopicQueue<T> implements Queue<T> {
   async peek(): Promise<T | undefined> {
     this.#engine.checkOpen()
     const offset = await this.#first()
-    return offset === undefined ? undefined : (await this.#messages.get(offset))?.value
+    return offset === undefined ? nothing() : (await this.#messages.get(offset))?.value
   }
 
   async size(): Promise<number> {
@@ -105,6 +110,7 @@ export class TopicQueue<T> implements Queue<T> {
     this.#engine.checkOpen()
     const end = this.#engine.next(this.#topic)
     let from = (await this.#first()) ?? end
+    if (from === end) return nothing()
     while (from < end) {
       try {
         for await (const message of this.#messages.read({ from, to: end })) {

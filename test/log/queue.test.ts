@@ -247,3 +247,18 @@ it('wrong arguments are refused at the call', async () => {
   await expectMistake(() => queue.pop({ timeout: 1 } as never), TypeError)
   await expectMistake(() => queue.pop({ signal: {} as never }), TypeError)
 })
+
+it('asking in a loop, however it is done, lets the event loop turn', async () => {
+  const { queue } = await queueOf()
+  const ways: (() => Promise<boolean>)[] = [
+    async () => (await queue.pop()) !== undefined,
+    async () => (await queue.peek()) !== undefined,
+    async () => (await collect(queue.browse())).length > 0,
+  ]
+  for (const isThere of ways) {
+    await queue.clear()
+    const pushed = new Promise((resolve) => setTimeout(resolve, 5)).then(() => queue.push('at last'))
+    while (!(await isThere()));
+    await pushed
+  }
+})
