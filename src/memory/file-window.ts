@@ -50,6 +50,10 @@ class FileWindow implements Window {
     if (count < length) throw failedCall('read', errno.EFAULT, `the file ends at ${at + count}`)
   }
 
+  lend(at: number, length: number): undefined {
+    this.#open(at, length)
+  }
+
   place(at: number, length: number): number {
     this.#open(at, length)
     if (!this.#isWritable) throw new TypeError('the window was opened for reading')

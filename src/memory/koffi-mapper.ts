@@ -1,19 +1,22 @@
 import { detachBuffer } from './detach-buffer.js'
 import { failedCall } from './errno.js'
 import { createFaultIn, type FaultIn } from './fault-in.js'
+import { LentRange } from './lent-range.js'
 import { type Libc, mapShared, protRead, protWrite } from './libc.js'
 import { MappedWindow, type Mapping } from './mapped-window.js'
-import type { Memory, Window } from './memory.js'
+import type { Memory, SystemCalls, Window } from './memory.js'
 import { withWindowFile } from './window-file.js'
 
-/** Maps through koffi. Its views have no finalizer, so `close` unmaps, at once and for good. */
+/** Maps through koffi. Its views have no finalizer, so `close` unmaps, at once and for good; what was lent, see {@link LentRange}. */
 export class KoffiMapper implements Memory {
   readonly kind = 'koffi'
   readonly #libc: Libc
+  readonly #calls: SystemCalls
   readonly #faultIn: FaultIn
 
-  constructor(libc: Libc) {
+  constructor(libc: Libc, calls: SystemCalls) {
     this.#libc = libc
+    this.#calls = calls
     this.#faultIn = createFaultIn(libc)
   }
 
@@ -36,13 +39,17 @@ export class KoffiMapper implements Memory {
       libc.unmap(address, byteLength)
       throw error
     }
+    const lending = new LentRange(address, byteLength, libc, this.#calls, () => {
+      const failure = libc.unmap(address, byteLength)
+      if (failure !== 0) throw failedCall('munmap', failure, path)
+    })
     return {
       bytes: new Uint8Array(buffer),
       address,
+      lend: (at, length) => lending.lend(at, length),
       release() {
         detachBuffer(buffer)
-        const failure = libc.unmap(address, byteLength)
-        if (failure !== 0) throw failedCall('munmap', failure, path)
+        lending.close()
       },
     }
   }

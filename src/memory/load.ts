@@ -27,7 +27,7 @@ export function chooseMemory(io: 'auto' | 'mmap' | 'file', directory: string, ca
 export function loadMemory(kind: MemoryKind, calls: SystemCalls): Memory {
   if (kind === 'file') return new FileMemory()
   const libc = requireLibc()
-  if (kind === 'koffi') return new KoffiMapper(libc)
+  if (kind === 'koffi') return new KoffiMapper(libc, calls)
   const mmapIo = loadMmapIo()
   if (mmapIo === undefined) {
     throw new Error('mmap-io did not load: run "npm rebuild mmap-io" (with CXXFLAGS=-std=gnu++20 on Node 24 and later)')

@@ -2,7 +2,7 @@ import fs from 'node:fs'
 import { writeParts } from './descriptor-bytes.js'
 import { asSystemCall } from './errno.js'
 import type { FaultIn } from './fault-in.js'
-import type { Window } from './memory.js'
+import type { Lent, Window } from './memory.js'
 import { checkBounds } from './window-bounds.js'
 import { openWindowFile } from './window-file.js'
 
@@ -12,6 +12,8 @@ const noBytes = new Uint8Array(0)
 export interface Mapping {
   readonly bytes: Uint8Array<ArrayBuffer>
   readonly address: number
+  /** Where memory can be lent at all. */
+  lend?(at: number, length: number): Lent | undefined
   release(): void
 }
 
@@ -50,6 +52,13 @@ export class MappedWindow implements Window {
     // Before the first load: after it a truncated file or a bad block would be a SIGBUS.
     this.#faultIn(this.address + at, length)
     target.set(this.bytes.subarray(at, at + length), targetAt)
+  }
+
+  lend(at: number, length: number): Lent | undefined {
+    checkBounds(at, length, this.bytes.byteLength)
+    if (this.#mapping?.lend === undefined) return undefined
+    this.#faultIn(this.address + at, length)
+    return this.#mapping.lend(at, length)
   }
 
   place(at: number, _length: number): number {

@@ -23,6 +23,13 @@ export class SystemCallError extends Error {
   }
 }
 
+/** A part of a window where it lies. The bytes are read-only: a store into them is a signal. */
+export interface Lent {
+  readonly bytes: Uint8Array<ArrayBuffer>
+  /** Once, when they are no longer needed: views that were kept have length 0 afterwards. */
+  giveBack(): void
+}
+
 /**
  * One segment file, opened by one thread. The window covers the whole file from byte 0.
  *
@@ -42,6 +49,12 @@ export interface Window {
   /** The same into memory that the caller owns already: for loops that would otherwise allocate per chunk. */
   readInto(target: Uint8Array, targetAt: number, at: number, length: number): void
   /**
+   * The bytes themselves, without a copy; faulted in first, like {@link read}. Stale views are harmless, even after {@link close}: they
+   * read nothing, or zeros. Undefined: nothing is mapped here, or not so that it can be lent; read a copy.
+   * @param length above 0
+   */
+  lend(at: number, length: number): Lent | undefined
+  /**
    * Where to put the bytes of `[at, at + length)`: `bytes[place(at, length)]` is the place of byte `at`. Mapped:
    * the mapping itself. File: a staging buffer, which holds only the last range asked for.
    */
@@ -55,7 +68,7 @@ export interface Window {
    * same bytes. For long runs: no page is zeroed, faulted in or write-protected for them. Throws like {@link commit}.
    */
   write(at: number, parts: readonly Uint8Array[]): void
-  /** Gives the mapping or the descriptor back. Idempotent. No view of `bytes` may be used afterwards. */
+  /** Gives the mapping or the descriptor back. Idempotent. No view of `bytes` may be used afterwards; of what {@link lend} gave, any. */
   close(): void
 }
 

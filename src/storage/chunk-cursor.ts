@@ -1,5 +1,5 @@
 /** Walking the records of one topic in a chunk. */
-import { batchField, batchHeaderBytes, batchTime } from '../format/batch-layout.js'
+import { batchField, batchHeaderBytes, batchTime, mixedTopics } from '../format/batch-layout.js'
 import {
   flagsOf,
   frameExtensionBytes,
@@ -59,7 +59,10 @@ export class ChunkCursor implements RecordPlace {
         if (at >= this.bytes.length) return false
         this.#batchEnd = at + words[(at + batchField.bytes) >>> 2]
         this.timestamp = batchTime(words, at)
-        this.#next = at + batchHeaderBytes
+        // A chunk that stands in the log itself has batches of others among its own, and some without records.
+        const topic = words[(at + batchField.topic) >>> 2]
+        const mayHold = (topic === this.#topic || topic === mixedTopics) && words[(at + batchField.count) >>> 2] > 0
+        this.#next = mayHold ? at + batchHeaderBytes : this.#batchEnd
       }
       const at = this.#next
       const word = at >>> 2

@@ -11,7 +11,7 @@ export interface Message<T = Uint8Array> {
   readonly timestamp: number
   readonly key?: Uint8Array
   readonly headers?: Record<string, string>
-  /** The application's own copy: valid for ever. */
+  /** The application's own copy: valid for ever. Only in a processor with `views: 'mapped'` not: there it is empty after the call. */
   readonly value: T
 }
 
@@ -83,6 +83,8 @@ export class StoredMessage<T> implements Message<T> {
   }
 
   #view(start: number, end: number): Uint8Array {
+    // A message kept from a handler that works on the mapping: its memory has been taken back.
+    if (this.#bytes.byteLength === 0) return this.#bytes
     return new Uint8Array(this.#bytes.buffer, this.#bytes.byteOffset + start, end - start)
   }
 }

@@ -58,6 +58,7 @@ export class SalvageMemory implements Memory {
       address: 0,
       bytes: new Uint8Array(0),
       read: (at, length) => window.read(at, length),
+      lend: () => undefined,
       readInto: (target, targetAt, at, length) => window.readInto(target, targetAt, at, length),
       close: () => file.close(),
       place: refuse,

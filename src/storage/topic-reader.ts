@@ -1,5 +1,6 @@
 /**
- * Reading a topic: bounded chunks of verified batches, copied out of the log under a pin.
+ * Reading a topic: bounded chunks of verified batches, copied out of the log under a pin; or standing in the log, under a pin that lasts
+ * until they are given back.
  *
  * A chunk is a row of batches (header and frames, as in the log) from which the frames of other topics have been
  * removed; each header states the bytes and the count of what is left. Where a topic is dense, segments are read in order;
@@ -48,6 +49,12 @@ export interface Chunk {
   resume: Resume
 }
 
+/** A chunk in place: as it stands in the log, batches and frames of other topics among its own. */
+export interface HeldChunk extends Chunk {
+  /** Once, when the bytes are no longer needed: until then their segment stays mapped, and is not deleted. */
+  release(): void
+}
+
 /** Below this share of a chunk a topic counts as sparse, and the index is used instead of reading everything. */
 const sparseShare = 1 / 8
 const recordsPerSparseChunk = 1024
@@ -82,6 +89,15 @@ export class TopicReader {
     return request.resume?.isSparse ? this.#readSparse(request) : this.#readDense(request, this.#scratch)
   }
 
+  /**
+   * Like {@link read}, without a copy where that can be done: in dense stretches of mapped segments. The bytes are good until `release`;
+   * views kept longer read nothing, or zeros.
+   */
+  readMapped(request: ReadRequest): HeldChunk {
+    const inPlace = request.resume?.isSparse ? undefined : this.#readInPlace(request)
+    return inPlace ?? { ...this.read(request), release() {} }
+  }
+
   /** One batch, thinned to the single record wanted; undefined if no segment knows the record. */
   readOne(topic: number, offset: number): Uint8Array<ArrayBuffer> | undefined {
     const place = this.#locateRun(topic, offset, 1)[0]
@@ -101,6 +117,57 @@ export class TopicReader {
       else high = middle
     }
     return low < next ? low : undefined
+  }
+
+  /** Undefined: it takes more than a look at one segment, or memory that can be lent; the way through copies knows what to do, or to say. */
+  #readInPlace(request: ReadRequest): HeldChunk | undefined {
+    const { topic, offset, to } = request
+    let position = request.resume?.position ?? this.#startOf(topic, offset)
+    if (position < this.#bounds.trim()) position = this.#startOf(topic, offset)
+    const segment = this.#files.segmentOf(position)
+    const base = this.#files.base(segment)
+    const at = Math.max(position - base, segmentHeaderBytes)
+    const limit = Math.min(this.#bounds.published() - base, this.#files.segmentBytes) - at
+    if (limit <= 0) return undefined
+    let release: (() => void) | undefined
+    let chunk: HeldChunk | undefined
+    try {
+      const pinned = this.#windows.acquire(segment)
+      release = () => this.#windows.release(segment)
+      for (let want = chunkBytes; ; ) {
+        const lent = pinned.window.lend(at, Math.min(want, limit))
+        if (lent === undefined) return undefined
+        // The memory goes before the pin that keeps it.
+        release = () => {
+          lent.giveBack()
+          this.#windows.release(segment)
+        }
+        const { bytes } = lent
+        const { first, next, stop, scanned, needed, kept, firstBeyond } = this.#walk(
+          request,
+          { bytes, pinned, at, limit },
+          true,
+        )
+        if (stop === 'partial' && scanned === 0 && needed > want) {
+          lent.giveBack()
+          release = () => this.#windows.release(segment)
+          want = needed
+          continue
+        }
+        if (first < 0 || first > offset || next <= offset) return undefined
+        const end = stop === 'seal' ? this.#files.base(segment + 1) + segmentHeaderBytes : base + at + scanned
+        const resume = {
+          position: firstBeyond >= 0 ? base + at + firstBeyond : end,
+          isSparse: kept < scanned * sparseShare,
+        }
+        chunk = { bytes: bytes.subarray(0, scanned), next: Math.min(next, to), resume, release }
+        return chunk
+      }
+    } catch (error) {
+      throw this.#unreadable(error, topic, offset, segment, at)
+    } finally {
+      if (chunk === undefined) release?.()
+    }
   }
 
   #readDense(request: ReadRequest, into: Uint8Array<ArrayBuffer> | undefined): Chunk {
@@ -150,7 +217,7 @@ export class TopicReader {
 
   /** Copies a chunk out under a pin, then verifies and thins the copy. */
   #thinnedChunk(
-    { topic, offset, to }: ReadRequest,
+    request: ReadRequest,
     segment: number,
     at: number,
     limit: number,
@@ -158,8 +225,26 @@ export class TopicReader {
     into: Uint8Array<ArrayBuffer> | undefined,
   ) {
     const length = Math.min(want, limit)
-    const { raw, pinned } = this.#copyOut(topic, offset, segment, at, length, into)
-    const words = new Uint32Array(raw.buffer, 0, raw.length >>> 2)
+    const { raw, pinned } = this.#copyOut(request.topic, request.offset, segment, at, length, into)
+    const found = this.#walk(request, { bytes: raw, pinned, at, limit }, false)
+    const { kept } = found
+    return {
+      ...found,
+      bytes: into !== undefined || kept > raw.length / 2 ? raw.subarray(0, kept) : raw.slice(0, kept),
+    }
+  }
+
+  /**
+   * Verifies the batches at `at` of a segment, and finds the records of the topic among them.
+   * @param isInPlace the bytes are not to be changed; else they are thinned: the batches of the topic are moved to the front, without
+   *   frames of others
+   */
+  #walk(
+    { topic, to }: ReadRequest,
+    { bytes, pinned, at, limit }: { bytes: Uint8Array<ArrayBuffer>; pinned: PinnedWindow; at: number; limit: number },
+    isInPlace: boolean,
+  ) {
+    const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2)
     let kept = 0
     let first = -1
     let next = -1
@@ -169,28 +254,24 @@ export class TopicReader {
       // What was found right through this mapping is not summed up again: the sums cost more than all the rest.
       pinned.markVerified(at + from)
       if (header.topic !== topic && header.topic !== mixedTopics) return
-      const count =
-        header.topic === topic ? moveBatch(raw, header, from, kept) : thinBatch(raw, words, header, from, kept, topic)
+      const place = isInPlace ? from : kept
+      let count = header.count
+      if (header.topic !== topic)
+        count = isInPlace ? countFrames(words, from, topic) : thinBatch(bytes, words, header, from, kept, topic)
+      else if (!isInPlace) moveBatch(bytes, header, from, kept)
       if (count === 0) return
       // Offsets of one topic are consecutive within a batch.
-      const start = firstOffset(words, kept, topic)
+      const start = firstOffset(words, place, topic)
       if (first < 0) first = start
       next = start + count
       if (next > to && firstBeyond < 0) firstBeyond = from
-      kept += words[(kept + batchField.bytes) >>> 2]
+      // In place, of a batch of several topics, what the topic's share of records suggests.
+      kept += isInPlace ? (header.bytes * count) / header.count : words[(kept + batchField.bytes) >>> 2]
     }
     const isVerified = (from: number) => pinned.isVerified(at + from)
-    const result = scanBatches(raw, this.#files.base(segment) + at, limit, visit, isVerified)
-    return {
-      bytes: into !== undefined || kept > raw.length / 2 ? raw.subarray(0, kept) : raw.slice(0, kept),
-      stop: result.stop,
-      scanned: result.end,
-      needed: result.needed,
-      kept,
-      first,
-      next,
-      firstBeyond,
-    }
+    const position = this.#files.base(pinned.segment) + at
+    const { stop, end: scanned, needed } = scanBatches(bytes, position, limit, visit, isVerified)
+    return { stop, scanned, needed, kept, first, next, firstBeyond }
   }
 
   #copyOut(
@@ -456,10 +537,22 @@ export function joinPieces(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffe
   return joined
 }
 
-/** Moves a batch that holds no other topic. Returns the records in it. */
-function moveBatch(bytes: Uint8Array, header: BatchHeader, from: number, to: number): number {
+/** Moves a batch that holds no other topic. */
+function moveBatch(bytes: Uint8Array, header: BatchHeader, from: number, to: number): void {
   if (from !== to && header.count > 0) bytes.copyWithin(to, from, from + header.bytes)
-  return header.count
+}
+
+/** Records of `topic` in the batch at `at`. */
+function countFrames(words: Uint32Array, at: number, topic: number): number {
+  if (words[(at + batchField.count) >>> 2] === 0) return 0
+  const end = at + words[(at + batchField.bytes) >>> 2]
+  let count = 0
+  for (let frame = at + batchHeaderBytes; frame < end; ) {
+    const word = frame >>> 2
+    if (words[word + frameWord.topic] === topic && kindOf(words[word + frameWord.tail]) === frameKind.data) count += 1
+    frame += alignUp(frameHeaderBytes + words[word + frameWord.length])
+  }
+  return count
 }
 
 /** Offset of the first record of `topic` in the batch at `at`, or -1. */

@@ -154,6 +154,7 @@ export class ProcessingWorld {
       concurrency: 2,
       batchSize: 256,
       order: 'topic',
+      views: 'copied',
       timeoutMs: 60_000,
       from: 'first',
       signal: undefined,
@@ -164,7 +165,7 @@ export class ProcessingWorld {
   }
 
   #threads(): HandlerThreads {
-    const tasks = new HandlerTasks((_, request) => this.engine.reader.read(request))
+    const tasks = new HandlerTasks((_, request) => this.engine.reader.readMapped(request))
     return {
       run: (task: ReadTask, signal) => {
         this.tasks += 1

@@ -446,6 +446,9 @@ class SimulatedWindow implements Window {
     else target.set(this.inode.content.subarray(at, at + length), targetAt)
   }
 
+  /** Ordinary memory, which others own: not lent. */
+  lend(): undefined {}
+
   place(at: number, length: number): number {
     checkBounds(at, length, this.byteLength)
     if (!this.#isWritable || this.isRetired) throw new TypeError('a store into this window would be a signal')
