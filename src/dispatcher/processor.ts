@@ -11,6 +11,7 @@
  * stored as a dead letter, and not before; a window that is left behind unfinished is given back.
  */
 import { assert, BookendError } from '../errors.js'
+import type { HandlerViews } from '../threads/handler-task.js'
 import type { Durability } from './append-side.js'
 import { type DeadLetterHost, DeadLetters } from './dead-letters.js'
 import { type GroupDesk, GroupRemovedError } from './group-desk.js'
@@ -26,6 +27,7 @@ export interface ProcessorOptions extends RetryPolicy {
   readonly concurrency: number
   readonly batchSize: number
   readonly order: ProcessOrder
+  readonly views: HandlerViews
   readonly timeoutMs: number
   readonly from: 'first' | 'next'
   readonly signal: AbortSignal | undefined
@@ -231,7 +233,7 @@ export class GroupProcessor implements AsyncDisposable {
         aloneTo: 0,
         resume: undefined,
       },
-      ...{ module: this.#module, group, batchSize: 1, attempt: 1, firstAttempt: 0 },
+      ...{ module: this.#module, group, batchSize: 1, views: 'copied', attempt: 1, firstAttempt: 0 },
     })
   }
 
@@ -314,7 +316,7 @@ export class GroupProcessor implements AsyncDisposable {
 
   /** Takes one lane through a window, as far as it is to go. */
   async #work(window: LeasedWindow, lane: number): Promise<void> {
-    const { order, batchSize } = this.#options
+    const { order, batchSize, views } = this.#options
     const { topic, name: group } = this.#desk
     const { end, attempt } = window.lease
     let aloneTo = 0
@@ -327,7 +329,7 @@ export class GroupProcessor implements AsyncDisposable {
         const outcome = await this.#runner.run({
           topic: { id: topic.id, name: topic.name },
           ...{ from, to: end, lane, lanes: order === 'key' ? this.#lanes : 1, aloneTo, resume },
-          ...{ module: this.#module, group, batchSize, attempt, firstAttempt },
+          ...{ module: this.#module, group, batchSize, views, attempt, firstAttempt },
         })
         this.#adapt(performance.now() - startMs, outcome.done - from)
         this.stats.processed += outcome.handled

@@ -14,6 +14,12 @@ export interface ProcessOptions {
    * Order is kept inside one processor: a group that needs it has one processor, and no other consumer.
    */
   order?: ProcessOrder
+  /**
+   * `copied` (the default): messages are the handler's own, and may be kept. `mapped`: they stand in the log's memory, read-only, and
+   * without a copy; good until the call has settled, empty afterwards. Copy what is kept. A call that takes long keeps its segment
+   * mapped, and from being deleted.
+   */
+  views?: 'copied' | 'mapped'
   /** Attempts at a failing message after the first one; 3 unless said. */
   retries?: number
   /** Pause before an attempt that follows a failed one, ms; doubled each time up to 30 s, less up to a half at random. 100 unless said. */
@@ -53,6 +59,7 @@ const known = [
   'concurrency',
   'batchSize',
   'order',
+  'views',
   'retries',
   'backoffMs',
   'deadLetter',
@@ -74,6 +81,7 @@ export function checkProcessOptions(options: ProcessOptions): ProcessSettings {
     concurrency: concurrency === undefined ? undefined : checkInteger('concurrency', concurrency, 1, maxConcurrency),
     batchSize: checkInteger('batchSize', options.batchSize ?? 256, 1, 65_536),
     order: checkOneOf('order', options.order ?? 'topic', ['topic', 'key', 'none']),
+    views: checkOneOf('views', options.views ?? 'copied', ['copied', 'mapped']),
     retries: checkInteger('retries', options.retries ?? 3, 0, 1_000_000),
     backoffMs: checkInteger('backoffMs', options.backoffMs ?? 100, 0, maxTimerMs),
     deadLetter: deadLetter === undefined ? undefined : checkName('topic', deadLetter),

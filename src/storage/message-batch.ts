@@ -12,8 +12,8 @@ export interface MessageBatch extends Iterable<Message> {
   readonly firstOffset: number
   /**
    * Visits each value in place, without an object per message.
-   * @param visit gets the memory of the whole chunk and the bounds of one value in it; in a scan module, and with `views: 'mapped'` in a handler, the memory is only
-   *   good until `map` returns (or its promise settles): copy what is to be kept
+   * @param visit gets the memory of the whole chunk and the bounds of one value in it; in a scan module, and in a handler with
+   *   `views: 'mapped'`, the memory is only good until the call returns (or its promise settles): copy what is to be kept
    */
   forEach(visit: (bytes: Uint8Array, start: number, end: number, offset: number) => void): void
 }

@@ -9,11 +9,14 @@ import { threadId } from 'node:worker_threads'
 import { BookendError, type PortableError, toPortable } from '../errors.js'
 import { HandlerWords, handlerPhase } from '../ring/handler-words.js'
 import { ChunkRecords, type MessageBatch } from '../storage/message-batch.js'
-import type { Chunk, ReadRequest, Resume } from '../storage/topic-reader.js'
+import type { HeldChunk, ReadRequest, Resume } from '../storage/topic-reader.js'
 import { laneOf } from './lanes.js'
 
 /** A task comes back between two calls once it has taken this long: acknowledgements and stops wait for no more than this. */
 const sliceMs = 50
+
+/** What a handler's messages are: copies of its own, or the log's memory itself, which is its own during the call only. */
+export type HandlerViews = 'copied' | 'mapped'
 
 export interface HandlerTask {
   topic: { id: number; name: string }
@@ -24,6 +27,7 @@ export interface HandlerTask {
   lane: number
   lanes: number
   batchSize: number
+  views: HandlerViews
   module: string
   group: string
   /** Which attempt at the messages this is. */
@@ -70,7 +74,7 @@ export interface HandlerContext {
 /** The default export of a process module. */
 export type Handler = (batch: MessageBatch, context: HandlerContext) => unknown
 
-type ReadChunk = (topic: { id: number; name: string }, request: ReadRequest) => Chunk
+type ReadChunk = (topic: { id: number; name: string }, request: ReadRequest, views: HandlerViews) => HeldChunk
 
 export class HandlerTasks {
   readonly #read: ReadChunk
@@ -122,19 +126,24 @@ class TaskRun {
   }
 
   async untilEnd(): Promise<TaskEnd> {
-    const { topic, to, lane, lanes } = this.#task
+    const { topic, to, lane, lanes, views } = this.#task
     const isWanted = lanes === 1 ? undefined : (record: Parameters<typeof laneOf>[0]) => laneOf(record, lanes) === lane
     while (this.done < to && !this.#isOver()) {
-      let chunk: Chunk
+      let chunk: HeldChunk
       try {
-        chunk = this.#read(topic, { topic: topic.id, offset: this.done, to, resume: this.resume })
+        chunk = this.#read(topic, { topic: topic.id, offset: this.done, to, resume: this.resume }, views)
       } catch (error) {
         return { kind: 'unreadable', error: portable(error) }
       }
-      const records = new ChunkRecords(topic.name, topic.id, chunk.bytes, this.done, chunk.next, isWanted)
-      const end = await this.#handle(records, chunk.next)
-      // Ended inside the chunk: whoever goes on there has to read it again, from where this one began.
-      if (end !== undefined) return end
+      // Held until the last call over it has settled, however that ends: with mapped views the segment is pinned so long.
+      try {
+        const records = new ChunkRecords(topic.name, topic.id, chunk.bytes, this.done, chunk.next, isWanted)
+        const end = await this.#handle(records, chunk.next)
+        // Ended inside the chunk: whoever goes on there has to read it again, from where this one began.
+        if (end !== undefined) return end
+      } finally {
+        chunk.release()
+      }
       this.done = chunk.next
       this.resume = chunk.resume
     }

@@ -1,6 +1,6 @@
 /**
  * The reader: answers read tasks from its own read-only windows. Tasks are synchronous up to the user's own functions,
- * so no window is ever pinned across a turn of the event loop.
+ * so no window is ever pinned across a turn of the event loop, but for a handler that works on the mapping itself.
  */
 import { BookendError } from '../errors.js'
 import { AbortWord } from '../ring/abort-word.js'
@@ -61,8 +61,10 @@ export class Reader {
     this.#trim = trim
     this.#catalog = catalog
     this.#cells = cells
-    this.#handlers = new HandlerTasks((topic, request) =>
-      this.#guarded(topic, request.offset, () => reader.read(request)),
+    this.#handlers = new HandlerTasks((topic, request, views) =>
+      this.#guarded(topic, request.offset, () =>
+        views === 'mapped' ? reader.readMapped(request) : { ...reader.read(request), release() {} },
+      ),
     )
   }
 

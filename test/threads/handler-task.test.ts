@@ -25,7 +25,7 @@ function record(act: (messages: Message[], attempt: number) => unknown = () => {
 function start(count: number, bytes = 20) {
   const world = new ProcessingWorld()
   world.append(Array.from({ length: count }, (_, index) => ({ value: new Uint8Array(bytes).fill(index) })))
-  const tasks = new HandlerTasks((_, request) => world.engine.reader.read(request))
+  const tasks = new HandlerTasks((_, request) => world.engine.reader.readMapped(request))
   const run = (options: Partial<HandlerTask> & { aloneTo?: number; words?: never } = {}) => {
     const { aloneTo = 0, ...rest } = options
     const words = HandlerWords.allocate(options.from ?? 0, aloneTo)
@@ -37,6 +37,7 @@ function start(count: number, bytes = 20) {
         lane: 0,
         lanes: 1,
         batchSize: 10,
+        views: 'copied' as const,
         module: handlerModule,
         group: 'g',
       },
@@ -129,13 +130,23 @@ describe('a handler task', () => {
     const world = new ProcessingWorld()
     const keyOf = (index: number) => (index % 5 === 4 ? undefined : Buffer.from(`key ${index % 5}`))
     world.append(Array.from({ length: 100 }, (_, index) => ({ value: new Uint8Array(4), key: keyOf(index) })))
-    const tasks = new HandlerTasks((_, request) => world.engine.reader.read(request))
+    const tasks = new HandlerTasks((_, request) => world.engine.reader.readMapped(request))
     const seen: number[][] = []
     for (const lane of [0, 1, 2]) {
       calls = []
       const words = HandlerWords.allocate(0, 0)
       const answer = await tasks.run({
-        ...{ topic: world.topic, from: 0, to: 100, lane, lanes: 3, batchSize: 7, module: handlerModule, group: 'g' },
+        ...{
+          topic: world.topic,
+          from: 0,
+          to: 100,
+          lane,
+          lanes: 3,
+          batchSize: 7,
+          views: 'copied',
+          module: handlerModule,
+          group: 'g',
+        },
         ...{ attempt: 1, firstAttempt: 0, resume: undefined, words: words.shared },
       })
       expect(answer.done).toBe(100)
