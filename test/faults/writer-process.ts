@@ -127,7 +127,8 @@ export class JudgedLog {
     row.wrong ??= 0
     row.duplicates ??= 0
     row.runs += 1
-    if (!existsSync(this.directory) && said.acknowledged < 0) return
+    // Killed before it had made its log. Looking at it would make one, of other segments.
+    if (!existsSync(path.join(this.directory, 'control')) && said.acknowledged < 0) return
     const needed = Math.max(this.#floor, said.acknowledged)
     try {
       const found = await verifyLog(this.directory)

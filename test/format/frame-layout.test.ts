@@ -49,7 +49,10 @@ describe('record frame', () => {
         // A batch header in front of it makes a chunk of one record.
         const chunk = new Uint8Array(48 + run.bytes.length)
         chunk.set(run.bytes, 48)
-        new DataView(chunk.buffer).setUint32(8, chunk.length, true)
+        const header = new DataView(chunk.buffer)
+        header.setUint32(8, chunk.length, true)
+        header.setUint32(12, 1, true)
+        header.setUint32(40, 7, true)
         const cursor = new ChunkCursor(chunk, 7, 0, 1)
         expect(cursor.next()).toBe(true)
         const parts = partsOf(cursor.words, cursor.frame)
