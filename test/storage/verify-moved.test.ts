@@ -148,14 +148,17 @@ describe.each([
           const isIn = (ranges: typeof lost, offset: number) =>
             ranges.some((range) => range.topic === name && range.from <= offset && offset < (range.to ?? 0))
           const end = segment === last ? sample.values[topic].length - 1 : sample.values[topic].length
+          const first = Math.min(...left[topic])
           for (let offset = sample.firsts[topic]; offset < end; offset++) {
+            // Lost at the very beginning of the log: what is left begins behind it, as after a deletion.
+            if (offset < first && isIn(lost, offset)) continue
             expect(left[topic].has(offset), `${name} ${offset}`).toBe(!isIn(stillLost, offset))
             // An older copy may come to honour again; nothing more is lost by a repair.
             if (isIn(stillLost, offset)) expect(isIn(lost, offset)).toBe(true)
           }
         }
       }),
-      { numRuns: 100 },
+      { numRuns: 100, examples: [[{ segment: 1, at: 64 }, 1]] },
     )
     // Damage to copies that do not count any more.
     expect(unlost).toBeGreaterThan(0)
