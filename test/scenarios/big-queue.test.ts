@@ -171,7 +171,8 @@ it('what many producers append in many ways is what many readers see, each messa
   }
 })
 
-const logs = process.env.BOOKEND_LOGHUB ?? '/work/shared/data/loghub'
+/** A folder of log files, for whoever has one. */
+const logs = process.env.BOOKEND_LOGHUB ?? ''
 it.skipIf(!existsSync(logs))('real log files go through unchanged, line by line', async () => {
   const directory = temporaryFolder()
   const files = readdirSync(logs).filter((name) => name.endsWith('.log'))
