@@ -137,7 +137,9 @@ class Run {
     expect(this.desk.ledger.committed).toBe(length)
     const poison = this.messages.flatMap(({ failures }, offset) => (failures > retries ? [offset] : []))
     const dead = this.world.deadLetters.map(({ headers }) => Number(headers['bookend-offset'])).sort((a, b) => a - b)
-    expect(dead, 'dead letters').toEqual(poison)
+    // By key, a lane that is ahead of the others does its part again after a stop: a dead letter may come twice, like a message.
+    const once = this.order === 'key' ? [...new Set(dead)] : dead
+    expect(once, 'dead letters').toEqual(poison)
     for (const offset of poison) expect(this.handled[offset]).toBe(0)
     for (const [offset, count] of this.handled.entries())
       if (!poison.includes(offset)) expect(count, `message ${offset} was handled`).toBeGreaterThan(0)
