@@ -168,18 +168,7 @@ export class AppendSide {
   append(topic: TopicHandle, value: Uint8Array, extras: Extras | undefined, level: Durability): Promise<number> {
     const bytes = frameBytes(payloadLength(value, extras))
     const write = (own: Uint8Array) => this.#writeMessage(topic, own, extras, bytes, frameFlag.awaited)
-    // What throws in here rejects the promise.
-    return new Promise((resolve, reject) => {
-      this.#checkUsable()
-      if (this.#overflow.length === 0 && write(value)) {
-        this.#awaitPublication(level, resolve, reject)
-      } else {
-        // The caller may use its buffer again: what waits for room is a copy.
-        const own = value.slice()
-        this.#waitForRoom(() => write(own), level, resolve, reject)
-      }
-      this.#watch()
-    })
+    return this.#handOver(value, write, copyOf, level)
   }
 
   /** All or nothing: the values become one atomic group. */
@@ -195,16 +184,7 @@ export class AppendSide {
       return Promise.reject(new BookendError('BOOKEND_TOO_LARGE', message))
     }
     const write = (own: readonly Uint8Array[]) => this.#writeGroup(topic, own, extras, bytes)
-    return new Promise((resolve, reject) => {
-      this.#checkUsable()
-      if (this.#overflow.length === 0 && write(values)) {
-        this.#awaitPublication(level, resolve, reject)
-      } else {
-        const own = values.map((value) => value.slice())
-        this.#waitForRoom(() => write(own), level, resolve, reject)
-      }
-      this.#watch()
-    })
+    return this.#handOver(values, write, copiesOf, level)
   }
 
   /** Everything handed over so far has reached the level. */
@@ -351,6 +331,22 @@ export class AppendSide {
       this.#isPublishScheduled = true
       queueMicrotask(this.#publishLater)
     }
+  }
+
+  /** @param write puts what it is given into the ring; false: there is no room now */
+  #handOver<V>(value: V, write: (own: V) => boolean, copy: (value: V) => V, level: Durability): Promise<number> {
+    // What throws in here rejects the promise.
+    return new Promise((resolve, reject) => {
+      this.#checkUsable()
+      if (this.#overflow.length === 0 && write(value)) {
+        this.#awaitPublication(level, resolve, reject)
+      } else {
+        // The caller may use its buffer again: what waits for room is a copy.
+        const own = copy(value)
+        this.#waitForRoom(() => write(own), level, resolve, reject)
+      }
+      this.#watch()
+    })
   }
 
   /** The frames just written to the ring are awaited. */
@@ -617,6 +613,9 @@ export class AppendSide {
     this.#parts.keepAlive.release()
   }
 }
+
+const copyOf = (value: Uint8Array): Uint8Array => value.slice()
+const copiesOf = (values: readonly Uint8Array[]): readonly Uint8Array[] => values.map(copyOf)
 
 function encodeGroup(
   bytes: Uint8Array,

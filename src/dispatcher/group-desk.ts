@@ -5,6 +5,7 @@
  * Who asks is served in the order of asking. The desk sleeps on the topic's next message and on the next redelivery that falls
  * due, and on nothing while nobody asks. No wake-up is lost: after it has begun to wait it looks once more.
  */
+import { maxGroupRanges } from '../limits.js'
 import { Fifo } from './fifo.js'
 import type { GroupCommits, StoredGroup } from './group-commits.js'
 import { GroupLedger, type Lease } from './group-ledger.js'
@@ -144,27 +145,6 @@ export class GroupDesk {
     return { lease, cancel }
   }
 
-  /** Resolves when {@link take} may succeed; it may be too late all the same. */
-  whenWork(): { promise: Promise<void>; cancel(): void } {
-    let isOver = false
-    const promise = new Promise<void>((resolve, reject) => {
-      this.#ask({
-        serve: () => {
-          if (!isOver && !this.#hasWork()) return false
-          isOver = true
-          resolve()
-          return true
-        },
-        reject,
-      })
-    })
-    const cancel = () => {
-      isOver = true
-      this.#serve()
-    }
-    return { promise, cancel }
-  }
-
   /** As {@link take}, unless somebody waits already. */
   takeInTurn(max: number): Lease | undefined {
     return this.#requests.length === 0 ? this.take(max) : undefined
@@ -219,12 +199,7 @@ export class GroupDesk {
 
   #commit(ledger: GroupLedger): Promise<void> {
     if (this.#stored === undefined) throw new Error(`the group "${this.name}" is not open`)
-    return this.#parts.commits.commit(this.#stored, ledger.state())
-  }
-
-  #hasWork(): boolean {
-    this.#skipTrimmed(this.ledger)
-    return this.ledger.hasWork(this.#parts.next(), performance.now())
+    return this.#parts.commits.commit(this.#stored, ledger.state(maxGroupRanges))
   }
 
   /** Retention does not wait for a group that lags (unless told to): the group goes on where the topic begins now. */

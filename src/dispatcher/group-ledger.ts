@@ -5,14 +5,9 @@
  * are the acknowledged ranges, everything from `next` on was never handed out. What is neither acknowledged nor waiting here is
  * with somebody. Invariant: what is acknowledged is never handed out again.
  */
+import type { GroupState } from '../format/group-layout.js'
 import { Heap } from './heap.js'
-import { type OffsetRange, OffsetRanges } from './offset-ranges.js'
-
-/** What a group has to remember: all offsets below `committed` are done, and those of the ranges above it. */
-export interface LedgerState {
-  readonly committed: number
-  readonly ranges: readonly OffsetRange[]
-}
+import { OffsetRanges } from './offset-ranges.js'
 
 /** Messages given to one consumer. */
 export interface Lease {
@@ -42,7 +37,7 @@ export class GroupLedger {
   readonly #due = new Heap<Returned>((a, b) => a.first < b.first)
 
   /** @param generation above that of every ledger the same group had before */
-  constructor(state: LedgerState, generation = 0) {
+  constructor(state: GroupState, generation = 0) {
     this.#generation = generation
     this.#committed = state.committed
     this.#next = state.committed
@@ -141,17 +136,14 @@ export class GroupLedger {
     return Math.max(0, end - this.#committed - this.#done.size)
   }
 
-  state(): LedgerState {
-    return { committed: this.#committed, ranges: this.#done.list.slice() }
+  /** @param most of the acknowledged ranges, the lowest ones; more of them need not be copied for who keeps no more */
+  state(most = Number.POSITIVE_INFINITY): GroupState {
+    return { committed: this.#committed, ranges: this.#done.list.slice(0, most) }
   }
 
   /** When something that was given back falls due; Infinity: nothing waits. */
   nextDueMs(): number {
     return this.#due.length > 0 ? Number.NEGATIVE_INFINITY : (this.#later.peek()?.dueMs ?? Number.POSITIVE_INFINITY)
-  }
-
-  hasWork(end: number, nowMs: number): boolean {
-    return this.peek(end, nowMs) !== undefined
   }
 
   /** A range that has come to touch the committed prefix becomes part of it. */

@@ -4,7 +4,6 @@
  */
 import { BookendError, fromPortable } from '../errors.js'
 import { HandlerWords, handlerPhase } from '../ring/handler-words.js'
-import type { Resume } from '../storage/topic-reader.js'
 import type { HandlerAnswer, HandlerTask } from '../threads/handler-task.js'
 import type { ReadTask } from '../threads/reader.js'
 
@@ -16,16 +15,8 @@ export interface HandlerThreads {
   close(): Promise<void>
 }
 
-export interface Outcome {
-  /** Everything of the task below is handled. */
-  done: number
-  /** Messages below are to be handled one by one. */
-  aloneTo: number
-  handled: number
-  failed: number
-  resume: Resume | undefined
-  end: OutcomeEnd
-}
+/** What became of a task: what its thread has answered, or what is known of a thread that gave no answer. */
+export type Outcome = Omit<HandlerAnswer, 'end'> & { end: OutcomeEnd }
 
 export type OutcomeEnd =
   | { kind: 'paused' }

@@ -9,7 +9,7 @@
  * the ring, or before anybody waited), is read from the log as ever.
  */
 import { batchHeaderBytes, writeBatchHeader } from '../format/batch-layout.js'
-import { frameBytes, frameHeaderBytes, frameKind, frameWord, kindOf, offsetOf } from '../format/frame-layout.js'
+import { frameBytes, frameKind, frameWord, kindOf, offsetOf } from '../format/frame-layout.js'
 import { chunkBytes } from '../limits.js'
 import type { RingProducer } from '../ring/append-ring.js'
 import type { BatchTimes } from '../ring/batch-times.js'
@@ -106,23 +106,14 @@ export class RecentMessages {
       for (const recent of this.#topics.values()) recent.positions.drain()
       this.#walked = head
     }
-    let position = this.#walked
-    while (((head - position) | 0) > 0) {
-      const at = position & memory.mask
-      const untilEnd = memory.capacity - at
-      if (untilEnd < frameHeaderBytes) {
-        position = (position + untilEnd) | 0
-        continue
-      }
+    memory.visitFrames(this.#walked, head, (at, position) => {
       const word = at >>> 2
       const tailWord = memory.words[word + frameWord.tail]
-      if (kindOf(tailWord) === frameKind.data) {
-        const recent = this.#topics.get(memory.words[word + frameWord.topic])
-        if (recent !== undefined)
-          this.#note(recent, offsetOf(memory.words[word + frameWord.offsetLow], tailWord), position)
-      }
-      position = (position + frameBytes(memory.words[word + frameWord.length])) | 0
-    }
+      if (kindOf(tailWord) !== frameKind.data) return
+      const recent = this.#topics.get(memory.words[word + frameWord.topic])
+      if (recent !== undefined)
+        this.#note(recent, offsetOf(memory.words[word + frameWord.offsetLow], tailWord), position)
+    })
     this.#walked = head
   }
 

@@ -2,7 +2,6 @@
  * The engine inside this process: starts the worker threads of one log, wires them to the dispatcher, ends them.
  */
 import diagnostics from 'node:diagnostics_channel'
-import path from 'node:path'
 import { debuglog } from 'node:util'
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { AppendSide, type Durability } from '../dispatcher/append-side.js'
@@ -35,6 +34,7 @@ import { SlotTable } from '../ring/slot-table.js'
 import { TopicCells } from '../ring/topic-cells.js'
 import type { BackupReport } from '../storage/backup.js'
 import type { DiskWatermarks, Retention } from '../storage/retention.js'
+import { segmentPath } from '../storage/segment-files.js'
 import type { Resume } from '../storage/topic-reader.js'
 import { ControlChannel, type Remote, transfer } from '../threads/control-plane.js'
 import type { OpenedLog, WriterControl, WriterData } from '../threads/protocol.js'
@@ -592,7 +592,7 @@ class LocalEngine implements Engine {
   #place(segment: number, active: number) {
     const bytes = this.#opened.segmentBytes
     const position = segment * bytes
-    const file = path.join(this.directory, 'log', `${String(position).padStart(20, '0')}.seg`)
+    const file = segmentPath(this.directory, position)
     const state = segment < active ? 'sealed' : segment === active ? 'active' : 'prepared'
     return { position, file, bytes, state: state as 'sealed' | 'active' | 'prepared' }
   }

@@ -13,7 +13,7 @@
  * the consumer stamped until it reuses the space. After Agrona's OneToOneRingBuffer.
  */
 import { assert } from '../errors.js'
-import { frameHeaderBytes, frameKind, frameWord, tailWord } from '../format/frame-layout.js'
+import { frameBytes, frameHeaderBytes, frameKind, frameWord, tailWord } from '../format/frame-layout.js'
 import type { Word } from './shared-state.js'
 
 export class RingMemory {
@@ -32,6 +32,25 @@ export class RingMemory {
     this.words = new Uint32Array(shared)
     this.capacity = shared.byteLength
     this.mask = this.capacity - 1
+  }
+
+  /**
+   * Visits the frames between two ring positions, of every kind.
+   * @param visit gets a frame's place in the memory and its position; it may change all of the frame but its length
+   */
+  visitFrames(from: number, to: number, visit: (at: number, position: number) => void): void {
+    let position = from
+    while (((to - position) | 0) > 0) {
+      const at = position & this.mask
+      const untilEnd = this.capacity - at
+      // An end too short for a frame header is skipped by both sides without a frame.
+      if (untilEnd < frameHeaderBytes) {
+        position = (position + untilEnd) | 0
+        continue
+      }
+      visit(at, position)
+      position = (position + frameBytes(this.words[(at >>> 2) + frameWord.length])) | 0
+    }
   }
 }
 

@@ -10,18 +10,26 @@ import {
 import type { SystemCalls } from '../memory/memory.js'
 import type { Disk } from './disk.js'
 
+const folder = 'log'
 const nameDigits = 20
 const finishedName = /^\d{20}\.seg$/
 const unfinishedName = /^\d{20}\.seg\.new$/
 
+/** Where the segment with its first byte at `position` stands, in the directory of its log. */
+export function segmentPath(logDirectory: string, position: number): string {
+  return path.join(logDirectory, folder, `${String(position).padStart(nameDigits, '0')}.seg`)
+}
+
 export class SegmentFiles {
   readonly directory: string
   readonly segmentBytes: number
+  readonly #logDirectory: string
   readonly #disk: Disk
 
   constructor(disk: Disk, logDirectory: string, segmentBytes: number) {
     this.#disk = disk
-    this.directory = path.join(logDirectory, 'log')
+    this.#logDirectory = logDirectory
+    this.directory = path.join(logDirectory, folder)
     this.segmentBytes = segmentBytes
   }
 
@@ -35,7 +43,7 @@ export class SegmentFiles {
   }
 
   path(segment: number): string {
-    return path.join(this.directory, `${String(this.base(segment)).padStart(nameDigits, '0')}.seg`)
+    return segmentPath(this.#logDirectory, this.base(segment))
   }
 
   /** Indices of the segments on disk, ascending. Files that are not ours are ignored. */

@@ -305,23 +305,14 @@ export class Writer {
     if (errno === 0) return
     const { memory } = ring
     const end = ring.loadTail()
-    let position = ring.head
-    while (((end - position) | 0) > 0) {
-      const at = position & memory.mask
-      const untilEnd = memory.capacity - at
-      if (untilEnd < frameHeaderBytes) {
-        position = (position + untilEnd) | 0
-        continue
-      }
+    memory.visitFrames(ring.head, end, (at) => {
       const word = at >>> 2
       const tail = memory.words[word + frameWord.tail]
       const isAwaited = (flagsOf(tail) & frameFlag.awaited) !== 0
-      if (isAwaited && kindOf(tail) !== frameKind.padding && kindOf(tail) !== frameKind.cancelled) {
-        if (kindOf(tail) === frameKind.bulk) this.#forgetBulk(memory.words[(at + frameHeaderBytes) >>> 2])
-        memory.words[word + frameWord.tail] = tailWord(0, frameKind.cancelled, flagsOf(tail))
-      }
-      position = (position + frameBytes(memory.words[word + frameWord.length])) | 0
-    }
+      if (!isAwaited || kindOf(tail) === frameKind.padding || kindOf(tail) === frameKind.cancelled) return
+      if (kindOf(tail) === frameKind.bulk) this.#forgetBulk(memory.words[(at + frameHeaderBytes) >>> 2])
+      memory.words[word + frameWord.tail] = tailWord(0, frameKind.cancelled, flagsOf(tail))
+    })
     // State and errno come before the position: whoever sees the position knows why.
     state.writerErrno.store(errno)
     state.writerState.store(writerState.noSpace)

@@ -1,5 +1,4 @@
 import diagnostics from 'node:diagnostics_channel'
-import fs from 'node:fs'
 import { type BookendError, type Delivery, json, type Log, text } from 'bookend'
 import { expect, it } from 'vitest'
 import {
@@ -7,6 +6,8 @@ import {
   expectMistake,
   failureOf,
   openLog,
+  overwrite,
+  placeOf,
   segmentFile,
   temporaryFolder,
   until,
@@ -323,10 +324,7 @@ it('damage ends the consumer with its place; a seek goes on behind it', async ()
   for (let number = 0; number < 60; number++) await log.topic('d').append(new Uint8Array(40_000).fill(number + 1))
   await log.close()
   const file = segmentFile(directory, 0)
-  const at = fs.readFileSync(file).indexOf(Buffer.alloc(1_000, 11)) + 500
-  const descriptor = fs.openSync(file, 'r+')
-  fs.writeSync(descriptor, new Uint8Array([0xee]), 0, 1, at)
-  fs.closeSync(descriptor)
+  overwrite(file, placeOf(file, 11), new Uint8Array([0xee]))
   const group = (await openLog(directory)).topic('d').group('g')
   const seen: number[] = []
   const consumeAll = async () => {

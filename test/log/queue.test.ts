@@ -1,4 +1,3 @@
-import fs from 'node:fs'
 import { type Codec, json, text } from 'bookend'
 import { expect, it } from 'vitest'
 import {
@@ -7,6 +6,8 @@ import {
   expectMistake,
   failureOf,
   openLog,
+  overwrite,
+  placeOf,
   segmentFile,
   temporaryFolder,
   until,
@@ -221,10 +222,7 @@ it('damage is reported, popped over with a seek, and hides nothing behind it', a
   for (let number = 0; number < 40; number++) await log.queue('q').push(new Uint8Array(40_000).fill(number + 1))
   await log.close()
   const file = segmentFile(directory, 0)
-  const at = fs.readFileSync(file).indexOf(Buffer.alloc(1_000, 4)) + 500
-  const descriptor = fs.openSync(file, 'r+')
-  fs.writeSync(descriptor, new Uint8Array([0xee]), 0, 1, at)
-  fs.closeSync(descriptor)
+  overwrite(file, placeOf(file, 4), new Uint8Array([0xee]))
   const reopened = await openLog(directory)
   const queue = reopened.queue('q')
   for (let number = 0; number < 3; number++) expect((await queue.pop())?.[0]).toBe(number + 1)

@@ -1,7 +1,17 @@
 import fs from 'node:fs'
 import type { BookendError, Log } from 'bookend'
 import { expect, it } from 'vitest'
-import { codedFailureOf, openLog, report, segmentFile, segmentNames, temporaryFolder, until } from './support.js'
+import {
+  codedFailureOf,
+  openLog,
+  overwrite,
+  placeOf,
+  report,
+  segmentFile,
+  segmentNames,
+  temporaryFolder,
+  until,
+} from './support.js'
 
 const messageBytes = 40_000
 const perSegment = 26
@@ -44,20 +54,6 @@ async function readAround(log: Log, name = 't') {
 
 const allBut = (count: number, missing: number[]) =>
   Array.from({ length: count }, (_, index) => index).filter((index) => !missing.includes(index))
-
-/** Changes bytes of a file in place. */
-function overwrite(file: string, at: number, bytes: Uint8Array): void {
-  const descriptor = fs.openSync(file, 'r+')
-  fs.writeSync(descriptor, bytes, 0, bytes.length, at)
-  fs.closeSync(descriptor)
-}
-
-/** Place of the message that is filled with `fill` in a segment file, well inside its value. */
-function placeOf(file: string, fill: number): number {
-  const at = fs.readFileSync(file).indexOf(Buffer.alloc(1_000, fill))
-  expect(at).toBeGreaterThan(0)
-  return at + 500
-}
 
 it('a flipped byte in a sealed segment is BOOKEND_CORRUPT with its place, and everything else is read', async () => {
   const directory = temporaryFolder()

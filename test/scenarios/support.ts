@@ -1,6 +1,16 @@
 /** What the scenario tests share: folders, logs that are closed for sure, conditions to wait for, child programs. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -181,4 +191,18 @@ export function contentOf(directory: string): Map<string, string> {
     )
   }
   return content
+}
+
+/** Changes bytes of a file in place. */
+export function overwrite(file: string, at: number, bytes: Uint8Array): void {
+  const descriptor = openSync(file, 'r+')
+  writeSync(descriptor, bytes, 0, bytes.length, at)
+  closeSync(descriptor)
+}
+
+/** Place of the message that is filled with `fill` in a segment file, well inside its value. */
+export function placeOf(file: string, fill: number): number {
+  const at = readFileSync(file).indexOf(Buffer.alloc(1_000, fill))
+  expect(at).toBeGreaterThan(0)
+  return at + 500
 }
