@@ -39,6 +39,8 @@ export class ReaperThread {
   #isLost = false
   #replacing: Promise<void> | undefined
   #deathTimes: number[] = []
+  /** Died before anybody attended to it. */
+  #earlyDeath: { exitCode: number; cause: unknown } | undefined
 
   /** @param orders the reaper's end of the way to the writer; none for a log that is opened read-only */
   constructor(shared: SharedMemory, orders: MessagePort | undefined) {
@@ -61,11 +63,12 @@ export class ReaperThread {
     return opened
   }
 
-  /** From here on a dead reaper is replaced. */
+  /** From here on a dead reaper is replaced; one that has died since it opened the log is replaced at once. */
   attend(listener: ReaperListener): void {
     this.#listener = listener
     this.#worker.unref()
     this.#events.unref()
+    if (this.#earlyDeath !== undefined) this.#died(this.#earlyDeath.exitCode, this.#earlyDeath.cause)
   }
 
   /** Makes a call that may not be made twice: it fails if the reaper dies over it. */
@@ -132,7 +135,11 @@ export class ReaperThread {
 
   #died(exitCode: number, cause: unknown): void {
     // A successor that dies before it has taken over is the business of the loop that started it.
-    if (this.#isClosing || this.#listener === undefined || this.#replacing !== undefined) return
+    if (this.#isClosing || this.#replacing !== undefined) return
+    if (this.#listener === undefined) {
+      this.#earlyDeath = { exitCode, cause }
+      return
+    }
     this.#replacing = this.#replace(exitCode, cause).finally(() => {
       this.#replacing = undefined
     })

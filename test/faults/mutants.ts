@@ -158,7 +158,7 @@ const mutants: readonly Mutant[] = [
   {
     name: 'does not replace a reaper',
     file: 'engine/reaper-thread.js',
-    find: 'if (this.#isClosing || this.#listener === undefined || this.#replacing !== undefined)\n            return;',
+    find: 'if (this.#isClosing || this.#replacing !== undefined)\n            return;',
     replace: 'return;',
     fault: 'dying-threads',
     scale: 0.2,

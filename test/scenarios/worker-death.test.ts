@@ -55,6 +55,11 @@ it('a reaper that dies in the middle of everything is replaced, and no call fail
   expect(death.isMemoryOurs).toBe(true)
 })
 
+it('a reaper that dies while its log is still being opened is replaced as well', async () => {
+  const found = await report('early-reaper-death.mjs', [temporaryFolder()])
+  expect(found).toEqual({ next: 100, read: 100, errors: 1 })
+})
+
 const bad = (how: string) => new URL(`../fixtures/scan-bad.mjs?${how}`, import.meta.url)
 
 for (const how of ['exit', 'throw-later']) {
