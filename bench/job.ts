@@ -19,6 +19,8 @@ export interface Job {
   readonly ratePerSecond: number
   readonly segmentBytes?: number
   readonly mapTtlMs?: number
+  /** Of the job's process and the page cache of its files. */
+  readonly memoryBytes?: number
 }
 
 /** `fill` writes the data for a case, `fill-queue` the backlog of a queue; the `-and-wait` form waits to be killed. */

@@ -1,6 +1,6 @@
 import os from 'node:os'
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { caseNames, longCaseNames, type Scale } from './cases/catalogue.js'
+import { caseNames, lengthyCaseNames, longCaseNames, type Scale } from './cases/catalogue.js'
 import { type ContenderName, methodNames, peerNames } from './contenders/catalogue.js'
 
 /** What a run does, with every default filled in. */
@@ -74,7 +74,7 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
     .addOption(
       new Option(
         '--only <cases>',
-        `cases, of: ${caseNames.join(', ')}; the long ones (${longCaseNames.join(', ')}) run only if named`,
+        `cases, of: ${caseNames.join(', ')}; ${lengthyCaseNames.join(', ')} run with --full or if named, ${longCaseNames.join(', ')} only if named`,
       ).argParser(list(caseNames)),
     )
     .option('--full', 'everything, with more sizes, writers and rounds, and up to 10 GB of backlog: hours', false)
@@ -95,10 +95,13 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
     .option('--from <file>', 'measure nothing: show what an earlier run wrote with --json')
     .option('--smoke', 'everything tiny: proves that the benchmarks run, asserts no figure', false)
     .option('--no-install', 'do not install peers that are missing')
+  // Help is no failure; a mistake in the call is told apart from a benchmark that failed.
+  command.exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
   const raw = command.parse(argv, { from: 'user' }).opts<RawOptions>()
   const { smoke: isSmoke, full: isFull } = raw
   const defaults = isSmoke ? smoke : isFull ? full : quick
-  const usual = caseNames.filter((name) => isSmoke || !(longCaseNames as readonly string[]).includes(name))
+  const unusual: readonly string[] = [...longCaseNames, ...(isFull ? [] : lengthyCaseNames)]
+  const usual = caseNames.filter((name) => isSmoke || !unusual.includes(name))
   return {
     cases: raw.only ?? usual,
     contenders: [...(raw.product ? (['bookend'] as const) : []), ...withBareForms(raw.peers), ...methodNames],

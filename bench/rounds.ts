@@ -57,7 +57,8 @@ export function workloadOf(
   isFull: boolean,
 ): { messages: number; warmupMessages: number } {
   const { benchCase, point } = plan
-  const isSlow = slowPeers.includes(contender) && !isFull && !sameForAll.includes(benchCase.kind)
+  const isSame = sameForAll.includes(benchCase.kind) || benchCase.memoryBytes !== undefined
+  const isSlow = slowPeers.includes(contender) && !isFull && !isSame
   const messages = isSlow ? Math.ceil(point.messages * slowShare) : point.messages
   return { messages, warmupMessages: Math.min(Math.ceil(messages * warmupShare), maxWarmupMessages) }
 }
@@ -92,6 +93,7 @@ async function runPlan(run: BenchRun, plan: Plan): Promise<void> {
     seconds: options.scale.seconds,
     ratePerSecond: pacedRate,
     ...(options.segmentBytes === undefined ? {} : { segmentBytes: options.segmentBytes }),
+    ...(benchCase.memoryBytes === undefined ? {} : { memoryBytes: benchCase.memoryBytes }),
   })
   /** Writes what has to be there before; killed on the way out where that is the case. */
   const fill = async (contender: ContenderName, directory: string) => {
@@ -137,6 +139,9 @@ async function runPlan(run: BenchRun, plan: Plan): Promise<void> {
       const job = jobFor(benchCase.kind, contender, directory)
       const outcome = await attempt(async () => {
         if (benchCase.fill !== undefined && kept === undefined) await fill(contender, directory)
+        // What is cached already would come from outside of the job's own memory.
+        if (benchCase.memoryBytes !== undefined && !options.isSmoke && !workspace.dropPageCache())
+          throw new Unavailable('the page cache cannot be dropped: needs root')
         const touchedBytes = (job.messages + job.warmupMessages) * job.messageBytes
         if (!options.isSmoke && touchedBytes > warmedUpBytes)
           warmUpMemory(job.messages + job.warmupMessages, job.messageBytes)

@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { Unavailable } from './contenders/contender.js'
 import type { Answer, Job, Outcome } from './job.js'
+import { MemoryGroup } from './memory-group.js'
 
 const childModule = new URL('./child.js', import.meta.url)
 const jobTimeoutMs = 30 * 60_000
@@ -10,12 +11,21 @@ const keptErrorCharacters = 2000
 
 /** Runs one job in a fresh process, so that neither heap nor compiled code leaks from one measurement to the next. */
 export async function runJob(job: Job, execArgv: readonly string[] = []): Promise<Outcome> {
-  const { child, answer } = start(job, execArgv)
+  const group = groupFor(job)
+  const { child, answer } = start(job, execArgv, group)
   try {
     return await answer
   } finally {
     await end(child)
+    await group?.remove()
   }
+}
+
+function groupFor({ memoryBytes }: Job): MemoryGroup | undefined {
+  if (memoryBytes === undefined) return undefined
+  const group = MemoryGroup.create(memoryBytes)
+  if (group === undefined) throw new Unavailable('memory cannot be limited here: needs root and a memory control group')
+  return group
 }
 
 /** Runs a job up to its answer and then kills it with SIGKILL, as a crash would. */
@@ -30,7 +40,11 @@ export async function runJobAndKill(job: Job): Promise<Outcome> {
   return figures
 }
 
-function start(job: Job, execArgv: readonly string[]): { child: ChildProcess; answer: Promise<Outcome> } {
+function start(
+  job: Job,
+  execArgv: readonly string[],
+  group?: MemoryGroup,
+): { child: ChildProcess; answer: Promise<Outcome> } {
   const child = fork(childModule, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], execArgv: [...execArgv] })
   let lastWords = ''
   child.stderr!.setEncoding('utf8').on('data', (text: string) => {
@@ -51,6 +65,8 @@ function start(job: Job, execArgv: readonly string[]): { child: ChildProcess; an
       reject(new Error(`the process ended with ${signal ?? `code ${code}`} before it answered. ${lastWords.trim()}`))
     })
   })
+  // Before the job is: what it uses counts from its first byte.
+  if (child.pid !== undefined) group?.add(child.pid)
   child.send(job)
   return { child, answer }
 }

@@ -34,6 +34,7 @@ export interface BenchCase {
     | 'Append'
     | 'Latency'
     | 'Read'
+    | 'Larger than memory'
     | 'As the log grows'
     | 'Queues and groups'
     | 'At rest'
@@ -48,6 +49,10 @@ export interface BenchCase {
   readonly level?: Level
   /** Data written once per contender, or before every round where a round spoils it. */
   readonly fill?: { readonly kind: JobKind; readonly when: 'once' | 'every round' }
+  /** A job may use so much memory, the page cache of its files included; the cache is dropped before it. Linux, root. */
+  readonly memoryBytes?: number
+  /** Takes long: part of a full run, else only if it is named. */
+  readonly isLong?: boolean
   readonly points: (scale: Scale) => readonly Point[]
 }
 
@@ -96,6 +101,18 @@ const byBacklog =
 /** A flush takes milliseconds: so many that a writer flushes about thirty times, and many writers a few. */
 const durableMessages = (scale: Scale, writers: number) =>
   Math.min(scale.messages ?? Number.POSITIVE_INFINITY, Math.max(30, Math.min(30 * writers, 10 * 10_000)))
+
+/** Room for a store's process, and a quarter of the data of the cases that are to be larger than memory. */
+const limitedMemoryBytes = 256 * mebibyte
+const limitedMessageBytes = 1000
+
+const largerThanMemory =
+  (most?: number) =>
+  (scale: Scale): Point[] => {
+    const messages = scale.messages ?? Math.ceil((4 * limitedMemoryBytes) / limitedMessageBytes)
+    const measured = Math.min(messages, most ?? messages)
+    return [{ messageBytes: limitedMessageBytes, parameter: 0, before: messages, messages: measured }]
+  }
 
 const peersWithGet = ['bookend', 'lmdb', 'better-sqlite3', 'classic-level'] as const
 
@@ -274,6 +291,27 @@ export const benchCases: readonly BenchCase[] = [
     fill: { kind: 'fill', when: 'every round' },
     points: atOnePoint(500_000),
   },
+  ...(
+    [
+      ['append', 'offer until published', 'append', undefined],
+      ['read', 'read in order to the application', 'read', undefined],
+      ['get', 'get of random offsets', 'get', mostOneByOne],
+    ] as const
+  ).map(
+    ([name, title, kind, most]): BenchCase => ({
+      name: `${name}-limited`,
+      section: 'Larger than memory',
+      title: `${title}, data four times the memory`,
+      kind,
+      contenders: kind === 'get' ? peersWithGet : ['bookend', 'write-sync', 'lmdb', 'better-sqlite3', 'classic-level'],
+      headline: 'messagesPerSecond',
+      better: 'more',
+      ...(kind === 'append' ? {} : { fill: { kind: 'fill', when: 'once' } }),
+      memoryBytes: limitedMemoryBytes,
+      isLong: true,
+      points: largerThanMemory(most),
+    }),
+  ),
   {
     name: 'backlog',
     section: 'As the log grows',
@@ -396,5 +434,8 @@ export const longCaseTitles: Readonly<Record<LongCaseName, string>> = {
 
 /** Where the time of a message goes, by CPU profiles of every thread. */
 export const stagesCaseName = 'stages'
+
+/** Left out of a short run unless they are named. */
+export const lengthyCaseNames: readonly string[] = benchCases.filter(({ isLong }) => isLong).map(({ name }) => name)
 
 export const caseNames: readonly string[] = [...benchCases.map(({ name }) => name), stagesCaseName, ...longCaseNames]

@@ -8,7 +8,8 @@ const plans = (...argv: string[]) => plansOf({ options: parseOptions(argv), cont
 
 it('every case has a point in every kind of run, and its data is more than one segment where it is about bulk', () => {
   for (const argv of [[], ['--full'], ['--smoke']]) {
-    expect(new Set(plans(...argv).map(({ benchCase }) => benchCase))).toEqual(new Set(benchCases))
+    const expected = benchCases.filter(({ isLong }) => argv.length > 0 || !isLong)
+    expect(new Set(plans(...argv).map(({ benchCase }) => benchCase))).toEqual(new Set(expected))
   }
   const segmentBytes = 128 * 1024 * 1024
   for (const { point } of plans('--only', 'append,read,scan')) {
@@ -24,6 +25,16 @@ it('slow peers get a quarter in a short run, the same in a full one, and the sam
   expect(shareOf(false, 'append')).toBeCloseTo(0.25, 5)
   expect(shareOf(true, 'append')).toBe(1)
   for (const name of ['open', 'append-disk', 'in-flight', 'queue']) expect(shareOf(false, name)).toBe(1)
+})
+
+it('data that is to be larger than memory is four times as large, for everybody', () => {
+  const limited = plans('--only', 'append-limited,read-limited,get-limited')
+  expect(limited).toHaveLength(3)
+  for (const plan of limited) {
+    const { point, benchCase } = plan
+    expect((point.before as number) * point.messageBytes).toBeGreaterThanOrEqual(4 * (benchCase.memoryBytes as number))
+    expect(workloadOf(plan, 'lmdb', false)).toEqual(workloadOf(plan, 'bookend', false))
+  }
 })
 
 it('durable appends are compared at the durable level only', () => {
