@@ -28,7 +28,11 @@ export class LockFile {
   }
 
   static async open(directory: string): Promise<LockFile> {
-    const made = await mkdir(directory, { recursive: true, mode: 0o700 })
+    const made = await mkdir(directory, { recursive: true, mode: 0o700 }).catch((error) => {
+      if (error.code !== 'EEXIST') throw error
+      const message = `${directory} is a file: a log needs a directory, which it makes if there is none`
+      throw new BookendError('BOOKEND_FORMAT', message, { file: directory })
+    })
     if (made !== undefined) await syncDirectory(path.dirname(made))
     // Before the first file of ours: a mistaken path must not leave anything behind.
     const names = await readdir(directory)

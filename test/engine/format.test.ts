@@ -26,6 +26,15 @@ it('a directory that holds other files is not made a log, and keeps them as they
   expect(after).toEqual(before)
 })
 
+it('a file in the place of the directory is told from a directory, and keeps what it holds', async () => {
+  const file = path.join(temporaryFolder(), 'events')
+  fs.writeFileSync(file, 'mine')
+  const error = await codedFailureOf(() => open(file, small))
+  expect(error).toMatchObject({ code: 'BOOKEND_FORMAT', file })
+  expect(error.message).toContain('is a file')
+  expect(fs.readFileSync(file, 'utf8')).toBe('mine')
+})
+
 it('segments without a control file are not taken for an empty log', async () => {
   const directory = temporaryFolder()
   const log = await openLog(directory)
