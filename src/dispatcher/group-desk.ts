@@ -33,6 +33,18 @@ interface Request {
   reject(error: unknown): void
 }
 
+/** Messages that somebody holds, and who wants to have those that follow them. */
+export interface Extendable {
+  readonly lease: Lease
+  /** Where they end by now. */
+  readonly end: number
+  /** How many more may be added now; 0 or less: no more at all. */
+  room(): number
+  onExtended(end: number): void
+  /** There will be no more. Not called after {@link GroupDesk.extend} was given up. */
+  onOver(): void
+}
+
 /** For who waits on a group that is removed: there is nothing more to come. */
 export class GroupRemovedError extends Error {}
 
@@ -143,6 +155,44 @@ export class GroupDesk {
       return isFirst
     }
     return { lease, cancel }
+  }
+
+  /**
+   * Adds to what somebody holds what is published behind it, each time in its turn among those who ask, until something else
+   * comes next or there is no room.
+   * @returns what gives it up
+   */
+  extend(holder: Extendable): () => void {
+    let isOver = false
+    const end = () => {
+      isOver = true
+      holder.onOver()
+    }
+    const request: Request = {
+      serve: () => {
+        if (isOver) return true
+        this.#skipTrimmed(this.ledger)
+        const room = holder.room()
+        const { generation } = holder.lease
+        const to =
+          room > 0 ? this.ledger.extend(generation, holder.end, room, this.#parts.next(), performance.now()) : undefined
+        if (to === holder.end) return false
+        if (to === undefined) end()
+        else {
+          holder.onExtended(to)
+          // Behind those who have asked meanwhile.
+          this.#requests.push(request)
+        }
+        return true
+      },
+      reject: end,
+    }
+    this.#ask(request)
+    return () => {
+      if (isOver) return
+      isOver = true
+      this.#serve()
+    }
   }
 
   /** As {@link take}, unless somebody waits already. */

@@ -79,6 +79,18 @@ export class GroupLedger {
     return { first, end: this.#next, attempt: 1, generation }
   }
 
+  /**
+   * Hands out up to `max` more offsets to who holds those up to `from`, if they are what {@link take} would hand out next.
+   * @param end of what is published
+   * @returns where they end; `from`: there are none now; undefined: something else comes next
+   */
+  extend(generation: number, from: number, max: number, end: number, nowMs: number): number | undefined {
+    if (generation !== this.#generation || this.#nextDue(nowMs) !== undefined || this.#nextFresh() !== from)
+      return undefined
+    if (from < end) this.#next = this.#stretchEnd(from, Math.min(end, from + max))
+    return this.#next
+  }
+
   /** The lowest offset that {@link take} can hand out; undefined: none. */
   peek(end: number, nowMs: number): number | undefined {
     const fresh = this.#nextFresh()

@@ -3,7 +3,7 @@
  * back from, is a failed attempt like one that throws.
  */
 import { BookendError, fromPortable } from '../errors.js'
-import { HandlerWords, handlerPhase } from '../ring/handler-words.js'
+import { type HandlerWords, handlerPhase } from '../ring/handler-words.js'
 import type { HandlerAnswer, HandlerTask } from '../threads/handler-task.js'
 import type { ReadTask } from '../threads/reader.js'
 
@@ -27,7 +27,7 @@ export type OutcomeEnd =
   /** The thread died while no message was in hand. */
   | { kind: 'lost'; error: Error }
 
-export type RunnerTask = Omit<HandlerTask, 'words'> & { aloneTo: number }
+export type RunnerTask = Omit<HandlerTask, 'words'>
 
 export class HandlerRunner {
   readonly #threads: HandlerThreads
@@ -46,12 +46,15 @@ export class HandlerRunner {
     for (const words of this.#running) words.askStop()
   }
 
-  /** @throws `BOOKEND_HANDLER` if the module does not load */
-  async run({ aloneTo, ...task }: RunnerTask): Promise<Outcome> {
-    const words = HandlerWords.allocate(task.from, aloneTo)
+  /**
+   * @param words new ones, which say how far the task goes
+   * @throws `BOOKEND_HANDLER` if the module does not load
+   */
+  async run(task: RunnerTask, words: HandlerWords): Promise<Outcome> {
     if (this.#isStopping) words.askStop()
     this.#running.add(words)
     const abort = new AbortController()
+    const startMs = performance.now()
     const watch = new CallWatch(words, this.#timeoutMs, () => abort.abort())
     try {
       const answer = await this.#threads.run({ op: 'process', ...task, words: words.shared }, abort.signal)
@@ -62,20 +65,21 @@ export class HandlerRunner {
       if (!isDeath(error)) throw error
       // What the thread was told to do is over only when it has ended: nobody else may begin with it before.
       if (words.threadId > 0) await this.#threads.ended(words.threadId)
-      return this.#outcomeOfDeath(words, watch.isLate ? this.#lateError() : deathError(error), task.module)
+      const cause = watch.isLate ? this.#lateError() : deathError(error)
+      return this.#outcomeOfDeath(words, cause, task.module, performance.now() - startMs)
     } finally {
       watch.end()
       this.#running.delete(words)
     }
   }
 
-  #outcomeOfDeath(words: HandlerWords, error: BookendError, module: string): Outcome {
+  #outcomeOfDeath(words: HandlerWords, error: BookendError, module: string, busyMs: number): Outcome {
     const { progress: done, aloneTo, handled, failed, phase } = words
     if (phase === handlerPhase.loading) {
       const message = `the module ${module} does not load: ${error.message}`
       throw new BookendError('BOOKEND_HANDLER', message, { cause: error })
     }
-    const known = { done, aloneTo, handled, resume: undefined }
+    const known = { done, aloneTo, handled, busyMs, resume: undefined }
     if (phase !== handlerPhase.calling) return { ...known, failed, end: { kind: 'lost', error } }
     if (words.callCount === 1) {
       return { ...known, failed: failed + 1, end: { kind: 'failed', attempt: words.attempt, error } }

@@ -8,16 +8,18 @@
  * | none | a window for each lane | is given back, to come again later, while the others go on |
  *
  * Invariants: an offset is acknowledged when every lane has passed it, and once; a lane passes a message when it was handled, or
- * stored as a dead letter, and not before; a window that is left behind unfinished is given back.
+ * stored as a dead letter, and not before; a window that is left behind unfinished is given back. A window grows only while all
+ * its lanes are in it: what is published goes to threads that wait at its end, without a new task.
  */
 import { assert, BookendError } from '../errors.js'
+import { HandlerWords } from '../ring/handler-words.js'
 import type { HandlerViews } from '../threads/handler-task.js'
 import type { Durability } from './append-side.js'
 import { type DeadLetterHost, DeadLetters } from './dead-letters.js'
 import { type GroupDesk, GroupRemovedError } from './group-desk.js'
 import type { GroupLedger, Lease } from './group-ledger.js'
 import { HandlerRunner, type HandlerThreads, type Outcome } from './handler-runner.js'
-import { LeasedWindow } from './leased-window.js'
+import { type LaneTask, LeasedWindow } from './leased-window.js'
 import { backoffAfter, mayRetry, type RetryPolicy } from './retry-policy.js'
 
 export type ProcessOrder = 'topic' | 'key' | 'none'
@@ -48,6 +50,8 @@ const shortTaskMs = 10
 const longTaskMs = 50
 /** How far the fastest lane may be ahead of the slowest. */
 const maxRowCount = 2 * maxWindowCount
+/** What a long task has done is acknowledged this often. */
+const reportEveryMs = 50
 /** The first pause after something that is nobody's fault. */
 const shortPauseMs = 50
 /** Threads that die with nothing in hand, one after the other, before the processor gives up. */
@@ -91,6 +95,9 @@ export class GroupProcessor implements AsyncDisposable {
   readonly #damages: Damage[] = []
   /** Acknowledgements that are not written yet. */
   readonly #commits = new Set<Promise<void>>()
+  /** Windows that grow by what is published, and what gives that up. */
+  readonly #growing = new Map<LeasedWindow, () => void>()
+  #reportedMs = 0
   readonly #idlers: Waiter[] = []
   /** Woken at a stop, a seek, an acknowledgement by others: each looks whether it is concerned. */
   readonly #sleepers = new Set<() => void>()
@@ -117,6 +124,8 @@ export class GroupProcessor implements AsyncDisposable {
   idle(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#idlers.push({ target: this.#host.next(this.#desk.topic), resolve, reject })
+      // Tasks that wait for more would be in the way: what they have done is acknowledged when they end.
+      for (const window of [...this.#growing.keys()]) this.#stopGrowing(window)
       this.#settleIdlers()
     })
   }
@@ -223,24 +232,23 @@ export class GroupProcessor implements AsyncDisposable {
   /** A task without messages. */
   async #loadModule(): Promise<void> {
     const { topic, name: group } = this.#desk
-    await this.#runner.run({
-      ...{
-        topic: { id: topic.id, name: topic.name },
-        from: 0,
-        to: 0,
-        lane: 0,
-        lanes: 1,
-        aloneTo: 0,
-        resume: undefined,
+    await this.#runner.run(
+      {
+        ...{ topic: { id: topic.id, name: topic.name }, from: 0, lane: 0, lanes: 1, resume: undefined },
+        ...{ module: this.#module, group, batchSize: 1, views: 'copied', attempt: 1, firstAttempt: 0 },
       },
-      ...{ module: this.#module, group, batchSize: 1, views: 'copied', attempt: 1, firstAttempt: 0 },
-    })
+      HandlerWords.allocate(0, 0, 0, false),
+    )
   }
 
   /** Orders `topic` and `none`: a lane works on windows of its own. */
   async #serveWindows(): Promise<void> {
-    for (let lease = await this.#lease(); lease !== undefined; lease = await this.#lease())
-      await this.#work(new LeasedWindow(lease, 1), 0)
+    for (let lease = await this.#lease(); lease !== undefined; lease = await this.#lease()) {
+      const window = new LeasedWindow(lease, 1)
+      // Where there is no order the free lanes come first.
+      if (this.#lanes === 1) this.#grow(window)
+      await this.#work(window, 0)
+    }
   }
 
   /** Order `key`: every lane walks every window. */
@@ -269,8 +277,62 @@ export class GroupProcessor implements AsyncDisposable {
   async #extendRow(): Promise<boolean> {
     const lease = await this.#lease()
     if (lease === undefined) return false
-    this.#row.push(new LeasedWindow(lease, this.#lanes))
+    const window = new LeasedWindow(lease, this.#lanes)
+    this.#row.push(window)
+    this.#grow(window)
     return true
+  }
+
+  /** Adds to the window what is published from now on, as long as all its lanes are in it and keep up. */
+  #grow(window: LeasedWindow): void {
+    const { lease } = window
+    if (lease.attempt > 1 || this.#isStopping || this.#idlers.length > 0) return
+    window.open()
+    const stop = this.#desk.extend({
+      lease,
+      get end() {
+        return window.end
+      },
+      room: () => Math.min(this.#windowCount - window.ahead, maxWindowCount - window.count),
+      onExtended: (end) => {
+        window.grow(end)
+        this.#report(window)
+      },
+      onOver: () => {
+        this.#growing.delete(window)
+        window.close()
+      },
+    })
+    if (window.isOpen) this.#growing.set(window, stop)
+  }
+
+  #stopGrowing(window: LeasedWindow): void {
+    const stop = this.#growing.get(window)
+    this.#growing.delete(window)
+    window.close()
+    stop?.()
+  }
+
+  /** Acknowledges now and then what tasks have done that go on and on. */
+  #report(window: LeasedWindow): void {
+    const nowMs = performance.now()
+    if (nowMs - this.#reportedMs < reportEveryMs) return
+    this.#reportedMs = nowMs
+    for (let lane = 0; lane < this.#lanes; lane++) {
+      const task = window.task(lane)
+      if (task === undefined) continue
+      this.#count(task, task.words)
+      this.#pass(window, lane, task.words.progress)
+    }
+  }
+
+  /** Adds what a task has done since the last look. */
+  #count(task: LaneTask, { handled, failed }: { readonly handled: number; readonly failed: number }): void {
+    if (handled > task.handled) this.#losses = 0
+    this.stats.processed += handled - task.handled
+    this.stats.failed += failed - task.failed
+    task.handled = handled
+    task.failed = failed
   }
 
   #rowCount(): number {
@@ -318,23 +380,28 @@ export class GroupProcessor implements AsyncDisposable {
   async #work(window: LeasedWindow, lane: number): Promise<void> {
     const { order, batchSize, views } = this.#options
     const { topic, name: group } = this.#desk
-    const { end, attempt } = window.lease
+    const { attempt } = window.lease
     let aloneTo = 0
     let firstAttempt = 0
     let resume: Outcome['resume']
     try {
-      while (window.cursor(lane) < end && !this.#isStopping && this.#isCurrent(window)) {
+      while (window.cursor(lane) < window.end && !this.#isStopping && this.#isCurrent(window)) {
         const from = window.cursor(lane)
-        const startMs = performance.now()
-        const outcome = await this.#runner.run({
-          topic: { id: topic.id, name: topic.name },
-          ...{ from, to: end, lane, lanes: order === 'key' ? this.#lanes : 1, aloneTo, resume },
-          ...{ module: this.#module, group, batchSize, views, attempt, firstAttempt },
-        })
-        this.#adapt(performance.now() - startMs, outcome.done - from)
-        this.stats.processed += outcome.handled
-        this.stats.failed += outcome.failed
-        if (outcome.handled > 0) this.#losses = 0
+        const words = HandlerWords.allocate(from, window.end, aloneTo, window.isOpen)
+        const task = { words, handled: 0, failed: 0 }
+        window.setTask(lane, task)
+        const outcome = await this.#runner
+          .run(
+            {
+              topic: { id: topic.id, name: topic.name },
+              ...{ from, lane, lanes: order === 'key' ? this.#lanes : 1, resume },
+              ...{ module: this.#module, group, batchSize, views, attempt, firstAttempt },
+            },
+            words,
+          )
+          .finally(() => window.setTask(lane, undefined))
+        this.#adapt(outcome.busyMs, outcome.done - from)
+        this.#count(task, outcome)
         this.#pass(window, lane, outcome.done)
         aloneTo = outcome.aloneTo
         resume = outcome.resume
@@ -343,6 +410,8 @@ export class GroupProcessor implements AsyncDisposable {
         if (order === 'none' && outcome.end.kind === 'paused' && aloneTo <= window.cursor(lane)) break
       }
     } finally {
+      // Whoever leaves would not see what comes.
+      this.#stopGrowing(window)
       if (window.leave()) this.#finish(window)
     }
   }
@@ -411,7 +480,7 @@ export class GroupProcessor implements AsyncDisposable {
     if (damage === undefined) {
       // Nothing known behind it that can be read: everything that is there now. Others may have met its end before we met its beginning.
       const known = this.#damages.filter(({ first: other }) => other > offset).map(({ first: other }) => other)
-      const end = Math.min(next ?? window.lease.end, ...known)
+      const end = Math.min(next ?? window.end, ...known)
       const store = async () => {
         await this.#deadLetters?.addDamage(offset, end, error as BookendError)
         this.stats.deadLettered += 1

@@ -2,9 +2,15 @@
  * What the dispatcher and the thread that runs a handler tell each other during one task. Each task has words of its own, so
  * what a thread that was ended still stores is seen by nobody.
  *
+ * A task at the end of its range sleeps on `bell` for a while: the range may grow. No wake-up is lost: the thread loads the bell first,
+ * looks at `end`, `closed` and `stop` after that, and sleeps only on the value it has loaded; the dispatcher stores first and rings after.
+ *
  * | word | written by | says |
  * | --- | --- | --- |
  * | stop | dispatcher | come back after this call |
+ * | end | dispatcher | the range of the task, exclusive: everything below is published. It only grows |
+ * | closed | dispatcher | the range grows no more |
+ * | bell | both | rung after each of these was stored; by the thread itself when it has slept long enough |
  * | phase, sinceMs | handler thread | what it is doing, and since when |
  * | threadId | handler thread | who it is |
  * | progress | handler thread | everything of the task below this offset is done |
@@ -27,10 +33,13 @@ const word = {
   attempt: 6,
   handled: 7,
   failed: 8,
+  closed: 9,
   progress: 10,
   aloneTo: 12,
+  end: 14,
+  bell: 16,
 } as const
-const wordCount = 14
+const wordCount = 17
 
 /** `idle`: not begun, or over. `reading`: between two calls. */
 export const handlerPhase = { idle: 0, reading: 1, loading: 2, calling: 3 } as const
@@ -46,19 +55,23 @@ export class HandlerWords {
   readonly #words: Int32Array
   readonly #progress: PositionCell
   readonly #aloneTo: PositionCell
+  readonly #end: PositionCell
 
   private constructor(shared: SharedArrayBuffer) {
     this.shared = shared
     this.#words = new Int32Array(shared)
     this.#progress = new PositionCell(this.#words, word.progress)
     this.#aloneTo = new PositionCell(this.#words, word.aloneTo)
+    this.#end = new PositionCell(this.#words, word.end)
   }
 
-  /** Dispatcher: words of a new task. */
-  static allocate(from: number, aloneTo: number): HandlerWords {
+  /** Dispatcher: words of a new task. @param isOpen its range may grow */
+  static allocate(from: number, end: number, aloneTo: number, isOpen: boolean): HandlerWords {
     const words = new HandlerWords(new SharedArrayBuffer(wordCount * Int32Array.BYTES_PER_ELEMENT))
     words.#progress.store(from)
+    words.#end.store(end)
     words.#aloneTo.store(aloneTo)
+    if (!isOpen) words.close()
     return words
   }
 
@@ -71,6 +84,58 @@ export class HandlerWords {
   askStop(): void {
     Atomics.store(this.#words, word.stop, 1)
     Atomics.notify(this.#words, word.stop)
+    this.ring()
+  }
+
+  /** Dispatcher: there is more to do. */
+  extend(end: number): void {
+    this.#end.store(end)
+    this.ring()
+  }
+
+  /** Dispatcher: the range grows no more, so the task ends with it. */
+  close(): void {
+    Atomics.store(this.#words, word.closed, 1)
+    this.ring()
+  }
+
+  /** Wakes the task if it sleeps at the end of its range. */
+  ring(): void {
+    Atomics.add(this.#words, word.bell, 1)
+    Atomics.notify(this.#words, word.bell)
+  }
+
+  /**
+   * Handler thread, when everything below `done` is done and the range ends there: resolves once it has grown (true), or when it
+   * does not within `patienceMs`, or will not (false). The thread's event loop goes on turning.
+   */
+  async untilMore(done: number, patienceMs: number): Promise<boolean> {
+    this.#progress.store(done)
+    let isLate = false
+    const timer = setTimeout(() => {
+      isLate = true
+      this.ring()
+    }, patienceMs)
+    try {
+      for (;;) {
+        // The bell before the look: whatever is stored after the look rings a bell that has this value, so that nobody sleeps on it.
+        const token = Atomics.load(this.#words, word.bell)
+        if (this.rangeEnd > done) return true
+        if (isLate || this.isClosed || this.isStopAsked) return false
+        const waiting = Atomics.waitAsync(this.#words, word.bell, token)
+        if (waiting.async) await waiting.value
+      }
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  get rangeEnd(): number {
+    return this.#end.load()
+  }
+
+  get isClosed(): boolean {
+    return Atomics.load(this.#words, word.closed) !== 0
   }
 
   get isStopAsked(): boolean {

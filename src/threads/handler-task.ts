@@ -12,8 +12,13 @@ import { ChunkRecords, type MessageBatch } from '../storage/message-batch.js'
 import type { HeldChunk, ReadRequest, Resume } from '../storage/topic-reader.js'
 import { laneOf } from './lanes.js'
 
-/** A task comes back between two calls once it has taken this long: acknowledgements and stops wait for no more than this. */
+/** A task comes back between two calls once it has worked this long on end: acknowledgements wait for no more than this. */
 const sliceMs = 50
+/**
+ * A task waits this long at the end of its range for more: a range that grows costs a wake-up, a new task three times that, and a
+ * turn of the application's event loop in between. What was done is acknowledged when the task ends, so it is not longer than a slice.
+ */
+const lingerMs = 50
 
 /** What a handler's messages are: copies of its own, or the log's memory itself, which is its own during the call only. */
 export type HandlerViews = 'copied' | 'mapped'
@@ -21,8 +26,6 @@ export type HandlerViews = 'copied' | 'mapped'
 export interface HandlerTask {
   topic: { id: number; name: string }
   from: number
-  /** Exclusive; published already. */
-  to: number
   /** Only messages of this lane, out of so many; one lane: all messages. */
   lane: number
   lanes: number
@@ -36,7 +39,7 @@ export interface HandlerTask {
   firstAttempt: number
   /** Where an earlier task over the same topic stopped reading, if it ended at `from`. */
   resume: Resume | undefined
-  /** {@link HandlerWords}, which hold `from` and the end of what is to be handled one by one. */
+  /** {@link HandlerWords}, which hold `from`, the end of the range, and the end of what is to be handled one by one. */
   words: SharedArrayBuffer
 }
 
@@ -48,6 +51,8 @@ export interface HandlerAnswer {
   /** Messages handled; calls that failed. */
   handled: number
   failed: number
+  /** Time the task took, without its waits for more. */
+  busyMs: number
   /** Where reading goes on at `done`. */
   resume: Resume | undefined
   end: TaskEnd
@@ -97,8 +102,8 @@ export class HandlerTasks {
     const run = new TaskRun(this.#read, handler, task, words)
     const end = await run.untilEnd()
     words.end(run.done)
-    const { done, resume } = run
-    return { done, aloneTo: words.aloneTo, handled: words.handled, failed: words.failed, resume, end }
+    const { done, resume, busyMs } = run
+    return { done, aloneTo: words.aloneTo, handled: words.handled, failed: words.failed, busyMs, resume, end }
   }
 }
 
@@ -110,7 +115,9 @@ class TaskRun {
   readonly #task: HandlerTask
   readonly #words: HandlerWords
   readonly #signal: LazySignal
-  readonly #startMs = performance.now()
+  /** When it began to work, for the first time or after a wait. */
+  #startMs = performance.now()
+  #busyMs = 0
   #calls = 0
   done: number
   resume: Resume | undefined
@@ -125,10 +132,21 @@ class TaskRun {
     this.resume = task.resume
   }
 
+  get busyMs(): number {
+    return this.#busyMs + performance.now() - this.#startMs
+  }
+
   async untilEnd(): Promise<TaskEnd> {
-    const { topic, to, lane, lanes, views } = this.#task
+    for (;;) {
+      const end = await this.#workThroughRange()
+      if (end !== paused || !(await this.#hasMore())) return end
+    }
+  }
+
+  async #workThroughRange(): Promise<TaskEnd> {
+    const { topic, lane, lanes, views } = this.#task
     const isWanted = lanes === 1 ? undefined : (record: Parameters<typeof laneOf>[0]) => laneOf(record, lanes) === lane
-    while (this.done < to && !this.#isOver()) {
+    for (let to = this.#words.rangeEnd; this.done < to && !this.#isOver(); to = this.#words.rangeEnd) {
       let chunk: HeldChunk
       try {
         chunk = this.#read(topic, { topic: topic.id, offset: this.done, to, resume: this.resume }, views)
@@ -178,6 +196,15 @@ class TaskRun {
       this.#words.endCall(this.done)
     }
     return undefined
+  }
+
+  /** At the end of the range: waits for it to grow, but not for long. False: the task is over. */
+  async #hasMore(): Promise<boolean> {
+    if (this.done < this.#words.rangeEnd) return !this.#isOver()
+    this.#busyMs = this.busyMs
+    const isMore = await this.#words.untilMore(this.done, lingerMs)
+    this.#startMs = performance.now()
+    return isMore
   }
 
   /** Every task makes some progress, however slow the handler is. */

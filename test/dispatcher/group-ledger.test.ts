@@ -121,6 +121,7 @@ describe('the books of a group', () => {
         'take',
         'take',
         'take',
+        'extend',
         'acknowledge',
         'acknowledge',
         'giveBack',
@@ -135,6 +136,7 @@ describe('the books of a group', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
         let ledger = fresh()
+        let lastEnd = 0
         let end = 0
         let nowMs = 0
         const done = new Set<number>()
@@ -144,20 +146,36 @@ describe('the books of a group', () => {
           const lease = ledger.take(max, end, nowMs)
           if (lease === undefined) return false
           expect(lease.end - lease.first).toBeLessThanOrEqual(max)
-          for (let offset = lease.first; offset < lease.end; offset++) {
+          give(lease, lease.first, lease.end)
+          return true
+        }
+        const give = (lease: Lease, first: number, stop: number) => {
+          lastEnd = stop
+          for (let offset = first; offset < stop; offset++) {
             expect(offset).toBeLessThan(end)
             expect(done.has(offset)).toBe(false)
             expect(gone.has(offset)).toBe(false)
             expect(held.some((other) => other.offset === offset)).toBe(false)
             held.push({ offset, lease })
           }
-          return true
+        }
+        // What is added follows what was given last, and only where nothing else would have come next.
+        const extend = (max: number) => {
+          const from = lastEnd
+          const next = ledger.peek(end, nowMs)
+          const to = ledger.extend(ledger.generation, from, max, end, nowMs)
+          if (to === undefined) return expect(next === undefined || next !== from || lastEnd < from).toBe(true)
+          expect(to - from).toBeLessThanOrEqual(max)
+          if (to === from) expect(next).toBeUndefined()
+          else expect(next).toBe(from)
+          give({ first: from, end: to, attempt: 1, generation: ledger.generation }, from, to)
         }
         for (const { what, size, pick, delay } of steps) {
           nowMs += 1
           const chosen = held[pick % Math.max(1, held.length)]
           if (what === 'publish') end += size
           else if (what === 'take') take(size)
+          else if (what === 'extend') extend(size)
           else if (what === 'acknowledge' && chosen !== undefined) {
             ledger.acknowledge(chosen.lease, chosen.offset, chosen.offset + 1)
             done.add(chosen.offset)

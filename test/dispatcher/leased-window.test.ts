@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { LeasedWindow } from '../../src/dispatcher/leased-window.js'
+import { HandlerWords } from '../../src/ring/handler-words.js'
 
 const lease = { first: 10, end: 20, attempt: 1, generation: 0 }
 
@@ -26,6 +27,26 @@ it('what failed comes back as its next attempt, the rest as the same', () => {
     { first: 15, end: 16, attempt: 5 },
     { first: 16, end: 20, attempt: 3 },
   ])
+})
+
+it('grows at its end while it is open, and what was added is passed or left like the rest', () => {
+  const window = new LeasedWindow(lease, 2)
+  expect(() => window.grow(25)).toThrow('only an open window grows')
+  window.open()
+  const words = HandlerWords.allocate(10, 20, 0, true)
+  window.setTask(0, { words, handled: 0, failed: 0 })
+  window.grow(25)
+  expect(words.rangeEnd).toBe(25)
+  expect([window.end, window.count, window.ahead]).toEqual([25, 15, 15])
+  words.endCall(24)
+  window.pass(1, 22)
+  // The slowest counts, by what its task has told or by what it has passed.
+  expect(window.ahead).toBe(3)
+  expect(window.pass(0, 24)).toEqual({ first: 10, end: 22 })
+  window.close()
+  expect(words.isClosed).toBe(true)
+  expect(() => window.grow(30)).toThrow('only an open window grows')
+  expect([...window.rest()]).toEqual([{ first: 22, end: 25, attempt: 1 }])
 })
 
 it('the last lane that leaves is told so', () => {

@@ -34,6 +34,29 @@ for (const order of ['topic', 'key', 'none'] as const) {
   })
 }
 
+it('a processor that waits for more shares what comes with a consumer of its group', async () => {
+  const { topic, record } = await filled(good(5))
+  const group = topic.group('g')
+  const processor = group.process(record.module)
+  await until('it has caught up', () => record.offsets().length === 5)
+  const consumer = group.consume()
+  const first = consumer.next()
+  const consumed: number[] = []
+  const consuming = (async () => {
+    for (let next = await first; !next.done; next = await consumer.next()) {
+      consumed.push(next.value.offset)
+      await next.value.ack()
+    }
+  })()
+  for (let index = 0; index < 200; index++) await topic.append('good')
+  await until('all is done', async () => (await group.position()).lag === 0)
+  await consumer.return?.()
+  await consuming.catch(() => {})
+  expect(consumed.length).toBeGreaterThan(0)
+  expect([...record.offsets(), ...consumed].sort((a, b) => a - b)).toEqual(upTo(205))
+  await processor.stop()
+})
+
 it('every group sees every message; processors of one group share them, and with consumers too', async () => {
   const { topic, record } = await filled(good(2_000))
   const second = new HandlerRecord(temporaryFolder())

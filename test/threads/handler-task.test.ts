@@ -26,14 +26,15 @@ function start(count: number, bytes = 20) {
   const world = new ProcessingWorld()
   world.append(Array.from({ length: count }, (_, index) => ({ value: new Uint8Array(bytes).fill(index) })))
   const tasks = new HandlerTasks((_, request) => world.engine.reader.readMapped(request))
-  const run = (options: Partial<HandlerTask> & { aloneTo?: number; words?: never } = {}) => {
-    const { aloneTo = 0, ...rest } = options
-    const words = HandlerWords.allocate(options.from ?? 0, aloneTo)
+  const run = (
+    options: Partial<HandlerTask> & { to?: number; aloneTo?: number; isOpen?: boolean; words?: never } = {},
+  ) => {
+    const { aloneTo = 0, to = count, isOpen = false, ...rest } = options
+    const words = HandlerWords.allocate(options.from ?? 0, to, aloneTo, isOpen)
     const task: HandlerTask = {
       ...{
         topic: world.topic,
         from: 0,
-        to: count,
         lane: 0,
         lanes: 1,
         batchSize: 10,
@@ -134,12 +135,11 @@ describe('a handler task', () => {
     const seen: number[][] = []
     for (const lane of [0, 1, 2]) {
       calls = []
-      const words = HandlerWords.allocate(0, 0)
+      const words = HandlerWords.allocate(0, 100, 0, false)
       const answer = await tasks.run({
         ...{
           topic: world.topic,
           from: 0,
-          to: 100,
           lane,
           lanes: 3,
           batchSize: 7,
@@ -185,6 +185,45 @@ describe('a handler task', () => {
     const task = run()
     words = task.words
     expect(await task.answer).toMatchObject({ done: 5 })
+  })
+
+  it('goes on where its range grows, and ends with it once that is closed', async () => {
+    record()
+    const { run } = start(40)
+    const { words, answer } = run({ to: 7, isOpen: true })
+    for (const end of [8, 20, 33]) {
+      await new Promise((resolve) => setTimeout(resolve, 1))
+      words.extend(end)
+    }
+    while (words.progress < 33) await new Promise((resolve) => setTimeout(resolve, 1))
+    // Without messages in between: what was done is told while it waits, too.
+    expect(words.handled).toBe(33)
+    words.extend(40)
+    words.close()
+    expect(await answer).toMatchObject({ done: 40, handled: 40, end: { kind: 'paused' } })
+    expect(calls.flatMap(({ offsets }) => offsets)).toEqual(Array.from({ length: 40 }, (_, index) => index))
+  })
+
+  it('does not wait for more for ever, and its waits do not count as work', async () => {
+    record()
+    const { run } = start(10)
+    const startMs = performance.now()
+    const { busyMs, done } = await run({ to: 5, isOpen: true }).answer
+    expect(done).toBe(5)
+    expect(busyMs).toBeLessThan(performance.now() - startMs)
+    const stopped = run({ from: 5, to: 6, isOpen: true })
+    await new Promise((resolve) => setTimeout(resolve, 2))
+    stopped.words.askStop()
+    expect(await stopped.answer).toMatchObject({ done: 6 })
+  })
+
+  it('a message that fails in what was added ends the task like any other', async () => {
+    record(fails(12))
+    const { run } = start(20)
+    const { words, answer } = run({ to: 10, isOpen: true })
+    await new Promise((resolve) => setTimeout(resolve, 1))
+    words.extend(20)
+    expect(await answer).toMatchObject({ done: 12, aloneTo: 20, end: { kind: 'failed', attempt: 2 } })
   })
 
   it('whatever is thrown becomes an error that can travel', async () => {
