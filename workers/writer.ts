@@ -82,7 +82,7 @@ async function run(writer: Writer, windows: SegmentWindows): Promise<void> {
     if (isClosing) break
     windows.dropRetired()
     if (state.control.load() > 0) await new Promise(setImmediate)
-    else idle.wait(writer.isStalled ? allocateRetryMs : maxSleepMs)
+    else idle.wait(writer.isStalled ? allocateRetryMs : maxSleepMs, writer.isFlushAwaited)
   }
   windows.closeAll()
   commits.close()

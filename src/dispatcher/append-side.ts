@@ -44,6 +44,10 @@ const publishEveryBytes = 16 * 1024
 const flushSyncLookMs = 20
 const flushSyncPatienceMs = 60_000
 
+/** What the dispatcher sleeps for, as far as it is the writer's to ring: nothing, room in the ring, the next batch. */
+const wakesFor = { device: 0, room: 1, batch: 2 } as const
+type WakesFor = (typeof wakesFor)[keyof typeof wakesFor]
+
 /** Something in the ring whose publication is awaited. */
 interface Pending {
   /** Ring position behind its last frame. */
@@ -62,8 +66,17 @@ interface Waiting {
   reject(error: unknown): void
 }
 
-/** Something published whose flush is awaited. */
+/** An append that is published and whose flush is awaited. */
 interface AwaitingDisk {
+  /** Ring bytes handed over since opening, up to behind its last frame: a position in the ring would wrap while the device is slow. */
+  end: number
+  offset: number
+  resolve(offset: number): void
+  reject(error: unknown): void
+}
+
+/** A `flush('disk')` behind whose last message the log reaches this position. */
+interface AwaitingFlush {
   position: number
   resolve(): void
   reject(error: unknown): void
@@ -102,7 +115,18 @@ export class AppendSide {
   readonly #maxBulkBytes: number
   readonly #overflow = new Fifo<Waiting>()
   readonly #pending = new Fifo<Pending>()
-  #disk: AwaitingDisk[] = []
+  /** In the order of the calls, which is that of the log. */
+  readonly #disk = new Fifo<AwaitingDisk>()
+  #flushes: AwaitingFlush[] = []
+  /** How many of `#pending` need no flush: only for those the writer rings. */
+  #pendingProcess = 0
+  /** The head of the ring when it was last looked at, and all ring bytes up to there: those do not wrap. */
+  #seenHead = 0
+  #takenBytes = 0
+  /** Frames that are not handed over yet are awaited at level `disk`. */
+  #isFlushWanted = false
+  /** What the writer was told to ring for. */
+  #wakesFor: WakesFor = wakesFor.device
   #room: AwaitingRoom[] = []
   #messages = new Set<AwaitingMessages>()
   #refusedBytes = 0
@@ -130,7 +154,7 @@ export class AppendSide {
   }
 
   get pendingCount(): number {
-    return this.#pending.length + this.#disk.length + this.#overflow.length
+    return this.#pending.length + this.#disk.length + this.#flushes.length + this.#overflow.length
   }
 
   /** @throws the error that ended appending, or the lack of space */
@@ -166,9 +190,21 @@ export class AppendSide {
   }
 
   append(topic: TopicHandle, value: Uint8Array, extras: Extras | undefined, level: Durability): Promise<number> {
-    const bytes = frameBytes(payloadLength(value, extras))
-    const write = (own: Uint8Array) => this.#writeMessage(topic, own, extras, bytes, frameFlag.awaited)
-    return this.#handOver(value, write, copyOf, level)
+    // What throws in here rejects the promise.
+    return new Promise((resolve, reject) => {
+      this.#checkUsable()
+      const bytes = frameBytes(payloadLength(value, extras))
+      if (level === 'disk') this.#isFlushWanted = true
+      if (this.#overflow.length === 0 && this.#writeMessage(topic, value, extras, bytes, frameFlag.awaited)) {
+        this.#awaitPublication(level, resolve, reject)
+      } else {
+        // The caller may use its buffer again: what waits for room is a copy.
+        const own = value.slice()
+        const write = () => this.#writeMessage(topic, own, extras, bytes, frameFlag.awaited)
+        this.#waitForRoom(write, level, resolve, reject)
+      }
+      this.#watch()
+    })
   }
 
   /** All or nothing: the values become one atomic group. */
@@ -183,21 +219,31 @@ export class AppendSide {
       const message = `${values.length} messages (${bytes} bytes) are more than one segment of ${this.#parts.segmentBytes} bytes holds, so they cannot be appended all or nothing: append them in parts`
       return Promise.reject(new BookendError('BOOKEND_TOO_LARGE', message))
     }
-    const write = (own: readonly Uint8Array[]) => this.#writeGroup(topic, own, extras, bytes)
-    return this.#handOver(values, write, copiesOf, level)
+    return new Promise((resolve, reject) => {
+      this.#checkUsable()
+      if (level === 'disk') this.#isFlushWanted = true
+      if (this.#overflow.length === 0 && this.#writeGroup(topic, values, extras, bytes)) {
+        this.#awaitPublication(level, resolve, reject)
+      } else {
+        const own = values.map((value) => value.slice())
+        this.#waitForRoom(() => this.#writeGroup(topic, own, extras, bytes), level, resolve, reject)
+      }
+      this.#watch()
+    })
   }
 
   /** Everything handed over so far has reached the level. */
   flush(level: Durability): Promise<void> {
     return new Promise((resolve, reject) => {
       const onPublished = () => {
-        if (level === 'disk') this.#awaitDisk(this.#parts.state.published.load(), resolve, reject)
+        if (level === 'disk') this.#awaitFlush(this.#parts.state.published.load(), resolve, reject)
         else resolve()
       }
       // In its place behind everything that still waits for room.
       const write = () => {
         const { ring } = this.#parts
         this.#pending.push({ end: ring.tail, at: -1, level: 'process', resolve: onPublished, reject })
+        this.#pendingProcess += 1
         return true
       }
       try {
@@ -301,12 +347,14 @@ export class AppendSide {
     this.#failure = error
     for (const { reject } of this.#pending.drain()) reject(error)
     for (const { reject } of this.#overflow.drain()) reject(error)
-    for (const { reject } of this.#disk) reject(error)
+    for (const { reject } of this.#disk.drain()) reject(error)
+    for (const { reject } of this.#flushes) reject(error)
     for (const { reject } of this.#room) reject(error)
     for (const { reject } of this.#messages) reject(error)
     this.#parts.commits.fail(error)
     this.#messages.clear()
-    this.#disk = []
+    this.#pendingProcess = 0
+    this.#flushes = []
     this.#room = []
     // The watching loop ends at once, not at its next look.
     this.#parts.state.dispatcher.ring()
@@ -317,6 +365,11 @@ export class AppendSide {
     const { ring, state } = this.#parts
     this.#isPublishScheduled = false
     if (ring.unpublishedBytes === 0) return
+    if (this.#isFlushWanted) {
+      // Before the tail: whoever takes the frames must find that somebody waits for the device with them.
+      state.flushWantedTo.store(this.#takenBytes + ((ring.tail - this.#seenHead) | 0))
+      this.#isFlushWanted = false
+    }
     // Tail first, then the look at whether the writer sleeps: see shared-state.ts.
     ring.publish()
     state.writer.ringIfAsleep()
@@ -333,25 +386,10 @@ export class AppendSide {
     }
   }
 
-  /** @param write puts what it is given into the ring; false: there is no room now */
-  #handOver<V>(value: V, write: (own: V) => boolean, copy: (value: V) => V, level: Durability): Promise<number> {
-    // What throws in here rejects the promise.
-    return new Promise((resolve, reject) => {
-      this.#checkUsable()
-      if (this.#overflow.length === 0 && write(value)) {
-        this.#awaitPublication(level, resolve, reject)
-      } else {
-        // The caller may use its buffer again: what waits for room is a copy.
-        const own = copy(value)
-        this.#waitForRoom(() => write(own), level, resolve, reject)
-      }
-      this.#watch()
-    })
-  }
-
   /** The frames just written to the ring are awaited. */
   #awaitPublication(level: Durability, resolve: (offset: number) => void, reject: (error: unknown) => void): void {
     this.#pending.push({ end: this.#parts.ring.tail, at: this.#lastAt, level, resolve, reject })
+    if (level === 'process') this.#pendingProcess += 1
   }
 
   /** Takes its place behind everything else that the ring has no room for. */
@@ -362,6 +400,7 @@ export class AppendSide {
     reject: (error: unknown) => void,
   ): void {
     const writeAndAwait = () => {
+      if (level === 'disk') this.#isFlushWanted = true
       if (!write()) return false
       this.#awaitPublication(level, resolve, reject)
       return true
@@ -452,13 +491,13 @@ export class AppendSide {
     return ring.usedBytes <= ring.memory.capacity / 2 && ring.hasRoom(bytes + 512)
   }
 
-  #awaitDisk(position: number, resolve: () => void, reject: (error: unknown) => void): void {
+  #awaitFlush(position: number, resolve: () => void, reject: (error: unknown) => void): void {
     const { state } = this.#parts
     if (state.durable.load() >= position) {
       resolve()
       return
     }
-    this.#disk.push({ position, resolve, reject })
+    this.#flushes.push({ position, resolve, reject })
     state.flushRequest.add(1)
     state.reaper.ringIfAsleep()
   }
@@ -492,15 +531,16 @@ export class AppendSide {
     const { state, ring } = this.#parts
     const head = state.ringHead.load()
     const { words } = ring.memory
-    let hasDiskWaiters = false
-    const position = state.published.load()
+    this.#takenBytes += (head - this.#seenHead) | 0
+    this.#seenHead = head
     for (
       let next = this.#pending.peek();
       next !== undefined && ((head - next.end) | 0) >= 0;
       next = this.#pending.peek()
     ) {
-      const { at, level, resolve, reject } = next
+      const { at, end, level, resolve, reject } = next
       this.#pending.shift()
+      if (level === 'process') this.#pendingProcess -= 1
       if (at < 0) {
         resolve(-1)
         continue
@@ -512,35 +552,35 @@ export class AppendSide {
         continue
       }
       const offset = offsetOf(words[word + frameWord.offsetLow], tail)
-      // Nobody overtakes those who wait for the disk already: acknowledgements come in the order of the calls.
-      if (level === 'process' || (this.#disk.length === 0 && state.durable.load() >= position)) {
-        resolve(offset)
-      } else {
-        this.#disk.push({ position, resolve: () => resolve(offset), reject })
-        hasDiskWaiters = true
-      }
+      if (level === 'process') resolve(offset)
+      else this.#disk.push({ end: this.#takenBytes - ((head - end) | 0), offset, resolve, reject })
     }
     for (let bulk = this.#bulks.peek(); bulk !== undefined && ((head - bulk.end) | 0) >= 0; bulk = this.#bulks.peek()) {
       this.#bulkBytes -= bulk.bytes
       this.#bulks.shift()
     }
-    if (hasDiskWaiters) {
-      // One request for all of them: the reaper flushes once for everybody who waits.
-      state.flushRequest.add(1)
-      state.reaper.ringIfAsleep()
-    }
     if (this.#disk.length > 0) this.#settleDisk()
+    if (this.#flushes.length > 0) this.#settleFlushes()
     return head
   }
 
+  /** The writer has asked for their flush, as soon as it had published them: see shared-state.ts. */
   #settleDisk(): void {
+    const flushedTo = this.#parts.state.flushedTo.load()
+    for (let next = this.#disk.peek(); next !== undefined && next.end <= flushedTo; next = this.#disk.peek()) {
+      this.#disk.shift()
+      next.resolve(next.offset)
+    }
+  }
+
+  #settleFlushes(): void {
     const durable = this.#parts.state.durable.load()
-    const left: AwaitingDisk[] = []
-    for (const waiter of this.#disk) {
+    const left: AwaitingFlush[] = []
+    for (const waiter of this.#flushes) {
       if (waiter.position <= durable) waiter.resolve()
       else left.push(waiter)
     }
-    this.#disk = left
+    this.#flushes = left
   }
 
   /** The disk is full: the writer has refused what was awaited; what has not reached the ring is refused here. */
@@ -558,6 +598,7 @@ export class AppendSide {
       else left.push(pending)
     }
     for (const pending of left) this.#pending.push(pending)
+    this.#pendingProcess = left.reduce((count, { level }) => count + (level === 'process' ? 1 : 0), 0)
     for (const { reject } of this.#overflow.drain()) reject(error)
   }
 
@@ -571,23 +612,35 @@ export class AppendSide {
   }
 
   #isAwaited(): boolean {
-    const count = this.#pending.length + this.#overflow.length + this.#disk.length + this.#room.length
+    const count = this.pendingCount + this.#room.length
     return count > 0 || this.#parts.commits.isAwaited
   }
 
-  /** The ring head at which there is something to do: at the next batch, unless room is all that is waited for. */
-  #wakeHead(): number {
+  /** What is on the device is the reaper's to report. */
+  #wakesForNow(): WakesFor {
+    if (this.#pendingProcess + this.#overflow.length + this.#messages.size > 0) return wakesFor.batch
+    return this.#room.length > 0 ? wakesFor.room : wakesFor.device
+  }
+
+  /** Sets the ring head at which there is something to do. */
+  #setWakeHead(): void {
     const { ring, state } = this.#parts
-    const isForRoomOnly = this.#pending.length + this.#overflow.length + this.#disk.length + this.#messages.size === 0
-    return isForRoomOnly ? (ring.tail - ring.memory.capacity / 2) | 0 : state.ringHead.load()
+    this.#wakesFor = this.#wakesForNow()
+    if (this.#wakesFor === wakesFor.batch) state.wakeHead.store(state.ringHead.load())
+    else if (this.#wakesFor === wakesFor.room) state.wakeHead.store((ring.tail - ring.memory.capacity / 2) | 0)
+    else state.wakeHead.store((ring.tail + 1) | 0)
   }
 
   /** Sleeps on the dispatcher's bell as long as anybody waits for anything. */
   #watch(): void {
     const { state } = this.#parts
     if (this.#isWatching) {
-      // Asleep for room, perhaps: now there is more to be woken for.
-      state.wakeHead.store(this.#wakeHead())
+      // Asleep for room or for the device: now there is more to be woken for.
+      if (this.#wakesFor < this.#wakesForNow()) {
+        this.#setWakeHead()
+        // The writer may have passed the mark while it was being set.
+        state.dispatcher.ring()
+      }
       return
     }
     this.#isWatching = true
@@ -602,7 +655,7 @@ export class AppendSide {
       const token = state.dispatcher.arm()
       this.publish()
       this.#settle()
-      state.wakeHead.store(this.#wakeHead())
+      this.#setWakeHead()
       // The writer may have passed the mark while it was being set.
       this.#settle()
       if (!this.#isAwaited() && this.#messages.size === 0) break
@@ -613,9 +666,6 @@ export class AppendSide {
     this.#parts.keepAlive.release()
   }
 }
-
-const copyOf = (value: Uint8Array): Uint8Array => value.slice()
-const copiesOf = (values: readonly Uint8Array[]): readonly Uint8Array[] => values.map(copyOf)
 
 function encodeGroup(
   bytes: Uint8Array,

@@ -20,6 +20,9 @@
  * | keptReason, keptTopic | reaper | why the oldest segment is kept (a subscript of `keptReasons`), and for which topic |
  * | flushed | reaper | the last flush request that is done; plus counters |
  * | flushRequest | dispatcher | a number raised by every demand for a flush |
+ * | flushWantedTo | dispatcher | somebody waits for the device with frames before this, in ring bytes handed over since opening |
+ * | flushAskedTo | writer | the same, as far as it is published: the reaper is asked to flush that |
+ * | flushedTo | reaper | frames up to here, counted in the same way, are on the device |
  * | commitRequest | dispatcher | commits of groups handed over (modulo 2^32): see group-mailboxes.ts |
  * | commitDone | writer | commits up to here are written, or refused |
  * | commitWanted | dispatcher | commits up to here are to be flushed |
@@ -78,6 +81,9 @@ const cells = [
   'publishedBatches',
   'publishedTime',
   'storedBytes',
+  'flushWantedTo',
+  'flushAskedTo',
+  'flushedTo',
   'durable',
   'indexed',
   'trim',

@@ -9,6 +9,8 @@ import type { Bell } from './shared-state.js'
 
 export const defaultSpins = availableParallelism() > 1 ? 10_000 : 0
 
+const briefShare = 10
+
 export class SpinThenSleep {
   readonly #bell: Bell
   readonly #hasWork: () => boolean
@@ -20,10 +22,14 @@ export class SpinThenSleep {
     this.#spins = spins
   }
 
-  /** Returns when there is work, when the bell has rung since the call, or after `ceilingMs`. */
-  wait(ceilingMs: number): void {
+  /**
+   * Returns when there is work, when the bell has rung since the call, or after `ceilingMs`.
+   * @param isBrief work is not to be expected before another thread has had the processor: hardly looks before it sleeps
+   */
+  wait(ceilingMs: number, isBrief = false): void {
     const before = this.#bell.token()
-    for (let spin = 0; spin < this.#spins; spin++) {
+    const spins = isBrief ? this.#spins / briefShare : this.#spins
+    for (let spin = 0; spin < spins; spin++) {
       if (this.#hasWork() || this.#bell.token() !== before) return
     }
     // Announce sleep first, then look once more: whoever makes work stores it first and then looks at the announcement.

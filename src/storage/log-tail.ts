@@ -111,6 +111,8 @@ export class LogTail {
   #wordsOf: Uint8Array | undefined
   #words: Uint32Array = new Uint32Array(0)
 
+  /** Everything goes past the mapping then, short batches too. */
+  isFlushedSoon = false
   /** Bytes of batches that went through the mapping: the share that can use pages faulted in ahead. */
   storedBytes = 0
   recordCount = 0
@@ -198,7 +200,7 @@ export class LogTail {
         const batch = this.#cut(run, at, to, isGroup)
         if (batch === undefined) break
         at = batch.to
-        if (parts.length === 0 && batch.bytes < directWriteBytes) {
+        if (parts.length === 0 && batch.bytes < directWriteBytes && !this.isFlushedSoon) {
           this.#store(run, batch)
           break
         }

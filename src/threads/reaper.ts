@@ -33,6 +33,11 @@ import { Retainer, type RetainerParts } from './retainer.js'
 /** Bytes of a sealed segment that are indexed in one turn of the event loop. */
 const indexStepBytes = 4 << 20
 
+/** Flushes are done on this thread while they take less than this, up to so many in a turn and for so much data. */
+const quickFlushMicros = 2_000
+const flushesATurn = 8
+const quickFlushBytes = 1 << 20
+
 /** What the application may want to hear of; sent to its thread. */
 export type ReaperEvent =
   | { type: 'prepared' | 'rolled' | 'indexed' | 'retired' | 'deleted'; segment: number }
@@ -71,6 +76,10 @@ export class Reaper {
   #flushing: Promise<void> | undefined
   #indexing: Promise<void> | undefined
   #lastFlushMs = Number.NEGATIVE_INFINITY
+  /** After a flush that could not be tried: when to try it. */
+  #flushAgainMs = Number.NEGATIVE_INFINITY
+  /** What a flush takes at present, the slower ones of late counting most. */
+  #flushMicros = 0
   #lastAllocateMs = Number.NEGATIVE_INFINITY
   #lastActive = -1
   /** The end of the log when it was last seen to have moved, and when that was. */
@@ -114,6 +123,7 @@ export class Reaper {
     let isBehind = false
     let retainMs = Number.POSITIVE_INFINITY
     try {
+      this.#flushHere()
       this.#reportRoll()
       this.#prepare()
       isBehind = this.#prefault()
@@ -303,20 +313,76 @@ export class Reaper {
     return this.#storing.isMost
   }
 
+  /**
+   * Flushes what somebody waits for on this thread, while that is quicker than the way to another one and back. The other duties
+   * have their turn after a few of them.
+   */
+  #flushHere(): void {
+    const { state, flusher, nowMs } = this.#parts
+    for (let count = 0; count < flushesATurn; count++) {
+      if (this.#flushing !== undefined || !this.#mayFlush()) return
+      const askedTo = state.flushAskedTo.load()
+      const published = state.published.load()
+      const durable = state.durable.load()
+      const isQuick = this.#flushMicros < quickFlushMicros && published - durable <= quickFlushBytes
+      if (askedTo === state.flushedTo.load() || !isQuick) return
+      this.#lastFlushMs = nowMs()
+      const start = performance.now()
+      try {
+        if (published > durable) flusher.flushHere(durable, published)
+      } catch (error) {
+        this.#flushFailed(error)
+        return
+      }
+      this.#flushed(published, askedTo, start)
+    }
+    state.reaper.ring()
+  }
+
+  #mayFlush(): boolean {
+    return this.#parts.state.reaperErrno.load() === 0 && this.#parts.nowMs() >= this.#flushAgainMs
+  }
+
+  #flushFailed(error: unknown): void {
+    // The file could not even be opened, so nothing was flushed and nothing has failed: it is tried again.
+    if (isPassing(error)) this.#flushAgainMs = this.#parts.nowMs() + allocateRetryMs
+    // Never again: a later success would say nothing about these pages.
+    else this.#giveUp('flushing the log', error)
+  }
+
+  /** Everything up to `position`, and what was asked for before that was looked at, is on the device. */
+  #flushed(position: number, askedTo: number, start: number): void {
+    const { state } = this.#parts
+    const micros = Math.round((performance.now() - start) * 1000)
+    // A slow flush counts at once, and is forgotten little by little.
+    this.#flushMicros = Math.max(micros, this.#flushMicros * 0.9)
+    if (position > state.durable.load()) state.durable.store(position)
+    if (askedTo > state.flushedTo.load()) state.flushedTo.store(askedTo)
+    // First those who wait, then the books.
+    state.dispatcher.ringIfAsleep()
+    state.writer.ringIfAsleep()
+    state.flushCount.store(state.flushCount.load() + 1)
+    state.flushMicros.store(state.flushMicros.load() + micros)
+    state.lastFlushMicros.store(micros)
+    this.#writeControl(false)
+    this.#parts.emit({ type: 'flushed', position, micros })
+  }
+
   #flushIfDue(): void {
     const { state, files, flushIntervalMs, nowMs } = this.#parts
-    if (this.#flushing !== undefined || state.reaperErrno.load() !== 0) return
+    if (this.#flushing !== undefined || !this.#mayFlush()) return
     const requested = state.flushRequest.load()
+    const askedTo = state.flushAskedTo.load()
     const published = state.published.load()
     const durable = state.durable.load()
-    const isRequested = requested !== state.flushed.load()
+    const isRequested = requested !== state.flushed.load() || askedTo > state.flushedTo.load()
     const isOld = published > durable && nowMs() - this.#lastFlushMs >= flushIntervalMs
     const activeBase = files.base(state.activeSegment.load())
     const hasSealed = durable < activeBase
     if (!isRequested && !isOld && !hasSealed) return
     // While segments fill faster than the interval, whole ones are flushed and the tail is left alone.
     const position = hasSealed && !isRequested ? activeBase : published
-    this.#flushing = this.#flush(position)
+    this.#flushing = this.#flush(position, isRequested ? askedTo : 0)
       .then(() => state.flushed.store(requested))
       .finally(() => {
         this.#flushing = undefined
@@ -326,29 +392,23 @@ export class Reaper {
       })
   }
 
-  /** Flushes up to `position`, which was published before. */
-  async #flush(position: number): Promise<void> {
+  /** Flushes up to `position`, which was published before, and after what was asked for. */
+  async #flush(position: number, askedTo = 0): Promise<void> {
     const { state, flusher, nowMs } = this.#parts
     this.#lastFlushMs = nowMs()
-    if (position <= state.durable.load() || state.reaperErrno.load() !== 0) return
+    if (state.reaperErrno.load() !== 0) return
+    if (position <= state.durable.load()) {
+      if (askedTo > state.flushedTo.load()) state.flushedTo.store(askedTo)
+      return
+    }
     const start = performance.now()
     try {
       await flusher.flush(state.durable.load(), position)
     } catch (error) {
-      // The file could not even be opened, so nothing was flushed and nothing has failed: the next turn tries again.
-      if (isPassing(error)) return
-      // Never again: a later success would say nothing about these pages.
-      this.#giveUp('flushing the log', error)
+      this.#flushFailed(error)
       return
     }
-    const micros = Math.round((performance.now() - start) * 1000)
-    state.flushCount.store(state.flushCount.load() + 1)
-    state.flushMicros.store(state.flushMicros.load() + micros)
-    state.lastFlushMicros.store(micros)
-    state.durable.store(position)
-    this.#writeControl(false)
-    state.writer.ringIfAsleep()
-    this.#parts.emit({ type: 'flushed', position, micros })
+    this.#flushed(position, askedTo, start)
   }
 
   /** The device failed: from here on nothing is written any more, and everybody who waits is told. */

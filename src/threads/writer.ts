@@ -57,6 +57,8 @@ export class Writer {
   #fullErrno = 0
   #nextOpened = -1
   #reportedBytes = 0
+  /** Ring bytes taken since opening: unlike the head they do not wrap. */
+  #takenBytes = 0
   #isStalled = false
 
   constructor(parts: WriterParts) {
@@ -66,6 +68,11 @@ export class Writer {
   /** True if frames are waiting that cannot be written for lack of a segment. */
   get isStalled(): boolean {
     return this.#isStalled
+  }
+
+  /** True if the appends last published wait for the reaper now: the next will hardly come before it is done. */
+  get isFlushAwaited(): boolean {
+    return this.#parts.tail.isFlushedSoon
   }
 
   /** Appends what the ring holds. Returns the bytes taken from it; 0: nothing to do, or stalled. */
@@ -124,7 +131,7 @@ export class Writer {
     const at = head & memory.mask
     const untilEnd = memory.capacity - at
     if (untilEnd < frameHeaderBytes) {
-      ring.releaseTo((head + untilEnd) | 0)
+      this.#release((head + untilEnd) | 0)
       return true
     }
     const word = at >>> 2
@@ -132,7 +139,7 @@ export class Writer {
     switch (kindOf(tail)) {
       case frameKind.padding:
       case frameKind.cancelled:
-        ring.releaseTo((head + frameBytes(memory.words[word + frameWord.length])) | 0)
+        this.#release((head + frameBytes(memory.words[word + frameWord.length])) | 0)
         return true
       case frameKind.bulk:
         this.#appendBulk(at)
@@ -221,14 +228,26 @@ export class Writer {
       topics.first(id).store(tail.first(id))
       topics.next(id).store(tail.next(id))
     }
-    if (head !== ring.head) ring.releaseTo(head)
+    const takenBefore = this.#takenBytes
+    if (head !== ring.head) this.#release(head)
+    // After the position: the reaper flushes up to what is published when it sees that it is asked.
+    const isFlushAsked = state.flushWantedTo.load() > takenBefore
+    if (isFlushAsked) state.flushAskedTo.store(this.#takenBytes)
+    // What is flushed soon goes past the mapping: a page that is written back is write-protected first, and the next store faults.
+    tail.isFlushedSoon = isFlushAsked
     // A dispatcher that only waits for room is not woken for every batch.
     if (((ring.head - state.wakeHead.load()) | 0) >= 0) state.dispatcher.ringIfAsleep()
     // From the first byte that is not flushed, the reaper's clock has to run at the flush interval.
-    if (wasFlushed || tail.storedBytes - this.#reportedBytes >= progressStepBytes) {
+    if (isFlushAsked || wasFlushed || tail.storedBytes - this.#reportedBytes >= progressStepBytes) {
       this.#reportedBytes = tail.storedBytes
       state.reaper.ringIfAsleep()
     }
+  }
+
+  #release(head: number): void {
+    const { ring } = this.#parts
+    this.#takenBytes += (head - ring.head) | 0
+    ring.releaseTo(head)
   }
 
   /** Goes on in the next segment. False: it is not there yet; the caller leaves everything as it is. */

@@ -133,9 +133,9 @@ const mutants: readonly Mutant[] = [
   {
     name: 'waits for the flush on the thread of the application',
     file: 'dispatcher/append-side.js',
-    find: 'if (hasDiskWaiters) {',
+    find: 'if (this.#disk.length > 0)\n            this.#settleDisk();',
     replace:
-      'if (hasDiskWaiters) { state.flushRequest.add(1); state.reaper.ring(); while (state.durable.load() < position) state.dispatcher.wait(state.dispatcher.token(), 5);',
+      'while (this.#disk.length > 0 && state.reaperErrno.load() === 0) { this.#settleDisk(); state.dispatcher.wait(state.dispatcher.token(), 5); }',
     fault: 'slow-disk',
     scale: 1,
   },

@@ -123,6 +123,61 @@ describe('flushing', () => {
     expect(decodeControlRecord(world.disk.bytes('/log/control'))?.durable).toBe(position)
   })
 
+  it('the writer asks for the flush of what somebody waits for, and it is reported only when it is on the device', async () => {
+    const { engine, world, add } = start()
+    await engine.settle(4)
+    const { state } = engine
+    add(100)
+    expect(state.flushAskedTo.load()).toBe(0)
+    state.flushWantedTo.store(engine.producer.tail + 1)
+    add(100)
+    const asked = engine.producer.tail
+    expect(state.flushAskedTo.load()).toBe(asked)
+    const durable = state.durable.load()
+    expect(durable).toBeLessThan(state.published.load())
+    let seen = -1
+    world.disk.fault = ({ call }) => {
+      if (call === 'sync') seen = state.flushedTo.load()
+    }
+    engine.reaper.tend()
+    expect(seen).toBe(0)
+    expect(state.flushedTo.load()).toBe(asked)
+    expect(state.durable.load()).toBe(state.published.load())
+    // Nobody waits for these.
+    state.flushWantedTo.store(asked + 1)
+    add(100)
+    expect(state.flushAskedTo.load()).toBe(engine.producer.tail)
+    const last = state.flushAskedTo.load()
+    add(100)
+    expect(state.flushAskedTo.load()).toBe(last)
+  })
+
+  it.each([5, 24])('what was asked for is never reported by a flush that failed (errno %i)', async (errno) => {
+    const { engine, world, add } = start()
+    await engine.settle(4)
+    const { state } = engine
+    state.flushWantedTo.store(engine.producer.tail + 1)
+    add(100)
+    const durable = state.durable.load()
+    let tries = 0
+    world.disk.fault = ({ call, file }) => {
+      if (call !== 'sync' || file !== engine.files.path(0)) return
+      tries += 1
+      throw failedCall('fdatasync', errno)
+    }
+    for (let turn = 0; turn < 3; turn++) engine.reaper.tend()
+    // A failing device is asked once, and a passing trouble not again at once.
+    expect(tries).toBe(1)
+    expect(state.flushedTo.load()).toBe(0)
+    expect(state.durable.load()).toBe(durable)
+    expect(state.reaperErrno.load()).toBe(errno === 5 ? 5 : 0)
+    world.disk.fault = () => {}
+    engine.letTimePass()
+    engine.letTimePass()
+    await engine.settle(4)
+    expect(state.flushedTo.load()).toBe(errno === 5 ? 0 : state.flushAskedTo.load())
+  })
+
   it('covers every segment that the log went through', async () => {
     const { engine, world, add } = start()
     await engine.settle(4)
