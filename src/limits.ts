@@ -55,6 +55,12 @@ export const minMappedSegments = writerMappings + 1
 /** Mappings one reader thread keeps before it gives back its least recently used one. */
 export const maxWindowsPerReader = 128
 
+/** What lookups keep of indexes, in each reader thread that is asked for records, until its mappings are retired: 16 MiB, a million entries. */
+export const indexPageBytes = 4 * KiB
+export const maxIndexPages = 4096
+/** Batches whose length and time lookups keep, as a power of two: 320 KiB; of batches of full size, those of a GiB. */
+export const rememberedBatchesLog2 = 14
+
 /** Segments the reaper keeps ready behind the active one. */
 export const preparedSegments = 2
 /**

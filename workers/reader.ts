@@ -10,6 +10,7 @@ import { SlotTable } from '../src/ring/slot-table.js'
 import { TopicCells } from '../src/ring/topic-cells.js'
 import { Catalog } from '../src/storage/catalog.js'
 import { nodeDisk } from '../src/storage/disk.js'
+import { RecordLookup } from '../src/storage/record-lookup.js'
 import { SegmentFiles } from '../src/storage/segment-files.js'
 import { SegmentWindows } from '../src/storage/segment-windows.js'
 import { TopicReader } from '../src/storage/topic-reader.js'
@@ -44,8 +45,10 @@ const bounds = {
   trim: () => state.trim.load(),
 }
 const catalog = new Catalog(nodeDisk, files, windows, bounds)
+const lookup = new RecordLookup(files, windows, catalog, bounds)
 const reader = new Reader(
   new TopicReader(files, windows, catalog, bounds),
+  lookup,
   catalog,
   new TopicCells(shared.topics),
   bounds.trim,
@@ -61,7 +64,9 @@ async function watchRetirements(): Promise<void> {
       state.dispatcher.ring()
       return
     }
-    catalog.forget(windows.dropRetired())
+    const retired = windows.dropRetired()
+    catalog.forget(retired)
+    if (retired.length > 0) lookup.forget()
     await state.retirements.waitAsync(token, 60_000)
   }
 }

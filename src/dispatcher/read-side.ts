@@ -1,4 +1,5 @@
 /** The read side of the dispatcher: tasks for the reader threads, never a task per message. */
+import { batchBytes } from '../format/batch-layout.js'
 import { AbortWord } from '../ring/abort-word.js'
 import type { ChunkAnswer, OffsetRange, ReadTask, RecordsAnswer } from '../threads/reader.js'
 import type { ReaderData } from '../threads/shared-memory.js'
@@ -13,18 +14,13 @@ interface TopicRef {
   name: string
 }
 
-/** A lookup's answer, with where each record starts. */
-interface LookupAnswer extends RecordsAnswer {
-  starts: number[]
-}
-
 export class ReadSide {
   readonly #pool: ReaderPool
   readonly #readers: number
   /** Lookups of one turn of the event loop travel in one task per topic. */
   #lookups = new Map<
     number,
-    { topic: TopicRef; offsets: number[]; settle: ((answer: LookupAnswer | Error) => void)[] }
+    { topic: TopicRef; offsets: number[]; settle: ((answer: RecordsAnswer | Error, index: number) => void)[] }
   >()
 
   /** @param onThreadEnd called with each thread that has ended */
@@ -65,12 +61,11 @@ export class ReadSide {
         this.#lookups.set(topic.id, batch)
         if (this.#lookups.size === 1) queueMicrotask(() => this.#sendLookups())
       }
-      const index = batch.offsets.push(offset) - 1
-      batch.settle.push((answer) => {
+      batch.offsets.push(offset)
+      batch.settle.push((answer, index) => {
         if (answer instanceof Error) return reject(answer)
-        const { lengths, starts } = answer
-        // A copy of its own: one kept message must not keep the whole answer.
-        resolve({ bytes: answer.bytes.slice(starts[index], starts[index] + lengths[index]), length: lengths[index] })
+        const bytes = recordIn(answer, index)
+        resolve({ bytes, length: bytes.length })
       })
     })
   }
@@ -122,19 +117,17 @@ export class ReadSide {
     for (const { topic, offsets, settle } of lookups.values()) {
       this.records(topic, offsets).then(
         (answer) => {
-          const found = { ...answer, starts: startsOf(answer.lengths) }
-          for (const done of settle) done(found)
+          settle.forEach((done, index) => {
+            done(answer, index)
+          })
         },
         // One damaged record must not fail its neighbours: ask for each by itself.
         (error: Error) => {
-          if (offsets.length === 1) return settle[0](error)
+          if (offsets.length === 1) return settle[0](error, 0)
           offsets.forEach((offset, index) => {
             this.records(topic, [offset]).then(
-              ({ bytes, lengths }) => {
-                const spread = offsets.map((_, other) => (other === index ? lengths[0] : 0))
-                settle[index]({ bytes, lengths: spread, starts: startsOf(spread) })
-              },
-              (own: Error) => settle[index](own),
+              (answer) => settle[index](answer, 0),
+              (own: Error) => settle[index](own, 0),
             )
           })
         },
@@ -147,10 +140,10 @@ export class ReadSide {
   }
 }
 
-function startsOf(lengths: readonly number[]): number[] {
-  let at = 0
-  return lengths.map((length) => {
-    at += length
-    return at - length
-  })
+/** A record of an answer; empty if it is not there. A copy of its own: one kept message must not keep the whole answer. */
+function recordIn({ bytes, starts }: RecordsAnswer, index: number): Uint8Array {
+  const start = starts[index]
+  if (start < 0) return new Uint8Array(0)
+  const length = batchBytes(new Uint32Array(bytes.buffer), start)
+  return length === bytes.length ? bytes : bytes.slice(start, start + length)
 }

@@ -10,7 +10,7 @@ import type { GroupProcessor, ProcessorOptions } from '../dispatcher/processor.j
 import type { BackupReport } from '../storage/backup.js'
 import type { Retention } from '../storage/retention.js'
 import type { Resume } from '../storage/topic-reader.js'
-import type { ChunkAnswer } from '../threads/reader.js'
+import type { ChunkAnswer, RecordsAnswer } from '../threads/reader.js'
 import type { LogStats, SegmentInfo, SegmentResidency } from './stats.js'
 
 /** A topic of one open log; the same object for the same name. */
@@ -60,7 +60,8 @@ export interface Engine {
   chunk(topic: EngineTopic, offset: number, to: number, resume: Resume | undefined): Promise<ChunkAnswer>
   /** A one-record chunk; of length 0 if it was trimmed meanwhile. */
   record(topic: EngineTopic, offset: number): Promise<{ bytes: Uint8Array; length: number }>
-  records(topic: EngineTopic, offsets: number[]): Promise<{ bytes: Uint8Array; lengths: number[] }>
+  /** One-record chunks, in one memory. */
+  records(topic: EngineTopic, offsets: number[]): Promise<RecordsAnswer>
   offsetAt(topic: EngineTopic, time: number): Promise<number>
   scan(topic: EngineTopic, from: number, to: number, module: string, signal: AbortSignal | undefined): Promise<unknown>
   /** The desk of a group, which need not exist yet; the same object for the same names. */

@@ -122,6 +122,25 @@ export function shrinkBatchCopy(words: Uint32Array, at: number, bytes: number, c
   words[(at >>> 2) + 3] = count
 }
 
+/**
+ * Writes the fields of a header that readers of a verified copy look at, for a batch of one record. Like {@link shrinkBatchCopy}, never
+ * for a log.
+ */
+export function putBatchCopy(words: Uint32Array, at: number, bytes: number, time: number, topic: number): void {
+  const word = at >>> 2
+  words[word] = batchMagic
+  words[word + 2] = bytes
+  words[word + 3] = 1
+  words[word + 6] = lowWord(time)
+  words[word + 7] = highWord(time)
+  words[word + 10] = topic
+}
+
+/** Bytes of the batch at `at` of a verified copy. */
+export function batchBytes(words: Uint32Array, at: number): number {
+  return words[(at + batchField.bytes) >>> 2]
+}
+
 /** Time of the batch at `at` of a verified copy. */
 export function batchTime(words: Uint32Array, at: number): number {
   const word = (at + batchField.time) >>> 2

@@ -3,6 +3,7 @@ import type { Durability } from '../dispatcher/append-side.js'
 import type { Extras } from '../dispatcher/frame-encoder.js'
 import type { Engine, EngineTopic } from '../engine/engine.js'
 import { BookendError } from '../errors.js'
+import { batchHeaderBytes, batchTime } from '../format/batch-layout.js'
 import { ChunkCursor } from '../storage/chunk-cursor.js'
 import { type Message, StoredMessage } from '../storage/message.js'
 import { abortable } from './abortable.js'
@@ -180,12 +181,20 @@ export class LogTopic<T> implements Topic<T> {
     for (const offset of offsets) checkOffset('offset', offset)
     this.#engine.checkOpen()
     if (this.#topic.id < 0) return offsets.map(() => undefined)
-    const { bytes: records, lengths } = await this.#engine.records(this.#topic, [...offsets])
-    let at = 0
+    const { bytes: records, starts } = await this.#engine.records(this.#topic, [...offsets])
+    const words = new Uint32Array(records.buffer)
+    const source = { topic: this.name, decode: this.decode }
     return offsets.map((offset, index) => {
-      const start = at
-      at += lengths[index]
-      return lengths[index] === 0 ? undefined : this.#messageIn(records.subarray(start, at), offset)
+      const start = starts[index]
+      if (start < 0) return undefined
+      const place = {
+        bytes: records,
+        words,
+        frame: start + batchHeaderBytes,
+        offset,
+        timestamp: batchTime(words, start),
+      }
+      return new StoredMessage(source, place)
     })
   }
 

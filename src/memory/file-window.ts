@@ -2,7 +2,7 @@ import fs from 'node:fs'
 import { readUpTo, writeAll, writeParts } from './descriptor-bytes.js'
 import { asSystemCall, errno, failedCall } from './errno.js'
 import type { Memory, Window } from './memory.js'
-import { checkBounds } from './window-bounds.js'
+import { checkBounds, readEachRange } from './window-bounds.js'
 import { openWindowFile } from './window-file.js'
 
 /** The portable baseline: nothing is mapped, every access is a `pread` or a `pwrite`. */
@@ -48,6 +48,10 @@ class FileWindow implements Window {
     const count = readUpTo(descriptor, place, at)
     // The same answer a mapping gives when its file was truncated.
     if (count < length) throw failedCall('read', errno.EFAULT, `the file ends at ${at + count}`)
+  }
+
+  readRanges(target: Uint8Array, ranges: Uint32Array, count: number): void {
+    readEachRange(this, target, ranges, count)
   }
 
   lend(at: number, length: number): undefined {

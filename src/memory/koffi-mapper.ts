@@ -1,6 +1,7 @@
 import { detachBuffer } from './detach-buffer.js'
 import { failedCall } from './errno.js'
 import { createFaultIn, type FaultIn } from './fault-in.js'
+import { createGather, type Gather } from './gather.js'
 import { LentRange } from './lent-range.js'
 import { type Libc, mapShared, protRead, protWrite } from './libc.js'
 import { MappedWindow, type Mapping } from './mapped-window.js'
@@ -13,18 +14,20 @@ export class KoffiMapper implements Memory {
   readonly #libc: Libc
   readonly #calls: SystemCalls
   readonly #faultIn: FaultIn
+  readonly #gather: Gather
 
   constructor(libc: Libc, calls: SystemCalls) {
     this.#libc = libc
     this.#calls = calls
     this.#faultIn = createFaultIn(libc)
+    this.#gather = createGather(libc)
   }
 
   open(path: string, byteLength: number, access: 'read' | 'write'): Window {
     const mapping = withWindowFile(path, byteLength, access, (descriptor) =>
       this.#map(path, descriptor, byteLength, access),
     )
-    return new MappedWindow(path, mapping, access, this.#faultIn)
+    return new MappedWindow(path, mapping, access, this.#faultIn, this.#gather)
   }
 
   #map(path: string, descriptor: number, byteLength: number, access: 'read' | 'write'): Mapping {

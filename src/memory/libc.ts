@@ -28,6 +28,12 @@ export interface Libc {
   /** Runs on libuv's pool: the thread's event loop has to turn for the answer to arrive. */
   sync(address: number, byteLength: number): Promise<number>
   resident(address: number, byteLength: number, pages: Uint8Array): number
+  /**
+   * Copies between ranges of this process's own memory: bytes copied, or the negative error number. Undefined where the C library has
+   * no such call.
+   * @param targets address of `count` vectors (`struct iovec`), whose lengths are those of `sources`
+   */
+  readRanges: ((targets: number, sources: number, count: number) => number) | undefined
   lockPages(address: number, byteLength: number): number
   lockExclusive(descriptor: number): number
   allocate(descriptor: number, byteLength: number): number
@@ -98,6 +104,7 @@ function bind(koffi: typeof Koffi): Libc {
         })
       }),
     resident: (address, byteLength, pages) => outcome(mincore(address, byteLength, pages)),
+    readRanges: bindReadRanges(koffi, define),
     lockPages: (address, byteLength) => outcome(mlock(address, byteLength)),
     lockExclusive: (descriptor) => outcome(flock(descriptor, lockExclusiveNonBlocking)),
     // Returns the error number and leaves errno alone, unlike all the others (POSIX).
@@ -128,6 +135,20 @@ function bindCopyFileRange(koffi: typeof Koffi, define: <T>(prototype: string) =
         else resolve(result >= 0 ? result : -koffi.errno())
       })
     })
+}
+
+function bindReadRanges(koffi: typeof Koffi, define: <T>(prototype: string) => T): Libc['readRanges'] {
+  let call: (...args: number[]) => number
+  try {
+    call = define('intptr_t process_vm_readv(int, uintptr_t, unsigned long, uintptr_t, unsigned long, unsigned long)')
+  } catch {
+    return undefined
+  }
+  const { pid } = process
+  return (targets, sources, count) => {
+    const copied = call(pid, targets, count, sources, count, 0)
+    return copied >= 0 ? copied : -koffi.errno()
+  }
 }
 
 function bindTrim(define: <T>(prototype: string) => T): (() => void) | undefined {

@@ -2,8 +2,9 @@ import fs from 'node:fs'
 import { writeParts } from './descriptor-bytes.js'
 import { asSystemCall } from './errno.js'
 import type { FaultIn } from './fault-in.js'
+import type { Gather } from './gather.js'
 import type { Lent, Window } from './memory.js'
-import { checkBounds } from './window-bounds.js'
+import { checkBounds, checkRanges, readEachRange } from './window-bounds.js'
 import { openWindowFile } from './window-file.js'
 
 const noBytes = new Uint8Array(0)
@@ -25,18 +26,20 @@ export class MappedWindow implements Window {
   bytes: Uint8Array<ArrayBuffer>
   readonly #isWritable: boolean
   readonly #faultIn: FaultIn
+  readonly #gather: Gather
   #mapping: Mapping | undefined
   readonly #path: string
   /** Opened by the first {@link write}: most windows only map. */
   #descriptor: number | undefined
 
-  constructor(path: string, mapping: Mapping, access: 'read' | 'write', faultIn: FaultIn) {
+  constructor(path: string, mapping: Mapping, access: 'read' | 'write', faultIn: FaultIn, gather: Gather) {
     this.#path = path
     this.byteLength = mapping.bytes.byteLength
     this.address = mapping.address
     this.bytes = mapping.bytes
     this.#isWritable = access === 'write'
     this.#faultIn = faultIn
+    this.#gather = gather
     this.#mapping = mapping
   }
 
@@ -52,6 +55,12 @@ export class MappedWindow implements Window {
     // Before the first load: after it a truncated file or a bad block would be a SIGBUS.
     this.#faultIn(this.address + at, length)
     target.set(this.bytes.subarray(at, at + length), targetAt)
+  }
+
+  readRanges(target: Uint8Array, ranges: Uint32Array, count: number): void {
+    // Before the kernel is told to write into our memory by address.
+    checkRanges(ranges, count, this.bytes.byteLength, target.byteLength)
+    if (!this.#gather(this.address, target, ranges, count)) readEachRange(this, target, ranges, count)
   }
 
   lend(at: number, length: number): Lent | undefined {

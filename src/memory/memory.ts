@@ -49,6 +49,12 @@ export interface Window {
   /** The same into memory that the caller owns already: for loops that would otherwise allocate per chunk. */
   readInto(target: Uint8Array, targetAt: number, at: number, length: number): void
   /**
+   * Many short ranges at once: for lookups, which would ask the kernel about each page by itself otherwise. Throws like {@link read}.
+   * @param target the memory of an ArrayBuffer of its own
+   * @param ranges `count` times three words: start in the window, length, start in `target`
+   */
+  readRanges(target: Uint8Array, ranges: Uint32Array, count: number): void
+  /**
    * The bytes themselves, without a copy; faulted in first, like {@link read}. Stale views are harmless, even after {@link close}: they
    * read nothing, or zeros. Undefined: nothing is mapped here, or not so that it can be lent; read a copy.
    * @param length above 0

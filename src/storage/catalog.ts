@@ -36,6 +36,12 @@ interface Stretch {
   entriesAt: number
 }
 
+/** The entries of a topic's records in one segment: stored there, or derived from its batches. */
+export type Holder = { segment: number; firstOffset: number; count: number } & (
+  | { words?: undefined; entriesAt: number }
+  | { words: Uint32Array }
+)
+
 export class Catalog {
   readonly #disk: Disk
   readonly #files: SegmentFiles
@@ -88,6 +94,26 @@ export class Catalog {
     // Not found in what could be looked at: that says nothing while there is more.
     if (this.#unread !== undefined) throw this.#unread
     return []
+  }
+
+  /** For each segment that holds some of the records wanted, the subscripts of their offsets. A record that no segment knows is left out. */
+  holders(topic: number, offsets: readonly number[]): Map<Holder, number[]> {
+    this.#refresh()
+    const stretches = this.#stretches.get(topic) ?? []
+    let live: Holder[] | undefined
+    const found = new Map<Holder, number[]>()
+    offsets.forEach((offset, index) => {
+      let holder: Holder | undefined = stretches[lastAtOrBelow(stretches, offset)]
+      if (holder === undefined || offset >= holder.firstOffset + holder.count) {
+        live ??= this.#liveHolders(topic)
+        holder = live.find(({ firstOffset, count }) => offset >= firstOffset && offset < firstOffset + count)
+      }
+      if (holder === undefined) return
+      const indexes = found.get(holder)
+      if (indexes === undefined) found.set(holder, [index])
+      else indexes.push(index)
+    })
+    return found
   }
 
   /** The topic's records by segment, in order: what a parallel scan divides. */
@@ -214,6 +240,14 @@ export class Catalog {
     const places: Place[] = []
     for (let at = 0; at < words.length; at += entryWord.perEntry) places.push(placeAt(words, at, stretch.segment))
     return places
+  }
+
+  #liveHolders(topic: number): Holder[] {
+    return this.#liveIndexes().flatMap(([segment, live]) => {
+      const entries = live.topics.get(topic)
+      if (entries === undefined) return []
+      return [{ segment, firstOffset: entries.firstOffset, count: entries.count, words: entries.words }]
+    })
   }
 
   /** Live indexes in order of segments, caught up to the published position. */

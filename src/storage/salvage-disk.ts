@@ -4,6 +4,7 @@
  */
 import { errno, failedCall } from '../memory/errno.js'
 import type { Memory, Window } from '../memory/memory.js'
+import { readEachRange } from '../memory/window-bounds.js'
 import type { Disk, DiskFile } from './disk.js'
 import { SalvageWindow } from './salvage-window.js'
 
@@ -60,6 +61,7 @@ export class SalvageMemory implements Memory {
       read: (at, length) => window.read(at, length),
       lend: () => undefined,
       readInto: (target, targetAt, at, length) => window.readInto(target, targetAt, at, length),
+      readRanges: (target, ranges, count) => readEachRange(window, target, ranges, count),
       close: () => file.close(),
       place: refuse,
       commit: refuse,

@@ -12,7 +12,6 @@ import {
   batchField,
   batchHeaderBytes,
   batchTime,
-  bodyMatches,
   mixedTopics,
   readBatchHeader,
   shrinkBatchCopy,
@@ -24,6 +23,7 @@ import { findNextBatch, scanBatches } from './batch-scan.js'
 import type { Catalog, LogBounds, Place } from './catalog.js'
 import type { SegmentFiles } from './segment-files.js'
 import type { PinnedWindow, SegmentWindows } from './segment-windows.js'
+import { verifiedHeader } from './verified-batch.js'
 
 export interface ReadRequest {
   topic: number
@@ -349,7 +349,8 @@ export class TopicReader {
     if (frame + frameHeaderBytes > segmentBytes) return undefined
     try {
       return this.#windows.with(segment, (pinned) => {
-        const header = this.#verifiedHeader(pinned, batch)
+        const base = this.#files.base(segment)
+        const header = verifiedHeader(pinned, base, batch, Math.min(segmentBytes, this.#bounds.published() - base))
         if (header === undefined || frame + frameHeaderBytes > batch + header.bytes) return undefined
         const frameHead = new Uint32Array(pinned.window.read(frame, frameHeaderBytes).buffer)
         const size = alignUp(frameHeaderBytes + frameHead[frameWord.length])
@@ -369,18 +370,6 @@ export class TopicReader {
     } catch (error) {
       throw this.#unreadable(error, topic, offset, segment, batch)
     }
-  }
-
-  /** The header of a batch whose body has been verified now or before through the same mapping. */
-  #verifiedHeader({ segment, window, isVerified, markVerified }: PinnedWindow, batch: number): BatchHeader | undefined {
-    const position = this.#files.base(segment) + batch
-    const limit = Math.min(this.#files.segmentBytes, this.#bounds.published() - this.#files.base(segment)) - batch
-    if (limit < batchHeaderBytes) return undefined
-    const header = readBatchHeader(window.read(batch, batchHeaderBytes), 0, position, limit)
-    if (header === undefined || isVerified(batch)) return header
-    if (!bodyMatches(window.read(batch, header.bytes), 0, header)) return undefined
-    markVerified(batch)
-    return header
   }
 
   #startOf(topic: number, offset: number): number {

@@ -7,6 +7,7 @@ import { AbortWord } from '../ring/abort-word.js'
 import type { TopicCells } from '../ring/topic-cells.js'
 import type { Catalog } from '../storage/catalog.js'
 import { ChunkBatch, type MessageBatch } from '../storage/message-batch.js'
+import type { FoundRecords, RecordLookup } from '../storage/record-lookup.js'
 import { joinPieces, type Resume, type TopicReader } from '../storage/topic-reader.js'
 import { type HandlerTask, HandlerTasks } from './handler-task.js'
 
@@ -31,11 +32,8 @@ export interface ChunkAnswer {
   resume: Resume | undefined
 }
 
-/** One-record batches back to back; a length of 0 stands for an offset that is not there. */
-export interface RecordsAnswer {
-  bytes: Uint8Array<ArrayBuffer>
-  lengths: number[]
-}
+/** One-record batches, each where `starts` says; -1 stands for an offset that is not there. */
+export type RecordsAnswer = FoundRecords
 
 export interface OffsetRange {
   from: number
@@ -49,6 +47,7 @@ interface ScanModule {
 
 export class Reader {
   readonly #reader: TopicReader
+  readonly #lookup: RecordLookup
   readonly #catalog: Catalog
   readonly #cells: TopicCells
   readonly #trim: () => number
@@ -56,8 +55,9 @@ export class Reader {
   readonly #handlers: HandlerTasks
 
   /** @param trim the position below which segments are gone */
-  constructor(reader: TopicReader, catalog: Catalog, cells: TopicCells, trim: () => number) {
+  constructor(reader: TopicReader, lookup: RecordLookup, catalog: Catalog, cells: TopicCells, trim: () => number) {
     this.#reader = reader
+    this.#lookup = lookup
     this.#trim = trim
     this.#catalog = catalog
     this.#cells = cells
@@ -106,16 +106,21 @@ export class Reader {
   }
 
   #records(topic: TopicRef, offsets: number[]): RecordsAnswer {
-    const pieces: Uint8Array[] = []
-    const lengths: number[] = []
-    for (const offset of offsets) {
-      const isThere = offset >= this.#cells.first(topic.id).load() && offset < this.#cells.next(topic.id).load()
+    const { bytes, starts } = this.#lookup.find(topic.id, offsets)
+    const pieces: Uint8Array[] = [bytes]
+    let end = bytes.length
+    const first = this.#cells.first(topic.id).load()
+    const next = this.#cells.next(topic.id).load()
+    offsets.forEach((offset, index) => {
+      const isThere = offset >= first && offset < next
+      if (isThere && starts[index] >= 0) return
       const piece = isThere ? this.#one(topic, offset) : undefined
-      lengths.push(piece?.length ?? 0)
-      if (piece === undefined) continue
+      starts[index] = piece === undefined ? -1 : end
+      if (piece === undefined) return
       pieces.push(piece)
-    }
-    return { bytes: joinPieces(pieces), lengths }
+      end += piece.length
+    })
+    return { bytes: pieces.length === 1 ? bytes : joinPieces(pieces), starts }
   }
 
   #one(topic: TopicRef, offset: number): Uint8Array | undefined {

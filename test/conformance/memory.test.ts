@@ -76,6 +76,29 @@ function conformance(memory: Memory): void {
     }
   })
 
+  it('reads ranges in any order, more than fit one call, and keeps to the window and the target', () => {
+    const { path: file, content } = randomFile(folder, 'ranges', byteLength)
+    const window = open(file, byteLength, 'read')
+    const count = 3_000
+    const ranges = new Uint32Array(count * 3)
+    const target = new Uint8Array(new ArrayBuffer(count * 64))
+    for (let index = 0; index < count; index++) {
+      const length = index % 65
+      ranges.set([(index * 7_919) % (byteLength - 64), length, (count - 1 - index) * 64], index * 3)
+    }
+    window.readRanges(target, ranges, count)
+    for (let index = 0; index < count; index++) {
+      const [at, length, to] = ranges.subarray(index * 3, index * 3 + 3)
+      expect(Buffer.compare(target.subarray(to, to + length), content.subarray(at, at + length))).toBe(0)
+      if (length < 64) expect(target[to + length]).toBe(0)
+    }
+    const before = target.slice()
+    expect(() => window.readRanges(target, Uint32Array.of(byteLength - 10, 11, 0), 1)).toThrow(RangeError)
+    expect(() => window.readRanges(target, Uint32Array.of(0, 11, target.length - 10), 1)).toThrow(RangeError)
+    expect(Buffer.compare(target, before)).toBe(0)
+    window.readRanges(target, ranges, 0)
+  })
+
   it('shows committed bytes to a second window and to fs', () => {
     const { path: file, content } = randomFile(folder, 'write', byteLength)
     const writer = open(file, byteLength, 'write')
@@ -223,6 +246,11 @@ function conformance(memory: Memory): void {
       expect(failure(() => window.read(at, 20))).toMatchObject({ code: 'EFAULT', errno: 14 })
     }
     expect(window.read(0, 10).byteLength).toBe(10)
+    const target = new Uint8Array(new ArrayBuffer(100))
+    const gone = Uint32Array.of(0, 50, 0, 2 * pageBytes - 10, 20, 50)
+    expect(failure(() => window.readRanges(target, gone, 2))).toMatchObject({ code: 'EFAULT', errno: 14 })
+    window.readRanges(target, gone, 1)
+    expect(Buffer.compare(target.subarray(0, 50), content.subarray(0, 50))).toBe(0)
   })
 
   it('reads on after the file was unlinked', () => {

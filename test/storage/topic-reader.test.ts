@@ -1,10 +1,21 @@
 import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
 import { frameBytes } from '../../src/format/frame-layout.js'
-import { groupFitsSegment } from '../../src/format/segment-layout.js'
+import { decodeFooter, entryBytes, footerBytes, groupFitsSegment } from '../../src/format/segment-layout.js'
+import { RecordLookup } from '../../src/storage/record-lookup.js'
 import { collectTopic } from '../../src/storage/topic-mover.js'
 import { groupOf, payloadOf, type TestFrame } from '../support/frames.js'
-import { caught, expectPrefix, expectReadable, expectRecords, Model, readAll, recordsOf } from '../support/model.js'
+import {
+  caught,
+  expectPrefix,
+  expectReadable,
+  expectRecords,
+  type Found,
+  Model,
+  type ModelTopic,
+  readAll,
+  recordsOf,
+} from '../support/model.js'
 import { bootA, bootB, StorageLog } from '../support/storage-log.js'
 import type { World } from '../support/worlds.js'
 import { memoryKinds, realWorld, simulatedWorld } from '../support/worlds.js'
@@ -164,6 +175,23 @@ async function play(world: World, script: readonly Step[]): Promise<void> {
 /** The time of each record, as first seen: it never changes. */
 type Times = Map<string, number>
 
+/** Every record, last first, and offsets that are none: what is found is right, and on a whole log all there is. */
+function lookUpEverything(log: StorageLog, { id, first, values }: ModelTopic, all: readonly Found[]): void {
+  const offsets = Array.from({ length: values.length - first }, (_, index) => values.length - 1 - index)
+  const { bytes, starts } = log.lookup.find(id, [values.length, ...offsets, values.length + 1e6])
+  expect([starts[0], starts.at(-1)]).toEqual([-1, -1])
+  const found = starts.slice(1, -1).flatMap((start, index) => {
+    return start < 0 ? [] : recordsOf(bytes.subarray(start), id, offsets[index], offsets[index] + 1)
+  })
+  expect(found.reverse().map(({ offset, timestamp }) => [offset, timestamp])).toEqual(
+    all.map(({ offset, timestamp }) => [offset, timestamp]),
+  )
+  found.forEach(({ value }, index) => {
+    if (Buffer.compare(value, all[index].value) !== 0)
+      throw new Error(`another record in the place of ${first + index}`)
+  })
+}
+
 function readEverything(log: StorageLog, model: Model, times: Times): void {
   for (const topic of model.topics) {
     const { id, first, values } = topic
@@ -189,6 +217,7 @@ function readEverything(log: StorageLog, model: Model, times: Times): void {
       expectRecords(recordsOf(bytes, id, offset, offset + 1), topic, offset, offset + 1)
     }
     expect(log.reader.readOne(id, values.length)).toBeUndefined()
+    lookUpEverything(log, topic, all)
     const [middle] = readAll(
       log.reader,
       id,
@@ -361,6 +390,33 @@ describe('reading next to damage', () => {
     }
     return { log, world, starts }
   }
+
+  it('lookups find what is whole, and nothing of a damaged batch', () => {
+    const { log, world, starts } = interleaved(5)
+    world.disk.bytes(log.path(0))[starts[4] + 60] ^= 1
+    const { bytes, starts: found } = log.lookup.find(0, [4, 2, 0, 7])
+    expect(found.map((start) => start >= 0)).toEqual([true, false, true, false])
+    expect(recordsOf(bytes.slice(found[0]), 0, 4, 5)[0].value).toEqual(payloadOf(0, 4, 200))
+    expect(recordsOf(bytes.slice(found[2]), 0, 0, 1)[0].value).toEqual(payloadOf(0, 0, 200))
+  })
+
+  it('lookups do not believe an index that leads to another record', async () => {
+    const { log, world } = interleaved(4)
+    log.roll()
+    log.flush()
+    await log.index()
+    expect(log.lookup.find(0, [0, 1, 2, 3]).starts.every((start) => start >= 0)).toBe(true)
+    const disk = world.disk.bytes(log.path(0))
+    const { entriesAt } = decodeFooter(disk.subarray(-footerBytes), 0, disk.length) ?? { entriesAt: 0 }
+    // The entry of record 1 of topic 0 says what that of record 2 says.
+    disk.copyWithin(entriesAt + entryBytes, entriesAt + 2 * entryBytes, entriesAt + 3 * entryBytes)
+    const again = new RecordLookup(log.files, log.readWindows, log.catalog, {
+      published: () => log.published,
+      indexed: () => log.indexed,
+      trim: () => log.trim,
+    })
+    expect(again.find(0, [0, 1, 2, 3]).starts.map((start) => start >= 0)).toEqual([true, false, true, true])
+  })
 
   it('says where the damage is and where reading can go on', () => {
     const { log, world, starts } = interleaved(5)

@@ -8,7 +8,7 @@
 import path from 'node:path'
 import { errno, failedCall } from '../../src/memory/errno.js'
 import { type Memory, pageBytes, type SystemCalls, type Window } from '../../src/memory/memory.js'
-import { checkBounds } from '../../src/memory/window-bounds.js'
+import { checkBounds, readEachRange } from '../../src/memory/window-bounds.js'
 import type { Disk, DiskFile } from '../../src/storage/disk.js'
 import type { Seeded } from './seeded.js'
 
@@ -444,6 +444,10 @@ class SimulatedWindow implements Window {
     if (this.isRetired) target.fill(0, targetAt, targetAt + length)
     else if (at + length > this.inode.content.length) throw failedCall('read', errno.EFAULT, 'the file was truncated')
     else target.set(this.inode.content.subarray(at, at + length), targetAt)
+  }
+
+  readRanges(target: Uint8Array, ranges: Uint32Array, count: number): void {
+    readEachRange(this, target, ranges, count)
   }
 
   /** Ordinary memory, which others own: not lent. */

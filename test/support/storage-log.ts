@@ -6,6 +6,7 @@ import { Catalog } from '../../src/storage/catalog.js'
 import { ControlFile } from '../../src/storage/control-file.js'
 import { LiveIndex } from '../../src/storage/live-index.js'
 import { LogTail } from '../../src/storage/log-tail.js'
+import { RecordLookup } from '../../src/storage/record-lookup.js'
 import { type Recovered, recover } from '../../src/storage/recovery.js'
 import { SegmentFiles } from '../../src/storage/segment-files.js'
 import { writeSegmentIndex } from '../../src/storage/segment-sealer.js'
@@ -32,6 +33,7 @@ export class StorageLog {
   readonly recovered: Recovered
   readonly tail: LogTail
   readonly reader: TopicReader
+  readonly lookup: RecordLookup
   readonly catalog: Catalog
   readonly slots: SlotTable
   readonly tailWindows: SegmentWindows
@@ -68,6 +70,7 @@ export class StorageLog {
     const bounds = { published: () => this.published, indexed: () => this.indexed, trim: () => this.trim }
     this.catalog = new Catalog(disk, files, this.readWindows, bounds)
     this.reader = new TopicReader(files, this.readWindows, this.catalog, bounds)
+    this.lookup = new RecordLookup(files, this.readWindows, this.catalog, bounds)
     if (mayRepair) this.writeControl(false)
   }
 
