@@ -1,13 +1,15 @@
 /** The read side of the dispatcher: tasks for the reader threads, never a task per message. */
 import { batchBytes } from '../format/batch-layout.js'
 import { AbortWord } from '../ring/abort-word.js'
-import type { ChunkAnswer, OffsetRange, ReadTask, RecordsAnswer } from '../threads/reader.js'
+import { RangeClaims } from '../ring/range-claims.js'
+import type { ChunkAnswer, ReadTask, RecordsAnswer, ScanPart, ScanRange } from '../threads/reader.js'
 import type { ReaderData } from '../threads/shared-memory.js'
 import type { KeepAlive } from './keep-alive.js'
 import { ReaderPool } from './reader-pool.js'
 
-/** Several ranges a thread: a thread that finishes early takes the next, and the slowest range costs less. */
-const rangesPerReader = 4
+/** Several ranges a thread: who is done early takes those of others. More of them where there is much to do, as each has its own start. */
+const rangesPerReader = { least: 4, most: 16 }
+const messagesPerRange = 16_384
 
 interface TopicRef {
   id: number
@@ -85,18 +87,26 @@ export class ReadSide {
     const onAbort = () => abort.raise()
     signal?.addEventListener('abort', onAbort)
     try {
-      const parts = this.#readers * rangesPerReader
+      const { least, most } = rangesPerReader
+      const wanted = this.#readers * Math.max(least, Math.min(most, (to - from) / messagesPerRange / this.#readers))
       const ranges =
-        from >= to ? [{ from, to }] : ((await this.#run({ op: 'ranges', topic, from, to, parts })) as OffsetRange[])
+        from >= to
+          ? [{ from, to, resume: undefined }]
+          : ((await this.#run({ op: 'ranges', topic, from, to, parts: wanted })) as ScanRange[])
+      const claims = RangeClaims.allocate(ranges.length)
+      const shares = Math.min(this.#readers, ranges.length)
+      const task = { op: 'scan', topic, ranges, claims, shares, module, abort: abort.shared } as const
       const partial = await Promise.all(
-        ranges.map((range) => this.#run({ op: 'scan', topic, ...range, module, abort: abort.shared })),
+        Array.from({ length: shares }, () => this.#run(task) as Promise<ScanPart[]>),
       ).catch((error) => {
         // The other ranges need not go on.
         onAbort()
         throw error
       })
       signal?.throwIfAborted()
-      return partial.length === 1 ? partial[0] : await this.#run({ op: 'reduce', module, parts: partial })
+      const parts = partial.flat().sort((a, b) => a.first - b.first)
+      if (parts.length === 1) return parts[0].value
+      return await this.#run({ op: 'reduce', module, parts: parts.map(({ value }) => value) })
     } finally {
       signal?.removeEventListener('abort', onAbort)
     }

@@ -105,6 +105,18 @@ export class TopicReader {
     return this.#recordAt(topic, offset, place)
   }
 
+  /** Where to begin reading at a record, for somebody who has not looked for it; undefined: the index does not say. */
+  placeOf(topic: number, offset: number): Resume | undefined {
+    let place: Place | undefined
+    try {
+      place = this.#catalog.locate(topic, offset)
+    } catch {
+      // Whoever reads there meets it again, and says so.
+    }
+    if (place === undefined || !this.#isInside(place)) return undefined
+    return { position: this.#files.base(place.segment) + place.batch, isSparse: false }
+  }
+
   /** First offset whose batch was appended at or after `time`; undefined: none. */
   offsetAt(topic: number, time: number, first: number, next: number): number | undefined {
     const stretch = this.#catalog.firstStretchEndingAtOrAfter(topic, time)

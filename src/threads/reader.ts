@@ -2,8 +2,10 @@
  * The reader: answers read tasks from its own read-only windows. Tasks are synchronous up to the user's own functions,
  * so no window is ever pinned across a turn of the event loop, but for a handler that works on the mapping itself.
  */
+import { threadId } from 'node:worker_threads'
 import { BookendError } from '../errors.js'
 import { AbortWord } from '../ring/abort-word.js'
+import { RangeClaims } from '../ring/range-claims.js'
 import type { TopicCells } from '../ring/topic-cells.js'
 import type { Catalog } from '../storage/catalog.js'
 import { ChunkBatch, type MessageBatch } from '../storage/message-batch.js'
@@ -21,9 +23,19 @@ export type ReadTask =
   | { op: 'records'; topic: TopicRef; offsets: number[] }
   | { op: 'offsetAt'; topic: TopicRef; time: number }
   | { op: 'ranges'; topic: TopicRef; from: number; to: number; parts: number }
-  | { op: 'scan'; topic: TopicRef; from: number; to: number; module: string; abort: SharedArrayBuffer }
+  | {
+      op: 'scan'
+      topic: TopicRef
+      ranges: ScanRange[]
+      claims: SharedArrayBuffer
+      shares: number
+      module: string
+      abort: SharedArrayBuffer
+    }
   | { op: 'reduce'; module: string; parts: unknown[] }
   | ({ op: 'process' } & HandlerTask)
+
+type ScanTask = Extract<ReadTask, { op: 'scan' }>
 
 export interface ChunkAnswer {
   bytes: Uint8Array<ArrayBuffer>
@@ -35,9 +47,18 @@ export interface ChunkAnswer {
 /** One-record batches, each where `starts` says; -1 stands for an offset that is not there. */
 export type RecordsAnswer = FoundRecords
 
-export interface OffsetRange {
+export interface ScanRange {
   from: number
   to: number
+  /** Where its first record stands; undefined: let the index tell. */
+  resume: Resume | undefined
+}
+
+/** What the scan of neighbouring ranges, from `first` to before `end`, came to. */
+export interface ScanPart {
+  first: number
+  end: number
+  value: unknown
 }
 
 interface ScanModule {
@@ -81,7 +102,7 @@ export class Reader {
       case 'ranges':
         return this.#ranges(task.topic.id, task.from, task.to, task.parts)
       case 'scan':
-        return this.#scan(task.topic, task.from, task.to, task.module, new AbortWord(task.abort))
+        return this.#scan(task)
       case 'reduce':
         return this.#reduce(await this.#load(task.module), task.parts)
       case 'process':
@@ -144,31 +165,49 @@ export class Reader {
   }
 
   /** Cuts a range into about `parts` disjoint ranges, none across a segment: a mapping serves one task at a time. */
-  #ranges(topic: number, from: number, to: number, parts: number): OffsetRange[] {
+  #ranges(topic: number, from: number, to: number, parts: number): ScanRange[] {
     const stretches = this.#catalog.stretches(topic, from, to)
     const target = Math.max(1, Math.ceil((to - from) / parts))
-    const ranges: OffsetRange[] = []
+    const ranges: ScanRange[] = []
+    const range = (first: number, end: number) => ({ from: first, to: end, resume: this.#reader.placeOf(topic, first) })
     let at = from
     for (const { end } of stretches) {
       const pieces = Math.max(1, Math.round((end - at) / target))
       const start = at
       for (let piece = 1; piece <= pieces; piece++) {
         const stop = piece === pieces ? end : start + Math.floor(((end - start) * piece) / pieces)
-        if (stop > at) ranges.push({ from: at, to: stop })
+        if (stop > at) ranges.push(range(at, stop))
         at = stop
       }
     }
     // What no segment knows is in the last range, whose scan then says that it is lost.
-    if (at < to) ranges.push({ from: at, to })
+    if (at < to) ranges.push({ from: at, to, resume: undefined })
     return ranges
   }
 
-  async #scan(topic: TopicRef, from: number, to: number, moduleUrl: string, abort: AbortWord): Promise<unknown> {
-    const module = await this.#load(moduleUrl)
+  async #scan({ topic, ranges, claims, shares, module: url, abort }: ScanTask): Promise<ScanPart[]> {
+    const module = await this.#load(url)
+    const isAborted = new AbortWord(abort)
+    const parts: ScanPart[] = []
+    for (const index of new RangeClaims(claims).take(threadId % shares, shares)) {
+      const value = await this.#scanRange(module, topic, ranges[index], isAborted)
+      if (isAborted.isRaised) break
+      const last = parts.at(-1)
+      // Neighbours are put together here, where their memory is: what is left travels to another thread.
+      if (last?.end === index) {
+        last.value = await module.reduce(last.value, value)
+        last.end = index + 1
+      } else parts.push({ first: index, end: index + 1, value })
+    }
+    return parts
+  }
+
+  async #scanRange(module: ScanModule, topic: TopicRef, range: ScanRange, abort: AbortWord): Promise<unknown> {
+    const { from, to } = range
     if (from >= to) return module.map(new ChunkBatch(topic.name, topic.id, new Uint8Array(0), from, from, false))
     let result: unknown
     let isFirst = true
-    let resume: Resume | undefined
+    let { resume } = range
     for (let offset = from; offset < to; ) {
       if (abort.isRaised) return undefined
       const chunk = this.#guarded(topic, offset, () =>
