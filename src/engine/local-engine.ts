@@ -18,7 +18,7 @@ import { TopicDirectory, type TopicHandle } from '../dispatcher/topic-directory.
 import { BookendError } from '../errors.js'
 import { frameBytes, frameExtensionBytes } from '../format/frame-layout.js'
 import { groupFitsSegment } from '../format/segment-layout.js'
-import { minMappedSegments } from '../limits.js'
+import { chunkBytes, minMappedSegments } from '../limits.js'
 import { AbortWord } from '../ring/abort-word.js'
 import { RingMemory, RingProducer } from '../ring/append-ring.js'
 import { BatchTimes } from '../ring/batch-times.js'
@@ -50,7 +50,9 @@ import type { LogStats, SegmentInfo, SegmentResidency } from './stats.js'
 /** A thread of a processor ends after this long without messages; starting one takes some tens of milliseconds. */
 const handlerIdleMs = 10_000
 
+/** Chunks handed to streams before the event loop turns; large ones fewer: half a MiB of short messages is a millisecond of work. */
 const maxChunksInTurn = 16
+const maxChunkBytesInTurn = 2 * chunkBytes
 
 const debug = debuglog('bookend')
 const channels = {
@@ -215,6 +217,7 @@ class LocalEngine implements Engine {
   readonly #recent: RecentMessages
   /** Chunks taken out of the ring since the event loop turned. */
   #chunksInTurn = 0
+  #chunkBytesInTurn = 0
   readonly #keepAlive = new KeepAlive()
   readonly #onClose = new Set<() => void>()
   readonly #desks = new Map<string, GroupDesk>()
@@ -386,18 +389,25 @@ class LocalEngine implements Engine {
     if (recent !== undefined) return this.#inTurns({ ...recent, resume: undefined })
     // Whoever reads the newest message is likely to come for the next one, waiting or not.
     if (offset === this.next(topic) - 1) this.#recent.watch(topic.id)
-    return this.#reads.chunk({ topic: { id: topic.id, name: topic.name }, offset, to, resume })
+    const task = { topic: { id: topic.id, name: topic.name }, offset, to, resume }
+    return this.#reads.chunk(task).then((chunk) => this.#inTurns(chunk))
   }
 
-  /** A reader of messages that are all at hand would never let the event loop turn: after a few chunks it does. */
+  /**
+   * A reader of messages that are all at hand would never let the event loop turn: after a few chunks it does. Nor would one that is
+   * slower than the reader threads: Node takes up to a thousand messages from a port in one turn, as long as there is one.
+   */
   #inTurns(chunk: ChunkAnswer): Promise<ChunkAnswer> {
     this.#chunksInTurn += 1
     if (this.#chunksInTurn === 1) {
       setImmediate(() => {
         this.#chunksInTurn = 0
+        this.#chunkBytesInTurn = 0
       })
     }
-    if (this.#chunksInTurn <= maxChunksInTurn) return Promise.resolve(chunk)
+    this.#chunkBytesInTurn += chunk.bytes.length
+    if (this.#chunksInTurn <= maxChunksInTurn && this.#chunkBytesInTurn <= maxChunkBytesInTurn)
+      return Promise.resolve(chunk)
     return new Promise((resolve) => setImmediate(resolve, chunk))
   }
 

@@ -191,3 +191,36 @@ it('a slow consumer gets everything in order, though far more than a chunk is wa
   await reading
   await until('all are seen', () => seen === total)
 })
+
+it.each(['read', 'batches'] as const)(
+  'a reader that is slower than the log lets the event loop turn (%s)',
+  async (way) => {
+    const log = await openLog()
+    const topic = log.topic('t')
+    const bytesEach = 100
+    for (let round = 0; round < 40; round++) {
+      await topic.appendMany(Array.from({ length: 2_500 }, () => new Uint8Array(bytesEach)))
+    }
+    let isReading = true
+    let inTurn = 0
+    let most = 0
+    const turn = () => {
+      inTurn = 0
+      if (isReading) setImmediate(turn)
+    }
+    setImmediate(turn)
+    let checksum = 0
+    const visit = ({ value }: Message) => {
+      inTurn += 1
+      most = Math.max(most, inTurn)
+      // Work enough that the next chunk is always there before this one is done.
+      for (let step = 0; step < 2_000; step++) checksum = (checksum * 31 + value[step % bytesEach]) | 0
+    }
+    if (way === 'read') for await (const message of topic.read()) visit(message)
+    else for await (const batch of topic.read().batches()) batch.forEach(visit)
+    isReading = false
+    expect(checksum).toBe(0)
+    // Half a MiB in one turn, and what was begun in it: of some 12 MB.
+    expect(most * bytesEach).toBeLessThan(2 ** 20)
+  },
+)
