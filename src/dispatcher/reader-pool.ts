@@ -95,7 +95,11 @@ export class ReaderPool {
         throw threadError(cause)
       })
       if ('error' in answer) throw fromPortable(answer.error)
-      return answer.value
+      const { value } = answer
+      // Taken out, not shared: sets and maps that threw a settled task away, here and in the pool, leave tables behind that still
+      // lead to its answer, until all of the heap is collected. 64 MB of chunks would wait with it.
+      answer.value = undefined
+      return value
     } finally {
       this.#running -= 1
       this.#keepAlive.release()
