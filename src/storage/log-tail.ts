@@ -302,8 +302,6 @@ export class LogTail {
     } finally {
       this.#windows.release(this.#segment)
     }
-    // A busy writer has no other time to give back what the reaper has retired.
-    this.#windows.dropRetired()
     this.#segment += 1
     this.#relative = segmentHeaderBytes
     this.#records = 0
@@ -313,6 +311,8 @@ export class LogTail {
 
   /** Maps the next segment ahead of its use, so that its pages can be faulted in by somebody else. */
   openNext(): void {
+    // Once a segment, and not in the roll: a busy writer has no other time to give back what the reaper has retired.
+    this.#windows.dropRetired()
     this.#windows.acquire(this.#segment + 1)
     this.#windows.release(this.#segment + 1)
   }
