@@ -23,6 +23,13 @@ interface Deaths {
 
 const ways = ['terminate', 'exit', 'reject', 'memory', 'throw']
 const deathsAtATime = 4
+/** Who dies, and how many readers the log has. */
+const cases: [string, number, string][] = [
+  ['reader', 1, 'reader dies, the only one'],
+  ['reader', 2, 'reader dies, one of two'],
+  ['reaper', 1, 'reaper dies'],
+  ['writer', 1, 'writer dies'],
+]
 
 export const dyingThreads: Fault = {
   name: 'dying-threads',
@@ -30,14 +37,14 @@ export const dyingThreads: Fault = {
   weight: 68,
   async run(context: Context): Promise<Row[]> {
     const rows: Row[] = []
-    for (const role of ['reader', 'reaper', 'writer']) {
-      const row = { ...emptyRow(`${role} dies`), acknowledged: 0, lost: 0, wrong: 0 }
+    for (const [role, readers, what] of cases) {
+      const row = { ...emptyRow(what), acknowledged: 0, lost: 0, wrong: 0 }
       let hangs = 0
       let unreached = 0
       for (let turn = 0; context.more(turn, ways.length); turn++) {
         // What a reader throws is an answer, not its end.
         const how = ways[turn % (role === 'reader' ? 4 : 5)]
-        const found = await run(role, how, context.seed + turn, context.scratch)
+        const found = await run([role, how, deathsAtATime, context.seed + turn, context.scratch, readers])
         row.runs += found.deaths
         row.acknowledged += found.acknowledged
         row.lost += found.lost
@@ -54,9 +61,9 @@ export const dyingThreads: Fault = {
   },
 }
 
-function run(role: string, how: string, seed: number, scratch: string): Promise<Deaths> {
+function run(rest: readonly (string | number)[]): Promise<Deaths> {
   const program = path.join(root, 'test/faults/programs/dying-threads.mjs')
-  const args = [program, role, how, String(deathsAtATime), String(seed), scratch]
+  const args = [program, ...rest.map(String)]
   const environment = { ...process.env, BOOKEND: new URL('../../src/index.js', import.meta.url).href }
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env: environment })
   let output = ''

@@ -3,7 +3,7 @@
  * made read-only while they are used, and rebuilt from the log of their block device at random moments with torn sectors.
  * Root, loop devices, e2fsprogs, xfsprogs; for the block log also fuse3, nbdkit with its Python plugin, libnbd and python3.
  *
- * Mutant they catch: sparse allocation (small-file-systems). The others have theirs on the simulated disk.
+ * Mutants they catch: sparse allocation (small-file-systems), acknowledges before the flush (fs-shutdown, block-log).
  */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync, statfsSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs'
@@ -208,6 +208,10 @@ async function readOnly(context: Context): Promise<Row> {
   return row
 }
 
+/** Of one disk log, and of all of one file system. */
+const pointsPerRun = 100
+const usualPoints = 500
+
 /** A disk that logs its writes, under a real file system, under the writer; then rebuilt at random moments, sector by sector. */
 export const blockLog: Fault = {
   name: 'block-log',
@@ -225,8 +229,8 @@ export const blockLog: Fault = {
         continue
       }
       const folder = path.join(context.scratch, kind)
-      const runs = 5
-      for (let run = 0; context.more(run, runs); run++) {
+      const points = Math.min(pointsPerRun, Math.ceil(usualPoints * context.scale))
+      for (let run = 0; context.more(run * points, usualPoints); run++) {
         try {
           rmSync(folder, { recursive: true, force: true })
           mkdirSync(folder)
@@ -251,7 +255,7 @@ export const blockLog: Fault = {
           writeFileSync(path.join(folder, 'ack.txt'), readFileSync(output))
           row.acknowledged += said.acknowledged + 1
           const verify = `${process.execPath} ${fileURLToPath(new URL('./verify-main.js', import.meta.url))}`
-          const replay = spawnSync('python3', [tool('replay.py'), folder, '100', String(context.seed + run)], {
+          const replay = spawnSync('python3', [tool('replay.py'), folder, String(points), String(context.seed + run)], {
             encoding: 'utf8',
             env: { ...process.env, VERIFY: verify },
           })

@@ -83,10 +83,10 @@ export class WriterProcess {
     return said
   }
 
-  /** Waits for the first acknowledgement, or the end. */
-  async begins(limitMs = 20_000): Promise<void> {
+  /** Waits for the first acknowledgement, or for `isEnough`, or the end. */
+  async begins(isEnough = ({ acknowledged }: Said) => acknowledged >= 0, limitMs = 20_000): Promise<void> {
     const end = performance.now() + limitMs
-    while (this.said().acknowledged < 0 && !this.hasEnded && performance.now() < end) await pause(5)
+    while (!isEnough(this.said()) && !this.hasEnded && performance.now() < end) await pause(5)
   }
 
   /** @returns true if it had to be killed because it did not end */

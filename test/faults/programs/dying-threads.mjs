@@ -1,4 +1,4 @@
-// Ends one thread of a log in the middle of its work, again and again. node dying-threads.mjs ROLE HOW DEATHS SEED FOLDER
+// Ends one thread of a log in the middle of its work, again and again. node dying-threads.mjs ROLE HOW DEATHS SEED FOLDER [READERS]
 //   Prints one line of JSON: deaths, hangs, what went wrong, how long the log took to answer again.
 
 import { rmSync } from 'node:fs'
@@ -6,7 +6,7 @@ import { createRequire, syncBuiltinESMExports } from 'node:module'
 import path from 'node:path'
 import { payload } from '../../fixtures/payload.mjs'
 
-const [role, how, deathsText, seedText, folder] = process.argv.slice(2)
+const [role, how, deathsText, seedText, folder, readersText = '1'] = process.argv.slice(2)
 const deaths = Number(deathsText)
 let state = Number(seedText) >>> 0 || 1
 function below(bound) {
@@ -65,7 +65,7 @@ for (let run = 0; run < deaths && result.hangs < 3; run++) {
     const options = {
       segmentBytes: 1 << 20,
       ringBytes: 64 << 10,
-      readers: 1,
+      readers: Number(readersText),
       mapTtlMs: 20,
       flushIntervalMs: 10,
       durability,
@@ -75,14 +75,19 @@ for (let run = 0; run < deaths && result.hangs < 3; run++) {
     const topic = log.topic('numbers')
     const victim = () => victims[0]
     let died
-    const watch = () =>
-      victim()?.once('exit', () => {
-        died = performance.now()
-      })
-    watch()
+    let recovered
+    victim()?.once('exit', () => {
+      died = performance.now()
+      if (role === 'writer' || acknowledged < 0) return
+      // Asked for at once, and by nobody else: how long until a thread in that place answers.
+      const asked = role === 'reader' ? topic.get(acknowledged) : log.segments({ limit: 1 })
+      recovered = asked.then(
+        () => performance.now() - died,
+        (error) => error,
+      )
+    })
     if (how === 'terminate') setTimeout(() => victim()?.terminate(), 1 + below(60))
     let failure
-    const reads = []
     const start = performance.now()
     let after = 0
     for (let round = 0; failure === undefined && performance.now() - start < 4_000 && after < 3; round++) {
@@ -97,11 +102,9 @@ for (let run = 0; run < deaths && result.hangs < 3; run++) {
       }
       if (acknowledged >= 0) {
         const offset = below(acknowledged + 1)
-        const begun = performance.now()
         const message = await within('get', topic.get(offset))
         if (message === undefined ? offset >= (await topic.bounds()).first : !isPrefix(offset, message.value))
           result.wrong += 1
-        if (died !== undefined && reads.length === 0) reads.push(performance.now() - Math.min(died, begun))
       }
       if (round % 5 === 4)
         await within(
@@ -115,7 +118,9 @@ for (let run = 0; run < deaths && result.hangs < 3; run++) {
     if (died === undefined) result.unreached += 1
     else {
       result.deaths += 1
-      result.recoveryMs.push(...reads)
+      const took = await within('the answer after the end of a thread', recovered)
+      if (typeof took === 'number') result.recoveryMs.push(took)
+      else if (took !== undefined) result.failures.push(`run ${run}: ${took.code ?? ''} ${took.message}`)
     }
     if (failure !== undefined) {
       const mayFail = role === 'writer' && failure.code === 'BOOKEND_WORKER'
