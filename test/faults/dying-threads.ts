@@ -37,11 +37,12 @@ export const dyingThreads: Fault = {
   weight: 68,
   async run(context: Context): Promise<Row[]> {
     const rows: Row[] = []
-    for (const [role, readers, what] of cases) {
+    for (const [index, [role, readers, what]] of cases.entries()) {
+      const own = context.part(cases.length - index)
       const row = { ...emptyRow(what), acknowledged: 0, lost: 0, wrong: 0 }
       let hangs = 0
       let unreached = 0
-      for (let turn = 0; context.more(turn, ways.length); turn++) {
+      for (let turn = 0; own.more(turn, ways.length); turn++) {
         // What a reader throws is an answer, not its end.
         const how = ways[turn % (role === 'reader' ? 4 : 5)]
         const found = await run([role, how, deathsAtATime, context.seed + turn, context.scratch, readers])

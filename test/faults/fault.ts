@@ -56,6 +56,13 @@ export class Context {
     return done < Math.max(1, Math.round(count * this.scale))
   }
 
+  /** For the next of so many parts that follow each other: with `--minutes`, its share of what is left of them. */
+  part(remaining: number): Context {
+    const leftMs = this.#deadline === undefined ? undefined : this.#deadline - performance.now()
+    const minutes = leftMs === undefined ? undefined : leftMs / remaining / 60_000
+    return new Context(this.seed, this.scale, minutes, this.scratch, this.acknowledgements)
+  }
+
   say(text: string): void {
     process.stderr.write(`  ${text}\n`)
   }

@@ -63,11 +63,12 @@ export const shutdown: Fault = {
         rows.push(row)
         row.note = missing('mkfs.ext4', 'mkfs.xfs', 'xfs_io', 'losetup')
         if (row.note !== undefined) continue
+        const own = context.part(5 - rows.length)
         const random = context.random(level === 'disk' ? 8 : 9)
         const output = path.join(context.acknowledgements, 'acks')
         const image = new Image(context.scratch, kind, 320)
         let log: JudgedLog | undefined
-        for (let cycle = 0; context.more(cycle, level === 'disk' ? 250 : 40); cycle++) {
+        for (let cycle = 0; own.more(cycle, level === 'disk' ? 250 : 40); cycle++) {
           image.mount()
           // What level `process` promises begins anew with each power cut.
           if (log === undefined || cycle % 8 === 0 || level === 'process')
@@ -97,8 +98,9 @@ export const smallFileSystems: Fault = {
   weight: 9,
   async run(context: Context): Promise<Row[]> {
     const rows: Row[] = []
-    for (const kind of ['tmpfs', 'ext4', 'xfs'] as const) rows.push(await fill(context, kind))
-    rows.push(await noInodes(context), await readOnly(context))
+    for (const [index, kind] of (['tmpfs', 'ext4', 'xfs'] as const).entries())
+      rows.push(await fill(context.part(5 - index), kind))
+    rows.push(await noInodes(context.part(2)), await readOnly(context.part(1)))
     return rows
   },
 }
@@ -229,8 +231,9 @@ export const blockLog: Fault = {
         continue
       }
       const folder = path.join(context.scratch, kind)
+      const own = context.part(3 - rows.length)
       const points = Math.min(pointsPerRun, Math.ceil(usualPoints * context.scale))
-      for (let run = 0; context.more(run * points, usualPoints); run++) {
+      for (let run = 0; own.more(run * points, usualPoints); run++) {
         try {
           rmSync(folder, { recursive: true, force: true })
           mkdirSync(folder)

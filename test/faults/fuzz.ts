@@ -29,7 +29,7 @@ export const fuzz: Fault = {
   async run(context: Context): Promise<Row[]> {
     const log = await smallLog(true)
     const random = context.random(3)
-    return [parsers(context, log, random), wholeLogs(context, log, random)]
+    return [parsers(context.part(2), log, random), wholeLogs(context.part(1), log, random)]
   },
 }
 

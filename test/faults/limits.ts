@@ -24,7 +24,8 @@ export const limits: Fault = {
     const log = () => new JudgedLog(path.join(context.scratch, 'limits', 'log'), output)
     for (const code of ['ENOSPC', 'EDQUOT', 'EFBIG', 'EMFILE'] as const) {
       const row = emptyRow(`${code} where segments are made, for a while`)
-      for (let run = 0; library !== undefined && context.more(run, 2); run++) {
+      const own = context.part(7 - rows.length)
+      for (let run = 0; library !== undefined && own.more(run, 2); run++) {
         const call = code === 'EMFILE' ? 'open' : 'fallocate'
         const from = 4 + random.below(4)
         const rules = Array.from({ length: 6 }, (_, at) => `${call}:${code}:${from + at}`).join()
@@ -36,7 +37,8 @@ export const limits: Fault = {
       rows.push(row)
     }
     const mapping = emptyRow('ENOMEM at the nth mapping of a segment')
-    for (let run = 0; library !== undefined && context.more(run, 3); run++) {
+    const own = context.part(3)
+    for (let run = 0; library !== undefined && own.more(run, 3); run++) {
       const at = 1 + random.below(8)
       const one = log()
       const args = ['--level', 'process', '--records', '12000', '--topics', '0']
@@ -57,7 +59,8 @@ export const limits: Fault = {
     ]) {
       const row = emptyRow(what)
       const [name] = limit.split('=')
-      for (let run = 0; context.more(run, 2); run++) {
+      const own = context.part(7 - rows.length)
+      for (let run = 0; own.more(run, 2); run++) {
         const one = log()
         const writer = new WriterProcess(one.directory, output, work)
         await writer.begins()

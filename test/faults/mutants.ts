@@ -232,7 +232,7 @@ const mutants: readonly Mutant[] = [
   },
 ]
 
-const limitMs = 240_000
+const limitMs = 480_000
 
 const options = new Command('mutants').option('--only <name...>', 'these only').parse().opts<{ only?: string[] }>()
 

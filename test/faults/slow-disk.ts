@@ -24,7 +24,8 @@ export const slowDisk: Fault = {
     ]) {
       const row = emptyRow(`every flush ${slowMs} ms slower, level ${level}`)
       let worst = 0
-      for (let run = 0; library !== undefined && context.more(run, 1); run++) {
+      const own = context.part(2 - rows.length)
+      for (let run = 0; library !== undefined && own.more(run, 1); run++) {
         const rules = `msync:SLOW${slowMs}:1+,fdatasync:SLOW${slowMs}:1+`
         const log = new JudgedLog(path.join(context.scratch, 'slow', 'log'), output)
         const args = ['--level', level, '--records', records, '--topics', '0', '--delays']
