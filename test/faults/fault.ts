@@ -50,9 +50,9 @@ export class Context {
     return new Seeded(Math.imul(this.seed, 0x9e3779b1) + salt)
   }
 
-  /** True while there is more to do: until `count` times the scale is done, or, with `--minutes`, as long as time is left. */
+  /** True while there is more to do: until `count` times the scale is done, or, with `--minutes`, as long as time is left; once always. */
   more(done: number, count: number): boolean {
-    if (this.#deadline !== undefined) return performance.now() < this.#deadline
+    if (this.#deadline !== undefined) return done === 0 || performance.now() < this.#deadline
     return done < Math.max(1, Math.round(count * this.scale))
   }
 
