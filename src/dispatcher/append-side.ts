@@ -190,21 +190,9 @@ export class AppendSide {
   }
 
   append(topic: TopicHandle, value: Uint8Array, extras: Extras | undefined, level: Durability): Promise<number> {
-    // What throws in here rejects the promise.
-    return new Promise((resolve, reject) => {
-      this.#checkUsable()
-      const bytes = frameBytes(payloadLength(value, extras))
-      if (level === 'disk') this.#isFlushWanted = true
-      if (this.#overflow.length === 0 && this.#writeMessage(topic, value, extras, bytes, frameFlag.awaited)) {
-        this.#awaitPublication(level, resolve, reject)
-      } else {
-        // The caller may use its buffer again: what waits for room is a copy.
-        const own = value.slice()
-        const write = () => this.#writeMessage(topic, own, extras, bytes, frameFlag.awaited)
-        this.#waitForRoom(write, level, resolve, reject)
-      }
-      this.#watch()
-    })
+    const bytes = frameBytes(payloadLength(value, extras))
+    const write = (own: Uint8Array) => this.#writeMessage(topic, own, extras, bytes, frameFlag.awaited)
+    return this.#handOver(value, write, copyOf, level)
   }
 
   /** All or nothing: the values become one atomic group. */
@@ -219,17 +207,8 @@ export class AppendSide {
       const message = `${values.length} messages (${bytes} bytes) are more than one segment of ${this.#parts.segmentBytes} bytes holds, so they cannot be appended all or nothing: append them in parts`
       return Promise.reject(new BookendError('BOOKEND_TOO_LARGE', message))
     }
-    return new Promise((resolve, reject) => {
-      this.#checkUsable()
-      if (level === 'disk') this.#isFlushWanted = true
-      if (this.#overflow.length === 0 && this.#writeGroup(topic, values, extras, bytes)) {
-        this.#awaitPublication(level, resolve, reject)
-      } else {
-        const own = values.map((value) => value.slice())
-        this.#waitForRoom(() => this.#writeGroup(topic, own, extras, bytes), level, resolve, reject)
-      }
-      this.#watch()
-    })
+    const write = (own: readonly Uint8Array[]) => this.#writeGroup(topic, own, extras, bytes)
+    return this.#handOver(values, write, copiesOf, level)
   }
 
   /** Everything handed over so far has reached the level. */
@@ -384,6 +363,23 @@ export class AppendSide {
       this.#isPublishScheduled = true
       queueMicrotask(this.#publishLater)
     }
+  }
+
+  /** @param write puts what it is given into the ring; false: there is no room now */
+  #handOver<V>(value: V, write: (own: V) => boolean, copy: (value: V) => V, level: Durability): Promise<number> {
+    // What throws in here rejects the promise.
+    return new Promise((resolve, reject) => {
+      this.#checkUsable()
+      if (level === 'disk') this.#isFlushWanted = true
+      if (this.#overflow.length === 0 && write(value)) {
+        this.#awaitPublication(level, resolve, reject)
+      } else {
+        // The caller may use its buffer again: what waits for room is a copy.
+        const own = copy(value)
+        this.#waitForRoom(() => write(own), level, resolve, reject)
+      }
+      this.#watch()
+    })
   }
 
   /** The frames just written to the ring are awaited. */
@@ -666,6 +662,9 @@ export class AppendSide {
     this.#parts.keepAlive.release()
   }
 }
+
+const copyOf = (value: Uint8Array): Uint8Array => value.slice()
+const copiesOf = (values: readonly Uint8Array[]): readonly Uint8Array[] => values.map(copyOf)
 
 function encodeGroup(
   bytes: Uint8Array,
