@@ -31,6 +31,7 @@ const commits = new CommitWriter({
   mailboxes: new GroupMailboxes(shared.groups),
   openFile: () => GroupFile.open(nodeDisk, shared.directory, 'write'),
 })
+const calls = loadSystemCalls()
 const ring = new RingConsumer(new RingMemory(shared.ring), state.ringTail, state.ringHead)
 let isClosing = false
 let writer: Writer | undefined
@@ -39,7 +40,7 @@ const control: WriterControl = {
   start(opened: OpenedLog) {
     const files = new SegmentFiles(nodeDisk, shared.directory, opened.segmentBytes)
     const slots = new SlotTable(shared.slots)
-    const memory = loadMemory(opened.io, loadSystemCalls())
+    const memory = loadMemory(opened.io, calls)
     const windows = new SegmentWindows(memory, new FileMemory(), files, slots, 'write', maxSlots / 4)
     const tail = new LogTail(files, windows, opened.tail, opened.topics, opened.epoch, Date.now)
     const topics = new TopicCells(shared.topics)
@@ -74,6 +75,7 @@ async function run(writer: Writer, windows: SegmentWindows): Promise<void> {
   const idle = new SpinThenSleep(
     state.writer,
     () => commits.hasWork || (ring.loadTail() !== ring.head && !writer.isStalled),
+    () => calls.yieldProcessor(),
   )
   // The answer to `start` leaves first.
   await new Promise(setImmediate)

@@ -35,6 +35,7 @@ export interface Libc {
    */
   readRanges: ((targets: number, sources: number, count: number) => number) | undefined
   lockPages(address: number, byteLength: number): number
+  yieldProcessor(): void
   lockExclusive(descriptor: number): number
   allocate(descriptor: number, byteLength: number): number
   /**
@@ -81,6 +82,7 @@ function bind(koffi: typeof Koffi): Libc {
   const mincore = define<(at: number, length: number, pages: Uint8Array) => number>(
     'int mincore(uintptr_t, size_t, uint8_t *)',
   )
+  const schedYield = define<() => number>('int sched_yield()')
   const mlock = define<(...args: number[]) => number>('int mlock(uintptr_t, size_t)')
   const flock = define<(...args: number[]) => number>('int flock(int, int)')
   const posixFallocate = define<(...args: number[]) => number>('int posix_fallocate(int, int64_t, int64_t)')
@@ -106,6 +108,9 @@ function bind(koffi: typeof Koffi): Libc {
     resident: (address, byteLength, pages) => outcome(mincore(address, byteLength, pages)),
     readRanges: bindReadRanges(koffi, define),
     lockPages: (address, byteLength) => outcome(mlock(address, byteLength)),
+    yieldProcessor: () => {
+      schedYield()
+    },
     lockExclusive: (descriptor) => outcome(flock(descriptor, lockExclusiveNonBlocking)),
     // Returns the error number and leaves errno alone, unlike all the others (POSIX).
     allocate: (descriptor, byteLength) => posixFallocate(descriptor, 0, byteLength),

@@ -113,6 +113,8 @@ export interface SystemCalls {
   releaseFreeMemory(): void
   /** Number of pages (4096 bytes) of a mapped range that are in memory (`mincore`); -1 where it cannot be told. */
   residentPages(address: number, byteLength: number): number
+  /** Lets another thread have the processor if one waits for it (`sched_yield`): for who looks for work and has none. */
+  yieldProcessor(): void
   /** Takes an exclusive lock (`flock`) that the kernel drops when the descriptor's last copy closes. False: somebody has it. */
   lock(descriptor: number): boolean
 }

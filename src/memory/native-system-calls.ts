@@ -64,6 +64,10 @@ export class NativeSystemCalls implements SystemCalls {
     return count * (this.#libc.kernelPageBytes / pageBytes)
   }
 
+  yieldProcessor(): void {
+    this.#libc.yieldProcessor()
+  }
+
   lock(descriptor: number): boolean {
     let failure: number
     do failure = this.#libc.lockExclusive(descriptor)

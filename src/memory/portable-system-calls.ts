@@ -32,6 +32,8 @@ export class PortableSystemCalls implements SystemCalls {
     return -1
   }
 
+  yieldProcessor(): void {}
+
   /** The lock belongs to the open file, which the child shares: it outlives the child and ends with the descriptor. */
   lock(descriptor: number): boolean {
     const child = spawnSync('flock', ['-n', '3'], { stdio: ['ignore', 'ignore', 'pipe', descriptor], encoding: 'utf8' })

@@ -54,9 +54,30 @@ describe('bell', () => {
 describe('spin, then sleep', () => {
   it('returns at once where there is work, without having announced sleep', () => {
     const words = sharedWords()
-    new SpinThenSleep(bellOver(words), () => true, 3).wait(3_600_000)
-    new SpinThenSleep(bellOver(words), () => true, 0).wait(3_600_000)
+    new SpinThenSleep(
+      bellOver(words),
+      () => true,
+      () => {},
+      3,
+    ).wait(3_600_000)
+    new SpinThenSleep(
+      bellOver(words),
+      () => true,
+      () => {},
+      0,
+    ).wait(3_600_000)
     expect(words[1]).toBe(0)
+  })
+
+  it('lets others have the processor now and then while it looks', () => {
+    let looks = 0
+    let yields = 0
+    const hasWork = () => ++looks === 1_000
+    const yieldProcessor = () => {
+      yields += 1
+    }
+    new SpinThenSleep(bellOver(sharedWords()), hasWork, yieldProcessor, 10_000).wait(3_600_000)
+    expect(yields).toBe(31)
   })
 
   it('looks once more after it has announced sleep', () => {
@@ -64,7 +85,12 @@ describe('spin, then sleep', () => {
     const bell = bellOver(words)
     // Work comes exactly between the last look of the spinning and the announcement.
     let looks = 0
-    new SpinThenSleep(bell, () => ++looks > 3 && words[1] === 1, 3).wait(3_600_000)
+    new SpinThenSleep(
+      bell,
+      () => ++looks > 3 && words[1] === 1,
+      () => {},
+      3,
+    ).wait(3_600_000)
     expect(looks).toBe(4)
     expect(words[1]).toBe(0)
   })
@@ -113,7 +139,7 @@ describe('wake-ups between threads', () => {
   it('are never lost, however work and sleep cross', async () => {
     const ceilingMs = 10_000
     const isLost = await losesOne(20_000, ceilingMs, (bell, hasWork) =>
-      new SpinThenSleep(bell, hasWork, 0).wait(ceilingMs),
+      new SpinThenSleep(bell, hasWork, () => {}, 0).wait(ceilingMs),
     )
     expect(isLost).toBe(false)
   })

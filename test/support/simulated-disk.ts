@@ -515,6 +515,7 @@ export class SimulatedSystemCalls implements SystemCalls {
   }
 
   releaseFreeMemory(): void {}
+  yieldProcessor(): void {}
 
   retire(address: number, byteLength: number): void {
     const { window, at } = this.#windowAt(address, byteLength, true)
