@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -16,10 +16,13 @@ let created = 0
  * limit. What goes beyond it is written back and dropped by the kernel, as on a machine with that much memory.
  */
 export class MemoryGroup {
-  readonly #path: string
+  /** The folder that the kernel shows it as. */
+  readonly path: string
+  readonly #isFirst: boolean
 
-  private constructor(path: string) {
-    this.#path = path
+  private constructor(path: string, isFirst: boolean) {
+    this.path = path
+    this.#isFirst = isFirst
   }
 
   /** Undefined where there is no such group to be had: it takes root and a mounted memory controller. */
@@ -41,19 +44,34 @@ export class MemoryGroup {
       if (isFirst) set('memory.memsw.limit_in_bytes', limitBytes)
       else set('memory.swap.max', 0)
     } catch {}
-    return new MemoryGroup(path)
+    return new MemoryGroup(path, isFirst)
   }
 
   /** The process is in it from here on, with everything it takes later. */
   add(processId: number): void {
-    writeFileSync(join(this.#path, 'cgroup.procs'), String(processId))
+    writeFileSync(join(this.path, 'cgroup.procs'), String(processId))
+  }
+
+  /** Memory of the processes that is not the content of a file. */
+  anonymousBytes(): number {
+    return this.#isFirst ? this.#field('memory.stat', 'total_rss') : this.#field('memory.stat', 'anon')
+  }
+
+  /** Processes that the kernel has killed for want of memory. */
+  kills(): number {
+    return this.#field(this.#isFirst ? 'memory.oom_control' : 'memory.events', 'oom_kill')
+  }
+
+  #field(file: string, name: string): number {
+    const text = readFileSync(join(this.path, file), 'utf8')
+    return Number(new RegExp(`^${name} (\\d+)`, 'm').exec(text)?.[1] ?? 0)
   }
 
   /** For a group without processes. The kernel takes a moment after the last one has ended. */
   async remove(): Promise<void> {
     for (let attempt = 1; attempt <= removeAttempts; attempt++) {
       try {
-        rmdirSync(this.#path)
+        rmdirSync(this.path)
         return
       } catch {
         await sleep(removePauseMs)

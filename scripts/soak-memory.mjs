@@ -3,7 +3,7 @@
 // a queue, leave it alone. Prints anonymous memory over time, mappings and page tables at each stage, and kills by the kernel.
 // Needs root, a memory control group (version 1 or 2) and the built product: npm run soak:memory -- --gigabytes 10
 import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -37,7 +37,8 @@ else process.exitCode = await watch()
 
 /** The parent: makes the group, starts the work in it, samples what the kernel counts. */
 async function watch() {
-  const group = makeGroup(Number(values.megabytes) * 1024 ** 2)
+  const { MemoryGroup } = await import(new URL('../dist/bench/memory-group.js', import.meta.url).href)
+  const group = MemoryGroup.create(Number(values.megabytes) * 1024 ** 2)
   if (group === undefined) {
     console.error('no memory control group to be had: run as root, with the memory controller mounted')
     return 2
@@ -100,46 +101,6 @@ async function watch() {
   rmSync(directory, { recursive: true, force: true })
   await group.remove()
   return code === 0 && kills === 0 ? 0 : 1
-}
-
-function makeGroup(limitBytes) {
-  const first = '/sys/fs/cgroup/memory'
-  const isFirst = existsSync(join(first, 'memory.limit_in_bytes'))
-  const path = join(isFirst ? first : '/sys/fs/cgroup', `bookend-soak-${process.pid}`)
-  const set = (name, value) => writeFileSync(join(path, name), String(value))
-  const attempt = (act) => {
-    try {
-      act()
-    } catch {
-      // Without it the limit holds as well, or the check below says that it does not.
-    }
-  }
-  const field = (file, name) =>
-    Number(new RegExp(`^${name} (\\d+)`, 'm').exec(readFileSync(join(path, file), 'utf8'))?.[1] ?? 0)
-  try {
-    if (!isFirst) attempt(() => writeFileSync('/sys/fs/cgroup/cgroup.subtree_control', '+memory'))
-    mkdirSync(path)
-    set(isFirst ? 'memory.limit_in_bytes' : 'memory.max', limitBytes)
-  } catch {
-    return undefined
-  }
-  // Swap behind the limit would prove nothing.
-  attempt(() => set(isFirst ? 'memory.memsw.limit_in_bytes' : 'memory.swap.max', isFirst ? limitBytes : 0))
-  return {
-    path,
-    anonymousBytes: () => (isFirst ? field('memory.stat', 'total_rss') : field('memory.stat', 'anon')),
-    kills: () => (isFirst ? field('memory.oom_control', 'oom_kill') : field('memory.events', 'oom_kill')),
-    async remove() {
-      for (let attempts = 0; attempts < 20; attempts++) {
-        try {
-          rmdirSync(path)
-          return
-        } catch {
-          await sleep(100)
-        }
-      }
-    },
-  }
 }
 
 /** The child, inside the group. */

@@ -10,6 +10,7 @@ import { type BatchHeader, batchFlag, batchHeaderBytes } from '../format/batch-l
 import {
   declareFixedBytes,
   flagsOf,
+  frameBytes,
   frameFlag,
   frameHeaderBytes,
   frameKind,
@@ -20,7 +21,7 @@ import {
 } from '../format/frame-layout.js'
 import { joinWords } from '../format/numbers.js'
 import { entryWord, segmentHeaderBytes } from '../format/segment-layout.js'
-import { alignUp, chunkBytes } from '../limits.js'
+import { chunkBytes } from '../limits.js'
 import type { Window } from '../memory/memory.js'
 import { findNextBatch, scanBatches } from './batch-scan.js'
 
@@ -160,7 +161,7 @@ export class LiveIndex {
     for (let frame = isGap ? end : at + batchHeaderBytes; frame + frameHeaderBytes <= end; ) {
       const word = frame >>> 2
       const length = words[word + lengthWord]
-      const size = alignUp(frameHeaderBytes + length)
+      const size = frameBytes(length)
       if (length > header.bytes || frame + size > end) break
       const tail = words[word + tailWordAt]
       const topic = words[word + topicWord]

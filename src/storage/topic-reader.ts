@@ -16,9 +16,9 @@ import {
   readBatchHeader,
   shrinkBatchCopy,
 } from '../format/batch-layout.js'
-import { frameHeaderBytes, frameKind, frameWord, kindOf, offsetOf } from '../format/frame-layout.js'
+import { frameBytes, frameHeaderBytes, frameKind, frameWord, kindOf, offsetOf } from '../format/frame-layout.js'
 import { segmentHeaderBytes } from '../format/segment-layout.js'
-import { alignUp, chunkBytes } from '../limits.js'
+import { chunkBytes } from '../limits.js'
 import { findNextBatch, scanBatches } from './batch-scan.js'
 import type { Catalog, LogBounds, Place } from './catalog.js'
 import type { SegmentFiles } from './segment-files.js'
@@ -365,7 +365,7 @@ export class TopicReader {
         const header = verifiedHeader(pinned, base, batch, Math.min(segmentBytes, this.#bounds.published() - base))
         if (header === undefined || frame + frameHeaderBytes > batch + header.bytes) return undefined
         const frameHead = new Uint32Array(pinned.window.read(frame, frameHeaderBytes).buffer)
-        const size = alignUp(frameHeaderBytes + frameHead[frameWord.length])
+        const size = frameBytes(frameHead[frameWord.length])
         if (frameHead[frameWord.length] > header.bytes || frame + size > batch + header.bytes) return undefined
         const tail = frameHead[frameWord.tail]
         const isRight =
@@ -512,7 +512,7 @@ function thinBatch(
   for (let frame = from + batchHeaderBytes; frame < end; ) {
     const word = frame >>> 2
     if (words[word + frameWord.length] > end - frame - frameHeaderBytes) break
-    const length = alignUp(frameHeaderBytes + words[word + frameWord.length])
+    const length = frameBytes(words[word + frameWord.length])
     if (frame + length > end) break
     if (words[word + frameWord.topic] === topic && kindOf(words[word + frameWord.tail]) === frameKind.data) {
       // The header is moved before the first frame: to the left of everything still to be read.
@@ -551,7 +551,7 @@ function countFrames(words: Uint32Array, at: number, topic: number): number {
   for (let frame = at + batchHeaderBytes; frame < end; ) {
     const word = frame >>> 2
     if (words[word + frameWord.topic] === topic && kindOf(words[word + frameWord.tail]) === frameKind.data) count += 1
-    frame += alignUp(frameHeaderBytes + words[word + frameWord.length])
+    frame += frameBytes(words[word + frameWord.length])
   }
   return count
 }
@@ -567,7 +567,7 @@ function firstOffset(words: Uint32Array, at: number, topic: number): number {
     }
     // Checksums find accidents: a length that somebody made up must not turn the walk round.
     if (words[word + frameWord.length] > end - frame - frameHeaderBytes) break
-    frame += alignUp(frameHeaderBytes + words[word + frameWord.length])
+    frame += frameBytes(words[word + frameWord.length])
   }
   return -1
 }

@@ -29,7 +29,6 @@ import {
   formatVersion,
   segmentHeaderBytes,
 } from '../format/segment-layout.js'
-import { alignUp } from '../limits.js'
 import { findNextBatch, scanBatches } from './batch-scan.js'
 import type { Disk } from './disk.js'
 import { keyTag } from './live-index.js'
@@ -320,7 +319,7 @@ class SegmentVerifier {
     while (frame < end) {
       const word = frame >>> 2
       const length = words[word + frameWord.length]
-      const size = alignUp(frameHeaderBytes + Math.min(length, header.bytes))
+      const size = frameBytes(Math.min(length, header.bytes))
       if (frame + frameHeaderBytes > end || length > header.bytes || frame + size > end) {
         this.#damage('frames', at, header.bytes, 'a frame leaves its batch')
         return
