@@ -16,7 +16,7 @@ const rows: readonly { readonly caseName: string; readonly messageBytes: number;
   { caseName: 'follow', messageBytes: 100, parameter: 0 },
   { caseName: 'read', messageBytes: 100, parameter: 0 },
   { caseName: 'scan', messageBytes: 100, parameter: 1 },
-  { caseName: 'get-many', messageBytes: 100, parameter: 0 },
+  { caseName: 'get-many', messageBytes: 100, parameter: 1000 },
   { caseName: 'queue', messageBytes: 100, parameter: 100 },
 ]
 

@@ -45,7 +45,7 @@ export function judge(results: Results): Target[] {
     twoReaders(results),
     rate('read() to the application', at('read'), 'messagesPerSecond', 4 * million),
     over('read() over lmdb-js getRange', at('read'), 'lmdb', 6),
-    over('getMany of random offsets, hot, over lmdb-js get', at('get-many'), 'lmdb', 1),
+    over('getMany of 1,000 random offsets, hot, over lmdb-js get', at('get-many', 1000), 'lmdb', 1),
     most('append to a follow reader at 10,000/s, p50', at('follow'), 'p50Us', 30),
     most('append to a follow reader at 10,000/s, p99.9', at('follow'), 'p999Us', 1000),
     apart('an append at 10 GB of log against 10 MB', at('backlog', 10e9), at('backlog', 10e6), 0.05),

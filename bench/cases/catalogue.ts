@@ -272,13 +272,14 @@ export const benchCases: readonly BenchCase[] = [
   {
     name: 'get-many',
     section: 'Read',
-    title: 'getMany of 100 random offsets, hot',
+    title: 'getMany of random offsets, hot',
     kind: 'get-many',
     contenders: peersWithGet,
     headline: 'messagesPerSecond',
     better: 'more',
+    parameter: 'batch',
     fill: { kind: 'fill', when: 'once' },
-    points: atOnePoint(500_000),
+    points: byParameter([100, 1000], [10, 100, 1000, 10_000], small(500_000)),
   },
   {
     name: 'mixed',

@@ -4,7 +4,10 @@ import { measured } from '../resources.js'
 import { makeValues } from '../values.js'
 import { able } from './append.js'
 
+/** In {@link measureMixed}. */
 const batchOffsets = 100
+/** A lookup by itself is a round trip to another thread, or to the disk: more of them would only take longer. */
+const mostLookups = { oneByOne: 20_000, batched: 400_000 }
 
 /** Every message, in order, to the application's thread. The page cache is warm: the data was just written. */
 export function measureRead(store: Store, job: Job): Promise<Outcome> {
@@ -33,17 +36,17 @@ export async function measureScan(store: Store, job: Job): Promise<Outcome> {
 /** Offsets all over the log, one lookup awaited before the next. */
 export async function measureGet(store: Store, job: Job): Promise<Outcome> {
   const get = able(store.get, 'lookups')
-  return measureLookups(store, job, async (offsets) => {
+  return measureLookups(store, job, mostLookups.oneByOne, async (offsets) => {
     for (const offset of offsets) checkValue(await get(offset), job, offset)
   })
 }
 
-/** The same, a hundred to a call. */
+/** The same, `parameter` of them to a call. */
 export async function measureGetMany(store: Store, job: Job): Promise<Outcome> {
   const getMany = able(store.getMany, 'lookups')
-  return measureLookups(store, job, async (offsets) => {
-    for (let at = 0; at < offsets.length; at += batchOffsets) {
-      const some = offsets.slice(at, at + batchOffsets)
+  return measureLookups(store, job, mostLookups.batched, async (offsets) => {
+    for (let at = 0; at < offsets.length; at += job.parameter) {
+      const some = offsets.slice(at, at + job.parameter)
       const values = await getMany(some)
       some.forEach((offset, index) => {
         checkValue(values[index], job, offset)
@@ -72,17 +75,16 @@ export async function measureMixed(store: Store, job: Job): Promise<Outcome> {
 async function measureLookups(
   store: Store,
   job: Job,
+  most: number,
   lookUp: (offsets: readonly number[]) => Promise<void>,
 ): Promise<Outcome> {
   const stored = await able(store.count, 'lookups').call(store)
   // The last ones are still in the store's own memory: offsets from all of it.
-  const lookups = Math.min(job.messages, maxLookups)
-  await lookUp(randomOffsets(Math.ceil(lookups / 10), stored))
+  const lookups = Math.min(job.messages, most)
+  await lookUp(randomOffsets(Math.ceil(lookups / 5), stored))
   const offsets = randomOffsets(lookups, stored)
   return { figures: await measured(lookups, job.messageBytes, () => lookUp(offsets)) }
 }
-
-const maxLookups = 100_000
 
 function randomOffsets(count: number, below: number): number[] {
   return Array.from({ length: count }, () => Math.floor(Math.random() * below))

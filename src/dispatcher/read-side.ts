@@ -11,6 +11,9 @@ import { ReaderPool } from './reader-pool.js'
 const rangesPerReader = { least: 4, most: 16 }
 const messagesPerRange = 16_384
 
+/** Fewer lookups than this are not worth a second thread: a task costs its thread as much as some twenty of them. */
+const leastLookups = 50
+
 interface TopicRef {
   id: number
   name: string
@@ -50,8 +53,15 @@ export class ReadSide {
     return this.#run({ op: 'chunk', ...task }) as Promise<ChunkAnswer>
   }
 
-  records(topic: TopicRef, offsets: number[]): Promise<RecordsAnswer> {
-    return this.#run({ op: 'records', topic, offsets }) as Promise<RecordsAnswer>
+  /** Records in the order of their offsets here. Many of them are looked up by several threads, each a part of them. */
+  records(topic: TopicRef, offsets: readonly number[]): Promise<RecordsAnswer[]> {
+    const parts = Math.max(1, Math.min(this.#readers, Math.floor(offsets.length / leastLookups)))
+    const perPart = Math.ceil(offsets.length / parts)
+    return Promise.all(
+      Array.from({ length: parts }, (_, part) =>
+        this.#records(topic, offsets.slice(part * perPart, (part + 1) * perPart)),
+      ),
+    )
   }
 
   /** One record; lookups made in the same turn share a task. */
@@ -121,11 +131,15 @@ export class ReadSide {
     return this.#pool.close()
   }
 
+  #records(topic: TopicRef, offsets: number[]): Promise<RecordsAnswer> {
+    return this.#run({ op: 'records', topic, offsets }) as Promise<RecordsAnswer>
+  }
+
   #sendLookups(): void {
     const lookups = this.#lookups
     this.#lookups = new Map()
     for (const { topic, offsets, settle } of lookups.values()) {
-      this.records(topic, offsets).then(
+      this.#records(topic, offsets).then(
         (answer) => {
           settle.forEach((done, index) => {
             done(answer, index)
@@ -135,7 +149,7 @@ export class ReadSide {
         (error: Error) => {
           if (offsets.length === 1) return settle[0](error, 0)
           offsets.forEach((offset, index) => {
-            this.records(topic, [offset]).then(
+            this.#records(topic, [offset]).then(
               (answer) => settle[index](answer, 0),
               (own: Error) => settle[index](own, 0),
             )

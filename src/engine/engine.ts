@@ -61,7 +61,7 @@ export interface Engine {
   /** A one-record chunk; of length 0 if it was trimmed meanwhile. */
   record(topic: EngineTopic, offset: number): Promise<{ bytes: Uint8Array; length: number }>
   /** One-record chunks, in one memory. */
-  records(topic: EngineTopic, offsets: number[]): Promise<RecordsAnswer>
+  records(topic: EngineTopic, offsets: readonly number[]): Promise<RecordsAnswer[]>
   offsetAt(topic: EngineTopic, time: number): Promise<number>
   scan(topic: EngineTopic, from: number, to: number, module: string, signal: AbortSignal | undefined): Promise<unknown>
   /** The desk of a group, which need not exist yet; the same object for the same names. */

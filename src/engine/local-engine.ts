@@ -415,7 +415,7 @@ class LocalEngine implements Engine {
     return this.#reads.record({ id: topic.id, name: topic.name }, offset)
   }
 
-  records(topic: EngineTopic, offsets: number[]) {
+  records(topic: EngineTopic, offsets: readonly number[]) {
     return this.#reads.records({ id: topic.id, name: topic.name }, offsets)
   }
 

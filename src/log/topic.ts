@@ -181,21 +181,18 @@ export class LogTopic<T> implements Topic<T> {
     for (const offset of offsets) checkOffset('offset', offset)
     this.#engine.checkOpen()
     if (this.#topic.id < 0) return offsets.map(() => undefined)
-    const { bytes: records, starts } = await this.#engine.records(this.#topic, [...offsets])
-    const words = new Uint32Array(records.buffer)
+    const wanted = [...offsets]
     const source = { topic: this.name, decode: this.decode }
-    return offsets.map((offset, index) => {
-      const start = starts[index]
-      if (start < 0) return undefined
-      const place = {
-        bytes: records,
-        words,
-        frame: start + batchHeaderBytes,
-        offset,
-        timestamp: batchTime(words, start),
+    const messages: (Message<T> | undefined)[] = []
+    for (const { bytes, starts } of await this.#engine.records(this.#topic, wanted)) {
+      const words = new Uint32Array(bytes.buffer)
+      for (const start of starts) {
+        const offset = wanted[messages.length]
+        const place = { bytes, words, frame: start + batchHeaderBytes, offset, timestamp: batchTime(words, start) }
+        messages.push(start < 0 ? undefined : new StoredMessage(source, place))
       }
-      return new StoredMessage(source, place)
-    })
+    }
+    return messages
   }
 
   read(options: ReadOptions = {}): MessageStream<T> {

@@ -122,6 +122,20 @@ it('getMany gives what it was asked for, in that order, repeated and missing one
   expect(await topic.getMany([])).toEqual([])
 })
 
+it('getMany keeps the order where several threads look up parts of it', async () => {
+  const log = await openLog(temporaryFolder(), { readers: 3 })
+  const topic = log.topic('t', { codec: text })
+  await topic.appendMany(Array.from({ length: 1_000 }, (_, index) => `m${index}`))
+  for (const count of [99, 100, 101, 149, 150, 151, 1_000]) {
+    const before = log.stats().readers.tasks
+    // All over the topic and past its end, repeatedly.
+    const offsets = Array.from({ length: count }, (_, index) => (index * 619) % 1_100)
+    const values = (await topic.getMany(offsets)).map((message) => message?.value)
+    expect(values).toEqual(offsets.map((offset) => (offset < 1_000 ? `m${offset}` : undefined)))
+    expect(log.stats().readers.tasks - before).toBe(Math.min(3, Math.max(1, Math.floor(count / 50))))
+  }
+})
+
 it('two handles of one name are one topic, and topics do not see each other', async () => {
   const log = await openLog()
   const one = log.topic('same', { codec: text })
