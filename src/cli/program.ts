@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander'
 import { exitStatus, Failure } from './failure.js'
 import { guardOutput } from './terminal.js'
 import type { Verb } from './verb.js'
+import { backup } from './verbs/backup.js'
 import { bench } from './verbs/bench.js'
 import { pages } from './verbs/pages.js'
 import { repair } from './verbs/repair.js'
@@ -11,7 +12,7 @@ import { stat } from './verbs/stat.js'
 import { verify } from './verbs/verify.js'
 
 /** In the order of the help. A new verb is a file in verbs/ and a line here. */
-const verbs: readonly Verb[] = [pages, stat, verify, repair, bench]
+const verbs: readonly Verb[] = [pages, stat, verify, repair, backup, bench]
 
 const { version } = createRequire(import.meta.url)('../../../package.json') as { version: string }
 
@@ -24,6 +25,7 @@ Examples:
   bookend stat ./event-log              topics, groups, offsets, sizes, state
   bookend verify ./event-log            read everything, report each damage
   bookend repair ./event-log --dry-run  what a repair would do
+  bookend backup ./event-log ./copy     copy it while it is in use
   bookend bench                         how fast it is here; bench --help for more`
 
 /** @param args without the program's own name. @returns the exit status */
@@ -31,7 +33,7 @@ export async function run(args: readonly string[]): Promise<number> {
   guardOutput()
   let status: number = exitStatus.ok
   const program = new Command('bookend')
-    .description('Looks into the directory of a Bookend log, checks it and repairs it.')
+    .description('Looks into the directory of a Bookend log, checks, repairs and copies it.')
     .version(version)
     .addHelpText('after', epilogue)
     .showHelpAfterError('(add --help for what is possible)')

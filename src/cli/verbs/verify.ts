@@ -1,7 +1,8 @@
 import path from 'node:path'
 import { directoryArgument, positive } from '../arguments.js'
 import { damageLines, lostCount, remarkLines } from '../damage-lines.js'
-import { exitStatus, Failure } from '../failure.js'
+import { exitStatus } from '../failure.js'
+import { withInterrupt } from '../interrupt.js'
 import { print, printJson, terminal } from '../terminal.js'
 import { bytes, counted, whole } from '../units.js'
 import type { Verb } from '../verb.js'
@@ -35,20 +36,6 @@ that is open is checked as far as its control file says it was published.`,
     else printReport(verified)
     return report.damages.length === 0 ? exitStatus.ok : exitStatus.failed
   },
-}
-
-/** Ctrl-C ends the bar first, so that the cursor is there again. */
-async function withInterrupt<R>(work: (signal: AbortSignal) => Promise<R>): Promise<R> {
-  const interrupt = new AbortController()
-  const onSignal = () => interrupt.abort(new Failure('interrupted', exitStatus.interrupted))
-  process.once('SIGINT', onSignal)
-  process.once('SIGTERM', onSignal)
-  try {
-    return await work(interrupt.signal)
-  } finally {
-    process.off('SIGINT', onSignal)
-    process.off('SIGTERM', onSignal)
-  }
 }
 
 function printReport({ report, owner }: Verified): void {
