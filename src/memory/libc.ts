@@ -132,13 +132,21 @@ function bindCopyFileRange(koffi: typeof Koffi, define: <T>(prototype: string) =
   }
   return (from, to, at, byteLength) =>
     new Promise((resolve, reject) => {
-      // The call moves both places on, so each file has its own; they have to outlive the call.
-      const fromAt = BigInt64Array.of(BigInt(at))
-      const toAt = BigInt64Array.of(BigInt(at))
-      call.async(from, fromAt, to, toAt, byteLength, 0, (error: unknown, result: number) => {
-        if (error) reject(error)
-        else resolve(result >= 0 ? result : -koffi.errno())
-      })
+      // The call moves both places on, so each file has its own. The kernel writes there from another thread: the callback uses
+      // them, and koffi holds the callback, so that the garbage collector does not free them before the call has returned.
+      const places = BigInt64Array.of(BigInt(at), BigInt(at))
+      call.async(
+        from,
+        places.subarray(0, 1),
+        to,
+        places.subarray(1),
+        byteLength,
+        0,
+        (error: unknown, result: number) => {
+          if (error) reject(error)
+          else resolve(result >= 0 ? Number(places[1]) - at : -koffi.errno())
+        },
+      )
     })
 }
 

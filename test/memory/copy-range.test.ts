@@ -1,5 +1,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
+import v8 from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { afterAll, expect, it, vi } from 'vitest'
 import type { Libc } from '../../src/memory/libc.js'
 import { randomFile, temporaryFolder } from './temporary-folder.js'
@@ -57,6 +59,29 @@ it.runIf(process.platform === 'linux' && !(loadLibc() instanceof Error))(
     }
     expect(fs.readFileSync(path.join(folder, 'kernel.copy')).subarray(1_000).equals(content.subarray(1_000))).toBe(true)
     expect(await call!(-1, to, 0, 1)).toBe(-9)
+    fs.closeSync(from)
+    fs.closeSync(to)
+  },
+)
+
+it.runIf(process.platform === 'linux' && !(loadLibc() instanceof Error))(
+  'places of calls under way survive the garbage collector',
+  async () => {
+    v8.setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    const call = (loadLibc() as Libc).copyFileRange!
+    const pieceBytes = 1 << 20
+    const { path: file, content } = randomFile(folder, 'collected', 60 * pieceBytes)
+    const from = fs.openSync(file, 'r')
+    const to = fs.openSync(path.join(folder, 'collected.copy'), 'w+')
+    // More calls than the pool has threads, as many as koffi takes: most read their places long after the garbage collector has run.
+    const calls = Array.from({ length: 60 }, (_, piece) => call(from, to, piece * pieceBytes, pieceBytes))
+    collect()
+    // Memory that was freed wrongly is given out again, to these.
+    const others = Array.from({ length: 10_000 }, () => new BigInt64Array(new ArrayBuffer(8)).fill(-1n))
+    expect(await Promise.all(calls)).toEqual(calls.map(() => pieceBytes))
+    expect(others.every(([value]) => value === -1n)).toBe(true)
+    expect(fs.readFileSync(path.join(folder, 'collected.copy')).equals(content)).toBe(true)
     fs.closeSync(from)
     fs.closeSync(to)
   },
