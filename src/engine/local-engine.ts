@@ -1,9 +1,7 @@
 /**
  * The engine inside this process: starts the worker threads of one log, wires them to the dispatcher, ends them.
  */
-import diagnostics from 'node:diagnostics_channel'
-import { debuglog } from 'node:util'
-import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import { AppendSide, type Durability } from '../dispatcher/append-side.js'
 import { closedError, isFull, noSpaceError, readOnlyError } from '../dispatcher/failure.js'
 import type { Extras } from '../dispatcher/frame-encoder.js'
@@ -15,74 +13,33 @@ import { ReadSide } from '../dispatcher/read-side.js'
 import { ReaderPool } from '../dispatcher/reader-pool.js'
 import { RecentMessages } from '../dispatcher/recent-messages.js'
 import { TopicDirectory, type TopicHandle } from '../dispatcher/topic-directory.js'
+import { TurnPace } from '../dispatcher/turn-pace.js'
 import { BookendError } from '../errors.js'
-import { frameBytes, frameExtensionBytes } from '../format/frame-layout.js'
-import { groupFitsSegment } from '../format/segment-layout.js'
-import { chunkBytes, minMappedSegments } from '../limits.js'
 import { AbortWord } from '../ring/abort-word.js'
 import { RingMemory, RingProducer } from '../ring/append-ring.js'
 import { BatchTimes } from '../ring/batch-times.js'
 import { GroupMailboxes } from '../ring/group-mailboxes.js'
-import {
-  allocateSharedState,
-  type KeptReason,
-  keptReasons,
-  openSharedState,
-  type SharedState,
-} from '../ring/shared-state.js'
-import { SlotTable } from '../ring/slot-table.js'
 import { TopicCells } from '../ring/topic-cells.js'
 import type { BackupReport } from '../storage/backup.js'
-import type { DiskWatermarks, Retention } from '../storage/retention.js'
-import { segmentPath } from '../storage/segment-files.js'
+import type { Retention } from '../storage/retention.js'
 import type { Resume } from '../storage/topic-reader.js'
-import { ControlChannel, type Remote, transfer } from '../threads/control-plane.js'
-import type { OpenedLog, WriterControl, WriterData } from '../threads/protocol.js'
-import { type ChunkAnswer, trimmedError } from '../threads/reader.js'
+import { transfer } from '../threads/control-plane.js'
+import type { OpenedLog } from '../threads/protocol.js'
+import { trimmedError } from '../threads/reader.js'
 import type { ReaperEvent } from '../threads/reaper.js'
-import type { OpenIo, ReaderData, SharedMemory } from '../threads/shared-memory.js'
+import type { ReaderData } from '../threads/shared-memory.js'
 import type { Engine, EngineTopic, ProcessSettings } from './engine.js'
+import { checkMappedBytes, fittingMessageBytes, type LocalOptions } from './local-options.js'
 import { LockFile } from './lock-file.js'
+import { LogEvents } from './log-events.js'
 import { enlist, withdraw } from './open-logs.js'
-import { ReaperThread, reaperDeathError } from './reaper-thread.js'
+import { reaperDeathError } from './reaper-thread.js'
+import { SegmentCensus } from './segment-census.js'
+import { callWriter, type StartingThreads, startThreads } from './starting-threads.js'
 import type { LogStats, SegmentInfo, SegmentResidency } from './stats.js'
 
 /** A thread of a processor ends after this long without messages; starting one takes some tens of milliseconds. */
 const handlerIdleMs = 10_000
-
-/** Chunks handed to streams before the event loop turns; large ones fewer: half a MiB of short messages is a millisecond of work. */
-const maxChunksInTurn = 16
-const maxChunkBytesInTurn = 2 * chunkBytes
-
-const debug = debuglog('bookend')
-const channels = {
-  append: diagnostics.channel('bookend:append'),
-  flush: diagnostics.channel('bookend:flush'),
-  segment: diagnostics.channel('bookend:segment'),
-  group: diagnostics.channel('bookend:group'),
-  error: diagnostics.channel('bookend:error'),
-}
-
-/** Options of a log, complete and checked. */
-export interface LocalOptions {
-  directory: string
-  segmentBytes: number | undefined
-  durability: Durability
-  flushIntervalMs: number
-  readers: number
-  mapTtlMs: number
-  ringBytes: number
-  maxMessageBytes: number
-  /** The application named the limit itself: too large is its mistake, not ours to correct. */
-  isMaxMessageBytesGiven: boolean
-  retention: Retention
-  diskWatermarks: DiskWatermarks
-  maxMappedBytes: number
-  lockActive: boolean
-  io: OpenIo
-  readOnly: boolean
-  keepAlive: boolean
-}
 
 export async function openLocalEngine(options: LocalOptions): Promise<Engine> {
   // A limit that cannot be right is refused before anything is made; an existing log is asked for its own size below.
@@ -121,86 +78,6 @@ export async function openLocalEngine(options: LocalOptions): Promise<Engine> {
   }
 }
 
-interface StartingThreads {
-  shared: SharedMemory
-  state: SharedState
-  slots: SlotTable
-  reaper: ReaperThread
-  writer: Worker | undefined
-  writerControl: ControlChannel<WriterControl> | undefined
-  bulk: MessagePort
-}
-
-function startThreads(options: LocalOptions): StartingThreads {
-  const shared: SharedMemory = {
-    state: allocateSharedState(),
-    ring: RingMemory.allocate(options.readOnly ? 64 * 1024 : options.ringBytes),
-    slots: SlotTable.allocate(),
-    topics: TopicCells.allocate(),
-    times: BatchTimes.allocate(),
-    groups: GroupMailboxes.allocate(),
-    directory: options.directory,
-    io: options.io,
-    maxMappedBytes: options.maxMappedBytes,
-  }
-  const bulk = new MessageChannel()
-  const orders = options.readOnly ? undefined : new MessageChannel()
-  const reaper = new ReaperThread(shared, orders?.port1)
-  let writer: Worker | undefined
-  let writerControl: ControlChannel<WriterControl> | undefined
-  if (orders !== undefined) {
-    // A bare literal: bundlers find the worker by it.
-    writer = new Worker(new URL('../../workers/writer.js', import.meta.url), {
-      name: 'bookend-writer',
-      workerData: { shared, bulk: bulk.port2, orders: orders.port2 } satisfies WriterData,
-      transferList: [bulk.port2, orders.port2],
-    })
-    writerControl = new ControlChannel<WriterControl>(writer, 'writer')
-  }
-  const slots = new SlotTable(shared.slots)
-  const state = openSharedState(shared.state)
-  return { shared, state, slots, reaper, writer, writerControl, bulk: bulk.port1 }
-}
-
-/**
- * The writer sleeps in a blocking wait, where it serves no port: a raised word makes it take turns of its event loop
- * for as long as the call takes.
- */
-async function callWriter(
-  { state, writerControl }: StartingThreads,
-  call: (control: Remote<WriterControl>) => Promise<void>,
-): Promise<void> {
-  if (writerControl === undefined) return
-  state.control.add(1)
-  state.writer.ring()
-  try {
-    await call(writerControl.remote)
-  } finally {
-    state.control.add(-1)
-  }
-}
-
-/** The largest message must fit one segment, with its key-less frame and everything a segment adds. */
-function fittingMessageBytes(options: LocalOptions, segmentBytes: number): number {
-  const fits = (bytes: number) => groupFitsSegment(segmentBytes, frameBytes(frameExtensionBytes + bytes), 1)
-  if (fits(options.maxMessageBytes)) return options.maxMessageBytes
-  let largest = segmentBytes
-  while (!fits(largest)) largest -= 64
-  if (!options.isMaxMessageBytesGiven) return largest
-  throw new RangeError(
-    `maxMessageBytes is ${options.maxMessageBytes}, but a segment of ${segmentBytes} bytes holds messages up to ${largest}: lower it, or create the log with a larger segmentBytes`,
-  )
-}
-
-/** An existing log has its own size of segments, which the options may not know. */
-function checkMappedBytes({ maxMappedBytes }: LocalOptions, segmentBytes: number): void {
-  const least = minMappedSegments * segmentBytes
-  if (maxMappedBytes >= least) return
-  throw new RangeError(
-    `maxMappedBytes is ${maxMappedBytes}, but it has room for ${minMappedSegments} segments at least, which is ${least} here: raise it, or create the log with a smaller segmentBytes`,
-  )
-}
-
 class LocalEngine implements Engine {
   readonly directory: string
   readonly maxMessageBytes: number
@@ -215,9 +92,7 @@ class LocalEngine implements Engine {
   readonly #reads: ReadSide
   readonly #ring: RingProducer
   readonly #recent: RecentMessages
-  /** Chunks taken out of the ring since the event loop turned. */
-  #chunksInTurn = 0
-  #chunkBytesInTurn = 0
+  readonly #pace = new TurnPace()
   readonly #keepAlive = new KeepAlive()
   readonly #onClose = new Set<() => void>()
   readonly #desks = new Map<string, GroupDesk>()
@@ -227,8 +102,8 @@ class LocalEngine implements Engine {
   readonly #retained = new Map<string, Retention>()
   #isClosing = false
   #closing: Promise<void> | undefined
-  #errorCount = 0
-  #lastError: string | undefined
+  readonly #events: LogEvents
+  readonly #census: SegmentCensus
   readonly #writerExited: Promise<void>
 
   constructor(options: LocalOptions, threads: StartingThreads, opened: OpenedLog, lock: LockFile | undefined) {
@@ -241,6 +116,7 @@ class LocalEngine implements Engine {
     this.#opened = opened
     this.#lock = lock
     this.#topics = new TopicDirectory(opened.topics)
+    this.#events = new LogEvents(options.directory, opened.segmentBytes)
     if (options.keepAlive) this.#keepAlive.hold()
     this.#ring = new RingProducer(new RingMemory(shared.ring), state.ringTail, state.ringHead)
     this.groups = new GroupCommits({
@@ -268,6 +144,15 @@ class LocalEngine implements Engine {
       segmentBytes: opened.segmentBytes,
       keepAlive: this.#keepAlive,
     })
+    this.#census = new SegmentCensus({
+      directory: options.directory,
+      segmentBytes: opened.segmentBytes,
+      state,
+      slots: threads.slots,
+      reaper,
+      writerThreadId: writer?.threadId,
+      topicName: (id) => this.#topics.nameOf(id),
+    })
     this.#recent = new RecentMessages(this.#ring, new BatchTimes(shared.times), () => state.ringHead.load())
     this.#readerData = { shared, segmentBytes: opened.segmentBytes, io: opened.io }
     this.#reads = new ReadSide(this.#readerData, options.readers, this.#keepAlive, (threadId) => {
@@ -287,8 +172,8 @@ class LocalEngine implements Engine {
     })
     enlist(this)
     for (const { from, to } of opened.damages)
-      this.#noteError('BOOKEND_CORRUPT', `damage at positions ${from} to ${to}`)
-    for (const what of opened.groupDamages) this.#noteError('BOOKEND_CORRUPT', what)
+      this.#events.error('BOOKEND_CORRUPT', `damage at positions ${from} to ${to}`)
+    for (const what of opened.groupDamages) this.#events.error('BOOKEND_CORRUPT', what)
   }
 
   topic(name: string): EngineTopic {
@@ -302,7 +187,7 @@ class LocalEngine implements Engine {
   append(topic: EngineTopic, value: Uint8Array, extras: Extras | undefined, level: Durability): Promise<number> {
     this.checkWritable()
     const done = this.#appends.append(topic as TopicHandle, value, extras, level)
-    if (channels.append.hasSubscribers) this.#announceAppend(topic, 1, value.length, done)
+    if (this.#events.wantsAppends) this.#events.append(topic.name, 1, value.length, done)
     return done
   }
 
@@ -314,13 +199,9 @@ class LocalEngine implements Engine {
   ): Promise<number> {
     this.checkWritable()
     const done = this.#appends.appendMany(topic as TopicHandle, values, extras, level)
-    if (channels.append.hasSubscribers) {
-      this.#announceAppend(
-        topic,
-        values.length,
-        values.reduce((sum, value) => sum + value.length, 0),
-        done,
-      )
+    if (this.#events.wantsAppends) {
+      const bytes = values.reduce((sum, value) => sum + value.length, 0)
+      this.#events.append(topic.name, values.length, bytes, done)
     }
     return done
   }
@@ -386,29 +267,11 @@ class LocalEngine implements Engine {
     const first = this.first(topic)
     if (offset < first) return Promise.reject(trimmedError(topic.name, offset, first))
     const recent = this.#recent.chunk(topic.id, offset, to)
-    if (recent !== undefined) return this.#inTurns({ ...recent, resume: undefined })
+    if (recent !== undefined) return this.#pace.take({ ...recent, resume: undefined })
     // Whoever reads the newest message is likely to come for the next one, waiting or not.
     if (offset === this.next(topic) - 1) this.#recent.watch(topic.id)
     const task = { topic: { id: topic.id, name: topic.name }, offset, to, resume }
-    return this.#reads.chunk(task).then((chunk) => this.#inTurns(chunk))
-  }
-
-  /**
-   * A reader of messages that are all at hand would never let the event loop turn: after a few chunks it does. Nor would one that is
-   * slower than the reader threads: Node takes up to a thousand messages from a port in one turn, as long as there is one.
-   */
-  #inTurns(chunk: ChunkAnswer): Promise<ChunkAnswer> {
-    this.#chunksInTurn += 1
-    if (this.#chunksInTurn === 1) {
-      setImmediate(() => {
-        this.#chunksInTurn = 0
-        this.#chunkBytesInTurn = 0
-      })
-    }
-    this.#chunkBytesInTurn += chunk.bytes.length
-    if (this.#chunksInTurn <= maxChunksInTurn && this.#chunkBytesInTurn <= maxChunkBytesInTurn)
-      return Promise.resolve(chunk)
-    return new Promise((resolve) => setImmediate(resolve, chunk))
+    return this.#reads.chunk(task).then((chunk) => this.#pace.take(chunk))
   }
 
   record(topic: EngineTopic, offset: number) {
@@ -446,10 +309,7 @@ class LocalEngine implements Engine {
         next: () => this.next(topic),
         whenNext: (offset, resolve, reject) => this.whenNext(topic, offset, resolve, reject),
         checkOpen: () => this.checkOpen(),
-        onSkipped: (skipped, first) => {
-          if (!channels.group.hasSubscribers) return
-          channels.group.publish({ directory: this.directory, topic: topic.name, group: name, skipped, first })
-        },
+        onSkipped: (skipped, first) => this.#events.skipped(topic.name, name, skipped, first),
       })
       this.#desks.set(key, desk)
     }
@@ -516,11 +376,7 @@ class LocalEngine implements Engine {
   }
 
   stats(): LogStats {
-    const { state, slots } = this.#threads
-    const { segmentBytes } = this.#opened
-    const mapped = [...slots.rows()].filter((row) => row.state === 'idle')
-    const firstSegment = state.trim.load() / segmentBytes
-    const active = state.activeSegment.load()
+    const { state } = this.#threads
     return {
       messages: state.publishedRecords.load(),
       messageBytes: state.publishedBytes.load(),
@@ -537,17 +393,7 @@ class LocalEngine implements Engine {
         waiting: this.#appends.overflowCount,
         pending: this.#appends.pendingCount,
       },
-      segments: {
-        segmentBytes,
-        total: Math.max(active, state.prepared.load()) - firstSegment + 1,
-        prepared: Math.max(0, state.prepared.load() - active),
-        mapped: mapped.length,
-        mappedBytes: mapped.reduce((sum, row) => sum + row.byteLength, 0),
-        retired: state.retiredCount.load(),
-        deleted: state.deletedCount.load(),
-        movedBytes: state.movedBytes.load(),
-        ...this.#oldestKept(firstSegment, active),
-      },
+      segments: this.#census.totals(),
       flushes: {
         count: state.flushCount.load(),
         totalMs: state.flushMicros.load() / 1000,
@@ -558,21 +404,7 @@ class LocalEngine implements Engine {
       recovery: { tornBytes: this.#opened.tornBytes, damages: this.#opened.damages, epoch: this.#opened.epoch },
       io: this.#opened.io,
       prefaultedBytes: state.prefaultedBytes.load(),
-      errors: { count: this.#errorCount, last: this.#lastError },
-    }
-  }
-
-  /** The reaper says why, as of its last look. */
-  #oldestKept(first: number, active: number): { oldestKeptBecause: KeptReason; oldestKeptBy: string | undefined } {
-    const { state } = this.#threads
-    if (first === active) return { oldestKeptBecause: 'active', oldestKeptBy: undefined }
-    if (state.reaperErrno.load() !== 0) return { oldestKeptBecause: 'device', oldestKeptBy: undefined }
-    const because = keptReasons[state.keptReason.load()]
-    // It has not looked since the log went on.
-    const oldestKeptBecause = because === 'active' ? 'unflushed' : because
-    return {
-      oldestKeptBecause,
-      oldestKeptBy: because === 'needed' ? this.#topics.nameOf(state.keptTopic.load()) : undefined,
+      errors: this.#events.errors,
     }
   }
 
@@ -585,51 +417,12 @@ class LocalEngine implements Engine {
     this.#threads.reaper.call((remote) => remote.retain(topic, policy)).catch(() => {})
   }
 
-  async segments(limit: number): Promise<SegmentInfo[]> {
-    const { slots, reaper, state } = this.#threads
-    const kept = await this.#keepAlive.during(reaper.call((remote) => remote.segments(limit)))
-    const rows = [...slots.rows()].filter((row) => row.state === 'idle')
-    const active = state.activeSegment.load()
-    return kept.map(({ segment, ...why }) => ({
-      ...this.#place(segment, active),
-      ...why,
-      mappedBy: rows
-        .filter((row) => row.segment === segment)
-        .map(({ owner, pins }) => ({ thread: this.#roleOf(owner), threadId: owner, isPinned: pins > 0 })),
-    }))
+  segments(limit: number): Promise<SegmentInfo[]> {
+    return this.#keepAlive.during(this.#census.segments(limit))
   }
 
-  #place(segment: number, active: number) {
-    const bytes = this.#opened.segmentBytes
-    const position = segment * bytes
-    const file = segmentPath(this.directory, position)
-    const state = segment < active ? 'sealed' : segment === active ? 'active' : 'prepared'
-    return { position, file, bytes, state: state as 'sealed' | 'active' | 'prepared' }
-  }
-
-  #roleOf(threadId: number): 'writer' | 'reader' | 'reaper' {
-    const { writer, reaper } = this.#threads
-    return threadId === writer?.threadId ? 'writer' : threadId === reaper.threadId ? 'reaper' : 'reader'
-  }
-
-  async residency(): Promise<SegmentResidency[]> {
-    const { state, reaper } = this.#threads
-    const { segmentBytes } = this.#opened
-    const residency = await this.#keepAlive.during(reaper.call((remote) => remote.residency()))
-    const pages = new Map(residency.map((entry) => [entry.segment, entry.mappings]))
-    const first = state.trim.load() / segmentBytes
-    const active = state.activeSegment.load()
-    const last = Math.max(active, state.prepared.load())
-    return Array.from({ length: last - first + 1 }, (_, index) => {
-      const segment = first + index
-      const mappings = (pages.get(segment) ?? []).map(({ threadId, residentPages }) => ({
-        thread: this.#roleOf(threadId),
-        threadId,
-        mappedBytes: segmentBytes,
-        residentBytes: residentPages < 0 ? -1 : residentPages * 4096,
-      }))
-      return { ...this.#place(segment, active), mappings }
-    })
+  residency(): Promise<SegmentResidency[]> {
+    return this.#keepAlive.during(this.#census.residency())
   }
 
   checkOpen(): void {
@@ -651,7 +444,7 @@ class LocalEngine implements Engine {
     try {
       this.flushSync('process')
     } catch (error) {
-      debug('at exit: %s', error)
+      this.#events.note('at exit', error)
     }
   }
 
@@ -718,18 +511,18 @@ class LocalEngine implements Engine {
     if (this.#isClosing && cause === undefined) return
     const message = `the writer thread died (exit code ${exitCode}): the log can be read, but takes no more appends until it is opened again`
     const error = new BookendError('BOOKEND_WORKER', message, { cause })
-    this.#noteError(error.code, message)
+    this.#events.error(error.code, message)
     this.#appends.fail(error)
   }
 
   #reaperDied(exitCode: number, cause: unknown, isReplaced: boolean): void {
     if (this.#isClosing) return
     if (isReplaced) {
-      this.#noteError('BOOKEND_WORKER', `the reaper thread died (exit code ${exitCode}) and was replaced`)
+      this.#events.error('BOOKEND_WORKER', `the reaper thread died (exit code ${exitCode}) and was replaced`)
       return
     }
     const error = reaperDeathError(exitCode, cause)
-    this.#noteError(error.code, error.message)
+    this.#events.error(error.code, error.message)
     this.#appends.fail(error)
   }
 
@@ -748,33 +541,7 @@ class LocalEngine implements Engine {
   }
 
   #hear(event: ReaperEvent): void {
-    debug('%o', event)
-    if (event.type === 'error') {
-      this.#noteError(event.code, `${event.what} failed: ${event.code}`)
-      this.#appends.checkWorkers()
-    } else if (event.type === 'flushed') {
-      if (channels.flush.hasSubscribers) channels.flush.publish({ directory: this.directory, ...event })
-    } else if (event.type !== 'moved' && channels.segment.hasSubscribers) {
-      const position = event.segment * this.#opened.segmentBytes
-      channels.segment.publish({ directory: this.directory, type: event.type, position })
-    }
-  }
-
-  #noteError(code: string, message: string): void {
-    this.#errorCount += 1
-    this.#lastError = code
-    if (channels.error.hasSubscribers) channels.error.publish({ directory: this.directory, code, message })
-  }
-
-  #announceAppend(topic: EngineTopic, count: number, bytes: number, done: Promise<number>): void {
-    const { directory } = this
-    const start = performance.now()
-    done.then(
-      (offset) => {
-        channels.append.publish({ directory, topic: topic.name, offset, count, bytes, ms: performance.now() - start })
-      },
-      // The caller has the error.
-      () => {},
-    )
+    this.#events.reaper(event)
+    if (event.type === 'error') this.#appends.checkWorkers()
   }
 }

@@ -5,6 +5,7 @@
  * one after the other is not looked after: then the loss is announced, and appending ends.
  */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
+import { closedError } from '../dispatcher/failure.js'
 import { BookendError } from '../errors.js'
 import { ControlChannel, type Remote } from '../threads/control-plane.js'
 import type { OpenedLog, OpenRequest, ReaperControl, ReaperData, TakeOverRequest } from '../threads/protocol.js'
@@ -74,7 +75,11 @@ export class ReaperThread {
   /** Makes a call that may not be made twice: it fails if the reaper dies over it. */
   async callOnce<R>(call: (remote: Remote<ReaperControl>) => Promise<R>): Promise<R> {
     await this.#replacing
-    return call(this.#control.remote)
+    try {
+      return await call(this.#control.remote)
+    } catch (error) {
+      throw this.#outcome(error)
+    }
   }
 
   /** Makes a call that may be made twice. */
@@ -85,10 +90,15 @@ export class ReaperThread {
       try {
         return await call(control.remote)
       } catch (error) {
-        const isDead = (error as BookendError).code === 'BOOKEND_WORKER'
-        if (!isDead || this.#isClosing || this.#isLost || this.#listener === undefined) throw error
+        if (!isDeath(error) || this.#isClosing || this.#isLost || this.#listener === undefined)
+          throw this.#outcome(error)
       }
     }
+  }
+
+  /** A reaper that ends because the log is closed has not died: what was asked of it is pending in a log that closes. */
+  #outcome(error: unknown): unknown {
+    return this.#isClosing && isDeath(error) ? closedError(this.#shared.directory) : error
   }
 
   /** True if the reaper has stopped in order. */
@@ -182,10 +192,14 @@ export class ReaperThread {
       return true
     } catch (error) {
       // An answer, not a death: the device failed while the log was taken over. The thread cannot be of use.
-      if ((error as BookendError).code !== 'BOOKEND_WORKER') await this.#worker.terminate().catch(() => {})
+      if (!isDeath(error)) await this.#worker.terminate().catch(() => {})
       return false
     }
   }
+}
+
+function isDeath(error: unknown): boolean {
+  return (error as BookendError).code === 'BOOKEND_WORKER'
 }
 
 export function reaperDeathError(exitCode: number, cause: unknown): BookendError {

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Durability } from '../dispatcher/append-side.js'
-import type { LocalOptions } from '../engine/local-engine.js'
+import type { LocalOptions } from '../engine/local-options.js'
 import {
   defaultFlushIntervalMs,
   defaultMapTtlMs,

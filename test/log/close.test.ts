@@ -45,6 +45,7 @@ it('every call after close is BOOKEND_CLOSED, from the moment close is called', 
     () => log.flushSync(),
     () => log.stats(),
     () => log.residency(),
+    () => log.segments(),
     () => log.backup('backup'),
   ]
   const closing = log.close()
@@ -60,6 +61,19 @@ it('every call after close is BOOKEND_CLOSED, from the moment close is called', 
     expect(error.message).toContain(log.directory)
   }
   expect(log.directory).not.toBe('')
+})
+
+it('what is asked of the reaper when the log closes is answered, or BOOKEND_CLOSED', async () => {
+  const log = await openLog()
+  const topic = log.topic('t')
+  // The reaper looks at one segment a turn of its event loop: it cannot be through with all of this before the log closes.
+  for (let count = 0; count < 24; count++) await topic.append(new Uint8Array(500_000))
+  const pending = Array.from({ length: 2_000 }, () => log.segments())
+  const outcomes = Promise.allSettled(pending)
+  await log.close()
+  for (const outcome of await outcomes) {
+    if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'BOOKEND_CLOSED' })
+  }
 })
 
 it('leaving the scope of an await using closes the log', async () => {

@@ -1,0 +1,48 @@
+import type { Durability } from '../dispatcher/append-side.js'
+import { frameBytes, frameExtensionBytes } from '../format/frame-layout.js'
+import { groupFitsSegment } from '../format/segment-layout.js'
+import { minMappedSegments } from '../limits.js'
+import type { DiskWatermarks, Retention } from '../storage/retention.js'
+import type { OpenIo } from '../threads/shared-memory.js'
+
+/** Options of a log, complete and checked. */
+export interface LocalOptions {
+  directory: string
+  segmentBytes: number | undefined
+  durability: Durability
+  flushIntervalMs: number
+  readers: number
+  mapTtlMs: number
+  ringBytes: number
+  maxMessageBytes: number
+  /** The application named the limit itself: too large is its mistake, not ours to correct. */
+  isMaxMessageBytesGiven: boolean
+  retention: Retention
+  diskWatermarks: DiskWatermarks
+  maxMappedBytes: number
+  lockActive: boolean
+  io: OpenIo
+  readOnly: boolean
+  keepAlive: boolean
+}
+
+/** The largest message must fit one segment, with its key-less frame and everything a segment adds. */
+export function fittingMessageBytes(options: LocalOptions, segmentBytes: number): number {
+  const fits = (bytes: number) => groupFitsSegment(segmentBytes, frameBytes(frameExtensionBytes + bytes), 1)
+  if (fits(options.maxMessageBytes)) return options.maxMessageBytes
+  let largest = segmentBytes
+  while (!fits(largest)) largest -= 64
+  if (!options.isMaxMessageBytesGiven) return largest
+  throw new RangeError(
+    `maxMessageBytes is ${options.maxMessageBytes}, but a segment of ${segmentBytes} bytes holds messages up to ${largest}: lower it, or create the log with a larger segmentBytes`,
+  )
+}
+
+/** An existing log has its own size of segments, which the options may not know. */
+export function checkMappedBytes({ maxMappedBytes }: LocalOptions, segmentBytes: number): void {
+  const least = minMappedSegments * segmentBytes
+  if (maxMappedBytes >= least) return
+  throw new RangeError(
+    `maxMappedBytes is ${maxMappedBytes}, but it has room for ${minMappedSegments} segments at least, which is ${least} here: raise it, or create the log with a smaller segmentBytes`,
+  )
+}

@@ -1,0 +1,72 @@
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
+import { RingMemory } from '../ring/append-ring.js'
+import { BatchTimes } from '../ring/batch-times.js'
+import { GroupMailboxes } from '../ring/group-mailboxes.js'
+import { allocateSharedState, openSharedState, type SharedState } from '../ring/shared-state.js'
+import { SlotTable } from '../ring/slot-table.js'
+import { TopicCells } from '../ring/topic-cells.js'
+import { ControlChannel, type Remote } from '../threads/control-plane.js'
+import type { WriterControl, WriterData } from '../threads/protocol.js'
+import type { SharedMemory } from '../threads/shared-memory.js'
+import type { LocalOptions } from './local-options.js'
+import { ReaperThread } from './reaper-thread.js'
+
+/** The threads of a log and what they share, before anything of it is known. */
+export interface StartingThreads {
+  shared: SharedMemory
+  state: SharedState
+  slots: SlotTable
+  reaper: ReaperThread
+  writer: Worker | undefined
+  writerControl: ControlChannel<WriterControl> | undefined
+  bulk: MessagePort
+}
+
+export function startThreads(options: LocalOptions): StartingThreads {
+  const shared: SharedMemory = {
+    state: allocateSharedState(),
+    ring: RingMemory.allocate(options.readOnly ? 64 * 1024 : options.ringBytes),
+    slots: SlotTable.allocate(),
+    topics: TopicCells.allocate(),
+    times: BatchTimes.allocate(),
+    groups: GroupMailboxes.allocate(),
+    directory: options.directory,
+    io: options.io,
+    maxMappedBytes: options.maxMappedBytes,
+  }
+  const bulk = new MessageChannel()
+  const orders = options.readOnly ? undefined : new MessageChannel()
+  const reaper = new ReaperThread(shared, orders?.port1)
+  let writer: Worker | undefined
+  let writerControl: ControlChannel<WriterControl> | undefined
+  if (orders !== undefined) {
+    // A bare literal: bundlers find the worker by it.
+    writer = new Worker(new URL('../../workers/writer.js', import.meta.url), {
+      name: 'bookend-writer',
+      workerData: { shared, bulk: bulk.port2, orders: orders.port2 } satisfies WriterData,
+      transferList: [bulk.port2, orders.port2],
+    })
+    writerControl = new ControlChannel<WriterControl>(writer, 'writer')
+  }
+  const slots = new SlotTable(shared.slots)
+  const state = openSharedState(shared.state)
+  return { shared, state, slots, reaper, writer, writerControl, bulk: bulk.port1 }
+}
+
+/**
+ * The writer sleeps in a blocking wait, where it serves no port: a raised word makes it take turns of its event loop
+ * for as long as the call takes.
+ */
+export async function callWriter(
+  { state, writerControl }: StartingThreads,
+  call: (control: Remote<WriterControl>) => Promise<void>,
+): Promise<void> {
+  if (writerControl === undefined) return
+  state.control.add(1)
+  state.writer.ring()
+  try {
+    await call(writerControl.remote)
+  } finally {
+    state.control.add(-1)
+  }
+}
