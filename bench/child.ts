@@ -1,4 +1,5 @@
 /** The process in which one job runs: told by a message, answers with one, and ends. */
+import { availableParallelism } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   measureAppend,
@@ -65,8 +66,7 @@ async function run(job: Job): Promise<Outcome> {
     packageDirectory,
     level,
     ...(segmentBytes === undefined ? {} : { segmentBytes }),
-    // With one reader a scan is as fast as one core is; everything else runs with the defaults.
-    ...(job.kind === 'scan' ? { readers: job.parameter } : {}),
+    ...readersFor(job),
   }
   const alone = onTheirOwn[job.kind]
   if (alone !== undefined) return alone(job, options)
@@ -74,6 +74,15 @@ async function run(job: Job): Promise<Outcome> {
   const outcome = await onStore[job.kind]!(store, job)
   await store.close()
   return outcome
+}
+
+/** Nothing: as many as by default, which leaves a core to the application. */
+function readersFor({ kind, parameter }: Job): Pick<StoreOptions, 'readers'> {
+  // With one reader a scan is as fast as one core is.
+  if (kind === 'scan') return { readers: parameter }
+  // The application does nothing while it waits for its lookups, so its core is free as well.
+  if (kind === 'get-many') return { readers: availableParallelism() }
+  return {}
 }
 
 async function fill(store: Store, job: Job): Promise<Outcome> {

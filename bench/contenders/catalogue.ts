@@ -34,7 +34,7 @@ export const contenderSettings: Record<ContenderName, string> = {
   bookend:
     "open(directory) with defaults (128 MiB segments, 8 MiB ring, level 'process'; 'disk' in the disk cases); append: " +
     "offer, ready() where the ring is full, then flush('process'); read: `for await` over read() from the first " +
-    'offset, value touched',
+    'offset, value touched; readers in the scan cases as stated, in get-many one for every core',
   bare:
     'bare ring-to-mapping loop, no product code: 16-byte frames in an 8 MiB SharedArrayBuffer ring, one worker copies ' +
     'runs of up to 64 KiB behind a 48-byte header with CRC-32 into fallocated, mapped 128 MiB segments; the tail is ' +
