@@ -5,6 +5,7 @@
  * is final: the kernel may have dropped the pages it could not write, and a second try would say "done" about data
  * that is not there (ATC 2020, "Can Applications Recover from fsync Failures?").
  */
+import { errno, failedCall } from '../memory/errno.js'
 import { pageBytes, type SystemCalls } from '../memory/memory.js'
 import type { SlotTable } from '../ring/slot-table.js'
 import type { Disk, DiskFile } from './disk.js'
@@ -82,8 +83,7 @@ export class Flusher {
     if (this.#open?.segment === segment) return this.#open.file
     this.close()
     const file = this.#disk.open(this.#files.path(segment), 'write')
-    if (file === undefined)
-      throw Object.assign(new Error(`segment file ${this.#files.path(segment)} is gone`), { code: 'ENOENT' })
+    if (file === undefined) throw failedCall('open', errno.ENOENT, `segment file ${this.#files.path(segment)} is gone`)
     this.#open = { segment, file }
     return file
   }

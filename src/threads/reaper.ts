@@ -134,8 +134,7 @@ export class Reaper {
       retainMs = this.#retainer.step()
     } catch (error) {
       if (isPassing(error)) return allocateRetryMs
-      // A bug and not a device: the thread ends, and another goes on from what is on disk and in the shared words.
-      if ((error as NodeJS.ErrnoException).errno === undefined) throw error
+      if (isBug(error)) throw error
       this.#giveUp('looking after the segments', error)
     }
     if (isBehind) return 0
@@ -344,6 +343,7 @@ export class Reaper {
   }
 
   #flushFailed(error: unknown): void {
+    if (isBug(error)) throw error
     // The file could not even be opened, so nothing was flushed and nothing has failed: it is tried again.
     if (isPassing(error)) this.#flushAgainMs = this.#parts.nowMs() + allocateRetryMs
     // Never again: a later success would say nothing about these pages.
@@ -589,6 +589,11 @@ export class Reaper {
 export function isPassing(error: unknown): boolean {
   const { code } = error as NodeJS.ErrnoException
   return code === 'EMFILE' || code === 'ENFILE'
+}
+
+/** And not a device: the thread ends, its pins with it, and another goes on from what is on disk and in the shared words. */
+function isBug(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).errno === undefined
 }
 
 function errnoOf(error: unknown): { errno: number; code: string } {

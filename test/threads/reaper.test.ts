@@ -220,6 +220,23 @@ describe('flushing', () => {
     expect(decodeControlRecord(world.disk.bytes('/log/control'))).toMatchObject({ durable, isClean: false })
   })
 
+  it('ends its thread where it has a bug: that is no failure of the device, and the next reaper flushes', async () => {
+    const { engine, world, add } = start()
+    await engine.settle(4)
+    const bug = new TypeError('a bug')
+    world.disk.fault = ({ call, file }) => {
+      if (call === 'sync' && file.endsWith('.seg')) throw bug
+    }
+    // On its own thread, as it flushes what is short.
+    engine.state.flushWantedTo.store(engine.producer.tail + 1)
+    add(100)
+    expect(() => engine.reaper.tend()).toThrow(bug)
+    // And on another, which ends the thread as an unhandled rejection.
+    await expect(engine.reaper.stop(true)).rejects.toThrow(bug)
+    expect(engine.state.reaperErrno.load()).toBe(0)
+    expect(engine.events.filter(({ type }) => type === 'error')).toEqual([])
+  })
+
   it('marks the log clean only after everything is flushed', async () => {
     const { engine, world, add } = start()
     await engine.settle(4)
