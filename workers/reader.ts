@@ -4,6 +4,7 @@ import { type PortableError, toPortable } from '../src/errors.js'
 import { maxSlots, maxWindowsPerReader, writerMappings } from '../src/limits.js'
 import { FileMemory } from '../src/memory/file-window.js'
 import { loadMemory } from '../src/memory/load.js'
+import { shrinkHeap } from '../src/memory/shrink-heap.js'
 import { loadSystemCalls } from '../src/memory/system-calls.js'
 import { openSharedState } from '../src/ring/shared-state.js'
 import { SlotTable } from '../src/ring/slot-table.js'
@@ -66,7 +67,10 @@ async function watchRetirements(): Promise<void> {
     }
     const retired = windows.dropRetired()
     catalog.forget(retired)
-    if (retired.length > 0) lookup.forget()
+    if (retired.length > 0) {
+      lookup.forget()
+      if (windows.isEmpty) await shrinkHeap()
+    }
     await state.retirements.waitAsync(token, 60_000)
   }
 }

@@ -7,6 +7,7 @@ import { fileSystemUse } from '../src/memory/file-system.js'
 import { FileMemory } from '../src/memory/file-window.js'
 import { chooseMemory } from '../src/memory/load.js'
 import type { MemoryKind } from '../src/memory/memory.js'
+import { shrinkHeap } from '../src/memory/shrink-heap.js'
 import { loadSystemCalls } from '../src/memory/system-calls.js'
 import { AbortWord } from '../src/ring/abort-word.js'
 import { GroupMailboxes } from '../src/ring/group-mailboxes.js'
@@ -195,6 +196,7 @@ function start(request: OpenRequest, { io, ...begun }: Begun, retained: TakeOver
     now: Date.now,
     send: (order) => orders?.postMessage(order),
     emit: (event) => events.postMessage(event),
+    shrinkHeap,
   })
   for (const [topic, policy] of retained) clockwork.retain(topic, policy)
   reaper = clockwork

@@ -4,6 +4,7 @@ import { assert } from '../src/errors.js'
 import { allocateRetryMs, maxSleepMs, maxSlots } from '../src/limits.js'
 import { FileMemory } from '../src/memory/file-window.js'
 import { loadMemory } from '../src/memory/load.js'
+import { shrinkHeap } from '../src/memory/shrink-heap.js'
 import { loadSystemCalls } from '../src/memory/system-calls.js'
 import { RingConsumer, RingMemory } from '../src/ring/append-ring.js'
 import { BatchTimes } from '../src/ring/batch-times.js'
@@ -82,7 +83,7 @@ async function run(writer: Writer, windows: SegmentWindows): Promise<void> {
   for (;;) {
     if (writer.doWork() > 0) continue
     if (isClosing) break
-    windows.dropRetired()
+    if (windows.dropRetired().length > 0 && windows.isEmpty) await shrinkHeap()
     if (state.control.load() > 0) await new Promise(setImmediate)
     else idle.wait(writer.isStalled ? allocateRetryMs : maxSleepMs, writer.isFlushAwaited)
   }

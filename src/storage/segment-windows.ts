@@ -118,6 +118,11 @@ export class SegmentWindows {
     return retired
   }
 
+  /** True if this thread has no window at all. */
+  get isEmpty(): boolean {
+    return this.#held.size === 0
+  }
+
   /** Closes windows of segments below `segment`, which are about to be or have been deleted. */
   dropBelow(segment: number): void {
     for (const [index, held] of this.#held) if (index < segment && held.pins === 0) this.#drop(index, held)

@@ -69,6 +69,8 @@ export interface ReaperParts extends RetainerParts {
   /** Pages of the active segment are locked in memory as they are faulted in. */
   lockActive: boolean
   emit(event: ReaperEvent): void
+  /** Gives back what this thread's heap keeps for more work. Never throws. */
+  shrinkHeap(): void
 }
 
 export class Reaper {
@@ -87,7 +89,9 @@ export class Reaper {
   #isStopped = false
   /** Backups under way: what they copy must not be deleted. */
   readonly #backups = new Set<Promise<unknown>>()
+  /** Something was mapped and is not any more; and when what is free by then goes back, if nothing is mapped meanwhile. */
   #isReleaseDue = false
+  #releaseAtMs = Number.POSITIVE_INFINITY
   #isLockRefused = false
   #storing = { published: 0, stored: 0, isMost: false }
   readonly #retainer: Retainer
@@ -553,12 +557,22 @@ export class Reaper {
     for (const row of rows.slice(0, Math.ceil(rows.length / 8))) this.#retire(row)
   }
 
-  /** Once nothing is mapped any more, what readers have freed goes back as well; their owners have dropped it by the next turn. */
+  /**
+   * Once nothing is mapped any more, what the threads of the log have freed goes back as well. Each collects its garbage when its last mapping
+   * goes, and this one when there is none left; by the turn of the clock after that they are done.
+   */
   #releaseIfIdle(): void {
-    const { slots, calls } = this.#parts
-    if (!this.#isReleaseDue || !slots.rows().next().done) return
-    this.#isReleaseDue = false
-    calls.releaseFreeMemory()
+    const { slots, calls, nowMs, mapTtlMs, shrinkHeap } = this.#parts
+    if (!this.#isReleaseDue) return
+    if (!slots.rows().next().done) this.#releaseAtMs = Number.POSITIVE_INFINITY
+    else if (this.#releaseAtMs === Number.POSITIVE_INFINITY) {
+      this.#releaseAtMs = nowMs() + mapTtlMs / 4
+      shrinkHeap()
+    } else if (nowMs() >= this.#releaseAtMs) {
+      this.#releaseAtMs = Number.POSITIVE_INFINITY
+      this.#isReleaseDue = false
+      calls.releaseFreeMemory()
+    }
   }
 
   #retire(row: SlotRow): void {

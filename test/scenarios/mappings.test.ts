@@ -5,6 +5,7 @@ interface Round {
   isComplete: boolean
   mapped: number
   hasGone: boolean
+  isGivenBack: boolean
   counted: number
   resident: number
 }
@@ -17,7 +18,7 @@ it('idle mappings go without any traffic, the writer’s too, and the log works 
   expect(rounds.length).toBe(3)
   for (const { mapped, ...rest } of rounds) {
     expect(mapped).toBeGreaterThan(0)
-    expect(rest).toEqual({ isComplete: true, hasGone: true, counted: 0, resident: 0 })
+    expect(rest).toEqual({ isComplete: true, hasGone: true, isGivenBack: true, counted: 0, resident: 0 })
   }
   expect(left).toEqual([])
 })
@@ -28,6 +29,6 @@ it('with io file nothing is ever mapped', async () => {
     temporaryFolder(),
   ])
   for (const round of rounds)
-    expect(round).toEqual({ isComplete: true, mapped: 0, hasGone: true, counted: 0, resident: 0 })
+    expect(round).toEqual({ isComplete: true, mapped: 0, hasGone: true, isGivenBack: true, counted: 0, resident: 0 })
   expect(left).toEqual([])
 })

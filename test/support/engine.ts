@@ -175,6 +175,7 @@ export class Engine {
       diskUse: () => 0,
       now: Date.now,
       send: (order) => this.orders.push(order),
+      shrinkHeap: () => {},
       ...options.reaper,
       emit: (event) => this.events.push(event),
     }

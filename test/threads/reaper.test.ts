@@ -401,6 +401,31 @@ describe('retiring', () => {
     expect(engine.state.publishedRecords.load()).toBe(2)
   })
 
+  it('gives free memory back once nothing is mapped: its own garbage first, and all of it when the others have had time', async () => {
+    const given: string[] = []
+    let nowMs = 1
+    const shrinkHeap = () => given.push('garbage')
+    const { engine, world, add } = start({ mapTtlMs: 1_000, reaper: { nowMs: () => nowMs, shrinkHeap } })
+    world.calls.releaseFreeMemory = () => given.push('free')
+    let now = 5_000
+    engine.slots.nowMs = () => now
+    add(100)
+    await engine.flush()
+    now += 1_001
+    engine.reaper.tend()
+    // Retired, and its owner has not given it back yet.
+    expect(given).toEqual([])
+    engine.tailWindows.dropRetired()
+    engine.reaper.tend()
+    expect(given).toEqual(['garbage'])
+    nowMs += 249
+    engine.reaper.tend()
+    expect(given).toEqual(['garbage'])
+    nowMs += 1
+    for (let turn = 0; turn < 3; turn++) engine.reaper.tend()
+    expect(given).toEqual(['garbage', 'free'])
+  })
+
   it('takes over what a dead thread has left, pinned or not', () => {
     const { engine, world } = start()
     engine.readWindows.acquire(0)
