@@ -33,6 +33,9 @@ class FileWindow implements Window {
     this.#isWritable = access === 'write'
   }
 
+  /** The kernel sees by itself what a descriptor is read like. */
+  expect(): void {}
+
   read(at: number, length: number): Uint8Array<ArrayBuffer> {
     checkBounds(at, length, this.byteLength)
     const copy = new Uint8Array(length)

@@ -1,11 +1,10 @@
 import { detachBuffer } from './detach-buffer.js'
 import { failedCall } from './errno.js'
-import { createFaultIn, type FaultIn } from './fault-in.js'
-import { createGather, type Gather } from './gather.js'
 import { LentRange } from './lent-range.js'
 import { type Libc, mapShared, protRead, protWrite } from './libc.js'
 import { MappedWindow, type Mapping } from './mapped-window.js'
 import type { Memory, SystemCalls, Window } from './memory.js'
+import { createPageCalls, type PageCalls } from './page-calls.js'
 import { withWindowFile } from './window-file.js'
 
 /** Maps through koffi. Its views have no finalizer, so `close` unmaps, at once and for good; what was lent, see {@link LentRange}. */
@@ -13,21 +12,19 @@ export class KoffiMapper implements Memory {
   readonly kind = 'koffi'
   readonly #libc: Libc
   readonly #calls: SystemCalls
-  readonly #faultIn: FaultIn
-  readonly #gather: Gather
+  readonly #pages: PageCalls
 
   constructor(libc: Libc, calls: SystemCalls) {
     this.#libc = libc
     this.#calls = calls
-    this.#faultIn = createFaultIn(libc)
-    this.#gather = createGather(libc)
+    this.#pages = createPageCalls(libc)
   }
 
   open(path: string, byteLength: number, access: 'read' | 'write'): Window {
     const mapping = withWindowFile(path, byteLength, access, (descriptor) =>
       this.#map(path, descriptor, byteLength, access),
     )
-    return new MappedWindow(path, mapping, access, this.#faultIn, this.#gather)
+    return new MappedWindow(path, mapping, access, this.#pages)
   }
 
   #map(path: string, descriptor: number, byteLength: number, access: 'read' | 'write'): Mapping {

@@ -8,6 +8,9 @@ export const mapPrivate = 2
 export const mapFixed = 0x10
 export const mapAnonymous = 0x20
 export const mapNoReserve = 0x4000
+export const adviceNormal = 0
+export const adviceRandom = 1
+export const adviceWillNeed = 3
 export const advicePopulateRead = 22
 export const advicePopulateWrite = 23
 

@@ -1,9 +1,8 @@
 import fs from 'node:fs'
 import { writeParts } from './descriptor-bytes.js'
 import { asSystemCall } from './errno.js'
-import type { FaultIn } from './fault-in.js'
-import type { Gather } from './gather.js'
-import type { Lent, Window } from './memory.js'
+import type { Lent, ReadPattern, Window } from './memory.js'
+import type { PageCalls } from './page-calls.js'
 import { checkBounds, checkRanges, readEachRange } from './window-bounds.js'
 import { openWindowFile } from './window-file.js'
 
@@ -25,22 +24,28 @@ export class MappedWindow implements Window {
   address: number
   bytes: Uint8Array<ArrayBuffer>
   readonly #isWritable: boolean
-  readonly #faultIn: FaultIn
-  readonly #gather: Gather
+  readonly #pages: PageCalls
+  #isReadAhead = true
   #mapping: Mapping | undefined
   readonly #path: string
   /** Opened by the first {@link write}: most windows only map. */
   #descriptor: number | undefined
 
-  constructor(path: string, mapping: Mapping, access: 'read' | 'write', faultIn: FaultIn, gather: Gather) {
+  constructor(path: string, mapping: Mapping, access: 'read' | 'write', pages: PageCalls) {
     this.#path = path
     this.byteLength = mapping.bytes.byteLength
     this.address = mapping.address
     this.bytes = mapping.bytes
     this.#isWritable = access === 'write'
-    this.#faultIn = faultIn
-    this.#gather = gather
+    this.#pages = pages
     this.#mapping = mapping
+  }
+
+  expect(pattern: ReadPattern): void {
+    const isReadAhead = pattern === 'inOrder'
+    if (isReadAhead === this.#isReadAhead || this.address === 0) return
+    this.#isReadAhead = isReadAhead
+    this.#pages.readAhead(this.address, this.byteLength, isReadAhead)
   }
 
   read(at: number, length: number): Uint8Array<ArrayBuffer> {
@@ -53,20 +58,20 @@ export class MappedWindow implements Window {
   readInto(target: Uint8Array, targetAt: number, at: number, length: number): void {
     checkBounds(at, length, this.bytes.byteLength)
     // Before the first load: after it a truncated file or a bad block would be a SIGBUS.
-    this.#faultIn(this.address + at, length)
+    this.#pages.faultIn(this.address + at, length, !this.#isReadAhead)
     target.set(this.bytes.subarray(at, at + length), targetAt)
   }
 
   readRanges(target: Uint8Array, ranges: Uint32Array, count: number): void {
     // Before the kernel is told to write into our memory by address.
     checkRanges(ranges, count, this.bytes.byteLength, target.byteLength)
-    if (!this.#gather(this.address, target, ranges, count)) readEachRange(this, target, ranges, count)
+    if (!this.#pages.gather(this.address, target, ranges, count)) readEachRange(this, target, ranges, count)
   }
 
   lend(at: number, length: number): Lent | undefined {
     checkBounds(at, length, this.bytes.byteLength)
     if (this.#mapping?.lend === undefined) return undefined
-    this.#faultIn(this.address + at, length)
+    this.#pages.faultIn(this.address + at, length, !this.#isReadAhead)
     return this.#mapping.lend(at, length)
   }
 

@@ -30,6 +30,9 @@ export interface Lent {
   giveBack(): void
 }
 
+/** How a window is read next. `atRandom`: of what is not in memory, only what is asked for is fetched. */
+export type ReadPattern = 'inOrder' | 'atRandom'
+
 /**
  * One segment file, opened by one thread. The window covers the whole file from byte 0.
  *
@@ -40,6 +43,8 @@ export interface Window {
   readonly byteLength: number
   /** Start of the mapping, or 0 where nothing is mapped. */
   readonly address: number
+  /** For all that is read from now on. A new window expects to be read in order. */
+  expect(pattern: ReadPattern): void
   /**
    * Copies `[at, at + length)` into memory of the caller's own (a fresh `ArrayBuffer` of exactly `length` bytes).
    * Mapped: the kernel is asked to fault the range in first, so that a bad block or a truncated file throws

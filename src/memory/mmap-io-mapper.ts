@@ -1,11 +1,10 @@
 import { detachBuffer } from './detach-buffer.js'
 import { failedCall } from './errno.js'
-import { createFaultIn, type FaultIn } from './fault-in.js'
-import { createGather, type Gather } from './gather.js'
 import { type Libc, mapShared, protRead, protWrite } from './libc.js'
 import { MappedWindow, type Mapping } from './mapped-window.js'
 import type { Memory, SystemCalls, Window } from './memory.js'
 import type { MmapIo } from './mmap-io-package.js'
+import { createPageCalls, type PageCalls } from './page-calls.js'
 import { withWindowFile } from './window-file.js'
 
 /**
@@ -18,22 +17,20 @@ export class MmapIoMapper implements Memory {
   readonly #mmapIo: MmapIo
   readonly #libc: Libc
   readonly #calls: SystemCalls
-  readonly #faultIn: FaultIn
-  readonly #gather: Gather
+  readonly #pages: PageCalls
 
   constructor(mmapIo: MmapIo, libc: Libc, calls: SystemCalls) {
     this.#mmapIo = mmapIo
     this.#libc = libc
     this.#calls = calls
-    this.#faultIn = createFaultIn(libc)
-    this.#gather = createGather(libc)
+    this.#pages = createPageCalls(libc)
   }
 
   open(path: string, byteLength: number, access: 'read' | 'write'): Window {
     const mapping = withWindowFile(path, byteLength, access, (descriptor) =>
       this.#map(path, descriptor, byteLength, access),
     )
-    return new MappedWindow(path, mapping, access, this.#faultIn, this.#gather)
+    return new MappedWindow(path, mapping, access, this.#pages)
   }
 
   #map(path: string, descriptor: number, byteLength: number, access: 'read' | 'write'): Mapping {

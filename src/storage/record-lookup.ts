@@ -49,7 +49,7 @@ export class RecordLookup {
     try {
       for (const [holder, indexes] of this.#catalog.holders(topic, offsets)) {
         const copy = (pinned: PinnedWindow) => this.#copyOut(pinned, holder, topic, offsets, indexes)
-        const piece = this.#windows.with(holder.segment, copy)
+        const piece = this.#windows.with(holder.segment, copy, 'atRandom')
         this.#check(piece, topic, offsets, starts, end)
         pieces.push(piece)
         end += piece.length

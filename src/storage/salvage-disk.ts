@@ -58,6 +58,7 @@ export class SalvageMemory implements Memory {
       byteLength,
       address: 0,
       bytes: new Uint8Array(0),
+      expect() {},
       read: (at, length) => window.read(at, length),
       lend: () => undefined,
       readInto: (target, targetAt, at, length) => window.readInto(target, targetAt, at, length),

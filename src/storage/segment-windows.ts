@@ -7,7 +7,7 @@
 import { threadId } from 'node:worker_threads'
 import { assert } from '../errors.js'
 import { maxSlots } from '../limits.js'
-import type { Memory, Window } from '../memory/memory.js'
+import type { Memory, ReadPattern, Window } from '../memory/memory.js'
 import type { SlotAccess, SlotTable } from '../ring/slot-table.js'
 import type { SegmentFiles } from './segment-files.js'
 
@@ -69,7 +69,7 @@ export class SegmentWindows {
   }
 
   /** @throws `SystemCallError` or an errno error if the file is gone, too short or cannot be mapped */
-  acquire(segment: number): PinnedWindow {
+  acquire(segment: number, pattern: ReadPattern = 'inOrder'): PinnedWindow {
     let held = this.#held.get(segment)
     if (held !== undefined && held.slot >= 0 && !this.#slots.pin(held.slot)) {
       this.#drop(segment, held)
@@ -84,6 +84,7 @@ export class SegmentWindows {
     else this.#held.delete(segment)
     held.pins += 1
     this.#held.set(segment, held)
+    held.window.expect(pattern)
     return this.#pinned(segment, held)
   }
 
@@ -95,8 +96,8 @@ export class SegmentWindows {
   }
 
   /** Runs `use` with the window pinned. No view into the window may leave it. */
-  with<R>(segment: number, use: (pinned: PinnedWindow) => R): R {
-    const pinned = this.acquire(segment)
+  with<R>(segment: number, use: (pinned: PinnedWindow) => R, pattern?: ReadPattern): R {
+    const pinned = this.acquire(segment, pattern)
     try {
       return use(pinned)
     } finally {

@@ -15,6 +15,18 @@ describe('faultIn', () => {
     expect(advise).toHaveBeenCalledExactlyOnceWith(2 ** 46 + 4096, 8192, 22)
   })
 
+  it('asks for a range of several pages as one where the mapping does not read ahead', () => {
+    const { libc, advise } = libcAnswering()
+    const faultIn = createFaultIn(libc)
+    faultIn(4096, 4096, true)
+    expect(advise.mock.calls).toEqual([[4096, 4096, 22]])
+    faultIn(4096, 4097, true)
+    expect(advise.mock.calls.slice(1)).toEqual([
+      [4096, 8192, 3],
+      [4096, 8192, 22],
+    ])
+  })
+
   it.each([
     [14, 'EFAULT'],
     [133, 'EHWPOISON'],

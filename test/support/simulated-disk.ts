@@ -432,6 +432,8 @@ class SimulatedWindow implements Window {
     this.#isWritable = isWritable
   }
 
+  expect(): void {}
+
   read(at: number, length: number): Uint8Array<ArrayBuffer> {
     checkBounds(at, length, this.byteLength)
     if (this.isRetired) return new Uint8Array(length)
