@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // What the life of segments costs the writer: the stall at a roll with and without prepared segments, the price of a fresh and of a
 // recycled segment, and appending while segments are deleted. Needs the built product.
-// npm run bench:segments -- [DIR] [ROLLS] [GIGABYTES]
+// npm run bench:segments -- [DIR] [ROLLS] [GIGABYTES] [PAIRS]; 0 rolls, or 0 pairs: only the rest
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
@@ -18,23 +18,26 @@ import { SegmentWindows } from '../dist/src/storage/segment-windows.js'
 
 const mebibyte = 1 << 20
 const messageBytes = 1000
-const [parent = os.tmpdir(), rolls = '1000', gigabytes = '1'] = process.argv.slice(2)
+const [parent = os.tmpdir(), rolls = '1000', gigabytes = '1', pairs = '12'] = process.argv.slice(2)
 const workspace = fs.mkdtempSync(path.join(parent, 'bookend-segments-'))
 const calls = loadSystemCalls()
 try {
   console.log(
     `${os.cpus()[0]?.model}, ${os.availableParallelism()} cores, Linux ${os.release()}, Node ${process.version}`,
   )
-  // In turns, so that a machine that is slow for a while is slow for both.
-  const [prepared, unprepared] = [createHistogram(), createHistogram()]
-  for (let round = 0; round < 4; round++) {
-    roll(Number(rolls) / 4, true, prepared)
-    roll(Number(rolls) / 4, false, unprepared)
+  if (Number(rolls) > 0) {
+    // In turns, so that a machine that is slow for a while is slow for both.
+    const [prepared, undisturbed, unprepared] = [createHistogram(), createHistogram(), createHistogram()]
+    for (let round = 0; round < 4; round++) {
+      roll(Number(rolls) / 4, true, prepared, undisturbed)
+      roll(Number(rolls) / 4, false, unprepared)
+    }
+    tell('roll and first append, prepared segments', prepared)
+    tell('  of these, the thread was not switched out in', undisturbed)
+    tell('roll and first append, made when needed', unprepared)
+    for (const sizeMib of [1, 16, 128]) compareMaking(sizeMib, 20)
   }
-  tell('roll and first append, prepared segments', prepared)
-  tell('roll and first append, made when needed', unprepared)
-  for (const sizeMib of [1, 16, 128]) compareMaking(sizeMib, 20)
-  await compareDeleting(Number(gigabytes) * 1e9)
+  if (Number(pairs) > 0) await compareDeleting(Number(gigabytes) * 1e9, Number(pairs))
 } finally {
   fs.rmSync(workspace, { recursive: true, force: true })
 }
@@ -48,7 +51,7 @@ function tell(what, histogram) {
 }
 
 /** The writer's own code on real files. Prepared: what the reaper does ahead is done outside the time taken. */
-function roll(count, isPrepared, histogram) {
+function roll(count, isPrepared, histogram, undisturbed) {
   const directory = fs.mkdtempSync(path.join(workspace, 'rolls-'))
   const files = new SegmentFiles(nodeDisk, directory, mebibyte)
   nodeDisk.makeDirectory(files.directory)
@@ -70,16 +73,24 @@ function roll(count, isPrepared, histogram) {
     words.fill(0)
     words[0] = messageBytes
     words[3] = 1 << 16
+    const switches = timesSwitchedOut()
     const from = process.hrtime.bigint()
     if (!isPrepared) files.create(next, 1, 1, calls)
     tail.roll()
     tail.append({ bytes, words }, 0, bytes.length, false)
-    histogram.record(process.hrtime.bigint() - from)
+    const taken = process.hrtime.bigint() - from
+    histogram.record(taken)
+    if (timesSwitchedOut() === switches) undisturbed?.record(taken)
     windows.dropBelow(next)
     files.remove(next - 1)
   }
   windows.closeAll()
   fs.rmSync(directory, { recursive: true })
+}
+
+/** How often the kernel has given this thread's core to somebody else. */
+function timesSwitchedOut() {
+  return Number(/^nonvoluntary_ctxt_switches:\s+(\d+)/m.exec(fs.readFileSync('/proc/thread-self/status', 'utf8'))?.[1])
 }
 
 /** Fresh as the reaper makes them; recycled: renamed, every block zeroed, header, flushed, named. */
@@ -114,16 +125,17 @@ function compareMaking(sizeMib, rounds) {
   )
 }
 
-async function compareDeleting(payloadBytes) {
+/** Small segments, so that there are many to delete. Both variants do the same but for the deleting. */
+async function compareDeleting(payloadBytes, pairs) {
   const ratios = []
   const rates = { kept: [], deleted: [] }
   let removed = 0
-  for (let round = 0; round < 6; round++) {
+  for (let pair = 0; pair < pairs; pair++) {
     const found = {}
-    for (const variant of round % 2 === 0 ? ['kept', 'deleted'] : ['deleted', 'kept']) {
+    for (const variant of pair % 2 === 0 ? ['kept', 'deleted'] : ['deleted', 'kept']) {
       const directory = path.join(workspace, variant)
-      const retention = variant === 'kept' ? {} : { maxBytes: 32 * mebibyte }
-      const log = await open(directory, { segmentBytes: 16 * mebibyte, retention })
+      const retention = variant === 'kept' ? {} : { maxBytes: 16 * mebibyte }
+      const log = await open(directory, { segmentBytes: 2 * mebibyte, retention })
       const topic = log.topic('t')
       const value = new Uint8Array(messageBytes)
       const start = performance.now()
@@ -135,18 +147,22 @@ async function compareDeleting(payloadBytes) {
       removed += log.stats().segments.deleted
       await log.close()
       fs.rmSync(directory, { recursive: true })
+      // What the one has left to write is not the other's to wait for.
       nodeDisk.syncDirectory(workspace)
     }
     rates.kept.push(found.kept)
     rates.deleted.push(found.deleted)
     ratios.push(found.deleted / found.kept)
   }
-  const show = (values) =>
-    `median ${median(values).toFixed(2)} (${Math.min(...values).toFixed(2)} to ${Math.max(...values).toFixed(2)})`
+  const show = (values) => {
+    const sorted = [...values].sort((a, b) => a - b)
+    const quartile = (share) => sorted[Math.round((sorted.length - 1) * share)].toFixed(2)
+    return `median ${median(values).toFixed(2)} (quartiles ${quartile(0.25)} and ${quartile(0.75)})`
+  }
   console.log(
     `appending ${payloadBytes / 1e9} GB, MB/s: kept ${show(rates.kept)}, with ${removed} segments deleted ${show(rates.deleted)}`,
   )
-  console.log(`deleting over keeping, in pairs: ${show(ratios)}`)
+  console.log(`deleting over keeping, in ${pairs} pairs: ${show(ratios)}`)
 }
 
 function median(values) {
