@@ -125,7 +125,10 @@ function compareMaking(sizeMib, rounds) {
   )
 }
 
-/** Small segments, so that there are many to delete. Both variants do the same but for the deleting. */
+/**
+ * Appending to a log with as many bytes in it already, in small segments, so that there are many to delete: in one variant they go meanwhile. Both
+ * do the same otherwise.
+ */
 async function compareDeleting(payloadBytes, pairs) {
   const ratios = []
   const rates = { kept: [], deleted: [] }
@@ -134,15 +137,22 @@ async function compareDeleting(payloadBytes, pairs) {
     const found = {}
     for (const variant of pair % 2 === 0 ? ['kept', 'deleted'] : ['deleted', 'kept']) {
       const directory = path.join(workspace, variant)
-      const retention = variant === 'kept' ? {} : { maxBytes: 16 * mebibyte }
-      const log = await open(directory, { segmentBytes: 2 * mebibyte, retention })
+      const log = await open(directory, { segmentBytes: 2 * mebibyte })
       const topic = log.topic('t')
       const value = new Uint8Array(messageBytes)
-      const start = performance.now()
-      for (let count = Math.ceil(payloadBytes / messageBytes); count > 0; count--) {
-        while (!topic.offer(value)) await topic.ready()
+      const fill = async () => {
+        for (let count = Math.ceil(payloadBytes / messageBytes); count > 0; count--) {
+          while (!topic.offer(value)) await topic.ready()
+        }
+        await log.flush('process')
       }
-      await log.flush('process')
+      await fill()
+      await log.flush('disk')
+      // Indexes are written when nothing is appended, and only what has one is deleted.
+      await new Promise((resolve) => setTimeout(resolve, 1_500))
+      if (variant === 'deleted') log.topic('t', { retention: { maxBytes: 16 * mebibyte } })
+      const start = performance.now()
+      await fill()
       found[variant] = payloadBytes / 1000 / (performance.now() - start)
       removed += log.stats().segments.deleted
       await log.close()
