@@ -58,6 +58,9 @@ export const maxWindowsPerReader = 128
 /** What lookups keep of indexes, in each reader thread that is asked for records, until its mappings are retired: 16 MiB, a million entries. */
 export const indexPageBytes = 4 * KiB
 export const maxIndexPages = 4096
+/** The reaper reads in the place of readers where it has no more than this to walk, and no more footers than that to look at: tens of ms. */
+export const standInBytes = 32 * MiB
+export const standInSegments = 1024
 /** Batches whose length and time lookups keep, as a power of two: 320 KiB; of batches of full size, those of a GiB. */
 export const rememberedBatchesLog2 = 14
 

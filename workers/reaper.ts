@@ -9,6 +9,7 @@ import { chooseMemory } from '../src/memory/load.js'
 import type { MemoryKind } from '../src/memory/memory.js'
 import { shrinkHeap } from '../src/memory/shrink-heap.js'
 import { loadSystemCalls } from '../src/memory/system-calls.js'
+import { ownTask } from '../src/memory/thread-task.js'
 import { AbortWord } from '../src/ring/abort-word.js'
 import { GroupMailboxes } from '../src/ring/group-mailboxes.js'
 import { openSharedState } from '../src/ring/shared-state.js'
@@ -19,7 +20,7 @@ import { nodeDisk } from '../src/storage/disk.js'
 import { Flusher } from '../src/storage/flusher.js'
 import { openLog } from '../src/storage/open-log.js'
 import { SegmentFiles } from '../src/storage/segment-files.js'
-import { serve } from '../src/threads/control-plane.js'
+import { serve, transfer } from '../src/threads/control-plane.js'
 import { GroupKeeper } from '../src/threads/group-keeper.js'
 import type {
   OpenedLog,
@@ -29,17 +30,22 @@ import type {
   SegmentPages,
   TakeOverRequest,
 } from '../src/threads/protocol.js'
+import type { LogRead, ReadAnswer } from '../src/threads/reader.js'
 import { isPassing, Reaper, type ReaperParts } from '../src/threads/reaper.js'
 import { takeOverFiles, takeOverMappings } from '../src/threads/reaper-takeover.js'
+import type { StandIn } from '../src/threads/stand-in.js'
 
 const { shared, events, orders } = workerData as ReaperData
 const state = openSharedState(shared.state)
+state.reaperTask.store(ownTask())
 const topics = new TopicCells(shared.topics)
 const slots = new SlotTable(shared.slots)
 const calls = loadSystemCalls()
 const plainMemory = new FileMemory()
 let reaper: Reaper | undefined
 let groups: GroupKeeper | undefined
+let segmentBytes = 0
+let standIn: StandIn | undefined
 let isClosing = false
 
 const control: ReaperControl = {
@@ -132,6 +138,13 @@ const control: ReaperControl = {
     }
     return [...bySegment.values()].sort((a, b) => a.segment - b.segment)
   },
+  async read(task: LogRead): Promise<ReadAnswer> {
+    // Loaded only now: most reapers are never asked.
+    const { StandIn } = await import('../src/threads/stand-in.js')
+    standIn ??= new StandIn({ shared, segmentBytes }, state)
+    const { answer, buffers } = await standIn.run(task)
+    return transfer(answer, buffers)
+  },
   createGroup(topic: string, name: string, committed: number): Promise<number> {
     assert(groups !== undefined, 'the log has been opened')
     return groups.create(topic, name, committed)
@@ -170,6 +183,7 @@ interface Begun extends Pick<ReaperParts, 'files' | 'control' | 'groups' | 'epoc
 function start(request: OpenRequest, { io, ...begun }: Begun, retained: TakeOverRequest['retained'] = []): void {
   const { readOnly, mapTtlMs, flushIntervalMs, retention, diskWatermarks, lockActive } = request
   const keeper = begun.groups
+  segmentBytes = begun.files.segmentBytes
   const clockwork = new Reaper({
     ...begun,
     directory: shared.directory,

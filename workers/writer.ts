@@ -6,6 +6,7 @@ import { FileMemory } from '../src/memory/file-window.js'
 import { loadMemory } from '../src/memory/load.js'
 import { shrinkHeap } from '../src/memory/shrink-heap.js'
 import { loadSystemCalls } from '../src/memory/system-calls.js'
+import { ownTask } from '../src/memory/thread-task.js'
 import { RingConsumer, RingMemory } from '../src/ring/append-ring.js'
 import { BatchTimes } from '../src/ring/batch-times.js'
 import { GroupMailboxes } from '../src/ring/group-mailboxes.js'
@@ -27,6 +28,7 @@ const { shared, bulk, orders: firstOrders } = workerData as WriterData
 /** From the reaper of the moment. */
 let orders = firstOrders
 const state = openSharedState(shared.state)
+state.writerTask.store(ownTask())
 const commits = new CommitWriter({
   state,
   mailboxes: new GroupMailboxes(shared.groups),

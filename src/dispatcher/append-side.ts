@@ -18,6 +18,7 @@ import {
 } from '../format/frame-layout.js'
 import { groupFitsSegment } from '../format/segment-layout.js'
 import { ringShareForOneAppend } from '../limits.js'
+import { isTaskAlive } from '../memory/thread-task.js'
 import type { RingProducer } from '../ring/append-ring.js'
 import { type SharedState, writerState } from '../ring/shared-state.js'
 import type { TopicCells } from '../ring/topic-cells.js'
@@ -43,6 +44,8 @@ const publishEveryBytes = 16 * 1024
 /** Ceiling of one wait in `flushSync`: it looks again at least this often. */
 const flushSyncLookMs = 20
 const flushSyncPatienceMs = 60_000
+/** Where the reaper is dead and the writer may be waiting for it. */
+const orphanPatienceMs = 1_000
 
 /** What the dispatcher sleeps for, as far as it is the writer's to ring: nothing, room in the ring, the next batch. */
 const wakesFor = { device: 0, room: 1, batch: 2 } as const
@@ -238,19 +241,19 @@ export class AppendSide {
     })
   }
 
-  /** The same, blocking this thread. @throws as an awaited append; `BOOKEND_WORKER` if nothing moves for a long time */
+  /** The same, blocking this thread. @throws as an awaited append; `BOOKEND_WORKER` if a thread that it needs has died, or nothing moves for a long time */
   flushSync(level: Durability): void {
     const { ring, state, commits } = this.#parts
     try {
       // Before what may throw for lack of space: groups need none.
-      this.#blockUntil(() => {
+      this.#blockUntil('writer', () => {
         this.checkWorkers()
         commits.settle()
         commits.handOver()
         return !commits.isUnwritten
       })
       this.publish()
-      this.#blockUntil(() => {
+      this.#blockUntil('writer', () => {
         this.#checkUsable()
         this.#settle()
         this.publish()
@@ -262,7 +265,7 @@ export class AppendSide {
       state.flushRequest.add(1)
       commits.requestFlush()
       state.reaper.ring()
-      this.#blockUntil(() => {
+      this.#blockUntil('reaper', () => {
         this.checkWorkers()
         if (this.#failure !== undefined) throw this.#failure
         return state.durable.load() >= position && commits.isFlushed
@@ -275,22 +278,32 @@ export class AppendSide {
     }
   }
 
-  /** This thread cannot hear of a worker's death while it is blocked, so it does not wait for ever without progress. */
-  #blockUntil(isDone: () => boolean): void {
+  /**
+   * This thread hears of no worker's death while it is blocked, and cannot replace one: so it looks for itself, and does not wait for
+   * ever without progress.
+   * @param who does what is waited for
+   */
+  #blockUntil(who: 'writer' | 'reaper', isDone: () => boolean): void {
     const { state } = this.#parts
     state.wakeHead.store(state.ringHead.load())
     let progress = -1
     let progressMs = performance.now()
     for (;;) {
       const token = state.dispatcher.arm()
+      // Before the look at what they have done: it may have been their last.
+      const isWriterDead = state.writerState.load() === writerState.died || !isTaskAlive(state.writerTask.load())
+      const isReaperDead = !isTaskAlive(state.reaperTask.load())
       if (isDone()) return
-      if (state.writerState.load() === writerState.died)
-        throw new BookendError('BOOKEND_WORKER', 'the writer thread has died')
+      if (isWriterDead) throw deadError('writer')
       const now = state.ringHead.load() + state.durable.load() + state.commitDone.load()
+      const idleMs = performance.now() - progressMs
       if (now !== progress) {
         progress = now
         progressMs = performance.now()
-      } else if (performance.now() - progressMs > flushSyncPatienceMs) {
+      } else if (isReaperDead) {
+        // Without a reaper the writer goes on until it needs a segment.
+        if (who === 'reaper' || idleMs > orphanPatienceMs) throw deadError('reaper')
+      } else if (idleMs > flushSyncPatienceMs) {
         throw new BookendError('BOOKEND_WORKER', 'flushSync: no progress for a minute, a worker thread must have died')
       }
       state.dispatcher.wait(token, flushSyncLookMs)
@@ -661,6 +674,11 @@ export class AppendSide {
     this.#isWatching = false
     this.#parts.keepAlive.release()
   }
+}
+
+function deadError(role: 'writer' | 'reaper'): BookendError {
+  const hint = role === 'writer' ? '' : ': another takes its place once this thread is free, so await flush() instead'
+  return new BookendError('BOOKEND_WORKER', `flushSync: the ${role} thread has died${hint}`)
 }
 
 const copyOf = (value: Uint8Array): Uint8Array => value.slice()

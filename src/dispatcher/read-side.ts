@@ -5,7 +5,7 @@ import { RangeClaims } from '../ring/range-claims.js'
 import type { ChunkAnswer, ReadTask, RecordsAnswer, ScanPart, ScanRange } from '../threads/reader.js'
 import type { ReaderData } from '../threads/shared-memory.js'
 import type { KeepAlive } from './keep-alive.js'
-import { ReaderPool } from './reader-pool.js'
+import { ReaderPool, type StandIn } from './reader-pool.js'
 
 /** Several ranges a thread: who is done early takes those of others. More of them where there is much to do, as each has its own start. */
 const rangesPerReader = { least: 4, most: 16 }
@@ -29,16 +29,27 @@ export class ReadSide {
   >()
 
   /** @param onThreadEnd called with each thread that has ended */
-  constructor(data: ReaderData, readers: number, keepAlive: KeepAlive, onThreadEnd: (threadId: number) => void) {
+  constructor(
+    data: ReaderData,
+    readers: number,
+    keepAlive: KeepAlive,
+    onThreadEnd: (threadId: number) => void,
+    standIn: StandIn,
+  ) {
     this.#readers = readers
     // An idle worker keeps its windows, indexes and modules; the reaper sees to the memory behind the windows.
     const idleTimeoutMs = Number.POSITIVE_INFINITY
     const options = { minThreads: readers, maxThreads: readers, idleTimeoutMs, maxHeapMb: undefined }
-    this.#pool = new ReaderPool(data, options, keepAlive, onThreadEnd)
+    this.#pool = new ReaderPool(data, options, keepAlive, onThreadEnd, standIn)
   }
 
   get threads(): number {
     return this.#readers
+  }
+
+  /** Those that have been started and have not ended. */
+  get aliveThreads(): number {
+    return this.#pool.threadCount
   }
 
   get running(): number {

@@ -1,8 +1,8 @@
 /** Threads that read the log, each with windows of its own: one pool answers the application, others run its handlers. */
 import type { Worker } from 'node:worker_threads'
 import { Piscina } from 'piscina'
-import { BookendError, fromPortable, type PortableError } from '../errors.js'
-import type { ReadTask } from '../threads/reader.js'
+import { BookendError, fromPortable } from '../errors.js'
+import type { LogRead, ReadAnswer, ReadTask } from '../threads/reader.js'
 import type { ReaderData } from '../threads/shared-memory.js'
 import type { KeepAlive } from './keep-alive.js'
 
@@ -23,18 +23,22 @@ interface ReplaceTask {
 /** How often a read whose thread dies under it is begun again before it fails. */
 const maxAttempts = 3
 
-type Answer = { value: unknown } | { error: PortableError }
+/** Answers a read while the pool has no thread that could, or not at all. Rejects where it cannot go on doing so. */
+export type StandIn = (task: LogRead) => Promise<ReadAnswer> | undefined
 
 /** A thread that is told to end does so at once, unless it is inside a system call. Nobody waits longer than this for one. */
 const endPatienceMs = 5_000
 
 export class ReaderPool {
-  readonly #pool: Piscina<ReadTask | ReplaceTask, Answer>
+  readonly #pool: Piscina<ReadTask | ReplaceTask, ReadAnswer>
   readonly #keepAlive: KeepAlive
   readonly #onThreadEnd: (threadId: number) => void
   /** The threads that have not ended, and what tells their end. */
   readonly #alive = new Map<number, Promise<void>>()
   readonly #seen = new WeakSet<Worker>()
+  /** Threads that have loaded everything and take tasks at once. */
+  readonly #ready = new Set<number>()
+  #standIn: StandIn | undefined
   /** Tasks handed to the pool and not answered. */
   readonly #waiting = new Set<(cause: unknown) => void>()
   #running = 0
@@ -43,10 +47,17 @@ export class ReaderPool {
   #whenIdle: (() => void)[] = []
 
   /** @param onThreadEnd called with the number of each thread that has ended, whatever the reason */
-  constructor(data: ReaderData, options: PoolOptions, keepAlive: KeepAlive, onThreadEnd: (threadId: number) => void) {
+  constructor(
+    data: ReaderData,
+    options: PoolOptions,
+    keepAlive: KeepAlive,
+    onThreadEnd: (threadId: number) => void,
+    standIn?: StandIn,
+  ) {
+    this.#standIn = standIn
     this.#keepAlive = keepAlive
     this.#onThreadEnd = onThreadEnd
-    this.#pool = new Piscina<ReadTask | ReplaceTask, Answer>({
+    this.#pool = new Piscina<ReadTask | ReplaceTask, ReadAnswer>({
       // A bare literal: bundlers find the worker by it.
       filename: new URL('../../workers/reader.js', import.meta.url).href,
       name: 'run',
@@ -59,8 +70,15 @@ export class ReaderPool {
       workerData: data,
       recordTiming: false,
     })
+    // The pool gives tasks to its first threads from the start; their first message says that they can be had. Later ones are
+    // announced when they are ready.
+    const first = new Set(this.#pool.threads.map(({ threadId }) => threadId))
+    for (const worker of this.#pool.threads) worker.once('message', () => this.#ready.add(worker.threadId))
     this.#watchThreads()
-    this.#pool.on('workerCreate', () => this.#watchThreads())
+    this.#pool.on('workerCreate', ({ id }) => {
+      this.#watchThreads()
+      if (!first.has(id)) this.#ready.add(id)
+    })
     // Later, when the pool has taken it out of those that it gives tasks to.
     this.#pool.on('workerDestroy', () => setImmediate(() => this.#replace()))
     // Every failed task rejects its own promise; the event is for threads that ended before they got one.
@@ -68,6 +86,11 @@ export class ReaderPool {
     // From here on threads are replaced by the tasks that need them: the pool itself would do it in an event, where a thread that
     // cannot be had (no descriptor left) is an exception that nobody can catch.
     this.#pool.options.minThreads = 0
+  }
+
+  /** Those that have been started and have not ended. */
+  get threadCount(): number {
+    return this.#pool.threads.length
   }
 
   /** Tasks under way. */
@@ -130,8 +153,11 @@ export class ReaderPool {
       const { threadId } = worker
       if (threadId <= 0 || this.#seen.has(worker)) continue
       this.#seen.add(worker)
+      // An exception ends a thread, and is news of it before its end is.
+      worker.once('error', () => this.#ready.delete(threadId))
       const end = new Promise<void>((resolve) => {
         worker.once('exit', () => {
+          this.#ready.delete(threadId)
           this.#alive.delete(threadId)
           this.#onThreadEnd(threadId)
           resolve()
@@ -141,11 +167,11 @@ export class ReaderPool {
     }
   }
 
-  async #runToAnswer(task: ReadTask, signal: AbortSignal | undefined): Promise<Answer> {
-    const mayRepeat = task.op !== 'scan' && task.op !== 'reduce' && task.op !== 'process'
+  async #runToAnswer(task: ReadTask, signal: AbortSignal | undefined): Promise<ReadAnswer> {
+    const mayRepeat = isLogRead(task)
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#submit(task, signal)
+        return await ((mayRepeat ? this.#askStandIn(task) : undefined) ?? this.#submit(task, signal))
       } catch (error) {
         const isClone = (error as Error | undefined)?.name === 'DataCloneError'
         if (!mayRepeat || isClone || attempt === maxAttempts || this.#isClosed || signal?.aborted) throw error
@@ -153,8 +179,22 @@ export class ReaderPool {
     }
   }
 
+  /** Undefined: a thread of the pool is there, or nobody stands in for it. */
+  #askStandIn(task: LogRead): Promise<ReadAnswer> | undefined {
+    if (this.#ready.size > 0 || this.#isClosed) return undefined
+    const answer = this.#standIn?.(task)
+    if (answer === undefined) return undefined
+    // What is to come after this read needs a thread.
+    if (this.#pool.threads.length === 0) this.#start()
+    return answer.catch((cause) => {
+      // It may be the task that ended it: nobody else is asked to stand in.
+      this.#standIn = undefined
+      throw cause
+    })
+  }
+
   /** Runs a task in the pool. Rejects where its thread dies, or where none can be started for it. */
-  #submit(task: ReadTask | ReplaceTask, signal?: AbortSignal): Promise<Answer> {
+  #submit(task: ReadTask | ReplaceTask, signal?: AbortSignal): Promise<ReadAnswer> {
     return new Promise((resolve, reject) => {
       this.#waiting.add(reject)
       const done = () => this.#waiting.delete(reject)
@@ -171,7 +211,11 @@ export class ReaderPool {
 
   /** What waits in the pool's queue needs a thread, and only a new task makes the pool start one. */
   #replace(): void {
-    if (this.#isClosed || this.#waiting.size === 0) return
+    if (!this.#isClosed && this.#waiting.size > 0) this.#start()
+  }
+
+  /** Has the pool start a thread, where none is idle. */
+  #start(): void {
     this.#submit({ op: 'none' }).catch((cause) => this.#failStranded(cause))
   }
 
@@ -181,6 +225,10 @@ export class ReaderPool {
     for (const reject of this.#waiting) reject(cause)
     this.#waiting.clear()
   }
+}
+
+function isLogRead(task: ReadTask): task is LogRead {
+  return task.op !== 'scan' && task.op !== 'reduce' && task.op !== 'process'
 }
 
 function threadError(cause: unknown): BookendError {

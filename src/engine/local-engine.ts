@@ -15,6 +15,7 @@ import { RecentMessages } from '../dispatcher/recent-messages.js'
 import { TopicDirectory, type TopicHandle } from '../dispatcher/topic-directory.js'
 import { TurnPace } from '../dispatcher/turn-pace.js'
 import { BookendError } from '../errors.js'
+import { standInBytes, standInSegments } from '../limits.js'
 import { AbortWord } from '../ring/abort-word.js'
 import { RingMemory, RingProducer } from '../ring/append-ring.js'
 import { BatchTimes } from '../ring/batch-times.js'
@@ -25,7 +26,7 @@ import type { Retention } from '../storage/retention.js'
 import type { Resume } from '../storage/topic-reader.js'
 import { transfer } from '../threads/control-plane.js'
 import type { OpenedLog } from '../threads/protocol.js'
-import { trimmedError } from '../threads/reader.js'
+import { type LogRead, type ReadAnswer, trimmedError } from '../threads/reader.js'
 import type { ReaperEvent } from '../threads/reaper.js'
 import type { ReaderData } from '../threads/shared-memory.js'
 import type { Engine, EngineTopic, ProcessSettings } from './engine.js'
@@ -155,9 +156,11 @@ class LocalEngine implements Engine {
     })
     this.#recent = new RecentMessages(this.#ring, new BatchTimes(shared.times), () => state.ringHead.load())
     this.#readerData = { shared, segmentBytes: opened.segmentBytes, io: opened.io }
-    this.#reads = new ReadSide(this.#readerData, options.readers, this.#keepAlive, (threadId) => {
+    const onReaderEnd = (threadId: number) => {
       if (!this.#isClosing) this.#ownerDied(threadId)
-    })
+    }
+    const standIn = (task: LogRead) => this.#standIn(task)
+    this.#reads = new ReadSide(this.#readerData, options.readers, this.#keepAlive, onReaderEnd, standIn)
     this.#writerExited = writer === undefined ? Promise.resolve() : this.#watchWriter(writer)
     // An open log alone does not keep the process alive; what is awaited does, see KeepAlive.
     for (const handle of [writer, bulk]) handle?.unref()
@@ -491,9 +494,11 @@ class LocalEngine implements Engine {
     state.closing.store(1)
     state.retirements.ring()
     const deadline = Date.now() + 2_000
-    while (state.closedReaders.load() < this.#reads.threads && Date.now() < deadline) {
+    // Those that have died, and were not missed, do not answer.
+    const areClosed = () => state.closedReaders.load() >= this.#reads.aliveThreads
+    while (!areClosed() && Date.now() < deadline) {
       const token = state.dispatcher.arm()
-      if (state.closedReaders.load() >= this.#reads.threads) break
+      if (areClosed()) break
       await state.dispatcher.waitAsync(token, 20)
     }
     await this.#reads.close()
@@ -524,6 +529,15 @@ class LocalEngine implements Engine {
     const error = reaperDeathError(exitCode, cause)
     this.#events.error(error.code, error.message)
     this.#appends.fail(error)
+  }
+
+  /** While no reader can answer, the reaper does, unless it would have to look at so much that its own work would have to wait. */
+  #standIn(task: LogRead): Promise<ReadAnswer> | undefined {
+    const { state, reaper } = this.#threads
+    const indexed = state.indexed.load()
+    const segments = (indexed - state.trim.load()) / this.#opened.segmentBytes
+    const isMuch = state.published.load() - indexed > standInBytes || segments > standInSegments
+    return isMuch ? undefined : reaper.callOnce((remote) => remote.read(task))
   }
 
   /** What a thread that has ended had mapped is taken over, by the reaper of the moment. */

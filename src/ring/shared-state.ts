@@ -6,6 +6,7 @@
  * | ringTail | dispatcher | ring bytes handed over (modulo 2^32) |
  * | ringHead | writer | ring bytes taken: their frames are published (or cancelled) and their space is free |
  * | cancelledTo | writer | awaited frames between ringHead and here were refused for lack of space |
+ * | writerTask, reaperTask | writer, reaper | the kernel's number for the thread, 0 before it has started: see memory/thread-task.ts |
  * | writerState, writerErrno | writer | running, waiting for space, or failed for ever |
  * | published | writer | log position up to which everything may be read |
  * | published counts | writer | records, value bytes, batches, and ms of the last batch |
@@ -43,6 +44,8 @@ const names = [
   'ringTail',
   'ringHead',
   'cancelledTo',
+  'writerTask',
+  'reaperTask',
   'writerState',
   'writerErrno',
   'activeSegment',

@@ -7,6 +7,7 @@ import type { BackupReport } from '../storage/backup.js'
 import type { DiskWatermarks, Retention } from '../storage/retention.js'
 import type { MovedTopic } from '../storage/topic-mover.js'
 import type { TailState, TopicState } from '../storage/topic-state.js'
+import type { LogRead, ReadAnswer } from './reader.js'
 import type { SharedMemory } from './shared-memory.js'
 
 /** What the reaper has the writer do before segments are deleted; one at a time. */
@@ -106,6 +107,8 @@ export interface ReaperControl {
   /** A reader thread has ended: what it had mapped and pinned is taken over. */
   ownerDied(threadId: number): void
   residency(): SegmentPages[]
+  /** Reads in a reader's place, while there is none. */
+  read(task: LogRead): Promise<ReadAnswer>
   /** Makes a group, durably; answers with its id. The caller knows of none of that name. */
   createGroup(topic: string, name: string, committed: number): Promise<number>
   /** Forgets a group, durably. Nothing of it may be under way. */

@@ -3,7 +3,7 @@
  * so no window is ever pinned across a turn of the event loop, but for a handler that works on the mapping itself.
  */
 import { threadId } from 'node:worker_threads'
-import { BookendError } from '../errors.js'
+import { BookendError, type PortableError } from '../errors.js'
 import { AbortWord } from '../ring/abort-word.js'
 import { RangeClaims } from '../ring/range-claims.js'
 import type { TopicCells } from '../ring/topic-cells.js'
@@ -34,6 +34,11 @@ export type ReadTask =
     }
   | { op: 'reduce'; module: string; parts: unknown[] }
   | ({ op: 'process' } & HandlerTask)
+
+export type ReadAnswer = { value: unknown } | { error: PortableError }
+
+/** Tasks that do nothing but read the log: any thread may run them, and run them again. The others run modules of the application. */
+export type LogRead = Extract<ReadTask, { op: 'chunk' | 'records' | 'offsetAt' | 'ranges' }>
 
 type ScanTask = Extract<ReadTask, { op: 'scan' }>
 

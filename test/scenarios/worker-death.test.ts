@@ -86,3 +86,32 @@ for (const how of ['exit', 'throw-later']) {
     await log.close()
   })
 }
+
+it('reads are answered while there is no reader thread that could', async () => {
+  const found = await report('stand-in.mjs', [temporaryFolder()])
+  expect(found).toEqual({
+    got: 7,
+    many: [199, 3, null],
+    at: 0,
+    read: 200,
+    trimmed: null,
+    failure: 'BookendError BOOKEND_TRIMMED 150',
+    wasHeld: true,
+    isHeld: false,
+  })
+})
+
+it('flushSync fails at once when the thread that would flush is dead, and flush waits for the next one', async () => {
+  const found = await report('flush-sync-orphan.mjs', [temporaryFolder(), 'reaper'])
+  const disk = 'BOOKEND_WORKER flushSync: the reaper thread has died'
+  expect(found).toEqual({ blocked: { disk, process: 'done' }, later: 'done', isDurable: true, next: 2 })
+})
+
+it('flushSync fails at once when the writer is dead', async () => {
+  const { blocked, later } = await report<{ blocked: unknown; later: string }>('flush-sync-orphan.mjs', [
+    temporaryFolder(),
+    'writer',
+  ])
+  const failure = 'BOOKEND_WORKER flushSync: the writer thread has died'
+  expect({ blocked, later }).toEqual({ blocked: { disk: failure, process: failure }, later: 'BOOKEND_WORKER' })
+})
