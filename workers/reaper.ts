@@ -220,6 +220,8 @@ function start(request: OpenRequest, { io, ...begun }: Begun, retained: TakeOver
 
 /** Tends the log on every bell and when its own clock says so. */
 async function run(clockwork: Reaper): Promise<void> {
+  // The answer to `open` leaves first: the segments to be made, and flushed, are not waited for.
+  await new Promise(setImmediate)
   while (!isClosing) {
     // Announce sleep before looking: work that comes while tending rings the bell that is waited on below.
     const token = state.reaper.arm()

@@ -4,6 +4,7 @@ import { assert } from '../src/errors.js'
 import { allocateRetryMs, maxSleepMs, maxSlots } from '../src/limits.js'
 import { FileMemory } from '../src/memory/file-window.js'
 import { loadMemory } from '../src/memory/load.js'
+import { loadMmapIo } from '../src/memory/mmap-io-package.js'
 import { shrinkHeap } from '../src/memory/shrink-heap.js'
 import { loadSystemCalls } from '../src/memory/system-calls.js'
 import { ownTask } from '../src/memory/thread-task.js'
@@ -69,6 +70,8 @@ const control: WriterControl = {
 }
 if (parentPort === null) throw new Error('the writer runs in a worker thread')
 serve(control, parentPort)
+// Takes longer than all the rest, and it is the time now in which the reaper opens the log.
+if (shared.io !== 'file') loadMmapIo()
 
 /**
  * Works, then waits. Blocked in a wait the thread serves no port, so a control call raises a word and rings first; while the

@@ -20,6 +20,7 @@ export const errno = {
   EFAULT: os.constants.errno.EFAULT,
   EINVAL: os.constants.errno.EINVAL,
   EIO: os.constants.errno.EIO,
+  ENXIO: os.constants.errno.ENXIO,
   ENOSYS: os.constants.errno.ENOSYS,
   EOPNOTSUPP: os.constants.errno.EOPNOTSUPP,
 } as const

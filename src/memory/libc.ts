@@ -14,6 +14,9 @@ export const adviceWillNeed = 3
 export const advicePopulateRead = 22
 export const advicePopulateWrite = 23
 
+export const seekData = 3
+export const seekHole = 4
+
 const syncWait = 4
 const lockExclusiveNonBlocking = 2 | 4
 
@@ -41,6 +44,8 @@ export interface Libc {
   yieldProcessor(): void
   lockExclusive(descriptor: number): number
   allocate(descriptor: number, byteLength: number): number
+  /** The new place in the file, or the negative error number. */
+  seek(descriptor: number, at: number, whence: number): number
   /**
    * Copies inside the kernel, at the same place in both files, on libuv's pool: bytes copied, or the negative error number.
    * Undefined where the C library has no such call.
@@ -89,6 +94,7 @@ function bind(koffi: typeof Koffi): Libc {
   const mlock = define<(...args: number[]) => number>('int mlock(uintptr_t, size_t)')
   const flock = define<(...args: number[]) => number>('int flock(int, int)')
   const posixFallocate = define<(...args: number[]) => number>('int posix_fallocate(int, int64_t, int64_t)')
+  const lseek = define<(...args: number[]) => number>('int64_t lseek(int, int64_t, int)')
   const pageSize = define<() => number>('int getpagesize(void)')
   const outcome = (result: number): number => (result === 0 ? 0 : koffi.errno())
 
@@ -117,6 +123,10 @@ function bind(koffi: typeof Koffi): Libc {
     lockExclusive: (descriptor) => outcome(flock(descriptor, lockExclusiveNonBlocking)),
     // Returns the error number and leaves errno alone, unlike all the others (POSIX).
     allocate: (descriptor, byteLength) => posixFallocate(descriptor, 0, byteLength),
+    seek(descriptor, at, whence) {
+      const place = lseek(descriptor, at, whence)
+      return place >= 0 ? place : -koffi.errno()
+    },
     copyFileRange: bindCopyFileRange(koffi, define),
     trimHeap: bindTrim(define),
     viewOf: (address, byteLength) => koffi.view(BigInt(address), byteLength),

@@ -5,12 +5,15 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { BookendError } from '../errors.js'
+import { writtenEnd } from '../memory/written-end.js'
 
 export interface DiskFile {
   readonly descriptor: number
   read(at: number, length: number): Uint8Array<ArrayBuffer>
   write(at: number, bytes: Uint8Array): void
   size(): number
+  /** From here on the file reads as zeros, as the file system knows without reading it; its size where it does not. */
+  writtenEnd(): number
   /** Flushes data and what is needed to read it back. When it returns, a power cut does not lose it. */
   sync(): void
   /** The same off this thread. */
@@ -42,8 +45,10 @@ export function notRegularError(file: string, what: string): BookendError {
 
 class NodeFile implements DiskFile {
   readonly descriptor: number
+  readonly #path: string
 
-  constructor(descriptor: number) {
+  constructor(path: string, descriptor: number) {
+    this.#path = path
     this.descriptor = descriptor
   }
 
@@ -65,6 +70,10 @@ class NodeFile implements DiskFile {
 
   size(): number {
     return fs.fstatSync(this.descriptor).size
+  }
+
+  writtenEnd(): number {
+    return writtenEnd(this.#path, this.descriptor, this.size())
   }
 
   sync(): void {
@@ -107,12 +116,12 @@ export const nodeDisk: Disk = {
       if (code === 'ENOENT') return undefined
       throw code === 'ELOOP' || code === 'EISDIR' || code === 'ENXIO' ? notRegularError(file, 'file') : error
     }
-    if (fs.fstatSync(descriptor).isFile()) return new NodeFile(descriptor)
+    if (fs.fstatSync(descriptor).isFile()) return new NodeFile(file, descriptor)
     fs.closeSync(descriptor)
     throw notRegularError(file, 'file')
   },
   create(file) {
-    return new NodeFile(fs.openSync(file, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600))
+    return new NodeFile(file, fs.openSync(file, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600))
   },
   rename: fs.renameSync,
   remove: fs.unlinkSync,

@@ -173,7 +173,7 @@ class Recovery {
     if (!index.isSealed) index.catchUp(window, segmentBytes, false)
     const isEnd = control?.isClean === true && control.published === base + index.end
     // What most crashes leave: nothing. One look tells, and neither batches nor remains have to be searched.
-    const isBlank = !index.isSealed && !isEnd && this.#isBlank(window, index.end)
+    const isBlank = !index.isSealed && !isEnd && this.#isBlank(segment, window, index.end)
     const isWholeTail = isEnd || (isBlank && !this.#hasDataBehind(segment, segments) && durable <= index.end)
     if (!index.isSealed && !isWholeTail && this.#isDamage(segment, index, window, segments)) {
       index.catchUp(window, segmentBytes, true)
@@ -213,7 +213,7 @@ class Recovery {
     const base = files.base(segment)
     if (index.end < this.#durable - base) return true
     const read = (at: number, length: number) => window.read(at, length)
-    const next = findNextBatch(read, base, index.end, files.segmentBytes)
+    const next = findNextBatch(read, base, index.end, this.#writtenEnd(segment), files.segmentBytes)
     if (next < 0 && !this.#hasDataBehind(segment, segments)) return false
     const isSameBoot = control !== undefined && control.bootId === bootId && /[1-9a-f]/.test(bootId)
     return isSameBoot && !this.#looksUnwritten(window, base, index.end, next)
@@ -270,7 +270,8 @@ class Recovery {
   #cut(segment: number, relative: number, window: Window): void {
     const { disk, files } = this.#options
     let file: ReturnType<Disk['open']>
-    for (let at = relative; at < files.segmentBytes; at += scanStepBytes) {
+    const end = this.#writtenEnd(segment)
+    for (let at = relative; at < end; at += scanStepBytes) {
       const length = Math.min(scanStepBytes, files.segmentBytes - at)
       const bytes = readStep(window, at, length)
       if (isZero(bytes)) continue
@@ -305,19 +306,31 @@ class Recovery {
     const { files, memory } = this.#options
     const window = memory.open(files.path(segment), files.segmentBytes, 'read')
     try {
-      return this.#isBlank(window, segmentHeaderBytes)
+      return this.#isBlank(segment, window, segmentHeaderBytes)
     } finally {
       window.close()
     }
   }
 
   /** True if the segment reads as zeros from `from` on. */
-  #isBlank(window: Window, from: number): boolean {
+  #isBlank(segment: number, window: Window, from: number): boolean {
     const { segmentBytes } = this.#options.files
-    for (let at = from; at < segmentBytes; at += scanStepBytes) {
+    const end = this.#writtenEnd(segment)
+    for (let at = from; at < end; at += scanStepBytes) {
       if (!isZero(readStep(window, at, Math.min(scanStepBytes, segmentBytes - at)))) return false
     }
     return true
+  }
+
+  /** Most of an active segment, and all of a prepared one, has never been written: nothing there has to be looked at. */
+  #writtenEnd(segment: number): number {
+    const { disk, files } = this.#options
+    const file = disk.open(files.path(segment), 'read')
+    try {
+      return Math.min(file?.writtenEnd() ?? files.segmentBytes, files.segmentBytes)
+    } finally {
+      file?.close()
+    }
   }
 
   /**

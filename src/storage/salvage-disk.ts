@@ -27,6 +27,7 @@ export class SalvageDisk implements Disk {
       descriptor: file.descriptor,
       read: (at, length) => window.read(at, length),
       size: () => file.size(),
+      writtenEnd: () => file.writtenEnd(),
       close: () => file.close(),
       write: refuse,
       sync: refuse,

@@ -196,6 +196,7 @@ describe('a segment that cannot be read in places', () => {
       },
       write: () => {},
       size: () => content.length,
+      writtenEnd: () => content.length,
       sync: () => {},
       syncLater: async () => {},
       close: () => {},

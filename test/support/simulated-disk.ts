@@ -269,6 +269,7 @@ export class SimulatedDisk implements Disk {
         this.writeTo(inode, at, bytes)
       },
       size: () => inode.content.length,
+      writtenEnd: () => writtenEnd(inode.content),
       sync: () => {
         this.note('sync', inode.name)
         this.syncTo(inode, 0, Number.POSITIVE_INFINITY, this.events.length)
@@ -283,6 +284,13 @@ export class SimulatedDisk implements Disk {
       },
     }
   }
+}
+
+/** By page, as file systems tell it. */
+function writtenEnd(content: Uint8Array): number {
+  let end = content.length
+  while (end > 0 && content[end - 1] === 0) end -= 1
+  return Math.min(content.length, Math.ceil(end / 4096) * 4096)
 }
 
 /** What a cut leaves of the writes that were not flushed. `kept`: all of it, as when only the process dies. */
