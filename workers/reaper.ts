@@ -139,8 +139,7 @@ const control: ReaperControl = {
     return [...bySegment.values()].sort((a, b) => a.segment - b.segment)
   },
   async read(task: LogRead): Promise<ReadAnswer> {
-    // Loaded only now: most reapers are never asked.
-    const { StandIn } = await import('../src/threads/stand-in.js')
+    const { StandIn } = await loadStandIn()
     standIn ??= new StandIn({ shared, segmentBytes }, state)
     const { answer, buffers } = await standIn.run(task)
     return transfer(answer, buffers)
@@ -170,6 +169,10 @@ if (parentPort === null) throw new Error('the reaper runs in a worker thread')
 serve(control, parentPort)
 
 const nowMs = () => performance.now()
+
+/** Behind everything that opening needs, and before a reader dies: whoever reads then would wait for it. */
+const loadStandInAfterMs = 1_000
+const loadStandIn = () => import('../src/threads/stand-in.js')
 
 function keeperOf({ flushIntervalMs }: OpenRequest): GroupKeeper {
   const mailboxes = new GroupMailboxes(shared.groups)
@@ -216,6 +219,8 @@ function start(request: OpenRequest, { io, ...begun }: Begun, retained: TakeOver
   reaper = clockwork
   groups = keeper
   void run(clockwork)
+  // Who asks meets the error again.
+  setTimeout(() => loadStandIn().catch(() => {}), loadStandInAfterMs).unref()
 }
 
 /** Tends the log on every bell and when its own clock says so. */
