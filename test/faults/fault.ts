@@ -68,8 +68,35 @@ export class Context {
   }
 }
 
+/** Thrown through a fault at its first failure, where nobody wants to know of more. */
+export class FirstFailure extends Error {
+  readonly row: Row
+
+  constructor(row: Row) {
+    super(`${row.what}: ${row.failures[0]}`)
+    this.row = row
+  }
+}
+
+let isFirstEnough = false
+let first: FirstFailure | undefined
+
+/** From now on in this process. */
+export function endAtFirstFailure(): void {
+  isFirstEnough = true
+}
+
 export function emptyRow(what: string): Row & { recoveryMs: number[] } {
-  return { what, runs: 0, recoveryMs: [], failures: [] }
+  const row = { what, runs: 0, recoveryMs: [], failures: [] as string[] }
+  if (isFirstEnough) {
+    row.failures.push = (...failures) => {
+      if (failures.length === 0) return 0
+      // A fault that catches it and reports it once more throws it again.
+      first ??= new FirstFailure({ what, runs: 1, failures })
+      throw first
+    }
+  }
+  return row
 }
 
 export function messageOf(error: unknown): string {

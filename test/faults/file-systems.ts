@@ -82,8 +82,11 @@ export const shutdown: Fault = {
           await writer.ended
           image.unmount()
           image.mount()
-          await log.judge(row, writer.said(), `cycle ${cycle}`, level === 'process')
-          image.unmount()
+          try {
+            await log.judge(row, writer.said(), `cycle ${cycle}`, level === 'process')
+          } finally {
+            image.unmount()
+          }
         }
         image.remove()
       }
@@ -199,13 +202,16 @@ async function readOnly(context: Context): Promise<Row> {
     const isLate = await writer.endsWithin(20_000)
     const { status, signal } = await writer.ended
     const said = writer.said()
-    if (isLate || signal !== null || status !== 3)
-      row.failures.push(`run ${run}: ${signal ?? status} ${said.codes} ${writer.errors}`)
     image.unmount()
     image.mount()
-    await log.judge(row, said, `run ${run}`)
-    image.unmount()
-    image.remove()
+    try {
+      if (isLate || signal !== null || status !== 3)
+        row.failures.push(`run ${run}: ${signal ?? status} ${said.codes} ${writer.errors}`)
+      await log.judge(row, said, `run ${run}`)
+    } finally {
+      image.unmount()
+      image.remove()
+    }
   }
   return row
 }

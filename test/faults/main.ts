@@ -1,7 +1,7 @@
 /**
  * Runs the fault tests, two at a time, each in a process of its own, and prints one table.
  *
- *   node dist/test/faults/main.js [--root] [--seed N] [--only NAME] [--scale F] [--minutes M] [--list]
+ *   node dist/test/faults/main.js [--root] [--seed N] [--only NAME] [--scale F] [--minutes M] [--first-failure] [--list]
  *
  * Every fault draws what it does from the seed. Where real threads and processes take part, the seed replays the moments at which
  * they are hit, not what they were doing then.
@@ -11,7 +11,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
-import { Context, type Fault, messageOf, type Row } from './fault.js'
+import { Context, endAtFirstFailure, type Fault, FirstFailure, messageOf, type Row } from './fault.js'
 import { faults } from './faults.js'
 import { isGood, tableOf } from './table.js'
 
@@ -21,6 +21,7 @@ interface Options {
   scale: number
   minutes?: number
   only?: string[]
+  firstFailure: boolean
   list: boolean
   /** In the process of one fault. */
   run?: string
@@ -38,6 +39,7 @@ const options = new Command('faults')
   .option('--scale <factor>', 'times the usual number of runs', number, 1)
   .option('--minutes <n>', 'run each fault for so long instead', number)
   .option('--only <name...>', 'these faults only')
+  .option('--first-failure', 'end a fault at its first failure', false)
   .option('--list', 'name the faults', false)
   .option('--run <name>', 'used by the runner itself')
   .parse()
@@ -52,7 +54,12 @@ async function runOne(name: string): Promise<void> {
   const memory = mkdtempSync(path.join(existsSync('/dev/shm') ? '/dev/shm' : os.tmpdir(), 'bookend-faults-'))
   try {
     const context = new Context(options.seed, options.scale, options.minutes, scratch, memory)
-    process.send?.(await fault.run(context))
+    if (options.firstFailure) endAtFirstFailure()
+    const rows = await fault.run(context).catch((error: unknown) => {
+      if (error instanceof FirstFailure) return [error.row]
+      throw error
+    })
+    process.send?.(rows)
   } finally {
     rmSync(scratch, { recursive: true, force: true })
     rmSync(memory, { recursive: true, force: true })
@@ -65,6 +72,7 @@ async function runOne(name: string): Promise<void> {
 function startOne(fault: Fault): Promise<Row[]> {
   const args = ['--run', fault.name, '--seed', String(options.seed), '--scale', String(options.scale)]
   if (options.minutes !== undefined) args.push('--minutes', String(options.minutes))
+  if (options.firstFailure) args.push('--first-failure')
   const started = performance.now()
   return new Promise((resolve) => {
     let rows: Row[] | undefined

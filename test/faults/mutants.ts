@@ -153,7 +153,7 @@ const mutants: readonly Mutant[] = [
     find: 'const maxAttempts = 3;',
     replace: 'const maxAttempts = 1;',
     fault: 'dying-threads',
-    scale: 0.2,
+    scale: 0.8,
   },
   {
     name: 'does not replace a reaper',
@@ -251,7 +251,7 @@ async function isKilled(mutant: Mutant): Promise<string | undefined> {
     if (parts.length !== 2)
       throw new Error(`the patch fits ${parts.length - 1} places of ${mutant.file}, not one: mend it`)
     writeFileSync(file, parts.join(mutant.replace))
-    const args = ['--only', mutant.fault, '--seed', '1', '--scale', String(mutant.scale)]
+    const args = ['--only', mutant.fault, '--seed', '1', '--scale', String(mutant.scale), '--first-failure']
     const main = path.join(copy, 'dist/test/faults/main.js')
     // A group of its own, so that a mutant that hangs can be ended with all it started.
     const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'ignore'], detached: true })
@@ -290,10 +290,13 @@ let next = 0
 async function lane(): Promise<void> {
   for (let mutant = chosen[next++]; mutant !== undefined; mutant = chosen[next++]) {
     const { name, fault } = mutant
+    const start = performance.now()
     try {
       const how = await isKilled(mutant)
+      const seconds = ((performance.now() - start) / 1000).toFixed(0)
       if (how !== undefined) killed += 1
-      console.log(`${how === undefined ? 'LIVES ' : 'killed'} ${name} (${fault})${how === undefined ? '' : `: ${how}`}`)
+      const verdict = how === undefined ? 'LIVES ' : 'killed'
+      console.log(`${verdict} ${name} (${fault}, ${seconds} s)${how === undefined ? '' : `: ${how}`}`)
     } catch (error) {
       console.log(`BROKEN ${name}: ${(error as Error).message}`)
     }
