@@ -126,7 +126,7 @@ const mutants: readonly Mutant[] = [
     name: 'flushes again after a failure, and believes it',
     file: 'threads/reaper.js',
     find: "this.#giveUp('flushing the log', error);",
-    replace: '',
+    replace: ';',
     fault: 'flush-errors',
     scale: 0.5,
   },
