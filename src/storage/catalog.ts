@@ -204,7 +204,7 @@ export class Catalog {
     this.#windows.dropBelow(firstKept)
     this.#loaded = Math.max(this.#loaded, firstKept)
     const sealedEnd = this.#files.segmentOf(this.#bounds.indexed())
-    while (this.#loaded < sealedEnd) this.#load(this.#loaded++)
+    for (; this.#loaded < sealedEnd; this.#loaded++) this.#load(this.#loaded)
   }
 
   #load(segment: number): void {

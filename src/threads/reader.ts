@@ -105,7 +105,7 @@ export class Reader {
       case 'offsetAt':
         return this.#offsetAt(task.topic, task.time)
       case 'ranges':
-        return this.#ranges(task.topic.id, task.from, task.to, task.parts)
+        return this.#guarded(task.topic, task.from, () => this.#ranges(task.topic.id, task.from, task.to, task.parts))
       case 'scan':
         return this.#scan(task)
       case 'reduce':

@@ -14,7 +14,8 @@ it('where no reader thread can be started, scans fail with a code, reads are ans
     values: number[]
     read: number
   }
-  expect(scans).toEqual(['BOOKEND_WORKER'])
+  expect(scans.length).toBe(1)
+  expect(scans[0]).toMatch(/^BOOKEND_(WORKER|IO)$/)
   expect(codes.length).toBe(8)
   // The reaper stands in, if it can open what it needs for that.
   for (const code of codes) expect(code).toMatch(/^(none|BOOKEND_WORKER|BOOKEND_IO)$/)
