@@ -3,7 +3,8 @@
  * created and flushed by the reaper. Protocol: ring/group-mailboxes.ts.
  *
  * A commit that comes while one of the same group is under way waits here, and a later one takes its place: however
- * often a group commits, the writer writes the newest state, and everybody who asked for an older one is served by it.
+ * often a group commits, the writer writes the newest state, and everybody who asked for an older one is served by it, with
+ * one promise for all of them.
  */
 import { BookendError } from '../errors.js'
 import { assertGroupState, type GroupState } from '../format/group-layout.js'
@@ -23,12 +24,26 @@ export interface StoredGroup {
   readonly id: number
   readonly topic: string
   readonly name: string
-  /** As it was last written, or asked to be. */
+  /** As it was last written, or asked to be. It may go on changing, see {@link GroupCommits.commit}. */
   readonly state: GroupState
 }
 
-interface Waiter {
-  level: Durability
+/** One write of a group's state, and the promise of everybody who waits for it. */
+class Answer {
+  readonly promise: Promise<void>
+  resolve!: () => void
+  reject!: (error: unknown) => void
+
+  constructor() {
+    this.promise = new Promise((resolve, reject) => {
+      this.resolve = resolve
+      this.reject = reject
+    })
+  }
+}
+
+interface AwaitingDisk {
+  number: number
   resolve(): void
   reject(error: unknown): void
 }
@@ -40,11 +55,10 @@ class Entry implements StoredGroup {
   state: GroupState
   /** The number of its commit that is with the writer. */
   underWay: number | undefined
-  /** Served by the commit that is under way. */
-  served: Waiter[] = []
-  /** Its state is newer than what is under way, and they wait for it. */
-  waiters: Waiter[] = []
-  isDirty = false
+  /** Of the commit that is under way. */
+  served: Answer | undefined
+  /** Its state is newer than what is under way, and somebody waits for it. */
+  waiting: Answer | undefined
   isRemoved = false
 
   constructor(id: number, handle: TopicHandle, name: string, state: GroupState) {
@@ -91,7 +105,7 @@ export class GroupCommits {
   /** In the order of their numbers. */
   readonly #underWay = new Fifo<Entry>()
   /** Written, and waiting to be flushed. */
-  #disk: (Waiter & { number: number })[] = []
+  #disk: AwaitingDisk[] = []
   /** Number of the last commit handed over. */
   #number: number
   #writtenCount = 0
@@ -170,25 +184,27 @@ export class GroupCommits {
    * Resolves when this state, or a newer one, is written, and flushed too where the log's durability is `disk`. Any number
    * of calls in a turn cost one write. Of more than {@link maxGroupRanges} ranges the first are kept. A removed group
    * commits nothing.
+   * @param state is looked at when it is handed over: the caller may let it go on changing, but only to what may be committed
    */
   commit(group: StoredGroup, state: GroupState): Promise<void> {
-    return new Promise((resolve, reject) => {
+    try {
       this.#checkWritable()
-      assertGroupState(state)
-      const entry = group as Entry
-      entry.state = state
-      if (entry.isRemoved) return resolve()
-      entry.waiters.push({ level: this.#parts.durability, resolve, reject })
-      if (!entry.isDirty) {
-        entry.isDirty = true
-        this.#dirty.push(entry)
-      }
-      if (!this.#isScheduled) {
-        this.#isScheduled = true
-        queueMicrotask(this.#handOverLater)
-      }
-      this.watch()
-    })
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    const entry = group as Entry
+    entry.state = state
+    if (entry.isRemoved) return Promise.resolve()
+    if (entry.waiting !== undefined) return entry.waiting.promise
+    const answer = new Answer()
+    entry.waiting = answer
+    this.#dirty.push(entry)
+    if (!this.#isScheduled) {
+      this.#isScheduled = true
+      queueMicrotask(this.#handOverLater)
+    }
+    this.watch()
+    return answer.promise
   }
 
   /** Everything asked to be committed so far has reached the level. */
@@ -199,7 +215,7 @@ export class GroupCommits {
     await Promise.all([...pending].map((entry) => this.#written(entry)))
     const number = this.#number
     if (level === 'process' || this.isFlushed) return
-    await new Promise<void>((resolve, reject) => this.#awaitDisk({ level, resolve, reject, number }))
+    await new Promise<void>((resolve, reject) => this.#awaitDisk({ number, resolve, reject }))
   }
 
   /** Hands every state that is newer than what is under way to the writer. */
@@ -214,13 +230,19 @@ export class GroupCommits {
         left.push(entry)
         continue
       }
+      const { waiting } = entry
+      entry.waiting = undefined
+      try {
+        assertGroupState(entry.state)
+      } catch (error) {
+        waiting?.reject(error)
+        continue
+      }
       // The box is ours: the writer has finished with the commit before this one.
       mailboxes.fill(this.#number, entry.id, entry.state)
       this.#number = (this.#number + 1) | 0
       entry.underWay = this.#number
-      entry.served = entry.waiters
-      entry.waiters = []
-      entry.isDirty = false
+      entry.served = waiting
       this.#underWay.push(entry)
     }
     this.#dirty = left
@@ -292,11 +314,11 @@ export class GroupCommits {
     for (const entry of this.#underWay.drain()) entries.add(entry)
     this.#dirty = []
     for (const entry of entries) {
-      for (const { reject } of [...entry.served, ...entry.waiters]) reject(error)
-      entry.served = []
-      entry.waiters = []
+      entry.served?.reject(error)
+      entry.waiting?.reject(error)
+      entry.served = undefined
+      entry.waiting = undefined
       entry.underWay = undefined
-      entry.isDirty = false
     }
     for (const { reject } of this.#disk) reject(error)
     this.#disk = []
@@ -308,24 +330,22 @@ export class GroupCommits {
   }
 
   #finish(entry: Entry, number: number): void {
-    const { mailboxes, directory } = this.#parts
+    const { mailboxes, directory, durability } = this.#parts
     const { served } = entry
     entry.underWay = undefined
-    entry.served = []
+    entry.served = undefined
+    if (served === undefined) return
     const errno = mailboxes.errno(entry.id)
     if (errno !== 0) {
-      const error = errorOf(errno, directory)
-      for (const { reject } of served) reject(error)
+      served.reject(errorOf(errno, directory))
       return
     }
     this.#writtenCount += 1
-    for (const waiter of served) {
-      if (waiter.level === 'process') waiter.resolve()
-      else this.#awaitDisk({ ...waiter, number })
-    }
+    if (durability === 'process') served.resolve()
+    else this.#awaitDisk({ number, resolve: served.resolve, reject: served.reject })
   }
 
-  #awaitDisk(waiter: Waiter & { number: number }): void {
+  #awaitDisk(waiter: AwaitingDisk): void {
     this.#disk.push(waiter)
     this.requestFlush()
     this.watch()
@@ -333,11 +353,7 @@ export class GroupCommits {
 
   /** Resolves when nothing of the group is under way any more. */
   #written(entry: Entry): Promise<void> {
-    if (!entry.isDirty && entry.underWay === undefined) return Promise.resolve()
-    return new Promise((resolve, reject) => {
-      const waiters = entry.isDirty ? entry.waiters : entry.served
-      waiters.push({ level: 'process', resolve, reject })
-    })
+    return (entry.waiting ?? entry.served)?.promise ?? Promise.resolve()
   }
 
   async #create(topic: string, name: string, committed: number): Promise<StoredGroup> {

@@ -5,7 +5,6 @@
  * Who asks is served in the order of asking. The desk sleeps on the topic's next message and on the next redelivery that falls
  * due, and on nothing while nobody asks. No wake-up is lost: after it has begun to wait it looks once more.
  */
-import { maxGroupRanges } from '../limits.js'
 import { Fifo } from './fifo.js'
 import type { GroupCommits, StoredGroup } from './group-commits.js'
 import { GroupLedger, type Lease } from './group-ledger.js'
@@ -249,7 +248,8 @@ export class GroupDesk {
 
   #commit(ledger: GroupLedger): Promise<void> {
     if (this.#stored === undefined) throw new Error(`the group "${this.name}" is not open`)
-    return this.#parts.commits.commit(this.#stored, ledger.state(maxGroupRanges))
+    // The books themselves: what goes into the file is what they say when it is handed over.
+    return this.#parts.commits.commit(this.#stored, ledger)
   }
 
   /** Retention does not wait for a group that lags (unless told to): the group goes on where the topic begins now. */

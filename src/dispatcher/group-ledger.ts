@@ -7,7 +7,7 @@
  */
 import type { GroupState } from '../format/group-layout.js'
 import { Heap } from './heap.js'
-import { OffsetRanges } from './offset-ranges.js'
+import { type OffsetRange, OffsetRanges } from './offset-ranges.js'
 
 /** Messages given to one consumer. */
 export interface Lease {
@@ -27,7 +27,7 @@ interface Returned {
   readonly dueMs: number
 }
 
-export class GroupLedger {
+export class GroupLedger implements GroupState {
   #committed: number
   #next: number
   #generation: number
@@ -48,6 +48,11 @@ export class GroupLedger {
   /** All offsets below are done. */
   get committed(): number {
     return this.#committed
+  }
+
+  /** What is acknowledged above a gap. Not a copy: it changes with the books. */
+  get ranges(): readonly OffsetRange[] {
+    return this.#done.list
   }
 
   /** Nothing at or above this was ever handed out. */
@@ -146,11 +151,6 @@ export class GroupLedger {
   /** How many offsets below `end` are not acknowledged. */
   remaining(end: number): number {
     return Math.max(0, end - this.#committed - this.#done.size)
-  }
-
-  /** @param most of the acknowledged ranges, the lowest ones; more of them need not be copied for who keeps no more */
-  state(most = Number.POSITIVE_INFINITY): GroupState {
-    return { committed: this.#committed, ranges: this.#done.list.slice(0, most) }
   }
 
   /** When something that was given back falls due; Infinity: nothing waits. */

@@ -7,13 +7,13 @@ export interface OffsetRange {
 }
 
 export class OffsetRanges {
-  #ranges: OffsetRange[]
+  readonly #ranges: OffsetRange[] = []
 
   constructor(ranges: readonly OffsetRange[] = []) {
-    this.#ranges = []
     for (const { first, end } of ranges) this.add(first, end)
   }
 
+  /** Not a copy: it changes with the set. */
   get list(): readonly OffsetRange[] {
     return this.#ranges
   }
@@ -40,9 +40,12 @@ export class OffsetRanges {
   }
 
   removeBelow(offset: number): void {
-    this.#ranges = this.#ranges
-      .filter(({ end }) => end > offset)
-      .map((range) => (range.first < offset ? { first: offset, end: range.end } : range))
+    const ranges = this.#ranges
+    // Called with every acknowledgement, mostly in order: then there is nothing to remove, and nothing is made.
+    let count = 0
+    while (count < ranges.length && ranges[count].end <= offset) count += 1
+    if (count > 0) ranges.splice(0, count)
+    if (ranges.length > 0 && ranges[0].first < offset) ranges[0] = { first: offset, end: ranges[0].end }
   }
 
   /** The range that holds `offset`, or else the next one above it. */

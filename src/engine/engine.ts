@@ -75,6 +75,8 @@ export interface Engine {
   segments(limit: number): Promise<SegmentInfo[]>
   /** In force from now on, whether the topic exists yet or not. */
   retain(topic: string, retention: Retention, isAddition: boolean): void
+  /** False once {@link close} was called. */
+  readonly isOpen: boolean
   /** Fails with `BOOKEND_CLOSED` once {@link close} was called. */
   checkOpen(): void
   /** The same, and with `BOOKEND_READ_ONLY` where nothing may be written. */

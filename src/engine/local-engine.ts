@@ -428,6 +428,10 @@ class LocalEngine implements Engine {
     return this.#keepAlive.during(this.#census.residency())
   }
 
+  get isOpen(): boolean {
+    return !this.#isClosing
+  }
+
   checkOpen(): void {
     if (this.#isClosing) throw closedError(this.directory)
   }

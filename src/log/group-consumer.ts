@@ -53,7 +53,9 @@ export class GroupConsumer<T> implements AsyncIterableIterator<Delivery<T>> {
   #timer: NodeJS.Timeout | undefined
   readonly #removals: number
   #isDone = false
+  /** The last of the calls that have to wait, and how many there are. */
   #turn: Promise<unknown> = Promise.resolve()
+  #waitingCalls = 0
   /** Wakes the call that waits for a free place or for a message. */
   #wake: (() => void) | undefined
 
@@ -73,9 +75,30 @@ export class GroupConsumer<T> implements AsyncIterableIterator<Delivery<T>> {
 
   /** One call at a time, in order: callers need not wait for one `next()` before they ask for another. */
   next(): Promise<IteratorResult<Delivery<T>, undefined>> {
-    const mine = this.#turn.then(() => this.#next())
+    if (this.#waitingCalls > 0 || !this.#mayTake()) return this.#inTurn()
+    const lease = this.#desk.takeInTurn(1)
+    if (lease === undefined) return this.#inTurn()
+    const found = this.#feed.message(lease.first, this.#make)
+    if (found instanceof Promise) return this.#inTurn({ lease, found })
+    return Promise.resolve({ done: false, value: this.#hold(found, lease) })
+  }
+
+  #inTurn(taken?: Taken<T>): Promise<IteratorResult<Delivery<T>, undefined>> {
+    this.#waitingCalls += 1
+    const mine = this.#turn
+      .then(() => this.#next(taken))
+      .finally(() => {
+        this.#waitingCalls -= 1
+      })
     this.#turn = mine.catch(() => {})
     return mine
+  }
+
+  /** False where {@link #next} would not take a message at once. */
+  #mayTake(): boolean {
+    const { signal, prefetch } = this.#options
+    const isOpen = !this.#isDone && signal?.aborted !== true && this.#desk.removals === this.#removals
+    return isOpen && !this.#desk.needsOpen && this.#heldCount < prefetch && this.#engine.isOpen
   }
 
   /** Ends the consumer; what it holds unacknowledged goes to the others at once. */
@@ -88,9 +111,14 @@ export class GroupConsumer<T> implements AsyncIterableIterator<Delivery<T>> {
     this.#finish()
   }
 
-  async #next(): Promise<IteratorResult<Delivery<T>, undefined>> {
+  /** @param taken what the call found before it came to wait */
+  async #next(taken: Taken<T> | undefined): Promise<IteratorResult<Delivery<T>, undefined>> {
     const { signal, prefetch, from } = this.#options
     try {
+      if (taken !== undefined) {
+        const delivery = await this.#deliver(taken)
+        if (delivery !== undefined) return { done: false, value: delivery }
+      }
       for (;;) {
         signal?.throwIfAborted()
         if (this.#desk.removals !== this.#removals) this.#finish()
@@ -103,7 +131,7 @@ export class GroupConsumer<T> implements AsyncIterableIterator<Delivery<T>> {
         }
         const lease = this.#desk.takeInTurn(1) ?? (await this.#lease())
         if (lease === undefined) continue
-        const delivery = await this.#deliver(lease)
+        const delivery = await this.#deliver({ lease, found: this.#feed.message(lease.first, this.#make) })
         if (delivery !== undefined) return { done: false, value: delivery }
       }
     } catch (error) {
@@ -130,11 +158,10 @@ export class GroupConsumer<T> implements AsyncIterableIterator<Delivery<T>> {
   }
 
   /** Undefined: the message is gone, or not ours any more. */
-  async #deliver(lease: Lease): Promise<Delivery<T> | undefined> {
-    const make = (cursor: ChunkCursor) => new HeldDelivery<T>(this.#source, cursor, lease, this.#settlement)
+  async #deliver({ lease, found }: Taken<T>): Promise<Delivery<T> | undefined> {
     let delivery: HeldDelivery<T> | undefined
     try {
-      delivery = await this.#feed.message(lease.first, make)
+      delivery = await found
     } catch (error) {
       // Not its fault: the same attempt, for whoever asks next.
       this.#desk.giveBack(lease, lease.first, lease.end, lease.attempt, 0)
@@ -150,12 +177,19 @@ export class GroupConsumer<T> implements AsyncIterableIterator<Delivery<T>> {
       this.#desk.giveBack(lease, lease.first, lease.end, lease.attempt, 0)
       return undefined
     }
+    return this.#hold(delivery, lease)
+  }
+
+  #hold(delivery: HeldDelivery<T>, lease: Lease): Delivery<T> {
     this.#heldCount += 1
+    delivery.lease = lease
     delivery.deadlineMs = performance.now() + this.#options.ackTimeoutMs
     this.#held.push(delivery)
     this.#watchDeadline()
     return delivery
   }
+
+  readonly #make = (cursor: ChunkCursor) => new HeldDelivery<T>(this.#source, cursor, this.#settlement)
 
   readonly #settlement: Settlement<T> = {
     acknowledge: (delivery) => {
@@ -222,20 +256,26 @@ export class GroupConsumer<T> implements AsyncIterableIterator<Delivery<T>> {
   }
 }
 
+/** A message that is ours, and is being looked up. */
+interface Taken<T> {
+  readonly lease: Lease
+  readonly found: HeldDelivery<T> | Promise<HeldDelivery<T> | undefined>
+}
+
 interface Settlement<T> {
   acknowledge(delivery: HeldDelivery<T>): Promise<void>
   giveBack(delivery: HeldDelivery<T>, delayMs: number): void
 }
 
 class HeldDelivery<T> extends StoredMessage<T> implements Delivery<T> {
-  readonly lease: Lease
+  /** Set before anybody is given it. */
+  lease!: Lease
   readonly #settlement: Settlement<T>
   isHeld = true
   deadlineMs = 0
 
-  constructor(source: MessageSource<T>, cursor: ChunkCursor, lease: Lease, settlement: Settlement<T>) {
+  constructor(source: MessageSource<T>, cursor: ChunkCursor, settlement: Settlement<T>) {
     super(source, cursor)
-    this.lease = lease
     this.#settlement = settlement
   }
 
@@ -243,8 +283,12 @@ class HeldDelivery<T> extends StoredMessage<T> implements Delivery<T> {
     return this.lease.attempt
   }
 
-  async ack(): Promise<void> {
-    return this.#settlement.acknowledge(this)
+  ack(): Promise<void> {
+    try {
+      return this.#settlement.acknowledge(this)
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   async nack(options: { delayMs?: number } = {}): Promise<void> {

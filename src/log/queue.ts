@@ -45,6 +45,21 @@ export interface Queue<T> extends AsyncIterable<T> {
 
 const maxTimerMs = 2 ** 31 - 1
 
+/** What `pop()` without options means, checked once. */
+const popNow: PopOptions = {}
+
+/** A message that was found, whose value may well be undefined. */
+interface Popped<T> {
+  readonly value: T
+}
+
+function checkPopOptions(options: PopOptions): PopOptions {
+  checkKeys('pop()', options, ['timeoutMs', 'signal'])
+  const { timeoutMs = 0 } = options
+  if (timeoutMs !== Number.POSITIVE_INFINITY) checkSpan('timeoutMs', timeoutMs, 0, maxTimerMs)
+  return { timeoutMs, signal: checkSignal(options.signal) }
+}
+
 /** Who asks in a loop until there is something must not keep the event loop from turning meanwhile. */
 function nothing(): Promise<undefined> {
   return new Promise((resolve) => setImmediate(resolve, undefined))
@@ -73,11 +88,8 @@ export class TopicQueue<T> implements Queue<T> {
     return this.#messages.append(value)
   }
 
-  async pop(options: PopOptions = {}): Promise<T | undefined> {
-    checkKeys('pop()', options, ['timeoutMs', 'signal'])
-    const { timeoutMs = 0 } = options
-    if (timeoutMs !== Number.POSITIVE_INFINITY) checkSpan('timeoutMs', timeoutMs, 0, maxTimerMs)
-    const signal = checkSignal(options.signal)
+  async pop(options: PopOptions = popNow): Promise<T | undefined> {
+    const { timeoutMs = 0, signal } = options === popNow ? options : checkPopOptions(options)
     signal?.throwIfAborted()
     this.#engine.checkWritable()
     const deadlineMs = timeoutMs === 0 ? 0 : performance.now() + timeoutMs
@@ -86,7 +98,19 @@ export class TopicQueue<T> implements Queue<T> {
       signal?.throwIfAborted()
       const lease = this.#desk.takeInTurn(1) ?? (await this.#wait(deadlineMs, signal))
       if (lease === undefined) return nothing()
-      const popped = await this.#take(lease, signal)
+      let popped: Popped<T> | undefined
+      try {
+        const found = this.#feed.message(lease.first, this.#read)
+        popped = found instanceof Promise ? await found : found
+        signal?.throwIfAborted()
+      } catch (error) {
+        // It stays where it is, for the next pop.
+        this.#desk.giveBack(lease, lease.first, lease.end, lease.attempt, 0)
+        if (error instanceof BookendError && error.code === 'BOOKEND_TRIMMED') continue
+        throw error
+      }
+      await this.#desk.acknowledge(lease, lease.first, lease.end)
+      // Otherwise it is gone, and there may be others.
       if (popped !== undefined) return popped.value
     }
   }
@@ -172,25 +196,8 @@ export class TopicQueue<T> implements Queue<T> {
     })
   }
 
-  /** Commits the message and returns its value; undefined: it is gone, there may be others. */
-  async #take(lease: Lease, signal: AbortSignal | undefined): Promise<{ value: T } | undefined> {
-    const { first, end, attempt } = lease
-    let popped: { value: T } | undefined
-    try {
-      const found = this.#feed.message(first, this.#read)
-      popped = found instanceof Promise ? await found : found
-      signal?.throwIfAborted()
-    } catch (error) {
-      // It stays where it is, for the next pop.
-      this.#desk.giveBack(lease, first, end, attempt, 0)
-      if (error instanceof BookendError && error.code === 'BOOKEND_TRIMMED') return undefined
-      throw error
-    }
-    await this.#desk.acknowledge(lease, first, end)
-    return popped
-  }
-
-  readonly #read = (cursor: ChunkCursor): { value: T } => {
+  /** Decodes at once: what the codec refuses is not committed. */
+  readonly #read = (cursor: ChunkCursor): Popped<T> => {
     return { value: new StoredMessage<T>(this.#source, cursor).value }
   }
 }
