@@ -1,9 +1,11 @@
 /** The read side of the dispatcher: tasks for the reader threads, never a task per message. */
+import { BookendError } from '../errors.js'
 import { batchBytes } from '../format/batch-layout.js'
 import { AbortWord } from '../ring/abort-word.js'
 import { RangeClaims } from '../ring/range-claims.js'
 import type { ChunkAnswer, ReadTask, RecordsAnswer, ScanPart, ScanRange } from '../threads/reader.js'
 import type { ReaderData } from '../threads/shared-memory.js'
+import { closedError } from './failure.js'
 import type { KeepAlive } from './keep-alive.js'
 import { ReaderPool, type StandIn } from './reader-pool.js'
 
@@ -21,7 +23,9 @@ interface TopicRef {
 
 export class ReadSide {
   readonly #pool: ReaderPool
+  readonly #directory: string
   readonly #readers: number
+  #isClosed = false
   /** Lookups of one turn of the event loop travel in one task per topic. */
   #lookups = new Map<
     number,
@@ -36,6 +40,7 @@ export class ReadSide {
     onThreadEnd: (threadId: number) => void,
     standIn: StandIn,
   ) {
+    this.#directory = data.shared.directory
     this.#readers = readers
     // An idle worker keeps its windows, indexes and modules; the reaper sees to the memory behind the windows.
     const idleTimeoutMs = Number.POSITIVE_INFINITY
@@ -139,6 +144,7 @@ export class ReadSide {
   }
 
   close(): Promise<void> {
+    this.#isClosed = true
     return this.#pool.close()
   }
 
@@ -171,7 +177,11 @@ export class ReadSide {
   }
 
   #run(task: ReadTask): Promise<unknown> {
-    return this.#pool.run(task)
+    return this.#pool.run(task).catch((error: Error) => {
+      // Its threads have not died, they were ended: nothing keeps a log from closing between two steps of a scan.
+      const isEnded = this.#isClosed && error instanceof BookendError && error.code === 'BOOKEND_WORKER'
+      throw isEnded ? closedError(this.#directory) : error
+    })
   }
 }
 

@@ -76,6 +76,20 @@ it('what is asked of the reaper when the log closes is answered, or BOOKEND_CLOS
   }
 })
 
+it('a scan that is under way when the log closes ends, or is BOOKEND_CLOSED', async () => {
+  for (let count = 1; count <= 5; count++) {
+    const log = await openLog()
+    const topic = log.topic('t')
+    await topic.appendMany(Array.from({ length: 500 }, () => new Uint8Array(100)))
+    const scans = Array.from({ length: count }, () => topic.scan(new URL('../fixtures/scan-sum.mjs', import.meta.url)))
+    const outcomes = Promise.allSettled(scans)
+    await log.close()
+    for (const outcome of await outcomes) {
+      if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'BOOKEND_CLOSED' })
+    }
+  }
+})
+
 it('leaving the scope of an await using closes the log', async () => {
   const directory = temporaryFolder()
   let kept: Log
