@@ -39,6 +39,7 @@ export class ReaderPool {
   /** Threads that have loaded everything and take tasks at once. */
   readonly #ready = new Set<number>()
   #standIn: StandIn | undefined
+  #hasLost = false
   /** Tasks handed to the pool and not answered. */
   readonly #waiting = new Set<(cause: unknown) => void>()
   #running = 0
@@ -154,10 +155,10 @@ export class ReaderPool {
       if (threadId <= 0 || this.#seen.has(worker)) continue
       this.#seen.add(worker)
       // An exception ends a thread, and is news of it before its end is.
-      worker.once('error', () => this.#ready.delete(threadId))
+      worker.once('error', () => this.#lost(threadId))
       const end = new Promise<void>((resolve) => {
         worker.once('exit', () => {
-          this.#ready.delete(threadId)
+          this.#lost(threadId)
           this.#alive.delete(threadId)
           this.#onThreadEnd(threadId)
           resolve()
@@ -165,6 +166,11 @@ export class ReaderPool {
       })
       this.#alive.set(threadId, end)
     }
+  }
+
+  #lost(threadId: number): void {
+    this.#ready.delete(threadId)
+    this.#hasLost = true
   }
 
   async #runToAnswer(task: ReadTask, signal: AbortSignal | undefined): Promise<ReadAnswer> {
@@ -179,9 +185,9 @@ export class ReaderPool {
     }
   }
 
-  /** Undefined: a thread of the pool is there, or nobody stands in for it. */
+  /** Undefined: a thread of the pool is there, or is only just starting with its log, or nobody stands in for it. */
   #askStandIn(task: LogRead): Promise<ReadAnswer> | undefined {
-    if (this.#ready.size > 0 || this.#isClosed) return undefined
+    if (!this.#hasLost || this.#ready.size > 0 || this.#isClosed) return undefined
     const answer = this.#standIn?.(task)
     if (answer === undefined) return undefined
     // What is to come after this read needs a thread.

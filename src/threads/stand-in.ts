@@ -1,6 +1,5 @@
 /**
- * Reads that the reaper answers because no reader thread can: just after the log was opened, or when the last reader has died. A new
- * thread takes some tens of milliseconds.
+ * Reads that the reaper answers because no reader thread can: the last one has died, and a new one takes some tens of milliseconds.
  *
  * Through plain files, so that nothing is mapped here that somebody would have to retire; and nothing is kept for long.
  */
