@@ -84,12 +84,16 @@ describe('commits', () => {
     expect(found(world)).toEqual({ committed: 10, ranges: ranges.slice(0, maxGroupRanges) })
   })
 
-  it('of what is no state are refused before anything is written', async () => {
+  it('of what is no state are refused before anything is written, and the next one counts', async () => {
     const { world, group, commits } = await start()
     await expect(commits.commit(group, { committed: 5, ranges: [{ first: 5, end: 6 }] })).rejects.toThrow('invariant')
     await world.settle()
-    expect(group.state).toEqual(at(0))
     expect(world.writes).toBe(0)
+    const next = commits.commit(group, at(1))
+    await world.settle()
+    await next
+    expect(group.state).toEqual(at(1))
+    expect(world.writes).toBe(1)
   })
 
   it('at level disk are answered when they are flushed, many by one flush', async () => {
