@@ -69,6 +69,8 @@ export async function openLocalEngine(options: LocalOptions): Promise<Engine> {
     await callWriter(starting, (writer) => writer.start(opened))
     return new LocalEngine({ ...options, maxMessageBytes }, starting, opened, lock)
   } catch (error) {
+    // The writer may be loading modules still: to end it in that can fail checks of V8, and they end the process. Who answers has loaded.
+    if (starting !== undefined) await callWriter(starting, (writer) => writer.close()).catch(() => {})
     await Promise.allSettled([starting?.reaper.terminate(), starting?.writer?.terminate()])
     starting?.bulk.close()
     await lock?.close()
