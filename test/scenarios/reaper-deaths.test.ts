@@ -27,7 +27,9 @@ it('reapers die one after the other: groups, queues, retention and introspection
   expect(found.first).toBeGreaterThan(0)
   // Each was made under a dying reaper, and removed under the next; the last one is there.
   expect(found.reopened).toMatchObject({ bounds: { next: found.next }, damages: [], groups: 2 })
-  expect(found.groups[5]).toBe(240)
+  // Where it was put: behind what was published by then, of the appends of its own round some or all.
+  expect(found.groups[5]).toBeGreaterThanOrEqual(200)
+  expect(found.groups[5]).toBeLessThanOrEqual(240)
   // Once, in order, none passed over.
   expect(found.popped).toEqual(Array.from({ length: 60 }, (_, index) => index))
   expect(found.rest).toBe(true)
