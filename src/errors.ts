@@ -111,6 +111,11 @@ function definedOnly(details: ErrorDetails | undefined): ErrorDetails {
   return Object.fromEntries(Object.entries(details ?? {}).filter(([, value]) => value !== undefined))
 }
 
+/** True if the thread that was to do it has ended, and not the work itself failed. */
+export function isThreadDeath(error: unknown): error is BookendError {
+  return error instanceof BookendError && error.code === 'BOOKEND_WORKER'
+}
+
 /** An invariant of the library itself. A failure is a bug, and stops what it guards before it can do harm. */
 export function assert(condition: boolean, invariant: string): asserts condition {
   if (!condition) throw new Error(`Bookend invariant broken: ${invariant}`)

@@ -2,7 +2,7 @@
  * One task after the other in the handler threads, each ending in an outcome: a thread that dies, or that a call does not come
  * back from, is a failed attempt like one that throws.
  */
-import { BookendError, fromPortable } from '../errors.js'
+import { BookendError, fromPortable, isThreadDeath } from '../errors.js'
 import { type HandlerWords, handlerPhase } from '../ring/handler-words.js'
 import type { HandlerAnswer, HandlerTask } from '../threads/handler-task.js'
 import type { ReadTask } from '../threads/reader.js'
@@ -62,7 +62,7 @@ export class HandlerRunner {
     } catch (error) {
       // Also takes it out of the queue, if no thread ever got it.
       abort.abort()
-      if (!isDeath(error)) throw error
+      if (!isThreadDeath(error)) throw error
       // What the thread was told to do is over only when it has ended: nobody else may begin with it before.
       if (words.threadId > 0) await this.#threads.ended(words.threadId)
       const cause = watch.isLate ? this.#lateError() : deathError(error)
@@ -96,10 +96,6 @@ export class HandlerRunner {
 
 function outcomeOf({ end, ...answer }: HandlerAnswer): Outcome {
   return { ...answer, end: end.kind === 'paused' ? end : { ...end, error: fromPortable(end.error) } }
-}
-
-function isDeath(error: unknown): error is BookendError {
-  return error instanceof BookendError && error.code === 'BOOKEND_WORKER'
 }
 
 function deathError(error: BookendError): BookendError {

@@ -1,5 +1,5 @@
 /** The read side of the dispatcher: tasks for the reader threads, never a task per message. */
-import { BookendError } from '../errors.js'
+import { isThreadDeath } from '../errors.js'
 import { batchBytes } from '../format/batch-layout.js'
 import { AbortWord } from '../ring/abort-word.js'
 import { RangeClaims } from '../ring/range-claims.js'
@@ -179,8 +179,7 @@ export class ReadSide {
   #run(task: ReadTask): Promise<unknown> {
     return this.#pool.run(task).catch((error: Error) => {
       // Its threads have not died, they were ended: nothing keeps a log from closing between two steps of a scan.
-      const isEnded = this.#isClosed && error instanceof BookendError && error.code === 'BOOKEND_WORKER'
-      throw isEnded ? closedError(this.#directory) : error
+      throw this.#isClosed && isThreadDeath(error) ? closedError(this.#directory) : error
     })
   }
 }

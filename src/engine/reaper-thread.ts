@@ -6,7 +6,7 @@
  */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { closedError } from '../dispatcher/failure.js'
-import { BookendError } from '../errors.js'
+import { BookendError, isThreadDeath } from '../errors.js'
 import { ControlChannel, type Remote } from '../threads/control-plane.js'
 import type { OpenedLog, OpenRequest, ReaperControl, ReaperData, TakeOverRequest } from '../threads/protocol.js'
 import type { ReaperEvent } from '../threads/reaper.js'
@@ -90,7 +90,7 @@ export class ReaperThread {
       try {
         return await call(control.remote)
       } catch (error) {
-        if (!isDeath(error) || this.#isClosing || this.#isLost || this.#listener === undefined)
+        if (!isThreadDeath(error) || this.#isClosing || this.#isLost || this.#listener === undefined)
           throw this.#outcome(error)
       }
     }
@@ -98,7 +98,7 @@ export class ReaperThread {
 
   /** A reaper that ends because the log is closed has not died: what was asked of it is pending in a log that closes. */
   #outcome(error: unknown): unknown {
-    return this.#isClosing && isDeath(error) ? closedError(this.#shared.directory) : error
+    return this.#isClosing && isThreadDeath(error) ? closedError(this.#shared.directory) : error
   }
 
   /** True if the reaper has stopped in order. */
@@ -192,14 +192,10 @@ export class ReaperThread {
       return true
     } catch (error) {
       // An answer, not a death: the device failed while the log was taken over. The thread cannot be of use.
-      if (!isDeath(error)) await this.#worker.terminate().catch(() => {})
+      if (!isThreadDeath(error)) await this.#worker.terminate().catch(() => {})
       return false
     }
   }
-}
-
-function isDeath(error: unknown): boolean {
-  return (error as BookendError).code === 'BOOKEND_WORKER'
 }
 
 export function reaperDeathError(exitCode: number, cause: unknown): BookendError {
