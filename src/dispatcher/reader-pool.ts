@@ -36,8 +36,6 @@ export class ReaderPool {
   /** The threads that have not ended, and what tells their end. */
   readonly #alive = new Map<number, Promise<void>>()
   readonly #seen = new WeakSet<Worker>()
-  /** Threads that are loading what they run. */
-  readonly #starting = new Map<number, Promise<void>>()
   /** Threads that have loaded everything and take tasks at once. */
   readonly #ready = new Set<number>()
   #standIn: StandIn | undefined
@@ -80,9 +78,7 @@ export class ReaderPool {
     this.#watchThreads()
     this.#pool.on('workerCreate', ({ id }) => {
       this.#watchThreads()
-      if (first.has(id)) return
-      this.#starting.delete(id)
-      this.#ready.add(id)
+      if (!first.has(id)) this.#ready.add(id)
     })
     // Later, when the pool has taken it out of those that it gives tasks to.
     this.#pool.on('workerDestroy', () => setImmediate(() => this.#replace()))
@@ -149,9 +145,9 @@ export class ReaderPool {
   /** Ends all threads. What they had mapped is not theirs any more when this resolves. */
   async close(): Promise<void> {
     this.#isClosed = true
-    this.#watchThreads()
     // To end a thread while it loads modules can fail checks of V8, and they end the process.
-    await inTime([...this.#starting.values()])
+    const starting = this.#pool.threads.filter(({ threadId }) => threadId > 0 && !this.#ready.has(threadId))
+    await inTime(starting.map(firstNews))
     const alive = [...this.#alive.values()]
     await inTime([this.#pool.destroy(), ...alive])
   }
@@ -163,12 +159,6 @@ export class ReaderPool {
       this.#seen.add(worker)
       // An exception ends a thread, and is news of it before its end is.
       worker.once('error', () => this.#lost(threadId))
-      const started = new Promise<void>((resolve) => {
-        for (const event of ['message', 'exit']) worker.once(event, () => resolve())
-      }).then(() => {
-        this.#starting.delete(threadId)
-      })
-      this.#starting.set(threadId, started)
       const end = new Promise<void>((resolve) => {
         worker.once('exit', () => {
           this.#lost(threadId)
@@ -248,6 +238,13 @@ export class ReaderPool {
 
 function isLogRead(task: ReadTask): task is LogRead {
   return task.op !== 'scan' && task.op !== 'reduce' && task.op !== 'process'
+}
+
+/** Of a thread that is loading what it runs: its first message says that it has, its end that it never will. */
+function firstNews(worker: Worker): Promise<void> {
+  return new Promise((resolve) => {
+    for (const event of ['message', 'exit']) worker.once(event, () => resolve())
+  })
 }
 
 function threadError(cause: unknown): BookendError {

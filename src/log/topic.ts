@@ -188,8 +188,11 @@ export class LogTopic<T> implements Topic<T> {
       const words = new Uint32Array(bytes.buffer)
       for (const start of starts) {
         const offset = wanted[messages.length]
-        const place = { bytes, words, frame: start + batchHeaderBytes, offset, timestamp: batchTime(words, start) }
-        messages.push(start < 0 ? undefined : new StoredMessage(source, place))
+        if (start < 0) messages.push(undefined)
+        else {
+          const place = { bytes, words, frame: start + batchHeaderBytes, offset, timestamp: batchTime(words, start) }
+          messages.push(new StoredMessage(source, place))
+        }
       }
     }
     return messages
