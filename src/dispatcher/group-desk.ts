@@ -200,6 +200,15 @@ export class GroupDesk {
   }
 
   /**
+   * False once the message is acknowledged, whoever did it, or the group was moved or removed: who holds the lease and has not
+   * handed the message out yet must not do so any more.
+   */
+  isWanted(lease: Lease): boolean {
+    const ledger = this.#ledger
+    return ledger !== undefined && lease.generation === ledger.generation && !ledger.isDone(lease.first)
+  }
+
+  /**
    * Resolves once the acknowledgement is as durable as the log promises. Nobody gets these messages again. Means nothing after
    * a seek or a removal.
    */

@@ -173,6 +173,8 @@ export class GroupConsumer<T> implements AsyncIterableIterator<Delivery<T>> {
       await this.#desk.acknowledge(lease, lease.first, lease.end)
       return undefined
     }
+    // It may have been acknowledged while it was looked up, by who had it before: then it must not come again.
+    if (!this.#desk.isWanted(lease)) return undefined
     if (this.#isDone || this.#options.signal?.aborted === true) {
       this.#desk.giveBack(lease, lease.first, lease.end, lease.attempt, 0)
       return undefined

@@ -109,6 +109,8 @@ export class TopicQueue<T> implements Queue<T> {
         if (error instanceof BookendError && error.code === 'BOOKEND_TRIMMED') continue
         throw error
       }
+      // Acknowledged or cleared while it was looked up.
+      if (!this.#desk.isWanted(lease)) continue
       await this.#desk.acknowledge(lease, lease.first, lease.end)
       // Otherwise it is gone, and there may be others.
       if (popped !== undefined) return popped.value

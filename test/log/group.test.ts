@@ -129,6 +129,24 @@ it('a delivery not acknowledged in time goes to the next consumer, counted; a la
   expect(await group.position()).toMatchObject({ committed: 2, lag: 0 })
 })
 
+it('what is acknowledged, or sought past, while the next consumer looks it up is not given to it any more', async () => {
+  const { log } = await filled(4)
+  const group = groupOf(log)
+  const [first] = await take(group.consume(), 1)
+  const other = group.consume()
+  // By itself, so that its lookup is the only one.
+  await first.nack()
+  const behindIt = take(other, 1)
+  await first.ack()
+  expect(offsetsOf(await behindIt)).toEqual([1])
+
+  const [second] = await take(other, 1)
+  await second.nack()
+  const behindTheSeek = take(other, 1)
+  await group.seek(3)
+  expect(offsetsOf(await behindTheSeek)).toEqual([3])
+})
+
 it('a consumer that ends gives back what it holds, at once', async () => {
   const { log } = await filled(4)
   const group = groupOf(log)

@@ -158,6 +158,20 @@ it('clear drops everything pushed before it, and nothing after', async () => {
   await again.queue.clear()
 })
 
+it('what is cleared, or acknowledged by a consumer of the group, while it is looked up is not popped', async () => {
+  const { log, queue } = await pushed(3)
+  const popped = queue.pop()
+  await queue.clear()
+  expect(await popped).toBeUndefined()
+  await queue.push('after')
+  const consumer = log.topic('q').group('queue').consume()
+  const { value: delivery } = await consumer.next()
+  await delivery?.nack()
+  const again = queue.pop()
+  await delivery?.ack()
+  expect(await again).toBeUndefined()
+})
+
 it('clearing satisfies nobody who waits', async () => {
   const { queue } = await queueOf()
   const waiting = queue.pop({ timeoutMs: 30_000 })
