@@ -12,8 +12,10 @@ export interface Job {
   readonly messageBytes: number
   /** What the case varies besides the size: writers, topics, readers, groups, batch, bytes of backlog; 0 where nothing. */
   readonly parameter: number
-  /** Done first and not measured, in the same process: lets the compiler and the store reach their stride. */
+  /** Done first and not measured, in the same process. */
   readonly warmupMessages: number
+  /** Work that can be done again is, for so long, before it is measured. */
+  readonly warmupSeconds: number
   /** How long a case lasts that goes by time, and at which rate messages are due in it. */
   readonly seconds: number
   readonly ratePerSecond: number

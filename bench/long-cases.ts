@@ -42,6 +42,7 @@ async function runLongCase(run: BenchRun, name: LongCaseName): Promise<void> {
       messageBytes,
       parameter: 0,
       warmupMessages: 0,
+      warmupSeconds: 0,
       seconds: run.options.scale.seconds,
       ratePerSecond: pacedRate,
       mapTtlMs: run.options.mapTtlMs,

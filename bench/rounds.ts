@@ -90,6 +90,7 @@ async function runPlan(run: BenchRun, plan: Plan): Promise<void> {
     messageBytes: point.messageBytes,
     parameter: point.parameter,
     ...workloadOf(plan, contender, options.scale.isFull),
+    warmupSeconds: options.scale.warmupSeconds,
     seconds: options.scale.seconds,
     ratePerSecond: pacedRate,
     ...(options.segmentBytes === undefined ? {} : { segmentBytes: options.segmentBytes }),

@@ -56,6 +56,7 @@ export async function runStages(run: BenchRun): Promise<StageReport[]> {
       messageBytes,
       parameter: 1,
       warmupMessages: 1,
+      warmupSeconds: 0,
       seconds: run.options.scale.seconds,
       ratePerSecond: pacedRate,
     })

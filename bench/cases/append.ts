@@ -6,6 +6,7 @@ import type { Figures, Job, Outcome } from '../job.js'
 import { Latencies } from '../latency.js'
 import { measured } from '../resources.js'
 import { makeValues } from '../values.js'
+import { warmUp } from '../warm-up.js'
 
 const nanosecondsPerUs = 1000
 
@@ -27,15 +28,19 @@ export function measureAppendTopics(store: Store, job: Job): Promise<Outcome> {
 }
 
 /** `parameter` callers, each of which awaits its append before it makes the next. */
-export function measureInFlight(store: Store, job: Job): Promise<Outcome> {
+export async function measureInFlight(store: Store, job: Job): Promise<Outcome> {
   const appendOne = able(store.appendOne, 'awaited appends')
-  return measureBulk(job, async (messages, values) => {
+  const values = makeValues(job.messageBytes)
+  const append = async (messages: number) => {
     let next = 0
     const caller = async () => {
       while (next < messages) await appendOne(valueAt(values, next++))
     }
     await Promise.all(Array.from({ length: job.parameter }, caller))
-  })
+  }
+  const first = await warmUp(job, job.warmupMessages, () => append(job.warmupMessages))
+  const figures = await measured(job.messages, job.messageBytes, () => append(job.messages))
+  return { figures: { ...figures, ...first } }
 }
 
 /** One caller; each append is timed from the call to its acknowledgement. */
@@ -98,7 +103,7 @@ export async function measurePaced(store: Store, job: Job): Promise<Outcome> {
 }
 
 /** Appends at the end of a log that holds `parameter` bytes already. */
-export async function measureBulk(
+async function measureBulk(
   job: Job,
   append: (messages: number, values: readonly Uint8Array[]) => Promise<void>,
 ): Promise<Outcome> {

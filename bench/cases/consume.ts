@@ -9,6 +9,7 @@ import type { Job, Outcome } from '../job.js'
 import { Latencies } from '../latency.js'
 import { measured } from '../resources.js'
 import { makeValues } from '../values.js'
+import { warmUp } from '../warm-up.js'
 
 const sha256Module = new URL('../handlers/sha256.js', import.meta.url)
 const arrivalModule = new URL('../handlers/arrival-delay.js', import.meta.url)
@@ -21,8 +22,10 @@ const prefetch = 1000
 export async function measureQueue(job: Job, options: StoreOptions): Promise<Outcome> {
   const queue = await openQueue(job.contender, options)
   const values = makeValues(job.messageBytes)
-  await pushAll(queue, job.warmupMessages, values)
-  await popAll(queue, job.warmupMessages, job.parameter)
+  const first = await warmUp(job, job.warmupMessages, async () => {
+    await pushAll(queue, job.warmupMessages, values)
+    await popAll(queue, job.warmupMessages, job.parameter)
+  })
   const push = await measured(job.messages, job.messageBytes, () => pushAll(queue, job.messages, values))
   const pop = await measured(job.messages, job.messageBytes, () => popAll(queue, job.messages, job.parameter))
   await expectEmpty(queue, 0)
@@ -31,6 +34,7 @@ export async function measureQueue(job: Job, options: StoreOptions): Promise<Out
   return {
     figures: {
       ...pop,
+      ...first,
       messagesPerSecond: pairs,
       bytesPerSecond: pairs * job.messageBytes,
       pushPerSecond: push.messagesPerSecond!,
@@ -51,11 +55,12 @@ export async function measureQueueBacklog(job: Job, options: StoreOptions): Prom
       await popAll(queue, some, 1)
     }
   }
-  await pairs(job.warmupMessages)
+  const first = await warmUp(job, job.warmupMessages, () => pairs(job.warmupMessages))
   const figures = await measured(job.messages, job.messageBytes, () => pairs(job.messages))
   await expectEmpty(queue, backlog)
   await queue.close()
-  return { figures: { ...figures, nsPerMessage: (figures.seconds! * 1e9) / job.messages, backlogMessages: backlog } }
+  const nsPerMessage = (figures.seconds! * 1e9) / job.messages
+  return { figures: { ...figures, ...first, nsPerMessage, backlogMessages: backlog } }
 }
 
 export async function fillQueue(job: Job, options: StoreOptions): Promise<Outcome> {
@@ -69,12 +74,16 @@ export async function fillQueue(job: Job, options: StoreOptions): Promise<Outcom
 export async function measureFanOut(job: Job): Promise<Outcome> {
   const consumers = await openConsumers(job)
   await fill(consumers, job.messages, job.messageBytes)
-  const names = Array.from({ length: job.parameter }, (_, index) => `group-${index}`)
-  const figures = await measured(job.messages * names.length, job.messageBytes, () =>
-    Promise.all(names.map((name) => consumeAll(consumers, name, job.messages))),
-  )
+  let groups = 0
+  // New ones each time, that have everything before them.
+  const consume = (messages: number) => {
+    const names = Array.from({ length: job.parameter }, () => `group-${groups++}`)
+    return Promise.all(names.map((name) => consumeAll(consumers, name, messages)))
+  }
+  const first = await warmUp(job, job.warmupMessages * job.parameter, () => consume(job.warmupMessages))
+  const figures = await measured(job.messages * job.parameter, job.messageBytes, () => consume(job.messages))
   await consumers.log.close()
-  return { figures }
+  return { figures: { ...figures, ...first } }
 }
 
 /** Messages through a module in `parameter` reader threads; one SHA-256 each. */
