@@ -8,6 +8,8 @@ import { warmUpMemory } from './memory-warmup.js'
 import { runJob, runJobAndKill } from './run-job.js'
 
 const warmupShare = 0.1
+/** Appends leave their messages behind, so they are not done again for a second: they are warmed up by as many as are measured. */
+const appends: readonly JobKind[] = ['append', 'append-batches', 'append-topics']
 const maxWarmupMessages = 200_000
 /** Jobs that touch less than this are not slowed by memory that the host has taken away. */
 const warmedUpBytes = 32 * 1024 * 1024
@@ -60,7 +62,9 @@ export function workloadOf(
   const isSame = sameForAll.includes(benchCase.kind) || benchCase.memoryBytes !== undefined
   const isSlow = slowPeers.includes(contender) && !isFull && !isSame
   const messages = isSlow ? Math.ceil(point.messages * slowShare) : point.messages
-  return { messages, warmupMessages: Math.min(Math.ceil(messages * warmupShare), maxWarmupMessages) }
+  const isWhole = appends.includes(benchCase.kind) && benchCase.memoryBytes === undefined
+  const warmupMessages = isWhole ? messages : Math.min(Math.ceil(messages * warmupShare), maxWarmupMessages)
+  return { messages, warmupMessages }
 }
 
 /** Runs the chosen cases: for each point, round after round, everybody in turn. */

@@ -36,6 +36,15 @@ export const declarationReserveBytes = 4 * KiB
  * and gives a quarter to a third more of them; with 100 in flight, 12 KiB, there is no difference. Ext4, Linux 6.18.
  */
 export const directWriteBytes = 14 * KiB
+/**
+ * The writer does not map a segment if less than this share of the one before was short batches: long ones need no mapping. V8
+ * takes a mapping for memory outside of its heap, and collects that heap twice a segment on every core it can get: of what `offer`
+ * takes in at full speed that cost a sixth. It is mapped after all once so many short batches have come in a row, or nothing for
+ * so long, in ms.
+ */
+export const storedShareToMap = 1 / 16
+export const shortBatchesToMap = 16
+export const quietMsToMap = 50
 /** What a reader copies out under one pin, and what travels to the application thread in one piece. */
 export const chunkBytes = 256 * KiB
 /** Bounds one batch from a hostile or damaged header before anything is allocated; a batch never crosses a segment. */

@@ -85,6 +85,7 @@ const control: ReaperControl = {
       damages,
       groups: openedGroups,
       groupDamages,
+      lockActive: request.lockActive,
     }
   },
   async takeOver({ request, opened, retained, groups: known }: TakeOverRequest): Promise<void> {

@@ -1,7 +1,7 @@
 /** Entry of the writer thread. */
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { assert } from '../src/errors.js'
-import { allocateRetryMs, maxSleepMs, maxSlots } from '../src/limits.js'
+import { maxSlots } from '../src/limits.js'
 import { FileMemory } from '../src/memory/file-window.js'
 import { loadMemory } from '../src/memory/load.js'
 import { loadMmapIo } from '../src/memory/mmap-io-package.js'
@@ -46,7 +46,8 @@ const control: WriterControl = {
     const slots = new SlotTable(shared.slots)
     const memory = loadMemory(opened.io, calls)
     const windows = new SegmentWindows(memory, new FileMemory(), files, slots, 'write', maxSlots / 4)
-    const tail = new LogTail(files, windows, opened.tail, opened.topics, opened.epoch, Date.now)
+    const { tail: from, topics: known, epoch, lockActive } = opened
+    const tail = new LogTail(files, windows, from, known, epoch, Date.now, lockActive)
     const topics = new TopicCells(shared.topics)
     const times = new BatchTimes(shared.times)
     writer = new Writer({ state, ring, topics, times, tail, files, commits, takeBulk: bulkTaker(), takeOrder })
@@ -88,9 +89,9 @@ async function run(writer: Writer, windows: SegmentWindows): Promise<void> {
   for (;;) {
     if (writer.doWork() > 0) continue
     if (isClosing) break
-    if (windows.dropRetired().length > 0 && windows.isEmpty) await shrinkHeap()
+    if (windows.dropRetired().length > 0 && windows.isUnmapped) await shrinkHeap()
     if (state.control.load() > 0) await new Promise(setImmediate)
-    else idle.wait(writer.isStalled ? allocateRetryMs : maxSleepMs, writer.isFlushAwaited)
+    else idle.wait(writer.sleepMs, writer.isFlushAwaited)
   }
   windows.closeAll()
   commits.close()

@@ -28,7 +28,16 @@ import {
   segmentHeaderBytes,
   segmentRoom,
 } from '../format/segment-layout.js'
-import { alignmentBytes, declarationReserveBytes, directWriteBytes, gatherBytes, maxBatchBytes } from '../limits.js'
+import {
+  alignmentBytes,
+  declarationReserveBytes,
+  directWriteBytes,
+  gatherBytes,
+  maxBatchBytes,
+  quietMsToMap,
+  shortBatchesToMap,
+  storedShareToMap,
+} from '../limits.js'
 import type { Window } from '../memory/memory.js'
 import type { SegmentFiles } from './segment-files.js'
 import type { SegmentWindows } from './segment-windows.js'
@@ -118,7 +127,14 @@ export class LogTail {
   recordCount = 0
   recordBytes = 0
   batchCount = 0
+  readonly #mapsAlways: boolean
+  /** See {@link storedShareToMap}. */
+  #mayMap = true
+  /** Short batches since the last long one, and their bytes in the active segment. */
+  #shortBatches = 0
+  #shortBytes = 0
 
+  /** @param mapsAlways the active segment is mapped whatever is appended to it: its pages are to be locked in memory */
   constructor(
     files: SegmentFiles,
     windows: SegmentWindows,
@@ -126,7 +142,9 @@ export class LogTail {
     topics: readonly TopicState[],
     epoch: number,
     now: () => number,
+    mapsAlways = false,
   ) {
+    this.#mapsAlways = mapsAlways
     this.#files = files
     this.#windows = windows
     this.#epoch = epoch
@@ -201,12 +219,16 @@ export class LogTail {
         if (batch === undefined) break
         at = batch.to
         if (parts.length === 0 && batch.bytes < directWriteBytes && !this.isFlushedSoon) {
+          this.#shortBatches += 1
+          this.#shortBytes += batch.bytes
+          this.#mayMap ||= this.#shortBatches >= shortBatchesToMap
           this.#store(run, batch)
           break
         }
         this.#gather(run, batch, parts)
       }
       if (parts.length > 0) this.#writeGathered(start, parts)
+      if (this.#relative - start >= directWriteBytes) this.#shortBatches = 0
     } catch (error) {
       this.#unstamp(run, from, at)
       this.#restore(before)
@@ -296,12 +318,9 @@ export class LogTail {
    */
   roll(): void {
     const at = this.#relative
-    const pinned = this.#windows.acquire(this.#segment)
-    try {
-      this.#seal(pinned.window, at)
-    } finally {
-      this.#windows.release(this.#segment)
-    }
+    this.#withWindow((window) => this.#seal(window, at))
+    this.#mayMap = this.#mayMapNext
+    this.#shortBytes = 0
     this.#segment += 1
     this.#relative = segmentHeaderBytes
     this.#records = 0
@@ -309,11 +328,12 @@ export class LogTail {
     this.#nameBytes = 0
   }
 
-  /** Maps the next segment ahead of its use, so that its pages can be faulted in by somebody else. */
+  /** Opens the next segment ahead of its use; mapped, its pages can be faulted in by somebody else. */
   openNext(): void {
-    // Once a segment, and not in the roll: a busy writer has no other time to give back what the reaper has retired.
+    // Once a segment, and not in the roll: a busy writer has no other time to give back what it has left.
     this.#windows.dropRetired()
-    this.#windows.acquire(this.#segment + 1)
+    this.#windows.dropUnmappedBelow(this.#segment)
+    this.#windows.acquire(this.#segment + 1, 'inOrder', this.#mayMapNext)
     this.#windows.release(this.#segment + 1)
   }
 
@@ -423,20 +443,42 @@ export class LogTail {
     return segmentRoom(this.#files.segmentBytes, this.#relative, index)
   }
 
-  /** Puts a short batch into the mapping. */
-  #store(run: FrameRun, batch: Batch): void {
-    const { window } = this.#windows.acquire(this.#segment)
+  /** The active segment is not mapped, for what was appended last did not need it: see {@link mapIfQuiet}. */
+  get isUnmapped(): boolean {
+    return !this.#mayMap
+  }
+
+  /** Maps the active segment if nothing has been appended for a while: what comes next is probably short. */
+  mapIfQuiet(): void {
+    if (this.#mayMap || this.#now() - this.#time < quietMsToMap) return
+    this.#mayMap = true
+    this.#withWindow(() => {})
+  }
+
+  get #mayMapNext(): boolean {
+    return this.#mapsAlways || this.#shortBytes >= this.#relative * storedShareToMap
+  }
+
+  #withWindow(use: (window: Window) => void): void {
+    const { window } = this.#windows.acquire(this.#segment, 'inOrder', this.#mayMap)
     try {
+      use(window)
+    } finally {
+      this.#windows.release(this.#segment)
+    }
+  }
+
+  /** Puts a short batch into the mapping, or into the file where there is none. */
+  #store(run: FrameRun, batch: Batch): void {
+    this.#withWindow((window) => {
       const at = window.place(this.#relative, batch.bytes)
       const target = window.bytes
       const frames = run.bytes.subarray(batch.from, batch.to)
       const body = this.#putHead(target, this.#wordsFor(target), at, frames, batch)
       target.set(frames, body)
       window.commit(this.#relative, batch.bytes)
-    } finally {
-      this.#windows.release(this.#segment)
-    }
-    this.storedBytes += batch.bytes
+      if (window.address !== 0) this.storedBytes += batch.bytes
+    })
     this.#advance(batch)
   }
 
@@ -450,12 +492,7 @@ export class LogTail {
   }
 
   #writeGathered(relative: number, parts: readonly Uint8Array[]): void {
-    const { window } = this.#windows.acquire(this.#segment)
-    try {
-      window.write(relative, parts)
-    } finally {
-      this.#windows.release(this.#segment)
-    }
+    this.#withWindow((window) => window.write(relative, parts))
   }
 
   /** Writes the declarations of a batch at `at + 48`, then its header at `at`. Returns where its frames belong. */

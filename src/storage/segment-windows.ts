@@ -16,7 +16,7 @@ interface Held {
   /** -1: nothing is mapped (plain files), so there is nothing to pin. */
   slot: number
   pins: number
-  /** Read without a mapping, for want of room: mapped once there is some. */
+  /** Without a mapping, for want of room or of need: mapped once there is both. */
   isSpare: boolean
   /** Batches verified through this mapping: one bit per 64 bytes, as no two batches start in the same 64. */
   verified: Uint32Array | undefined
@@ -68,19 +68,22 @@ export class SegmentWindows {
     this.#wantRoom = wantRoom
   }
 
-  /** @throws `SystemCallError` or an errno error if the file is gone, too short or cannot be mapped */
-  acquire(segment: number, pattern: ReadPattern = 'inOrder'): PinnedWindow {
+  /**
+   * @param mayMap false: a mapping that is there is used, but none is made
+   * @throws `SystemCallError` or an errno error if the file is gone, too short or cannot be mapped
+   */
+  acquire(segment: number, pattern: ReadPattern = 'inOrder', mayMap = true): PinnedWindow {
     let held = this.#held.get(segment)
     if (held !== undefined && held.slot >= 0 && !this.#slots.pin(held.slot)) {
       this.#drop(segment, held)
       held = undefined
     }
-    if (held?.isSpare && held.pins === 0 && this.#slots.takenByReaders < this.#maxMapped) {
+    if (mayMap && held?.isSpare && held.pins === 0 && this.#slots.takenByReaders < this.#maxMapped) {
       this.#drop(segment, held)
       held = undefined
     }
     // The map keeps the order of use: what is used goes to its end.
-    if (held === undefined) held = this.#open(segment)
+    if (held === undefined) held = this.#open(segment, mayMap)
     else this.#held.delete(segment)
     held.pins += 1
     this.#held.set(segment, held)
@@ -119,14 +122,21 @@ export class SegmentWindows {
     return retired
   }
 
-  /** True if this thread has no window at all. */
-  get isEmpty(): boolean {
-    return this.#held.size === 0
+  /** True if this thread has nothing mapped. */
+  get isUnmapped(): boolean {
+    for (const { slot } of this.#held.values()) if (slot >= 0) return false
+    return true
   }
 
   /** Closes windows of segments below `segment`, which are about to be or have been deleted. */
   dropBelow(segment: number): void {
     for (const [index, held] of this.#held) if (index < segment && held.pins === 0) this.#drop(index, held)
+  }
+
+  /** The same for those that map nothing, which nobody retires: an open file keeps its space on the disk, deleted or not. */
+  dropUnmappedBelow(segment: number): void {
+    for (const [index, held] of this.#held)
+      if (index < segment && held.slot < 0 && held.pins === 0) this.#drop(index, held)
   }
 
   /** For a thread that ends unexpectedly: takes its mappings out of the reaper's reach, without unmapping them. */
@@ -142,14 +152,14 @@ export class SegmentWindows {
   }
 
   /** The result is pinned in the slot table already. */
-  #open(segment: number): Held {
+  #open(segment: number, mayMap: boolean): Held {
     if (this.#held.size >= this.#maxHeld) this.#dropLeastRecent()
     const { segmentBytes } = this.#files
     const path = this.#files.path(segment)
-    const slot = this.#reserve()
+    const slot = mayMap ? this.#reserve() : -1
     if (slot < 0) {
       // A mapping beyond the bound, or one nobody can retire, would break a promise: read the file without one.
-      this.#wantRoom()
+      if (mayMap) this.#wantRoom()
       const window = this.#spare.open(path, segmentBytes, this.#access)
       return { window, slot, pins: 0, isSpare: true, verified: undefined }
     }

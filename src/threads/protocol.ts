@@ -75,6 +75,8 @@ export interface OpenedLog {
   groups: OpenedGroup[]
   /** What was found damaged in the groups file, in words. */
   groupDamages: string[]
+  /** Pages of the active segment are to be locked in memory. */
+  lockActive: boolean
 }
 
 export interface SegmentPages {

@@ -67,7 +67,7 @@ export class Reading {
     this.#catalog.forget(retired)
     if (retired.length === 0) return false
     this.#lookup.forget()
-    return this.#windows.isEmpty
+    return this.#windows.isUnmapped
   }
 
   close(): void {

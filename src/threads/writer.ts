@@ -17,7 +17,7 @@ import {
   kindOf,
   tailWord,
 } from '../format/frame-layout.js'
-import { maxUnflushedBytes } from '../limits.js'
+import { allocateRetryMs, maxSleepMs, maxUnflushedBytes, quietMsToMap } from '../limits.js'
 import { SystemCallError } from '../memory/memory.js'
 import type { RingConsumer } from '../ring/append-ring.js'
 import type { BatchTimes } from '../ring/batch-times.js'
@@ -75,6 +75,12 @@ export class Writer {
     return this.#parts.tail.isFlushedSoon
   }
 
+  /** For so long at the most nothing has to be done unless the bell rings. */
+  get sleepMs(): number {
+    if (this.#isStalled) return allocateRetryMs
+    return this.#parts.tail.isUnmapped ? quietMsToMap : maxSleepMs
+  }
+
   /** Appends what the ring holds. Returns the bytes taken from it; 0: nothing to do, or stalled. */
   doWork(): number {
     const { ring, state, tail, commits } = this.#parts
@@ -97,6 +103,7 @@ export class Writer {
     if (this.#isStalled) this.#refuseAwaited()
     else if (state.writerState.load() === writerState.noSpace) state.writerState.store(writerState.running)
     this.#prepareNext(tail)
+    if (ring.head === start) this.#mapIfQuiet()
     return (ring.head - start) | 0
   }
 
@@ -281,6 +288,14 @@ export class Writer {
       return
     }
     state.reaper.ringIfAsleep()
+  }
+
+  #mapIfQuiet(): void {
+    try {
+      this.#parts.tail.mapIfQuiet()
+    } catch {
+      // Ahead of its use as well.
+    }
   }
 
   /** What the reaper wants written before it deletes segments. Without a segment to write to, the order waits. */

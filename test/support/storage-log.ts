@@ -24,6 +24,8 @@ export interface StorageLogOptions {
   mayRepair?: boolean
   segmentBytes?: number
   now?: () => number
+  /** As with `lockActive`. */
+  mapsAlways?: boolean
 }
 
 export class StorageLog {
@@ -45,7 +47,7 @@ export class StorageLog {
   trim: number
 
   constructor(world: World, options: StorageLogOptions = {}) {
-    const { bootId = bootA, mayRepair = true, segmentBytes = testSegmentBytes, now = Date.now } = options
+    const { bootId = bootA, mayRepair = true, segmentBytes = testSegmentBytes, now = Date.now, mapsAlways } = options
     const { disk, directory } = world
     this.world = world
     this.bootId = bootId
@@ -66,7 +68,7 @@ export class StorageLog {
     this.slots = new SlotTable(SlotTable.allocate())
     this.tailWindows = new SegmentWindows(world.memory, world.plainMemory, files, this.slots, 'write', 256)
     this.readWindows = new SegmentWindows(world.memory, world.plainMemory, files, this.slots, 'read', 4)
-    this.tail = new LogTail(files, this.tailWindows, tail, topics, epoch, now)
+    this.tail = new LogTail(files, this.tailWindows, tail, topics, epoch, now, mapsAlways)
     const bounds = { published: () => this.published, indexed: () => this.indexed, trim: () => this.trim }
     this.catalog = new Catalog(disk, files, this.readWindows, bounds)
     this.reader = new TopicReader(files, this.readWindows, this.catalog, bounds)
