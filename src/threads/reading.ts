@@ -9,7 +9,7 @@ import type { Memory } from '../memory/memory.js'
 import type { SharedState } from '../ring/shared-state.js'
 import { SlotTable } from '../ring/slot-table.js'
 import { TopicCells } from '../ring/topic-cells.js'
-import { Catalog } from '../storage/catalog.js'
+import { Catalog, type LogBounds } from '../storage/catalog.js'
 import { nodeDisk } from '../storage/disk.js'
 import { RecordLookup } from '../storage/record-lookup.js'
 import { SegmentFiles } from '../storage/segment-files.js'
@@ -19,7 +19,9 @@ import { type ReadAnswer, Reader, type ReadTask } from './reader.js'
 import type { ReaderData } from './shared-memory.js'
 
 export class Reading {
+  readonly #files: SegmentFiles
   readonly #windows: SegmentWindows
+  readonly #bounds: LogBounds
   readonly #catalog: Catalog
   readonly #lookup: RecordLookup
   readonly #reader: Reader
@@ -40,7 +42,9 @@ export class Reading {
       indexed: () => state.indexed.load(),
       trim: () => state.trim.load(),
     }
+    this.#files = files
     this.#windows = windows
+    this.#bounds = bounds
     this.#catalog = new Catalog(nodeDisk, files, windows, bounds)
     this.#lookup = new RecordLookup(files, windows, this.#catalog, bounds)
     const topics = new TopicReader(files, windows, this.#catalog, bounds)
@@ -61,8 +65,9 @@ export class Reading {
     }
   }
 
-  /** Gives back what the reaper has retired. Between tasks. @returns true if that was the last that was mapped here */
+  /** Gives back what the reaper has retired, and files that it has deleted. Between tasks. @returns true if that was the last that was mapped here */
   dropRetired(): boolean {
+    this.#windows.dropUnmappedBelow(this.#files.segmentOf(this.#bounds.trim()))
     const retired = this.#windows.dropRetired()
     this.#catalog.forget(retired)
     if (retired.length === 0) return false

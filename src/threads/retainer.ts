@@ -259,6 +259,8 @@ export class Retainer {
       return true
     }
     files.syncDirectory()
+    // Who has them open without a mapping keeps their space until it closes them.
+    state.retirements.ring()
     this.#pauseUntil = now() + deletePauseMs
     this.#diskLookedAt = Number.NEGATIVE_INFINITY
     this.#stage = { name: 'looking' }
