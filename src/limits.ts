@@ -44,7 +44,7 @@ export const directWriteBytes = 14 * KiB
  */
 export const storedShareToMap = 1 / 16
 export const shortBatchesToMap = 16
-export const quietMsToMap = 50
+export const quietMsToMap = 5
 /** What a reader copies out under one pin, and what travels to the application thread in one piece. */
 export const chunkBytes = 256 * KiB
 /** Bounds one batch from a hostile or damaged header before anything is allocated; a batch never crosses a segment. */
