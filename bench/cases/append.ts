@@ -47,7 +47,7 @@ export async function measureInFlight(store: Store, job: Job): Promise<Outcome> 
 export async function measureLatency(store: Store, job: Job): Promise<Outcome> {
   const values = makeValues(job.messageBytes)
   const appendOne = able(store.appendOne, 'awaited appends')
-  for (let index = 0; index < job.warmupMessages; index++) await appendOne(valueAt(values, index))
+  await warmUpOneByOne(job, appendOne, values)
   const latencies = new Latencies()
   const cost = await measured(job.messages, job.messageBytes, async () => {
     for (let index = 0; index < job.messages; index++) {
@@ -64,7 +64,7 @@ export async function measureLatency(store: Store, job: Job): Promise<Outcome> {
 export async function measurePaced(store: Store, job: Job): Promise<Outcome> {
   const values = makeValues(job.messageBytes)
   const appendOne = able(store.appendOne, 'awaited appends')
-  for (let index = 0; index < job.warmupMessages; index++) await appendOne(valueAt(values, index))
+  await warmUpOneByOne(job, appendOne, values)
   const messages = Math.ceil(job.seconds * job.ratePerSecond)
   const latencies = new Latencies()
   const sent = new Latencies()
@@ -100,6 +100,12 @@ export async function measurePaced(store: Store, job: Job): Promise<Outcome> {
   // What the same run would have claimed had it timed from the send: the difference is coordinated omission.
   const omitted: Figures = { uncorrectedP50Us: sent.percentile(50), uncorrectedP999Us: sent.percentile(99.9) }
   return latencies.outcome({ ...cost, ...loop, ...omitted })
+}
+
+function warmUpOneByOne(job: Job, appendOne: NonNullable<Store['appendOne']>, values: readonly Uint8Array[]) {
+  return warmUp(job, job.warmupMessages, async () => {
+    for (let index = 0; index < job.warmupMessages; index++) await appendOne(valueAt(values, index))
+  })
 }
 
 /** Appends at the end of a log that holds `parameter` bytes already. */

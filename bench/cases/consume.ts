@@ -108,7 +108,7 @@ export async function measureProcessPaced(job: Job): Promise<Outcome> {
   const consumers = await openConsumers(job)
   const { topic, log } = consumers
   const messages = Math.ceil(job.seconds * job.ratePerSecond)
-  const warmupMessages = Math.ceil(messages / 10)
+  const warmupMessages = Math.ceil(Math.max(messages / 10, job.warmupSeconds * job.ratePerSecond))
   await topic.append(withDueTime(job, 0))
   const processor = consumers.group('bench').process(arrivalModule, { from: 'first' })
   await processor.idle()

@@ -11,7 +11,7 @@ export async function measureFollow(job: Job): Promise<Outcome> {
   const topic = log.topic(benchTopic)
   await topic.append(new Uint8Array(job.messageBytes))
   const messages = Math.ceil(job.seconds * job.ratePerSecond)
-  const warmupMessages = Math.ceil(messages / 10)
+  const warmupMessages = Math.ceil(Math.max(messages / 10, job.warmupSeconds * job.ratePerSecond))
   const latencies = new Latencies()
   const abort = new AbortController()
   let received = 0

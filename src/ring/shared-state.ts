@@ -147,6 +147,8 @@ export class Bell {
   readonly #words: Int32Array
   readonly #bell: number
   readonly #asleep: number
+  #ceiling: NodeJS.Timeout | undefined
+  #ceilingMs = 0
 
   constructor(words: Int32Array, bell: number, asleep: number) {
     this.#words = words
@@ -182,18 +184,34 @@ export class Bell {
 
   disarm(): void {
     Atomics.store(this.#words, this.#asleep, 0)
+    clearTimeout(this.#ceiling)
+    this.#ceiling = undefined
   }
 
   /** Blocks the calling worker. Returns when rung since {@link arm}, or after the ceiling. */
   wait(token: number, ceilingMs: number): void {
     Atomics.wait(this.#words, this.#bell, token, ceilingMs)
-    this.disarm()
+    Atomics.store(this.#words, this.#asleep, 0)
   }
 
-  /** Like {@link wait}, for a thread with an event loop, which this does not keep alive. */
+  /**
+   * Like {@link wait}, for a thread with an event loop, which this does not keep alive.
+   *
+   * The ceiling is one timer of Node's, put off by every call, and not the timeout of `Atomics.waitAsync`. Of those V8 gives each one
+   * a timer that stays until it expires, however early the wait ends, and Node finds an expired one by looking through them all: after a second
+   * of 50,000 waits the event loop stood still for the better part of the next one.
+   */
   waitAsync(token: number, ceilingMs: number): Promise<unknown> | undefined {
-    const result = Atomics.waitAsync(this.#words, this.#bell, token, ceilingMs)
-    return result.async ? result.value.then(() => this.disarm()) : undefined
+    const result = Atomics.waitAsync(this.#words, this.#bell, token)
+    if (!result.async) return undefined
+    if (this.#ceiling !== undefined && this.#ceilingMs === ceilingMs) this.#ceiling.refresh()
+    else {
+      clearTimeout(this.#ceiling)
+      this.#ceilingMs = ceilingMs
+      // Without a change of the bell: nobody has rung, and everybody who waits looks again.
+      this.#ceiling = setTimeout(() => Atomics.notify(this.#words, this.#bell), ceilingMs).unref()
+    }
+    return result.value.then(() => Atomics.store(this.#words, this.#asleep, 0))
   }
 }
 

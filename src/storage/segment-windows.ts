@@ -158,7 +158,7 @@ export class SegmentWindows {
     const path = this.#files.path(segment)
     const slot = mayMap ? this.#reserve() : -1
     if (slot < 0) {
-      // A mapping beyond the bound, or one nobody can retire, would break a promise: read the file without one.
+      // Not wanted; or beyond the bound, or nobody could retire it, which would break a promise: the file without a mapping.
       if (mayMap) this.#wantRoom()
       const window = this.#spare.open(path, segmentBytes, this.#access)
       return { window, slot, pins: 0, isSpare: true, verified: undefined }

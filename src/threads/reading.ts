@@ -65,7 +65,10 @@ export class Reading {
     }
   }
 
-  /** Gives back what the reaper has retired, and files that it has deleted. Between tasks. @returns true if that was the last that was mapped here */
+  /**
+   * Gives back what the reaper has retired, and files that it has deleted. Between tasks.
+   * @returns true if that was the last that was mapped here
+   */
   dropRetired(): boolean {
     this.#windows.dropUnmappedBelow(this.#files.segmentOf(this.#bounds.trim()))
     const retired = this.#windows.dropRetired()

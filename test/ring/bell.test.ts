@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { Bell, Word } from '../../src/ring/shared-state.js'
 import { SpinThenSleep } from '../../src/ring/spin-then-sleep.js'
 
@@ -41,6 +41,36 @@ describe('bell', () => {
     bell.ringIfAsleep()
     await waiting
     expect(words[1]).toBe(0)
+  })
+
+  it('wakes an event loop at the ceiling, too, and at the last one that was said', async () => {
+    const words = sharedWords()
+    const bell = bellOver(words)
+    // Not the bell itself: nobody has rung.
+    for (const ceilingMs of [5, 5, 1]) await bell.waitAsync(bell.arm(), ceilingMs)
+    expect(words).toEqual(sharedWords())
+    const long = bell.waitAsync(bell.arm(), 3_600_000)
+    await bell.waitAsync(bell.arm(), 5)
+    await long
+  })
+
+  it('leaves no timer behind: not V8’s, which would stay until they expire, and none of its own once it is disarmed', async () => {
+    const wait = vi.spyOn(Atomics, 'waitAsync')
+    const bell = bellOver(sharedWords())
+    const set = vi.spyOn(globalThis, 'setTimeout')
+    for (let waits = 0; waits < 100; waits++) {
+      const waiting = bell.waitAsync(bell.arm(), 3_600_000)
+      bell.ring()
+      await waiting
+    }
+    expect(wait.mock.calls.every((call) => call.length === 3)).toBe(true)
+    expect(set).toHaveBeenCalledTimes(1)
+    const [timer] = set.mock.results.map(({ value }) => value as NodeJS.Timeout & { _destroyed: boolean })
+    expect(timer.hasRef()).toBe(false)
+    bell.disarm()
+    expect(timer._destroyed).toBe(true)
+    wait.mockRestore()
+    set.mockRestore()
   })
 
   it('does not make an event loop wait for a ring that was before', () => {
