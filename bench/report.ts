@@ -31,7 +31,7 @@ export function describeRun({ machine, setUp, settings, versions, missing }: Rep
     `date        ${machine.date}`,
     `data        ${describeBytes(setUp.dataBytes)} of payload where nothing else is said; sizes ${setUp.sizes.map(describeBytes).join(', ')}`,
     `method      ${setUp.rounds} rounds, contenders in turn (every other round backwards), each job in a fresh process;`,
-    '            warm-up in that process: appends as many as are measured, others 10 % of the messages, at most 200,000, again and',
+    '            warm-up in that process: appends as many as are measured, others 10 % of the messages, at most a million, again and',
     '            again for a second where that can be done again; page cache warm for reads',
     '            unless a case says cold; slow peers get a quarter of the messages, except with --full;',
     '            before each large job as much memory as it needs is touched and freed (a hypervisor may have taken it)',

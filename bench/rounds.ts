@@ -10,7 +10,7 @@ import { runJob, runJobAndKill } from './run-job.js'
 const warmupShare = 0.1
 /** Appends leave their messages behind, so they are not done again for a second: they are warmed up by as many as are measured. */
 const appends: readonly JobKind[] = ['append', 'append-batches', 'append-topics']
-const maxWarmupMessages = 200_000
+const maxWarmupMessages = 1_000_000
 /** Jobs that touch less than this are not slowed by memory that the host has taken away. */
 const warmedUpBytes = 32 * 1024 * 1024
 const slowShare = 0.25
