@@ -139,12 +139,9 @@ export class Catalog {
       .filter(({ first, end }) => first < end)
   }
 
-  /** The first segment, among those holding records of the topic, whose last batch is at or after `time`. */
-  firstStretchEndingAtOrAfter(
-    topic: number,
-    time: number,
-  ): { segment: number; first: number; end: number } | undefined {
-    return this.stretches(topic, 0, Number.MAX_SAFE_INTEGER).find(({ segment }) => {
+  /** The topic's records in the segments whose last batch, of whatever topic, is at or after `time`; in order. */
+  stretchesEndingAtOrAfter(topic: number, time: number): { segment: number; first: number; end: number }[] {
+    return this.stretches(topic, 0, Number.MAX_SAFE_INTEGER).filter(({ segment }) => {
       const last = this.#lastTimes.get(segment) ?? this.#live.get(segment)?.lastTime
       return last === undefined || last >= time
     })

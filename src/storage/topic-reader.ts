@@ -119,16 +119,18 @@ export class TopicReader {
 
   /** First offset whose batch was appended at or after `time`; undefined: none. */
   offsetAt(topic: number, time: number, first: number, next: number): number | undefined {
-    const stretch = this.#catalog.firstStretchEndingAtOrAfter(topic, time)
-    if (stretch === undefined) return undefined
-    let low = Math.max(first, stretch.first)
-    let high = Math.min(next, stretch.end)
-    while (low < high) {
-      const middle = Math.floor((low + high) / 2)
-      if (this.#timeOf(topic, middle) < time) low = middle + 1
-      else high = middle
+    for (const stretch of this.#catalog.stretchesEndingAtOrAfter(topic, time)) {
+      let low = Math.max(first, stretch.first)
+      const end = Math.min(next, stretch.end)
+      for (let high = end; low < high; ) {
+        const middle = Math.floor((low + high) / 2)
+        if (this.#timeOf(topic, middle) < time) low = middle + 1
+        else high = middle
+      }
+      // Otherwise the segment was still written to at that time, but of this topic it holds older messages only.
+      if (low < end) return low
     }
-    return low < next ? low : undefined
+    return undefined
   }
 
   /** Undefined: it takes more than a look at one segment, or memory that can be lent; the way through copies knows what to do, or to say. */

@@ -259,6 +259,17 @@ describe('a log on the simulated disk', () => {
   })
 })
 
+it('finds the first message of a time behind those that were moved out of a segment written to at that time', async () => {
+  await play(simulatedWorld(), [
+    { records: [{ topic: 0, bytes: 10 }] },
+    { trim: { topic: 0, share: 1 } },
+    { records: [{ topic: 0, bytes: 10 }] },
+    { records: [{ topic: 0, bytes: 10 }] },
+    // Asks for the time of the last of them.
+    { move: 0 },
+  ])
+})
+
 describe('a full segment', () => {
   it.each([0, 1, 8, 9, 40])(
     'has room for the index of all its records, %i bytes each, and of all its topics',
