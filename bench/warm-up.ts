@@ -1,5 +1,10 @@
 import type { Figures, Job } from './job.js'
 
+/** Messages that go before at the rate of a case that goes by the clock: a tenth of what is measured, or a warm-up's time if that is more. */
+export function pacedWarmupMessages({ seconds, warmupSeconds, ratePerSecond }: Job): number {
+  return Math.ceil(Math.max(seconds / 10, warmupSeconds) * ratePerSecond)
+}
+
 /**
  * Does the work that is about to be measured again and again until it has gone on for `warmupSeconds`, at least once: the
  * same for everybody. Caches fill, and code that is compiled as it runs reaches its stride, which takes most of a second;

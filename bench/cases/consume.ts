@@ -9,7 +9,7 @@ import type { Job, Outcome } from '../job.js'
 import { Latencies } from '../latency.js'
 import { measured } from '../resources.js'
 import { makeValues } from '../values.js'
-import { warmUp } from '../warm-up.js'
+import { pacedWarmupMessages, warmUp } from '../warm-up.js'
 
 const sha256Module = new URL('../handlers/sha256.js', import.meta.url)
 const arrivalModule = new URL('../handlers/arrival-delay.js', import.meta.url)
@@ -108,7 +108,7 @@ export async function measureProcessPaced(job: Job): Promise<Outcome> {
   const consumers = await openConsumers(job)
   const { topic, log } = consumers
   const messages = Math.ceil(job.seconds * job.ratePerSecond)
-  const warmupMessages = Math.ceil(Math.max(messages / 10, job.warmupSeconds * job.ratePerSecond))
+  const warmupMessages = pacedWarmupMessages(job)
   await topic.append(withDueTime(job, 0))
   const processor = consumers.group('bench').process(arrivalModule, { from: 'first' })
   await processor.idle()

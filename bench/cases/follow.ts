@@ -4,6 +4,7 @@ import { dueTimeBytes, dueTimeOf, monotonicUs, setDueTime } from '../due-time.js
 import type { Job, Outcome } from '../job.js'
 import { Latencies } from '../latency.js'
 import { measured } from '../resources.js'
+import { pacedWarmupMessages } from '../warm-up.js'
 
 /** From the moment a message is due to append, to the moment a following reader of the same process has it. */
 export async function measureFollow(job: Job): Promise<Outcome> {
@@ -11,7 +12,7 @@ export async function measureFollow(job: Job): Promise<Outcome> {
   const topic = log.topic(benchTopic)
   await topic.append(new Uint8Array(job.messageBytes))
   const messages = Math.ceil(job.seconds * job.ratePerSecond)
-  const warmupMessages = Math.ceil(Math.max(messages / 10, job.warmupSeconds * job.ratePerSecond))
+  const warmupMessages = pacedWarmupMessages(job)
   const latencies = new Latencies()
   const abort = new AbortController()
   let received = 0

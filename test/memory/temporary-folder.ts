@@ -1,6 +1,7 @@
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { openFiles } from '../fixtures/mappings.mjs'
 
 /** A folder of this test file's own, under `parent`; remove it with `fs.rmSync`. */
 export function temporaryFolder(parent = os.tmpdir()): string {
@@ -22,13 +23,5 @@ export function isMapped(file: string): boolean {
 }
 
 export function openDescriptors(file: string): number {
-  let count = 0
-  for (const name of fs.readdirSync('/proc/self/fd')) {
-    try {
-      if (fs.readlinkSync(`/proc/self/fd/${name}`) === file) count++
-    } catch {
-      // The descriptor that read the folder is gone already.
-    }
-  }
-  return count
+  return openFiles(file).filter((target) => target === file).length
 }

@@ -1,22 +1,9 @@
-import { readdirSync, readlinkSync } from 'node:fs'
 import { type Log, text } from 'bookend'
 import { expect, it } from 'vitest'
+import { openFiles } from '../fixtures/mappings.mjs'
 import { codedFailureOf, collect, openLog, report, segmentNames, temporaryFolder, until } from './support.js'
 
 const mib = 1 << 20
-
-/** Files in the directory that this process has open. */
-function openedIn(directory: string): string[] {
-  return readdirSync('/proc/self/fd').flatMap((descriptor) => {
-    try {
-      const target = readlinkSync(`/proc/self/fd/${descriptor}`)
-      return target.startsWith(directory) ? [target] : []
-    } catch {
-      // Closed meanwhile.
-      return []
-    }
-  })
-}
 
 async function fill(log: Log, topic: string, count: number): Promise<void> {
   for (let number = 0; number < count; number++) await log.topic(topic).append(new Uint8Array(40_000).fill(number))
@@ -96,10 +83,10 @@ it('without mapping, too, deleted segments give their space back while nobody do
   const topic = log.topic('t')
   await fill(log, 't', 200)
   await Promise.all([collect(topic.read()), topic.getMany([0, 50, 100, 150])])
-  expect(openedIn(directory).length).toBeGreaterThan(2)
+  expect(openFiles(directory).length).toBeGreaterThan(2)
   await topic.trim(200)
   await until('the segments are deleted', () => log.stats().segments.deleted > 5)
-  await until('no deleted file is open', () => openedIn(directory).every((target) => !target.endsWith(' (deleted)')))
+  await until('no deleted file is open', () => openFiles(directory).every((target) => !target.endsWith(' (deleted)')))
 })
 
 it('above the watermark appends fail with BOOKEND_NO_SPACE, trims and reads work, and reopened it all goes on', async () => {

@@ -1,8 +1,8 @@
 /** When the writer maps the segment it appends to, and when it lets go of those it has left. */
-import fs from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { quietMsToMap, shortBatchesToMap } from '../../src/limits.js'
 import { ChunkCursor, partsOf } from '../../src/storage/chunk-cursor.js'
+import { openFiles } from '../fixtures/mappings.mjs'
 import { payloadOf } from '../support/frames.js'
 import { StorageLog } from '../support/storage-log.js'
 import { memoryKinds, realWorld, type World } from '../support/worlds.js'
@@ -131,16 +131,6 @@ it('without a mapping, files of segments that were left are closed: a deleted on
     append(shortBytes, 3)
     roll()
   }
-  const descriptors = fs.readdirSync('/proc/self/fd').flatMap((descriptor) => {
-    try {
-      return [fs.readlinkSync(`/proc/self/fd/${descriptor}`)]
-    } catch {
-      return []
-    }
-  })
-  const kept = descriptors.filter((target) => target.startsWith(log.files.directory))
-  expect(kept.map((target) => target.slice(log.files.directory.length + 1)).sort()).toEqual(
-    [4, 5].map((segment) => log.files.path(segment).slice(log.files.directory.length + 1)),
-  )
+  expect(openFiles(log.files.directory).sort()).toEqual([4, 5].map((segment) => log.files.path(segment)))
   expectAllThere()
 })
