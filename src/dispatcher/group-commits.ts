@@ -10,7 +10,7 @@ import { BookendError } from '../errors.js'
 import { assertGroupState, type GroupState } from '../format/group-layout.js'
 import type { GroupMailboxes } from '../ring/group-mailboxes.js'
 import type { SharedState } from '../ring/shared-state.js'
-import type { OpenedGroup } from '../threads/protocol.js'
+import type { GroupName, OpenedGroup } from '../threads/protocol.js'
 import type { Durability } from './append-side.js'
 import { deviceError, isFull, noSpaceError, readOnlyError } from './failure.js'
 import { Fifo } from './fifo.js'
@@ -101,6 +101,8 @@ export class GroupCommits {
   readonly #entries = new Map<string, Entry>()
   /** Groups that are being created or removed. */
   readonly #changing = new Map<string, Promise<unknown>>()
+  /** Groups whose removal is not over: their cells are still theirs. */
+  readonly #leaving = new Set<Entry>()
   #dirty: Entry[] = []
   /** In the order of their numbers. */
   readonly #underWay = new Fifo<Entry>()
@@ -135,6 +137,14 @@ export class GroupCommits {
     return this.#entries.size
   }
 
+  /**
+   * Who has which cell of the file, for a reaper that takes over: also the groups whose removal has not been answered. Their cells
+   * may not be given to others before that: the removal is asked for again, and the writer may still have a commit of theirs.
+   */
+  cells(): GroupName[] {
+    return [...this.#entries.values(), ...this.#leaving].map(({ id, topic, name }) => ({ id, topic, name }))
+  }
+
   /** States written since the log was opened. */
   get writtenCount(): number {
     return this.#writtenCount
@@ -166,6 +176,7 @@ export class GroupCommits {
     if (entry.isRemoved) return void (await this.#changing.get(key))
     entry.isRemoved = true
     this.#entries.delete(key)
+    this.#leaving.add(entry)
     await this.#change(key, async () => {
       try {
         // That it could not be written does not matter any more.
@@ -176,6 +187,8 @@ export class GroupCommits {
         entry.isRemoved = false
         this.#entries.set(key, entry)
         throw error
+      } finally {
+        this.#leaving.delete(entry)
       }
     })
   }

@@ -172,7 +172,7 @@ class LocalEngine implements Engine {
       meetReaper: (orders) => callWriter(threads, (writer) => writer.meetReaper(transfer(orders, [orders]))),
       remembered: () => ({
         retained: [...this.#retained],
-        groups: this.groups.list().map(({ id, topic, name }) => ({ id, topic, name })),
+        groups: this.groups.cells(),
       }),
     })
     enlist(this)

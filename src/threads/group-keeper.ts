@@ -75,8 +75,8 @@ export class GroupKeeper {
   /**
    * Instead of {@link open}, in the place of a reaper that has died, while the writer goes on with its records (and has written
    * those again, should a flush have failed unheard). Which group has which cell is written again from what the application
-   * knows: a group that was being created or removed is nobody's, and what made or unmade it is asked for again. Flushed by
-   * {@link tend}, but for the identities, which nobody would ask about.
+   * knows: a group that was being created is nobody's, one that was being removed has its cell as before, and what made or unmade
+   * it is asked for again. Flushed by {@link tend}, but for the identities, which nobody would ask about.
    */
   async takeOver(known: readonly GroupName[]): Promise<void> {
     const { disk, directory } = this.#parts

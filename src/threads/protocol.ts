@@ -60,7 +60,7 @@ export interface TakeOverRequest {
   opened: OpenedLog
   /** What was said of single topics since the log was opened. */
   retained: [topic: string, retention: Retention][]
-  /** The groups that the application knows, all of them durable. */
+  /** The groups that the application knows, all of them durable, and those whose removal it has not heard of. */
   groups: GroupName[]
 }
 

@@ -25,7 +25,7 @@ it('reapers die one after the other: groups, queues, retention and introspection
   // The policies of single topics hold for every reaper: all but the last few segments are gone.
   expect(found.left).toBeLessThanOrEqual(6)
   expect(found.first).toBeGreaterThan(0)
-  // Each was made under a dying reaper, and removed under the next; the last one is there.
+  // Each was made under a dying reaper, and removed under the next; the last one is there, and the queue’s.
   expect(found.reopened).toMatchObject({ bounds: { next: found.next }, damages: [], groups: 2 })
   // Where it was put: behind what was published by then, of the appends of its own round some or all.
   expect(found.groups[5]).toBeGreaterThanOrEqual(200)

@@ -33,7 +33,8 @@ export class GroupWorld {
   readonly state: SharedState
   readonly mailboxes: GroupMailboxes
   readonly topics: TopicDirectory
-  readonly keeper: GroupKeeper
+  /** Another one in its place takes over what is asked from then on. */
+  keeper: GroupKeeper
   readonly writer: CommitWriter
   readonly commits: GroupCommits
   readonly opened: OpenedGroup[]
