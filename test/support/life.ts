@@ -5,6 +5,7 @@
  * on, and the power goes again.
  */
 import assert from 'node:assert/strict'
+import { maxBatchBytes } from '../../src/limits.js'
 import { Engine } from './engine.js'
 import { payloadOf } from './frames.js'
 import { expectPrefix, expectReadable, Model } from './model.js'
@@ -129,10 +130,12 @@ export class Life {
         const count = 1 + random.below(4)
         const values: Uint8Array[] = []
         const before = model.topics[topic].values.length
+        // A short batch and a long one in turn, each written by itself: only of these does a crash often leave the first half.
+        const isUneven = topic !== rare && random.chance(0.4)
         for (let index = 0; index < count; index++) {
-          values.push(
-            payloadOf(topic, before + index, random.below(topic === rare ? 2_000 : segmentBytes / 20), this.generation),
-          )
+          const most = isUneven ? (index % 2 === 0 ? 100 : maxBatchBytes) : topic === rare ? 2_000 : segmentBytes / 20
+          const least = isUneven && index % 2 === 1 ? most - 100 : 0
+          values.push(payloadOf(topic, before + index, least + random.below(most - least), this.generation))
         }
         if (engine.appendGroup(topic, values) >= 0) {
           for (const [index, bytes] of values.entries()) model.add(topic, bytes, index < count - 1)
