@@ -330,7 +330,7 @@ export class Reaper {
       const isQuick = this.#flushMicros < quickFlushMicros && published - durable <= quickFlushBytes
       if (askedTo === state.flushedTo.load() || !isQuick) return
       this.#lastFlushMs = nowMs()
-      const start = performance.now()
+      const start = nowMs()
       try {
         if (published > durable) flusher.flushHere(durable, published)
       } catch (error) {
@@ -356,8 +356,8 @@ export class Reaper {
 
   /** Everything up to `position`, and what was asked for before that was looked at, is on the device. */
   #flushed(position: number, askedTo: number, start: number): void {
-    const { state } = this.#parts
-    const micros = Math.round((performance.now() - start) * 1000)
+    const { state, nowMs } = this.#parts
+    const micros = Math.round((nowMs() - start) * 1000)
     // A slow flush counts at once, and is forgotten little by little.
     this.#flushMicros = Math.max(micros, this.#flushMicros * 0.9)
     if (position > state.durable.load()) state.durable.store(position)
@@ -405,7 +405,7 @@ export class Reaper {
       if (askedTo > state.flushedTo.load()) state.flushedTo.store(askedTo)
       return
     }
-    const start = performance.now()
+    const start = nowMs()
     try {
       await flusher.flush(state.durable.load(), position)
     } catch (error) {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { decodeControlRecord } from '../../src/format/control-layout.js'
+import { allocateRetryMs } from '../../src/limits.js'
 import { failedCall } from '../../src/memory/errno.js'
 import { readSealedSegment } from '../../src/storage/sealed-index.js'
 import { Engine, type EngineOptions } from '../support/engine.js'
@@ -77,7 +78,7 @@ describe('preparing', () => {
     expect(world.disk.list(engine.files.directory).filter((name) => name.endsWith('.new'))).toEqual([])
     expect(engine.events.filter(({ type }) => type === 'error')).toHaveLength(1)
     world.disk.fault = () => {}
-    await new Promise((resolve) => setTimeout(resolve, 60))
+    engine.letTimePass(allocateRetryMs)
     engine.reaper.tend()
     expect(engine.state.allocateErrno.load()).toBe(0)
     expect(engine.state.prepared.load()).toBeGreaterThanOrEqual(1)
@@ -172,8 +173,7 @@ describe('flushing', () => {
     expect(state.durable.load()).toBe(durable)
     expect(state.reaperErrno.load()).toBe(errno === 5 ? 5 : 0)
     world.disk.fault = () => {}
-    engine.letTimePass()
-    engine.letTimePass()
+    engine.letTimePass(allocateRetryMs)
     await engine.settle(4)
     expect(state.flushedTo.load()).toBe(errno === 5 ? 0 : state.flushAskedTo.load())
   })
