@@ -132,10 +132,11 @@ export class Life {
         const before = model.topics[topic].values.length
         // A short batch and a long one in turn, each written by itself: only of these does a crash often leave the first half.
         const isUneven = topic !== rare && random.chance(0.4)
+        const uneven = (index: number) => (index % 2 === 0 ? 0 : maxBatchBytes - 100) + random.below(100)
+        const most = topic === rare ? 2_000 : segmentBytes / 20
         for (let index = 0; index < count; index++) {
-          const most = isUneven ? (index % 2 === 0 ? 100 : maxBatchBytes) : topic === rare ? 2_000 : segmentBytes / 20
-          const least = isUneven && index % 2 === 1 ? most - 100 : 0
-          values.push(payloadOf(topic, before + index, least + random.below(most - least), this.generation))
+          const bytes = isUneven ? uneven(index) : random.below(most)
+          values.push(payloadOf(topic, before + index, bytes, this.generation))
         }
         if (engine.appendGroup(topic, values) >= 0) {
           for (const [index, bytes] of values.entries()) model.add(topic, bytes, index < count - 1)
