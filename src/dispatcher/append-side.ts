@@ -138,7 +138,7 @@ export class AppendSide {
   #bulkBytes = 0
   #isPublishScheduled = false
   #isWatching = false
-  #failure: BookendError | undefined
+  #failure: Error | undefined
 
   constructor(parts: AppendSideParts) {
     this.#parts = parts
@@ -148,7 +148,7 @@ export class AppendSide {
     parts.commits.watch = () => this.#watch()
   }
 
-  get failure(): BookendError | undefined {
+  get failure(): Error | undefined {
     return this.#failure
   }
 
@@ -336,7 +336,13 @@ export class AppendSide {
     if (this.#failure !== undefined) return
     // What is published already is acknowledged at its level before the rest is refused.
     this.#settlePublished()
-    this.#failure = error
+    this.#parts.commits.settle()
+    this.#refuse(error)
+  }
+
+  /** Everybody who waits hears of it, whatever there may be left to settle. */
+  #refuse(error: Error): void {
+    this.#failure ??= error
     for (const { reject } of this.#pending.drain()) reject(error)
     for (const { reject } of this.#overflow.drain()) reject(error)
     for (const { reject } of this.#disk.drain()) reject(error)
@@ -410,8 +416,13 @@ export class AppendSide {
   ): void {
     const writeAndAwait = () => {
       if (level === 'disk') this.#isFlushWanted = true
-      if (!write()) return false
-      this.#awaitPublication(level, resolve, reject)
+      try {
+        if (!write()) return false
+        this.#awaitPublication(level, resolve, reject)
+      } catch (error) {
+        // Its own affair, as if it had been written at once: those behind it go on.
+        reject(error)
+      }
       return true
     }
     this.#overflow.push({ write: writeAndAwait, reject })
@@ -659,16 +670,21 @@ export class AppendSide {
 
   async #run(): Promise<void> {
     const { state } = this.#parts
-    while (this.#failure === undefined && (this.#isAwaited() || this.#messages.size > 0)) {
-      // Armed before the look: what is published after it rings.
-      const token = state.dispatcher.arm()
-      this.publish()
-      this.#settle()
-      this.#setWakeHead()
-      // The writer may have passed the mark while it was being set.
-      this.#settle()
-      if (!this.#isAwaited() && this.#messages.size === 0) break
-      await state.dispatcher.waitAsync(token, 1_000)
+    try {
+      while (this.#failure === undefined && (this.#isAwaited() || this.#messages.size > 0)) {
+        // Armed before the look: what is published after it rings.
+        const token = state.dispatcher.arm()
+        this.publish()
+        this.#settle()
+        this.#setWakeHead()
+        // The writer may have passed the mark while it was being set.
+        this.#settle()
+        if (!this.#isAwaited() && this.#messages.size === 0) break
+        await state.dispatcher.waitAsync(token, 1_000)
+      }
+    } catch (error) {
+      // A broken invariant, met where no caller is told: without this loop nobody who waits would ever hear of anything again.
+      this.#refuse(error as Error)
     }
     state.dispatcher.disarm()
     this.#isWatching = false

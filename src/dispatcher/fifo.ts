@@ -41,6 +41,12 @@ export class Fifo<T> {
     for (let at = this.#head; at < this.#items.length; at++) yield this.#items[at] as T
   }
 
+  /** Takes out what is not wanted any more. */
+  keep(isWanted: (item: T) => boolean): void {
+    this.#items = (this.#items.slice(this.#head) as T[]).filter(isWanted)
+    this.#head = 0
+  }
+
   /** Takes everything out. */
   drain(): T[] {
     const items = this.#items.slice(this.#head) as T[]

@@ -112,7 +112,7 @@ export class GroupCommits {
   #number: number
   #writtenCount = 0
   #isScheduled = false
-  #failure: BookendError | undefined
+  #failure: Error | undefined
   /** Set by the append side: makes its loop call {@link settle} until nothing {@link isAwaited}. */
   watch: () => void = () => {}
 
@@ -317,11 +317,9 @@ export class GroupCommits {
     }
   }
 
-  /** Ends committing: everything pending and everything to come gets `error`. */
-  fail(error: BookendError): void {
+  /** Ends committing: everything pending and everything to come gets `error`. What is written already was {@link settle}d before. */
+  fail(error: Error): void {
     if (this.#failure !== undefined) return
-    // What is written already is acknowledged before the rest is refused.
-    this.settle()
     this.#failure = error
     const entries = new Set(this.#dirty)
     for (const entry of this.#underWay.drain()) entries.add(entry)

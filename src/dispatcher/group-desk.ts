@@ -27,6 +27,8 @@ export interface DeskParts {
 
 /** Somebody who waits. */
 interface Request {
+  /** Served, rejected or given up: it stands in the row only until its turn comes, or the row is swept. */
+  isOver: boolean
   /** Serves the request if there is something for it. */
   serve(): boolean
   reject(error: unknown): void
@@ -52,6 +54,7 @@ export class GroupDesk {
   readonly changes = new Set<() => void>()
   readonly #parts: DeskParts
   readonly #requests = new Fifo<Request>()
+  #sweepAt = leastSweep
   #ledger: GroupLedger | undefined
   #stored: StoredGroup | undefined
   #opening: Promise<void> | undefined
@@ -129,26 +132,28 @@ export class GroupDesk {
    * @returns a promise, and what gives the request up: true if it was not served yet
    */
   request(max: number): { lease: Promise<Lease>; cancel(): boolean } {
-    let isOver = false
+    let request!: Request
     const lease = new Promise<Lease>((resolve, reject) => {
-      this.#ask({
+      request = {
+        isOver: false,
         serve: () => {
-          if (isOver) return true
+          if (request.isOver) return true
           const taken = this.take(max)
           if (taken === undefined) return false
-          isOver = true
+          request.isOver = true
           resolve(taken)
           return true
         },
         reject: (error) => {
-          isOver = true
+          request.isOver = true
           reject(error)
         },
-      })
+      }
     })
+    this.#ask(request)
     const cancel = () => {
-      const isFirst = !isOver
-      isOver = true
+      const isFirst = !request.isOver
+      request.isOver = true
       // Its place in the row is passed over; whoever stands behind it may be served now.
       if (isFirst) this.#serve()
       return isFirst
@@ -162,14 +167,14 @@ export class GroupDesk {
    * @returns what gives it up
    */
   extend(holder: Extendable): () => void {
-    let isOver = false
     const end = () => {
-      isOver = true
+      request.isOver = true
       holder.onOver()
     }
     const request: Request = {
+      isOver: false,
       serve: () => {
-        if (isOver) return true
+        if (request.isOver) return true
         this.#skipTrimmed(this.ledger)
         const room = holder.room()
         const { generation } = holder.lease
@@ -188,8 +193,8 @@ export class GroupDesk {
     }
     this.#ask(request)
     return () => {
-      if (isOver) return
-      isOver = true
+      if (request.isOver) return
+      request.isOver = true
       this.#serve()
     }
   }
@@ -251,8 +256,10 @@ export class GroupDesk {
 
   /** Ends all waiting. */
   reject(error: unknown): void {
-    for (const request of this.#requests.drain()) request.reject(error)
+    const requests = this.#requests.drain()
+    // Before they hear of it: who asks again at once waits anew.
     this.#stopWaiting()
+    for (const request of requests) request.reject(error)
   }
 
   #commit(ledger: GroupLedger): Promise<void> {
@@ -278,6 +285,11 @@ export class GroupDesk {
   }
 
   #ask(request: Request): void {
+    // Those who gave up behind somebody who waits for ever would gather: the row is swept each time it has doubled.
+    if (this.#requests.length >= this.#sweepAt) {
+      this.#requests.keep(({ isOver }) => !isOver)
+      this.#sweepAt = Math.max(leastSweep, 2 * this.#requests.length)
+    }
     this.#requests.push(request)
     this.#serve()
   }
@@ -311,15 +323,22 @@ export class GroupDesk {
       }
     }
     if (this.#cancelWait !== undefined) return
-    // It may call back at once, before it returns what cancels it.
-    let isCalled = false
-    const wake = () => {
-      isCalled = true
+    // Either may be called at once, before there is what cancels it: a wait that is over must not stand here as one that lasts.
+    let isOver = false
+    const end = () => {
+      isOver = true
       this.#cancelWait = undefined
+    }
+    const wake = () => {
+      end()
       queueMicrotask(this.#serve)
     }
-    const cancel = this.#parts.whenNext(ledger.next, wake, (error) => this.reject(error))
-    if (!isCalled) this.#cancelWait = cancel
+    const fail = (error: unknown) => {
+      end()
+      this.reject(error)
+    }
+    const cancel = this.#parts.whenNext(ledger.next, wake, fail)
+    if (!isOver) this.#cancelWait = cancel
   }
 
   readonly #onTimer = (): void => {
@@ -334,6 +353,9 @@ export class GroupDesk {
     this.#cancelWait = undefined
   }
 }
+
+/** A shorter row of requests is not worth sweeping. */
+const leastSweep = 64
 
 /** Longer ones overflow in Node, and fire at once. */
 const maxTimerMs = 2 ** 31 - 1

@@ -1,0 +1,56 @@
+/** The dispatcher's append side with a writer that only takes what is in the ring, or whatever the test makes of it. */
+import { MessageChannel } from 'node:worker_threads'
+import { onTestFinished } from 'vitest'
+import { AppendSide } from '../../src/dispatcher/append-side.js'
+import { closedError } from '../../src/dispatcher/failure.js'
+import { GroupCommits } from '../../src/dispatcher/group-commits.js'
+import { KeepAlive } from '../../src/dispatcher/keep-alive.js'
+import { TopicDirectory } from '../../src/dispatcher/topic-directory.js'
+import { RingConsumer, RingMemory, RingProducer } from '../../src/ring/append-ring.js'
+import { GroupMailboxes } from '../../src/ring/group-mailboxes.js'
+import { allocateSharedState, openSharedState } from '../../src/ring/shared-state.js'
+import { TopicCells } from '../../src/ring/topic-cells.js'
+import type { TopicState } from '../../src/storage/topic-state.js'
+
+export const ringBytes = 64 << 10
+
+export class AppendWorld {
+  readonly state = openSharedState(allocateSharedState())
+  readonly cells = new TopicCells(new SharedArrayBuffer(64 * 16))
+  readonly topics: TopicDirectory
+  readonly commits: GroupCommits
+  readonly appends: AppendSide
+  readonly #consumer: RingConsumer
+
+  constructor(topics: TopicState[] = []) {
+    const { state, cells } = this
+    const { port1, port2 } = new MessageChannel()
+    const keepAlive = new KeepAlive()
+    this.topics = new TopicDirectory(topics)
+    const noGroups = () => Promise.reject(new Error('no group is made here'))
+    const common = { state, topics: this.topics, keepAlive, directory: '/log' }
+    this.commits = new GroupCommits({
+      ...{ ...common, durability: 'process', readOnly: false, groups: [] },
+      mailboxes: new GroupMailboxes(GroupMailboxes.allocate()),
+      control: { createGroup: noGroups, removeGroup: noGroups },
+    })
+    const shared = RingMemory.allocate(ringBytes)
+    this.appends = new AppendSide({
+      ...{ ...common, cells, commits: this.commits, bulk: port1, segmentBytes: 1 << 20 },
+      ring: new RingProducer(new RingMemory(shared), state.ringTail, state.ringHead),
+    })
+    this.#consumer = new RingConsumer(new RingMemory(shared), state.ringTail, state.ringHead)
+    onTestFinished(() => {
+      this.appends.fail(closedError('/log'))
+      keepAlive.end()
+      port1.close()
+      port2.close()
+    })
+  }
+
+  /** What is in the ring is taken out of it, and so acknowledged. */
+  takeAll(): void {
+    this.#consumer.releaseTo(this.#consumer.loadTail())
+    this.state.dispatcher.ringIfAsleep()
+  }
+}
