@@ -228,7 +228,14 @@ class LocalEngine implements Engine {
     if (before > this.next(topic)) await this.#appends.flush('process').catch(() => {})
     this.checkWritable()
     if (this.#appends.failure !== undefined) throw this.#appends.failure
-    await this.#keepAlive.during(callWriter(this.#threads, (writer) => writer.trim(topic.id, before)))
+    try {
+      await this.#keepAlive.during(callWriter(this.#threads, (writer) => writer.trim(topic.id, before)))
+    } catch (error) {
+      this.#appends.checkWorkers()
+      if (this.#appends.failure !== undefined) throw this.#appends.failure
+      const { errno = 0 } = error as NodeJS.ErrnoException
+      throw isFull(errno) ? noSpaceError(errno, this.directory, 'the record of a trim') : error
+    }
     if (this.durability === 'disk') await this.#appends.flush('disk')
     await this.#keepAlive.during(this.#threads.reaper.call((remote) => remote.trimmed()))
   }

@@ -3,7 +3,8 @@
  *
  * One run is walked once (offsets are stamped in place), checksummed while it is in the cache, and copied once: short runs
  * into the mapping, long ones by one write to the same file, which spares their pages from being zeroed and faulted in.
- * A batch is visible to nobody until the caller publishes `position`, so a refused batch is simply written over.
+ * A batch is visible to nobody until the caller publishes `position`, so what a failed write has left is taken back: counters, topics
+ * and offsets are as before, and what reached the file is erased before anything is written in its place.
  */
 import { crc32 } from 'node:zlib'
 import { assert } from '../errors.js'
@@ -88,6 +89,9 @@ function declarationsOnly(bytes: number): Batch {
   return { from: 0, to: 0, bytes: batchHeaderBytes + bytes, records: 0, recordBytes: 0, topic: mixedTopics, flags: 0 }
 }
 
+/** Remains are erased with these. */
+const zeros = new Uint8Array(256 << 10)
+
 const emptyRun: FrameRun = { bytes: new Uint8Array(0), words: new Uint32Array(0) }
 
 export class LogTail {
@@ -98,6 +102,8 @@ export class LogTail {
 
   #segment: number
   #relative: number
+  /** How far the active segment has been written to: beyond its end only by a write that failed. */
+  #writtenTo: number
   #records: number
   #topicsHere: number
   #nameBytes: number
@@ -151,6 +157,7 @@ export class LogTail {
     this.#now = now
     this.#segment = tail.segment
     this.#relative = tail.relative
+    this.#writtenTo = tail.relative
     this.#records = tail.records
     this.#topicsHere = tail.topics
     this.#nameBytes = tail.nameBytes
@@ -198,23 +205,38 @@ export class LogTail {
 
   /**
    * Writes batches from the frames at `[from, to)` of the run, up to {@link gatherBytes} of them: one short one into the
-   * mapping, or several by one write.
-   * @param isGroup the frames are one atomic group (of which earlier batches may be written already); otherwise the
-   *   last batch ends in front of the first frame that begins one
+   * mapping, or several by one write. The last batch ends in front of the first frame that begins an atomic group.
    * @returns the bytes taken: less than asked for where that is enough, or where a frame is of a kind that only the ring
    *   knows; 0 where the segment has no room for the first frame ({@link roll} first)
    * @throws the error of the write, with the tail as it was before
    */
-  append(run: FrameRun, from: number, to: number, isGroup: boolean): number {
+  append(run: FrameRun, from: number, to: number): number {
+    return this.#appendBatches(run, from, to, false) - from
+  }
+
+  /**
+   * Writes all frames of one atomic group, in as many batches as it takes, inside one segment.
+   * @returns false where the active segment has no room for the whole of it ({@link roll} first); nothing was written
+   * @throws the error of a write, with the tail as it was before: of a group there is all or nothing
+   */
+  appendGroup(run: FrameRun, from: number, to: number, records: number): boolean {
+    if (groupCost(to - from, records) > this.#room()) return false
+    const end = this.#appendBatches(run, from, to, true)
+    assert(end === to, 'a group that fits the segment is taken as a whole')
+    return true
+  }
+
+  /** Returns where in the run the last batch ends. */
+  #appendBatches(run: FrameRun, from: number, to: number, isGroup: boolean): number {
     const before = this.#mark()
-    const start = this.#relative
     const parts: Uint8Array[] = []
     this.#replaced.length = 0
+    let start = this.#relative
     let at = from
     // One time for all of them: see ring/batch-times.ts.
     this.#time = Math.max(this.#time, this.#now())
     try {
-      while (at < to && this.#relative - start < gatherBytes) {
+      while (at < to) {
         const batch = this.#cut(run, at, to, isGroup)
         if (batch === undefined) break
         at = batch.to
@@ -223,18 +245,22 @@ export class LogTail {
           this.#shortBytes += batch.bytes
           this.#mayMap ||= this.#shortBatches >= shortBatchesToMap
           this.#store(run, batch)
-          break
+          start = this.#relative
+        } else {
+          this.#gather(run, batch, parts)
+          if (this.#relative - start < gatherBytes) continue
+          start = this.#writeGathered(start, parts)
         }
-        this.#gather(run, batch, parts)
+        if (!isGroup) break
       }
-      if (parts.length > 0) this.#writeGathered(start, parts)
-      if (this.#relative - start >= directWriteBytes) this.#shortBatches = 0
+      this.#writeGathered(start, parts)
+      if (this.#relative - before.relative >= directWriteBytes) this.#shortBatches = 0
     } catch (error) {
       this.#unstamp(run, from, at)
-      this.#restore(before)
+      this.#takeBack(before)
       throw error
     }
-    return at - from
+    return at
   }
 
   /** Stamps the frames of one batch, as many from `from` on as it and the segment take. */
@@ -307,11 +333,6 @@ export class LogTail {
     return { from, to: at, bytes, records, recordBytes, topic: topic === noTopic ? mixedTopics : topic, flags }
   }
 
-  /** True if the whole group fits the rest of the active segment. */
-  fits(bytes: number, records: number): boolean {
-    return groupCost(bytes, records) <= this.#room()
-  }
-
   /**
    * Seals the active segment and goes on in the next, which must be prepared.
    * The caller publishes the position as after an append.
@@ -323,6 +344,7 @@ export class LogTail {
     this.#shortBytes = 0
     this.#segment += 1
     this.#relative = segmentHeaderBytes
+    this.#writtenTo = segmentHeaderBytes
     this.#records = 0
     this.#topicsHere = 0
     this.#nameBytes = 0
@@ -411,7 +433,7 @@ export class LogTail {
   moveForward({ topic: id, first, end, batches }: MovedTopic): 'moved' | 'stale' | 'full' {
     if (this.#declaredIn[id] === this.#segment || this.#next[id] !== end || this.#first[id] !== first) return 'stale'
     const frames = batches.reduce((sum, batch) => sum + batch.frames.length + batchHeaderBytes, 0)
-    if (!this.fits(frames, end - first)) return 'full'
+    if (groupCost(frames, end - first) > this.#room()) return 'full'
     const before = this.#mark()
     this.#replaced.length = 0
     this.#replaced.push({ id, declaredIn: this.#declaredIn[id], first })
@@ -429,7 +451,7 @@ export class LogTail {
         due.length = 0
       }
     } catch (error) {
-      this.#restore(before)
+      this.#takeBack(before)
       throw error
     }
     // They were counted when they were appended.
@@ -471,6 +493,7 @@ export class LogTail {
   /** Puts a short batch into the mapping, or into the file where there is none. */
   #store(run: FrameRun, batch: Batch): void {
     this.#withWindow((window) => {
+      this.#claim(window, this.#relative, this.#relative + batch.bytes)
       const at = window.place(this.#relative, batch.bytes)
       const target = window.bytes
       const frames = run.bytes.subarray(batch.from, batch.to)
@@ -491,8 +514,30 @@ export class LogTail {
     this.#advance(batch)
   }
 
-  #writeGathered(relative: number, parts: readonly Uint8Array[]): void {
-    this.#withWindow((window) => window.write(relative, parts))
+  /** Writes what was gathered since `from`; returns where the next begins. */
+  #writeGathered(from: number, parts: Uint8Array[]): number {
+    if (parts.length === 0) return from
+    this.#withWindow((window) => {
+      this.#claim(window, from, this.#relative)
+      window.write(from, parts)
+    })
+    parts.length = 0
+    return this.#relative
+  }
+
+  /**
+   * Before anything is written at `[from, to)`, the end of the log, what a failed write has left there and behind goes: whole batches,
+   * at their right positions, which recovery would take for a part of the log. The last ones first: a crash in between leaves
+   * the first batches of what failed, and no hole in front of others.
+   */
+  #claim(window: Window, from: number, to: number): void {
+    assert(this.#writtenTo >= from, 'the log is written without a hole')
+    while (this.#writtenTo > from) {
+      const at = Math.max(from, this.#writtenTo - zeros.length)
+      window.write(at, [zeros.subarray(0, this.#writtenTo - at)])
+      this.#writtenTo = at
+    }
+    this.#writtenTo = to
   }
 
   /** Writes the declarations of a batch at `at + 48`, then its header at `at`. Returns where its frames belong. */
@@ -529,8 +574,8 @@ export class LogTail {
     }
   }
 
-  /** Takes everything back that an append which failed has counted. */
-  #restore(mark: TailMark): void {
+  /** Takes everything back that an append which failed has counted and written. */
+  #takeBack(mark: TailMark): void {
     this.#relative = mark.relative
     this.#records = mark.records
     this.#topicsHere = mark.topicsHere
@@ -542,9 +587,16 @@ export class LogTail {
       this.#declaredIn[id] = declaredIn
       this.#first[id] = first
     }
+    if (this.#writtenTo === this.#relative) return
+    try {
+      this.#withWindow((window) => this.#claim(window, this.#relative, this.#relative))
+    } catch {
+      // What has failed once may fail again; nothing is written before it has succeeded.
+    }
   }
 
   #seal(window: Window, relative: number): void {
+    this.#claim(window, relative, relative + batchHeaderBytes)
     const at = window.place(relative, batchHeaderBytes)
     const target = window.bytes
     this.#time = Math.max(this.#time, this.#now())

@@ -5,7 +5,7 @@
  * never calls fsync, never creates a file and never waits for a reader.
  */
 
-import { assert } from '../errors.js'
+import { assert, BookendError } from '../errors.js'
 import {
   bulkPayloadBytes,
   flagsOf,
@@ -18,6 +18,7 @@ import {
   tailWord,
 } from '../format/frame-layout.js'
 import { allocateRetryMs, maxSleepMs, maxUnflushedBytes, quietMsToMap } from '../limits.js'
+import { failedCall } from '../memory/errno.js'
 import { SystemCallError } from '../memory/memory.js'
 import type { RingConsumer } from '../ring/append-ring.js'
 import type { BatchTimes } from '../ring/batch-times.js'
@@ -52,7 +53,6 @@ export class Writer {
   #bulk: { id: number; run: FrameRun } | undefined
   /** An order that waits for a segment. */
   #order: Order | undefined
-  #isInGroup = false
   /** Why the last write was refused for lack of space, where the file system says so only when it is written to. */
   #fullErrno = 0
   #nextOpened = -1
@@ -110,11 +110,25 @@ export class Writer {
   /**
    * Makes messages of a topic below `before` unreadable. Past the ring: on a full disk the ring may be stuck behind
    * what does not fit, and trimming is what frees space.
+   * @throws the error of the device, also where it has ended appending before
    */
   trim(topic: number, before: number): void {
-    const { tail, ring } = this.#parts
-    if (!tail.trim(topic, before) && !(this.#roll() && tail.trim(topic, before))) {
-      throw new Error('the segment has no room left for a trim, and there is no other yet')
+    const { state, tail, ring } = this.#parts
+    // Whoever asked may not have heard of it yet.
+    if (state.writerState.load() >= writerState.failed) {
+      throw failedCall('write', state.writerErrno.load(), 'appending has ended')
+    }
+    let isDone = false
+    try {
+      isDone = tail.trim(topic, before) || (this.#roll() && tail.trim(topic, before))
+    } catch (error) {
+      // A device that fails ends appending here as well.
+      if (error instanceof SystemCallError && !isFull(error)) this.#stop(error)
+      throw error
+    }
+    if (!isDone) {
+      const message = 'the segment has no room left for a trim, and there is no other yet: free space on its disk'
+      throw new BookendError('BOOKEND_NO_SPACE', message)
     }
     this.#publish(ring.head)
   }
@@ -158,39 +172,31 @@ export class Writer {
   }
 
   #appendRun(from: number, to: number, flags: number): void {
-    const { ring, tail, times } = this.#parts
+    const { ring, tail } = this.#parts
     const { memory } = ring
-    if ((flags & frameFlag.continues) !== 0) {
+    let taken: number
+    if ((flags & frameFlag.continues) === 0) taken = tail.append(memory, from, to)
+    else {
       const { bytes } = groupExtent(memory.words, from, to)
-      if (this.#appendGroup(memory, from, from + bytes, ring.head)) this.#publish((ring.head + bytes) | 0)
-      return
+      taken = this.#appendGroup(memory, from, from + bytes) ? bytes : 0
+      if (taken === 0) return
     }
-    const taken = tail.append(memory, from, to, false)
     if (taken === 0) {
       this.#roll()
       return
     }
-    times.note(ring.head, tail.time)
+    this.#parts.times.note(ring.head, tail.time)
     this.#publish((ring.head + taken) | 0)
   }
 
-  /**
-   * Appends all frames of an atomic group, in as many batches as it takes, inside one segment. Nothing is published
-   * before the last of them. False: there is no segment for it yet, and nothing was written.
-   * @param position of the first frame in the ring, if that is where they are
-   */
-  #appendGroup(run: FrameRun, from: number, to: number, position?: number): boolean {
-    const { tail, times } = this.#parts
+  /** False: there is no segment for the group yet, and nothing was written. */
+  #appendGroup(run: FrameRun, from: number, to: number): boolean {
+    const { tail } = this.#parts
     const { records } = groupExtent(run.words, from, to)
-    if (!tail.fits(to - from, records) && !this.#roll()) return false
-    assert(tail.fits(to - from, records), 'a group that was let into the ring fits an empty segment')
-    for (let at = from; at < to; ) {
-      const start = at
-      at += tail.append(run, at, to, true)
-      // From its first batch on: before it nothing is written, and the whole group can be tried again.
-      this.#isInGroup = at < to
-      if (position !== undefined) times.note((position + start - from) | 0, tail.time)
-    }
+    if (tail.appendGroup(run, from, to, records)) return true
+    if (!this.#roll()) return false
+    const isTaken = tail.appendGroup(run, from, to, records)
+    assert(isTaken, 'a group that was let into the ring fits an empty segment')
     return true
   }
 
@@ -363,11 +369,7 @@ export class Writer {
   #stop(error: unknown): void {
     const { state } = this.#parts
     const errno = error instanceof SystemCallError ? error.errno : 0
-    const code = error instanceof SystemCallError ? error.code : ''
-    // No space, or no descriptor and no memory for the window of another segment: all of them may pass.
-    const isFull = ['ENOSPC', 'EDQUOT', 'EFBIG', 'EMFILE', 'ENFILE', 'ENOMEM'].includes(code)
-    // Half a group in the log could not be told from its other half later: that is not waited out.
-    if (isFull && !this.#isInGroup) {
+    if (isFull(error)) {
       this.#isStalled = true
       this.#fullErrno = errno
       return
@@ -379,6 +381,12 @@ export class Writer {
     // Not a device but a bug: end the thread, with the error for everybody to see.
     if (errno === 0) throw error
   }
+}
+
+/** No space, or no descriptor and no memory for the window of another segment: all of them may pass. */
+function isFull(error: unknown): boolean {
+  const passing = ['ENOSPC', 'EDQUOT', 'EFBIG', 'EMFILE', 'ENFILE', 'ENOMEM']
+  return error instanceof SystemCallError && passing.includes(error.code)
 }
 
 /** Bytes and records of the atomic group (or single frame) that starts at `from`. */

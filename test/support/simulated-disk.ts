@@ -51,7 +51,7 @@ export class SimulatedDisk implements Disk {
   readonly events: Event[] = []
   readonly calls: DiskCall[] = []
   lies: Lies = {}
-  /** Throws from the call it is asked about, where it wants to. */
+  /** Throws from the call it is asked about, where it wants to. An error's `written` says how many bytes a write took before. */
   fault: (call: DiskCall) => void = () => {}
   /** Unfinished {@link DiskFile.syncLater} calls, oldest first; `finishSyncs` ends them. Undefined: they end at once. */
   #laterSyncs: (() => void)[] | undefined
@@ -482,7 +482,12 @@ class SimulatedWindow implements Window {
     const bytes = Buffer.concat(parts)
     checkBounds(at, bytes.length, this.byteLength)
     if (!this.#isWritable || this.isRetired) throw new TypeError('the window was opened for reading or is retired')
-    this.#disk.note('write', this.file)
+    try {
+      this.#disk.note('write', this.file)
+    } catch (error) {
+      this.#disk.writeTo(this.inode, at, bytes.subarray(0, (error as { written?: number }).written ?? 0))
+      throw error
+    }
     this.#disk.writeTo(this.inode, at, bytes)
   }
 

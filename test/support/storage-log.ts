@@ -80,10 +80,9 @@ export class StorageLog {
   append(frames: readonly TestFrame[], isGroup = false): void {
     const run = runOf(frames)
     const end = run.bytes.length
-    if (isGroup && !this.tail.fits(end, frames.length)) this.roll()
+    const records = frames.filter((frame) => 'value' in frame).length
     for (let at = 0; at < end; ) {
-      const taken = this.tail.append(run, at, end, isGroup)
-      if (taken === 0 && isGroup) throw new Error('a group that fits was not taken')
+      const taken = isGroup ? (this.tail.appendGroup(run, 0, end, records) ? end : 0) : this.tail.append(run, at, end)
       if (taken === 0) this.roll()
       at += taken
     }
@@ -98,7 +97,7 @@ export class StorageLog {
   appendHalfGroup(topic: number, values: readonly Uint8Array[]): void {
     const frames = groupOf(topic, values).map((frame) => ({ ...frame, flags: frameFlag.continues }))
     const run = runOf(frames)
-    for (let at = 0; at < run.bytes.length; ) at += this.tail.append(run, at, run.bytes.length, true)
+    if (!this.tail.appendGroup(run, 0, run.bytes.length, frames.length)) throw new Error('half a group fits')
   }
 
   publish(): void {

@@ -1,12 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { frameKind } from '../../src/format/frame-layout.js'
+import { frameFlag, frameKind } from '../../src/format/frame-layout.js'
 import { maxUnflushedBytes } from '../../src/limits.js'
 import { errno, failedCall } from '../../src/memory/errno.js'
 import { writerState } from '../../src/ring/shared-state.js'
 import { Engine } from '../support/engine.js'
-import { payloadOf, type TestFrame } from '../support/frames.js'
-import { expectRecords, Model, readAll } from '../support/model.js'
+import { groupOf, payloadOf, sizeOf, type TestFrame } from '../support/frames.js'
+import { expectPrefix, expectReadable, expectRecords, Model, readAll } from '../support/model.js'
+import { StorageLog } from '../support/storage-log.js'
 import { simulatedWorld } from '../support/worlds.js'
 
 const ENOSPC = 28
@@ -280,25 +281,116 @@ describe('writer', () => {
     expectLog(engine, model)
   })
 
-  it('does not wait out a full disk in the middle of a group: half of it is in the log', () => {
+  // More than one write gathers: it goes to the file in two.
+  const longGroup = Array.from({ length: 11 }, (_, index) => payloadOf(0, index + 1, 60_000))
+
+  /** The second write to a segment fails, and all after it until the disk is mended. */
+  function failSecondWrite(world: ReturnType<typeof simulatedWorld>, number: number): () => void {
+    let writes = 0
+    world.disk.fault = ({ call, file }) => {
+      if (call === 'write' && file.endsWith('.seg') && ++writes >= 2) throw failedCall('pwritev', number)
+    }
+    return () => {
+      world.disk.fault = () => {}
+    }
+  }
+
+  it('takes a group back whose second write finds the disk full, and writes it when there is space', () => {
     const { engine, model, world } = start(1 << 20)
     engine.append(0, next(model, 20))
     engine.writer.doWork()
-    let writes = 0
-    world.disk.fault = ({ call, file }) => {
-      if (call === 'write' && file.endsWith('.seg') && ++writes === 2) throw failedCall('pwrite', ENOSPC)
-    }
-    // More than one write gathers: the second is refused.
-    engine.appendGroup(
-      0,
-      Array.from({ length: 11 }, (_, index) => payloadOf(5, index, 60_000)),
-    )
+    const mend = failSecondWrite(world, ENOSPC)
+    engine.offer(groupOf(0, longGroup))
     engine.writer.doWork()
-    expect(engine.state.writerState.load()).toBe(writerState.failed)
+    expect(engine.state.writerState.load()).toBe(writerState.noSpace)
     expectLog(engine, model)
-    // And the next owner finds none of it.
+    mend()
+    // Freeing space is why a trim does not wait in the ring: what it publishes ends in front of the group.
+    engine.writer.trim(0, 1)
+    expect(engine.cells.next(0).load()).toBe(1)
     const again = new Engine(simulatedWorld(world.disk.copy()))
-    expect(again.recovered.topics[0].next).toBe(1)
+    expect(again.recovered).toMatchObject({ topics: [{ first: 1, next: 1 }], damages: [] })
+    engine.writer.doWork()
+    expect(engine.state.writerState.load()).toBe(writerState.running)
+    for (const value of longGroup) model.add(0, value)
+    const { length } = model.topics[0].values
+    expect(engine.cells.next(0).load()).toBe(length)
+    expectRecords(readAll(engine.reader, 0, 1, length, 'dense'), model.topics[0], 1, length)
+  })
+
+  it('takes no trim behind a group that the device broke off, and the next owner finds none of the group', () => {
+    const { engine, model, world } = start(1 << 20)
+    engine.append(0, next(model, 20))
+    engine.writer.doWork()
+    const mend = failSecondWrite(world, errno.EIO)
+    engine.appendGroup(0, longGroup)
+    engine.writer.doWork()
+    mend()
+    expect(engine.state.writerState.load()).toBe(writerState.failed)
+    expect(() => engine.writer.trim(0, 1)).toThrow(expect.objectContaining({ errno: errno.EIO }))
+    expectLog(engine, model)
+    const again = new Engine(simulatedWorld(world.disk.copy()))
+    expect(again.recovered).toMatchObject({ topics: [{ first: 0, next: 1 }], damages: [] })
+  })
+
+  it('ends appending when the device fails under a trim', () => {
+    const { engine, model, world } = start()
+    engine.append(0, next(model, 20))
+    engine.writer.doWork()
+    world.disk.fault = ({ call }) => {
+      if (call === 'write') throw failedCall('pwrite', errno.EIO)
+    }
+    expect(() => engine.writer.trim(0, 1)).toThrow(expect.objectContaining({ errno: errno.EIO }))
+    expect(engine.state.writerState.load()).toBe(writerState.failed)
+    expect(engine.cells.first(0).load()).toBe(0)
+    expectLog(engine, model)
+  })
+
+  it('leaves no remains behind what it writes after a write that failed half way: any crash finds a prefix, without damage', () => {
+    const step = fc.record({
+      sizes: fc.array(fc.oneof(fc.nat(300), fc.nat(70_000)), { minLength: 1, maxLength: 12 }),
+      isGroup: fc.boolean(),
+      isAwaited: fc.boolean(),
+      /** Of the writes that follow: how many succeed, how much of the next one does, and how many fail. */
+      fault: fc.record({ after: fc.nat(3), share: fc.double({ min: 0, max: 1, noNaN: true }), count: fc.nat(3) }),
+    })
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 1, maxLength: 6 }), (script) => {
+        const { engine, model, world } = start(1 << 21)
+        for (const { sizes, isGroup, isAwaited, fault } of script) {
+          // What was refused comes back after a crash if it can neither be written nor be erased.
+          const count = isAwaited ? Math.min(fault.count, 1) : fault.count
+          let writes = 0
+          world.disk.fault = ({ call, file }) => {
+            if (call !== 'write' || !file.endsWith('.seg')) return
+            writes += 1
+            if (writes <= fault.after || writes > fault.after + count) return
+            throw Object.assign(failedCall('pwritev', ENOSPC), { written: Math.floor(fault.share * 300_000) })
+          }
+          const values = sizes.map((bytes, index) => next(model, bytes, isGroup && index < sizes.length - 1))
+          const flags = isAwaited ? frameFlag.awaited : 0
+          const frames = isGroup ? groupOf(0, values, flags) : values.map((value) => ({ topic: 0, value, flags }))
+          let at = engine.offer(frames)
+          expect(at).toBeGreaterThanOrEqual(0)
+          engine.writer.doWork()
+          let refused = 0
+          for (const frame of frames) {
+            if (engine.kindAt(at) === frameKind.cancelled) refused += 1
+            at += sizeOf(frame)
+          }
+          model.cutTo(model.order.length - refused)
+          for (let round = 0; round < 3; round++) {
+            const published = engine.cells.next(0).load()
+            expectRecords(readAll(engine.reader, 0, 0, published, 'dense'), model.topics[0], 0, published)
+            const crashed = new StorageLog(simulatedWorld(world.disk.copy()))
+            expectPrefix(crashed.recovered, model, published)
+            expectReadable(crashed.reader, crashed.recovered, model)
+            engine.writer.doWork()
+          }
+        }
+      }),
+      { numRuns: 60 },
+    )
   })
 
   it('keeps the declarations of topics when a segment is about to be deleted', async () => {
