@@ -22,6 +22,7 @@ import { openLog } from '../src/storage/open-log.js'
 import { SegmentFiles } from '../src/storage/segment-files.js'
 import { serve, transfer } from '../src/threads/control-plane.js'
 import { GroupKeeper } from '../src/threads/group-keeper.js'
+import { endOnRejection } from '../src/threads/own-threads.js'
 import type {
   OpenedLog,
   OpenRequest,
@@ -35,6 +36,7 @@ import { isPassing, Reaper, type ReaperParts } from '../src/threads/reaper.js'
 import { takeOverFiles, takeOverMappings } from '../src/threads/reaper-takeover.js'
 import type { StandIn } from '../src/threads/stand-in.js'
 
+endOnRejection()
 const { shared, events, orders } = workerData as ReaperData
 const state = openSharedState(shared.state)
 state.reaperTask.store(ownTask())

@@ -22,9 +22,11 @@ import { SegmentFiles } from '../src/storage/segment-files.js'
 import { SegmentWindows } from '../src/storage/segment-windows.js'
 import { CommitWriter } from '../src/threads/commit-writer.js'
 import { serve } from '../src/threads/control-plane.js'
+import { endOnRejection } from '../src/threads/own-threads.js'
 import type { OpenedLog, Order, WriterControl, WriterData } from '../src/threads/protocol.js'
 import { Writer } from '../src/threads/writer.js'
 
+endOnRejection()
 const { shared, bulk, orders: firstOrders } = workerData as WriterData
 /** From the reaper of the moment. */
 let orders = firstOrders

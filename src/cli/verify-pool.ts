@@ -8,6 +8,7 @@ import { type GroupsReport, verifyGroups } from '../storage/verify-groups.js'
 import { joinReports, type LogReport, segmentTasks } from '../storage/verify-log.js'
 import type { SegmentReport } from '../storage/verify-report.js'
 import type { SegmentTask } from '../storage/verify-segment.js'
+import { inheritedFlags } from '../threads/own-threads.js'
 import { startProgress } from './progress.js'
 
 export interface Verified {
@@ -43,6 +44,7 @@ export async function verifyLog(options: VerifyOptions): Promise<Verified> {
   const pool = new Piscina<SegmentTask, SegmentReport>({
     // A bare literal: bundlers find the worker by it.
     filename: new URL('../../workers/verifier.js', import.meta.url).href,
+    ...inheritedFlags(),
     minThreads: 0,
     maxThreads: count,
     recordTiming: false,

@@ -2,6 +2,7 @@
 import type { Worker } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import { BookendError, fromPortable } from '../errors.js'
+import { inheritedFlags } from '../threads/own-threads.js'
 import type { LogRead, ReadAnswer, ReadTask } from '../threads/reader.js'
 import type { ReaderData } from '../threads/shared-memory.js'
 import type { KeepAlive } from './keep-alive.js'
@@ -61,6 +62,7 @@ export class ReaderPool {
     this.#pool = new Piscina<ReadTask | ReplaceTask, ReadAnswer>({
       // A bare literal: bundlers find the worker by it.
       filename: new URL('../../workers/reader.js', import.meta.url).href,
+      ...inheritedFlags(),
       name: 'run',
       minThreads: options.minThreads,
       maxThreads: options.maxThreads,

@@ -25,6 +25,7 @@ import type { BackupReport } from '../storage/backup.js'
 import type { Retention } from '../storage/retention.js'
 import type { Resume } from '../storage/topic-reader.js'
 import { transfer } from '../threads/control-plane.js'
+import { isOwnThread } from '../threads/own-threads.js'
 import type { OpenedLog } from '../threads/protocol.js'
 import { type LogRead, type ReadAnswer, trimmedError } from '../threads/reader.js'
 import type { ReaperEvent } from '../threads/reaper.js'
@@ -43,6 +44,10 @@ import type { LogStats, SegmentInfo, SegmentResidency } from './stats.js'
 const handlerIdleMs = 10_000
 
 export async function openLocalEngine(options: LocalOptions): Promise<Engine> {
+  if (isOwnThread()) {
+    const hint = 'a module that --import or --require loads opens it only if isMainThread (node:worker_threads) is true'
+    throw new TypeError(`a log cannot be opened in a thread that belongs to another one: ${hint}`)
+  }
   // A limit that cannot be right is refused before anything is made; an existing log is asked for its own size below.
   if (options.segmentBytes !== undefined) {
     fittingMessageBytes(options, options.segmentBytes)

@@ -8,6 +8,7 @@ import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { closedError } from '../dispatcher/failure.js'
 import { BookendError, isThreadDeath } from '../errors.js'
 import { ControlChannel, type Remote } from '../threads/control-plane.js'
+import { inheritedFlags } from '../threads/own-threads.js'
 import type { OpenedLog, OpenRequest, ReaperControl, ReaperData, TakeOverRequest } from '../threads/protocol.js'
 import type { ReaperEvent } from '../threads/reaper.js'
 import type { SharedMemory } from '../threads/shared-memory.js'
@@ -123,8 +124,9 @@ export class ReaperThread {
     const events = new MessageChannel()
     // A bare literal: bundlers find the worker by it.
     const worker = new Worker(new URL('../../workers/reaper.js', import.meta.url), {
+      ...inheritedFlags(),
       name: 'bookend-reaper',
-      workerData: { shared: this.#shared, events: events.port2, orders } satisfies ReaperData,
+      workerData: { isOwnThread: true, shared: this.#shared, events: events.port2, orders } satisfies ReaperData,
       transferList: orders === undefined ? [events.port2] : [events.port2, orders],
     })
     const control = new ControlChannel<ReaperControl>(worker, 'reaper')

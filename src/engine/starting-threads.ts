@@ -6,6 +6,7 @@ import { allocateSharedState, openSharedState, type SharedState } from '../ring/
 import { SlotTable } from '../ring/slot-table.js'
 import { TopicCells } from '../ring/topic-cells.js'
 import { ControlChannel, type Remote } from '../threads/control-plane.js'
+import { inheritedFlags } from '../threads/own-threads.js'
 import type { WriterControl, WriterData } from '../threads/protocol.js'
 import type { SharedMemory } from '../threads/shared-memory.js'
 import type { LocalOptions } from './local-options.js'
@@ -42,8 +43,9 @@ export function startThreads(options: LocalOptions): StartingThreads {
   if (orders !== undefined) {
     // A bare literal: bundlers find the worker by it.
     writer = new Worker(new URL('../../workers/writer.js', import.meta.url), {
+      ...inheritedFlags(),
       name: 'bookend-writer',
-      workerData: { shared, bulk: bulk.port2, orders: orders.port2 } satisfies WriterData,
+      workerData: { isOwnThread: true, shared, bulk: bulk.port2, orders: orders.port2 } satisfies WriterData,
       transferList: [bulk.port2, orders.port2],
     })
     writerControl = new ControlChannel<WriterControl>(writer, 'writer')

@@ -7,6 +7,7 @@ import type { BackupReport } from '../storage/backup.js'
 import type { DiskWatermarks, Retention } from '../storage/retention.js'
 import type { MovedTopic } from '../storage/topic-mover.js'
 import type { TailState, TopicState } from '../storage/topic-state.js'
+import type { OwnThread } from './own-threads.js'
 import type { LogRead, ReadAnswer } from './reader.js'
 import type { SharedMemory } from './shared-memory.js'
 
@@ -21,7 +22,7 @@ export type Order =
     }
   | { kind: 'move'; moved: MovedTopic }
 
-export interface ReaperData {
+export interface ReaperData extends OwnThread {
   shared: SharedMemory
   /** Orders to the writer; none for a log that is opened read-only. */
   orders: MessagePort | undefined
@@ -121,7 +122,7 @@ export interface ReaperControl {
   close(isClean: boolean): Promise<void>
 }
 
-export interface WriterData {
+export interface WriterData extends OwnThread {
   shared: SharedMemory
   /** Frames that do not fit the ring arrive here, before the ring announces them. */
   bulk: MessagePort

@@ -73,6 +73,12 @@ describe('what the library needs from outside', () => {
 })
 
 describe('the library', () => {
+  it('starts no thread without saying what it inherits', () => {
+    const started = library.filter(({ code }) => /new (Worker|Piscina)\b/.test(code))
+    expect(started.map(({ path }) => path)).not.toEqual([])
+    expect(started.filter(({ code }) => !code.includes('...inheritedFlags(),')).map(({ path }) => path)).toEqual([])
+  })
+
   it('never handles a fault: the handler would not run and the process would spin', () => {
     expect(linesMatching(library, /['"`]SIG(BUS|SEGV|FPE|ILL)['"`]/)).toEqual([])
   })
