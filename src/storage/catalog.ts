@@ -8,7 +8,8 @@
 import { entryBytes, entryWord, segmentHeaderBytes } from '../format/segment-layout.js'
 import type { Disk } from './disk.js'
 import { LiveIndex } from './live-index.js'
-import { readSealedSegment } from './sealed-index.js'
+import { SalvageWindow } from './salvage-window.js'
+import { readSealedFile } from './sealed-index.js'
 import type { SegmentFiles } from './segment-files.js'
 import type { SegmentWindows } from './segment-windows.js'
 
@@ -206,12 +207,7 @@ export class Catalog {
 
   #load(segment: number): void {
     const { segmentBytes } = this.#files
-    const file = this.#disk.open(this.#files.path(segment), 'read')
-    const sealed =
-      file === undefined
-        ? undefined
-        : readSealedSegment((at, length) => file.read(at, length), this.#files.base(segment), segmentBytes)
-    file?.close()
+    const sealed = readSealedFile(this.#disk, this.#files, segment)
     if (sealed === undefined) {
       this.#live.set(segment, new LiveIndex(this.#files.base(segment), segmentBytes))
       return
@@ -263,7 +259,7 @@ export class Catalog {
       const to = Math.min(published - this.#files.base(segment), segmentBytes)
       if (live.isSealed || live.end >= to || to <= segmentHeaderBytes) continue
       try {
-        this.#windows.with(segment, ({ window }) => live.catchUp(window, to, true))
+        this.#windows.with(segment, ({ window }) => live.catchUp(new SalvageWindow(window), to, true))
       } catch (error) {
         // It may be the moment (no descriptor to be had): who asks for one of its records meets the error, or the next look.
         this.#unread = error

@@ -82,6 +82,9 @@ export interface DamagedRange {
   to: number
 }
 
+/** What of a window the walk needs. */
+type Legible = Pick<Window, 'read' | 'readInto'>
+
 export class LiveIndex {
   readonly topics = new Map<number, TopicEntries>()
   readonly damages: DamagedRange[] = []
@@ -122,7 +125,7 @@ export class LiveIndex {
    * @param stepBytes stop after about this much, to go on with another call
    * @returns true if it stopped in front of bytes that are no valid batch
    */
-  catchUp(window: Window, to: number, resync: boolean, stepBytes = Number.POSITIVE_INFINITY): boolean {
+  catchUp(window: Legible, to: number, resync: boolean, stepBytes = Number.POSITIVE_INFINITY): boolean {
     const stepEnd = this.end + stepBytes
     let want = chunkBytes
     while (this.end < Math.min(to, stepEnd) && !this.isSealed) {
@@ -219,7 +222,7 @@ export function keyTag(bytes: Uint8Array, words: Uint32Array, frame: number): nu
 // Walking is synchronous and keeps nothing of what it has read: one buffer a thread serves every index.
 let scratch = new Uint8Array(0)
 
-function readScratch(window: Window, at: number, length: number): Uint8Array {
+function readScratch(window: Legible, at: number, length: number): Uint8Array {
   if (scratch.length < length) scratch = new Uint8Array(Math.max(length, chunkBytes))
   window.readInto(scratch, 0, at, length)
   return scratch.subarray(0, length)

@@ -12,13 +12,12 @@ import {
   decodeControlRecord,
 } from '../format/control-layout.js'
 import { decodeSegmentHeader, formatVersion, segmentHeaderBytes } from '../format/segment-layout.js'
-import type { Memory } from '../memory/memory.js'
 import { ControlFile, readBootId } from './control-file.js'
 import type { Disk } from './disk.js'
 import { LiveIndex } from './live-index.js'
 import { type Recovered, recover } from './recovery.js'
-import { SalvageDisk, SalvageMemory } from './salvage-disk.js'
-import { readSealedSegment } from './sealed-index.js'
+import { DiskMemory, SalvageDisk } from './salvage-disk.js'
+import { readSealedFile } from './sealed-index.js'
 import { SegmentFiles } from './segment-files.js'
 import type { Damage } from './verify-report.js'
 
@@ -54,7 +53,6 @@ export interface ExtentOptions {
 export function findExtent(options: ExtentOptions): LogExtent {
   const { directory, isLive, bootId = readBootId() } = options
   const disk = new SalvageDisk(options.disk)
-  const memory = new SalvageMemory(options.disk)
   const control = readControl(disk, directory)
   const files = new SegmentFiles(options.disk, directory, control.segmentBytes)
   const { record } = control
@@ -65,9 +63,10 @@ export function findExtent(options: ExtentOptions): LogExtent {
     const first = files.segmentOf(record?.trim ?? 0)
     return { ...common, first, last, end: published - files.base(last), published, recovered: undefined }
   }
-  const looked = new SegmentFiles(disk, directory, control.segmentBytes)
-  const believed = record ?? guessRecord(disk, looked, memory, bootId)
-  const recovered = recover({ disk, memory, files: looked, control: believed, bootId, mayRepair: false })
+  const believed = record ?? guessRecord(disk, new SegmentFiles(disk, directory, control.segmentBytes), bootId)
+  // On the disk as it is: what its next owner finds depends on what can be read of it.
+  const memory = new DiskMemory(options.disk)
+  const recovered = recover({ disk: options.disk, memory, files, control: believed, bootId, mayRepair: false })
   const { tail, published, trim } = recovered
   const first = files.segmentOf(trim)
   // A log that ends with a sealed segment goes on in one that may not be there yet.
@@ -149,19 +148,17 @@ function guessIdentity(disk: Disk, directory: string): { segmentBytes: number; c
  * A record for a log that has lost its own: everything valid that is there counts, as durable. So what is damaged in front of it
  * is damage, and nothing is taken for the remains of a power cut.
  */
-function guessRecord(disk: Disk, files: SegmentFiles, memory: Memory, bootId: string): ControlRecord | undefined {
+function guessRecord(disk: SalvageDisk, files: SegmentFiles, bootId: string): ControlRecord | undefined {
+  const memory = new DiskMemory(disk)
   const segments = files.list()
   for (const segment of [...segments].reverse()) {
     if (!files.isWhole(segment)) continue
     const base = files.base(segment)
-    const file = disk.open(files.path(segment), 'read')
-    if (file === undefined) continue
-    const sealed = readSealedSegment((at, length) => file.read(at, length), base, files.segmentBytes)
-    file.close()
+    const sealed = readSealedFile(disk, files, segment)
     let end = sealed?.footer.dataEnd ?? segmentHeaderBytes
     let epoch = 0
     if (sealed === undefined) {
-      const window = memory.open(files.path(segment), files.segmentBytes, 'read')
+      const window = memory.open(files.path(segment), files.segmentBytes)
       const index = new LiveIndex(base, files.segmentBytes, false)
       index.catchUp(window, files.segmentBytes, true)
       window.close()

@@ -6,7 +6,7 @@ import type { Memory } from '../memory/memory.js'
 import type { Disk } from './disk.js'
 import { LiveIndex } from './live-index.js'
 import { isSealedIn, type LogExtent } from './log-extent.js'
-import { SalvageMemory } from './salvage-disk.js'
+import { DiskMemory, SalvageDisk } from './salvage-disk.js'
 import { SalvageWindow } from './salvage-window.js'
 import { readSealedSegment } from './sealed-index.js'
 import { nonZeroSpan } from './verify-segment.js'
@@ -55,7 +55,7 @@ interface Part {
 
 /** @param withBytes reads the index of every record, to add up the bytes of each topic */
 export function summarize(disk: Disk, extent: LogExtent, withBytes: boolean): LogSummary {
-  const memory = new SalvageMemory(disk)
+  const memory = new DiskMemory(new SalvageDisk(disk))
   const { files, first, last, end, recovered } = extent
   const listed = files.list()
   const segments = listed.filter((segment) => segment >= first && segment <= last)

@@ -10,16 +10,20 @@
  * - past the durable position with valid batches behind it: damage if the page cache has survived (same boot) and the place
  *   does not look like pages that were never written; otherwise a power cut that stored later pages and not
  *   earlier ones, and the log is cut there, so that it stays a gap-free prefix.
+ *
+ * Blocks that the device does not give are bytes that are no batch, and always damage, wherever they are: nobody knows what they hold,
+ * and they may be given the next time. So nothing is cut in front of them.
  */
 
 import { batchHeaderBytes, readBatchHeader } from '../format/batch-layout.js'
 import type { ControlRecord } from '../format/control-layout.js'
 import { segmentHeaderBytes } from '../format/segment-layout.js'
-import type { Memory, Window } from '../memory/memory.js'
+import type { Memory } from '../memory/memory.js'
 import { findNextBatch } from './batch-scan.js'
 import type { Disk } from './disk.js'
 import { LiveIndex } from './live-index.js'
-import { readSealedSegment } from './sealed-index.js'
+import { SalvageWindow } from './salvage-window.js'
+import { readSealedFile, readSealedSegment } from './sealed-index.js'
 import type { SegmentFiles } from './segment-files.js'
 import type { TailState, TopicState } from './topic-state.js'
 
@@ -59,6 +63,17 @@ const step = new Uint8Array(scanStepBytes)
 
 export function recover(options: RecoveryOptions): Recovered {
   return new Recovery(options).run()
+}
+
+/** A segment without a footer, walked. */
+interface Walked {
+  index: LiveIndex
+  /** Where appending would go on. */
+  relative: number
+  /** Bytes stand behind it that are nothing. */
+  hasRemains: boolean
+  /** The control file says that the log ends here, and was closed. */
+  isEnd: boolean
 }
 
 class Recovery {
@@ -135,38 +150,65 @@ class Recovery {
   #visit(segment: number, segments: readonly number[]): 'footer' | 'sealed' | 'damaged' | TailState {
     const { disk, files, memory } = this.#options
     const base = files.base(segment)
-    const isNeeded = this.#durable > base + segmentHeaderBytes || this.#hasDataBehind(segment, segments)
-    if (!files.isWhole(segment)) {
-      if (!isNeeded) return this.#startOf(segment)
-      this.#damages.push({ from: base, to: files.base(segment + 1) })
-      return 'damaged'
-    }
-    const file = disk.open(files.path(segment), 'read')
-    const sealed =
-      file === undefined
-        ? undefined
-        : readSealedSegment((at, length) => file.read(at, length), base, files.segmentBytes)
-    file?.close()
+    const isWhole = files.isWhole(segment)
+    const mayBeOurs = isWhole || files.mayBeOurs(segment)
+    const sealed = mayBeOurs ? readSealedFile(disk, files, segment) : undefined
     if (sealed !== undefined) {
       for (const row of sealed.rows) {
         this.#merge(row.topic, row.name, row.firstOffset, row.firstOffset + row.count, row.readable, segment)
       }
       this.#time = Math.max(this.#time, sealed.footer.lastTime)
+      // The footer says as well as the header where the segment belongs, and all of it is read.
+      if (!isWhole) this.#damages.push({ from: base, to: base + segmentHeaderBytes })
       return 'footer'
+    }
+    if (!isWhole) {
+      const isNeeded = this.#durable > base + segmentHeaderBytes || this.#hasDataBehind(segment - 1, segments)
+      if (!isNeeded) return this.#startOf(segment)
+      this.#damages.push({ from: base, to: files.base(segment + 1) })
+      // Nothing is appended to what is left of it, but its topics are known, and their offsets are not given out anew.
+      if (mayBeOurs) this.#absorb(segment, this.#deriveRest(segment))
+      return 'damaged'
     }
     const window = memory.open(files.path(segment), files.segmentBytes, 'read')
     try {
-      return this.#walk(segment, window, segments)
+      return this.#walk(segment, new SalvageWindow(window), segments)
     } finally {
       window.close()
     }
   }
 
-  #walk(segment: number, window: Window, segments: readonly number[]): 'sealed' | 'damaged' | TailState {
-    const { files, mayRepair, control } = this.#options
+  #walk(segment: number, window: SalvageWindow, segments: readonly number[]): 'sealed' | 'damaged' | TailState {
+    const { files } = this.#options
+    let durable = Math.min(this.#durable - files.base(segment), files.segmentBytes)
+    for (;;) {
+      const walked = this.#derive(segment, window, segments, durable)
+      const unknown = Math.max(0, ...window.unreadable.map(({ to }) => to))
+      if (walked.index.isSealed || walked.isEnd || unknown <= durable)
+        return this.#settle(segment, window, segments, walked)
+      // What stands there may have been acknowledged: once more, as damage and not as a tail that is torn.
+      durable = unknown
+    }
+  }
+
+  #deriveRest(segment: number): LiveIndex {
+    const { disk, files } = this.#options
+    const index = new LiveIndex(files.base(segment), files.segmentBytes, false)
+    const file = disk.open(files.path(segment), 'read')
+    if (file === undefined) return index
+    try {
+      index.catchUp(new SalvageWindow(file), files.segmentBytes, true)
+      return index
+    } finally {
+      file.close()
+    }
+  }
+
+  /** What is in a segment without a footer, its bytes before `durable` (relative) taken for data. Changes nothing. */
+  #derive(segment: number, window: SalvageWindow, segments: readonly number[], durable: number): Walked {
+    const { files, control } = this.#options
     const base = files.base(segment)
     const { segmentBytes } = files
-    const durable = Math.min(this.#durable - base, segmentBytes)
     let index = new LiveIndex(base, segmentBytes, false)
     // Nothing can be wrong before the durable position but damage: read on behind it.
     if (durable > segmentHeaderBytes) index.catchUp(window, durable, true)
@@ -175,7 +217,7 @@ class Recovery {
     // What most crashes leave: nothing. One look tells, and neither batches nor remains have to be searched.
     const isBlank = !index.isSealed && !isEnd && this.#isBlank(segment, window, index.end)
     const isWholeTail = isEnd || (isBlank && !this.#hasDataBehind(segment, segments) && durable <= index.end)
-    if (!index.isSealed && !isWholeTail && this.#isDamage(segment, index, window, segments)) {
+    if (!index.isSealed && !isWholeTail && this.#isDamage(segment, index, window, segments, durable)) {
       index.catchUp(window, segmentBytes, true)
       const last = index.damages.at(-1)
       // Behind the last valid batch of an unsealed segment there is nothing: that is no damage unless the log goes on.
@@ -191,10 +233,24 @@ class Recovery {
       index = new LiveIndex(base, segmentBytes, false)
       index.catchUp(window, relative, true)
     }
+    return { index, relative, hasRemains, isEnd }
+  }
+
+  /** Takes over what was found, and cuts what is torn. */
+  #settle(
+    segment: number,
+    window: SalvageWindow,
+    segments: readonly number[],
+    { index, relative, hasRemains }: Walked,
+  ): 'sealed' | 'damaged' | TailState {
+    const { files, mayRepair } = this.#options
+    const base = files.base(segment)
     // First the damages: a topic's oldest offset is believed only in front of them.
     for (const { from, to } of index.damages) this.#damages.push({ from: base + from, to: base + to })
     this.#absorb(segment, index)
     if (index.isSealed) return 'sealed'
+    // Damage that reaches to the end leaves no room for the seal.
+    if (relative + batchHeaderBytes > files.segmentBytes) return 'damaged'
     if (this.#hasDataBehind(segment, segments) && index.damages.length > 0) return 'damaged'
     if (mayRepair && hasRemains) this.#cut(segment, relative, window)
     return {
@@ -208,10 +264,16 @@ class Recovery {
   }
 
   /** Decides about bytes behind the last valid batch that are no batch. */
-  #isDamage(segment: number, index: LiveIndex, window: Window, segments: readonly number[]): boolean {
+  #isDamage(
+    segment: number,
+    index: LiveIndex,
+    window: SalvageWindow,
+    segments: readonly number[],
+    durable: number,
+  ): boolean {
     const { files, control, bootId } = this.#options
     const base = files.base(segment)
-    if (index.end < this.#durable - base) return true
+    if (index.end < durable) return true
     const read = (at: number, length: number) => window.read(at, length)
     const next = findNextBatch(read, base, index.end, this.#writtenEnd(segment), files.segmentBytes)
     if (next < 0 && !this.#hasDataBehind(segment, segments)) return false
@@ -219,7 +281,7 @@ class Recovery {
     return isSameBoot && !this.#looksUnwritten(window, base, index.end, next)
   }
 
-  /** True if a later segment begins with a valid batch (or carries a footer). */
+  /** True if a later segment begins with a valid batch (or carries a footer), or may: the device does not give its beginning. */
   #hasDataBehind(segment: number, segments: readonly number[]): boolean {
     const { disk, files } = this.#options
     return segments.some((later) => {
@@ -227,10 +289,12 @@ class Recovery {
       const file = disk.open(files.path(later), 'read')
       if (file === undefined) return false
       try {
-        const read = (at: number, length: number) => file.read(at, length)
+        const window = new SalvageWindow(file)
+        const read = (at: number, length: number) => window.read(at, length)
         const to = Math.min(file.size(), segmentHeaderBytes + 4096)
         return (
           findNextBatch(read, files.base(later), segmentHeaderBytes, to, file.size()) >= 0 ||
+          window.unreadable.length > 0 ||
           readSealedSegment(read, files.base(later), files.segmentBytes) !== undefined
         )
       } finally {
@@ -267,7 +331,7 @@ class Recovery {
    * Makes everything behind the end read as zeros again, and flushes that before anything is appended: otherwise the
    * remains of a torn batch could complete a later one.
    */
-  #cut(segment: number, relative: number, window: Window): void {
+  #cut(segment: number, relative: number, window: SalvageWindow): void {
     const { disk, files } = this.#options
     let file: ReturnType<Disk['open']>
     const end = this.#writtenEnd(segment)
@@ -306,14 +370,15 @@ class Recovery {
     const { files, memory } = this.#options
     const window = memory.open(files.path(segment), files.segmentBytes, 'read')
     try {
-      return this.#isBlank(segment, window, segmentHeaderBytes)
+      const legible = new SalvageWindow(window)
+      return this.#isBlank(segment, legible, segmentHeaderBytes) && legible.unreadable.length === 0
     } finally {
       window.close()
     }
   }
 
   /** True if the segment reads as zeros from `from` on. */
-  #isBlank(segment: number, window: Window, from: number): boolean {
+  #isBlank(segment: number, window: SalvageWindow, from: number): boolean {
     const { segmentBytes } = this.#options.files
     const end = this.#writtenEnd(segment)
     for (let at = from; at < end; at += scanStepBytes) {
@@ -338,7 +403,7 @@ class Recovery {
    * bad batch at `end`. What stands behind it does not count.
    * @param next the next valid batch of the segment, or -1
    */
-  #looksUnwritten(window: Window, base: number, end: number, next: number): boolean {
+  #looksUnwritten(window: SalvageWindow, base: number, end: number, next: number): boolean {
     const room = this.#options.files.segmentBytes - end
     const header = readBatchHeader(window.read(end, Math.min(batchHeaderBytes, room)), 0, base + end, room)
     const rest = sectorBytes - (end % sectorBytes)
@@ -354,7 +419,7 @@ class Recovery {
 }
 
 /** Into memory that the next call overwrites: hundreds of megabytes of zeros are looked at. */
-function readStep(window: Window, at: number, length: number): Uint8Array {
+function readStep(window: SalvageWindow, at: number, length: number): Uint8Array {
   window.readInto(step, 0, at, length)
   return step.subarray(0, length)
 }

@@ -42,8 +42,8 @@ export class SalvageDisk implements Disk {
   syncDirectory = refuse
 }
 
-/** Windows on the same, for code that walks segments through windows. */
-export class SalvageMemory implements Memory {
+/** Windows on the files of a disk, for code that walks segments through windows. */
+export class DiskMemory implements Memory {
   readonly kind = 'file'
   readonly #disk: Disk
 
@@ -54,16 +54,23 @@ export class SalvageMemory implements Memory {
   open(path: string, byteLength: number): Window {
     const file = this.#disk.open(path, 'read')
     if (file === undefined) throw failedCall('open', errno.ENOENT, path)
-    const window = new SalvageWindow(file)
+    const read = (at: number, length: number) => {
+      const bytes = file.read(at, length)
+      if (bytes.length < length) throw failedCall('read', errno.EFAULT, `${path} ends at ${at + bytes.length}`)
+      return bytes
+    }
+    const readInto = (target: Uint8Array, targetAt: number, at: number, length: number) => {
+      target.set(read(at, length), targetAt)
+    }
     return {
       byteLength,
       address: 0,
       bytes: new Uint8Array(0),
       expect() {},
-      read: (at, length) => window.read(at, length),
+      read,
+      readInto,
       lend: () => undefined,
-      readInto: (target, targetAt, at, length) => window.readInto(target, targetAt, at, length),
-      readRanges: (target, ranges, count) => readEachRange(window, target, ranges, count),
+      readRanges: (target, ranges, count) => readEachRange({ readInto }, target, ranges, count),
       close: () => file.close(),
       place: refuse,
       commit: refuse,

@@ -4,19 +4,24 @@
  * Zeros are never a valid batch, so a bad block or the missing end of a file turns into bytes that fail their checksum,
  * and those who walk the segment go on behind it.
  */
+import { isUnreadable } from '../memory/errno.js'
+import type { Window } from '../memory/memory.js'
 import type { DiskFile } from './disk.js'
 import type { DamagedRange } from './live-index.js'
 
 /** What a device loses at a time. */
 const blockBytes = 4096
 
+/** A file, or a window on one. */
+type Source = Pick<DiskFile, 'read'> | Pick<Window, 'read' | 'readInto'>
+
 export class SalvageWindow {
   /** Ranges that the device did not give, in the order they were met; `code` says why, `EOF`: the file ends before. */
   readonly unreadable: (DamagedRange & { code: string })[] = []
-  readonly #file: DiskFile
+  readonly #source: Source
 
-  constructor(file: DiskFile) {
-    this.#file = file
+  constructor(source: Source) {
+    this.#source = source
   }
 
   read(at: number, length: number): Uint8Array<ArrayBuffer> {
@@ -28,7 +33,8 @@ export class SalvageWindow {
   readInto(target: Uint8Array, targetAt: number, at: number, length: number): void {
     try {
       this.#take(target, targetAt, at, length)
-    } catch {
+    } catch (error) {
+      if (!isUnreadable(error)) throw error
       for (let from = at; from < at + length; ) {
         const to = Math.min(at + length, from - (from % blockBytes) + blockBytes)
         this.#takeBlock(target, targetAt + from - at, from, to)
@@ -41,13 +47,18 @@ export class SalvageWindow {
     try {
       this.#take(target, targetAt, from, to - from)
     } catch (error) {
+      if (!isUnreadable(error)) throw error
       target.fill(0, targetAt, targetAt + to - from)
       this.#note(from, to, (error as NodeJS.ErrnoException).code ?? 'EIO')
     }
   }
 
   #take(target: Uint8Array, targetAt: number, at: number, length: number): void {
-    const bytes = this.#file.read(at, length)
+    if ('readInto' in this.#source) {
+      this.#source.readInto(target, targetAt, at, length)
+      return
+    }
+    const bytes = this.#source.read(at, length)
     target.set(bytes, targetAt)
     if (bytes.length === length) return
     target.fill(0, targetAt + bytes.length, targetAt + length)

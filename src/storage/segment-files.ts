@@ -5,10 +5,12 @@ import {
   decodeSegmentHeader,
   encodeSegmentHeader,
   formatVersion,
+  type SegmentHeader,
   segmentHeaderBytes,
 } from '../format/segment-layout.js'
 import type { SystemCalls } from '../memory/memory.js'
 import type { Disk } from './disk.js'
+import { SalvageWindow } from './salvage-window.js'
 
 const folder = 'log'
 const nameDigits = 20
@@ -95,19 +97,33 @@ export class SegmentFiles {
     this.#disk.syncDirectory(this.directory)
   }
 
+  exists(segment: number): boolean {
+    return this.#look(segment) !== undefined
+  }
+
   /** True if the file is a segment of this log at this place, of full size. */
   isWhole(segment: number): boolean {
+    const found = this.#look(segment)
+    return found?.size === this.segmentBytes && found.header !== undefined && this.#isOurs(found.header, segment)
+  }
+
+  /** The same of what is left of one: without a legible header every batch still says where it belongs, and its index too. */
+  mayBeOurs(segment: number): boolean {
+    const found = this.#look(segment)
+    return found !== undefined && (found.header === undefined || this.#isOurs(found.header, segment))
+  }
+
+  #isOurs({ version, base, segmentBytes }: SegmentHeader, segment: number): boolean {
+    return version === formatVersion && base === this.base(segment) && segmentBytes === this.segmentBytes
+  }
+
+  /** Undefined: there is no file. A header that the device does not give is none. */
+  #look(segment: number): { size: number; header: SegmentHeader | undefined } | undefined {
     const file = this.#disk.open(this.path(segment), 'read')
-    if (file === undefined) return false
+    if (file === undefined) return undefined
     try {
-      if (file.size() !== this.segmentBytes) return false
-      const header = decodeSegmentHeader(file.read(0, segmentHeaderBytes))
-      return (
-        header !== undefined &&
-        header.version === formatVersion &&
-        header.base === this.base(segment) &&
-        header.segmentBytes === this.segmentBytes
-      )
+      const bytes = new SalvageWindow(file).read(0, segmentHeaderBytes)
+      return { size: file.size(), header: decodeSegmentHeader(bytes) }
     } finally {
       file.close()
     }

@@ -5,7 +5,8 @@
 import { batchHeaderBytes, bodyMatches, readBatchHeader } from '../format/batch-layout.js'
 import { frameBytes, frameHeaderBytes, frameKind, frameWord, kindOf, offsetOf } from '../format/frame-layout.js'
 import { entryBytes, entryWord } from '../format/segment-layout.js'
-import type { Disk, DiskFile } from './disk.js'
+import type { Disk } from './disk.js'
+import { SalvageWindow } from './salvage-window.js'
 import { readSealedSegment } from './sealed-index.js'
 import type { SegmentFiles } from './segment-files.js'
 
@@ -40,7 +41,7 @@ export function collectTopic(
     const file = disk.open(files.path(segment), 'read')
     if (file === undefined) return undefined
     try {
-      const reached = collectFrom(file, files, segment, topic, next, end, batches)
+      const reached = collectFrom(new SalvageWindow(file), files, segment, topic, next, end, batches)
       if (reached === undefined) return undefined
       next = reached
     } finally {
@@ -52,7 +53,7 @@ export function collectTopic(
 
 /** Adds what one segment holds of the range. Returns the next offset wanted; undefined: a record is damaged. */
 function collectFrom(
-  file: DiskFile,
+  file: SalvageWindow,
   files: SegmentFiles,
   segment: number,
   topic: number,

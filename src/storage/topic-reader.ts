@@ -18,9 +18,11 @@ import {
 } from '../format/batch-layout.js'
 import { frameBytes, frameHeaderBytes, frameKind, frameWord, kindOf, offsetOf } from '../format/frame-layout.js'
 import { segmentHeaderBytes } from '../format/segment-layout.js'
-import { chunkBytes } from '../limits.js'
+import { chunkBytes, maxBatchBytes } from '../limits.js'
+import { isUnreadable } from '../memory/errno.js'
 import { findNextBatch, scanBatches } from './batch-scan.js'
 import type { Catalog, LogBounds, Place } from './catalog.js'
+import { SalvageWindow } from './salvage-window.js'
 import type { SegmentFiles } from './segment-files.js'
 import type { PinnedWindow, SegmentWindows } from './segment-windows.js'
 import { verifiedHeader } from './verified-batch.js'
@@ -58,6 +60,7 @@ export interface HeldChunk extends Chunk {
 /** Below this share of a chunk a topic counts as sparse, and the index is used instead of reading everything. */
 const sparseShare = 1 / 8
 const recordsPerSparseChunk = 1024
+const badBatch = 'its batch fails its checksum'
 
 export class TopicReader {
   readonly #files: SegmentFiles
@@ -178,6 +181,8 @@ export class TopicReader {
         return chunk
       }
     } catch (error) {
+      // The way through copies gives what can be read.
+      if (isUnreadable(error)) return undefined
       throw this.#unreadable(error, topic, offset, segment, at)
     } finally {
       if (chunk === undefined) release?.()
@@ -299,11 +304,18 @@ export class TopicReader {
     try {
       return this.#windows.with(segment, (pinned) => {
         const { window } = pinned
-        if (into === undefined) return { raw: window.read(at, length), pinned }
-        if (length > this.#scratch.length) this.#scratch = new Uint8Array(length)
-        const target = length > into.length ? this.#scratch : into
-        window.readInto(target, 0, at, length)
-        return { raw: target.subarray(0, length), pinned }
+        if (into !== undefined && length > this.#scratch.length) this.#scratch = new Uint8Array(length)
+        const target = into === undefined ? new Uint8Array(length) : length > into.length ? this.#scratch : into
+        const raw = target.subarray(0, length)
+        try {
+          window.readInto(raw, 0, at, length)
+          return { raw, pinned }
+        } catch (error) {
+          if (!isUnreadable(error)) throw error
+          // One block hides no other. What was found right before is looked at anew: now a part of it may be zeros.
+          new SalvageWindow(window).readInto(raw, 0, at, length)
+          return { raw, pinned: { ...pinned, isVerified: () => false } }
+        }
       })
     } catch (error) {
       throw this.#unreadable(error, topic, offset, segment, at)
@@ -382,6 +394,7 @@ export class TopicReader {
         return piece
       })
     } catch (error) {
+      if (isUnreadable(error)) return undefined
       throw this.#unreadable(error, topic, offset, segment, batch)
     }
   }
@@ -441,7 +454,22 @@ export class TopicReader {
   #damaged(topic: number, offset: number, segment: number, at: number): BookendError {
     const base = this.#files.base(segment)
     const next = this.#nextReadable(topic, offset, segment, at) ?? this.#nextStretch(topic, offset)
-    return this.#corrupt(offset, base + at, 'its batch fails its checksum', next)
+    return this.#corrupt(offset, base + at, this.#whatIsWrong(segment, at), next)
+  }
+
+  /** With the batch at `at`, or where it should be. */
+  #whatIsWrong(segment: number, at: number): string {
+    try {
+      return this.#windows.with(segment, ({ window }) => {
+        const legible = new SalvageWindow(window)
+        legible.read(at, Math.min(maxBatchBytes, window.byteLength - at))
+        const [lost] = legible.unreadable
+        if (lost === undefined) return badBatch
+        return `the device does not give ${lost.to - lost.from} bytes of its segment at ${lost.from} (${lost.code})`
+      })
+    } catch {
+      return badBatch
+    }
   }
 
   #unreadable(error: unknown, topic: number, offset: number, segment: number, at: number): BookendError {
@@ -479,13 +507,14 @@ export class TopicReader {
       const base = this.#files.base(segment)
       const to = Math.min(this.#files.segmentBytes, this.#bounds.published() - base)
       return this.#windows.with(segment, ({ window }) => {
-        const read = (from: number, length: number) => window.read(from, length)
+        const legible = new SalvageWindow(window)
+        const read = (from: number, length: number) => legible.read(from, length)
         let next = findNextBatch(read, base, Math.max(at, segmentHeaderBytes) + 8, to)
         while (next >= 0) {
-          const bytes = window.read(next, Math.min(chunkBytes, to - next))
+          const bytes = read(next, Math.min(chunkBytes, to - next))
           const header = readBatchHeader(bytes, 0, base + next, to - next)
           if (header === undefined) return undefined
-          const whole = header.bytes > bytes.length ? window.read(next, header.bytes) : bytes
+          const whole = header.bytes > bytes.length ? read(next, header.bytes) : bytes
           const words = new Uint32Array(whole.buffer)
           const found = firstOffset(words, 0, topic)
           if (found > offset) return found

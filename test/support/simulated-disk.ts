@@ -58,6 +58,7 @@ export class SimulatedDisk implements Disk {
   readonly #names = new Map<string, Inode>()
   readonly #inodes = new Map<number, Inode>()
   readonly #descriptors = new Map<number, Inode>()
+  readonly #broken: { inode: Inode; from: number; to: number }[] = []
   #nextDescriptor = 1_000
   #nextInode = 1
 
@@ -149,6 +150,25 @@ export class SimulatedDisk implements Disk {
   truncate(file: string, size: number): void {
     const inode = this.inode(file)
     inode.content = inode.content.slice(0, size)
+  }
+
+  /** The device does not give the blocks of `[from, to)` any more, in no way of reading. */
+  breakBlocks(file: string, from: number, to: number): void {
+    this.#broken.push({ inode: this.inode(file), from, to })
+  }
+
+  /** @throws what the kernel says of a block that the device does not give */
+  checkBlocks(inode: Inode, at: number, length: number): void {
+    for (const { inode: broken, from, to } of this.#broken) {
+      const isHit =
+        broken === inode && at < Math.ceil(to / pageBytes) * pageBytes && at + length > from - (from % pageBytes)
+      if (isHit) throw failedCall('read', errno.EIO, inode.name)
+    }
+  }
+
+  /** Open files: none is left by whoever is done with the disk. */
+  get openFiles(): number {
+    return this.#descriptors.size
   }
 
   /** Everything on it, as a string that changes with any byte and any name. */
@@ -263,7 +283,10 @@ export class SimulatedDisk implements Disk {
     this.#descriptors.set(descriptor, inode)
     return {
       descriptor,
-      read: (at, length) => inode.content.slice(at, at + length),
+      read: (at, length) => {
+        this.checkBlocks(inode, at, length)
+        return inode.content.slice(at, at + length)
+      },
       write: (at, bytes) => {
         this.note('write', inode.name)
         this.writeTo(inode, at, bytes)
@@ -445,12 +468,14 @@ class SimulatedWindow implements Window {
   read(at: number, length: number): Uint8Array<ArrayBuffer> {
     checkBounds(at, length, this.byteLength)
     if (this.isRetired) return new Uint8Array(length)
+    this.#disk.checkBlocks(this.inode, at, length)
     if (at + length > this.inode.content.length) throw failedCall('read', errno.EFAULT, 'the file was truncated')
     return this.inode.content.slice(at, at + length)
   }
 
   readInto(target: Uint8Array, targetAt: number, at: number, length: number): void {
     checkBounds(at, length, this.byteLength)
+    if (!this.isRetired) this.#disk.checkBlocks(this.inode, at, length)
     if (this.isRetired) target.fill(0, targetAt, targetAt + length)
     else if (at + length > this.inode.content.length) throw failedCall('read', errno.EFAULT, 'the file was truncated')
     else target.set(this.inode.content.subarray(at, at + length), targetAt)
