@@ -29,6 +29,8 @@ export interface ProcessSettings extends Omit<ProcessorOptions, 'concurrency'> {
 
 export interface Engine {
   readonly directory: string
+  /** False: a log of somebody else, seen as it was when it was opened. Nothing can be written, and nothing new comes. */
+  readonly isWritable: boolean
   /** Longest value; longer ones are refused before anything is written. */
   readonly maxMessageBytes: number
   readonly durability: Durability

@@ -442,6 +442,10 @@ class LocalEngine implements Engine {
     return this.#keepAlive.during(this.#census.residency())
   }
 
+  get isWritable(): boolean {
+    return !this.#options.readOnly
+  }
+
   get isOpen(): boolean {
     return !this.#isClosing
   }

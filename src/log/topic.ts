@@ -38,7 +38,7 @@ export interface ReadOptions {
   from?: number | 'first' | 'next' | Date
   /** End, exclusive. Without it: what is there when the stream starts, or no end with `follow`. */
   to?: number
-  /** Waits for new messages instead of ending. */
+  /** Waits for new messages instead of ending. A TypeError on a log opened with `readOnly`, which is seen as it was then. */
   follow?: boolean
   signal?: AbortSignal
 }
@@ -205,6 +205,10 @@ export class LogTopic<T> implements Topic<T> {
     else if (from !== 'first' && from !== 'next') checkOffset("from (an offset, 'first', 'next' or a Date)", from)
     if (to !== undefined) checkOffset('to', to)
     checkBoolean('follow', follow)
+    if (follow && !this.#engine.isWritable)
+      throw new TypeError(
+        'read({ follow: true }) needs a log that is opened to write: one opened with readOnly is seen as it was then, and nothing would ever come. Read without follow, or open the log again to see more',
+      )
     const signal = checkSignal(options.signal)
     this.#engine.checkOpen()
     return new ChunkedStream(this.#engine, this.#topic, this.decode, {

@@ -3,24 +3,21 @@
  * rejected instead of staying pending for ever.
  */
 import type { Worker } from 'node:worker_threads'
-import { type Endpoint, expose, transfer, transferHandlers, wrap } from 'comlink'
+import { type Endpoint, expose, transfer, wrap } from 'comlink'
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs'
 import { BookendError, fromPortable, type PortableError, toPortable } from '../errors.js'
 
+/**
+ * What a function threw, as an answer. Comlink has a way for errors, but it keeps nothing of them than text, and its handlers are
+ * one set for the whole thread: what the application does with its own copy of comlink must not change, so none is touched.
+ */
 interface Thrown {
-  value: unknown
+  readonly bookendThrown: PortableError
 }
 
-const original = transferHandlers.get('throw')
-if (original === undefined) throw new Error('comlink has no handler for thrown values: its version does not fit')
-// The marker that tells a thrown value is private to comlink, so its own test for it is kept.
-transferHandlers.set('throw', {
-  canHandle: original.canHandle,
-  serialize: (thrown) => [toPortable((thrown as Thrown).value), []],
-  deserialize: (portable: PortableError) => {
-    throw fromPortable(portable)
-  },
-})
+function isThrown(answer: unknown): answer is Thrown {
+  return typeof answer === 'object' && answer !== null && 'bookendThrown' in answer
+}
 
 /** For arguments that go over to the other thread. */
 export { transfer }
@@ -29,7 +26,22 @@ type Port = Parameters<typeof nodeEndpoint>[0]
 
 /** Worker side. */
 export function serve<T extends object>(api: T, port: Port): void {
-  expose(api, nodeEndpoint(port) as Endpoint)
+  const answering = Object.entries(api).map(([name, call]) => [
+    name,
+    async (...args: unknown[]): Promise<unknown> => {
+      try {
+        return await call.apply(api, args)
+      } catch (error) {
+        return { bookendThrown: toPortable(error) } satisfies Thrown
+      }
+    },
+  ])
+  expose(Object.fromEntries(answering), nodeEndpoint(port) as Endpoint)
+}
+
+function outcomeOf(answer: unknown): unknown {
+  if (isThrown(answer)) throw fromPortable(answer.bookendThrown)
+  return answer
 }
 
 /** The same functions, answered from the other thread. */
@@ -52,7 +64,7 @@ export class ControlChannel<T extends object> {
       get:
         (_, name: string) =>
         (...args: unknown[]) =>
-          this.#race(wrapped[name](...args)),
+          this.#race(wrapped[name](...args).then(outcomeOf)),
     })
     let cause: unknown
     worker.once('error', (error) => {

@@ -6,6 +6,7 @@ import {
   codedFailureOf,
   collect,
   contentOf,
+  expectMistake,
   openLog,
   segmentFile,
   start,
@@ -38,6 +39,8 @@ it('a closed log opened readOnly is read in every way, and not a byte of its dir
     () => topic.ready(),
   ]
   for (const call of writes) expect((await codedFailureOf(call)).code, String(call)).toBe('BOOKEND_READ_ONLY')
+  // It would wait for ever: nothing new comes.
+  await expectMistake(() => topic.read({ follow: true }), TypeError)
   await reader.flush()
   reader.flushSync()
   await reader.close()
