@@ -5,6 +5,7 @@ import { shrinkHeap } from '../src/memory/shrink-heap.js'
 import { loadSystemCalls } from '../src/memory/system-calls.js'
 import { openSharedState } from '../src/ring/shared-state.js'
 import type { ReadTask } from '../src/threads/reader.js'
+import { watchRetirements } from '../src/threads/reader-loop.js'
 import { Reading } from '../src/threads/reading.js'
 import type { ReaderData } from '../src/threads/shared-memory.js'
 
@@ -15,21 +16,7 @@ const state = openSharedState(data.shared.state)
 const memory = loadMemory(data.io === 'file' ? 'file' : 'koffi', loadSystemCalls())
 const reading = new Reading(data, state, memory)
 
-/** Gives back what the reaper has retired, and everything when the log closes. Runs between tasks. */
-async function watchRetirements(): Promise<void> {
-  for (;;) {
-    const token = state.retirements.token()
-    if (state.closing.load() !== 0) {
-      reading.close()
-      state.closedReaders.add(1)
-      state.dispatcher.ring()
-      return
-    }
-    if (reading.dropRetired()) await shrinkHeap()
-    await state.retirements.waitAsync(token, 60_000)
-  }
-}
-void watchRetirements()
+void watchRetirements({ state, reading, shrinkHeap })
 
 // Not a default export: for one of those Node builds a module facade, and ending a thread in the middle of that aborts the process.
 export async function run(task: ReadTask | { op: 'none' }): Promise<unknown> {

@@ -1,7 +1,6 @@
 /** Entry of the reaper thread: opens the log, then looks after its segments. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { assert } from '../src/errors.js'
-import { maxSleepMs } from '../src/limits.js'
 import { copyRange } from '../src/memory/copy-range.js'
 import { fileSystemUse } from '../src/memory/file-system.js'
 import { FileMemory } from '../src/memory/file-window.js'
@@ -33,6 +32,7 @@ import type {
 } from '../src/threads/protocol.js'
 import type { LogRead, ReadAnswer } from '../src/threads/reader.js'
 import { isPassing, Reaper, type ReaperParts } from '../src/threads/reaper.js'
+import { runReaper } from '../src/threads/reaper-loop.js'
 import { takeOverFiles, takeOverMappings } from '../src/threads/reaper-takeover.js'
 import type { StandIn } from '../src/threads/stand-in.js'
 
@@ -221,20 +221,8 @@ function start(request: OpenRequest, { io, ...begun }: Begun, retained: TakeOver
   for (const [topic, policy] of retained) clockwork.retain(topic, policy)
   reaper = clockwork
   groups = keeper
-  void run(clockwork)
+  const turn = () => new Promise(setImmediate)
+  void runReaper({ state, reaper: clockwork, turn, isClosing: () => isClosing })
   // Who asks meets the error again.
   setTimeout(() => loadStandIn().catch(() => {}), loadStandInAfterMs).unref()
-}
-
-/** Tends the log on every bell and when its own clock says so. */
-async function run(clockwork: Reaper): Promise<void> {
-  // The answer to `open` leaves first: the segments to be made, and flushed, are not waited for.
-  await new Promise(setImmediate)
-  while (!isClosing) {
-    // Announce sleep before looking: work that comes while tending rings the bell that is waited on below.
-    const token = state.reaper.arm()
-    const pauseMs = Math.min(clockwork.tend(), maxSleepMs)
-    if (pauseMs === 0) await new Promise(setImmediate)
-    else await state.reaper.waitAsync(token, pauseMs)
-  }
 }

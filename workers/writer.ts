@@ -13,7 +13,7 @@ import { BatchTimes } from '../src/ring/batch-times.js'
 import { GroupMailboxes } from '../src/ring/group-mailboxes.js'
 import { openSharedState } from '../src/ring/shared-state.js'
 import { SlotTable } from '../src/ring/slot-table.js'
-import { SpinThenSleep } from '../src/ring/spin-then-sleep.js'
+import { Spin } from '../src/ring/spin.js'
 import { TopicCells } from '../src/ring/topic-cells.js'
 import { nodeDisk } from '../src/storage/disk.js'
 import { GroupFile } from '../src/storage/group-file.js'
@@ -25,6 +25,7 @@ import { serve } from '../src/threads/control-plane.js'
 import { endOnRejection } from '../src/threads/own-threads.js'
 import type { OpenedLog, Order, WriterControl, WriterData } from '../src/threads/protocol.js'
 import { Writer } from '../src/threads/writer.js'
+import { runWriter } from '../src/threads/writer-loop.js'
 
 endOnRejection()
 const { shared, bulk, orders: firstOrders } = workerData as WriterData
@@ -76,25 +77,11 @@ serve(control, parentPort)
 // Takes longer than all the rest, and it is the time now in which the reaper opens the log.
 if (shared.io !== 'file') loadMmapIo()
 
-/**
- * Works, then waits. Blocked in a wait the thread serves no port, so a control call raises a word and rings first; while the
- * word is raised the loop takes turns of the event loop instead of sleeping.
- */
 async function run(writer: Writer, windows: SegmentWindows): Promise<void> {
-  const idle = new SpinThenSleep(
-    state.writer,
-    () => commits.hasWork || (ring.loadTail() !== ring.head && !writer.isStalled),
-    () => calls.yieldProcessor(),
-  )
-  // The answer to `start` leaves first.
-  await new Promise(setImmediate)
-  for (;;) {
-    if (writer.doWork() > 0) continue
-    if (isClosing) break
-    if (windows.dropRetired().length > 0 && windows.isUnmapped) await shrinkHeap()
-    if (state.control.load() > 0) await new Promise(setImmediate)
-    else idle.wait(writer.sleepMs, writer.isFlushAwaited)
-  }
+  const hasWork = () => commits.hasWork || (ring.loadTail() !== ring.head && !writer.isStalled)
+  const spin = new Spin(state.writer, hasWork, () => calls.yieldProcessor())
+  const turn = () => new Promise(setImmediate)
+  await runWriter({ state, writer, windows, spin, shrinkHeap, turn, isClosing: () => isClosing })
   windows.closeAll()
   commits.close()
   bulk.close()

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { Bell, Word } from '../../src/ring/shared-state.js'
-import { SpinThenSleep } from '../../src/ring/spin-then-sleep.js'
+import { Spin } from '../../src/ring/spin.js'
 
 function bellOver(words: Int32Array): Bell {
   return new Bell(words, 0, 1)
@@ -81,22 +81,18 @@ describe('bell', () => {
   })
 })
 
-describe('spin, then sleep', () => {
-  it('returns at once where there is work, without having announced sleep', () => {
-    const words = sharedWords()
-    new SpinThenSleep(
-      bellOver(words),
-      () => true,
-      () => {},
-      3,
-    ).wait(3_600_000)
-    new SpinThenSleep(
-      bellOver(words),
-      () => true,
-      () => {},
-      0,
-    ).wait(3_600_000)
-    expect(words[1]).toBe(0)
+describe('spinning', () => {
+  it('sees work at once, and without having looked where it may not', () => {
+    const bell = bellOver(sharedWords())
+    const spin = (spins: number) =>
+      new Spin(
+        bell,
+        () => true,
+        () => {},
+        spins,
+      ).seesWork(bell.token())
+    expect(spin(3)).toBe(true)
+    expect(spin(0)).toBe(false)
   })
 
   it('lets others have the processor now and then while it looks', () => {
@@ -106,23 +102,23 @@ describe('spin, then sleep', () => {
     const yieldProcessor = () => {
       yields += 1
     }
-    new SpinThenSleep(bellOver(sharedWords()), hasWork, yieldProcessor, 10_000).wait(3_600_000)
+    const bell = bellOver(sharedWords())
+    expect(new Spin(bell, hasWork, yieldProcessor, 10_000).seesWork(bell.token())).toBe(true)
     expect(yields).toBe(31)
   })
 
-  it('looks once more after it has announced sleep', () => {
-    const words = sharedWords()
-    const bell = bellOver(words)
-    // Work comes exactly between the last look of the spinning and the announcement.
-    let looks = 0
-    new SpinThenSleep(
+  it('sees that the bell has rung since the look before it, and otherwise ends', () => {
+    const bell = bellOver(sharedWords())
+    const spin = new Spin(
       bell,
-      () => ++looks > 3 && words[1] === 1,
+      () => false,
       () => {},
       3,
-    ).wait(3_600_000)
-    expect(looks).toBe(4)
-    expect(words[1]).toBe(0)
+    )
+    const token = bell.token()
+    expect(spin.seesWork(token)).toBe(false)
+    bell.ring()
+    expect(spin.seesWork(token)).toBe(true)
   })
 })
 
@@ -168,9 +164,11 @@ describe('wake-ups between threads', () => {
 
   it('are never lost, however work and sleep cross', async () => {
     const ceilingMs = 10_000
-    const isLost = await losesOne(20_000, ceilingMs, (bell, hasWork) =>
-      new SpinThenSleep(bell, hasWork, () => {}, 0).wait(ceilingMs),
-    )
+    const isLost = await losesOne(20_000, ceilingMs, (bell, hasWork) => {
+      const token = bell.arm()
+      if (hasWork()) bell.disarm()
+      else bell.wait(token, ceilingMs)
+    })
     expect(isLost).toBe(false)
   })
 

@@ -1,5 +1,5 @@
 /**
- * How a worker waits: it looks for a short while, then sleeps until its bell rings.
+ * Looking for work for a short while before going to sleep.
  *
  * Waking a sleeping thread costs tens of microseconds, a spinning one sees work at once; but a spinning thread
  * takes a core from somebody else. So it spins about as long as a wake-up costs, lets others in between if they wait for its core, and
@@ -14,7 +14,7 @@ const briefShare = 10
 /** A power of two: a system call costs about as much as so many looks. */
 const spinsPerYield = 32
 
-export class SpinThenSleep {
+export class Spin {
   readonly #bell: Bell
   readonly #hasWork: () => boolean
   readonly #yieldProcessor: () => void
@@ -28,19 +28,16 @@ export class SpinThenSleep {
   }
 
   /**
-   * Returns when there is work, when the bell has rung since the call, or after `ceilingMs`.
-   * @param isBrief work is not to be expected before another thread has had the processor: hardly looks before it sleeps
+   * @param token of the bell, from before the last look at everything
+   * @param isBrief work is not to be expected before another thread has had the processor: hardly looks
+   * @returns true as soon as there is work or the bell has rung since; false: there was neither
    */
-  wait(ceilingMs: number, isBrief = false): void {
-    const before = this.#bell.token()
+  seesWork(token: number, isBrief = false): boolean {
     const spins = isBrief ? this.#spins / briefShare : this.#spins
     for (let spin = 0; spin < spins; spin++) {
-      if (this.#hasWork() || this.#bell.token() !== before) return
+      if (this.#hasWork() || this.#bell.token() !== token) return true
       if (spin % spinsPerYield === spinsPerYield - 1) this.#yieldProcessor()
     }
-    // Announce sleep first, then look once more: whoever makes work stores it first and then looks at the announcement.
-    const token = this.#bell.arm()
-    if (token !== before || this.#hasWork()) this.#bell.disarm()
-    else this.#bell.wait(token, ceilingMs)
+    return false
   }
 }
