@@ -46,6 +46,11 @@ export class HandlerRunner {
     for (const words of this.#running) words.askStop()
   }
 
+  /** Takes {@link stop} back, for later tasks. */
+  resume(): void {
+    this.#isStopping = false
+  }
+
   /**
    * @param words new ones, which say how far the task goes
    * @throws `BOOKEND_HANDLER` if the module does not load

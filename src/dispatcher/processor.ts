@@ -42,7 +42,11 @@ export interface ProcessorHost extends DeadLetterHost {
   next(topic: { readonly id: number; readonly name: string }): number
   readonly threads: HandlerThreads
   readonly deadLetter: { readonly id: number; readonly name: string } | undefined
+  /** Something has ended the processor that nobody has asked for. Told once, before {@link GroupProcessor.finished} rejects. */
+  onFailure(error: Error): void
 }
+
+export type ProcessorState = 'running' | 'paused' | 'stopped' | 'failed'
 
 /** Windows grow from one batch up to this while their tasks are short. */
 const maxWindowCount = 65_536
@@ -84,7 +88,12 @@ export class GroupProcessor implements AsyncDisposable {
   #ledger: GroupLedger | undefined
   #isStopping = false
   #isEnded = false
-  #failure: { error: unknown } | undefined
+  #isPaused = false
+  /** The lanes are to end: for good, or, where it is paused, until the next round. */
+  #isRoundOver = false
+  /** Lanes are under way, or what they have done is not committed yet. */
+  #isAtWork = false
+  #failure: { error: Error } | undefined
   #windowCount: number
   #losses = 0
   /** Windows that all lanes walk, in order; the first one is number `#rowStart`. */
@@ -117,6 +126,31 @@ export class GroupProcessor implements AsyncDisposable {
     this.finished.catch(() => {})
   }
 
+  get state(): ProcessorState {
+    if (this.#failure !== undefined) return 'failed'
+    if (this.#isEnded) return 'stopped'
+    return this.#isPaused ? 'paused' : 'running'
+  }
+
+  get error(): Error | undefined {
+    return this.#failure?.error
+  }
+
+  /**
+   * Takes no more messages until {@link resume}. What is not handled is given back, for other processors of the group. Resolves
+   * when no call of the handler is under way.
+   */
+  async pause(): Promise<void> {
+    this.#isPaused = true
+    this.#endRound()
+    await this.#until(() => this.#isEnded || !this.#isPaused || !this.#isAtWork)
+  }
+
+  resume(): void {
+    this.#isPaused = false
+    this.#wake()
+  }
+
   /**
    * Resolves when everything that is published now is done: handled, or stored as a dead letter.
    * @throws what ended the processor before that
@@ -143,6 +177,11 @@ export class GroupProcessor implements AsyncDisposable {
   #askStop(): void {
     if (this.#isStopping) return
     this.#isStopping = true
+    this.#endRound()
+  }
+
+  #endRound(): void {
+    this.#isRoundOver = true
     this.#runner.stop()
     this.#wake()
   }
@@ -159,11 +198,22 @@ export class GroupProcessor implements AsyncDisposable {
       this.#ledger = this.#desk.ledger
       this.#settleIdlers()
       const serve = order === 'key' ? (lane: number) => this.#serveRow(lane) : () => this.#serveWindows()
-      const lanes = Array.from({ length: this.#lanes }, (_, lane) => serve(lane))
-      // Nothing is under way when the processor has ended, so all lanes end before the first failure is told.
-      await Promise.all(lanes.map((lane) => lane.catch((error) => this.#end(error))))
-      for (const window of this.#row) this.#giveBack(window)
-      await Promise.all(this.#commits)
+      do {
+        await this.#until(() => !this.#isPaused || this.#isStopping || !this.#isOurs())
+        // A new round only when all lanes have left the one before: none may be ahead of what another has given back.
+        this.#isRoundOver = this.#isStopping
+        if (!this.#isStopping) this.#runner.resume()
+        this.#isAtWork = true
+        const lanes = Array.from({ length: this.#lanes }, (_, lane) => serve(lane))
+        // Nothing is under way when the processor has ended, so all lanes end before the first failure is told.
+        await Promise.all(lanes.map((lane) => lane.catch((error) => this.#end(error))))
+        for (const window of this.#row.splice(0)) this.#giveBack(window)
+        this.#rowStart = 0
+        await Promise.all(this.#commits)
+        this.#isAtWork = false
+        this.#wake()
+        // A round that nobody has ended is over because the group is gone.
+      } while (this.#isRoundOver && !this.#isStopping)
     } catch (error) {
       this.#end(error)
     } finally {
@@ -172,13 +222,17 @@ export class GroupProcessor implements AsyncDisposable {
       await this.#host.threads.close()
       this.#isEnded = true
       this.#settleIdlers()
+      this.#wake()
     }
     if (this.#failure !== undefined) throw this.#failure.error
   }
 
   /** No more messages, for this reason. That the log or the group ends is not a failure. */
   #end(error: unknown): void {
-    if (!(error instanceof GroupRemovedError) && !isClosed(error)) this.#failure ??= { error }
+    if (this.#failure === undefined && !(error instanceof GroupRemovedError) && !isClosed(error)) {
+      this.#failure = { error: error instanceof Error ? error : new Error(String(error)) }
+      this.#host.onFailure(this.#failure.error)
+    }
     this.#askStop()
   }
 
@@ -266,7 +320,7 @@ export class GroupProcessor implements AsyncDisposable {
       assert(index >= this.#rowStart, 'a window stays in the row until all lanes have left it')
       const window = this.#row[index - this.#rowStart]
       if (window !== undefined) return window
-      await this.#until(() => this.#isStopping || this.#rowCount() < maxRowCount)
+      await this.#until(() => this.#isRoundOver || this.#rowCount() < maxRowCount)
       this.#extending ??= this.#extendRow().finally(() => {
         this.#extending = undefined
       })
@@ -286,7 +340,7 @@ export class GroupProcessor implements AsyncDisposable {
   /** Adds to the window what is published from now on, as long as all its lanes are in it and keep up. */
   #grow(window: LeasedWindow): void {
     const { lease } = window
-    if (lease.attempt > 1 || this.#isStopping || this.#idlers.length > 0) return
+    if (lease.attempt > 1 || this.#isRoundOver || this.#idlers.length > 0) return
     window.open()
     const stop = this.#desk.extend({
       lease,
@@ -341,7 +395,7 @@ export class GroupProcessor implements AsyncDisposable {
 
   /** Messages, as soon as there are any; undefined: no more are to be begun. */
   async #lease(): Promise<Lease | undefined> {
-    if (this.#isStopping || !this.#isOurs()) return undefined
+    if (this.#isRoundOver || !this.#isOurs()) return undefined
     const taken = this.#desk.takeInTurn(this.#nextCount())
     if (taken !== undefined) return taken
     const { lease, cancel } = this.#desk.request(this.#options.batchSize)
@@ -351,8 +405,8 @@ export class GroupProcessor implements AsyncDisposable {
       this.#wake()
     }
     lease.then(settle, settle)
-    await this.#until(() => isSettled.now || this.#isStopping)
-    if (!this.#isStopping) return lease
+    await this.#until(() => isSettled.now || this.#isRoundOver)
+    if (!this.#isRoundOver) return lease
     // Given up, unless it was served in the same moment.
     if (!cancel()) await lease.then((late) => this.#desk.giveBack(late, late.first, late.end, late.attempt, 0), ignore)
     return undefined
@@ -385,7 +439,7 @@ export class GroupProcessor implements AsyncDisposable {
     let firstAttempt = 0
     let resume: Outcome['resume']
     try {
-      while (window.cursor(lane) < window.end && !this.#isStopping && this.#isCurrent(window)) {
+      while (window.cursor(lane) < window.end && !this.#isRoundOver && this.#isCurrent(window)) {
         const from = window.cursor(lane)
         const words = HandlerWords.allocate(from, window.end, aloneTo, window.isOpen)
         const task = { words, handled: 0, failed: 0 }
@@ -485,8 +539,11 @@ export class GroupProcessor implements AsyncDisposable {
         await this.#deadLetters?.addDamage(offset, end, error as BookendError)
         this.stats.deadLettered += 1
       }
-      damage = { first: offset, end, stored: this.#whileNoSpace(window, store) }
-      this.#damages.push(damage)
+      const met: Damage = { first: offset, end, stored: this.#whileNoSpace(window, store) }
+      damage = met
+      this.#damages.push(met)
+      // Not stored: whoever meets it in a later round has to.
+      if (!(await met.stored)) this.#damages.splice(this.#damages.indexOf(met), 1)
     }
     if (await damage.stored) this.#pass(window, lane, damage.end)
   }
@@ -502,7 +559,7 @@ export class GroupProcessor implements AsyncDisposable {
         if (!hasCode(error, 'BOOKEND_NO_SPACE')) throw error
       }
       await this.#pause(window, backoffAfter({ backoffMs: shortPauseMs }, attempt))
-      if (this.#isStopping || !this.#isCurrent(window)) return false
+      if (this.#isRoundOver || !this.#isCurrent(window)) return false
     }
   }
 
@@ -514,7 +571,7 @@ export class GroupProcessor implements AsyncDisposable {
   }
 
   #pause(window: LeasedWindow, pauseMs: number): Promise<void> {
-    return this.#until(() => this.#isStopping || !this.#isCurrent(window), pauseMs)
+    return this.#until(() => this.#isRoundOver || !this.#isCurrent(window), pauseMs)
   }
 
   #pass(window: LeasedWindow, lane: number, to: number): void {

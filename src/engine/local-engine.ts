@@ -352,6 +352,7 @@ class LocalEngine implements Engine {
           this.#ownerDied(threadId)
         }),
         deadLetter: deadLetter === undefined ? undefined : this.topic(deadLetter),
+        onFailure: (error) => this.#events.processor(desk.topic.name, desk.name, error),
       },
       module,
       { ...settings, concurrency },

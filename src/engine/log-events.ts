@@ -1,6 +1,7 @@
 /** What happens to a log, told to whoever listens: diagnostics channels, `NODE_DEBUG=bookend`, and the count of errors in `stats()`. */
 import diagnostics from 'node:diagnostics_channel'
 import { debuglog } from 'node:util'
+import { BookendError } from '../errors.js'
 import type { ReaperEvent } from '../threads/reaper.js'
 
 const debug = debuglog('bookend')
@@ -46,10 +47,18 @@ export class LogEvents {
     )
   }
 
-  error(code: string, message: string): void {
+  error(code: string, message: string, more: object = {}): void {
     this.#errorCount += 1
     this.#lastError = code
-    if (channels.error.hasSubscribers) channels.error.publish({ directory: this.#directory, code, message })
+    debug('%s: %s', code, message)
+    if (channels.error.hasSubscribers) channels.error.publish({ directory: this.#directory, code, message, ...more })
+  }
+
+  /** A processor has ended by itself. What a handler throws need not have a code, and is none of ours if it has. */
+  processor(topic: string, group: string, error: Error): void {
+    const code = error instanceof BookendError ? error.code : 'BOOKEND_HANDLER'
+    const message = `the processor of group "${group}" of topic "${topic}" has stopped: ${error.name}: ${error.message}`
+    this.error(code, message, { topic, group, error })
   }
 
   /** A group was moved on, because what it had not seen yet is gone. */

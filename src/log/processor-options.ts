@@ -1,5 +1,5 @@
 /** The options of `Group.process()`: documented, checked, completed; and what it returns. */
-import type { ProcessOrder } from '../dispatcher/processor.js'
+import type { ProcessOrder, ProcessorState } from '../dispatcher/processor.js'
 import type { ProcessSettings } from '../engine/engine.js'
 import { checkInteger, checkKeys, checkName, checkOneOf, checkSignal } from './validate.js'
 
@@ -41,7 +41,20 @@ export interface Processor extends AsyncDisposable {
   /** Since it was started: messages handled, calls of the handler that failed, messages stored as dead letters. */
   readonly stats: { readonly processed: number; readonly failed: number; readonly deadLettered: number }
   /**
-   * Resolves when the processor has ended: by {@link stop}, its signal, the removal of its group or the closing of the log.
+   * `stopped`: it has ended as it was asked to, by {@link stop}, its signal, the removal of its group or the closing of the log.
+   * `failed`: by itself, and {@link error} says why; that is counted in `stats().errors` and told on the channel `bookend:error`.
+   */
+  readonly state: ProcessorState
+  /** What {@link finished} rejects with. */
+  readonly error: Error | undefined
+  /**
+   * Takes no more messages until {@link resume}. Messages it has not handled are for other consumers of the group meanwhile.
+   * Resolves when no call of the handler is under way.
+   */
+  pause(): Promise<void>
+  resume(): void
+  /**
+   * May be left alone: that it rejects is no unhandled rejection. Resolves when the processor has ended: by {@link stop}, its signal, the removal of its group or the closing of the log.
    * @throws `BOOKEND_HANDLER` if the module does not load or exports no function; what the handler threw, with `topic` and `offset`,
    *   if the message failed for good and there is no dead-letter topic; `BOOKEND_CORRUPT` likewise; `BOOKEND_IO`, `BOOKEND_WORKER`
    */

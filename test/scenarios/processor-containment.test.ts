@@ -1,7 +1,8 @@
+import diagnostics from 'node:diagnostics_channel'
 import { type Log, text } from 'bookend'
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished } from 'vitest'
 import { HandlerRecord } from '../support/recording-handler.js'
-import { codedFailureOf, collect, failureOf, openLog, temporaryFolder } from './support.js'
+import { codedFailureOf, collect, failureOf, openLog, temporaryFolder, until } from './support.js'
 
 async function filled(
   values: string[],
@@ -76,6 +77,8 @@ it('without a dead-letter topic the processor ends with the error of the handler
   expect(error.stack).toContain('handler-records.mjs')
   expect(await failureOf(() => processor.idle())).toBe(error)
   await processor.stop()
+  expect(processor.state).toBe('failed')
+  expect(processor.error).toBe(error)
   expect(await topic.group('g').position()).toMatchObject({ committed: 3, lag: 4 })
   // The next one begins with it, with all its attempts.
   const again = topic.group('g').process(record.module, { retries: 1, backoffMs: 1, deadLetter: 'dead' })
@@ -83,6 +86,31 @@ it('without a dead-letter topic the processor ends with the error of the handler
   expect(unique(record.offsets())).toEqual(upTo(7, 3))
   const [letter] = await collect(log.topic('dead', { codec: text }).read())
   expect(letter.headers?.['bookend-attempts']).toBe('2')
+})
+
+it('a processor that ends by itself is seen by those who do not ask it', async () => {
+  const { log, topic, record } = await filled(['throw'])
+  const told: unknown[] = []
+  const listen = (message: unknown) => told.push(message)
+  diagnostics.subscribe('bookend:error', listen)
+  onTestFinished(() => {
+    diagnostics.unsubscribe('bookend:error', listen)
+  })
+  const processor = topic.group('g').process(record.module, { retries: 0 })
+  expect({ state: processor.state, error: processor.error }).toEqual({ state: 'running', error: undefined })
+  await until('it has failed', () => processor.state === 'failed')
+  expect(processor.error).toMatchObject({ message: 'cannot handle 0' })
+  expect(log.stats().errors).toEqual({ count: 1, last: 'BOOKEND_HANDLER' })
+  const { error } = processor
+  const where = { topic: 't', group: 'g', directory: log.directory }
+  const message = expect.stringMatching(/group "g" of topic "t" has stopped: RangeError: cannot handle 0/)
+  expect(told).toEqual([{ ...where, code: 'BOOKEND_HANDLER', message, error }])
+  // Ends that were asked for are no errors.
+  const asked = topic.group('h').process(record.module, { deadLetter: 'dead', retries: 0 })
+  await asked.idle()
+  await asked.stop()
+  expect({ state: asked.state, error: asked.error }).toEqual({ state: 'stopped', error: undefined })
+  expect(log.stats().errors.count).toBe(1)
 })
 
 it('an ended processor that nobody asks is no unhandled rejection', async () => {

@@ -160,6 +160,71 @@ it('closing the log ends its processors: what they have done is acknowledged', a
   for (const order of ['topic', 'none'] as const) await topicOf(again).group(order).process(record.module).idle()
 })
 
+for (const order of ['topic', 'key', 'none'] as const) {
+  it(`order ${order}: a paused processor begins no call and leaves its messages to others, until it goes on`, async () => {
+    const { topic, record } = await filled([...good(10), 'until-stop', ...good(10)])
+    const group = topic.group('g')
+    // By key, what one lane has done ahead of the others comes again, and this handler would wait again.
+    const processor = group.process(record.module, { order, concurrency: order === 'none' ? 2 : 1, batchSize: 5 })
+    await until('the handler waits', () => record.lines().includes('waiting'))
+    // As stop(): the signal of the call fires, and the pause waits for it.
+    await processor.pause()
+    expect(processor.state).toBe('paused')
+    const handled = record.offsets().length
+    await topic.append('good')
+    const consumer = group.consume()
+    const { value } = await consumer.next()
+    await (value as Delivery<string>).ack()
+    await consumer.return?.()
+    expect(record.offsets()).toHaveLength(handled)
+    processor.resume()
+    expect(processor.state).toBe('running')
+    await processor.idle()
+    expect(unique([...record.offsets(), (value as Delivery<string>).offset])).toEqual(upTo(22))
+    await processor.stop()
+    await processor.pause()
+    expect(processor.state).toBe('stopped')
+  })
+}
+
+it('pauses in the middle of everything keep the order of each key', async () => {
+  const { topic, record } = await filled([])
+  const keys = ['a', 'b', 'c', 'd', 'e']
+  const processor = topic.group('g').process(record.module, { order: 'key', concurrency: 3, batchSize: 4 })
+  for (let round = 0; round < 40; round++) {
+    await Promise.all(keys.map((key) => topic.append('good', { key })))
+    void processor.pause()
+    if (round % 3 === 0) await processor.pause()
+    processor.resume()
+  }
+  await processor.idle()
+  for (const key of keys.keys()) {
+    // What a lane had done ahead of the others comes again, but nothing overtakes what comes for the first time.
+    const first = [...new Set(record.offsets().filter((offset) => offset % keys.length === key))]
+    expect(first).toEqual(upTo(40).map((round) => round * keys.length + key))
+  }
+  expect(processor.stats.failed).toBe(0)
+})
+
+it('a paused processor ends with its group, its signal and its log', async () => {
+  const { log, topic, record } = await filled(good(5))
+  const controller = new AbortController()
+  const removed = topic.group('removed').process(record.module)
+  const aborted = topic.group('aborted').process(record.module, { signal: controller.signal })
+  const closed = topic.group('closed').process(record.module)
+  for (const processor of [removed, aborted, closed]) {
+    await processor.idle()
+    await processor.pause()
+  }
+  await topic.group('removed').remove()
+  await removed.finished
+  controller.abort()
+  await aborted.finished
+  await log.close()
+  await closed.finished
+  expect([removed, aborted, closed].map(({ state }) => state)).toEqual(['stopped', 'stopped', 'stopped'])
+})
+
 it('a seek takes a processor along, out of a backoff too', async () => {
   const { topic, record } = await filled(['throw', ...good(20)])
   const processor = topic.group('g').process(record.module, { retries: 9, backoffMs: 1_000_000 })

@@ -75,6 +75,8 @@ export class ProcessingWorld {
   readonly deadLetters: DeadLetter[] = []
   /** Called before a dead letter is stored: may throw, or take its time. */
   beforeDeadLetter: () => void | Promise<void> = () => {}
+  /** What processors have told that nobody has asked for. */
+  readonly failures: Error[] = []
   /** Tasks given to threads. */
   tasks = 0
   readonly #waiting = new Set<{ offset: number; resolve: () => void }>()
@@ -149,6 +151,7 @@ export class ProcessingWorld {
       },
       threads: this.#threads(),
       deadLetter: deadLetter ? { id: 1, name: 'dead' } : undefined,
+      onFailure: (error) => this.failures.push(error),
     }
     return new GroupProcessor(desk, host, handlerModule, {
       concurrency: 2,
