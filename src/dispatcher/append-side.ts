@@ -160,16 +160,20 @@ export class AppendSide {
     return this.#pending.length + this.#disk.length + this.#flushes.length + this.#overflow.length
   }
 
-  /** @throws the error that ended appending, or the lack of space */
-  #checkUsable(): void {
+  /** @throws the error that ended appending */
+  #checkWorking(): void {
     if (this.#failure !== undefined) throw this.#failure
     const { state, directory } = this.#parts
-    if (state.writerState.load() === writerState.noSpace) throw noSpaceError(state.writerErrno.load(), directory)
     const errno = state.reaperErrno.load()
-    if (errno !== 0) {
-      this.fail(deviceError(errno, directory))
-      throw deviceError(errno, directory)
-    }
+    if (errno === 0) return
+    this.fail(deviceError(errno, directory))
+    throw deviceError(errno, directory)
+  }
+
+  /** @throws the lack of space, where the writer waits for some */
+  #checkSpace(): void {
+    const { state, directory } = this.#parts
+    if (state.writerState.load() === writerState.noSpace) throw noSpaceError(state.writerErrno.load(), directory)
   }
 
   /** The fast path. False: no room now, nothing was taken. */
@@ -214,11 +218,11 @@ export class AppendSide {
     return this.#handOver(values, write, copiesOf, level)
   }
 
-  /** Everything handed over so far has reached the level. */
+  /** Everything handed over so far has reached the level. Without space that fails only where something waits for space. */
   flush(level: Durability): Promise<void> {
     return new Promise((resolve, reject) => {
       const onPublished = () => {
-        if (level === 'disk') this.#awaitFlush(this.#parts.state.published.load(), resolve, reject)
+        if (level === 'disk') this.#awaitFlush(resolve, reject)
         else resolve()
       }
       // In its place behind everything that still waits for room.
@@ -228,11 +232,8 @@ export class AppendSide {
         this.#pendingProcess += 1
         return true
       }
-      try {
-        this.#checkUsable()
-      } catch (error) {
-        return reject(error)
-      }
+      // What throws in here rejects the promise.
+      this.#checkWorking()
       if (this.#overflow.length > 0) this.#overflow.push({ write, reject })
       else write()
       this.publish()
@@ -241,7 +242,16 @@ export class AppendSide {
     })
   }
 
-  /** The same, blocking this thread. @throws as an awaited append; `BOOKEND_WORKER` if a thread that it needs has died, or nothing moves for a long time */
+  /** Everything published so far is on the device; what waits in the ring is not waited for. */
+  flushPublished(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#checkWorking()
+      this.#awaitFlush(resolve, reject)
+      this.#watch()
+    })
+  }
+
+  /** {@link flush}, blocking this thread. @throws as an awaited append; `BOOKEND_WORKER` if a thread that it needs has died, or nothing moves for a long time */
   flushSync(level: Durability): void {
     const { ring, state, commits } = this.#parts
     try {
@@ -254,11 +264,13 @@ export class AppendSide {
       })
       this.publish()
       this.#blockUntil('writer', () => {
-        this.#checkUsable()
+        this.#checkWorking()
         this.#settle()
         this.publish()
         state.writer.ringIfAsleep()
-        return this.#overflow.length === 0 && ring.usedBytes === 0
+        if (this.#overflow.length === 0 && ring.usedBytes === 0) return true
+        this.#checkSpace()
+        return false
       })
       if (level === 'process') return
       const position = state.published.load()
@@ -388,7 +400,8 @@ export class AppendSide {
   #handOver<V>(value: V, write: (own: V) => boolean, copy: (value: V) => V, level: Durability): Promise<number> {
     // What throws in here rejects the promise.
     return new Promise((resolve, reject) => {
-      this.#checkUsable()
+      this.#checkWorking()
+      this.#checkSpace()
       if (level === 'disk') this.#isFlushWanted = true
       if (this.#overflow.length === 0 && write(value)) {
         this.#awaitPublication(level, resolve, reject)
@@ -511,8 +524,9 @@ export class AppendSide {
     return ring.usedBytes <= ring.memory.capacity / 2 && ring.hasRoom(bytes + 512)
   }
 
-  #awaitFlush(position: number, resolve: () => void, reject: (error: unknown) => void): void {
+  #awaitFlush(resolve: () => void, reject: (error: unknown) => void): void {
     const { state } = this.#parts
+    const position = state.published.load()
     if (state.durable.load() >= position) {
       resolve()
       return

@@ -241,7 +241,7 @@ class LocalEngine implements Engine {
       const { errno = 0 } = error as NodeJS.ErrnoException
       throw isFull(errno) ? noSpaceError(errno, this.directory, 'the record of a trim') : error
     }
-    if (this.durability === 'disk') await this.#appends.flush('disk')
+    if (this.durability === 'disk') await this.#appends.flushPublished()
     await this.#keepAlive.during(this.#threads.reaper.call((remote) => remote.trimmed()))
   }
 

@@ -303,7 +303,7 @@ export class LogTail {
           spent += declaration + this.#rowBytes(id)
         }
       } else {
-        if (id >= this.#next.length) this.#makeRoom(id)
+        this.#makeRoom(id)
         cost += this.#declaredIn[id] === this.#segment ? 0 : directoryRowBytes + length + alignmentBytes
       }
       if (spent + cost > room) break
@@ -322,7 +322,7 @@ export class LogTail {
           if (this.#touchedBy[id] !== serial + 1) this.#touch(id)
         }
       } else {
-        this.#takeDeclaration(run, at, length, id)
+        this.#takeDeclaration(run, at, id)
       }
       tailFlags = tail >>> 24
       at += size
@@ -651,13 +651,10 @@ export class LogTail {
   }
 
   /** A declaration that came through the ring, in front of a new topic's first message. */
-  #takeDeclaration(run: FrameRun, at: number, length: number, id: number): void {
+  #takeDeclaration(run: FrameRun, at: number, id: number): void {
     const word = at >>> 2
     const payload = (at + frameHeaderBytes) >>> 2
-    if (this.#names[id] === undefined) {
-      const nameAt = at + frameHeaderBytes + declareFixedBytes
-      this.#names[id] = String.fromCharCode(...run.bytes.subarray(nameAt, at + frameHeaderBytes + length))
-    }
+    this.learn(run, at)
     const wanted = joinWords(run.words[payload], run.words[payload + 1])
     const first = Math.min(Math.max(this.#first[id], wanted), this.#next[id])
     this.#replaced.push({ id, declaredIn: this.#declaredIn[id], first: this.#first[id] })
@@ -669,6 +666,15 @@ export class LogTail {
     run.words[word + tailWordAt] = tailWord(highWord(this.#next[id]), declareKind, tail >>> 24)
     this.#declare(id)
     if (this.#touchedBy[id] !== this.#batchSerial + 1) this.#touch(id)
+  }
+
+  /** Takes a topic's name from its declaration, and writes nothing: whatever is written of the topic first declares it. */
+  learn(run: FrameRun, at: number): void {
+    const id = run.words[(at >>> 2) + topicWord]
+    this.#makeRoom(id)
+    if (this.#names[id] !== undefined) return
+    const end = at + frameHeaderBytes + run.words[(at >>> 2) + lengthWord]
+    this.#names[id] = String.fromCharCode(...run.bytes.subarray(at + frameHeaderBytes + declareFixedBytes, end))
   }
 
   /** The active segment declares the topic: its index will have a row more. */

@@ -337,26 +337,38 @@ export class Writer {
 
   /**
    * No segment can be had because the disk is full: everything that somebody waits for is refused, in place; what was
-   * only offered stays in the ring until there is space.
+   * only offered stays in the ring until there is space. What stands in front of that and waits for nothing leaves the ring: behind
+   * refused appends and the declarations of their topics alone, nobody has to wait for space.
    */
   #refuseAwaited(): void {
-    const { ring, state } = this.#parts
+    const { ring, state, tail: log } = this.#parts
     const errno = this.#fullErrno || state.refuseErrno.load() || state.allocateErrno.load()
     if (errno === 0) return
     const { memory } = ring
     const end = ring.loadTail()
-    memory.visitFrames(ring.head, end, (at) => {
+    let goneTo = ring.head
+    let isFirstWaiting = false
+    memory.visitFrames(ring.head, end, (at, position) => {
       const word = at >>> 2
       const tail = memory.words[word + frameWord.tail]
-      const isAwaited = (flagsOf(tail) & frameFlag.awaited) !== 0
-      if (!isAwaited || kindOf(tail) === frameKind.padding || kindOf(tail) === frameKind.cancelled) return
-      if (kindOf(tail) === frameKind.bulk) this.#forgetBulk(memory.words[(at + frameHeaderBytes) >>> 2])
-      memory.words[word + frameWord.tail] = tailWord(0, frameKind.cancelled, flagsOf(tail))
+      const kind = kindOf(tail)
+      if (kind !== frameKind.padding && kind !== frameKind.cancelled) {
+        const isAwaited = (flagsOf(tail) & frameFlag.awaited) !== 0
+        // Its first record declares the topic as well.
+        const isNeedless = kind === frameKind.declare && !isFirstWaiting
+        isFirstWaiting ||= !isAwaited && !isNeedless
+        if (!isAwaited && !isNeedless) return
+        if (kind === frameKind.declare) log.learn(memory, at)
+        if (kind === frameKind.bulk) this.#forgetBulk(memory.words[(at + frameHeaderBytes) >>> 2])
+        memory.words[word + frameWord.tail] = tailWord(0, frameKind.cancelled, flagsOf(tail))
+      }
+      if (!isFirstWaiting) goneTo = (position + frameBytes(memory.words[word + frameWord.length])) | 0
     })
-    // State and errno come before the position: whoever sees the position knows why.
+    // State and errno come before the positions: whoever sees those knows why.
     state.writerErrno.store(errno)
     state.writerState.store(writerState.noSpace)
     state.cancelledTo.store(end)
+    if (goneTo !== ring.head) this.#release(goneTo)
     state.dispatcher.ring()
   }
 

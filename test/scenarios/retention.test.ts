@@ -113,6 +113,54 @@ it('above the watermark appends fail with BOOKEND_NO_SPACE, trims and reads work
   expect(await log.topic('t', { codec: text }).append('f')).toBe(next)
 })
 
+it.each(['process', 'disk'] as const)(
+  'above the watermark everything that needs no space works: flushes, trims, clearing a queue, closing (durability %s)',
+  async (durability) => {
+    const directory = temporaryFolder()
+    const before = await openLog(directory)
+    await before.topic('t').appendMany(Array.from({ length: 10 }, () => new Uint8Array(10)))
+    await before.queue('jobs', { codec: text }).push('one')
+    await before.close()
+    const log = await openLog(directory, { durability, diskWatermarks: { refuseAppendsAt: 1e-9 } })
+    const jobs = log.queue('jobs', { codec: text })
+    const topic = log.topic('t')
+    await until('appends are refused', () =>
+      topic.append(new Uint8Array(10)).then(
+        () => false,
+        (error) => error.code === 'BOOKEND_NO_SPACE',
+      ),
+    )
+    await log.flush('process')
+    await log.flush('disk')
+    log.flushSync('disk')
+    await jobs.clear()
+    expect(await jobs.size()).toBe(0)
+    const { next } = await topic.bounds()
+    await topic.trim(next - 1)
+
+    // Something waits for space: whoever asks for it is told, and nobody else waits with it.
+    expect(topic.offer(new Uint8Array(10))).toBe(true)
+    expect((await codedFailureOf(() => log.flush('disk'))).code).toBe('BOOKEND_NO_SPACE')
+    expect(() => log.flushSync()).toThrow(expect.objectContaining({ code: 'BOOKEND_NO_SPACE' }))
+    await jobs.clear()
+    await topic.trim(next)
+    expect(await topic.bounds()).toEqual({ first: next, next })
+    expect((await codedFailureOf(() => log.close())).code).toBe('BOOKEND_NO_SPACE')
+
+    const again = await openLog(directory, { diskWatermarks: { refuseAppendsAt: 1e-9 } })
+    await until('appends are refused', () =>
+      again
+        .topic('t')
+        .append(new Uint8Array(10))
+        .then(
+          () => false,
+          (error) => error.code === 'BOOKEND_NO_SPACE',
+        ),
+    )
+    await again.close()
+  },
+)
+
 it('the address space of mappings is bounded: far more segments than fit are read in full, by several threads', async () => {
   const { most, limit, messages, taken } = await report<{
     most: number

@@ -242,6 +242,40 @@ describe('writer', () => {
     expectLog(engine, model)
   })
 
+  it('takes what it has refused out of the ring, with the declarations of topics, and declares those with what comes later', async () => {
+    const { engine, model, world } = start()
+    engine.state.refuseErrno.store(ENOSPC)
+    engine.offer([{ declare: 'b', topic: 1 }])
+    engine.append(1, payloadOf(5, 0, 10))
+    engine.appendGroup(0, [payloadOf(5, 1, 10), payloadOf(5, 2, 10)])
+    engine.writer.doWork()
+    expect(engine.producer.usedBytes).toBe(0)
+    // Behind what still waits, refused or not, nothing can leave.
+    engine.offer([{ topic: 0, value: next(model, 10) }])
+    engine.offer([{ declare: 'c', topic: 2 }])
+    engine.append(2, payloadOf(5, 3, 10))
+    const used = engine.producer.usedBytes
+    engine.writer.doWork()
+    expect(engine.producer.usedBytes).toBe(used)
+
+    engine.state.refuseErrno.store(0)
+    for (const name of ['b', 'c']) model.declare(name)
+    for (const topic of [1, 2]) {
+      const value = payloadOf(topic, 0, 20)
+      engine.append(topic, value)
+      model.add(topic, value)
+    }
+    engine.writer.doWork()
+    expect(engine.producer.usedBytes).toBe(0)
+    expectLog(engine, model)
+    const again = new Engine(simulatedWorld(world.disk.copy()))
+    expect(again.recovered.topics.map(({ name, next }) => [name, next])).toEqual([
+      ['a', 1],
+      ['b', 1],
+      ['c', 1],
+    ])
+  })
+
   it('waits out a file system that is full only when it is written to, and gives the offsets of the failed batch again', async () => {
     const { engine, model, world } = start()
     const isFull = { value: true }
