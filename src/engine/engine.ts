@@ -77,6 +77,8 @@ export interface Engine {
   segments(limit: number): Promise<SegmentInfo[]>
   /** In force from now on, whether the topic exists yet or not. */
   retain(topic: string, retention: Retention, isAddition: boolean): void
+  /** Called once each, when the log closes: for who would keep it in memory, or wait for ever. */
+  readonly onClose: Set<() => void>
   /** False once {@link close} was called. */
   readonly isOpen: boolean
   /** Fails with `BOOKEND_CLOSED` once {@link close} was called. */

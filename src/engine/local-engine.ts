@@ -91,6 +91,7 @@ class LocalEngine implements Engine {
   readonly maxMessageBytes: number
   readonly durability: Durability
   readonly groups: GroupCommits
+  readonly onClose = new Set<() => void>()
   readonly #options: LocalOptions
   readonly #threads: StartingThreads
   readonly #opened: OpenedLog
@@ -102,7 +103,6 @@ class LocalEngine implements Engine {
   readonly #recent: RecentMessages
   readonly #pace = new TurnPace()
   readonly #keepAlive = new KeepAlive()
-  readonly #onClose = new Set<() => void>()
   readonly #desks = new Map<string, GroupDesk>()
   readonly #readerData: ReaderData
   readonly #processors = new Set<GroupProcessor>()
@@ -264,18 +264,18 @@ class LocalEngine implements Engine {
 
   whenNext(topic: EngineTopic, offset: number, resolve: () => void, reject: (error: unknown) => void): () => void {
     const settle = () => {
-      this.#onClose.delete(settle)
+      this.onClose.delete(settle)
       resolve()
     }
-    this.#onClose.add(settle)
+    this.onClose.add(settle)
     // Whoever waits at the end of a topic gets what comes next out of the ring.
     this.#recent.watch(topic.id)
     const cancel = this.#appends.whenNext(topic as TopicHandle, offset, settle, (error) => {
-      this.#onClose.delete(settle)
+      this.onClose.delete(settle)
       reject(error)
     })
     return () => {
-      this.#onClose.delete(settle)
+      this.onClose.delete(settle)
       cancel()
     }
   }
@@ -370,7 +370,7 @@ class LocalEngine implements Engine {
     signal?.throwIfAborted()
     const abort = new AbortWord()
     const giveUp = () => abort.raise()
-    this.#onClose.add(giveUp)
+    this.onClose.add(giveUp)
     signal?.addEventListener('abort', giveUp)
     try {
       await this.flush('process')
@@ -388,7 +388,7 @@ class LocalEngine implements Engine {
       }
       throw error
     } finally {
-      this.#onClose.delete(giveUp)
+      this.onClose.delete(giveUp)
       signal?.removeEventListener('abort', giveUp)
     }
   }
@@ -491,7 +491,7 @@ class LocalEngine implements Engine {
         failure = error
       })
     }
-    for (const resolve of this.#onClose) resolve()
+    for (const tell of this.onClose) tell()
     await this.#reads.idle()
     await this.#closeReaders()
     // The last of what consumers have acknowledged; whose commits fail has been told so.

@@ -6,6 +6,7 @@ import type { Lease } from '../dispatcher/group-ledger.js'
 import type { Engine } from '../engine/engine.js'
 import type { ChunkCursor } from '../storage/chunk-cursor.js'
 import { type Message, type MessageSource, StoredMessage } from '../storage/message.js'
+import { whenAborted } from './abortable.js'
 import type { GroupFeed } from './group-feed.js'
 import { checkKeys, checkSpan } from './validate.js'
 
@@ -58,6 +59,7 @@ export class GroupConsumer<T> implements AsyncIterableIterator<Delivery<T>> {
   #waitingCalls = 0
   /** Wakes the call that waits for a free place or for a message. */
   #wake: (() => void) | undefined
+  readonly #forgetSignal: () => void
 
   constructor(engine: Engine, desk: GroupDesk, feed: GroupFeed, source: MessageSource<T>, options: Checked) {
     this.#engine = engine
@@ -66,7 +68,9 @@ export class GroupConsumer<T> implements AsyncIterableIterator<Delivery<T>> {
     this.#source = source
     this.#options = options
     this.#removals = desk.removals
-    options.signal?.addEventListener('abort', this.#onAbort, { once: true })
+    this.#forgetSignal = whenAborted(options.signal, this.#finish)
+    // A signal may outlive the log, and leads here.
+    if (options.signal !== undefined) engine.onClose.add(this.#letGo)
   }
 
   [Symbol.asyncIterator](): this {
@@ -175,7 +179,7 @@ export class GroupConsumer<T> implements AsyncIterableIterator<Delivery<T>> {
     }
     // It may have been acknowledged while it was looked up, by who had it before: then it must not come again.
     if (!this.#desk.isWanted(lease)) return undefined
-    if (this.#isDone || this.#options.signal?.aborted === true) {
+    if (this.#isDone || this.#options.signal?.aborted === true || !this.#engine.isOpen) {
       this.#desk.giveBack(lease, lease.first, lease.end, lease.attempt, 0)
       return undefined
     }
@@ -212,10 +216,7 @@ export class GroupConsumer<T> implements AsyncIterableIterator<Delivery<T>> {
     this.#heldCount -= 1
     // Settled ones at the head go now, so that a fast consumer keeps no trail of them.
     while (this.#held.peek()?.isHeld === false) this.#held.shift()
-    if (this.#held.length === 0) {
-      clearTimeout(this.#timer)
-      this.#timer = undefined
-    }
+    if (this.#held.length === 0) this.#stopTimer()
     this.#wake?.()
   }
 
@@ -224,7 +225,7 @@ export class GroupConsumer<T> implements AsyncIterableIterator<Delivery<T>> {
     if (this.#timer !== undefined || next === undefined) return
     this.#timer = setTimeout(
       () => {
-        this.#timer = undefined
+        this.#stopTimer()
         const nowMs = performance.now()
         for (let held = this.#held.peek(); held !== undefined; held = this.#held.peek()) {
           if (held.isHeld && held.deadlineMs > nowMs) break
@@ -235,8 +236,17 @@ export class GroupConsumer<T> implements AsyncIterableIterator<Delivery<T>> {
       },
       Math.max(1, Math.ceil(next.deadlineMs - performance.now()) + 1),
     )
-    // A delivery that nobody acknowledges does not keep the process alive.
+    // A delivery that nobody acknowledges does not keep the process alive, nor the log in memory once that is closed.
     this.#timer.unref()
+    this.#engine.onClose.add(this.#letGo)
+  }
+
+  #stopTimer(): void {
+    if (this.#timer === undefined) return
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    // A consumer that holds nothing may be forgotten by everybody, and must not stay in here.
+    if (this.#options.signal === undefined) this.#engine.onClose.delete(this.#letGo)
   }
 
   #untilWoken(): Promise<void> {
@@ -245,15 +255,18 @@ export class GroupConsumer<T> implements AsyncIterableIterator<Delivery<T>> {
     })
   }
 
-  readonly #onAbort = (): void => this.#finish()
-
-  #finish(): void {
+  readonly #finish = (): void => {
     if (this.#isDone) return
     this.#isDone = true
-    this.#options.signal?.removeEventListener('abort', this.#onAbort)
-    clearTimeout(this.#timer)
-    this.#timer = undefined
     for (const delivery of this.#held.drain()) this.#settlement.giveBack(delivery, 0)
+    this.#letGo()
+  }
+
+  /** Nothing that lasts leads to this consumer any more, and through it to the log. */
+  readonly #letGo = (): void => {
+    this.#stopTimer()
+    this.#forgetSignal()
+    this.#engine.onClose.delete(this.#letGo)
     this.#wake?.()
   }
 }

@@ -5,6 +5,7 @@ import type { Engine, EngineTopic } from '../engine/engine.js'
 import { BookendError } from '../errors.js'
 import type { ChunkCursor } from '../storage/chunk-cursor.js'
 import { type MessageSource, StoredMessage } from '../storage/message.js'
+import { whenAborted } from './abortable.js'
 import { feedOf, type GroupFeed } from './group-feed.js'
 import type { Topic } from './topic.js'
 import { checkKeys, checkSignal, checkSpan } from './validate.js'
@@ -179,19 +180,20 @@ export class TopicQueue<T> implements Queue<T> {
     const { lease, cancel } = this.#desk.request(1)
     return new Promise((resolve, reject) => {
       let timer: NodeJS.Timeout | undefined
-      const settle = () => {
+      // Whichever comes first ends the others: a request that is given up is never settled.
+      const end = () => {
         clearTimeout(timer)
-        signal?.removeEventListener('abort', onAbort)
+        forget()
       }
-      // Served in the same moment: then the message is ours.
-      const onTimeout = () => {
-        if (cancel()) resolve(undefined)
+      const giveUp = (then: () => void) => {
+        // Served in the same moment: then the message is ours.
+        if (!cancel()) return
+        end()
+        then()
       }
-      const onAbort = () => {
-        if (cancel()) reject(signal?.reason)
-      }
-      lease.then(resolve, reject).finally(settle)
-      signal?.addEventListener('abort', onAbort)
+      const forget = whenAborted(signal, () => giveUp(() => reject(signal?.reason)))
+      const onTimeout = () => giveUp(() => resolve(undefined))
+      lease.then(resolve, reject).finally(end)
       const leftMs = deadlineMs - performance.now()
       if (leftMs === Number.POSITIVE_INFINITY) return
       // Not at once: somebody who stands before us in the row may need less than there is.

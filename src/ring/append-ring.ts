@@ -15,6 +15,7 @@
 import { assert } from '../errors.js'
 import { frameBytes, frameHeaderBytes, frameKind, frameWord, tailWord } from '../format/frame-layout.js'
 import type { Word } from './shared-state.js'
+import { untouchedBytes } from './untouched-memory.js'
 
 export class RingMemory {
   readonly bytes: Uint8Array
@@ -24,13 +25,13 @@ export class RingMemory {
 
   static allocate(capacity: number): SharedArrayBuffer {
     assert((capacity & (capacity - 1)) === 0, 'the capacity of a ring is a power of two')
-    return new SharedArrayBuffer(capacity)
+    return new SharedArrayBuffer(capacity + untouchedBytes)
   }
 
   constructor(shared: SharedArrayBuffer) {
-    this.bytes = new Uint8Array(shared)
-    this.words = new Uint32Array(shared)
-    this.capacity = shared.byteLength
+    this.capacity = shared.byteLength - untouchedBytes
+    this.bytes = new Uint8Array(shared, 0, this.capacity)
+    this.words = new Uint32Array(shared, 0, this.capacity / Uint32Array.BYTES_PER_ELEMENT)
     this.mask = this.capacity - 1
   }
 

@@ -21,6 +21,7 @@
  */
 import { type GroupState, groupSectorBytes, putGroupState } from '../format/group-layout.js'
 import { maxGroups } from '../limits.js'
+import { allocateUntouched } from './untouched-memory.js'
 
 const undeclared = 1
 const firstTopic = 2
@@ -36,7 +37,7 @@ export class GroupMailboxes {
   readonly #boxView: DataView
 
   static allocate(): SharedArrayBuffer {
-    return new SharedArrayBuffer(maxGroups * (4 * Int32Array.BYTES_PER_ELEMENT + 8 + groupSectorBytes))
+    return allocateUntouched(maxGroups * (4 * Int32Array.BYTES_PER_ELEMENT + 8 + groupSectorBytes))
   }
 
   constructor(shared: SharedArrayBuffer) {

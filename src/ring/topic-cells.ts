@@ -5,6 +5,7 @@
  */
 import { maxTopics } from '../limits.js'
 import { PositionCell, positionCellWords } from './position-cell.js'
+import { allocateUntouched } from './untouched-memory.js'
 
 const rowWords = 2 * positionCellWords
 
@@ -13,7 +14,7 @@ export class TopicCells {
   readonly #rows: { next: PositionCell; first: PositionCell }[] = []
 
   static allocate(): SharedArrayBuffer {
-    return new SharedArrayBuffer(maxTopics * rowWords * Int32Array.BYTES_PER_ELEMENT)
+    return allocateUntouched(maxTopics * rowWords * Int32Array.BYTES_PER_ELEMENT)
   }
 
   constructor(shared: SharedArrayBuffer) {

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { type Codec, json, text } from 'bookend'
 import { expect, it } from 'vitest'
 import {
@@ -273,4 +274,22 @@ it('asking in a loop, however it is done, lets the event loop turn', async () =>
     while (!(await isThere()));
     await pushed
   }
+})
+
+it('pops that have given up leave nothing behind: no listener at their signal, no timer', async () => {
+  const { queue } = await queueOf()
+  const { signal } = new AbortController()
+  for (let count = 0; count < 30; count++) expect(await queue.pop({ timeoutMs: 1, signal })).toBeUndefined()
+  expect(getEventListeners(signal, 'abort').length).toBeLessThan(2)
+  const timers = () => process.getActiveResourcesInfo().filter((what) => what === 'Timeout').length
+  const before = timers()
+  const waiting = Array.from({ length: 50 }, async () => {
+    const own = new AbortController()
+    const popped = queue.pop({ timeoutMs: 1_000_000, signal: own.signal })
+    await new Promise(setImmediate)
+    own.abort()
+    await expect(popped).rejects.toMatchObject({ name: 'AbortError' })
+  })
+  await Promise.all(waiting)
+  expect(timers()).toBeLessThan(before + 25)
 })
