@@ -83,6 +83,8 @@ class Recovery {
   readonly #oldest = new Map<number, number>()
   readonly #damages: { from: number; to: number }[] = []
   readonly #durable: number
+  /** End of the last segment of which nothing can be used. */
+  #lostTo = 0
   #epoch: number
   #time: number
   #tornBytes = 0
@@ -133,7 +135,7 @@ class Recovery {
       topics: [...this.#topics.values()].sort((a, b) => a.id - b.id),
       tail,
       published,
-      durable: Math.min(this.#durable, published),
+      durable: Math.min(this.#durableBehindLost(), published),
       trim: files.base(trimSegment),
       epoch: this.#epoch,
       indexed: files.base(indexed),
@@ -141,6 +143,21 @@ class Recovery {
       tornBytes: this.#tornBytes,
       prepared,
     }
+  }
+
+  /**
+   * What is not there cannot be flushed: a durable position before a lost segment goes behind it, once what is there in front of it is
+   * on the device. Otherwise the first flush would look for the file, and end appending.
+   */
+  #durableBehindLost(): number {
+    const { disk, files, mayRepair } = this.#options
+    if (!mayRepair || this.#lostTo <= this.#durable) return this.#durable
+    for (let segment = files.segmentOf(this.#durable); files.base(segment) < this.#lostTo; segment++) {
+      const file = disk.open(files.path(segment), 'write')
+      file?.sync()
+      file?.close()
+    }
+    return this.#lostTo
   }
 
   #startOf(segment: number): TailState {
@@ -165,7 +182,8 @@ class Recovery {
     if (!isWhole) {
       const isNeeded = this.#durable > base + segmentHeaderBytes || this.#hasDataBehind(segment - 1, segments)
       if (!isNeeded) return this.#startOf(segment)
-      this.#damages.push({ from: base, to: files.base(segment + 1) })
+      this.#lostTo = files.base(segment + 1)
+      this.#damages.push({ from: base, to: this.#lostTo })
       // Nothing is appended to what is left of it, but its topics are known, and their offsets are not given out anew.
       if (mayBeOurs) this.#absorb(segment, this.#deriveRest(segment))
       return 'damaged'
