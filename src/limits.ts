@@ -49,6 +49,8 @@ export const quietMsToMap = 5
 export const chunkBytes = 256 * KiB
 /** Bounds one batch from a hostile or damaged header before anything is allocated; a batch never crosses a segment. */
 export const maxNameBytes = 200
+/** Names of topics, groups and queues. */
+export const namePattern = new RegExp(`^[A-Za-z0-9_-][A-Za-z0-9._-]{0,${maxNameBytes - 1}}$`)
 
 /** 16 bytes of shared memory each, committed by the kernel on first use only. */
 export const maxTopics = 2 ** 20

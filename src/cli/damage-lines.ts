@@ -18,6 +18,15 @@ export function lostCount(found: readonly { lost: LostOffsets[] }[]): number {
   return found.flatMap(({ lost }) => lost).reduce((sum, { from, to }) => sum + (to ?? from) - from, 0)
 }
 
+/** What damage has taken, in words. */
+export function lossText(damages: readonly Damage[]): string {
+  const lost = lostCount(damages)
+  const isUnknown = damages.some((damage) => damage.kind === 'missing' && damage.lost.length === 0)
+  if (isUnknown)
+    return `${lost === 0 ? '' : `${counted(lost, 'message')} lost, and `}what a missing file held is not known`
+  return lost === 0 ? 'no message known to be lost' : `${counted(lost, 'message')} lost`
+}
+
 function foundLines(
   { kind, file, position, bytes, what, lost }: Damage | Remark,
   label: string,

@@ -12,7 +12,7 @@
  *   36 body crc u32     CRC-32 of bytes 48..bytes
  *   40 topic u32        the one topic of all its records, or `mixedTopics`
  *   44 flags u32        `continues`: the atomic group goes on in the next batch; `seal`: the segment ends here;
- *                       `gap`: stands in the place of damaged bytes that a repair has set aside, its body is zeros
+ *                       `gap`: stands in the place of damaged bytes that a repair has set aside, its body is zeros behind declarations
  * ```
  *
  * Publication rule: body, then header, then the published position; a reader never looks past the published position.

@@ -1,7 +1,5 @@
 /** Checks of what callers pass. Everything is checked here, before anything is written; inside, arguments are trusted. */
-import { maxNameBytes } from '../limits.js'
-
-const namePattern = new RegExp(`^[A-Za-z0-9_-][A-Za-z0-9._-]{0,${maxNameBytes - 1}}$`)
+import { maxNameBytes, namePattern } from '../limits.js'
 
 /** @throws TypeError, RangeError */
 export function checkName(kind: string, name: unknown): string {

@@ -161,12 +161,14 @@ export class LiveIndex {
     const isGap = (header.flags & batchFlag.gap) !== 0
     if (isGap) this.gaps.push({ from: batch, to: start + end })
     let last: TopicEntries | undefined
-    for (let frame = isGap ? end : at + batchHeaderBytes; frame + frameHeaderBytes <= end; ) {
+    for (let frame = at + batchHeaderBytes; frame + frameHeaderBytes <= end; ) {
       const word = frame >>> 2
       const length = words[word + lengthWord]
       const size = frameBytes(length)
       if (length > header.bytes || frame + size > end) break
       const tail = words[word + tailWordAt]
+      // The rest of a gap is zeros, or as good as that.
+      if (isGap && kindOf(tail) !== declareKind) break
       const topic = words[word + topicWord]
       const offset = offsetOf(words[word + offsetLowWord], tail)
       if (kindOf(tail) === declareKind) {
@@ -196,8 +198,15 @@ export class LiveIndex {
     }
     entries.readable = joinWords(words[at >>> 2], words[(at >>> 2) + 1])
     if (entries.name !== '') return
-    entries.name = Buffer.from(bytes.subarray(at + declareFixedBytes, at + length)).toString('latin1')
-    this.nameBytes += entries.name.length
+    this.nameTopic(topic, Buffer.from(bytes.subarray(at + declareFixedBytes, at + length)).toString('latin1'))
+  }
+
+  /** Names a topic that no batch has named. */
+  nameTopic(topic: number, name: string): void {
+    const entries = this.topics.get(topic)
+    if (entries === undefined || entries.name !== '') return
+    entries.name = name
+    this.nameBytes += name.length
   }
 
   #topic(topic: number, offset: number): TopicEntries {

@@ -21,6 +21,7 @@ import { segmentHeaderBytes } from '../format/segment-layout.js'
 import type { Memory } from '../memory/memory.js'
 import { findNextBatch } from './batch-scan.js'
 import type { Disk } from './disk.js'
+import { legibleFrames, nameForLost } from './legible-frames.js'
 import { LiveIndex } from './live-index.js'
 import { SalvageWindow } from './salvage-window.js'
 import { readSealedFile, readSealedSegment } from './sealed-index.js'
@@ -81,6 +82,7 @@ class Recovery {
   readonly #topics = new Map<number, TopicState>()
   /** Oldest offset found of each topic whose older segments, if there were any, have been deleted as a whole. */
   readonly #oldest = new Map<number, number>()
+  readonly #legibleNames = new Map<number, string>()
   readonly #damages: { from: number; to: number }[] = []
   readonly #durable: number
   /** End of the last segment of which nothing can be used. */
@@ -125,6 +127,7 @@ class Recovery {
       break
     }
     tail ??= this.#startOf(trimSegment)
+    this.#nameLost()
     // Retention deletes whole segments and declares nothing: what it has taken is told by what is left.
     for (const topic of this.#topics.values()) {
       topic.first = Math.min(topic.next, Math.max(topic.first, this.#oldest.get(topic.id) ?? 0))
@@ -160,6 +163,29 @@ class Recovery {
     return this.#lostTo
   }
 
+  /** Topics whose every declaration is lost get a name to be read by. */
+  #nameLost(): void {
+    const topics = [...this.#topics.values()]
+    const taken = new Set(topics.map(({ name }) => name))
+    for (const topic of topics) {
+      if (topic.name === '') topic.name = nameForLost(topic.id, this.#legibleNames.get(topic.id), taken)
+      taken.add(topic.name)
+    }
+  }
+
+  /** What looks like declarations in the damage of a segment, for its topics that have no name. */
+  #lookForNames(window: SalvageWindow, index: LiveIndex): void {
+    const isNameless = [...index.topics.values()].some(
+      ({ name, topic }) => (this.#topics.get(topic)?.name || name) === '',
+    )
+    if (!isNameless) return
+    for (const { from, to } of index.damages) {
+      for (const { topic, name } of legibleFrames((at, length) => window.read(at, length), from, to)) {
+        if (name !== undefined) this.#legibleNames.set(topic, name)
+      }
+    }
+  }
+
   #startOf(segment: number): TailState {
     return { segment, relative: segmentHeaderBytes, records: 0, topics: 0, nameBytes: 0, time: this.#time }
   }
@@ -185,7 +211,7 @@ class Recovery {
       this.#lostTo = files.base(segment + 1)
       this.#damages.push({ from: base, to: this.#lostTo })
       // Nothing is appended to what is left of it, but its topics are known, and their offsets are not given out anew.
-      if (mayBeOurs) this.#absorb(segment, this.#deriveRest(segment))
+      if (mayBeOurs) this.#takeRest(segment)
       return 'damaged'
     }
     const window = memory.open(files.path(segment), files.segmentBytes, 'read')
@@ -209,14 +235,16 @@ class Recovery {
     }
   }
 
-  #deriveRest(segment: number): LiveIndex {
+  #takeRest(segment: number): void {
     const { disk, files } = this.#options
-    const index = new LiveIndex(files.base(segment), files.segmentBytes, false)
     const file = disk.open(files.path(segment), 'read')
-    if (file === undefined) return index
+    if (file === undefined) return
     try {
-      index.catchUp(new SalvageWindow(file), files.segmentBytes, true)
-      return index
+      const index = new LiveIndex(files.base(segment), files.segmentBytes, false)
+      const window = new SalvageWindow(file)
+      index.catchUp(window, files.segmentBytes, true)
+      this.#lookForNames(window, index)
+      this.#absorb(segment, index)
     } finally {
       file.close()
     }
@@ -265,6 +293,7 @@ class Recovery {
     const base = files.base(segment)
     // First the damages: a topic's oldest offset is believed only in front of them.
     for (const { from, to } of index.damages) this.#damages.push({ from: base + from, to: base + to })
+    this.#lookForNames(window, index)
     this.#absorb(segment, index)
     if (index.isSealed) return 'sealed'
     // Damage that reaches to the end leaves no room for the seal.

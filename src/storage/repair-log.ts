@@ -8,16 +8,26 @@
  * at any point leaves files that are either as they were or repaired, and the next run repairs the rest.
  */
 import path from 'node:path'
+import { batchHeaderBytes } from '../format/batch-layout.js'
 import { type ControlRecord, controlBytes, encodeControlFile } from '../format/control-layout.js'
 import { formatVersion, indexBytes, segmentHeaderBytes } from '../format/segment-layout.js'
 import { ControlFile } from './control-file.js'
 import type { Disk, DiskFile } from './disk.js'
 import { encodeGroupFile, type FoundGroup, GroupFile } from './group-file.js'
+import { nameForLost } from './legible-frames.js'
 import { isSealedIn, type LogExtent } from './log-extent.js'
-import { type Amendment, type RepairTools, rebuildSegment, type SegmentPlan } from './repair-segment.js'
+import {
+  type Amendment,
+  type RepairTools,
+  type Restatement,
+  rebuildSegment,
+  type SegmentPlan,
+} from './repair-segment.js'
 import { SalvageWindow } from './salvage-window.js'
+import type { TopicState } from './topic-state.js'
 import type { GroupsReport } from './verify-groups.js'
-import type { Damage, DamageKind, SegmentReport } from './verify-report.js'
+import { lostBeginnings } from './verify-log.js'
+import type { Damage, DamageKind, SegmentReport, TopicInSegment } from './verify-report.js'
 import { nonZeroSpan } from './verify-segment.js'
 
 /** Bytes that are copied away before their place is built anew. */
@@ -75,7 +85,8 @@ export function planRepair(
   plan.left = damages.filter(({ kind }) => !mendable.has(kind) && kind !== 'offsets')
   // Missing offsets are not left over if what took them is mended now.
   plan.left.push(...damages.filter(({ kind }) => kind === 'offsets'))
-  const names = new Map((recovered?.topics ?? []).map(({ id, name, first }) => [id, { name, first }]))
+  const names = namesOf(reports, recovered?.topics ?? [])
+  const beginnings = lostBeginnings(reports)
   let time = 0
   for (const report of reports) {
     // Times never decrease: a gap takes that of the batch in front of it, or behind it where the segment begins with it.
@@ -83,14 +94,13 @@ export function planRepair(
     time = Math.max(time, report.lastTime)
     if (!report.damages.some(({ kind }) => rebuildable.has(kind))) continue
     const { segment, ranges, isTailLost, end } = report
-    const amendments = amendmentsOf(report, names)
-    const index = report.topics.reduce(
-      (sum, { id, name, first, goesOnAt }) => ({
-        records: sum.records + goesOnAt - first,
-        nameBytes: sum.nameBytes + (amendments.find(({ topic }) => topic === id)?.name ?? name).length,
-      }),
-      { records: 0, nameBytes: 0 },
+    const { restated, amendments } = statementsOf(report, files.base(segment), beginnings.get(report) ?? [], names)
+    const records = report.topics.reduce(
+      (sum, { goesOnAt, first, legibleFirst }) => sum + goesOnAt - Math.min(first, legibleFirst),
+      0,
     )
+    const inIndex = new Set([...report.topics.map(({ id }) => id), ...restated.map(({ topic }) => topic)])
+    const nameBytes = [...inIndex].reduce((sum, id) => sum + (names.get(id)?.name.length ?? 0), 0)
     plan.segments.push({
       segment,
       ranges: ranges.map((range) => ({ ...range, time: range.time || around })),
@@ -100,7 +110,8 @@ export function planRepair(
       keepsHeader: !report.damages.some(({ kind }) => kind === 'header'),
       epoch: report.lastEpoch || record?.epoch || 1,
       time,
-      indexBytes: indexBytes(index.records, report.topics.length, index.nameBytes),
+      indexBytes: indexBytes(records, inIndex.size, nameBytes),
+      restated,
       amendments,
     })
     plan.setAside.push(...setAsideOf(disk, extent, report))
@@ -131,24 +142,64 @@ export function planRepair(
   return plan
 }
 
-/** Topics whose name, or whose end, the segment does not say any more. */
-function amendmentsOf(report: SegmentReport, names: ReadonlyMap<number, { name: string; first: number }>): Amendment[] {
-  return report.topics
-    .filter(({ name, next, goesOnAt }) => name === '' || goesOnAt > next)
-    .map(({ id, name, goesOnAt, readable }) => {
-      const known = names.get(id)
-      return {
-        topic: id,
-        // A topic whose every declaration is lost gets a name to be read by.
-        name: name || known?.name || `lost-${id}`,
-        next: goesOnAt,
-        readable: Math.max(readable, known?.first ?? 0),
-      }
-    })
+interface KnownTopic {
+  name: string
+  first: number
+  /** The first segment that holds something of it. */
+  since: number
+}
+
+/** Each topic's name, made up where nothing says it; the first offset of it that can be read; and where it begins. */
+function namesOf(reports: readonly SegmentReport[], recovered: readonly TopicState[]): Map<number, KnownTopic> {
+  const nowhere = Number.POSITIVE_INFINITY
+  const names = new Map(recovered.map(({ id, name, first }) => [id, { name, first, since: nowhere }]))
+  for (const { segment, topics } of reports) {
+    for (const { id, name } of topics) {
+      const known = names.get(id) ?? { name: '', first: 0, since: nowhere }
+      names.set(id, { ...known, name: name || known.name, since: Math.min(known.since, segment) })
+    }
+  }
+  const taken = new Set([...names.values()].map(({ name }) => name))
+  for (const { id, legibleName } of reports.flatMap(({ topics }) => topics)) {
+    const known = names.get(id)
+    if (known?.name === '') known.name = nameForLost(id, legibleName, taken)
+  }
+  return names
+}
+
+/** What the damage took of what the segment says of its topics. */
+function statementsOf(
+  { segment, topics }: SegmentReport,
+  base: number,
+  beginnings: readonly TopicInSegment[],
+  names: ReadonlyMap<number, KnownTopic>,
+): { restated: Restatement[]; amendments: Amendment[] } {
+  const stated = ({ id, readable }: TopicInSegment, next: number) => {
+    const { name = '', first = 0 } = names.get(id) ?? {}
+    return { topic: id, name, next, readable: Math.max(readable, first) }
+  }
+  const undeclared = topics.filter(({ isDeclared }) => !isDeclared)
+  return {
+    restated: [
+      ...undeclared.map((topic) => ({
+        // Where the topic begins, what is legible of it tells where; else it goes on from the segment before.
+        ...stated(topic, names.get(topic.id)?.since === segment ? topic.legibleFirst : topic.first),
+        before: topic.firstAt - base,
+        goesOnAt: topic.goesOnAt,
+      })),
+      ...beginnings.map((topic) => ({
+        ...stated(topic, topic.readable),
+        before: Number.POSITIVE_INFINITY,
+        goesOnAt: topic.readable,
+      })),
+    ],
+    amendments: topics.filter(({ next, goesOnAt }) => goesOnAt > next).map((topic) => stated(topic, topic.goesOnAt)),
+  }
 }
 
 /** Everything of a segment that its new file will not hold as it is. */
-function setAsideOf(disk: Disk, { files }: LogExtent, report: SegmentReport): SetAside[] {
+function setAsideOf(disk: Disk, extent: LogExtent, report: SegmentReport): SetAside[] {
+  const { files } = extent
   const path = files.path(report.segment)
   const name = path.slice(files.directory.length + 1)
   const file = disk.open(path, 'read')
@@ -157,7 +208,9 @@ function setAsideOf(disk: Disk, { files }: LogExtent, report: SegmentReport): Se
     const size = file.size()
     const window = new SalvageWindow(file)
     const places = report.damages.some(({ kind }) => kind === 'header') ? [{ from: 0, to: segmentHeaderBytes }] : []
-    const last = report.isTailLost ? report.ranges.at(-1)?.from : report.end
+    // The seal is written anew as well, maybe further on.
+    const dataEnd = isSealedIn(extent, report.segment) ? report.end - batchHeaderBytes : report.end
+    const last = report.isTailLost ? report.ranges.at(-1)?.from : dataEnd
     places.push(...(report.isTailLost ? report.ranges.slice(0, -1) : report.ranges))
     // What was found behind the data: a lost end, the index, the remains of a torn batch.
     const rest = nonZeroSpan(window, last ?? segmentHeaderBytes, Math.max(size, files.segmentBytes))

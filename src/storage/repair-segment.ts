@@ -15,12 +15,19 @@ import type { SegmentFiles } from './segment-files.js'
 import { writeSegmentIndex } from './segment-sealer.js'
 import type { LostRange } from './verify-report.js'
 
-/** A topic that the segment has to declare anew, since its damage took where the topic goes on, or its name. */
+/** A topic that the segment has to declare anew at its end, since its damage took where the topic goes on. */
 export interface Amendment {
   topic: number
   name: string
   next: number
   readable: number
+}
+
+/** A topic whose declaration the damage took: stated again where that was, with the offset at which the topic stood. */
+export interface Restatement extends Amendment {
+  /** Relative place of what the segment still holds of the topic first: too late for a declaration. */
+  before: number
+  goesOnAt: number
 }
 
 export interface SegmentPlan {
@@ -39,6 +46,7 @@ export interface SegmentPlan {
   time: number
   /** What the index will take, with the amendments in it. */
   indexBytes: number
+  restated: readonly Restatement[]
   amendments: readonly Amendment[]
 }
 
@@ -72,12 +80,14 @@ export function rebuildSegment(tools: RepairTools, plan: SegmentPlan): Amendment
     const header = { version: formatVersion, segmentBytes, base, epoch: plan.epoch, created: plan.time }
     const kept = plan.keepsHeader ? source?.read(0, segmentHeaderBytes) : undefined
     file.write(0, kept ?? encodeSegmentHeader(header))
-    const rest = new Writer(file, base, plan).write(source, segmentBytes)
+    const rest = new Writer(file, base, segmentBytes, plan).write(source)
     if (plan.isSealed) {
       const window = memory.open(temporary, segmentBytes, 'read')
       const index = new LiveIndex(base, segmentBytes)
       index.catchUp(window, segmentBytes, true)
       window.close()
+      // Where the batches had no room for a name, the index says it.
+      for (const { topic, name } of rest) index.nameTopic(topic, name)
       const entriesAt = segmentBytes - indexBytes(index.entryCount, index.topics.size, index.nameBytes)
       // Without room for it the segment does without an index, as one that was never indexed.
       if (index.isSealed && index.damages.length === 0 && entriesAt >= index.end) {
@@ -101,15 +111,20 @@ export function rebuildSegment(tools: RepairTools, plan: SegmentPlan): Amendment
 class Writer {
   readonly #file: DiskFile
   readonly #base: number
+  readonly #segmentBytes: number
   readonly #plan: SegmentPlan
+  /** What has found no place yet. */
+  #restated: readonly Restatement[]
 
-  constructor(file: DiskFile, base: number, plan: SegmentPlan) {
+  constructor(file: DiskFile, base: number, segmentBytes: number, plan: SegmentPlan) {
     this.#file = file
     this.#base = base
+    this.#segmentBytes = segmentBytes
     this.#plan = plan
+    this.#restated = plan.restated
   }
 
-  write(old: SalvageWindow | undefined, segmentBytes: number): Amendment[] {
+  write(old: SalvageWindow | undefined): Amendment[] {
     const { ranges, isTailLost, isSealed, end } = this.#plan
     const inner = isTailLost ? ranges.slice(0, -1) : ranges
     const lostTail = isTailLost ? ranges.at(-1) : undefined
@@ -118,21 +133,21 @@ class Writer {
     let at = segmentHeaderBytes
     for (const { from, to, time } of inner) {
       this.#copy(old, at, from)
-      this.#putGaps(from, to, time)
+      this.#putGaps(from, to, time, this.#restate(from, Math.min(to - from, maxBatchBytes) - batchHeaderBytes))
       at = to
     }
     this.#copy(old, at, dataEnd)
     at = dataEnd
-    if (lostTail !== undefined && !isSealed) {
-      // The log ends here, and went this far: positions are not used twice.
-      at = Math.max(lostTail.to, at + batchHeaderBytes)
-      this.#putGaps(lostTail.from, at, lostTail.time)
-    } else if (lostTail !== undefined && lostTail.to - lostTail.from > batchHeaderBytes) {
-      // Nothing stands behind it but the index, so its length has no meaning: room for the index is what counts.
-      this.#putGaps(at, at + batchHeaderBytes, lostTail.time)
-      at += batchHeaderBytes
+    if (lostTail !== undefined && (!isSealed || lostTail.to - lostTail.from > batchHeaderBytes)) {
+      const frames = this.#restate(at, Math.min(this.#room(at) - batchHeaderBytes, maxBatchBytes - batchHeaderBytes))
+      const length = frames.reduce((sum, frame) => sum + frame.length, batchHeaderBytes)
+      // Where the log ends here, it went this far: positions are not used twice. In front of a seal nothing stands behind it but the
+      // index, so its length has no meaning: room for the index is what counts.
+      const to = isSealed ? at + length : Math.max(lostTail.to, at + length)
+      this.#putGaps(at, to, lostTail.time, frames)
+      at = to
     }
-    const amended = this.#putAmendments(at, segmentBytes)
+    const amended = this.#putAmendments(at)
     at = amended.at
     if (isSealed) this.#putBatch(at, new Uint8Array(0), batchFlag.seal)
     return amended.rest
@@ -144,24 +159,52 @@ class Writer {
     }
   }
 
-  /** In pieces of a batch's usual size, since a reader takes a batch as a whole. */
-  #putGaps(from: number, to: number, time: number): void {
+  /** Declarations for a gap at `at` that has `room` for them: of topics that the segment holds nothing of in front of it. */
+  #restate(at: number, room: number): Uint8Array[] {
+    const frames: Uint8Array[] = []
+    let bytes = 0
+    this.#restated = this.#restated.filter(({ topic, next, readable, name, before }) => {
+      const frame = encodeDeclareFrame(topic, next, readable, name)
+      if (before <= at || bytes + frame.length > room) return true
+      frames.push(frame)
+      bytes += frame.length
+      return false
+    })
+    return frames
+  }
+
+  /** Bytes from `at` on that may be used: behind them come the amendments' header, the seal and the index. */
+  #room(at: number): number {
+    return this.#segmentBytes - at - 2 * batchHeaderBytes - this.#plan.indexBytes
+  }
+
+  /**
+   * In pieces of a batch's usual size, since a reader takes a batch as a whole.
+   * @param frames declarations, at the start of the first
+   */
+  #putGaps(from: number, to: number, time: number, frames: readonly Uint8Array[]): void {
+    let first = frames
     for (let at = from; at < to; ) {
       const left = to - at
       // The last piece must have room for its header.
       const length = left <= maxBatchBytes ? left : Math.min(maxBatchBytes, left - batchHeaderBytes)
-      this.#putBatch(at, new Uint8Array(length - batchHeaderBytes), batchFlag.gap, time)
+      const body = new Uint8Array(length - batchHeaderBytes)
+      body.set(Buffer.concat(first))
+      first = []
+      this.#putBatch(at, body, batchFlag.gap, time)
       at += length
     }
   }
 
-  #putAmendments(at: number, segmentBytes: number): { at: number; rest: Amendment[] } {
+  #putAmendments(at: number): { at: number; rest: Amendment[] } {
     const rest: Amendment[] = []
     const frames: Uint8Array[] = []
     let bytes = 0
-    // Behind them come the seal and the index.
-    const room = segmentBytes - at - 2 * batchHeaderBytes - this.#plan.indexBytes
-    for (const amendment of this.#plan.amendments) {
+    const room = this.#room(at)
+    const { amendments } = this.#plan
+    // No gap had room for these: here the topic stands where it goes on.
+    const late = this.#restated.filter(({ topic }) => !amendments.some((amendment) => amendment.topic === topic))
+    for (const amendment of [...amendments, ...late.map(({ goesOnAt, ...topic }) => ({ ...topic, next: goesOnAt }))]) {
       const frame = encodeDeclareFrame(amendment.topic, amendment.next, amendment.readable, amendment.name)
       if (bytes + frame.length > room) {
         rest.push(amendment)

@@ -2,7 +2,7 @@
 import { segmentHeaderBytes } from '../format/segment-layout.js'
 import { isSealedIn, type LogExtent } from './log-extent.js'
 import type { GroupsReport } from './verify-groups.js'
-import type { Damage, LostOffsets, Remark, SegmentReport } from './verify-report.js'
+import type { Damage, LostOffsets, Remark, SegmentReport, TopicInSegment } from './verify-report.js'
 import type { SegmentTask } from './verify-segment.js'
 
 export interface LogReport {
@@ -56,9 +56,9 @@ export function joinReports(extent: LogExtent, reports: readonly SegmentReport[]
   const disagreements: { damage: Damage; segment: number }[] = []
   const moves: Move[] = []
   reports.forEach((report, index) => {
-    for (const { id, name, first, next, firstAt, goesOnAt } of report.topics) {
+    for (const { id, name, legibleName, legibleFirst, first, next, firstAt, goesOnAt } of report.topics) {
       const known = topics.get(id)
-      const topic = name || known?.name || `number ${id}`
+      const topic = name || known?.name || legibleName || `number ${id}`
       const end = Math.max(next, goesOnAt)
       const disagree = (what: string, lost: LostOffsets[]) => {
         disagreements.push({ damage: disagreement(extent, report.segment, what, lost), segment: report.segment })
@@ -74,10 +74,18 @@ export function joinReports(extent: LogExtent, reports: readonly SegmentReport[]
         moves.push({ names: [topic, `number ${id}`], first, segment: report.segment })
         // All of the topic is moved, never a part: what the copy lacks at its end was lost from it.
         if (end < known.next) lose({ topic, from: end, to: known.next }, lastHole([report], Number.POSITIVE_INFINITY))
+      } else if (known === undefined && legibleFirst < first) {
+        lose({ topic, from: legibleFirst, to: first }, lastHole([report], firstAt))
       }
       topics.set(id, { name: topic, next: Math.max(end, known?.next ?? 0), segment: report.segment })
     }
   })
+  for (const [report, begun] of lostBeginnings(reports)) {
+    const hole = lastHole([report], Number.POSITIVE_INFINITY)
+    for (const { id, name, readable, first } of begun) {
+      hole?.lost.push({ topic: name || topics.get(id)?.name || `number ${id}`, from: readable, to: first })
+    }
+  }
   for (const { segment, damages, remarks } of reports) {
     for (const found of [...damages, ...remarks]) found.lost = withoutMoved(found.lost, segment, moves)
   }
@@ -101,6 +109,31 @@ export function joinReports(extent: LogExtent, reports: readonly SegmentReport[]
     damages,
     remarks: [...groups.remarks, ...reports.flatMap(({ remarks }) => remarks)],
   }
+}
+
+/**
+ * Topics that begin behind a segment of which nothing is left, by that segment's report: what they lack was lost with it, as far as it
+ * can be read. Each as it is in the segment where it begins, with the last word on its first readable offset.
+ */
+export function lostBeginnings(reports: readonly SegmentReport[]): Map<SegmentReport, TopicInSegment[]> {
+  const readable = new Map<number, number>()
+  for (const topic of reports.flatMap(({ topics }) => topics)) {
+    readable.set(topic.id, Math.max(readable.get(topic.id) ?? 0, topic.readable))
+  }
+  const found = new Map<SegmentReport, TopicInSegment[]>()
+  const seen = new Set<number>()
+  let lost: SegmentReport | undefined
+  for (const report of reports) {
+    if (report.batches === 0 && report.topics.length === 0 && report.ranges.length > 0) lost = report
+    for (const topic of report.topics) {
+      const from = readable.get(topic.id) ?? 0
+      if (lost !== undefined && !seen.has(topic.id) && topic.first > from) {
+        found.set(lost, [...(found.get(lost) ?? []), { ...topic, readable: from }])
+      }
+      seen.add(topic.id)
+    }
+  }
+  return found
 }
 
 /** A topic stands in `segment` anew, from `first` on: what earlier segments hold of it from there on does not count. */

@@ -54,8 +54,14 @@ export interface Remark {
 /** A topic in one segment. */
 export interface TopicInSegment {
   id: number
-  /** Empty: the declaration was lost. */
+  /** Empty: neither a declaration nor the index says it. */
   name: string
+  /** A whole batch declares it: the name needs no index. */
+  isDeclared: boolean
+  /** Of a topic that is not declared: what looks like its declaration stands in the damage. */
+  legibleName: string | undefined
+  /** The lowest offset of it that is legible in damage in front of its first one; else that. */
+  legibleFirst: number
   /** Where the topic stood at the start of the segment, and at its end. */
   first: number
   next: number

@@ -31,6 +31,7 @@ import {
 } from '../format/segment-layout.js'
 import { findNextBatch, scanBatches } from './batch-scan.js'
 import type { Disk } from './disk.js'
+import { legibleFrames } from './legible-frames.js'
 import { keyTag } from './live-index.js'
 import { SalvageWindow } from './salvage-window.js'
 import { readSealedSegment, type SealedSegment } from './sealed-index.js'
@@ -141,10 +142,13 @@ class SegmentVerifier {
     this.#noteUnreadable(window)
     this.#report.topics = [...this.#topics.values()]
       .sort((a, b) => a.id - b.id)
-      .map(({ id, name, first, next, readable, firstAt, goesOnAt }) => ({
+      .map(({ id, name, isDeclared, legibleName, legibleFirst, first, next, readable, firstAt, goesOnAt }) => ({
         id,
         firstAt,
         name,
+        isDeclared,
+        legibleName,
+        legibleFirst: Math.min(legibleFirst, first),
         first,
         next,
         readable,
@@ -229,9 +233,9 @@ class SegmentVerifier {
   }
 
   /**
-   * Where a topic has nothing behind damage, nothing states which of its offsets the damage took. What is legible does, so that
-   * they are not given out a second time: a whole batch header, and frames that name the topic with an offset that can
-   * come next in it.
+   * Where a topic has nothing behind damage, or in front of it not even its declaration, nothing states which of its offsets the damage
+   * took. What is legible does, so that they are not given out a second time, and are known to be lost: a whole batch header, and
+   * frames that name the topic with an offset that can come next in it, or can have come before its first.
    */
   #guessLost(window: SalvageWindow): void {
     const guessed = new Map<number, number>()
@@ -244,19 +248,24 @@ class SegmentVerifier {
       const header = readBatchHeader(head, 0, this.#task.base + from, to - from)
       const only = header === undefined ? undefined : ended(header.topic)
       if (only !== undefined) only.goesOnAt = Math.max(only.goesOnAt, only.next + (header?.count ?? 0))
-      const most = (to - from) / frameHeaderBytes
-      for (let start = from; start < to; start += stepBytes) {
-        const words = new Uint32Array(window.read(start, Math.min(stepBytes, to - start)).buffer)
-        // Frames begin at every second word.
-        for (let word = 0; word + frameHeaderBytes / 4 <= words.length; word += 2) {
-          const tail = words[word + frameWord.tail]
-          const topic = kindOf(tail) === frameKind.data ? ended(words[word + frameWord.topic]) : undefined
-          const offset = offsetOf(words[word + frameWord.offsetLow], tail)
-          if (topic === undefined || offset < topic.next || offset >= topic.next + most) continue
-          topic.goesOnAt = Math.max(topic.goesOnAt, offset + 1)
-        }
-      }
       const hole = this.#holes.find((place) => place.from === from)
+      const most = (to - from) / frameHeaderBytes
+      for (const { topic: id, offset, name } of legibleFrames((at, length) => window.read(at, length), from, to)) {
+        const begun = this.#topics.get(id)
+        if (
+          begun !== undefined &&
+          !begun.isDeclared &&
+          begun.row === undefined &&
+          begun.firstAt - this.#task.base > from
+        ) {
+          begun.legibleName ??= name
+          const mayBePart = name === undefined && offset < begun.legibleFirst && offset >= begun.first - most
+          if (mayBePart) begun.legibleFirst = offset
+        }
+        const topic = name === undefined ? ended(id) : undefined
+        if (topic === undefined || offset < topic.next || offset >= topic.next + most) continue
+        topic.goesOnAt = Math.max(topic.goesOnAt, offset + 1)
+      }
       for (const topic of this.#topics.values()) {
         const known = Math.max(topic.next, guessed.get(topic.id) ?? 0)
         if (ended(topic.id) === undefined || topic.goesOnAt <= known) continue
@@ -283,8 +292,10 @@ class SegmentVerifier {
     report.lastEpoch = Math.max(report.lastEpoch, header.epoch)
     report.batches += 1
     if ((header.flags & batchFlag.seal) !== 0) this.#isSealed = true
-    if ((header.flags & batchFlag.gap) !== 0) this.#gap(at, at + header.bytes)
-    else this.#addFrames(bytes, words, header, from, start)
+    if ((header.flags & batchFlag.gap) !== 0) {
+      this.#gap(at, at + header.bytes)
+      this.#addDeclarations(bytes, words, header, from)
+    } else this.#addFrames(bytes, words, header, from, start)
     const topic = this.#topics.get(header.topic)
     if (topic !== undefined) topic.movedTime = isOlder ? header.time : undefined
   }
@@ -328,11 +339,7 @@ class SegmentVerifier {
       const topic = words[word + frameWord.topic]
       const offset = offsetOf(words[word + frameWord.offsetLow], tail)
       if (kindOf(tail) === frameKind.declare && length >= declareFixedBytes) {
-        const payload = (frame + frameHeaderBytes) >>> 2
-        const name = Buffer.from(
-          bytes.subarray(frame + frameHeaderBytes + declareFixedBytes, frame + frameHeaderBytes + length),
-        )
-        this.#declare(topic, offset, joinWords(words[payload], words[payload + 1]), name.toString('latin1'), at)
+        this.#addDeclaration(bytes, words, frame, at)
       } else if (kindOf(tail) === frameKind.data) {
         if (header.topic !== topic && header.topic !== mixedTopics) {
           this.#damage('frames', at, header.bytes, 'a frame belongs to another topic than its batch says')
@@ -353,12 +360,37 @@ class SegmentVerifier {
     this.#report.records += records
   }
 
-  #declare(id: number, next: number, readable: number, name: string, at: number): void {
+  /** What a repair states at the start of a gap: topics whose declaration was lost there, and where they stood. */
+  #addDeclarations(bytes: Uint8Array, words: Uint32Array, header: BatchHeader, from: number): void {
+    const end = from + header.bytes
+    // Long gaps are several batches and one hole, which took whatever is missing around the declaration.
+    const hole = this.#holes.at(-1)
+    for (let frame = from + batchHeaderBytes; frame + frameHeaderBytes <= end; ) {
+      const word = frame >>> 2
+      const length = words[word + frameWord.length]
+      const isDeclaration = kindOf(words[word + frameWord.tail]) === frameKind.declare && length >= declareFixedBytes
+      if (!isDeclaration || length > end - frame - frameHeaderBytes) return
+      this.#addDeclaration(bytes, words, frame, hole?.from ?? from, hole?.to)
+      frame += frameBytes(length)
+    }
+  }
+
+  #addDeclaration(bytes: Uint8Array, words: Uint32Array, frame: number, at: number, firstAt = at): void {
+    const word = frame >>> 2
+    const payload = frame + frameHeaderBytes
+    const nameBytes = bytes.subarray(payload + declareFixedBytes, payload + words[word + frameWord.length])
+    const next = offsetOf(words[word + frameWord.offsetLow], words[word + frameWord.tail])
+    const readable = joinWords(words[payload >>> 2], words[(payload >>> 2) + 1])
+    this.#declare(words[word + frameWord.topic], next, readable, Buffer.from(nameBytes).toString('latin1'), at, firstAt)
+  }
+
+  #declare(id: number, next: number, readable: number, name: string, at: number, firstAt: number): void {
     const topic = this.#topics.get(id)
     if (topic === undefined) {
-      this.#topics.set(id, this.#walked(id, name, next, readable, at))
+      this.#topics.set(id, { ...this.#walked(id, name, next, readable, firstAt), isDeclared: true, lastAt: at })
       return
     }
+    topic.isDeclared = true
     if (topic.name !== '' && topic.name !== name) {
       this.#damage('frames', at, 0, `topic ${topic.name} is declared anew as ${name}`)
     }
@@ -439,7 +471,8 @@ class SegmentVerifier {
   #walked(id: number, name: string, next: number, readable: number, at: number): Walked {
     const firstAt = this.#task.base + at
     const row = this.#rows.get(id)
-    return { id, name, first: next, next, readable, firstAt, goesOnAt: next, lastAt: 0, row, ...nothingSeen }
+    const begin = { first: next, legibleFirst: next, next, readable, firstAt, goesOnAt: next, lastAt: 0 }
+    return { id, name, isDeclared: false, legibleName: undefined, ...begin, row, ...nothingSeen }
   }
 
   /** What the index says beyond the frames: of damage, what it took; of a whole segment, that the index is wrong. */

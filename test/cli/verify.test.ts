@@ -84,6 +84,30 @@ it('damage is status 1 with file, position, topic and offsets; repair mends the 
   expect(await orders.append('more')).toBe(250)
 })
 
+it('a first segment that is missing costs the messages that it held, which are counted before a repair and after', async () => {
+  const directory = await closedLog()
+  fs.rmSync(segmentFile(directory, 0))
+  const { json } = await bookendJson<LogReport>('verify', directory)
+  const [{ kind, lost }] = json.damages
+  expect(kind).toBe('missing')
+  expect(lost.map(({ topic, from }) => [topic, from])).toEqual([
+    ['orders', 0],
+    ['clicks', 0],
+  ])
+  const count = lost.reduce((sum, { from, to = from }) => sum + to - from, 0)
+  expect(json.messages).toBe(275 - count)
+  expect((await bookend(['verify', directory])).out).toContain(`${count} messages lost`)
+  expect((await bookend(['repair', directory])).out).toContain(`${count} messages stay lost`)
+  const log = await open(directory, small)
+  onTestFinished(() => log.close())
+  expect(await log.topic('orders').bounds()).toMatchObject({ first: 0, next: 250 })
+  const failure = await log
+    .topic('orders')
+    .get(0)
+    .catch((error) => error)
+  expect(failure).toMatchObject({ code: 'BOOKEND_CORRUPT', offset: 0 })
+})
+
 it('an open log is checked as far as it is published, and is not repaired', async () => {
   const directory = temporaryFolder()
   const log = await open(directory, small)

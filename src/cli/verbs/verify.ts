@@ -1,6 +1,6 @@
 import path from 'node:path'
 import { directoryArgument, positive } from '../arguments.js'
-import { damageLines, lostCount, remarkLines } from '../damage-lines.js'
+import { damageLines, lossText, remarkLines } from '../damage-lines.js'
 import { exitStatus } from '../failure.js'
 import { withInterrupt } from '../interrupt.js'
 import { print, printJson, terminal } from '../terminal.js'
@@ -55,10 +55,9 @@ function printReport({ report, owner }: Verified): void {
   lines.push(...damageLines(damages, colors), ...remarkLines(remarks, colors))
   if (damages.length === 0) lines.push(colors.green('No damage.'))
   else {
-    const lost = lostCount(damages)
     const advice = report.isLive ? 'close it, then see' : 'see'
     lines.push(
-      `${colors.red(counted(damages.length, 'damage'))}, ${lost === 0 ? 'no message known to be lost' : `${counted(lost, 'message')} lost`}; ${advice} bookend repair --dry-run ${report.directory}`,
+      `${colors.red(counted(damages.length, 'damage'))}, ${lossText(damages)}; ${advice} bookend repair --dry-run ${report.directory}`,
     )
   }
   print(lines.join('\n'))
