@@ -11,15 +11,16 @@ export const errorCodes = [
   'BOOKEND_HANDLER',
   'BOOKEND_READ_ONLY',
   'BOOKEND_TRIMMED',
+  'BOOKEND_DECODE',
 ] as const
 
 export type ErrorCode = (typeof errorCodes)[number]
 
 /** Where an error happened, as far as it is known. */
 export interface ErrorDetails {
-  /** `BOOKEND_CORRUPT`, `BOOKEND_TRIMMED`: the topic that was read. */
+  /** `BOOKEND_CORRUPT`, `BOOKEND_DECODE`, `BOOKEND_TRIMMED`: the topic that was read. */
   topic?: string
-  /** `BOOKEND_CORRUPT`: the first offset that cannot be delivered. */
+  /** `BOOKEND_CORRUPT`: the first offset that cannot be delivered. `BOOKEND_DECODE`: that of the message. */
   offset?: number
   /** `BOOKEND_CORRUPT`: the first offset after the damage that can be read again, where it is known. */
   next?: number

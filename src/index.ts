@@ -2,10 +2,11 @@
  * Bookend: an embedded, persistent message log for Node.js. This file is the whole public face.
  * @packageDocumentation
  */
+export { bytes, type Codec, type JsonCodec, json, text } from './codec.js'
 export type { Durability } from './dispatcher/append-side.js'
+export type { ProcessOrder, ProcessorState } from './dispatcher/processor.js'
 export type { LogStats, SegmentInfo, SegmentResidency } from './engine/stats.js'
 export { BookendError, type ErrorCode, type ErrorDetails } from './errors.js'
-export { bytes, type Codec, json, text } from './log/codec.js'
 export type { Group, GroupPosition } from './log/group.js'
 export type { ConsumeOptions, Delivery } from './log/group-consumer.js'
 export { type Log, open, type TopicOptions } from './log/log.js'
@@ -15,6 +16,7 @@ export type { ProcessOptions, Processor } from './log/processor-options.js'
 export type { PopOptions, Queue } from './log/queue.js'
 export type { AppendOptions, ReadOptions, ScanOptions, Topic } from './log/topic.js'
 export type { BackupReport } from './storage/backup.js'
-export type { Message } from './storage/message.js'
+export type { JsonMessage, Message, PlainMessage } from './storage/message.js'
 export type { MessageBatch } from './storage/message-batch.js'
 export type { DiskWatermarks, Retention } from './storage/retention.js'
+export type { Handler, HandlerContext } from './threads/handler-task.js'

@@ -1,11 +1,11 @@
 /** The handler: runs in threads of the processor, so a slow endpoint holds up nobody else. */
-import type { MessageBatch } from 'bookend'
+import type { HandlerContext, MessageBatch } from 'bookend'
 import type { WebhookEvent } from './event.js'
 
 /** Posts each message of the batch; what is not taken is thrown, and comes again. */
-export default async function deliver(batch: MessageBatch, { signal }: { signal: AbortSignal }): Promise<void> {
+export default async function deliver(batch: MessageBatch<WebhookEvent>, { signal }: HandlerContext): Promise<void> {
   for (const { topic, offset, value } of batch) {
-    const { url, body } = JSON.parse(new TextDecoder().decode(value)) as WebhookEvent
+    const { url, body } = value
     const response = await fetch(url, {
       method: 'POST',
       // Delivery is at least once. The offset names the message for ever, so the receiver can tell what it has seen.

@@ -11,6 +11,7 @@
  * stored as a dead letter, and not before; a window that is left behind unfinished is given back. A window grows only while all
  * its lanes are in it: what is published goes to threads that wait at its end, without a new task.
  */
+import type { CodecName } from '../codec.js'
 import { assert, BookendError } from '../errors.js'
 import { HandlerWords } from '../ring/handler-words.js'
 import type { HandlerViews } from '../threads/handler-task.js'
@@ -30,6 +31,8 @@ export interface ProcessorOptions extends RetryPolicy {
   readonly batchSize: number
   readonly order: ProcessOrder
   readonly views: HandlerViews
+  /** Of the topic; undefined: handlers get bytes. */
+  readonly codec: CodecName | undefined
   readonly timeoutMs: number
   readonly from: 'first' | 'next'
   readonly signal: AbortSignal | undefined
@@ -289,7 +292,15 @@ export class GroupProcessor implements AsyncDisposable {
     await this.#runner.run(
       {
         ...{ topic: { id: topic.id, name: topic.name }, from: 0, lane: 0, lanes: 1, resume: undefined },
-        ...{ module: this.#module, group, batchSize: 1, views: 'copied', attempt: 1, firstAttempt: 0 },
+        ...{
+          module: this.#module,
+          codec: this.#options.codec,
+          group,
+          batchSize: 1,
+          views: 'copied',
+          attempt: 1,
+          firstAttempt: 0,
+        },
       },
       HandlerWords.allocate(0, 0, 0, false),
     )
@@ -432,7 +443,7 @@ export class GroupProcessor implements AsyncDisposable {
 
   /** Takes one lane through a window, as far as it is to go. */
   async #work(window: LeasedWindow, lane: number): Promise<void> {
-    const { order, batchSize, views } = this.#options
+    const { order, batchSize, views, codec } = this.#options
     const { topic, name: group } = this.#desk
     const { attempt } = window.lease
     let aloneTo = 0
@@ -449,7 +460,7 @@ export class GroupProcessor implements AsyncDisposable {
             {
               topic: { id: topic.id, name: topic.name },
               ...{ from, lane, lanes: order === 'key' ? this.#lanes : 1, resume },
-              ...{ module: this.#module, group, batchSize, views, attempt, firstAttempt },
+              ...{ module: this.#module, codec, group, batchSize, views, attempt, firstAttempt },
             },
             words,
           )

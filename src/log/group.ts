@@ -1,4 +1,5 @@
 /** A named set of consumers of one topic, with one durable position. */
+import type { CodecName } from '../codec.js'
 import type { GroupDesk } from '../dispatcher/group-desk.js'
 import type { Engine, EngineTopic } from '../engine/engine.js'
 import { trimmedError } from '../threads/reader.js'
@@ -39,7 +40,9 @@ export interface Group<T> {
    */
   consume(options?: ConsumeOptions): AsyncIterableIterator<Delivery<T>>
   /**
-   * Runs the default export of a module over the group's messages, inside threads of its own, beside the data.
+   * Runs the default export of a module over the group's messages, inside threads of its own, beside the data. Values come decoded
+   * where the codec of the topic is `json` or `text`, or where the module exports a `codec`; otherwise they are bytes.
+   * @param module URL of a module whose default export is a {@link Handler}
    * @throws TypeError, RangeError for bad options. Failures of the handler and of loading it: see {@link Processor.finished}
    */
   process(module: URL | string, options?: ProcessOptions): Processor
@@ -65,6 +68,7 @@ export class TopicGroup<T> implements Group<T> {
   readonly #decode: ((encoded: Uint8Array) => T) | undefined
   readonly #desk: GroupDesk
   readonly #feed: GroupFeed
+  readonly #codec: CodecName | undefined
   readonly #offsetAt: (time: Date) => Promise<number>
 
   constructor(
@@ -72,12 +76,14 @@ export class TopicGroup<T> implements Group<T> {
     topic: EngineTopic,
     name: string,
     decode: ((encoded: Uint8Array) => T) | undefined,
+    codec: CodecName | undefined,
     offsetAt: (time: Date) => Promise<number>,
   ) {
     this.name = name
     this.#engine = engine
     this.#topic = topic
     this.#decode = decode
+    this.#codec = codec
     this.#desk = engine.group(topic, name)
     this.#feed = feedOf(engine, topic, this.#desk)
     this.#offsetAt = offsetAt
@@ -101,7 +107,7 @@ export class TopicGroup<T> implements Group<T> {
     const url = moduleUrl(module)
     const checked = checkProcessOptions(options)
     this.#engine.checkWritable()
-    return this.#engine.process(this.#desk, url, checked)
+    return this.#engine.process(this.#desk, url, { ...checked, codec: this.#codec })
   }
 
   async seek(to: number | 'first' | 'next' | Date): Promise<void> {

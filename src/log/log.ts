@@ -1,11 +1,11 @@
 /** The open log, as the application holds it. */
+import { bytes, type Codec } from '../codec.js'
 import type { Durability } from '../dispatcher/append-side.js'
 import type { Engine } from '../engine/engine.js'
 import { openLocalEngine } from '../engine/local-engine.js'
 import type { LogStats, SegmentInfo, SegmentResidency } from '../engine/stats.js'
 import type { BackupReport } from '../storage/backup.js'
 import type { Retention } from '../storage/retention.js'
-import { bytes, type Codec } from './codec.js'
 import { checkRetention, completeOptions, durabilities, type OpenOptions, resolveDirectory } from './options.js'
 import { type Queue, TopicQueue } from './queue.js'
 import { LogTopic, type Topic } from './topic.js'

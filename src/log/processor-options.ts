@@ -87,7 +87,7 @@ const maxTimerMs = 2 ** 31 - 1
 const maxHeapLimitMb = 1_048_576
 
 /** @throws TypeError, RangeError */
-export function checkProcessOptions(options: ProcessOptions): ProcessSettings {
+export function checkProcessOptions(options: ProcessOptions): Omit<ProcessSettings, 'codec'> {
   checkKeys('process()', options, known)
   const { concurrency, deadLetter, maxHeapMb } = options
   return {

@@ -31,7 +31,7 @@ export interface Queue<T> extends AsyncIterable<T> {
    * committed before this resolves, so it is delivered at most once: for work that must not be lost with its worker, use the
    * group (`consume`, `process`).
    * @returns undefined if there was none in time
-   * @throws the signal's reason; what the codec throws, and `BOOKEND_CORRUPT`: the message then stays where it is
+   * @throws the signal's reason; `BOOKEND_DECODE` and `BOOKEND_CORRUPT`: the message then stays where it is
    */
   pop(options?: PopOptions): Promise<T | undefined>
   /** The message that the next `pop` would take, or undefined. Consumes nothing. */

@@ -1,4 +1,5 @@
 /** A named stream of messages: the application's handle on it. */
+import { bytes, type Codec, codecName } from '../codec.js'
 import type { Durability } from '../dispatcher/append-side.js'
 import type { Extras } from '../dispatcher/frame-encoder.js'
 import type { Engine, EngineTopic } from '../engine/engine.js'
@@ -7,7 +8,6 @@ import { batchHeaderBytes, batchTime } from '../format/batch-layout.js'
 import { ChunkCursor } from '../storage/chunk-cursor.js'
 import { type Message, StoredMessage } from '../storage/message.js'
 import { abortable } from './abortable.js'
-import { bytes, type Codec } from './codec.js'
 import { type Group, TopicGroup } from './group.js'
 import { ChunkedStream, type MessageStream } from './message-stream.js'
 import { durabilities } from './options.js'
@@ -251,7 +251,9 @@ export class LogTopic<T> implements Topic<T> {
   group(name: string): Group<T> {
     checkName('group', name)
     this.#engine.checkOpen()
-    return new TopicGroup<T>(this.#engine, this.#topic, name, this.decode, (time) => this.offsetAt(time))
+    return new TopicGroup<T>(this.#engine, this.#topic, name, this.decode, codecName(this.#codec), (time) =>
+      this.offsetAt(time),
+    )
   }
 
   async #start(from: number | 'first' | 'next' | Date): Promise<number> {

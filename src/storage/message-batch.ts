@@ -5,8 +5,11 @@
 import { ChunkCursor, partsOf, visitValues } from './chunk-cursor.js'
 import { type Message, type MessageSource, StoredMessage } from './message.js'
 
-/** Messages of one topic, handed to a scan module or a handler in a reader thread. */
-export interface MessageBatch extends Iterable<Message> {
+/**
+ * Messages of one topic, handed to a scan module or a handler in a reader thread. Values are bytes in a scan; a handler gets what the
+ * topic's codec decodes, if that is `json` or `text`. A module that exports a `codec` gets what that decodes, in both.
+ */
+export interface MessageBatch<T = Uint8Array> extends Iterable<Message<T>> {
   /** Number of messages; 0 only for the one call that an empty range gets. */
   readonly length: number
   readonly firstOffset: number
@@ -18,17 +21,24 @@ export interface MessageBatch extends Iterable<Message> {
   forEach(visit: (bytes: Uint8Array, start: number, end: number, offset: number) => void): void
 }
 
-export class ChunkBatch implements MessageBatch {
+export class ChunkBatch implements MessageBatch<unknown> {
   readonly length: number
   readonly firstOffset: number
-  readonly #name: string
+  readonly #source: MessageSource<unknown>
   readonly #topic: number
   readonly #bytes: Uint8Array
   readonly #isBorrowed: boolean
 
   /** @param isBorrowed the bytes will be overwritten: messages get a copy of them */
-  constructor(name: string, topic: number, bytes: Uint8Array, from: number, to: number, isBorrowed: boolean) {
-    this.#name = name
+  constructor(
+    source: MessageSource<unknown>,
+    topic: number,
+    bytes: Uint8Array,
+    from: number,
+    to: number,
+    isBorrowed: boolean,
+  ) {
+    this.#source = source
     this.#topic = topic
     this.#bytes = bytes
     this.firstOffset = from
@@ -40,11 +50,10 @@ export class ChunkBatch implements MessageBatch {
     visitValues(this.#bytes, this.#topic, this.firstOffset, this.firstOffset + this.length, visit)
   }
 
-  *[Symbol.iterator](): Iterator<Message> {
+  *[Symbol.iterator](): Iterator<Message<unknown>> {
     const bytes = this.#isBorrowed ? this.#bytes.slice() : this.#bytes
     const cursor = new ChunkCursor(bytes, this.#topic, this.firstOffset, this.firstOffset + this.length)
-    const source = { topic: this.#name, decode: undefined }
-    while (cursor.next()) yield new StoredMessage<Uint8Array>(source, cursor)
+    while (cursor.next()) yield new StoredMessage<unknown>(this.#source, cursor)
   }
 }
 
@@ -53,7 +62,7 @@ export class ChunkBatch implements MessageBatch {
  * overwritten: handlers may go on while the next one is read.
  */
 export class ChunkRecords {
-  readonly #source: MessageSource<Uint8Array>
+  readonly #source: MessageSource<unknown>
   readonly #bytes: Uint8Array
   readonly #words: Uint32Array
   readonly #frames: number[] = []
@@ -62,7 +71,7 @@ export class ChunkRecords {
 
   /** @param isWanted tells the records that count, by the cursor that stands on them; undefined: all do */
   constructor(
-    name: string,
+    source: MessageSource<unknown>,
     topic: number,
     bytes: Uint8Array,
     from: number,
@@ -70,7 +79,7 @@ export class ChunkRecords {
     isWanted: ((cursor: ChunkCursor) => boolean) | undefined,
   ) {
     const cursor = new ChunkCursor(bytes, topic, from, to)
-    this.#source = { topic: name, decode: undefined }
+    this.#source = source
     this.#bytes = bytes
     this.#words = cursor.words
     while (cursor.next()) {
@@ -90,7 +99,7 @@ export class ChunkRecords {
   }
 
   /** The records from `start` to before `end`, in order. */
-  batch(start: number, end: number): MessageBatch {
+  batch(start: number, end: number): MessageBatch<unknown> {
     const records = this
     return {
       length: end - start,
@@ -109,8 +118,8 @@ export class ChunkRecords {
     visit(this.#bytes, valueStart, valueEnd, this.#offsets[index])
   }
 
-  #message(index: number): Message {
-    return new StoredMessage<Uint8Array>(this.#source, {
+  #message(index: number): Message<unknown> {
+    return new StoredMessage<unknown>(this.#source, {
       bytes: this.#bytes,
       words: this.#words,
       frame: this.#frames[index],

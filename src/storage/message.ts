@@ -1,8 +1,12 @@
 /** A message as the application and its modules see it. */
 import { inspect } from 'node:util'
+import { BookendError } from '../errors.js'
 import { partsOf, type RecordPlace } from './chunk-cursor.js'
 
-/** One message of a topic. */
+/**
+ * One message of a topic. Its parts are read when they are asked for, so it loses them where something copies only an object's own
+ * properties (`structuredClone`, `postMessage`, `{ ...message }`): copy {@link plain}, or take it apart (`const { value } = message`).
+ */
 export interface Message<T = Uint8Array> {
   readonly topic: string
   /** Dense number in the topic, from 0. */
@@ -10,9 +14,40 @@ export interface Message<T = Uint8Array> {
   /** Milliseconds since the epoch, set by the writer, never decreasing. */
   readonly timestamp: number
   readonly key?: Uint8Array
+  /** The key as text, decoded as UTF-8. */
+  readonly keyText?: string
   readonly headers?: Record<string, string>
   /** The application's own copy: valid for ever. Only in a processor with `views: 'mapped'` not: there it is empty after the call. */
+  /** @throws `BOOKEND_DECODE` where the codec of the topic cannot decode it */
   readonly value: T
+  /** A copy with all its parts, its memory its own: for `structuredClone`, `postMessage`, and for keeping a few messages of many. */
+  plain(): PlainMessage<T>
+  /** For `JSON.stringify`: bytes as text where they are UTF-8, otherwise in base64. */
+  toJSON(): JsonMessage
+}
+
+/** A message as a plain object. */
+export interface PlainMessage<T = Uint8Array> {
+  topic: string
+  offset: number
+  timestamp: number
+  key?: Uint8Array
+  headers?: Record<string, string>
+  value: T
+}
+
+/** A message as JSON can say it. */
+export interface JsonMessage {
+  topic: string
+  offset: number
+  timestamp: number
+  /** Text, or base64 where `keyEncoding` says so. */
+  key?: string
+  keyEncoding?: 'base64'
+  headers?: Record<string, string>
+  /** What the codec has decoded; bytes as text, or in base64 where `encoding` says so. */
+  value: unknown
+  encoding?: 'base64'
 }
 
 /** What the messages of one stream have in common. */
@@ -20,6 +55,18 @@ export interface MessageSource<T> {
   topic: string
   /** undefined: values are the bytes themselves. */
   decode: ((bytes: Uint8Array) => T) | undefined
+}
+
+// A byte order mark is part of the text.
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+const strictDecoder = new TextDecoder('utf-8', { ignoreBOM: true, fatal: true })
+
+function jsonBytes(bytes: Uint8Array): { text: string; encoding?: 'base64' } {
+  try {
+    return { text: strictDecoder.decode(bytes) }
+  } catch {
+    return { text: Buffer.from(bytes).toString('base64'), encoding: 'base64' }
+  }
 }
 
 const notDecoded = Symbol('not decoded')
@@ -56,6 +103,11 @@ export class StoredMessage<T> implements Message<T> {
     return keyStart < 0 ? undefined : this.#view(keyStart, keyEnd)
   }
 
+  get keyText(): string | undefined {
+    const { key } = this
+    return key && decoder.decode(key)
+  }
+
   get headers(): Record<string, string> | undefined {
     const { keyEnd, valueStart } = partsOf(this.#words, this.#frame)
     if (keyEnd === valueStart) return undefined
@@ -67,19 +119,53 @@ export class StoredMessage<T> implements Message<T> {
       const { valueStart, valueEnd } = partsOf(this.#words, this.#frame)
       const bytes = this.#view(valueStart, valueEnd)
       const { decode } = this.#source
-      this.#value = decode === undefined ? (bytes as T) : decode(bytes)
+      this.#value = decode === undefined ? (bytes as T) : this.#decoded(decode, bytes)
     }
     return this.#value
   }
 
-  /** Plain form, for logging and comparing. */
-  toJSON(): Message<T> {
+  plain(): PlainMessage<T> {
     const { topic, offset, timestamp, key, headers, value } = this
-    return { topic, offset, timestamp, key, headers, value }
+    return {
+      ...{ topic, offset, timestamp },
+      ...(key !== undefined && { key: key.slice() }),
+      ...(headers !== undefined && { headers }),
+      // A view would take its whole chunk along.
+      value: value instanceof Uint8Array ? (new Uint8Array(value) as T) : value,
+    }
   }
 
-  [inspect.custom](): Message<T> {
-    return this.toJSON()
+  toJSON(): JsonMessage {
+    const { topic, offset, timestamp, key, headers, value } = this
+    const keyed = key && jsonBytes(key)
+    const said = value instanceof Uint8Array ? jsonBytes(value) : { text: value, encoding: undefined }
+    return {
+      ...{ topic, offset, timestamp },
+      ...(keyed && { key: keyed.text, ...(keyed.encoding && { keyEncoding: keyed.encoding }) }),
+      ...(headers && { headers }),
+      value: said.text,
+      ...(said.encoding && { encoding: said.encoding }),
+    }
+  }
+
+  /** As `console.log` shows it: a value that cannot be decoded must not keep the rest from being seen. */
+  [inspect.custom](): unknown {
+    try {
+      return this.plain()
+    } catch (error) {
+      const { topic, offset, timestamp, keyText, headers } = this
+      return { topic, offset, timestamp, key: keyText, headers, error }
+    }
+  }
+
+  #decoded(decode: (bytes: Uint8Array) => T, bytes: Uint8Array): T {
+    try {
+      return decode(bytes)
+    } catch (cause) {
+      const { topic, offset } = this
+      const message = `the codec of topic "${topic}" cannot decode message ${offset}: ${String(cause)}`
+      throw new BookendError('BOOKEND_DECODE', message, { topic, offset, cause })
+    }
   }
 
   #view(start: number, end: number): Uint8Array {

@@ -6,11 +6,13 @@
  * doing is told in shared words before it is done, so that a death in the middle of it can be understood.
  */
 import { threadId } from 'node:worker_threads'
+import type { CodecName } from '../codec.js'
 import { BookendError, type PortableError, toPortable } from '../errors.js'
 import { HandlerWords, handlerPhase } from '../ring/handler-words.js'
 import { ChunkRecords, type MessageBatch } from '../storage/message-batch.js'
 import type { HeldChunk, ReadRequest, Resume } from '../storage/topic-reader.js'
 import { laneOf } from './lanes.js'
+import { type Decode, decodeOf } from './module-codec.js'
 
 /** A task comes back between two calls once it has worked this long on end: acknowledgements wait for no more than this. */
 const sliceMs = 50
@@ -32,6 +34,8 @@ export interface HandlerTask {
   batchSize: number
   views: HandlerViews
   module: string
+  /** Of the topic, if every thread has it; a codec that the module exports comes first. */
+  codec: CodecName | undefined
   group: string
   /** Which attempt at the messages this is. */
   attempt: number
@@ -76,14 +80,23 @@ export interface HandlerContext {
   readonly signal: AbortSignal
 }
 
-/** The default export of a process module. */
-export type Handler = (batch: MessageBatch, context: HandlerContext) => unknown
+/**
+ * The default export of a process module. `T` is what the codec makes of a value: that of the topic, where it is `json`, `text` or
+ * `bytes`, or the one that the module exports as `codec`.
+ */
+export type Handler<T = Uint8Array> = (batch: MessageBatch<T>, context: HandlerContext) => unknown
+
+/** A module, loaded. */
+interface LoadedHandler {
+  readonly handle: Handler<unknown>
+  readonly decode: Decode
+}
 
 type ReadChunk = (topic: { id: number; name: string }, request: ReadRequest, views: HandlerViews) => HeldChunk
 
 export class HandlerTasks {
   readonly #read: ReadChunk
-  readonly #modules = new Map<string, Handler>()
+  readonly #modules = new Map<string, LoadedHandler>()
 
   constructor(read: ReadChunk) {
     this.#read = read
@@ -95,7 +108,7 @@ export class HandlerTasks {
     let handler = this.#modules.get(task.module)
     words.begin(threadId, handler === undefined ? handlerPhase.loading : handlerPhase.reading)
     if (handler === undefined) {
-      handler = await loadHandler(task.module)
+      handler = await loadHandler(task.module, task.codec)
       this.#modules.set(task.module, handler)
       words.begin(threadId, handlerPhase.reading)
     }
@@ -111,7 +124,7 @@ const paused: TaskEnd = { kind: 'paused' }
 
 class TaskRun {
   readonly #read: ReadChunk
-  readonly #handler: Handler
+  readonly #handler: LoadedHandler
   readonly #task: HandlerTask
   readonly #words: HandlerWords
   readonly #signal: LazySignal
@@ -122,7 +135,7 @@ class TaskRun {
   done: number
   resume: Resume | undefined
 
-  constructor(read: ReadChunk, handler: Handler, task: HandlerTask, words: HandlerWords) {
+  constructor(read: ReadChunk, handler: LoadedHandler, task: HandlerTask, words: HandlerWords) {
     this.#read = read
     this.#handler = handler
     this.#task = task
@@ -155,7 +168,8 @@ class TaskRun {
       }
       // Held until the last call over it has settled, however that ends: with mapped views the segment is pinned so long.
       try {
-        const records = new ChunkRecords(topic.name, topic.id, chunk.bytes, this.done, chunk.next, isWanted)
+        const source = { topic: topic.name, decode: this.#handler.decode }
+        const records = new ChunkRecords(source, topic.id, chunk.bytes, this.done, chunk.next, isWanted)
         const end = await this.#handle(records, chunk.next)
         // Ended inside the chunk: whoever goes on there has to read it again, from where this one began.
         if (end !== undefined) return end
@@ -184,7 +198,7 @@ class TaskRun {
       this.#words.beginCall(first, end, next - index, ordinal)
       this.#calls += 1
       try {
-        const result = this.#handler(records.batch(index, next), this.#context(ordinal))
+        const result = this.#handler.handle(records.batch(index, next), this.#context(ordinal))
         if (isThenable(result)) await result
       } catch (error) {
         this.#words.failCall(Math.max(end, this.#words.aloneTo))
@@ -245,14 +259,15 @@ class LazySignal {
   }
 }
 
-async function loadHandler(url: string): Promise<Handler> {
-  let module: { default?: unknown }
+async function loadHandler(url: string, topicCodec: CodecName | undefined): Promise<LoadedHandler> {
+  let module: { default?: unknown; codec?: unknown }
   try {
-    module = (await import(url)) as { default?: unknown }
+    module = (await import(url)) as { default?: unknown; codec?: unknown }
   } catch (cause) {
     throw new BookendError('BOOKEND_HANDLER', `the module ${url} does not load: ${describe(cause)}`, { cause })
   }
-  if (typeof module.default === 'function') return module.default as Handler
+  if (typeof module.default === 'function')
+    return { handle: module.default as Handler<unknown>, decode: decodeOf(url, module, topicCodec) }
   throw new BookendError('BOOKEND_HANDLER', `the module ${url} does not export a function as its default`)
 }
 

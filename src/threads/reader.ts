@@ -12,6 +12,7 @@ import { ChunkBatch, type MessageBatch } from '../storage/message-batch.js'
 import type { FoundRecords, RecordLookup } from '../storage/record-lookup.js'
 import { joinPieces, type Resume, type TopicReader } from '../storage/topic-reader.js'
 import { type HandlerTask, HandlerTasks } from './handler-task.js'
+import { type Decode, decodeOf } from './module-codec.js'
 
 interface TopicRef {
   id: number
@@ -67,8 +68,10 @@ export interface ScanPart {
 }
 
 interface ScanModule {
-  map(batch: MessageBatch): unknown
+  map(batch: MessageBatch<unknown>): unknown
   reduce(a: unknown, b: unknown): unknown
+  /** Of values; undefined: they are bytes. */
+  decode: Decode
 }
 
 export class Reader {
@@ -209,7 +212,8 @@ export class Reader {
 
   async #scanRange(module: ScanModule, topic: TopicRef, range: ScanRange, abort: AbortWord): Promise<unknown> {
     const { from, to } = range
-    if (from >= to) return module.map(new ChunkBatch(topic.name, topic.id, new Uint8Array(0), from, from, false))
+    const source = { topic: topic.name, decode: module.decode }
+    if (from >= to) return module.map(new ChunkBatch(source, topic.id, new Uint8Array(0), from, from, false))
     let result: unknown
     let isFirst = true
     let { resume } = range
@@ -218,7 +222,7 @@ export class Reader {
       const chunk = this.#guarded(topic, offset, () =>
         this.#reader.readBorrowed({ topic: topic.id, offset, to, resume }),
       )
-      const batch = new ChunkBatch(topic.name, topic.id, chunk.bytes, offset, chunk.next, true)
+      const batch = new ChunkBatch(source, topic.id, chunk.bytes, offset, chunk.next, true)
       let mapped = module.map(batch)
       if (mapped instanceof Promise) mapped = await mapped
       result = isFirst ? mapped : module.reduce(result, mapped)
@@ -249,9 +253,9 @@ export class Reader {
 }
 
 async function loadScanModule(url: string): Promise<ScanModule> {
-  let module: Partial<ScanModule>
+  let module: Partial<ScanModule> & { codec?: unknown }
   try {
-    module = (await import(url)) as Partial<ScanModule>
+    module = (await import(url)) as Partial<ScanModule> & { codec?: unknown }
   } catch (cause) {
     throw new BookendError('BOOKEND_HANDLER', `the module ${url} does not load: ${String(cause)}`, { cause })
   }
@@ -259,7 +263,8 @@ async function loadScanModule(url: string): Promise<ScanModule> {
     if (typeof module[name] === 'function') continue
     throw new BookendError('BOOKEND_HANDLER', `the module ${url} does not export a function "${name}"`)
   }
-  return module as ScanModule
+  const { map, reduce } = module as ScanModule
+  return { map, reduce, decode: decodeOf(url, module, undefined) }
 }
 
 export function trimmedError(topic: string, offset: number, first: number): BookendError {

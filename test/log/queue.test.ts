@@ -224,7 +224,8 @@ it('a message that cannot be decoded stays where it is', async () => {
   const queue = log.queue('q', { codec })
   await queue.push('a')
   await queue.push('b')
-  expect((await failureOf(() => queue.pop())).message).toBe('cannot read this')
+  const error = await codedFailureOf(() => queue.pop())
+  expect(error).toMatchObject({ code: 'BOOKEND_DECODE', cause: { message: 'cannot read this' } })
   expect(await queue.size()).toBe(2)
   isBroken = false
   expect(await queue.pop()).toBe('a')

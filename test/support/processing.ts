@@ -158,6 +158,7 @@ export class ProcessingWorld {
       batchSize: 256,
       order: 'topic',
       views: 'copied',
+      codec: undefined,
       timeoutMs: 60_000,
       from: 'first',
       signal: undefined,

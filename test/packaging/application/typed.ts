@@ -1,7 +1,21 @@
 // Compiled, never run: what a strict application writes against the published types.
 
-import type { MessageBatch } from 'bookend'
-import { BookendError, type Codec, type Log, type Message, type OpenOptions, open, type Topic, text } from 'bookend'
+import type {
+  Codec,
+  Handler,
+  HandlerContext,
+  JsonMessage,
+  Log,
+  Message,
+  MessageBatch,
+  OpenOptions,
+  PlainMessage,
+  ProcessOrder,
+  Processor,
+  ProcessorState,
+  Topic,
+} from 'bookend'
+import { BookendError, json, open, text } from 'bookend'
 
 const options: OpenOptions = { durability: 'disk', readers: 1, io: 'auto' }
 const upperCase: Codec<string> = { encode: (value) => text.encode(value.toUpperCase()), decode: text.decode }
@@ -28,4 +42,24 @@ export function map(batch: MessageBatch): number {
     bytes += end - start
   })
   return bytes
+}
+
+interface Order {
+  id: number
+}
+
+export async function orders(log: Log): Promise<number> {
+  const topic: Topic<Order> = log.topic('orders', { codec: json<Order>() })
+  // @ts-expect-error a topic of orders takes no text
+  await topic.append('1')
+  const plain: PlainMessage<Order> | undefined = (await topic.get(0))?.plain()
+  const said: JsonMessage | undefined = (await topic.get(0))?.toJSON()
+  const order: ProcessOrder = 'key'
+  const processor: Processor = topic.group('g').process(new URL('./count.js', import.meta.url), { order })
+  const state: ProcessorState = processor.state
+  return state === 'failed' && said?.key === undefined ? 0 : (plain?.value.id ?? 0)
+}
+
+export const handle: Handler<Order> = (batch: MessageBatch<Order>, { signal }: HandlerContext) => {
+  for (const { value, keyText } of batch) if (!signal.aborted) console.log(value.id.toFixed(), keyText)
 }

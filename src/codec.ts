@@ -1,4 +1,6 @@
 /** How values become bytes and back. */
+
+/** How the values of a topic become bytes and back. */
 export interface Codec<T> {
   encode(value: T): Uint8Array
   decode(bytes: Uint8Array): T
@@ -8,15 +10,23 @@ const encoder = new TextEncoder()
 // A byte order mark is part of the text: what goes in comes out.
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
-/** Any JSON value, as UTF-8 text. `undefined` and functions are a TypeError: JSON cannot say them. */
-export const json: Codec<unknown> = {
-  encode(value) {
+/** The codec `json`; called with a type, the same codec for values of that type: `json<Order>()`. */
+export interface JsonCodec extends Codec<unknown> {
+  <T>(): Codec<T>
+}
+
+/**
+ * Any JSON value, as UTF-8 text. `undefined` and functions are a TypeError: JSON cannot say them. Nobody checks that what is read
+ * has the type that `json<T>()` names: it is what was appended.
+ */
+export const json: JsonCodec = Object.assign(<T>() => json as Codec<T>, {
+  encode(value: unknown): Uint8Array {
     const written = JSON.stringify(value)
     if (written === undefined) throw new TypeError(`the json codec cannot encode ${typeof value}: append null instead`)
     return encoder.encode(written)
   },
-  decode: (encoded) => JSON.parse(decoder.decode(encoded)) as unknown,
-}
+  decode: (encoded: Uint8Array): unknown => JSON.parse(decoder.decode(encoded)),
+})
 
 /** A string as UTF-8. */
 export const text: Codec<string> = {
@@ -38,6 +48,20 @@ export const bytes: Codec<Uint8Array> = {
     return value
   },
   decode: (encoded) => encoded,
+}
+
+/** Codecs that every thread has: a handler module gets its messages decoded by them. */
+export type CodecName = 'json' | 'text'
+
+const named: Readonly<Record<CodecName, Codec<unknown>>> = { json, text: text as Codec<unknown> }
+
+/** undefined: a codec of the application, or values that are the bytes themselves. */
+export function codecName(codec: unknown): CodecName | undefined {
+  return (Object.keys(named) as CodecName[]).find((name) => named[name] === codec)
+}
+
+export function codecNamed(name: CodecName): Codec<unknown> {
+  return named[name]
 }
 
 function describe(value: unknown): string {
