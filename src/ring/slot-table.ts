@@ -21,9 +21,8 @@ import { assert } from '../errors.js'
 import { maxSlots } from '../limits.js'
 
 const slotWords = 16
-/** Behind the rows: how many slots of readers are taken, and whether one of them has asked for room. */
-const takenAt = maxSlots * slotWords
-const roomAskedAt = takenAt + slotWords
+/** Behind the rows: whether a reader has asked for room. */
+const roomAskedAt = maxSlots * slotWords
 const word = {
   hold: 0,
   segment: 1,
@@ -46,6 +45,9 @@ const reaperPin = 1 << 20
 const reaperPinsMask = 0xf << 20
 const ownerPinsMask = reaperPin - 1
 
+/** A slot on its way in or out says whose it is in the bits that hold pins otherwise. */
+const claimingFor = (owner: number): number => claiming | (owner & ownerPinsMask)
+
 export type SlotAccess = 'read' | 'write'
 
 export interface SlotRow {
@@ -64,7 +66,7 @@ export class SlotTable {
   readonly #words: Int32Array
 
   static allocate(): SharedArrayBuffer {
-    return new SharedArrayBuffer((maxSlots + 2) * slotWords * Int32Array.BYTES_PER_ELEMENT)
+    return new SharedArrayBuffer((maxSlots + 1) * slotWords * Int32Array.BYTES_PER_ELEMENT)
   }
 
   constructor(shared: SharedArrayBuffer) {
@@ -84,49 +86,50 @@ export class SlotTable {
 
   /**
    * Takes a slot for a mapping that is yet to be made: {@link publish} or {@link release} comes next. Before the mapping, so that
-   * the bound holds at every moment.
-   * @param most readers' slots there may be; the writer is never refused on that account
+   * the bound holds at every moment. Readers take slots from the front, as many as they may have; the writer from the back, and is not
+   * refused on their account. So nothing is counted beside the slots themselves, that a thread which ends could leave wrong.
+   * @param owner number of the calling thread
+   * @param most slots that readers may have
    * @returns -1: there are as many already
    */
-  reserve(access: SlotAccess, most = maxSlots): number {
-    if (access === 'read' && Atomics.add(this.#words, takenAt, 1) >= most) {
-      Atomics.sub(this.#words, takenAt, 1)
-      return -1
-    }
-    for (let slot = 0; slot < maxSlots; slot++) {
+  reserve(access: SlotAccess, owner: number, most = maxSlots): number {
+    const count = access === 'read' ? most : maxSlots
+    for (let index = 0; index < count; index++) {
+      const slot = access === 'read' ? index : maxSlots - 1 - index
       const at = slot * slotWords
-      if (Atomics.compareExchange(this.#words, at, 0, claiming) !== 0) continue
+      // Whose it is comes in with the same store: should the thread end before the next one, its slot is not lost.
+      if (Atomics.compareExchange(this.#words, at, 0, claimingFor(owner)) !== 0) continue
+      Atomics.store(this.#words, at + word.owner, owner)
       Atomics.store(this.#words, at + word.access, access === 'write' ? 1 : 0)
       return slot
     }
-    if (access === 'read') Atomics.sub(this.#words, takenAt, 1)
     return -1
   }
 
   /** Enters the mapping in a reserved slot, with one pin, the caller's. */
-  publish(slot: number, row: { segment: number; address: number; byteLength: number; owner: number }): void {
+  publish(slot: number, row: { segment: number; address: number; byteLength: number }): void {
     const at = slot * slotWords
-    assert(Atomics.load(this.#words, at) === claiming, 'a mapping is entered in a slot that was reserved for it')
+    assert(this.#isClaiming(at), 'a mapping is entered in a slot that was reserved for it')
     Atomics.store(this.#words, at + word.segment, row.segment)
     Atomics.store(this.#words, at + word.addressLow, row.address | 0)
     Atomics.store(this.#words, at + word.addressHigh, Math.floor(row.address / 2 ** 32))
     Atomics.store(this.#words, at + word.byteLength, row.byteLength)
     Atomics.store(this.#words, at + word.lastUse, this.nowMs())
-    Atomics.store(this.#words, at + word.owner, row.owner)
     // The state comes last: the reaper reads the other words only after it has seen `idle`.
     Atomics.store(this.#words, at, idle + 1)
   }
 
   /** Reserves and enters at once. Returns the slot, or -1 if the table is full. */
   claim(row: { segment: number; address: number; byteLength: number; owner: number; access: SlotAccess }): number {
-    const slot = this.reserve(row.access)
+    const slot = this.reserve(row.access, row.owner)
     if (slot >= 0) this.publish(slot, row)
     return slot
   }
 
-  /** Slots that readers have taken, retired ones that are not given back yet among them. */
-  get takenByReaders(): number {
-    return Atomics.load(this.#words, takenAt)
+  /** True if {@link reserve} would find a slot for a reader. Retired ones that are not given back yet are taken. */
+  hasRoom(most: number): boolean {
+    for (let slot = 0; slot < most; slot++) if (Atomics.load(this.#words, slot * slotWords) === 0) return true
+    return false
   }
 
   /** Reader: there are as many mappings as there may be, and none of them is this thread's to give up. */
@@ -139,10 +142,8 @@ export class SlotTable {
     return Atomics.exchange(this.#words, roomAskedAt, 0) === 1
   }
 
-  #free(at: number): void {
-    const isReader = Atomics.load(this.#words, at + word.access) === 0
-    Atomics.store(this.#words, at, 0)
-    if (isReader) Atomics.sub(this.#words, takenAt, 1)
+  #isClaiming(at: number): boolean {
+    return (Atomics.load(this.#words, at) & ~pinsMask) === claiming
   }
 
   /** Owner: takes a pin. False: the mapping is being or has been retired, the caller must not touch it. */
@@ -225,9 +226,19 @@ export class SlotTable {
     return low + Atomics.load(this.#words, at + word.addressHigh) * 2 ** 32
   }
 
-  /** Reaper: the range has been replaced. */
-  markRetired(slot: number): void {
-    Atomics.store(this.#words, slot * slotWords, retired)
+  /**
+   * Reaper, after {@link tryRetire}: replaces the range. Where that fails, some of it may be replaced, so nobody may read there any
+   * more, and the owner is asked to close it: in `retiring` it would wait for ever.
+   * @throws what `replace` throws
+   */
+  finishRetiring(slot: number, replace: () => void): void {
+    let then = leaving
+    try {
+      replace()
+      then = retired
+    } finally {
+      Atomics.store(this.#words, slot * slotWords, then)
+    }
   }
 
   /** True once the reaper has replaced the range, or wants it gone: the owner drops its views and releases the slot. */
@@ -242,20 +253,27 @@ export class SlotTable {
    */
   tryWithdraw(slot: number): boolean {
     const at = slot * slotWords
-    const before = Atomics.compareExchange(this.#words, at, idle, claiming)
+    const mine = claimingFor(Atomics.load(this.#words, at + word.owner))
+    const before = Atomics.compareExchange(this.#words, at, idle, mine)
     if (before === idle) return true
     if (before !== retired && before !== leaving) return false
-    return Atomics.compareExchange(this.#words, at, before, claiming) === before
+    return Atomics.compareExchange(this.#words, at, before, mine) === before
   }
 
   /**
-   * Reaper, for a slot whose owner has ended: its pins are void. `replace` runs while nobody else can touch the range.
-   * The slot is free afterwards; the address range stays reserved, without memory behind it.
+   * Reaper, for a thread that has ended: its pins are void, and so are slots that it was about to enter or to release. The slots are free
+   * afterwards.
+   * @param replace makes of a range what it is to be from now on; nobody else can touch it meanwhile. Must not throw
    */
-  takeOver(slot: number, replace: () => void): void {
-    Atomics.store(this.#words, slot * slotWords, retiring)
-    replace()
-    this.#free(slot * slotWords)
+  takeOver(owner: number, replace: (row: SlotRow) => void): void {
+    for (const row of this.rows()) {
+      if (row.owner !== owner) continue
+      Atomics.store(this.#words, row.slot * slotWords, retiring)
+      replace(row)
+      Atomics.store(this.#words, row.slot * slotWords, 0)
+    }
+    for (let slot = 0; slot < maxSlots; slot++)
+      Atomics.compareExchange(this.#words, slot * slotWords, claimingFor(owner), 0)
   }
 
   /** Sleeps a fraction of a millisecond while another thread holds a slot. For worker threads. */
@@ -265,8 +283,8 @@ export class SlotTable {
 
   /** Owner, after {@link tryWithdraw} and the unmapping, or after {@link reserve}: the slot can be taken again. */
   release(slot: number): void {
-    assert(Atomics.load(this.#words, slot * slotWords) === claiming, 'only a withdrawn slot is released')
-    this.#free(slot * slotWords)
+    assert(this.#isClaiming(slot * slotWords), 'only a withdrawn slot is released')
+    Atomics.store(this.#words, slot * slotWords, 0)
   }
 
   /** All mappings of this moment, for the reaper and for statistics. */

@@ -78,7 +78,7 @@ export class SegmentWindows {
       this.#drop(segment, held)
       held = undefined
     }
-    if (mayMap && held?.isSpare && held.pins === 0 && this.#slots.takenByReaders < this.#maxMapped) {
+    if (mayMap && held?.isSpare && held.pins === 0 && this.#slots.hasRoom(this.#maxMapped)) {
       this.#drop(segment, held)
       held = undefined
     }
@@ -166,7 +166,7 @@ export class SegmentWindows {
     try {
       const window = this.#openMapped(path)
       if (window.address === 0) this.#slots.release(slot)
-      else this.#slots.publish(slot, { segment, address: window.address, byteLength: segmentBytes, owner: threadId })
+      else this.#slots.publish(slot, { segment, address: window.address, byteLength: segmentBytes })
       return { window, slot: window.address === 0 ? -1 : slot, pins: 0, isSpare: false, verified: undefined }
     } catch (error) {
       this.#slots.release(slot)
@@ -176,8 +176,9 @@ export class SegmentWindows {
 
   /** A slot for one more mapping; this thread's least recently used one goes if need be. */
   #reserve(): number {
-    const slot = this.#slots.reserve(this.#access, this.#maxMapped)
-    return slot < 0 && this.#dropLeastRecent(true) ? this.#slots.reserve(this.#access, this.#maxMapped) : slot
+    const reserve = () => this.#slots.reserve(this.#access, threadId, this.#maxMapped)
+    const slot = reserve()
+    return slot < 0 && this.#dropLeastRecent(true) ? reserve() : slot
   }
 
   /** Mapped if it can be; where the process may have no more mappings, the file is read and written without one. */

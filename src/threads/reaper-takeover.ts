@@ -60,8 +60,10 @@ export function takeOverMappings({ slots, calls }: { slots: SlotTable; calls: Sy
   slots.clearReaperPins()
   for (const row of slots.rows()) {
     if (row.state !== 'retiring') continue
-    calls.retire(row.address, row.byteLength)
-    slots.markRetired(row.slot)
+    // Where it fails the owner closes it instead.
+    try {
+      slots.finishRetiring(row.slot, () => calls.retire(row.address, row.byteLength))
+    } catch {}
   }
 }
 

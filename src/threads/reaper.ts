@@ -174,8 +174,7 @@ export class Reaper {
   /** A thread has ended without giving its mappings back: nobody else will. */
   ownerDied(threadId: number): void {
     const { slots, calls } = this.#parts
-    for (const row of slots.rows())
-      if (row.owner === threadId) slots.takeOver(row.slot, () => calls.retire(row.address, row.byteLength))
+    slots.takeOver(threadId, (row) => this.#tryRetiring(() => calls.retire(row.address, row.byteLength)))
   }
 
   /** Copies the log as it is now. Runs beside the other duties; only the deletion of segments waits for it. */
@@ -586,16 +585,28 @@ export class Reaper {
       return
     }
     if (!slots.tryRetire(row)) return
-    // In steps: each holds the process's memory-map lock.
-    for (let at = 0; at < row.byteLength; at += retireStepBytes) {
-      calls.retire(row.address + at, Math.min(retireStepBytes, row.byteLength - at))
+    const replace = () => {
+      // In steps: each holds the process's memory-map lock.
+      for (let at = 0; at < row.byteLength; at += retireStepBytes) {
+        calls.retire(row.address + at, Math.min(retireStepBytes, row.byteLength - at))
+      }
     }
-    slots.markRetired(row.slot)
+    this.#tryRetiring(() => slots.finishRetiring(row.slot, replace))
     state.retiredCount.store(state.retiredCount.load() + 1)
     // The owners give the address ranges back when they next look.
     state.retirements.ring()
     state.writer.ringIfAsleep()
     this.#parts.emit({ type: 'retired', segment: row.segment })
+  }
+
+  /** A refusal (too many mappings, no memory) says nothing about the device: it is reported, and the log works on. */
+  #tryRetiring(retire: () => void): void {
+    try {
+      retire()
+    } catch (error) {
+      if (isBug(error)) throw error
+      this.#parts.emit({ type: 'error', what: 'retiring a mapping', ...errnoOf(error) })
+    }
   }
 }
 

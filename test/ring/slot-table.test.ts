@@ -22,44 +22,73 @@ describe('slot table', () => {
   })
 
   it('bounds the slots of readers at every moment, the writer’s not, whatever is reserved, entered, released and taken over', () => {
+    const owners = [7, 8, 9]
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.nat(4), fc.nat(20)), { maxLength: 60 }), (steps) => {
         const slots = table()
-        const reserved: number[] = []
-        const entered: number[] = []
-        const read = { ...row, access: 'read' as const }
+        let reserved: { slot: number; owner: number }[] = []
+        let entered: typeof reserved = []
         for (const [step, pick] of steps) {
+          const owner = owners[pick % owners.length]
+          const taken = reserved.length + entered.length
+          expect(slots.hasRoom(5)).toBe(taken < 5)
           if (step <= 1) {
-            const slot = slots.reserve('read', 5)
-            expect(slot >= 0).toBe(reserved.length + entered.length < 5)
-            if (slot >= 0) reserved.push(slot)
+            const slot = slots.reserve('read', owner, 5)
+            expect(slot >= 0).toBe(taken < 5)
+            if (slot >= 0) reserved.push({ slot, owner })
           } else if (step === 2 && reserved.length > 0) {
-            const [slot] = reserved.splice(pick % reserved.length, 1)
-            if (pick % 2 === 0) slots.release(slot)
+            const [one] = reserved.splice(pick % reserved.length, 1)
+            if (pick % 2 === 0) slots.release(one.slot)
             else {
-              slots.publish(slot, read)
-              slots.unpin(slot)
-              entered.push(slot)
+              slots.publish(one.slot, row)
+              slots.unpin(one.slot)
+              entered.push(one)
             }
           } else if (step === 3 && entered.length > 0) {
-            const [slot] = entered.splice(pick % entered.length, 1)
-            if (pick % 2 === 0) slots.takeOver(slot, () => {})
-            else {
+            if (pick % 2 === 0) {
+              // A thread that has ended leaves what it had entered, and what it was about to.
+              const left: number[] = []
+              slots.takeOver(owner, ({ slot }) => left.push(slot))
+              const isTheirs = (one: { owner: number }) => one.owner === owner
+              expect(left.sort()).toEqual(
+                entered
+                  .filter(isTheirs)
+                  .map(({ slot }) => slot)
+                  .sort(),
+              )
+              reserved = reserved.filter((one) => !isTheirs(one))
+              entered = entered.filter((one) => !isTheirs(one))
+            } else {
+              const [{ slot }] = entered.splice(pick % entered.length, 1)
               expect(slots.tryWithdraw(slot)).toBe(true)
               slots.release(slot)
             }
           } else {
-            expect(slots.reserve('write', 5)).toBeGreaterThanOrEqual(0)
+            expect(slots.reserve('write', 1, 5)).toBeGreaterThanOrEqual(5)
           }
-          expect(slots.takenByReaders).toBe(reserved.length + entered.length)
         }
       }),
     )
   })
 
+  it('gives what a thread was about to enter or to release to others when it has ended, and nobody else’s', () => {
+    const slots = table()
+    const reserved = slots.reserve('read', 7, 2)
+    const withdrawn = slots.claim({ ...row, access: 'read', owner: 7 })
+    slots.unpin(withdrawn)
+    slots.tryWithdraw(withdrawn)
+    expect(slots.reserve('read', 8, 2)).toBe(-1)
+    slots.takeOver(8, () => {})
+    expect(slots.reserve('read', 8, 2)).toBe(-1)
+    slots.takeOver(7, () => {
+      throw new Error('what the thread had not entered is not replaced')
+    })
+    expect([slots.reserve('read', 8, 2), slots.reserve('read', 8, 2)].sort()).toEqual([reserved, withdrawn].sort())
+  })
+
   it('holds as many mappings as it has rows, then answers -1, and reuses a released row', () => {
     const slots = table()
-    for (let index = 0; index < maxSlots; index++) expect(slots.claim(row)).toBe(index)
+    for (let index = 0; index < maxSlots; index++) expect(slots.claim(row)).toBe(maxSlots - 1 - index)
     expect(slots.claim(row)).toBe(-1)
     slots.unpin(5)
     expect(slots.tryWithdraw(5)).toBe(true)
@@ -68,13 +97,26 @@ describe('slot table', () => {
     expect(slots.claim(row)).toBe(5)
   })
 
+  it('lets nobody wait for a retirement that fails: its owner is asked to close the mapping', () => {
+    const slots = table()
+    const slot = slots.claim(row)
+    slots.unpin(slot)
+    slots.tryRetire(rowOf(slots))
+    const refuse = () => {
+      throw new Error('no memory for it')
+    }
+    expect(() => slots.finishRetiring(slot, refuse)).toThrow('no memory for it')
+    expect([slots.pin(slot), slots.isRetired(slot), slots.tryWithdraw(slot)]).toEqual([false, true, true])
+    slots.release(slot)
+  })
+
   it('gives no pin while a range is being replaced or has been', () => {
     const slots = table()
     const slot = slots.claim(row)
     slots.unpin(slot)
     expect(slots.tryRetire(rowOf(slots))).toBe(true)
     expect(slots.pin(slot)).toBe(false)
-    slots.markRetired(slot)
+    slots.finishRetiring(slot, () => {})
     expect(slots.pin(slot)).toBe(false)
     expect(slots.isRetired(slot)).toBe(true)
     expect(slots.tryWithdraw(slot)).toBe(true)
@@ -162,7 +204,7 @@ describe('slot table', () => {
     const slot = slots.claim(row)
     slots.pin(slot)
     let duringReplace: boolean | undefined
-    slots.takeOver(slot, () => {
+    slots.takeOver(row.owner, () => {
       duringReplace = slots.pin(slot)
     })
     expect(duringReplace).toBe(false)
@@ -175,8 +217,8 @@ describe('slot table', () => {
  * All interleavings at the level of calls: an owner and a reaper's flush that pin and unpin, a reaper that retires, an
  * owner that withdraws. A script is a row of moves; a move that the protocol does not allow now is skipped.
  */
-type Move = 'pin' | 'unpin' | 'tryRetire' | 'markRetired' | 'tryWithdraw' | 'release' | 'claim'
-const moves: readonly Move[] = ['pin', 'unpin', 'tryRetire', 'markRetired', 'tryWithdraw', 'release', 'claim']
+type Move = 'pin' | 'unpin' | 'tryRetire' | 'finishRetiring' | 'tryWithdraw' | 'release' | 'claim'
+const moves: readonly Move[] = ['pin', 'unpin', 'tryRetire', 'finishRetiring', 'tryWithdraw', 'release', 'claim']
 
 /** What the table has promised so far. Throws where a call breaks a promise. */
 function play(
@@ -208,9 +250,9 @@ function play(
       if (isRetiring) expect(pins).toBe(0)
       expect(isRetiring).toBe(state === 'idle' && pins === 0)
       if (isRetiring) state = 'retiring'
-    } else if (move === 'markRetired') {
+    } else if (move === 'finishRetiring') {
       if (state !== 'retiring') continue
-      slots.markRetired(slot)
+      slots.finishRetiring(slot, () => {})
       state = 'retired'
     } else if (move === 'tryWithdraw') {
       if (state === 'withdrawn' || state === 'free') continue
@@ -291,7 +333,7 @@ describe('pins and retirement', () => {
           pin: lies.pin ?? ((slot) => real.pin(slot)),
           unpin: (slot) => real.unpin(slot),
           tryRetire: lies.tryRetire ?? ((seen) => real.tryRetire(seen)),
-          markRetired: (slot) => real.markRetired(slot),
+          finishRetiring: (slot, replace) => real.finishRetiring(slot, replace),
           tryWithdraw: lies.tryWithdraw ?? ((slot) => real.tryWithdraw(slot)),
           release: (slot) => real.release(slot),
         },

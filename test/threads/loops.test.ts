@@ -109,7 +109,7 @@ describe('the writer', () => {
       const { engine, run } = idleWriter()
       const { state, slots, tailWindows } = engine
       const happen = () => {
-        for (const row of slots.rows()) if (slots.tryRetire(row)) slots.markRetired(row.slot)
+        for (const row of slots.rows()) if (slots.tryRetire(row)) slots.finishRetiring(row.slot, () => {})
         state.writer.ringIfAsleep()
       }
       return { run, happen, isSeenTo: () => tailWindows.isUnmapped }

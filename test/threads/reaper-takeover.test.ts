@@ -1,5 +1,6 @@
 /** A reaper dies in the middle of its work; what the next one finds in the shared words, in the slot table and on disk. */
 import { describe, expect, it } from 'vitest'
+import { failedCall } from '../../src/memory/errno.js'
 import type { Reaper } from '../../src/threads/reaper.js'
 import { type TakeOverParts, takeOverFiles, takeOverMappings } from '../../src/threads/reaper-takeover.js'
 import { Engine } from '../support/engine.js'
@@ -53,6 +54,17 @@ describe('a new reaper', () => {
     expect(engine.slots.tryRetire(row)).toBe(true)
     takeOverMappings(mappingsOf(engine))
     expect(world.calls.retired.length).toBe(1)
+    expect(engine.tailWindows.dropRetired()).toEqual([row.segment])
+  })
+
+  it('finishes a retirement that the kernel refuses by asking the owner to close the mapping', () => {
+    const { engine, world } = unflushed()
+    const [row] = [...engine.slots.rows()]
+    engine.slots.tryRetire(row)
+    world.disk.fault = ({ call }) => {
+      if (call === 'retire') throw failedCall('mmap', 12, 'retire')
+    }
+    takeOverMappings(mappingsOf(engine))
     expect(engine.tailWindows.dropRetired()).toEqual([row.segment])
   })
 
