@@ -1,6 +1,7 @@
 /** Entry of the reaper thread: opens the log, then looks after its segments. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { assert } from '../src/errors.js'
+import { unknownLogId } from '../src/format/log-id.js'
 import { copyRange } from '../src/memory/copy-range.js'
 import { fileSystemUse } from '../src/memory/file-system.js'
 import { FileMemory } from '../src/memory/file-window.js'
@@ -47,6 +48,7 @@ const plainMemory = new FileMemory()
 let reaper: Reaper | undefined
 let groups: GroupKeeper | undefined
 let segmentBytes = 0
+let id = unknownLogId
 let standIn: StandIn | undefined
 let isClosing = false
 
@@ -72,12 +74,14 @@ const control: ReaperControl = {
       files.create(recovered.tail.segment, epoch, Date.now(), calls)
       state.prepared.store(recovered.tail.segment)
     }
-    const keeper = keeperOf(request)
+    const keeper = keeperOf(request, files.id)
     const { groups: openedGroups, damages: groupDamages } = keeper.open(recovered.topics, readOnly)
-    const { tail, tornBytes, damages } = recovered
+    const { tail, tornBytes, damages, setAside } = recovered
+    const aside = setAside.map((file) => `${file} did not provably belong to the log, and stood in its way`)
     const io = chooseMemory(shared.io, shared.directory, calls)
     start(request, { files, control: log.control, groups: keeper, epoch, bootId, io })
     return {
+      id: files.id,
       segmentBytes: files.segmentBytes,
       epoch,
       io,
@@ -86,19 +90,19 @@ const control: ReaperControl = {
       tornBytes,
       damages,
       groups: openedGroups,
-      groupDamages,
+      otherDamages: [...groupDamages, ...aside],
       lockActive: request.lockActive,
     }
   },
   async takeOver({ request, opened, retained, groups: known }: TakeOverRequest): Promise<void> {
-    const { segmentBytes, epoch, damages, io } = opened
+    const { id, segmentBytes, epoch, damages, io } = opened
     const { readOnly } = request
-    const files = new SegmentFiles(nodeDisk, shared.directory, segmentBytes)
+    const files = new SegmentFiles(nodeDisk, shared.directory, segmentBytes, id)
     takeOverMappings({ slots, calls })
     const control = ControlFile.open(nodeDisk, shared.directory, readOnly ? 'read' : 'write')
     assert(control !== undefined, 'an open log has its control file')
     const bootId = readBootId()
-    const keeper = keeperOf(request)
+    const keeper = keeperOf(request, id)
     // A device that has failed before is not asked again.
     if (!readOnly && state.reaperErrno.load() === 0) {
       try {
@@ -143,7 +147,7 @@ const control: ReaperControl = {
   },
   async read(task: LogRead): Promise<ReadAnswer> {
     const { StandIn } = await loadStandIn()
-    standIn ??= new StandIn({ shared, segmentBytes }, state)
+    standIn ??= new StandIn({ shared, id, segmentBytes }, state)
     const { answer, buffers } = await standIn.run(task)
     return transfer(answer, buffers)
   },
@@ -177,9 +181,10 @@ const nowMs = () => performance.now()
 const loadStandInAfterMs = 1_000
 const loadStandIn = () => import('../src/threads/stand-in.js')
 
-function keeperOf({ flushIntervalMs }: OpenRequest): GroupKeeper {
+function keeperOf({ flushIntervalMs }: OpenRequest, logId: string): GroupKeeper {
+  const { directory } = shared
   const mailboxes = new GroupMailboxes(shared.groups)
-  return new GroupKeeper({ state, mailboxes, disk: nodeDisk, directory: shared.directory, flushIntervalMs, nowMs })
+  return new GroupKeeper({ state, mailboxes, disk: nodeDisk, directory, logId, flushIntervalMs, nowMs })
 }
 
 interface Begun extends Pick<ReaperParts, 'files' | 'control' | 'groups' | 'epoch' | 'bootId'> {
@@ -189,7 +194,7 @@ interface Begun extends Pick<ReaperParts, 'files' | 'control' | 'groups' | 'epoc
 function start(request: OpenRequest, { io, ...begun }: Begun, retained: TakeOverRequest['retained'] = []): void {
   const { readOnly, mapTtlMs, flushIntervalMs, retention, diskWatermarks, lockActive } = request
   const keeper = begun.groups
-  segmentBytes = begun.files.segmentBytes
+  ;({ id, segmentBytes } = begun.files)
   const clockwork = new Reaper({
     ...begun,
     directory: shared.directory,

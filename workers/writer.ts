@@ -1,6 +1,7 @@
 /** Entry of the writer thread. */
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { assert } from '../src/errors.js'
+import { unknownLogId } from '../src/format/log-id.js'
 import { maxSlots } from '../src/limits.js'
 import { FileMemory } from '../src/memory/file-window.js'
 import { loadMemory } from '../src/memory/load.js'
@@ -36,16 +37,19 @@ state.writerTask.store(ownTask())
 const commits = new CommitWriter({
   state,
   mailboxes: new GroupMailboxes(shared.groups),
-  openFile: () => GroupFile.open(nodeDisk, shared.directory, 'write'),
+  openFile: () => GroupFile.open(nodeDisk, shared.directory, logId, 'write'),
 })
 const calls = loadSystemCalls()
 const ring = new RingConsumer(new RingMemory(shared.ring), state.ringTail, state.ringHead)
 let isClosing = false
+/** Known when the log is open, and so before anything commits. */
+let logId = unknownLogId
 let writer: Writer | undefined
 
 const control: WriterControl = {
   start(opened: OpenedLog) {
-    const files = new SegmentFiles(nodeDisk, shared.directory, opened.segmentBytes)
+    logId = opened.id
+    const files = new SegmentFiles(nodeDisk, shared.directory, opened.segmentBytes, logId)
     const slots = new SlotTable(shared.slots)
     const memory = loadMemory(opened.io, calls)
     const windows = new SegmentWindows(memory, new FileMemory(), files, slots, 'write', maxSlots / 4)

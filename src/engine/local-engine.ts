@@ -162,7 +162,7 @@ class LocalEngine implements Engine {
       topicName: (id) => this.#topics.nameOf(id),
     })
     this.#recent = new RecentMessages(this.#ring, new BatchTimes(shared.times), () => state.ringHead.load())
-    this.#readerData = { shared, segmentBytes: opened.segmentBytes, io: opened.io }
+    this.#readerData = { shared, id: opened.id, segmentBytes: opened.segmentBytes, io: opened.io }
     const onReaderEnd = (threadId: number) => {
       if (!this.#isClosing) this.#ownerDied(threadId)
     }
@@ -183,7 +183,7 @@ class LocalEngine implements Engine {
     enlist(this)
     for (const { from, to } of opened.damages)
       this.#events.error('BOOKEND_CORRUPT', `damage at positions ${from} to ${to}`)
-    for (const what of opened.groupDamages) this.#events.error('BOOKEND_CORRUPT', what)
+    for (const what of opened.otherDamages) this.#events.error('BOOKEND_CORRUPT', what)
   }
 
   topic(name: string): EngineTopic {

@@ -2,7 +2,7 @@
  * The control file: 4,096 bytes, what a log is and how far it had come.
  *
  * ```
- *      0 identity   magic u32, crc u32 (bytes 8..64), version u32, segmentBytes u32, created u64
+ *      0 identity   magic u32, crc u32 (bytes 8..64), version u32, segmentBytes u32, created u64, 16 zeros, id (16 bytes)
  *    512 record A   crc u32 (bytes 4..128), sequence u32, epoch u32, flags u32, published u64, durable u64, trim u64,
  *   1024 record B   time u64, boot id (16 bytes)
  * ```
@@ -12,6 +12,7 @@
  * other processes, `durable` a lower bound (it may lag after a power cut), `trim` is flushed before any file goes.
  */
 import { crc32 } from 'node:zlib'
+import { logIdBytes, putHex, takeHex } from './log-id.js'
 import { putNumber, takeNumber } from './numbers.js'
 
 export const controlBytes = 4096
@@ -21,11 +22,14 @@ export const controlFlag = { clean: 1 } as const
 
 const magic = 0x31434b42
 const identityBytes = 64
+const idAt = 40
 
 export interface ControlIdentity {
   version: number
   segmentBytes: number
   created: number
+  /** See format/log-id.ts. */
+  id: string
 }
 
 export interface ControlRecord {
@@ -46,6 +50,7 @@ export function encodeControlIdentity(identity: ControlIdentity): Uint8Array {
   view.setUint32(8, identity.version, true)
   view.setUint32(12, identity.segmentBytes, true)
   putNumber(view, 16, identity.created)
+  putHex(bytes, idAt, identity.id)
   view.setUint32(4, crc32(bytes.subarray(8, identityBytes)), true)
   view.setUint32(0, magic, true)
   return bytes
@@ -56,7 +61,12 @@ export function decodeControlIdentity(bytes: Uint8Array): ControlIdentity | unde
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   if (view.getUint32(0, true) !== magic) return undefined
   if (view.getUint32(4, true) !== crc32(bytes.subarray(8, identityBytes))) return undefined
-  return { version: view.getUint32(8, true), segmentBytes: view.getUint32(12, true), created: takeNumber(view, 16) }
+  return {
+    version: view.getUint32(8, true),
+    segmentBytes: view.getUint32(12, true),
+    created: takeNumber(view, 16),
+    id: takeHex(bytes, idAt, logIdBytes),
+  }
 }
 
 export function encodeControlRecord(record: ControlRecord): Uint8Array {

@@ -2,7 +2,7 @@
  * The groups file: how far every consumer group has come.
  *
  * ```
- *      0 header    magic u32, crc u32 (bytes 8..64), version u32
+ *      0 header    magic u32, crc u32 (bytes 8..64), version u32, 4 zeros, logMark (8 bytes)
  *   2048 cell 0    sector 0 identity  crc u32 (bytes 4..512), cell u32, topic bytes u32, name bytes u32, topic, name
  *                  sector 1 record A  crc u32 (bytes 4..512), sequence u32, committed u64, count u32, cell u32,
  *                  sector 2 record B  then `count` acknowledged ranges: first u64, end u64
@@ -15,6 +15,7 @@
 import { crc32 } from 'node:zlib'
 import { assert } from '../errors.js'
 import { maxGroupRanges } from '../limits.js'
+import { logMarkBytes, putHex, takeHex } from './log-id.js'
 import { putNumber, takeNumber } from './numbers.js'
 
 export const groupFileVersion = 1
@@ -23,6 +24,7 @@ export const groupCellBytes = 4 * groupSectorBytes
 
 const magic = 0x31474b42
 const headerCrcEnd = 64
+const logMarkAt = 16
 const identityNamesAt = 16
 const recordAt = { crc: 0, sequence: 4, committed: 8, count: 16, cell: 20, ranges: 24 } as const
 const rangeBytes = 16
@@ -32,6 +34,12 @@ export interface GroupState {
   readonly committed: number
   /** Ascending, none empty, with a gap in front of each. */
   readonly ranges: readonly { readonly first: number; readonly end: number }[]
+}
+
+export interface GroupHeader {
+  version: number
+  /** Of the log that the file belongs to: see format/log-id.ts. */
+  logMark: string
 }
 
 export interface GroupIdentity {
@@ -58,22 +66,23 @@ export function sequenceAfter(sequence: number): number {
   return (sequence + 1) >>> 0 || 2
 }
 
-export function encodeGroupHeader(): Uint8Array {
+export function encodeGroupHeader(logMark: string): Uint8Array {
   const bytes = new Uint8Array(groupCellBytes)
   const view = new DataView(bytes.buffer)
   view.setUint32(8, groupFileVersion, true)
+  putHex(bytes, logMarkAt, logMark)
   view.setUint32(4, crc32(bytes.subarray(8, headerCrcEnd)), true)
   view.setUint32(0, magic, true)
   return bytes
 }
 
-/** The version of a groups file, or undefined where the header is damaged. */
-export function decodeGroupHeader(bytes: Uint8Array): number | undefined {
+/** What a groups file says of itself, or undefined where that is damaged. */
+export function decodeGroupHeader(bytes: Uint8Array): GroupHeader | undefined {
   if (bytes.length < headerCrcEnd) return undefined
   const view = viewOf(bytes)
   if (view.getUint32(0, true) !== magic || view.getUint32(4, true) !== crc32(bytes.subarray(8, headerCrcEnd)))
     return undefined
-  return view.getUint32(8, true)
+  return { version: view.getUint32(8, true), logMark: takeHex(bytes, logMarkAt, logMarkBytes) }
 }
 
 export function encodeGroupIdentity(cell: number, { topic, name }: GroupIdentity): Uint8Array {

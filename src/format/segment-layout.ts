@@ -12,7 +12,8 @@
  * footer says two things: the segment is sealed, and its data is durable. The index is derived from the batches and can be
  * made again at any time; the batches are the truth, and an entry is believed only as far as its frame agrees.
  *
- * header: magic u32, crc u32 (bytes 8..64), version u32, segmentBytes u32, base u64, epoch u32, zero u32, created u64
+ * header: magic u32, crc u32 (bytes 8..64), version u32, segmentBytes u32, base u64, epoch u32, zero u32, created u64, 16 zeros,
+ *         logMark (8 bytes)
  * footer: magic u32, crc u32 (bytes 8..64), base u64, dataEnd u32, records u32, entriesAt u32, directoryAt u32,
  *         topics u32, directoryCrc u32, firstTime u64, lastTime u64, entriesCrc u32, zero u32
  * entry (16): batch u32, frame u32 (both relative to the segment), length u32, tag u32; all zero: lost to damage
@@ -23,6 +24,7 @@ import { crc32 } from 'node:zlib'
 import { alignmentBytes, alignUp, declarationReserveBytes, maxBatchBytes, maxNameBytes } from '../limits.js'
 import { batchHeaderBytes } from './batch-layout.js'
 import { declareFixedBytes, frameHeaderBytes } from './frame-layout.js'
+import { logMarkBytes, putHex, takeHex } from './log-id.js'
 import { putNumber, takeNumber } from './numbers.js'
 
 export const formatVersion = 1
@@ -34,6 +36,7 @@ export const directoryRowBytes = 40
 const headerMagic = 0x31534b42
 const footerMagic = 0x31464b42
 const crcStart = 8
+const logMarkAt = 56
 
 /** Word subscripts inside an index entry. */
 export const entryWord = { batch: 0, frame: 1, length: 2, tag: 3, perEntry: entryBytes / 4 } as const
@@ -44,6 +47,8 @@ export interface SegmentHeader {
   base: number
   epoch: number
   created: number
+  /** Of the log that it belongs to: see format/log-id.ts. */
+  logMark: string
 }
 
 export interface SegmentFooter {
@@ -101,6 +106,7 @@ export function encodeSegmentHeader(header: SegmentHeader): Uint8Array {
   putNumber(view, 16, header.base)
   view.setUint32(24, header.epoch, true)
   putNumber(view, 32, header.created)
+  putHex(bytes, logMarkAt, header.logMark)
   view.setUint32(4, crc32(bytes.subarray(crcStart)), true)
   view.setUint32(0, headerMagic, true)
   return bytes
@@ -115,6 +121,7 @@ export function decodeSegmentHeader(bytes: Uint8Array): SegmentHeader | undefine
     base: takeNumber(view, 16),
     epoch: view.getUint32(24, true),
     created: takeNumber(view, 32),
+    logMark: takeHex(bytes, logMarkAt, logMarkBytes),
   }
 }
 

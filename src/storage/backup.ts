@@ -92,7 +92,7 @@ async function copyLog(source: BackupSource, target: string, make: (name: string
   const record = source.now()
   const first = files.segmentOf(record.trim)
   const last = files.segmentOf(record.published)
-  const copies = new SegmentFiles(disk, target, files.segmentBytes)
+  const copies = new SegmentFiles(disk, target, files.segmentBytes, files.id)
   disk.makeDirectory(copies.directory)
   for (let segment = first; segment <= last; segment++) {
     await copySegment(source, segment, record.published, make(copies.path(segment)))
@@ -101,11 +101,8 @@ async function copyLog(source: BackupSource, target: string, make: (name: string
   for (const { name, bytes } of companions) writeNew(make(path.join(target, name)), bytes)
   // Everything in the copy is flushed, and nothing is behind its end: it opens like a log that was closed.
   const { published } = record
-  ControlFile.create(disk, target, files.segmentBytes, created, {
-    ...record,
-    durable: published,
-    isClean: true,
-  }).close()
+  const copied = { id: files.id, record: { ...record, durable: published, isClean: true } }
+  ControlFile.create(disk, target, files.segmentBytes, created, copied).close()
   const segments = last - first + 1
   return { position: published, segments, bytes: segments * files.segmentBytes }
 }

@@ -12,6 +12,7 @@ import {
   encodeControlIdentity,
   encodeControlRecord,
 } from '../format/control-layout.js'
+import { newLogId } from '../format/log-id.js'
 import { formatVersion } from '../format/segment-layout.js'
 import type { Disk, DiskFile } from './disk.js'
 
@@ -61,23 +62,23 @@ export class ControlFile {
 
   /**
    * The file gets its name after its content is flushed: a log either has an identity or is not one yet.
-   * @param record how far the log goes, where it does not begin empty
+   * @param copied of a copy: whose it is, and how far it goes; without it a log begins, empty and with an id of its own
    */
   static create(
     disk: Disk,
     directory: string,
     segmentBytes: number,
     created: number,
-    record?: Omit<ControlRecord, 'sequence'>,
+    copied?: { id: string; record: Omit<ControlRecord, 'sequence'> },
   ): ControlFile {
     const where = ControlFile.path(directory)
     const temporary = `${where}.new`
     if (disk.list(directory).includes('control.new')) disk.remove(temporary)
-    const identity = { version: formatVersion, segmentBytes, created }
+    const identity = { version: formatVersion, segmentBytes, created, id: copied?.id ?? newLogId() }
     const file = disk.create(temporary)
     file.write(0, encodeControlIdentity(identity))
     const control = new ControlFile(file, identity, undefined)
-    if (record !== undefined) control.write(record)
+    if (copied !== undefined) control.write(copied.record)
     file.sync()
     disk.rename(temporary, where)
     disk.syncDirectory(directory)

@@ -8,6 +8,7 @@ import {
   encodeGroupHeader,
   encodeGroupIdentity,
   encodeGroupRecord,
+  type GroupHeader,
   type GroupIdentity,
   type GroupRecord,
   type GroupState,
@@ -18,6 +19,7 @@ import {
   groupSectorBytes,
   sealGroupRecord,
 } from '../format/group-layout.js'
+import { logMarkOf } from '../format/log-id.js'
 import { maxGroups } from '../limits.js'
 import { errno, failedCall } from '../memory/errno.js'
 import type { Disk, DiskFile } from './disk.js'
@@ -37,42 +39,55 @@ export interface GroupDamage {
 export class GroupFile {
   readonly #file: DiskFile
   readonly #path: string
+  /** Of the log that it should belong to. */
+  readonly #logMark: string
 
-  private constructor(file: DiskFile, where: string) {
+  private constructor(file: DiskFile, where: string, logMark: string) {
     this.#file = file
     this.#path = where
+    this.#logMark = logMark
   }
 
   static path(directory: string): string {
     return path.join(directory, 'groups')
   }
 
-  /** @returns undefined where there is none. @throws `BOOKEND_FORMAT` for another version; a damaged header is for {@link read}. */
-  static open(disk: Disk, directory: string, access: 'read' | 'write'): GroupFile | undefined {
+  /**
+   * @param logId of the log in the directory; whether the file belongs to it says {@link foreignMark}
+   * @returns undefined where there is none
+   * @throws `BOOKEND_FORMAT` for another version; a damaged header is for {@link read}
+   */
+  static open(disk: Disk, directory: string, logId: string, access: 'read' | 'write'): GroupFile | undefined {
     const where = GroupFile.path(directory)
     const file = disk.open(where, access)
     if (file === undefined) return undefined
-    const found = new GroupFile(file, where)
-    const version = decodeGroupHeader(found.#readSafely(0))
-    if (version !== undefined && version !== groupFileVersion) {
+    const found = new GroupFile(file, where, logMarkOf(logId))
+    const header = found.#header()
+    if (header !== undefined && header.version !== groupFileVersion) {
       file.close()
-      const message = `${where} has version ${version}; this release reads version ${groupFileVersion}`
+      const message = `${where} has version ${header.version}; this release reads version ${groupFileVersion}`
       throw new BookendError('BOOKEND_FORMAT', message, { file: where })
     }
     return found
   }
 
   /** The file gets its name after its header is flushed. */
-  static create(disk: Disk, directory: string): GroupFile {
+  static create(disk: Disk, directory: string, logId: string): GroupFile {
     const where = GroupFile.path(directory)
     const temporary = `${where}.new`
     if (disk.list(directory).includes(path.basename(temporary))) disk.remove(temporary)
     const file = disk.create(temporary)
-    file.write(0, encodeGroupHeader())
+    file.write(0, encodeGroupHeader(logMarkOf(logId)))
     file.sync()
     disk.rename(temporary, where)
     disk.syncDirectory(directory)
-    return new GroupFile(file, where)
+    return new GroupFile(file, where, logMarkOf(logId))
+  }
+
+  /** Whose the file is, if that is another log. */
+  get foreignMark(): string | undefined {
+    const mark = this.#header()?.logMark
+    return mark === this.#logMark ? undefined : mark
   }
 
   /**
@@ -82,7 +97,7 @@ export class GroupFile {
   read(): { groups: FoundGroup[]; damages: GroupDamage[]; isHeaderSound: boolean } {
     const groups: FoundGroup[] = []
     const damages: GroupDamage[] = []
-    const isHeaderSound = decodeGroupHeader(this.#readSafely(0)) !== undefined
+    const isHeaderSound = this.#header() !== undefined
     if (!isHeaderSound) damages.push({ at: 0, bytes: groupCellBytes, what: `the header of ${this.#path} is damaged` })
     for (let id = 0; id < this.cells; id++) {
       const bytes = this.#readSafely(groupCellAt(id))
@@ -131,7 +146,7 @@ export class GroupFile {
   }
 
   writeHeader(): void {
-    this.#file.write(0, encodeGroupHeader())
+    this.#file.write(0, encodeGroupHeader(this.#logMark))
   }
 
   /** Makes a state of the cell to be; the cell belongs to nobody until its identity is there. */
@@ -169,6 +184,10 @@ export class GroupFile {
     this.#file.close()
   }
 
+  #header(): GroupHeader | undefined {
+    return decodeGroupHeader(this.#readSafely(0))
+  }
+
   /** What the device cannot read counts as damage of that cell alone. */
   #readSafely(at: number): Uint8Array {
     const cell = new Uint8Array(groupCellBytes)
@@ -192,10 +211,10 @@ export function clampedTo(state: GroupState, next: number): GroupState {
 }
 
 /** A whole file with these groups in their cells. */
-export function encodeGroupFile(groups: readonly FoundGroup[]): Uint8Array {
+export function encodeGroupFile(groups: readonly FoundGroup[], logId: string): Uint8Array {
   const cells = Math.max(0, ...groups.map(({ id }) => id + 1))
   const bytes = new Uint8Array(groupCellAt(cells))
-  bytes.set(encodeGroupHeader())
+  bytes.set(encodeGroupHeader(logMarkOf(logId)))
   for (const group of groups) {
     const { id, state, sequence } = group
     const record = { state, sequence: sequence === 0 ? 1 : sequence }

@@ -11,14 +11,16 @@ import {
   decodeControlIdentity,
   decodeControlRecord,
 } from '../format/control-layout.js'
+import { logIdFromMark, logIdText, unknownLogId } from '../format/log-id.js'
 import { decodeSegmentHeader, formatVersion, segmentHeaderBytes } from '../format/segment-layout.js'
+import { recordFault, strangersAmong } from './belonging.js'
 import { ControlFile, readBootId } from './control-file.js'
 import type { Disk } from './disk.js'
 import { LiveIndex } from './live-index.js'
 import { type Recovered, recover } from './recovery.js'
 import { DiskMemory, SalvageDisk } from './salvage-disk.js'
 import { readSealedFile } from './sealed-index.js'
-import { SegmentFiles } from './segment-files.js'
+import { SegmentFiles, type SegmentLook } from './segment-files.js'
 import type { Damage } from './verify-report.js'
 
 export interface LogExtent {
@@ -30,6 +32,8 @@ export interface LogExtent {
   record: ControlRecord | undefined
   /** What is wrong with the control file. */
   damages: Damage[]
+  /** Files with names of segments that belong to other logs. */
+  strangers: number[]
   /** An owner is at work: the log is looked at as far as its control file said it was published. */
   isLive: boolean
   first: number
@@ -53,20 +57,26 @@ export interface ExtentOptions {
 export function findExtent(options: ExtentOptions): LogExtent {
   const { directory, isLive, bootId = readBootId() } = options
   const disk = new SalvageDisk(options.disk)
-  const control = readControl(disk, directory)
-  const files = new SegmentFiles(options.disk, directory, control.segmentBytes)
-  const { record } = control
-  const common = { directory, files, created: control.created, record, damages: control.damages, isLive }
+  const control = readControl(disk, directory, isLive)
+  const files = new SegmentFiles(options.disk, directory, control.segmentBytes, control.id)
+  const { created, damages } = control
   if (isLive) {
+    const { record } = control
+    const common = { directory, files, created, record, damages, strangers: [], isLive }
     const published = record?.published ?? 0
     const last = files.segmentOf(Math.max(0, published - 1))
     const first = files.segmentOf(record?.trim ?? 0)
     return { ...common, first, last, end: published - files.base(last), published, recovered: undefined }
   }
-  const believed = record ?? guessRecord(disk, new SegmentFiles(disk, directory, control.segmentBytes), bootId)
+  const looks = files.lookAtAll()
+  const record = plausible(control.record, files, looks, damages)
+  const strangers = strangersAmong(looks).foreign
+  const common = { directory, files, created, record, damages, strangers, isLive }
+  const looked = new SegmentFiles(disk, directory, control.segmentBytes, control.id)
+  const believed = record ?? guessRecord(disk, looked, bootId)
   // On the disk as it is: what its next owner finds depends on what can be read of it.
   const memory = new DiskMemory(options.disk)
-  const recovered = recover({ disk: options.disk, memory, files, control: believed, bootId, mayRepair: false })
+  const recovered = recover({ disk: options.disk, memory, files, looks, control: believed, bootId, mayRepair: false })
   const { tail, published, trim } = recovered
   const first = files.segmentOf(trim)
   // A log that ends with a sealed segment goes on in one that may not be there yet.
@@ -81,14 +91,31 @@ export function isSealedIn({ files, last, end }: LogExtent, segment: number): bo
   return segment < last || end === files.segmentBytes
 }
 
+/** A record that cannot be that of these segments counts as damage. */
+function plausible(
+  record: ControlRecord | undefined,
+  files: SegmentFiles,
+  looks: ReadonlyMap<number, SegmentLook>,
+  damages: Damage[],
+): ControlRecord | undefined {
+  const fault = record === undefined ? undefined : recordFault(record, files, [...looks.keys()])
+  if (record === undefined || fault === undefined) return record
+  const position = controlRecordAt[record.sequence % controlRecordAt.length]
+  const file = ControlFile.path(files.logDirectory)
+  const what = `the control file ${fault}`
+  damages.push({ kind: 'control', file, position, bytes: controlRecordBytes, what, lost: [] })
+  return undefined
+}
+
 interface FoundControl {
+  id: string
   segmentBytes: number
   created: number
   record: ControlRecord | undefined
   damages: Damage[]
 }
 
-function readControl(disk: Disk, directory: string): FoundControl {
+function readControl(disk: Disk, directory: string, isLive: boolean): FoundControl {
   const path = ControlFile.path(directory)
   const damages: Damage[] = []
   const note = (position: number, bytes: number, what: string) => {
@@ -113,6 +140,15 @@ function readControl(disk: Disk, directory: string): FoundControl {
     note(0, controlBytes, file === undefined ? 'the control file is not there' : 'the control file fails its checksum')
     return { ...guess, record: decodeControlRecord(bytes), damages }
   }
+  if (!isLive) {
+    const looks = new SegmentFiles(disk, directory, identity.segmentBytes, identity.id).lookAtAll()
+    const guess = strangersAmong(looks).isAll ? guessIdentity(disk, directory) : undefined
+    if (guess !== undefined) {
+      const [theirs, ours] = [identity.id, guess.id].map(logIdText)
+      note(0, controlBytes, `the control file is that of another log (${theirs}); the segments are those of ${ours}`)
+      return { ...guess, record: undefined, damages }
+    }
+  }
   if (size < controlBytes) note(size, controlBytes - size, `the control file has ${size} bytes of ${controlBytes}`)
   controlRecordAt.forEach((at, index) => {
     const part = bytes.subarray(at, at + controlRecordBytes)
@@ -128,20 +164,24 @@ function readControl(disk: Disk, directory: string): FoundControl {
 }
 
 /** What the segments say about the log they belong to: most of them agree. */
-function guessIdentity(disk: Disk, directory: string): { segmentBytes: number; created: number } | undefined {
+function guessIdentity(disk: Disk, directory: string): Omit<FoundControl, 'record' | 'damages'> | undefined {
   // The size does not matter for the listing: every position is a multiple of 1.
-  const names = new SegmentFiles(disk, directory, 1)
-  const votes = new Map<number, { count: number; created: number }>()
+  const names = new SegmentFiles(disk, directory, 1, unknownLogId)
+  const votes = new Map<string, { count: number; segmentBytes: number; created: number; id: string }>()
   for (const position of names.list()) {
     const file = disk.open(names.path(position), 'read')
     const header = file === undefined ? undefined : decodeSegmentHeader(file.read(0, segmentHeaderBytes))
     file?.close()
     if (header === undefined || header.version !== formatVersion || header.base !== position) continue
-    const vote = votes.get(header.segmentBytes) ?? { count: 0, created: header.created }
-    votes.set(header.segmentBytes, { count: vote.count + 1, created: Math.min(vote.created, header.created) })
+    const { segmentBytes, created, logMark } = header
+    const key = `${logMark} ${segmentBytes}`
+    const { count, created: oldest } = votes.get(key) ?? { count: 0, created }
+    // Of the id no more than the mark is left.
+    const id = logIdFromMark(logMark)
+    votes.set(key, { count: count + 1, segmentBytes, created: Math.min(oldest, created), id })
   }
-  const best = [...votes].sort(([, a], [, b]) => b.count - a.count)[0]
-  return best === undefined ? undefined : { segmentBytes: best[0], created: best[1].created }
+  const best = [...votes.values()].sort((a, b) => b.count - a.count)[0]
+  return best === undefined ? undefined : { segmentBytes: best.segmentBytes, created: best.created, id: best.id }
 }
 
 /**

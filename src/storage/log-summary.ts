@@ -56,8 +56,8 @@ interface Part {
 /** @param withBytes reads the index of every record, to add up the bytes of each topic */
 export function summarize(disk: Disk, extent: LogExtent, withBytes: boolean): LogSummary {
   const memory = new DiskMemory(new SalvageDisk(disk))
-  const { files, first, last, end, recovered } = extent
-  const listed = files.list()
+  const { files, first, last, end, recovered, strangers } = extent
+  const listed = files.list().filter((segment) => !strangers.includes(segment))
   const segments = listed.filter((segment) => segment >= first && segment <= last)
   const sealed = segments.filter((segment) => isSealedIn(extent, segment)).length
   const summary: LogSummary = {

@@ -5,6 +5,7 @@ import { controlBytes } from '../format/control-layout.js'
 import { defaultSegmentBytes, maxTopics } from '../limits.js'
 import type { Memory } from '../memory/memory.js'
 import { unfinishedBackupName } from './backup.js'
+import { misfitError } from './belonging.js'
 import { ControlFile, readBootId } from './control-file.js'
 import type { Disk } from './disk.js'
 import { type Recovered, recover } from './recovery.js'
@@ -55,23 +56,43 @@ export function foreignError(
 }
 
 export function openLog(options: OpenLogOptions): OpenLog {
+  const control = openControl(options)
+  try {
+    return openWith(control, options)
+  } catch (error) {
+    control.close()
+    throw error
+  }
+}
+
+function openWith(control: ControlFile, options: OpenLogOptions): OpenLog {
   const { disk, directory, readOnly } = options
   const bootId = readBootId()
-  const control = openControl(options)
-  const { segmentBytes } = control.identity
+  const { segmentBytes, id } = control.identity
   if (options.segmentBytes !== undefined && options.segmentBytes !== segmentBytes) {
-    control.close()
     throw new RangeError(
       `segmentBytes is ${options.segmentBytes}, but the log in ${directory} was created with ${segmentBytes}: leave it out`,
     )
   }
-  const files = new SegmentFiles(disk, directory, segmentBytes)
+  const files = new SegmentFiles(disk, directory, segmentBytes, id)
   if (!readOnly) disk.makeDirectory(files.directory)
   const found = control.found
-  const recovered = recover({ disk, memory: options.memory, files, control: found, bootId, mayRepair: !readOnly })
+  // Before recovery, which deletes what is trimmed and what a crash has left: nothing of another log may be taken for that.
+  const looks = files.lookAtAll()
+  const misfit = misfitError(disk, directory, files, found, looks)
+  if (misfit !== undefined) throw misfit
+  const recovered = recover({
+    disk,
+    memory: options.memory,
+    files,
+    looks,
+    control: found,
+    bootId,
+    mayRepair: !readOnly,
+  })
+  if (recovered.misnamed !== undefined) throw recovered.misnamed
   for (const topic of recovered.topics) {
     if (isPossible(topic)) continue
-    control.close()
     const message = `the log in ${directory} declares a topic that no Bookend has made (number ${topic.id}, offsets ${topic.first} to ${topic.next})`
     throw new BookendError('BOOKEND_FORMAT', message, { file: directory })
   }

@@ -15,17 +15,19 @@
  * and they may be given the next time. So nothing is cut in front of them.
  */
 
+import type { BookendError } from '../errors.js'
 import { batchHeaderBytes, readBatchHeader } from '../format/batch-layout.js'
 import type { ControlRecord } from '../format/control-layout.js'
 import { segmentHeaderBytes } from '../format/segment-layout.js'
 import type { Memory } from '../memory/memory.js'
 import { findNextBatch } from './batch-scan.js'
+import { misnamedError } from './belonging.js'
 import type { Disk } from './disk.js'
 import { legibleFrames, nameForLost } from './legible-frames.js'
 import { LiveIndex } from './live-index.js'
 import { SalvageWindow } from './salvage-window.js'
 import { readSealedFile, readSealedSegment } from './sealed-index.js'
-import type { SegmentFiles } from './segment-files.js'
+import { mayBeOwn, type SegmentFiles, type SegmentLook } from './segment-files.js'
 import type { TailState, TopicState } from './topic-state.js'
 
 export interface Recovered {
@@ -44,6 +46,10 @@ export interface Recovered {
   tornBytes: number
   /** Prepared segments behind the tail that can be used. */
   prepared: number
+  /** Where files are now that stood in the way and did not provably belong to the log. */
+  setAside: string[]
+  /** The segments contradict each other about the name of a topic. Nothing was changed then. */
+  misnamed: BookendError | undefined
 }
 
 export interface RecoveryOptions {
@@ -51,6 +57,8 @@ export interface RecoveryOptions {
   /** Opens windows for reading; plain files do. */
   memory: Memory
   files: SegmentFiles
+  /** What the files are, as they were found before: see {@link SegmentFiles.lookAtAll}. */
+  looks: ReadonlyMap<number, SegmentLook>
   control: ControlRecord | undefined
   bootId: string
   /** False: look only; nothing on disk is changed. */
@@ -90,6 +98,8 @@ class Recovery {
   #epoch: number
   #time: number
   #tornBytes = 0
+  readonly #setAside: string[] = []
+  #misnamed: BookendError | undefined
 
   constructor(options: RecoveryOptions) {
     this.#options = options
@@ -99,13 +109,10 @@ class Recovery {
   }
 
   run(): Recovered {
-    const { files, control, mayRepair } = this.#options
-    if (mayRepair) files.removeUnfinished()
-    const all = files.list()
+    const { files, looks, control } = this.#options
+    const all = [...looks.keys()]
     const trimSegment = files.segmentOf(control?.trim ?? files.base(all[0] ?? 0))
     const segments = all.filter((segment) => segment >= trimSegment)
-    // A crash came between the durable trim position and the removal of the files below it.
-    if (mayRepair) for (const segment of all) if (segment < trimSegment) files.remove(segment)
 
     const durableSegment = files.segmentOf(Math.max(0, this.#durable - 1))
     let tail: TailState | undefined
@@ -133,18 +140,27 @@ class Recovery {
       topic.first = Math.min(topic.next, Math.max(topic.first, this.#oldest.get(topic.id) ?? 0))
     }
     const published = files.base(tail.segment) + tail.relative
+    if (this.#mayChange) {
+      files.removeUnfinished()
+      // A crash came between the durable trim position and the removal of the files below it.
+      for (const segment of all) if (segment < trimSegment) this.#remove(segment)
+    }
     const prepared = this.#keepPrepared(tail.segment, segments)
+    const trim = files.base(trimSegment)
     return {
       topics: [...this.#topics.values()].sort((a, b) => a.id - b.id),
       tail,
       published,
-      durable: Math.min(this.#durableBehindLost(), published),
-      trim: files.base(trimSegment),
+      // What was trimmed was durable, whatever became of the record that said so.
+      durable: Math.min(Math.max(this.#durableBehindLost(), trim), published),
+      trim,
       epoch: this.#epoch,
       indexed: files.base(indexed),
       damages: this.#damages,
       tornBytes: this.#tornBytes,
       prepared,
+      setAside: this.#setAside,
+      misnamed: this.#misnamed,
     }
   }
 
@@ -153,8 +169,8 @@ class Recovery {
    * on the device. Otherwise the first flush would look for the file, and end appending.
    */
   #durableBehindLost(): number {
-    const { disk, files, mayRepair } = this.#options
-    if (!mayRepair || this.#lostTo <= this.#durable) return this.#durable
+    const { disk, files } = this.#options
+    if (!this.#mayChange || this.#lostTo <= this.#durable) return this.#durable
     for (let segment = files.segmentOf(this.#durable); files.base(segment) < this.#lostTo; segment++) {
       const file = disk.open(files.path(segment), 'write')
       file?.sync()
@@ -186,16 +202,26 @@ class Recovery {
     }
   }
 
+  /** Of segments that contradict each other nothing may go. They are found before anything is changed: all are walked first. */
+  get #mayChange(): boolean {
+    return this.#options.mayRepair && this.#misnamed === undefined
+  }
+
+  #remove(segment: number): void {
+    const aside = this.#options.files.remove(segment)
+    if (aside !== undefined) this.#setAside.push(aside)
+  }
+
   #startOf(segment: number): TailState {
     return { segment, relative: segmentHeaderBytes, records: 0, topics: 0, nameBytes: 0, time: this.#time }
   }
 
   #visit(segment: number, segments: readonly number[]): 'footer' | 'sealed' | 'damaged' | TailState {
-    const { disk, files, memory } = this.#options
+    const { disk, files, looks, memory } = this.#options
     const base = files.base(segment)
-    const isWhole = files.isWhole(segment)
-    const mayBeOurs = isWhole || files.mayBeOurs(segment)
-    const sealed = mayBeOurs ? readSealedFile(disk, files, segment) : undefined
+    const look = looks.get(segment) ?? 'missing'
+    const isWhole = look === 'whole'
+    const sealed = mayBeOwn(look) ? readSealedFile(disk, files, segment) : undefined
     if (sealed !== undefined) {
       for (const row of sealed.rows) {
         this.#merge(row.topic, row.name, row.firstOffset, row.firstOffset + row.count, row.readable, segment)
@@ -211,7 +237,7 @@ class Recovery {
       this.#lostTo = files.base(segment + 1)
       this.#damages.push({ from: base, to: this.#lostTo })
       // Nothing is appended to what is left of it, but its topics are known, and their offsets are not given out anew.
-      if (mayBeOurs) this.#takeRest(segment)
+      if (mayBeOwn(look)) this.#takeRest(segment)
       return 'damaged'
     }
     const window = memory.open(files.path(segment), files.segmentBytes, 'read')
@@ -289,7 +315,7 @@ class Recovery {
     segments: readonly number[],
     { index, relative, hasRemains }: Walked,
   ): 'sealed' | 'damaged' | TailState {
-    const { files, mayRepair } = this.#options
+    const { files } = this.#options
     const base = files.base(segment)
     // First the damages: a topic's oldest offset is believed only in front of them.
     for (const { from, to } of index.damages) this.#damages.push({ from: base + from, to: base + to })
@@ -299,7 +325,7 @@ class Recovery {
     // Damage that reaches to the end leaves no room for the seal.
     if (relative + batchHeaderBytes > files.segmentBytes) return 'damaged'
     if (this.#hasDataBehind(segment, segments) && index.damages.length > 0) return 'damaged'
-    if (mayRepair && hasRemains) this.#cut(segment, relative, window)
+    if (this.#mayChange && hasRemains) this.#cut(segment, relative, window)
     return {
       segment,
       relative,
@@ -330,9 +356,9 @@ class Recovery {
 
   /** True if a later segment begins with a valid batch (or carries a footer), or may: the device does not give its beginning. */
   #hasDataBehind(segment: number, segments: readonly number[]): boolean {
-    const { disk, files } = this.#options
+    const { disk, files, looks } = this.#options
     return segments.some((later) => {
-      if (later <= segment) return false
+      if (later <= segment || looks.get(later) === 'foreign') return false
       const file = disk.open(files.path(later), 'read')
       if (file === undefined) return false
       try {
@@ -368,6 +394,9 @@ class Recovery {
       return
     }
     if (known.name === '') known.name = name
+    else if (name !== '' && name !== known.name) {
+      this.#misnamed ??= misnamedError(this.#options.files.path(segment), id, name, known.name)
+    }
     known.next = Math.max(known.next, next)
     known.first = Math.max(known.first, first)
     // Where the declaration itself was lost to damage, the one before it is still the last.
@@ -396,18 +425,18 @@ class Recovery {
 
   /** Keeps whole, empty segments that follow the tail without a gap; removes the rest. */
   #keepPrepared(tail: number, segments: readonly number[]): number {
-    const { files, mayRepair, control } = this.#options
+    const { looks, mayRepair, control } = this.#options
     const mayBeUsed = mayRepair && control?.isClean !== true
-    let prepared = segments.includes(tail) && files.isWhole(tail) ? tail : tail - 1
+    let prepared = looks.get(tail) === 'whole' ? tail : tail - 1
     for (const segment of segments) {
       if (segment < tail) continue
       if (segment === tail && prepared === tail) continue
       const isUsable =
         segment === prepared + 1 &&
-        files.isWhole(segment) &&
+        looks.get(segment) === 'whole' &&
         (mayBeUsed ? this.#isEmpty(segment) : !this.#hasDataBehind(segment - 1, [segment]))
       if (isUsable) prepared = segment
-      else if (mayRepair) files.remove(segment)
+      else if (this.#mayChange) this.#remove(segment)
     }
     return prepared
   }

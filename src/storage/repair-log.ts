@@ -44,6 +44,8 @@ export interface RepairPlan {
   /** Empty: nothing has to be copied. */
   setAside: SetAside[]
   segments: SegmentPlan[]
+  /** Segments of other logs, which get out of the way under another name. */
+  strangers: readonly number[]
   /** The control file is made anew. */
   control: ControlRecord | undefined
   /** The groups file is made anew, with these. */
@@ -56,6 +58,7 @@ export interface RepairPlan {
 /** What can be mended by building the segment anew. */
 const rebuildable: ReadonlySet<DamageKind> = new Set([
   'missing',
+  'foreign',
   'size',
   'header',
   'batches',
@@ -81,8 +84,25 @@ export function planRepair(
   bootId: string,
 ): RepairPlan {
   const { files, record, recovered } = extent
-  const plan: RepairPlan = { setAside: [], segments: [], control: undefined, groups: undefined, damages, left: [] }
+  const { strangers } = extent
+  const plan: RepairPlan = {
+    setAside: [],
+    segments: [],
+    strangers,
+    control: undefined,
+    groups: undefined,
+    damages,
+    left: [],
+  }
   plan.left = damages.filter(({ kind }) => !mendable.has(kind) && kind !== 'offsets')
+  // Whose segment it is cannot be told where two only disagree about a name.
+  const own = new Set(reports.flatMap((report) => report.damages))
+  plan.left.push(
+    ...damages.filter((damage) => {
+      const isFile = strangers.some((segment) => files.path(segment) === damage.file)
+      return damage.kind === 'foreign' && !own.has(damage) && !isFile
+    }),
+  )
   // Missing offsets are not left over if what took them is mended now.
   plan.left.push(...damages.filter(({ kind }) => kind === 'offsets'))
   const names = namesOf(reports, recovered?.topics ?? [])
@@ -107,7 +127,7 @@ export function planRepair(
       isTailLost,
       end,
       isSealed: isSealedIn(extent, segment),
-      keepsHeader: !report.damages.some(({ kind }) => kind === 'header'),
+      keepsHeader: !report.damages.some(({ kind }) => kind === 'header' || kind === 'foreign'),
       epoch: report.lastEpoch || record?.epoch || 1,
       time,
       indexBytes: indexBytes(records, inIndex.size, nameBytes),
@@ -199,6 +219,8 @@ function statementsOf(
 
 /** Everything of a segment that its new file will not hold as it is. */
 function setAsideOf(disk: Disk, extent: LogExtent, report: SegmentReport): SetAside[] {
+  // All of it, under another name.
+  if (report.damages.some(({ kind }) => kind === 'foreign')) return []
   const { files } = extent
   const path = files.path(report.segment)
   const name = path.slice(files.directory.length + 1)
@@ -236,18 +258,23 @@ export function repair(
   files.removeUnfinished()
   const folder = setAside(disk, extent, plan, now)
   if (folder !== undefined) onStep(`set aside ${plan.setAside.length} ranges in ${folder}`)
+  for (const segment of plan.strangers) {
+    const where = files.setAside(segment)
+    disk.syncDirectory(files.directory)
+    onStep(`moved ${files.path(segment)}, which belongs to another log, to ${where}`)
+  }
   for (const segment of plan.segments) {
     const rest = rebuildSegment(tools, segment)
     for (const { name } of rest) onStep(`no room to state where topic ${name} goes on`)
     onStep(`repaired ${files.path(segment.segment)}`)
   }
   if (plan.control !== undefined) {
-    const identity = { version: formatVersion, segmentBytes: files.segmentBytes, created: extent.created }
+    const identity = { version: formatVersion, segmentBytes: files.segmentBytes, created: extent.created, id: files.id }
     replaceFile(disk, ControlFile.path(extent.directory), encodeControlFile(identity, plan.control))
     onStep(`made ${ControlFile.path(extent.directory)} anew`)
   }
   if (plan.groups !== undefined) {
-    replaceFile(disk, GroupFile.path(extent.directory), encodeGroupFile(plan.groups))
+    replaceFile(disk, GroupFile.path(extent.directory), encodeGroupFile(plan.groups, files.id))
     onStep(`made ${GroupFile.path(extent.directory)} anew`)
   }
   return folder

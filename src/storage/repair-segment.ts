@@ -5,6 +5,7 @@
 import { crc32 } from 'node:zlib'
 import { batchFlag, batchHeaderBytes, mixedTopics, writeBatchHeader } from '../format/batch-layout.js'
 import { encodeDeclareFrame } from '../format/frame-layout.js'
+import { logMarkOf } from '../format/log-id.js'
 import { encodeSegmentHeader, formatVersion, indexBytes, segmentHeaderBytes } from '../format/segment-layout.js'
 import { maxBatchBytes } from '../limits.js'
 import type { Memory, SystemCalls } from '../memory/memory.js'
@@ -77,7 +78,8 @@ export function rebuildSegment(tools: RepairTools, plan: SegmentPlan): Amendment
   try {
     calls.allocate(file.descriptor, segmentBytes)
     const source = old === undefined ? undefined : new SalvageWindow(old)
-    const header = { version: formatVersion, segmentBytes, base, epoch: plan.epoch, created: plan.time }
+    const logMark = logMarkOf(files.id)
+    const header = { version: formatVersion, segmentBytes, base, epoch: plan.epoch, created: plan.time, logMark }
     const kept = plan.keepsHeader ? source?.read(0, segmentHeaderBytes) : undefined
     file.write(0, kept ?? encodeSegmentHeader(header))
     const rest = new Writer(file, base, segmentBytes, plan).write(source)

@@ -1,11 +1,11 @@
 /** Segment files: their names, how one comes to be and how it goes. */
 import path from 'node:path'
 import { assert } from '../errors.js'
+import { logMarkOf } from '../format/log-id.js'
 import {
   decodeSegmentHeader,
   encodeSegmentHeader,
   formatVersion,
-  type SegmentHeader,
   segmentHeaderBytes,
 } from '../format/segment-layout.js'
 import type { SystemCalls } from '../memory/memory.js'
@@ -14,6 +14,22 @@ import { SalvageWindow } from './salvage-window.js'
 
 const folder = 'log'
 const nameDigits = 20
+/**
+ * What stands under the name of a segment: nothing; a segment of this log; one of this log, but not of its full size; one of another
+ * log; what does not say whose it is, since its header is damaged; or what speaks of another place, or version.
+ */
+export type SegmentLook = 'missing' | 'whole' | 'cut' | 'foreign' | 'illegible' | 'misplaced'
+
+/** True if it is, or what is left of it may be: without a legible header every batch still says where it belongs, and its index too. */
+export function mayBeOwn(look: SegmentLook): boolean {
+  return look === 'whole' || look === 'cut' || look === 'illegible'
+}
+
+/** True if there is something that does not say, in a legible header, that it is this log's: it is not deleted. */
+function isUnproven(look: SegmentLook): boolean {
+  return look === 'foreign' || look === 'illegible' || look === 'misplaced'
+}
+
 const finishedName = /^\d{20}\.seg$/
 const unfinishedName = /^\d{20}\.seg\.new$/
 
@@ -25,14 +41,17 @@ export function segmentPath(logDirectory: string, position: number): string {
 export class SegmentFiles {
   readonly directory: string
   readonly segmentBytes: number
-  readonly #logDirectory: string
+  /** Of the log. */
+  readonly id: string
+  readonly logDirectory: string
   readonly #disk: Disk
 
-  constructor(disk: Disk, logDirectory: string, segmentBytes: number) {
+  constructor(disk: Disk, logDirectory: string, segmentBytes: number, id: string) {
     this.#disk = disk
-    this.#logDirectory = logDirectory
+    this.logDirectory = logDirectory
     this.directory = path.join(logDirectory, folder)
     this.segmentBytes = segmentBytes
+    this.id = id
   }
 
   /** First position of a segment: segments tile the positions without holes. */
@@ -45,7 +64,7 @@ export class SegmentFiles {
   }
 
   path(segment: number): string {
-    return segmentPath(this.#logDirectory, this.base(segment))
+    return segmentPath(this.logDirectory, this.base(segment))
   }
 
   /** Indices of the segments on disk, ascending. Files that are not ours are ignored. */
@@ -83,10 +102,13 @@ export class SegmentFiles {
         base: this.base(segment),
         epoch,
         created,
+        logMark: logMarkOf(this.id),
       }
       file.write(0, encodeSegmentHeader(header))
       file.sync()
       assert(file.size() === this.segmentBytes, 'an allocated segment has its full size')
+      // Nobody has asked whose it is, if something has taken the name meanwhile.
+      this.#makeWay(segment)
       this.#disk.rename(temporary, final)
     } catch (error) {
       this.#disk.remove(temporary)
@@ -98,44 +120,64 @@ export class SegmentFiles {
   }
 
   exists(segment: number): boolean {
-    return this.#look(segment) !== undefined
+    return this.look(segment) !== 'missing'
   }
 
-  /** True if the file is a segment of this log at this place, of full size. */
-  isWhole(segment: number): boolean {
-    const found = this.#look(segment)
-    return found?.size === this.segmentBytes && found.header !== undefined && this.#isOurs(found.header, segment)
-  }
-
-  /** The same of what is left of one: without a legible header every batch still says where it belongs, and its index too. */
-  mayBeOurs(segment: number): boolean {
-    const found = this.#look(segment)
-    return found !== undefined && (found.header === undefined || this.#isOurs(found.header, segment))
-  }
-
-  #isOurs({ version, base, segmentBytes }: SegmentHeader, segment: number): boolean {
-    return version === formatVersion && base === this.base(segment) && segmentBytes === this.segmentBytes
-  }
-
-  /** Undefined: there is no file. A header that the device does not give is none. */
-  #look(segment: number): { size: number; header: SegmentHeader | undefined } | undefined {
+  /** Whose it is, as far as its header and its size tell. */
+  look(segment: number): SegmentLook {
     const file = this.#disk.open(this.path(segment), 'read')
-    if (file === undefined) return undefined
+    if (file === undefined) return 'missing'
     try {
-      const bytes = new SalvageWindow(file).read(0, segmentHeaderBytes)
-      return { size: file.size(), header: decodeSegmentHeader(bytes) }
+      // One that the device does not give is none.
+      const header = decodeSegmentHeader(new SalvageWindow(file).read(0, segmentHeaderBytes))
+      if (header === undefined) return 'illegible'
+      if (header.version !== formatVersion) return 'misplaced'
+      if (header.logMark !== logMarkOf(this.id) || header.segmentBytes !== this.segmentBytes) return 'foreign'
+      if (header.base !== this.base(segment)) return 'misplaced'
+      return file.size() === this.segmentBytes ? 'whole' : 'cut'
     } finally {
       file.close()
     }
   }
 
-  /** Only after the trim position behind this segment is durable. A file that is gone already is no failure. */
-  remove(segment: number): void {
+  /** The same of all that are listed. */
+  lookAtAll(): Map<number, SegmentLook> {
+    return new Map(this.list().map((segment) => [segment, this.look(segment)]))
+  }
+
+  /** True if the file is a segment of this log at this place, of full size. */
+  isWhole(segment: number): boolean {
+    return this.look(segment) === 'whole'
+  }
+
+  /**
+   * Only after the trim position behind this segment is durable. A file that is gone already is no failure. One that does not
+   * provably belong to this log is never deleted: it is moved out of the way.
+   * @returns where it is then
+   */
+  remove(segment: number): string | undefined {
+    const aside = this.#makeWay(segment)
+    if (aside !== undefined) return aside
     try {
       this.#disk.remove(this.path(segment))
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
     }
+    return undefined
+  }
+
+  /** Gives the file another name, under which nobody takes it for a segment. The directory is the caller's to flush. */
+  setAside(segment: number): string {
+    const taken = this.#disk.list(this.directory)
+    const from = this.path(segment)
+    let to = `${from}.aside`
+    for (let number = 2; taken.includes(path.basename(to)); number++) to = `${from}.aside-${number}`
+    this.#disk.rename(from, to)
+    return to
+  }
+
+  #makeWay(segment: number): string | undefined {
+    return isUnproven(this.look(segment)) ? this.setAside(segment) : undefined
   }
 
   syncDirectory(): void {

@@ -1,6 +1,7 @@
 /** Checking the groups file: header, cells, and that no group is ahead of its topic. */
 import { setTimeout } from 'node:timers/promises'
 import { groupRecordAt, groupSectorBytes } from '../format/group-layout.js'
+import { logIdText, logMarkOf } from '../format/log-id.js'
 import type { Disk } from './disk.js'
 import { clampedTo, type FoundGroup, GroupFile } from './group-file.js'
 import type { LogExtent } from './log-extent.js'
@@ -32,13 +33,19 @@ export async function verifyGroups(disk: Disk, extent: LogExtent): Promise<Group
   return report
 }
 
-export function lookAtGroups(disk: Disk, { directory, isLive, recovered, record }: LogExtent): GroupsReport {
+export function lookAtGroups(disk: Disk, { directory, files, isLive, recovered, record }: LogExtent): GroupsReport {
   const report: GroupsReport = { groups: [], damages: [], remarks: [] }
-  const file = GroupFile.open(disk, directory, 'read')
+  const file = GroupFile.open(disk, directory, files.id, 'read')
   if (file === undefined) return report
+  const mark = file.foreignMark
   const found = file.read()
   file.close()
   const where = { file: GroupFile.path(directory), lost: [] }
+  if (mark !== undefined) {
+    const whose = `${logIdText(mark)}), not to this one (${logIdText(logMarkOf(files.id))})`
+    const what = `the file belongs to another log (${whose}: its groups are none of this log`
+    return { ...report, damages: [{ ...where, kind: 'groups', position: 0, bytes: groupSectorBytes, what }] }
+  }
   report.damages = found.damages.map(({ at, bytes, what }) => {
     return { ...where, kind: 'groups', position: at, bytes, what, lost: [] }
   })

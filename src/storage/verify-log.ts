@@ -1,5 +1,7 @@
 /** Checking a whole log: which segments there are to check, and what their reports say together. */
+import { isKnownLogId, logMarkOf } from '../format/log-id.js'
 import { segmentHeaderBytes } from '../format/segment-layout.js'
+import { misnamedError } from './belonging.js'
 import { isSealedIn, type LogExtent } from './log-extent.js'
 import type { GroupsReport } from './verify-groups.js'
 import type { Damage, LostOffsets, Remark, SegmentReport, TopicInSegment } from './verify-report.js'
@@ -7,6 +9,8 @@ import type { SegmentTask } from './verify-segment.js'
 
 export interface LogReport {
   directory: string
+  /** Of the log; null: not known. */
+  id: string | null
   /** An owner is at work: what was published after `verifiedTo` was not looked at. */
   isLive: boolean
   /** Position up to which the log was checked. */
@@ -34,6 +38,7 @@ export function segmentTasks(extent: LogExtent): SegmentTask[] {
       file: files.path(segment),
       base: files.base(segment),
       segmentBytes: files.segmentBytes,
+      logMark: logMarkOf(files.id),
       isLive,
     }
     return isSealedIn(extent, segment) ? task : { ...task, end }
@@ -42,7 +47,10 @@ export function segmentTasks(extent: LogExtent): SegmentTask[] {
 
 /** A topic up to some segment. */
 interface Known {
+  /** To call it by. */
   name: string
+  /** As the first segment that declares it does; empty: none has yet. */
+  declared: string
   next: number
   segment: number
 }
@@ -55,10 +63,20 @@ export function joinReports(extent: LogExtent, reports: readonly SegmentReport[]
   const topics = new Map<number, Known>()
   const disagreements: { damage: Damage; segment: number }[] = []
   const moves: Move[] = []
+  const damages = [...extent.damages, ...groups.damages, ...reports.flatMap((report) => report.damages)]
+  for (const segment of extent.strangers) {
+    if (reports.some((report) => report.segment === segment)) continue
+    damages.push(foreign(extent, segment, 'the file belongs to another log'))
+  }
   reports.forEach((report, index) => {
     for (const { id, name, legibleName, legibleFirst, first, next, firstAt, goesOnAt } of report.topics) {
       const known = topics.get(id)
       const topic = name || known?.name || legibleName || `number ${id}`
+      if (known !== undefined && name !== '' && known.declared !== '' && known.declared !== name) {
+        const { files } = extent
+        const what = misnamedError(files.path(report.segment), id, name, known.declared).message
+        damages.push(foreign(extent, report.segment, what))
+      }
       const end = Math.max(next, goesOnAt)
       const disagree = (what: string, lost: LostOffsets[]) => {
         disagreements.push({ damage: disagreement(extent, report.segment, what, lost), segment: report.segment })
@@ -77,7 +95,8 @@ export function joinReports(extent: LogExtent, reports: readonly SegmentReport[]
       } else if (known === undefined && legibleFirst < first) {
         lose({ topic, from: legibleFirst, to: first }, lastHole([report], firstAt))
       }
-      topics.set(id, { name: topic, next: Math.max(end, known?.next ?? 0), segment: report.segment })
+      const declared = known?.declared || name
+      topics.set(id, { name: topic, declared, next: Math.max(end, known?.next ?? 0), segment: report.segment })
     }
   })
   for (const [report, begun] of lostBeginnings(reports)) {
@@ -89,7 +108,6 @@ export function joinReports(extent: LogExtent, reports: readonly SegmentReport[]
   for (const { segment, damages, remarks } of reports) {
     for (const found of [...damages, ...remarks]) found.lost = withoutMoved(found.lost, segment, moves)
   }
-  const damages = [...extent.damages, ...groups.damages, ...reports.flatMap((report) => report.damages)]
   for (const { damage, segment } of disagreements) {
     damage.lost = withoutMoved(damage.lost, segment, moves)
     if (damage.lost.length > 0) damages.push(damage)
@@ -97,6 +115,7 @@ export function joinReports(extent: LogExtent, reports: readonly SegmentReport[]
   const sum = (of: (report: SegmentReport) => number) => reports.reduce((total, report) => total + of(report), 0)
   return {
     directory: extent.directory,
+    id: isKnownLogId(extent.files.id) ? extent.files.id : null,
     isLive: extent.isLive,
     verifiedTo: extent.published,
     durable: extent.record?.durable ?? 0,
@@ -155,7 +174,7 @@ function withoutMoved(lost: readonly LostOffsets[], segment: number, moves: read
 
 /** The last place before a position where messages can have been lost. */
 function lastHole(reports: readonly SegmentReport[], before: number): Damage | Remark | undefined {
-  const kinds = new Set(['missing', 'batches', 'gap'])
+  const kinds = new Set(['missing', 'foreign', 'batches', 'gap'])
   const places = reports
     .flatMap(({ damages, remarks }) => [...damages, ...remarks])
     .filter(({ kind, position }) => kinds.has(kind) && position < before)
@@ -167,6 +186,11 @@ function addLost(lost: LostOffsets[], more: LostOffsets): void {
   const before = lost.find(({ topic, to }) => topic === more.topic && to === more.from)
   if (before === undefined) lost.push(more)
   else before.to = more.to
+}
+
+function foreign({ files }: LogExtent, segment: number, what: string): Damage {
+  const position = files.base(segment)
+  return { kind: 'foreign', file: files.path(segment), position, bytes: files.segmentBytes, what, lost: [] }
 }
 
 function disagreement({ files }: LogExtent, segment: number, what: string, lost: LostOffsets[]): Damage {

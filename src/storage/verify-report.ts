@@ -9,6 +9,8 @@ export type DamageKind =
   | 'missing'
   /** A segment's file is shorter or longer than a segment. */
   | 'size'
+  /** A segment of another log stands under the name of one of this log, or names topics as another log does. */
+  | 'foreign'
   /** The header of a segment. */
   | 'header'
   /** Bytes that are no valid batch where one has to be. */

@@ -18,6 +18,7 @@ import {
   noKey,
   offsetOf,
 } from '../format/frame-layout.js'
+import { logIdText } from '../format/log-id.js'
 import { joinWords } from '../format/numbers.js'
 import {
   type DirectoryRow,
@@ -27,6 +28,7 @@ import {
   entryWord,
   footerBytes,
   formatVersion,
+  type SegmentHeader,
   segmentHeaderBytes,
 } from '../format/segment-layout.js'
 import { findNextBatch, scanBatches } from './batch-scan.js'
@@ -43,6 +45,8 @@ export interface SegmentTask {
   file: string
   base: number
   segmentBytes: number
+  /** Of the log. */
+  logMark: string
   /** Relative end of the data; absent: the segment has to end in a seal. */
   end?: number
   /** An owner is at work: an index that is not there may come, and what stands behind the end is in flux. */
@@ -113,8 +117,12 @@ class SegmentVerifier {
   }
 
   missing(): SegmentReport {
+    this.#damage('missing', 0, this.#task.segmentBytes, 'the file is not there')
+    return this.#nothingOfOurs()
+  }
+
+  #nothingOfOurs(): SegmentReport {
     const { segmentBytes, end = segmentBytes } = this.#task
-    this.#damage('missing', 0, segmentBytes, 'the file is not there')
     this.#report.bytes = 0
     this.#report.ranges.push({ from: segmentHeaderBytes, to: end, time: 0 })
     this.#report.isTailLost = true
@@ -122,7 +130,13 @@ class SegmentVerifier {
   }
 
   run(window: SalvageWindow, size: number): SegmentReport {
-    const { segmentBytes } = this.#task
+    const { segmentBytes, logMark } = this.#task
+    const header = decodeSegmentHeader(window.read(0, segmentHeaderBytes))
+    if (header?.version === formatVersion && header.logMark !== logMark) {
+      const what = `the file belongs to another log (${logIdText(header.logMark)}), not to this one (${logIdText(logMark)})`
+      this.#damage('foreign', 0, segmentBytes, what)
+      return this.#nothingOfOurs()
+    }
     if (size < segmentBytes) {
       this.#damage(
         'size',
@@ -133,7 +147,7 @@ class SegmentVerifier {
     } else if (size > segmentBytes) {
       this.#damage('size', segmentBytes, size - segmentBytes, `the file has ${size} bytes instead of ${segmentBytes}`)
     }
-    this.#checkHeader(window)
+    this.#checkHeader(header)
     this.#readIndex(window)
     this.#walk(window)
     this.#guessLost(window)
@@ -157,9 +171,8 @@ class SegmentVerifier {
     return this.#report
   }
 
-  #checkHeader(window: SalvageWindow): void {
+  #checkHeader(header: SegmentHeader | undefined): void {
     const { base, segmentBytes } = this.#task
-    const header = decodeSegmentHeader(window.read(0, segmentHeaderBytes))
     const isRight =
       header !== undefined &&
       header.version === formatVersion &&

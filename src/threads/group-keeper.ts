@@ -2,7 +2,7 @@
  * The reaper's part in consumer groups: reads the groups file when the log opens, creates and removes groups, and flushes
  * what the writer has written.
  */
-import { BookendError } from '../errors.js'
+import { assert, BookendError } from '../errors.js'
 import type { GroupState } from '../format/group-layout.js'
 import { sequenceAfter } from '../format/group-layout.js'
 import { maxGroups } from '../limits.js'
@@ -19,6 +19,8 @@ export interface GroupKeeperParts {
   mailboxes: GroupMailboxes
   disk: Disk
   directory: string
+  /** Of the log. */
+  logId: string
   flushIntervalMs: number
   /** A clock that never goes back. */
   nowMs(): number
@@ -45,9 +47,10 @@ export class GroupKeeper {
    * messages below it not, and others will get their offsets. Done before anything is appended.
    */
   open(topics: readonly TopicState[], readOnly: boolean): { groups: OpenedGroup[]; damages: string[] } {
-    const { disk, directory, mailboxes } = this.#parts
-    const file = GroupFile.open(disk, directory, readOnly ? 'read' : 'write')
+    const { disk, directory, logId, mailboxes } = this.#parts
+    const file = GroupFile.open(disk, directory, logId, readOnly ? 'read' : 'write')
     if (file === undefined) return { groups: [], damages: [] }
+    assert(file.foreignMark === undefined, 'a groups file of another log is refused before this one is changed')
     const { groups: found, damages, isHeaderSound } = file.read()
     const byName = new Map(topics.map((topic) => [topic.name, topic]))
     const groups = found.map((group) => {
@@ -79,8 +82,8 @@ export class GroupKeeper {
    * it is asked for again. Flushed by {@link tend}, but for the identities, which nobody would ask about.
    */
   async takeOver(known: readonly GroupName[]): Promise<void> {
-    const { disk, directory } = this.#parts
-    const file = GroupFile.open(disk, directory, 'write')
+    const { disk, directory, logId } = this.#parts
+    const file = GroupFile.open(disk, directory, logId, 'write')
     if (file === undefined) {
       if (known.length > 0) throw failedCall('open', errno.EIO, `${GroupFile.path(directory)} is gone`)
       return
@@ -99,9 +102,9 @@ export class GroupKeeper {
   /** @returns the group's id. @throws `BOOKEND_NO_SPACE` where there are too many, system errors as they are */
   create(topic: string, name: string, committed: number): Promise<number> {
     return this.#inTurn(async () => {
-      const { disk, directory, mailboxes } = this.#parts
+      const { disk, directory, logId, mailboxes } = this.#parts
       const id = this.#freeId()
-      this.#file ??= GroupFile.create(disk, directory)
+      this.#file ??= GroupFile.create(disk, directory, logId)
       // The record is durable before the identity is written: a cell with a group has a state, and never that of its last owner.
       this.#file.writeFirstRecord(id, { sequence: 1, state: { committed, ranges: [] } })
       await this.#sync(this.#file)

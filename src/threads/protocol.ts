@@ -66,6 +66,8 @@ export interface TakeOverRequest {
 }
 
 export interface OpenedLog {
+  /** Of the log. */
+  id: string
   segmentBytes: number
   epoch: number
   io: MemoryKind
@@ -74,8 +76,8 @@ export interface OpenedLog {
   tornBytes: number
   damages: { from: number; to: number }[]
   groups: OpenedGroup[]
-  /** What was found damaged in the groups file, in words. */
-  groupDamages: string[]
+  /** What was found damaged beside the segments' data, in words. */
+  otherDamages: string[]
   /** Pages of the active segment are to be locked in memory. */
   lockActive: boolean
 }

@@ -27,9 +27,9 @@ export class Reading {
   readonly #reader: Reader
 
   /** @param memory how segments are reached */
-  constructor({ shared, segmentBytes }: Omit<ReaderData, 'io'>, state: SharedState, memory: Memory) {
+  constructor({ shared, id, segmentBytes }: Omit<ReaderData, 'io'>, state: SharedState, memory: Memory) {
     const slots = new SlotTable(shared.slots)
-    const files = new SegmentFiles(nodeDisk, shared.directory, segmentBytes)
+    const files = new SegmentFiles(nodeDisk, shared.directory, segmentBytes, id)
     const maxMapped = Math.min((maxSlots / 4) * 3, Math.floor(shared.maxMappedBytes / segmentBytes) - writerMappings)
     const wantRoom = () => {
       slots.askForRoom()

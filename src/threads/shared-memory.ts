@@ -19,6 +19,8 @@ export interface SharedMemory {
 
 export interface ReaderData {
   shared: SharedMemory
+  /** Of the log. */
+  id: string
   segmentBytes: number
   io: MemoryKind
 }

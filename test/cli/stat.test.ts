@@ -26,6 +26,9 @@ it('stat of a closed log names topics, offsets, sizes, times and state', async (
   const { out } = await bookend(['stat', directory])
   expect(out).toMatch(/^orders +0 +250 +250 /m)
   expect(out).toContain('closed in order')
+  const { id } = json as unknown as { id: string }
+  expect(id).toMatch(/^[0-9a-f]{32}$/)
+  expect(out).toContain(id)
 })
 
 it('stat of an open log follows what is published, trims included', async () => {

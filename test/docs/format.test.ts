@@ -60,12 +60,16 @@ function expectFields(bytes: Uint8Array, values: Record<string, number>): void {
 }
 
 const large = 2 ** 40 + 7
+/** Eight such bytes, as the tables are read. */
+const joined = (byte: number) => joinWords(byte * 0x01010101, byte * 0x01010101)
 
 describe('docs/format.md says where every field stands:', () => {
   it('control file', () => {
-    const bytes = encodeControlIdentity({ version: 3, segmentBytes: 5, created: large })
+    const bytes = encodeControlIdentity({ version: 3, segmentBytes: 5, created: large, id: '0b'.repeat(16) })
     const magic = 0x31434b42
-    expectFields(bytes, { magic, crc: crc32(bytes.subarray(8, 64)), version: 3, segmentBytes: 5, created: large })
+    const numbers = { version: 3, segmentBytes: 5, created: large, id: 0x0b0b0b0b }
+    expectFields(bytes, { magic, crc: crc32(bytes.subarray(8, 64)), ...numbers })
+    expect([...bytes.subarray(39, 57)]).toEqual([0, ...new Array(16).fill(0x0b), 0])
     expect(bytes.length).toBe(controlBytes)
     expect(document).toContain(`| ${controlRecordAt[0]} | ${controlRecordBytes} | record A |`)
     expect(document).toContain(`| ${controlRecordAt[1]} | ${controlRecordBytes} | record B |`)
@@ -78,9 +82,15 @@ describe('docs/format.md says where every field stands:', () => {
   })
 
   it('groups file', () => {
-    const bytes = encodeGroupHeader()
+    const bytes = encodeGroupHeader('0c'.repeat(8))
     const magic = 0x31474b42
-    expectFields(bytes, { magic, crc: crc32(bytes.subarray(8, 64)), version: groupFileVersion })
+    expectFields(bytes, {
+      magic,
+      crc: crc32(bytes.subarray(8, 64)),
+      version: groupFileVersion,
+      'log mark': joined(0x0c),
+    })
+    expect([...bytes.subarray(15, 25)]).toEqual([0, ...new Array(8).fill(0x0c), 0])
     expect([groupCellAt(0), groupCellAt(1) - groupCellAt(0)]).toEqual([groupCellBytes, groupCellBytes])
     const [recordA, recordB] = [2, 1].map((sequence) => groupRecordAt(5, sequence) - groupCellAt(5))
     expect(document).toContain(`| ${recordA} | ${groupSectorBytes} | record A |`)
@@ -107,8 +117,9 @@ describe('docs/format.md says where every field stands:', () => {
 
   it('segment header', () => {
     const numbers = { version: formatVersion, segmentBytes: 5, base: large, epoch: 6, created: large + 1 }
-    const bytes = encodeSegmentHeader(numbers)
-    expectFields(bytes, { magic: 0x31534b42, crc: crc32(bytes.subarray(8)), ...numbers })
+    const bytes = encodeSegmentHeader({ ...numbers, logMark: '0d'.repeat(8) })
+    expectFields(bytes, { magic: 0x31534b42, crc: crc32(bytes.subarray(8)), ...numbers, 'log mark': joined(0x0d) })
+    expect([...bytes.subarray(55, 64)]).toEqual([0, ...new Array(8).fill(0x0d)])
     expect(bytes.length).toBe(segmentHeaderBytes)
   })
 

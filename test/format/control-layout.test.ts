@@ -9,6 +9,7 @@ import {
   encodeControlIdentity,
   encodeControlRecord,
 } from '../../src/format/control-layout.js'
+import { newLogId } from '../../src/format/log-id.js'
 
 const word = fc.integer({ min: 0, max: 2 ** 32 - 1 })
 const records = fc.record({
@@ -33,7 +34,7 @@ const sample = {
 }
 
 function fileWith(a: Uint8Array, b?: Uint8Array): Uint8Array {
-  const bytes = encodeControlIdentity({ version: 1, segmentBytes: 1 << 20, created: 1 })
+  const bytes = encodeControlIdentity({ version: 1, segmentBytes: 1 << 20, created: 1, id: newLogId() })
   bytes.set(a, controlRecordAt[0])
   if (b !== undefined) bytes.set(b, controlRecordAt[1])
   return bytes
@@ -43,9 +44,10 @@ describe('control file', () => {
   it('keeps its identity', () => {
     fc.assert(
       fc.property(word, word, fc.maxSafeNat(), (version, segmentBytes, created) => {
-        const bytes = encodeControlIdentity({ version, segmentBytes, created })
+        const identity = { version, segmentBytes, created, id: newLogId() }
+        const bytes = encodeControlIdentity(identity)
         expect(bytes.length).toBe(controlBytes)
-        expect(decodeControlIdentity(bytes)).toEqual({ version, segmentBytes, created })
+        expect(decodeControlIdentity(bytes)).toEqual(identity)
       }),
     )
   })

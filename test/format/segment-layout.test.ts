@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { logMarkOf, newLogId } from '../../src/format/log-id.js'
 import {
   decodeDirectory,
   decodeFooter,
@@ -49,19 +50,33 @@ describe('segment header', () => {
   it('is read back', () => {
     fc.assert(
       fc.property(word, word, fc.maxSafeNat(), word, fc.maxSafeNat(), (version, bytes, at, epoch, created) => {
-        const header = { version, segmentBytes: bytes, base: at, epoch, created }
+        const header = { version, segmentBytes: bytes, base: at, epoch, created, logMark: logMarkOf(newLogId()) }
         expect(decodeSegmentHeader(encodeSegmentHeader(header))).toEqual(header)
       }),
     )
   })
 
   it('is rejected after any bit has flipped', () => {
-    const bytes = encodeSegmentHeader({ version: 1, segmentBytes, base, epoch: 1, created: 1 })
+    const bytes = encodeSegmentHeader({
+      version: 1,
+      segmentBytes,
+      base,
+      epoch: 1,
+      created: 1,
+      logMark: logMarkOf(newLogId()),
+    })
     eachFlip(bytes, () => expect(decodeSegmentHeader(bytes)).toBeUndefined())
   })
 
   it('is rejected when it is cut short, and in random bytes', () => {
-    const bytes = encodeSegmentHeader({ version: 1, segmentBytes, base, epoch: 1, created: 1 })
+    const bytes = encodeSegmentHeader({
+      version: 1,
+      segmentBytes,
+      base,
+      epoch: 1,
+      created: 1,
+      logMark: logMarkOf(newLogId()),
+    })
     for (let length = 0; length < segmentHeaderBytes; length++) {
       expect(decodeSegmentHeader(bytes.subarray(0, length))).toBeUndefined()
     }

@@ -6,6 +6,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { groupCellAt, groupRecordAt, groupSectorBytes } from '../../src/format/group-layout.js'
 import { nodeDisk } from '../../src/storage/disk.js'
 import { GroupFile } from '../../src/storage/group-file.js'
+import { testLogId } from '../support/groups.js'
 import { SimulatedDisk } from '../support/simulated-disk.js'
 
 const directory = '/log'
@@ -19,7 +20,7 @@ function state(committed: number) {
 /** A file with one group that was written twice: sequence 1 says 10, sequence 2 says 20. */
 function sample(): { disk: SimulatedDisk; file: GroupFile } {
   const disk = new SimulatedDisk()
-  const file = GroupFile.create(disk, directory)
+  const file = GroupFile.create(disk, directory, testLogId)
   file.writeFirstRecord(0, { sequence: 1, state: state(10) })
   file.writeIdentity(0, identity)
   file.writeRecord(0, { sequence: 2, state: state(20) })
@@ -27,21 +28,21 @@ function sample(): { disk: SimulatedDisk; file: GroupFile } {
 }
 
 function reopened(disk: SimulatedDisk): GroupFile {
-  return GroupFile.open(disk, directory, 'write') as GroupFile
+  return GroupFile.open(disk, directory, testLogId, 'write') as GroupFile
 }
 
 describe('groups file', () => {
   it('is not there until it is made, and then only its owner may read it', () => {
     const folder = mkdtempSync(path.join(tmpdir(), 'bookend-groups-'))
     onTestFinished(() => rmSync(folder, { recursive: true }))
-    expect(GroupFile.open(nodeDisk, folder, 'write')).toBeUndefined()
-    const file = GroupFile.create(nodeDisk, folder)
+    expect(GroupFile.open(nodeDisk, folder, testLogId, 'write')).toBeUndefined()
+    const file = GroupFile.create(nodeDisk, folder, testLogId)
     file.writeFirstRecord(2, { sequence: 1, state: state(3) })
     file.writeIdentity(2, identity)
     file.sync()
     file.close()
     expect(statSync(path.join(folder, 'groups')).mode & 0o777).toBe(0o600)
-    const again = GroupFile.open(nodeDisk, folder, 'read')
+    const again = GroupFile.open(nodeDisk, folder, testLogId, 'read')
     expect(again?.read()).toEqual({
       groups: [{ id: 2, ...identity, sequence: 1, state: state(3) }],
       damages: [],
@@ -53,7 +54,7 @@ describe('groups file', () => {
   it('is made anew where a crash left half of one', () => {
     const disk = new SimulatedDisk()
     disk.put(`${where}.new`, new Uint8Array(7))
-    GroupFile.create(disk, directory)
+    GroupFile.create(disk, directory, testLogId)
     expect(disk.has(`${where}.new`)).toBe(false)
     expect(reopened(disk).read()).toEqual({ groups: [], damages: [], isHeaderSound: true })
   })
@@ -136,14 +137,12 @@ describe('groups file', () => {
 
   it('of another version is refused', () => {
     const { disk } = sample()
-    const view = new DataView(disk.bytes(where).buffer)
+    const bytes = disk.bytes(where)
+    const view = new DataView(bytes.buffer)
     view.setUint32(8, 9, true)
     // Its own checksum must hold: else it is damage, not a version.
     expect(reopened(disk).read().isHeaderSound).toBe(false)
-    // crc32 of bytes 8 to 64 with a 9 in front.
-    const header = new Uint8Array(56)
-    header[0] = 9
-    view.setUint32(4, crc32(header), true)
+    view.setUint32(4, crc32(bytes.subarray(8, 64)), true)
     expect(() => reopened(disk)).toThrow(expect.objectContaining({ code: 'BOOKEND_FORMAT', file: where }))
   })
 

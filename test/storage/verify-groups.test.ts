@@ -6,7 +6,7 @@ import { lookAtGroups, verifyGroups } from '../../src/storage/verify-groups.js'
 import { payloadOf } from '../support/frames.js'
 import { groupsPath as where } from '../support/groups.js'
 import { checkedLog, repairedLog } from '../support/repair.js'
-import { StorageLog } from '../support/storage-log.js'
+import { logIdOf, StorageLog } from '../support/storage-log.js'
 import { type SimulatedWorld, simulatedWorld } from '../support/worlds.js'
 
 const one = { committed: 4, ranges: [{ first: 6, end: 8 }] }
@@ -19,7 +19,7 @@ function sample(isClean = true): SimulatedWorld {
   log.append([{ declare: 'orders', topic: 0 }])
   for (let offset = 0; offset < 10; offset++) log.append([{ topic: 0, value: payloadOf(0, offset, 100) }])
   log.close(isClean)
-  const file = GroupFile.create(world.disk, world.directory)
+  const file = GroupFile.create(world.disk, world.directory, logIdOf(world))
   const make = (id: number, name: string) => file.writeIdentity(id, { topic: 'orders', name })
   file.writeFirstRecord(0, { sequence: 1, state: { committed: 0, ranges: [] } })
   make(0, 'one')
@@ -33,8 +33,8 @@ function sample(isClean = true): SimulatedWorld {
   return world
 }
 
-function groupsOf({ disk, directory }: SimulatedWorld) {
-  const file = GroupFile.open(disk, directory, 'read')
+function groupsOf(world: SimulatedWorld) {
+  const file = GroupFile.open(world.disk, world.directory, logIdOf(world), 'read')
   if (file === undefined) throw new Error('the file is there')
   return file.read().groups.map(({ id, name, state }) => ({ id, name, state }))
 }
@@ -107,7 +107,7 @@ it('a group ahead of its topic is damage in a log that was closed in order, and 
   const ahead = { committed: 9, ranges: [{ first: 11, end: 12 }] }
   const make = (isClean: boolean) => {
     const world = sample(isClean)
-    const file = GroupFile.open(world.disk, world.directory, 'write')
+    const file = GroupFile.open(world.disk, world.directory, logIdOf(world), 'write')
     file?.writeRecord(0, { sequence: 4, state: ahead })
     file?.close()
     return world

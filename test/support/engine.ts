@@ -77,10 +77,12 @@ export class Engine {
     this.world = world
     this.control = ControlFile.open(disk, directory, 'write') ?? ControlFile.create(disk, directory, segmentBytes, 1)
     const { found } = this.control
-    this.files = new SegmentFiles(disk, directory, segmentBytes)
+    const logId = this.control.identity.id
+    this.files = new SegmentFiles(disk, directory, segmentBytes, logId)
     const { files } = this
     disk.makeDirectory(files.directory)
-    this.recovered = recover({ disk, memory: plainMemory, files, control: found, bootId, mayRepair: true })
+    const looks = files.lookAtAll()
+    this.recovered = recover({ disk, memory: plainMemory, files, looks, control: found, bootId, mayRepair: true })
     const { recovered } = this
     const epoch = Math.max(recovered.epoch, found?.epoch ?? 0) + 1
     const { published, durable, trim, tail, topics } = recovered
@@ -119,7 +121,7 @@ export class Engine {
     const nowMs = () => this.#elapsedMs
     this.mailboxes = new GroupMailboxes(GroupMailboxes.allocate())
     const { mailboxes } = this
-    this.groups = new GroupKeeper({ state, mailboxes, disk, directory, flushIntervalMs, nowMs })
+    this.groups = new GroupKeeper({ state, mailboxes, disk, directory, logId, flushIntervalMs, nowMs })
     const opened = this.groups.open(topics, false)
     this.openedGroups = opened.groups
     this.groupDamages = opened.damages
@@ -130,7 +132,7 @@ export class Engine {
       times: this.times,
       tail: this.tail,
       files,
-      commits: new CommitWriter({ state, mailboxes, openFile: () => GroupFile.open(disk, directory, 'write') }),
+      commits: new CommitWriter({ state, mailboxes, openFile: () => GroupFile.open(disk, directory, logId, 'write') }),
       takeBulk: (id) => {
         const frames = this.#bulks.get(id)
         if (frames === undefined) throw new Error(`bulk ${id} was taken before or never sent`)

@@ -13,6 +13,7 @@ import type { OpenedGroup } from '../../src/threads/protocol.js'
 import type { SimulatedDisk } from './simulated-disk.js'
 
 export const groupsDirectory = '/log'
+export const testLogId = 'ab'.repeat(16)
 export const groupsPath = `${groupsDirectory}/groups`
 
 export function topicState(id: number, name: string, next: number): TopicState {
@@ -50,10 +51,16 @@ export class GroupWorld {
     for (const word of ['commitRequest', 'commitDone', 'commitWanted', 'commitFlushed'] as const)
       state[word].store(number)
     const mailboxes = new GroupMailboxes(GroupMailboxes.allocate())
-    this.keeper = new GroupKeeper({ state, mailboxes, disk, directory, flushIntervalMs, nowMs: () => this.nowMs })
+    const logId = testLogId
+    const nowMs = () => this.nowMs
+    this.keeper = new GroupKeeper({ state, mailboxes, disk, directory, logId, flushIntervalMs, nowMs })
     this.keeper.onFailure = (error) => this.failures.push(error)
     const { groups, damages } = this.keeper.open(topics, readOnly)
-    this.writer = new CommitWriter({ state, mailboxes, openFile: () => GroupFile.open(disk, directory, 'write') })
+    this.writer = new CommitWriter({
+      state,
+      mailboxes,
+      openFile: () => GroupFile.open(disk, directory, logId, 'write'),
+    })
     this.topics = new TopicDirectory(topics)
     this.commits = new GroupCommits({
       state,

@@ -1,6 +1,7 @@
 /** The storage code without threads: one tail, one reader, and every step of the reaper as a method. */
 import path from 'node:path'
 import { frameFlag } from '../../src/format/frame-layout.js'
+import { unknownLogId } from '../../src/format/log-id.js'
 import { SlotTable } from '../../src/ring/slot-table.js'
 import { Catalog } from '../../src/storage/catalog.js'
 import { ControlFile } from '../../src/storage/control-file.js'
@@ -53,11 +54,12 @@ export class StorageLog {
     this.bootId = bootId
     const control = ControlFile.open(disk, directory, mayRepair ? 'write' : 'read')
     this.control = control ?? ControlFile.create(disk, directory, segmentBytes, 1)
-    this.files = new SegmentFiles(disk, directory, segmentBytes)
+    this.files = new SegmentFiles(disk, directory, segmentBytes, this.control.identity.id)
     disk.makeDirectory(this.files.directory)
     const { files } = this
     const memory = world.plainMemory
-    this.recovered = recover({ disk, memory, files, control: this.control.found, bootId, mayRepair })
+    const looks = files.lookAtAll()
+    this.recovered = recover({ disk, memory, files, looks, control: this.control.found, bootId, mayRepair })
     const { tail, topics, prepared, published, durable, indexed, trim } = this.recovered
     const epoch = Math.max(this.recovered.epoch, this.control.found?.epoch ?? 0) + 1
     this.published = published
@@ -172,6 +174,13 @@ export class StorageLog {
   controlPath(): string {
     return path.join(this.world.directory, 'control')
   }
+}
+
+/** As its control file says. */
+export function logIdOf({ disk, directory }: World): string {
+  const control = ControlFile.open(disk, directory, 'read')
+  control?.close()
+  return control?.identity.id ?? unknownLogId
 }
 
 export async function indexSegment(world: World, files: SegmentFiles, segment: number): Promise<void> {

@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest'
 import { groupRecordAt } from '../../src/format/group-layout.js'
 import { GroupKeeper } from '../../src/threads/group-keeper.js'
-import { GroupWorld, groupsDirectory, groupsPath, topicState } from '../support/groups.js'
+import { GroupWorld, groupsDirectory, groupsPath, testLogId, topicState } from '../support/groups.js'
 import { Seeded } from '../support/seeded.js'
 import { SimulatedDisk } from '../support/simulated-disk.js'
 
@@ -22,7 +22,15 @@ async function withGroups(...names: string[]): Promise<GroupWorld> {
 
 function nextKeeper({ state, mailboxes, disk }: GroupWorld): GroupKeeper {
   const nowMs = () => 1e6
-  return new GroupKeeper({ state, mailboxes, disk, directory: groupsDirectory, flushIntervalMs: 0, nowMs })
+  return new GroupKeeper({
+    state,
+    mailboxes,
+    disk,
+    directory: groupsDirectory,
+    logId: testLogId,
+    flushIntervalMs: 0,
+    nowMs,
+  })
 }
 
 const known = ({ commits }: GroupWorld) => commits.cells()

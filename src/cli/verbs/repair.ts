@@ -83,7 +83,8 @@ async function mend(directory: string, json: boolean): Promise<number> {
   const folder = repairLog(tools, extent, plan, new Date(), (what) => {
     if (!json) print(`  ${what}`)
   })
-  if (plan.segments.length === 0 && plan.control === undefined && plan.groups === undefined) {
+  const { segments, strangers, control, groups } = plan
+  if (segments.length + strangers.length === 0 && control === undefined && groups === undefined) {
     if (json) printJson(asJson(report, plan, undefined))
     return plan.damages.length === 0 ? exitStatus.ok : exitStatus.failed
   }
@@ -118,6 +119,8 @@ function found(plan: RepairPlan, { directory, remarks }: LogReport): string[] {
 function intent(plan: RepairPlan, word: 'would' | 'will'): string[] {
   if (plan.damages.length === 0) return []
   const lines: string[] = []
+  if (plan.strangers.length > 0)
+    lines.push(`${word} give ${counted(plan.strangers.length, 'segment')} of other logs another name (.aside)`)
   const size = plan.setAside.reduce((sum, { from, to }) => sum + to - from, 0)
   if (plan.setAside.length > 0) {
     lines.push(`${word} set aside ${counted(plan.setAside.length, 'range')}, ${bytes(size)}, below damaged/`)
@@ -141,6 +144,7 @@ function asJson(report: LogReport, plan: RepairPlan, folder: string | undefined)
     damages: plan.damages,
     setAside: plan.setAside,
     segments: plan.segments.map(({ segment }) => segment),
+    strangers: plan.strangers,
     control: plan.control !== undefined,
     groups: plan.groups !== undefined,
     left: plan.left,

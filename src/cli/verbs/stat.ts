@@ -1,5 +1,6 @@
 import path from 'node:path'
 import { findOwner, type LogOwner } from '../../engine/log-owner.js'
+import { isKnownLogId, logIdText } from '../../format/log-id.js'
 import { nodeDisk } from '../../storage/disk.js'
 import { findExtent, type LogExtent } from '../../storage/log-extent.js'
 import { type LogSummary, summarize, type TopicSummary } from '../../storage/log-summary.js'
@@ -54,6 +55,7 @@ function asJson(extent: LogExtent, summary: LogSummary, owner: LogOwner) {
   const { directory, files, record, created } = extent
   return {
     directory,
+    id: isKnownLogId(files.id) ? files.id : null,
     owner,
     isClean: record?.isClean ?? false,
     epoch: record?.epoch ?? 0,
@@ -84,6 +86,7 @@ function stateLines(
   const { segments, damages, tornBytes } = summary
   const { trimmed, durable, published } = positionsOf(extent)
   const rows: [string, string][] = [['state', stateText(extent, owner)]]
+  rows.push(['id', logIdText(files.id)])
   if (extent.created > 0) rows.push(['created', time(extent.created)])
   const parts = [
     `${whole(segments.sealed)} sealed (${whole(segments.indexed)} with index)`,
