@@ -77,7 +77,7 @@ export const standInSegments = 1024
 /** Batches whose length and time lookups keep, as a power of two: 320 KiB; of batches of full size, those of a GiB. */
 export const rememberedBatchesLog2 = 14
 
-/** Segments the reaper keeps ready behind the active one. */
+/** Segments the reaper keeps ready behind the active one. It makes no more ahead: storage/segment-ages.ts reads ages off that. */
 export const preparedSegments = 2
 /**
  * The writer does not roll further than this (or two segments) ahead of the last segment that is flushed and indexed. It

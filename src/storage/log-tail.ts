@@ -108,6 +108,8 @@ export class LogTail {
   #topicsHere: number
   #nameBytes: number
   #time: number
+  /** When the last append came, by the clock as it is: unlike the time of batches this may go back. */
+  #appendedAt = 0
 
   // Per topic id, grown on demand.
   #next = new Float64Array(64)
@@ -233,8 +235,9 @@ export class LogTail {
     this.#replaced.length = 0
     let start = this.#relative
     let at = from
+    this.#appendedAt = this.#now()
     // One time for all of them: see ring/batch-times.ts.
-    this.#time = Math.max(this.#time, this.#now())
+    this.#time = Math.max(this.#time, this.#appendedAt)
     try {
       while (at < to) {
         const batch = this.#cut(run, at, to, isGroup)
@@ -472,7 +475,7 @@ export class LogTail {
 
   /** Maps the active segment if nothing has been appended for a while: what comes next is probably short. */
   mapIfQuiet(): void {
-    if (this.#mayMap || this.#now() - this.#time < quietMsToMap) return
+    if (this.#mayMap || Math.abs(this.#now() - this.#appendedAt) < quietMsToMap) return
     this.#mayMap = true
     this.#withWindow(() => {})
   }

@@ -9,7 +9,7 @@
 
 /** What of a topic may be deleted. Each part suffices; nothing is deleted where none is given. */
 export interface Retention {
-  /** Messages may go once the newest of their segment is older than this, ms, by the stored times. */
+  /** Messages may go once the newest of their segment is older than this, ms: by its stored time, unless that lies in the future. */
   maxAgeMs?: number
   /** Messages may go while later sealed segments hold this many bytes of the topic. */
   maxBytes?: number
@@ -45,20 +45,20 @@ export interface TopicShare {
 
 export type LetGo = 'trimmed' | 'moved' | 'age' | 'bytes' | 'consumed' | 'disk'
 
-/** Why a topic has no need of its records in a segment whose newest is of `lastTime`; undefined: it needs them. */
-export function letGoBy(share: TopicShare, lastTime: number, now: number): LetGo | undefined {
+/** Why a topic has no need of its records in a segment whose age counts from `since`; undefined: it needs them. */
+export function letGoBy(share: TopicShare, since: number, now: number): LetGo | undefined {
   const { end, first, isMoved, bytesBehind, consumedTo, retention } = share
   if (first >= end) return 'trimmed'
   if (isMoved) return 'moved'
-  if (retention.maxAgeMs !== undefined && lastTime + retention.maxAgeMs <= now) return 'age'
+  if (retention.maxAgeMs !== undefined && since + retention.maxAgeMs <= now) return 'age'
   if (retention.maxBytes !== undefined && bytesBehind >= retention.maxBytes) return 'bytes'
   if (retention.consumed === true && consumedTo !== undefined && consumedTo >= end) return 'consumed'
   return undefined
 }
 
 /** When age alone will let the share go, ms since the epoch. */
-export function expiresAt({ retention }: TopicShare, lastTime: number): number {
-  return retention.maxAgeMs === undefined ? Number.POSITIVE_INFINITY : lastTime + retention.maxAgeMs
+export function expiresAt({ retention }: TopicShare, since: number): number {
+  return retention.maxAgeMs === undefined ? Number.POSITIVE_INFINITY : since + retention.maxAgeMs
 }
 
 export type Verdict =
@@ -71,13 +71,16 @@ export type Verdict =
     }
   | { verdict: 'keep'; neededBy: TopicShare /** Ms since the epoch: no earlier by age alone. */; until: number }
 
-/** @param isAnyway the disk is too full to ask anybody */
-export function decide(shares: Iterable<TopicShare>, lastTime: number, now: number, isAnyway: boolean): Verdict {
+/**
+ * @param since from when on the age of the segment counts: see segment-ages.ts
+ * @param isAnyway the disk is too full to ask anybody
+ */
+export function decide(shares: Iterable<TopicShare>, since: number, now: number, isAnyway: boolean): Verdict {
   const firsts: [number, number][] = []
   let isByConsumption = false
   for (const share of shares) {
-    const reason = letGoBy(share, lastTime, now) ?? (isAnyway ? 'disk' : undefined)
-    if (reason === undefined) return { verdict: 'keep', neededBy: share, until: expiresAt(share, lastTime) }
+    const reason = letGoBy(share, since, now) ?? (isAnyway ? 'disk' : undefined)
+    if (reason === undefined) return { verdict: 'keep', neededBy: share, until: expiresAt(share, since) }
     isByConsumption ||= reason === 'consumed'
     if (reason !== 'trimmed' && reason !== 'moved') firsts.push([share.topic, share.end])
   }

@@ -6,10 +6,11 @@ import {
   decodeSegmentHeader,
   encodeSegmentHeader,
   formatVersion,
+  type SegmentHeader,
   segmentHeaderBytes,
 } from '../format/segment-layout.js'
 import type { SystemCalls } from '../memory/memory.js'
-import type { Disk } from './disk.js'
+import type { Disk, DiskFile } from './disk.js'
 import { SalvageWindow } from './salvage-window.js'
 
 const folder = 'log'
@@ -119,6 +120,17 @@ export class SegmentFiles {
     this.#disk.syncDirectory(this.directory)
   }
 
+  /** When the file was made, by the clock of that moment; undefined: it is not there, or does not say. */
+  createdAt(segment: number): number | undefined {
+    const file = this.isWhole(segment) ? this.#disk.open(this.path(segment), 'read') : undefined
+    if (file === undefined) return undefined
+    try {
+      return readHeader(file)?.created
+    } finally {
+      file.close()
+    }
+  }
+
   exists(segment: number): boolean {
     return this.look(segment) !== 'missing'
   }
@@ -128,8 +140,7 @@ export class SegmentFiles {
     const file = this.#disk.open(this.path(segment), 'read')
     if (file === undefined) return 'missing'
     try {
-      // One that the device does not give is none.
-      const header = decodeSegmentHeader(new SalvageWindow(file).read(0, segmentHeaderBytes))
+      const header = readHeader(file)
       if (header === undefined) return 'illegible'
       if (header.version !== formatVersion) return 'misplaced'
       if (header.logMark !== logMarkOf(this.id) || header.segmentBytes !== this.segmentBytes) return 'foreign'
@@ -183,4 +194,9 @@ export class SegmentFiles {
   syncDirectory(): void {
     this.#disk.syncDirectory(this.directory)
   }
+}
+
+/** One that the device does not give is none. */
+function readHeader(file: DiskFile): SegmentHeader | undefined {
+  return decodeSegmentHeader(new SalvageWindow(file).read(0, segmentHeaderBytes))
 }

@@ -230,7 +230,7 @@ export class Reaper {
 
   /** Keeps the next segments ready: allocated, whole and durable before the writer learns of them. */
   #prepare(): void {
-    const { state, files, calls, epoch, nowMs } = this.#parts
+    const { state, files, calls, epoch, nowMs, now } = this.#parts
     if (state.reaperErrno.load() !== 0) return
     if (state.allocateErrno.load() !== 0 && nowMs() - this.#lastAllocateMs < allocateRetryMs) return
     for (;;) {
@@ -239,7 +239,7 @@ export class Reaper {
       if (next > active + preparedSegments) return
       try {
         this.#lastAllocateMs = nowMs()
-        files.create(next, epoch, Date.now(), calls)
+        files.create(next, epoch, now(), calls)
       } catch (error) {
         const { errno, code } = errnoOf(error)
         // Spare segments are prepared when they can be; only a writer without any is out of space.

@@ -26,6 +26,7 @@ import {
   worthMoving,
 } from '../storage/retention.js'
 import { RetentionLedger, type SegmentFacts, type SegmentRow } from '../storage/retention-ledger.js'
+import { SegmentAges } from '../storage/segment-ages.js'
 import { readSegmentFacts } from '../storage/segment-facts.js'
 import type { SegmentFiles } from '../storage/segment-files.js'
 import { collectTopic } from '../storage/topic-mover.js'
@@ -81,6 +82,7 @@ export class Retainer {
   readonly #parts: RetainerParts
   readonly #host: RetainerHost
   readonly #ledger = new RetentionLedger()
+  readonly #ages: SegmentAges
   readonly #policies = new Map<string, Retention>()
   #hasConsumed: boolean
   #stage: Stage = { name: 'looking' }
@@ -103,6 +105,7 @@ export class Retainer {
   constructor(parts: RetainerParts, host: RetainerHost) {
     this.#parts = parts
     this.#host = host
+    this.#ages = new SegmentAges(parts.files)
     this.#added = parts.files.segmentOf(parts.state.trim.load())
     this.#hasConsumed = parts.retention.consumed === true
     // Left over by a reaper that died over it: the trim position is durable, or the next one has made it so.
@@ -189,7 +192,8 @@ export class Retainer {
       }
       if (this.#oldest?.segment !== segment) this.#blocker = 0
       this.#oldest = { segment, facts }
-      const verdict = decide(this.#shares(segment, facts), facts.lastTime, time, isAnyway)
+      const since = this.#ages.since(segment, facts.lastTime, time, state.activeSegment.load())
+      const verdict = decide(this.#shares(segment, facts), since, time, isAnyway)
       if (verdict.verdict === 'keep') {
         this.#until = Number.isFinite(verdict.until) ? verdict.until : 0
         if (end > first) break
@@ -285,8 +289,9 @@ export class Retainer {
     const { state, nextOffset, now } = this.#parts
     const active = state.activeSegment.load()
     const time = now()
+    const since = this.#ages.since(segment, facts.lastTime, time, active)
     for (const share of this.#shares(segment, facts)) {
-      if (letGoBy(share, facts.lastTime, time) !== undefined) continue
+      if (letGoBy(share, since, time) !== undefined) continue
       const { topic } = share
       const isSealed = nextOffset(topic) === this.#ledger.endOf(topic) && this.#ledger.segmentsOf(topic) !== undefined
       yield { topic, bytes: this.#ledger.bytesOf(topic), isBusy: !isSealed || this.#triedIn.get(topic) === active }
@@ -294,9 +299,11 @@ export class Retainer {
   }
 
   /** The topics that have need of a segment. */
-  #needing(segment: number, { rows, lastTime }: SegmentFacts): SegmentRow[] {
-    const now = this.#parts.now()
-    return rows.filter((row) => row.count > 0 && letGoBy(this.#share(segment, row), lastTime, now) === undefined)
+  #needing(segment: number, { rows, lastTime }: SegmentFacts, ages: SegmentAges): SegmentRow[] {
+    const { state, now } = this.#parts
+    const time = now()
+    const since = ages.since(segment, lastTime, time, state.activeSegment.load())
+    return rows.filter((row) => row.count > 0 && letGoBy(this.#share(segment, row), since, time) === undefined)
   }
 
   /** The topics of a segment, the one that kept it last time first. */
@@ -367,6 +374,8 @@ export class Retainer {
     const first = files.segmentOf(state.trim.load())
     const last = Math.max(state.activeSegment.load(), state.prepared.load())
     const found: KeptSegment[] = []
+    // Of its own: the other is at the oldest segment.
+    const ages = new SegmentAges(files)
     for (let segment = first; segment <= Math.min(last, first + limit - 1); segment++) {
       const active = state.activeSegment.load()
       const plain = (because: KeptReason) =>
@@ -380,7 +389,7 @@ export class Retainer {
           plain('damaged')
           continue
         }
-        const needing = this.#needing(segment, facts)
+        const needing = this.#needing(segment, facts, ages)
         const because = needing.length > 0 ? 'needed' : segment === first ? this.#reason() : 'order'
         const neededBy = needing.slice(0, maxNamesOfNeed).map(({ name }) => name)
         found.push({ segment, because, neededBy, neededByCount: needing.length, lastTime: facts.lastTime })

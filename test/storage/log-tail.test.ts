@@ -36,7 +36,11 @@ function roll(): void {
   log.roll()
 }
 
-const mapped = () => [...log.slots.rows()].filter(({ access }) => access === 'write').map(({ segment }) => segment)
+const mapped = () =>
+  [...log.slots.rows()]
+    .filter(({ access }) => access === 'write')
+    .map(({ segment }) => segment)
+    .sort()
 
 function expectAllThere(): void {
   const count = byteLengths.length
@@ -112,6 +116,18 @@ describe.skipIf(noMapping)('mapped', () => {
     append(longBytes)
     append(shortBytes)
     expectAllThere()
+  })
+
+  it('that while is no longer where the clock was put back', () => {
+    open('koffi')
+    append(longBytes, 10)
+    roll()
+    append(longBytes)
+    timeMs -= 900
+    append(longBytes)
+    timeMs += quietMsToMap
+    log.tail.mapIfQuiet()
+    expect(mapped()).toEqual([0, 1])
   })
 
   it('a segment whose pages are to be locked is mapped whatever comes', () => {

@@ -74,6 +74,7 @@ export class Engine {
   constructor(world: World, options: EngineOptions = {}) {
     const { bootId = bootA, segmentBytes = testSegmentBytes, ringBytes = 1 << 18 } = options
     const { disk, directory, calls, plainMemory } = world
+    const { now = Date.now } = options.reaper ?? {}
     this.world = world
     this.control = ControlFile.open(disk, directory, 'write') ?? ControlFile.create(disk, directory, segmentBytes, 1)
     const { found } = this.control
@@ -104,7 +105,7 @@ export class Engine {
     state.prepared.store(recovered.prepared)
     state.activeSegment.store(tail.segment)
     if (recovered.prepared < tail.segment) {
-      files.create(tail.segment, epoch, 1, calls)
+      files.create(tail.segment, epoch, now(), calls)
       state.prepared.store(tail.segment)
     }
 
@@ -115,7 +116,7 @@ export class Engine {
     this.slots = new SlotTable(this.slotsMemory)
     this.tailWindows = new SegmentWindows(world.memory, plainMemory, files, this.slots, 'write', 256)
     this.readWindows = new SegmentWindows(world.memory, plainMemory, files, this.slots, 'read', 4)
-    this.tail = new LogTail(files, this.tailWindows, tail, topics, epoch, Date.now)
+    this.tail = new LogTail(files, this.tailWindows, tail, topics, epoch, now)
     const flushIntervalMs = options.flushIntervalMs ?? 3_600_000
     // Its own: how quick the machine is decides nothing.
     const nowMs = () => this.#elapsedMs

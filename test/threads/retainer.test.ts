@@ -11,8 +11,7 @@ import { simulatedWorld } from '../support/worlds.js'
 
 const valueBytes = 60_000
 
-function start(names: readonly string[], reaper: Partial<ReaperParts> = {}) {
-  const world = simulatedWorld()
+function start(names: readonly string[], reaper: Partial<ReaperParts> = {}, world = simulatedWorld()) {
   let now = Date.now()
   const engine = new Engine(world, { ringBytes: 1 << 20, reaper: { now: () => now, ...reaper } })
   const model = new Model()
@@ -85,12 +84,69 @@ describe('by age', () => {
     expect(kept()).toEqual([3])
   })
 
-  it('counts from the stored times, so a clock that was put back keeps messages longer, and never loses any', async () => {
+  it('counts anew where the clock was put back: messages stay longer, but not until it has come as far again', async () => {
     const { pass, fillTo, kept } = retained({ maxAgeMs: 60_000 })
     await fillTo(2)
     await pass(-1e9)
     await pass(59_000)
     expect(kept()).toEqual([0, 1, 2])
+    await pass(2_000)
+    expect(kept()).toEqual([2])
+  })
+
+  describe('after a clock that was ten years ahead', () => {
+    const years = 10 * 365 * 86_400_000
+
+    /** Messages of then, in segments 2 to 4, and the clock right again. */
+    async function wasAhead() {
+      const log = retained({ maxAgeMs: 60_000 })
+      await log.fillTo(2)
+      await log.pass(years)
+      expect(log.kept()).toEqual([2])
+      await log.fillTo(5)
+      await log.pass(-years)
+      return log
+    }
+
+    it('segments go as they came, what is appended meanwhile included, and times never go back', async () => {
+      const { pass, fillTo, kept, expectWhole } = await wasAhead()
+      expect(kept()).toEqual([2, 3, 4, 5])
+      await pass(30_000)
+      await fillTo(8)
+      await pass(40_000)
+      // The others were filled half a minute later.
+      expect(kept()).toEqual([5, 6, 7, 8])
+      await pass(30_000)
+      expect(kept()).toEqual([8])
+      // Looks at the times of all messages as well.
+      expectWhole()
+    })
+
+    it('they go where nothing is appended any more', async () => {
+      const { pass, kept } = await wasAhead()
+      await pass(50_000)
+      expect(kept()).toEqual([2, 3, 4, 5])
+      await pass(20_000)
+      expect(kept()).toEqual([5])
+    })
+
+    it('they go with the next owner, whose messages carry that time as well', async () => {
+      const before = await wasAhead()
+      const time = before.engine.tail.time
+      const { pass, fillTo, kept, engine } = start(
+        ['a'],
+        { retention: { maxAgeMs: 60_000 } },
+        simulatedWorld(before.world.disk.copy()),
+      )
+      expect(engine.tail.time).toBe(time)
+      await pass(30_000)
+      expect(kept()).toEqual([2, 3, 4, 5])
+      await fillTo(9)
+      await pass(40_000)
+      expect(kept()).toEqual([5, 6, 7, 8, 9])
+      await pass(30_000)
+      expect(kept()).toEqual([9])
+    })
   })
 })
 
