@@ -116,7 +116,6 @@ const relations: [string, boolean][] = [
   ['a batch fits the smallest segment many times', maxBatchBytes * 8 <= minSegmentBytes],
   ['a batch fits a chunk', maxBatchBytes < chunkBytes],
   ['the order of commits wraps with their 32-bit numbers', Number.isInteger(Math.log2(maxGroups))],
-  ['ring positions are compared as signed 32-bit differences', maxRingBytes < 2 ** 30],
 ]
 for (const [what, holds] of relations) if (!holds) throw new Error(`Bookend cannot run here: ${what} does not hold`)
 

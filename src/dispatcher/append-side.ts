@@ -71,7 +71,7 @@ interface Waiting {
 
 /** An append that is published and whose flush is awaited. */
 interface AwaitingDisk {
-  /** Ring bytes handed over since opening, up to behind its last frame: a position in the ring would wrap while the device is slow. */
+  /** Ring position behind its last frame. */
   end: number
   offset: number
   resolve(offset: number): void
@@ -123,9 +123,6 @@ export class AppendSide {
   #flushes: AwaitingFlush[] = []
   /** How many of `#pending` need no flush: only for those the writer rings. */
   #pendingProcess = 0
-  /** The head of the ring when it was last looked at, and all ring bytes up to there: those do not wrap. */
-  #seenHead = 0
-  #takenBytes = 0
   /** Frames that are not handed over yet are awaited at level `disk`. */
   #isFlushWanted = false
   /** What the writer was told to ring for. */
@@ -377,7 +374,7 @@ export class AppendSide {
     if (ring.unpublishedBytes === 0) return
     if (this.#isFlushWanted) {
       // Before the tail: whoever takes the frames must find that somebody waits for the device with them.
-      state.flushWantedTo.store(this.#takenBytes + ((ring.tail - this.#seenHead) | 0))
+      state.flushWantedTo.store(ring.tail)
       this.#isFlushWanted = false
     }
     // Tail first, then the look at whether the writer sleeps: see shared-state.ts.
@@ -565,13 +562,7 @@ export class AppendSide {
     const { state, ring } = this.#parts
     const head = state.ringHead.load()
     const { words } = ring.memory
-    this.#takenBytes += (head - this.#seenHead) | 0
-    this.#seenHead = head
-    for (
-      let next = this.#pending.peek();
-      next !== undefined && ((head - next.end) | 0) >= 0;
-      next = this.#pending.peek()
-    ) {
+    for (let next = this.#pending.peek(); next !== undefined && head >= next.end; next = this.#pending.peek()) {
       const { at, end, level, resolve, reject } = next
       this.#pending.shift()
       if (level === 'process') this.#pendingProcess -= 1
@@ -587,9 +578,9 @@ export class AppendSide {
       }
       const offset = offsetOf(words[word + frameWord.offsetLow], tail)
       if (level === 'process') resolve(offset)
-      else this.#disk.push({ end: this.#takenBytes - ((head - end) | 0), offset, resolve, reject })
+      else this.#disk.push({ end, offset, resolve, reject })
     }
-    for (let bulk = this.#bulks.peek(); bulk !== undefined && ((head - bulk.end) | 0) >= 0; bulk = this.#bulks.peek()) {
+    for (let bulk = this.#bulks.peek(); bulk !== undefined && head >= bulk.end; bulk = this.#bulks.peek()) {
       this.#bulkBytes -= bulk.bytes
       this.#bulks.shift()
     }
@@ -626,7 +617,7 @@ export class AppendSide {
     const left: Pending[] = []
     for (const pending of this.#pending.drain()) {
       const isRefused =
-        ((refusedTo - pending.end) | 0) >= 0 &&
+        refusedTo >= pending.end &&
         (pending.at < 0 || kindOf(ring.memory.words[(pending.at >>> 2) + frameWord.tail]) === frameKind.cancelled)
       if (isRefused) pending.reject(error)
       else left.push(pending)
@@ -661,8 +652,8 @@ export class AppendSide {
     const { ring, state } = this.#parts
     this.#wakesFor = this.#wakesForNow()
     if (this.#wakesFor === wakesFor.batch) state.wakeHead.store(state.ringHead.load())
-    else if (this.#wakesFor === wakesFor.room) state.wakeHead.store((ring.tail - ring.memory.capacity / 2) | 0)
-    else state.wakeHead.store((ring.tail + 1) | 0)
+    else if (this.#wakesFor === wakesFor.room) state.wakeHead.store(Math.max(0, ring.tail - ring.memory.capacity / 2))
+    else state.wakeHead.store(ring.tail + 1)
   }
 
   /** Sleeps on the dispatcher's bell as long as anybody waits for anything. */

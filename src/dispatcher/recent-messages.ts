@@ -5,22 +5,25 @@
  * ring's head stand the last megabytes of appended messages, published and in this thread's own memory. Whoever waits at
  * the end of a topic gets them without a task for a reader thread: both ends of a queue are in memory.
  *
- * Only topics somebody waits on are looked for, and only when somebody asks. What is not here any more, or never was (it came past
- * the ring, or before anybody waited), is read from the log as ever.
+ * Only topics somebody waits on are looked for, and only when somebody asks; one whose messages are overwritten before anybody has
+ * asked for them is let go. What is not here any more, or never was (it came past the ring, or before anybody waited), is read from
+ * the log as ever.
  */
 import { batchHeaderBytes, writeBatchHeader } from '../format/batch-layout.js'
 import { frameBytes, frameKind, frameWord, kindOf, offsetOf } from '../format/frame-layout.js'
 import { chunkBytes } from '../limits.js'
 import type { RingProducer } from '../ring/append-ring.js'
 import type { BatchTimes } from '../ring/batch-times.js'
-import { Fifo } from './fifo.js'
+import { PositionRow } from './position-row.js'
 
 /** A row of frames of one topic with consecutive offsets. */
 interface Recent {
   /** Offset of the first in the row. */
   first: number
-  /** Ring positions, modulo 2^32. */
-  readonly positions: Fifo<number>
+  /** Where they stand in the ring. */
+  readonly positions: PositionRow
+  /** Up to which ring position frames had been looked at when somebody last waited or asked. */
+  askedAt: number
 }
 
 export class RecentMessages {
@@ -41,16 +44,23 @@ export class RecentMessages {
 
   /** From now on, messages of this topic are looked for. */
   watch(topic: number): void {
-    if (topic < 0 || this.#topics.has(topic)) return
+    if (topic < 0) return
+    const known = this.#topics.get(topic)
+    if (known !== undefined) {
+      known.askedAt = this.#walked
+      return
+    }
     if (this.#topics.size === 0) this.#walked = this.#publishedHead()
     else this.#walk()
-    this.#topics.set(topic, { first: 0, positions: new Fifo() })
+    this.#topics.set(topic, { first: 0, positions: new PositionRow(), askedAt: this.#walked })
   }
 
   /** Messages of the topic from `offset` on, below `to`, of one time; undefined: they are not all here. */
   chunk(topic: number, offset: number, to: number): { bytes: Uint8Array<ArrayBuffer>; next: number } | undefined {
     const recent = this.#topics.get(topic)
     if (recent === undefined) return undefined
+    // Before the walk: asked for now, it is not let go, whatever has been overwritten.
+    recent.askedAt = this.#publishedHead()
     this.#walk()
     this.#forgetOverwritten(recent)
     const { first, positions } = recent
@@ -102,36 +112,44 @@ export class RecentMessages {
     const { memory, tail } = this.#ring
     const head = this.#publishedHead()
     // Overwritten before anybody asked: there is nothing to be found before the head.
-    if (((tail - this.#walked) | 0) > memory.capacity) {
-      for (const recent of this.#topics.values()) recent.positions.drain()
+    if (tail - this.#walked > memory.capacity) {
+      for (const recent of this.#topics.values()) recent.positions.clear()
       this.#walked = head
     }
     memory.visitFrames(this.#walked, head, (at, position) => {
       const word = at >>> 2
       const tailWord = memory.words[word + frameWord.tail]
       if (kindOf(tailWord) !== frameKind.data) return
-      const recent = this.#topics.get(memory.words[word + frameWord.topic])
+      const topic = memory.words[word + frameWord.topic]
+      const recent = this.#topics.get(topic)
       if (recent !== undefined)
-        this.#note(recent, offsetOf(memory.words[word + frameWord.offsetLow], tailWord), position)
+        this.#note(topic, recent, offsetOf(memory.words[word + frameWord.offsetLow], tailWord), position)
     })
     this.#walked = head
   }
 
-  #note(recent: Recent, offset: number, position: number): void {
-    this.#forgetOverwritten(recent)
+  #note(topic: number, recent: Recent, offset: number, position: number): void {
+    if (this.#forgetOverwritten(recent)) {
+      this.#topics.delete(topic)
+      return
+    }
     const { positions } = recent
     // A message in between went past the ring: the row starts anew behind it.
-    if (positions.length > 0 && recent.first + positions.length !== offset) positions.drain()
+    if (positions.length > 0 && recent.first + positions.length !== offset) positions.clear()
     if (positions.length === 0) recent.first = offset
     positions.push(position)
   }
 
-  #forgetOverwritten(recent: Recent): void {
+  /** True: one of them was overwritten before anybody had asked for it. */
+  #forgetOverwritten(recent: Recent): boolean {
     const { memory, tail } = this.#ring
-    for (let oldest = recent.positions.peek(); oldest !== undefined; oldest = recent.positions.peek()) {
-      if (((tail - oldest) | 0) <= memory.capacity) return
-      recent.positions.shift()
+    const { positions } = recent
+    let isUnwanted = false
+    while (positions.length > 0 && tail - positions.at(0) > memory.capacity) {
+      if (positions.at(0) >= recent.askedAt) isUnwanted = true
+      positions.shift()
       recent.first += 1
     }
+    return isUnwanted
   }
 }

@@ -7,14 +7,15 @@
  *   ======|.......................|==========|pad|   a frame never wraps: padding fills the end
  * ```
  *
- * Positions are counted modulo 2^32 and never reset; the place of a byte is its position modulo the capacity. The
+ * Positions are counted from the opening of the log, in 53 bits: they never wrap, so two of them may be any distance apart. The
+ * place of a byte is its position modulo the capacity. The
  * producer writes whole frames and publishes many at once; the consumer stamps offsets into frames in place and frees
  * their space after the records are published in the log. Since only the producer overwrites, it can still read what
  * the consumer stamped until it reuses the space. After Agrona's OneToOneRingBuffer.
  */
 import { assert } from '../errors.js'
 import { frameBytes, frameHeaderBytes, frameKind, frameWord, tailWord } from '../format/frame-layout.js'
-import type { Word } from './shared-state.js'
+import type { PositionCell } from './position-cell.js'
 import { untouchedBytes } from './untouched-memory.js'
 
 export class RingMemory {
@@ -41,16 +42,16 @@ export class RingMemory {
    */
   visitFrames(from: number, to: number, visit: (at: number, position: number) => void): void {
     let position = from
-    while (((to - position) | 0) > 0) {
+    while (position < to) {
       const at = position & this.mask
       const untilEnd = this.capacity - at
       // An end too short for a frame header is skipped by both sides without a frame.
       if (untilEnd < frameHeaderBytes) {
-        position = (position + untilEnd) | 0
+        position += untilEnd
         continue
       }
       visit(at, position)
-      position = (position + frameBytes(this.words[(at >>> 2) + frameWord.length])) | 0
+      position += frameBytes(this.words[(at >>> 2) + frameWord.length])
     }
   }
 }
@@ -58,22 +59,25 @@ export class RingMemory {
 /** The dispatcher's side. */
 export class RingProducer {
   readonly memory: RingMemory
-  readonly #tail: Word
-  readonly #head: Word
-  #ownTail = 0
-  #publishedTail = 0
-  #knownHead = 0
+  readonly #tail: PositionCell
+  readonly #head: PositionCell
+  #ownTail: number
+  #publishedTail: number
+  #knownHead: number
   /**
    * Says up to where freed space may be overwritten. The dispatcher replaces it: it must have read what the consumer
    * stamped into a frame before that frame's space is used again.
    */
   settledHead: () => number
 
-  constructor(memory: RingMemory, tail: Word, head: Word) {
+  constructor(memory: RingMemory, tail: PositionCell, head: PositionCell) {
     this.memory = memory
     this.#tail = tail
     this.#head = head
     this.settledHead = () => head.load()
+    this.#ownTail = tail.load()
+    this.#publishedTail = this.#ownTail
+    this.#knownHead = head.load()
   }
 
   /** Ring position behind the last claimed byte. */
@@ -83,11 +87,11 @@ export class RingProducer {
 
   /** Bytes claimed and not yet published. */
   get unpublishedBytes(): number {
-    return (this.#ownTail - this.#publishedTail) | 0
+    return this.#ownTail - this.#publishedTail
   }
 
   get usedBytes(): number {
-    return (this.#ownTail - this.#head.load()) | 0
+    return this.#ownTail - this.#head.load()
   }
 
   /**
@@ -100,9 +104,9 @@ export class RingProducer {
     const untilEnd = capacity - at
     const needed = byteLength <= untilEnd ? byteLength : untilEnd + byteLength
     // The real head is looked at only when the remembered one says full: it lives on the consumer's cache line.
-    if (((this.#ownTail - this.#knownHead) | 0) + needed > capacity) {
+    if (this.#ownTail - this.#knownHead + needed > capacity) {
       this.#knownHead = this.settledHead()
-      if (((this.#ownTail - this.#knownHead) | 0) + needed > capacity) return -1
+      if (this.#ownTail - this.#knownHead + needed > capacity) return -1
     }
     if (needed !== byteLength) {
       // An end too short for a frame header is skipped by both sides without a frame.
@@ -111,10 +115,10 @@ export class RingProducer {
         words[word + frameWord.length] = untilEnd - frameHeaderBytes
         words[word + frameWord.tail] = tailWord(0, frameKind.padding, 0)
       }
-      this.#ownTail = (this.#ownTail + untilEnd) | 0
+      this.#ownTail += untilEnd
       at = 0
     }
-    this.#ownTail = (this.#ownTail + byteLength) | 0
+    this.#ownTail += byteLength
     return at
   }
 
@@ -123,7 +127,7 @@ export class RingProducer {
     const untilEnd = this.memory.capacity - (this.#ownTail & this.memory.mask)
     const needed = byteLength <= untilEnd ? byteLength : untilEnd + byteLength
     this.#knownHead = this.settledHead()
-    return ((this.#ownTail - this.#knownHead) | 0) + needed <= this.memory.capacity
+    return this.#ownTail - this.#knownHead + needed <= this.memory.capacity
   }
 
   /** Hands everything claimed over to the consumer: all frame bytes must have been written before. */
@@ -136,14 +140,15 @@ export class RingProducer {
 /** The writer's side. */
 export class RingConsumer {
   readonly memory: RingMemory
-  readonly #tail: Word
-  readonly #head: Word
-  #ownHead = 0
+  readonly #tail: PositionCell
+  readonly #head: PositionCell
+  #ownHead: number
 
-  constructor(memory: RingMemory, tail: Word, head: Word) {
+  constructor(memory: RingMemory, tail: PositionCell, head: PositionCell) {
     this.memory = memory
     this.#tail = tail
     this.#head = head
+    this.#ownHead = head.load()
   }
 
   get head(): number {

@@ -23,7 +23,7 @@ export class BatchTimes {
     this.#rows = new Float64Array(shared, headerBytes)
   }
 
-  /** The writer: frames from `position` (modulo 2^32) on are appended at `time`. */
+  /** The writer: frames from `position` on are appended at `time`. */
   note(position: number, time: number): void {
     if (time === this.#lastTime) return
     this.#lastTime = time
@@ -41,7 +41,7 @@ export class BatchTimes {
     const oldest = Math.max(0, count - rows + slack)
     for (let row = count - 1; row >= oldest; row--) {
       const at = (row % rows) * rowFloats
-      if (((position - this.#rows[at]) | 0) < 0) continue
+      if (position < this.#rows[at]) continue
       const time = this.#rows[at + 1]
       // The writer may have gone round meanwhile, and overwritten the row.
       return Atomics.load(this.#count, 0) - row < rows ? time : undefined

@@ -3,7 +3,7 @@
  *
  * | word | written by | says |
  * | --- | --- | --- |
- * | ringTail | dispatcher | ring bytes handed over (modulo 2^32) |
+ * | ringTail | dispatcher | ring bytes handed over |
  * | ringHead | writer | ring bytes taken: their frames are published (or cancelled) and their space is free |
  * | cancelledTo | writer | awaited frames between ringHead and here were refused for lack of space |
  * | writerTask, reaperTask | writer, reaper | the kernel's number for the thread, 0 before it has started: see memory/thread-task.ts |
@@ -21,9 +21,9 @@
  * | keptReason, keptTopic | reaper | why the oldest segment is kept (a subscript of `keptReasons`), and for which topic |
  * | flushed | reaper | the last flush request that is done; plus counters |
  * | flushRequest | dispatcher | a number raised by every demand for a flush |
- * | flushWantedTo | dispatcher | somebody waits for the device with frames before this, in ring bytes handed over since opening |
+ * | flushWantedTo | dispatcher | somebody waits for the device with frames before this ring position |
  * | flushAskedTo | writer | the same, as far as it is published: the reaper is asked to flush that |
- * | flushedTo | reaper | frames up to here, counted in the same way, are on the device |
+ * | flushedTo | reaper | frames before this ring position are on the device |
  * | commitRequest | dispatcher | commits of groups handed over (modulo 2^32): see group-mailboxes.ts |
  * | commitDone | writer | commits up to here are written, or refused |
  * | commitWanted | dispatcher | commits up to here are to be flushed |
@@ -41,9 +41,6 @@ import { PositionCell } from './position-cell.js'
 const lineWords = 32 // 128 bytes: two cache lines, since processors prefetch in pairs
 
 const names = [
-  'ringTail',
-  'ringHead',
-  'cancelledTo',
   'writerTask',
   'reaperTask',
   'writerState',
@@ -64,7 +61,6 @@ const names = [
   'commitDone',
   'commitWanted',
   'commitFlushed',
-  'wakeHead',
   'control',
   'closing',
   'closedReaders',
@@ -78,6 +74,10 @@ const names = [
   'retireAsleep',
 ] as const
 const cells = [
+  'ringTail',
+  'ringHead',
+  'cancelledTo',
+  'wakeHead',
   'published',
   'publishedRecords',
   'publishedBytes',

@@ -57,8 +57,6 @@ export class Writer {
   #fullErrno = 0
   #nextOpened = -1
   #reportedBytes = 0
-  /** Ring bytes taken since opening: unlike the head they do not wrap. */
-  #takenBytes = 0
   #isStalled = false
 
   constructor(parts: WriterParts) {
@@ -104,7 +102,7 @@ export class Writer {
     else if (state.writerState.load() === writerState.noSpace) state.writerState.store(writerState.running)
     this.#prepareNext(tail)
     if (ring.head === start) this.#mapIfQuiet()
-    return (ring.head - start) | 0
+    return ring.head - start
   }
 
   /**
@@ -147,12 +145,12 @@ export class Writer {
   #step(ringTail: number): boolean {
     const { ring } = this.#parts
     const { memory, head } = ring
-    const available = (ringTail - head) | 0
+    const available = ringTail - head
     if (available === 0) return false
     const at = head & memory.mask
     const untilEnd = memory.capacity - at
     if (untilEnd < frameHeaderBytes) {
-      this.#release((head + untilEnd) | 0)
+      this.#release(head + untilEnd)
       return true
     }
     const word = at >>> 2
@@ -160,7 +158,7 @@ export class Writer {
     switch (kindOf(tail)) {
       case frameKind.padding:
       case frameKind.cancelled:
-        this.#release((head + frameBytes(memory.words[word + frameWord.length])) | 0)
+        this.#release(head + frameBytes(memory.words[word + frameWord.length]))
         return true
       case frameKind.bulk:
         this.#appendBulk(at)
@@ -186,7 +184,7 @@ export class Writer {
       return
     }
     this.#parts.times.note(ring.head, tail.time)
-    this.#publish((ring.head + taken) | 0)
+    this.#publish(ring.head + taken)
   }
 
   /** False: there is no segment for the group yet, and nothing was written. */
@@ -221,7 +219,7 @@ export class Writer {
       flagsOf(memory.words[word + frameWord.tail]),
     )
     this.#bulk = undefined
-    this.#publish((ring.head + frameBytes(bulkPayloadBytes)) | 0)
+    this.#publish(ring.head + frameBytes(bulkPayloadBytes))
   }
 
   /**
@@ -241,15 +239,15 @@ export class Writer {
       topics.first(id).store(tail.first(id))
       topics.next(id).store(tail.next(id))
     }
-    const takenBefore = this.#takenBytes
+    const takenBefore = ring.head
     if (head !== ring.head) this.#release(head)
     // After the position: the reaper flushes up to what is published when it sees that it is asked.
     const isFlushAsked = state.flushWantedTo.load() > takenBefore
-    if (isFlushAsked) state.flushAskedTo.store(this.#takenBytes)
+    if (isFlushAsked) state.flushAskedTo.store(ring.head)
     // What is flushed soon goes past the mapping: a page that is written back is write-protected first, and the next store faults.
     tail.isFlushedSoon = isFlushAsked
     // A dispatcher that only waits for room is not woken for every batch.
-    if (((ring.head - state.wakeHead.load()) | 0) >= 0) state.dispatcher.ringIfAsleep()
+    if (ring.head >= state.wakeHead.load()) state.dispatcher.ringIfAsleep()
     // From the first byte that is not flushed, the reaper's clock has to run at the flush interval.
     if (isFlushAsked || wasFlushed || tail.storedBytes - this.#reportedBytes >= progressStepBytes) {
       this.#reportedBytes = tail.storedBytes
@@ -258,9 +256,7 @@ export class Writer {
   }
 
   #release(head: number): void {
-    const { ring } = this.#parts
-    this.#takenBytes += (head - ring.head) | 0
-    ring.releaseTo(head)
+    this.#parts.ring.releaseTo(head)
   }
 
   /** Goes on in the next segment. False: it is not there yet; the caller leaves everything as it is. */

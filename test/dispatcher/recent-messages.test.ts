@@ -16,18 +16,20 @@ describe('times of batches in the ring', () => {
       expect(times.timeOf(position)).toBe(time)
       expect(times.timeOf(position + 12)).toBe(time)
       if (time > 500) expect(times.timeOf(position - 16 * 400)).toBe(time - 400)
-      position = (position + 16) | 0
+      position += 16
     }
     expect(times.timeOf(position - 16 * 2_000)).toBeUndefined()
   })
 
-  it('survive the wrap of ring positions', () => {
+  it('are told from those of frames gigabytes ago, while the clock stands still', () => {
     const times = new BatchTimes(BatchTimes.allocate())
-    times.note(0x7ffffff0, 5)
-    times.note(-0x80000000, 6)
-    expect(times.timeOf(0x7ffffff8)).toBe(5)
-    expect(times.timeOf(-0x7ffffff8)).toBe(6)
-    expect(times.timeOf(0x7fffffe0)).toBeUndefined()
+    times.note(100, 5)
+    times.note(2 ** 31 + 200, 6)
+    expect(times.timeOf(150)).toBe(5)
+    expect(times.timeOf(2 ** 31 + 208)).toBe(6)
+    expect(times.timeOf(2 ** 32 + 2 ** 31 + 208)).toBe(6)
+    expect(times.timeOf(2 ** 31 + 150)).toBe(5)
+    expect(times.timeOf(50)).toBeUndefined()
   })
 })
 
@@ -47,8 +49,10 @@ describe('messages in the ring', () => {
     }
     return { engine, recent, append }
   }
-  const offsetsIn = (bytes: Uint8Array, from: number, to: number) => {
-    const cursor = new ChunkCursor(bytes, 0, from, to)
+  const offsetsIn = (chunk: { bytes: Uint8Array; next: number } | undefined, from: number) => {
+    if (chunk === undefined) throw new Error('nothing of it is in the ring')
+    const { bytes, next } = chunk
+    const cursor = new ChunkCursor(bytes, 0, from, next)
     const found: [number, number, number][] = []
     while (cursor.next()) found.push([cursor.offset, bytes[cursor.frame + 16], cursor.timestamp])
     return found
@@ -64,7 +68,7 @@ describe('messages in the ring', () => {
     expect(chunk?.next).toBeGreaterThan(0)
     expect(chunk?.next).toBeLessThanOrEqual(2)
     const time = engine.state.publishedTime.load()
-    const found = offsetsIn(chunk?.bytes as Uint8Array, 0, 10)
+    const found = offsetsIn(chunk, 0)
     expect(found[0].slice(0, 2)).toEqual([0, 1])
     for (const [, , stamp] of found) expect(stamp).toBeLessThanOrEqual(time)
     expect(recent.chunk(0, 2, 10)).toBeUndefined()
@@ -77,7 +81,7 @@ describe('messages in the ring', () => {
     for (let number = 0; number < 200; number++) {
       append(0, 1_000, number)
       const chunk = recent.chunk(0, number, number + 1)
-      expect(offsetsIn(chunk?.bytes as Uint8Array, number, number + 1)[0].slice(0, 2)).toEqual([number, number & 0xff])
+      expect(offsetsIn(chunk, number)[0].slice(0, 2)).toEqual([number, number & 0xff])
       if (number >= 70) expect(recent.chunk(0, number - 70, number)).toBeUndefined()
       if (number >= 40) expect(recent.chunk(0, number - 40, number)?.next).toBeGreaterThan(number - 40)
     }
@@ -91,6 +95,48 @@ describe('messages in the ring', () => {
     expect(recent.chunk(0, 300, 301)?.next).toBe(301)
   })
 
+  /** Lets bytes pass through the ring that hold no message. */
+  const pass = ({ producer, consumer }: Engine, bytes: number) => {
+    const step = producer.memory.capacity / 4
+    for (let passed = 0; passed < bytes; passed += step) {
+      if (producer.claim(step) < 0) throw new Error('an empty ring takes a quarter of itself')
+      producer.publish()
+      consumer.releaseTo(producer.tail)
+    }
+  }
+
+  it.each([2 ** 31 + 2 ** 20, 2 ** 32 - 2 ** 15, 2 ** 32 + 2 ** 15])(
+    'are not found if nobody asked while %d bytes passed through the ring',
+    (bytes) => {
+      const { engine, recent, append } = start()
+      for (let number = 0; number < 20; number++) append(0, 100, number)
+      expect(recent.chunk(0, 0, 20)?.next).toBeGreaterThan(0)
+      pass(engine, bytes)
+      for (let number = 0; number < 20; number++) expect(recent.chunk(0, number, 20)).toBeUndefined()
+      append(0, 100, 20)
+      expect(offsetsIn(recent.chunk(0, 20, 21), 20)[0].slice(0, 2)).toEqual([20, 20])
+    },
+  )
+
+  it('are looked for no longer once they were overwritten before anybody asked for them', () => {
+    const { recent, append } = start()
+    recent.watch(1)
+    append(1, 100, 1)
+    for (let number = 0; number < 200; number++) {
+      append(0, 1_000, number)
+      expect(recent.chunk(0, number, number + 1)?.next).toBe(number + 1)
+    }
+    // What comes now shows that nobody has asked for the one before.
+    append(1, 100, 2)
+    append(0, 100, 200)
+    expect(recent.chunk(0, 200, 201)?.next).toBe(201)
+    append(1, 100, 3)
+    expect(recent.chunk(1, 2, 3)).toBeUndefined()
+    recent.watch(1)
+    append(1, 100, 4)
+    expect(recent.chunk(1, 3, 4)?.next).toBe(4)
+  })
+
   it('leave a gap where a message went past the ring', () => {
     const { engine, recent, append } = start()
     append(0, 100, 1)
@@ -99,7 +145,7 @@ describe('messages in the ring', () => {
     append(0, 100, 3)
     expect(recent.chunk(0, 0, 3)).toBeUndefined()
     expect(recent.chunk(0, 1, 3)).toBeUndefined()
-    expect(offsetsIn(recent.chunk(0, 2, 3)?.bytes as Uint8Array, 2, 3)[0].slice(0, 2)).toEqual([2, 3])
+    expect(offsetsIn(recent.chunk(0, 2, 3), 2)[0].slice(0, 2)).toEqual([2, 3])
   })
 })
 

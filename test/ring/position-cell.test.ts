@@ -60,6 +60,23 @@ describe('position cell', () => {
     expect(looks).toBeGreaterThanOrEqual(4)
   })
 
+  it('makes a loader look again where the number went across such a place and came back meanwhile', () => {
+    const { writer, reader } = cells()
+    writer.store(2 ** 32 - 8)
+    let looks = 0
+    const load = Atomics.load as (array: Int32Array, index: number) => number
+    const spy = vi.spyOn(Atomics, 'load') as unknown as { mockImplementation(load: unknown): void; mockRestore(): void }
+    spy.mockImplementation((array: Int32Array, index: number) => {
+      if (index === 2 && ++looks === 1) writer.store(2 ** 32 + 8)
+      const value = load.call(Atomics, array, index)
+      if (index === 2 && looks === 1) writer.store(2 ** 32 - 24)
+      return value
+    })
+    const value = reader.load()
+    spy.mockRestore()
+    expect(value).toBe(2 ** 32 - 24)
+  })
+
   describe('with a storing thread', () => {
     let worker: Worker | undefined
     afterEach(() => worker?.terminate())
