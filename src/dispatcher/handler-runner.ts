@@ -22,8 +22,8 @@ export type OutcomeEnd =
   | { kind: 'paused' }
   /** The message at `done` failed alone. */
   | { kind: 'failed'; attempt: number; error: Error }
-  /** The message at `done` cannot be read. */
-  | { kind: 'unreadable'; error: Error }
+  /** The message at `done` cannot be read; if the error knows of none behind it that can, there was none before `to`. */
+  | { kind: 'unreadable'; to: number; error: Error }
   /** The thread died while no message was in hand. */
   | { kind: 'lost'; error: Error }
 

@@ -489,7 +489,7 @@ export class GroupProcessor implements AsyncDisposable {
       case 'failed':
         return this.#settleFailure(window, lane, done, end.attempt, end.error)
       case 'unreadable':
-        await this.#passUnreadable(window, lane, done, end.error)
+        await this.#passUnreadable(window, lane, done, end.to, end.error)
         return 0
       case 'lost':
         await this.#bearLoss(window, end.error)
@@ -536,16 +536,17 @@ export class GroupProcessor implements AsyncDisposable {
     }
   }
 
-  async #passUnreadable(window: LeasedWindow, lane: number, offset: number, error: Error): Promise<void> {
+  async #passUnreadable(window: LeasedWindow, lane: number, offset: number, to: number, error: Error): Promise<void> {
     const { first, next } = error as BookendError
     if (hasCode(error, 'BOOKEND_TRIMMED') && first !== undefined) return this.#pass(window, lane, first)
     if (!hasCode(error, 'BOOKEND_CORRUPT')) return this.#bearLoss(window, error)
     if (this.#deadLetters === undefined) throw error
     let damage = this.#damages.find((known) => offset >= known.first && offset < known.end)
     if (damage === undefined) {
-      // Nothing known behind it that can be read: everything that is there now. Others may have met its end before we met its beginning.
+      // Nothing known behind it that can be read: everything that was there when it was looked for. What is appended meanwhile is not
+      // damage. Others may have met its end before we met its beginning.
       const known = this.#damages.filter(({ first: other }) => other > offset).map(({ first: other }) => other)
-      const end = Math.min(next ?? window.end, ...known)
+      const end = Math.min(next ?? to, ...known)
       const store = async () => {
         await this.#deadLetters?.addDamage(offset, end, error as BookendError)
         this.stats.deadLettered += 1

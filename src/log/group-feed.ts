@@ -52,7 +52,12 @@ export class GroupFeed {
   #isAtHand(offset: number): boolean {
     const cursor = this.#cursor
     if (cursor === undefined || offset >= this.#end || offset <= cursor.offset) return false
-    while (cursor.next()) if (cursor.offset === offset) return true
+    try {
+      while (cursor.next()) if (cursor.offset === offset) return true
+    } catch {
+      // The chunk does not hold what it was asked for: each message of it is looked up by itself, which says what is wrong.
+      this.#cursor = undefined
+    }
     return false
   }
 

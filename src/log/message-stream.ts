@@ -49,14 +49,18 @@ export class ChunkedStream<T> implements MessageStream<T> {
   }
 
   next(): Promise<IteratorResult<Message<T>, undefined>> {
-    // The common case allocates a message and a promise, and nothing else.
-    if (this.#turn === undefined && this.#cursor?.next() && !this.#isDone) {
-      return Promise.resolve({ done: false, value: this.#message(this.#cursor) })
+    try {
+      // The common case allocates a message and a promise, and nothing else.
+      if (this.#turn === undefined && this.#cursor?.next() && !this.#isDone) {
+        return Promise.resolve({ done: false, value: this.#message(this.#cursor) })
+      }
+    } catch (error) {
+      return Promise.reject(this.#failed(error))
     }
     return this.#inTurn(async () => {
       for (;;) {
         if (this.#isDone) return { done: true, value: undefined }
-        if (this.#cursor?.next()) return { done: false, value: this.#message(this.#cursor) }
+        if (this.#hasNext()) return { done: false, value: this.#message(this.#cursor as ChunkCursor) }
         if (!(await this.#advance())) return { done: true, value: undefined }
       }
     })
@@ -78,7 +82,12 @@ export class ChunkedStream<T> implements MessageStream<T> {
           for (;;) {
             if (this.#isDone) return undefined
             const messages: Message<T>[] = []
-            while (this.#cursor?.next()) messages.push(this.#message(this.#cursor))
+            try {
+              while (this.#cursor?.next()) messages.push(this.#message(this.#cursor))
+            } catch (error) {
+              // What stands before it is delivered; the next turn meets it again.
+              if (messages.length === 0) throw this.#failed(error)
+            }
             if (messages.length > 0) return messages
             if (!(await this.#advance())) return undefined
           }
@@ -89,6 +98,20 @@ export class ChunkedStream<T> implements MessageStream<T> {
     } finally {
       this.#finish()
     }
+  }
+
+  #hasNext(): boolean {
+    try {
+      return this.#cursor?.next() === true
+    } catch (error) {
+      throw this.#failed(error)
+    }
+  }
+
+  /** The chunk does not hold what it was asked for: the stream ends with that. */
+  #failed(error: unknown): unknown {
+    this.#finish()
+    return Object.assign(error as Error, { topic: this.#topic.name })
   }
 
   #message(cursor: ChunkCursor): Message<T> {

@@ -18,6 +18,8 @@ export type ScanStop =
   | 'bad'
   /** The seal of the segment ends at `end`. */
   | 'seal'
+  /** The visitor did not want the batch at `end`. */
+  | 'left'
 
 export interface ScanResult {
   /** Subscript behind the last valid batch. */
@@ -33,13 +35,14 @@ const never = () => false
  * @param position of `bytes[0]` in the log
  * @param limit how many bytes of log there can be from `bytes[0]` on (to the end of data or of the segment); the
  *   bytes at hand may be fewer
+ * @param visit returns false to end the walk in front of this batch
  * @param isVerified says of a batch that its body need not be checked again
  */
 export function scanBatches(
   bytes: Uint8Array,
   position: number,
   limit: number,
-  visit: (header: BatchHeader, at: number) => void,
+  visit: (header: BatchHeader, at: number) => unknown,
   isVerified: (at: number) => boolean = never,
 ): ScanResult {
   let at = 0
@@ -52,7 +55,7 @@ export function scanBatches(
     if (header === undefined) return { end: at, stop: 'bad', needed: 0 }
     if (at + header.bytes > bytes.length) return { end: at, stop: 'partial', needed: header.bytes }
     if (!isVerified(at) && !bodyMatches(bytes, at, header)) return { end: at, stop: 'bad', needed: 0 }
-    visit(header, at)
+    if (visit(header, at) === false) return { end: at, stop: 'left', needed: 0 }
     at += header.bytes
     if ((header.flags & batchFlag.seal) !== 0) return { end: at, stop: 'seal', needed: 0 }
   }

@@ -29,6 +29,15 @@ export interface Place {
   frame: number
 }
 
+/** A record, and where it stands. */
+export interface PlacedRecord {
+  offset: number
+  place: Place
+}
+
+/** How many entries of an index are looked at in one go. */
+const placesALook = 1024
+
 /** A topic's records in one sealed segment. */
 interface Stretch {
   segment: number
@@ -149,25 +158,55 @@ export class Catalog {
   }
 
   /**
-   * Position of the first damage behind the last record of the topic below `offset` that is left: what took `offset`.
-   * Known for segments whose index was derived from the batches.
+   * The first record behind `offset` that has a place: those that an index knows to be lost have none.
+   * @param but not those in this segment
    */
-  damageBehind(topic: number, offset: number): number | undefined {
-    let found: number | undefined
-    for (const [segment, live] of this.#liveIndexes()) {
-      const entries = live.topics.get(topic)
-      let before = 0
-      if (entries !== undefined && entries.firstOffset < offset) {
-        const { firstOffset, count, words } = entries
-        let entry = Math.min(offset - firstOffset, count) - 1
-        while (entry > 0 && words[entry * entryWord.perEntry] === 0) entry -= 1
-        before = words[entry * entryWord.perEntry + entryWord.batch]
+  nextPlaced(topic: number, offset: number, but?: number): PlacedRecord | undefined {
+    for (const { segment, first, end } of this.stretches(topic, offset + 1, Number.MAX_SAFE_INTEGER)) {
+      if (segment === but) continue
+      for (let at = first, places: Place[]; at < end; at += places.length) {
+        places = this.#placesOrUnknown(topic, at, Math.min(placesALook, end - at), segment)
+        const index = places.findIndex(({ batch }) => batch !== 0)
+        if (index >= 0) return { offset: at + index, place: places[index] }
+        if (places.length === 0) break
       }
-      if (before > 0) found = undefined
-      const damage = [...live.damages, ...live.gaps].filter(({ from }) => from > before).map(({ from }) => from)
-      if (damage.length > 0) found ??= this.#files.base(segment) + Math.min(...damage)
     }
-    return found
+    return undefined
+  }
+
+  /** The last record below `offset` that has a place. */
+  lastPlaced(topic: number, offset: number): PlacedRecord | undefined {
+    for (const { segment, first, end } of this.stretches(topic, 0, offset).reverse()) {
+      for (let to = end, at: number; to > first; to = at) {
+        at = Math.max(first, to - placesALook)
+        const places = this.#placesOrUnknown(topic, at, to - at, segment)
+        const index = places.findLastIndex(({ batch }) => batch !== 0)
+        if (index >= 0) return { offset: at + index, place: places[index] }
+      }
+    }
+    return undefined
+  }
+
+  /** As {@link locateRun}; where the index cannot be read now, the record may be there, somewhere in its segment. */
+  #placesOrUnknown(topic: number, offset: number, count: number, segment: number): Place[] {
+    try {
+      return this.locateRun(topic, offset, count)
+    } catch {
+      return [{ segment, batch: segmentHeaderBytes, frame: 0 }]
+    }
+  }
+
+  /** Position of the first damage behind one batch and before another; known for segments whose index was derived from the batches. */
+  damageBetween(after: Place | undefined, before: Place | undefined): number | undefined {
+    const from = after === undefined ? -1 : this.#files.base(after.segment) + after.batch
+    const to = before === undefined ? Number.POSITIVE_INFINITY : this.#files.base(before.segment) + before.batch
+    for (const [segment, live] of this.#liveIndexes()) {
+      const base = this.#files.base(segment)
+      const damages = [...live.damages, ...live.gaps].map((range) => base + range.from)
+      const between = damages.filter((position) => position > from && position < to)
+      if (between.length > 0) return Math.min(...between)
+    }
+    return undefined
   }
 
   /** Gives back what was derived from segments that nobody reads any more; it is derived again when somebody does. */

@@ -1,21 +1,11 @@
 /** Walking the records of one topic in a chunk. */
-import { batchField, batchHeaderBytes, batchTime, mixedTopics } from '../format/batch-layout.js'
-import {
-  flagsOf,
-  frameExtensionBytes,
-  frameFlag,
-  frameHeaderBytes,
-  frameKind,
-  frameWord,
-  kindOf,
-  noKey,
-  offsetOf,
-} from '../format/frame-layout.js'
-import { alignUp } from '../limits.js'
+import { BookendError } from '../errors.js'
+import { batchBytes, batchField, batchHeaderBytes, batchTime, mixedTopics } from '../format/batch-layout.js'
+import { flagsOf, frameExtensionBytes, frameFlag, frameHeaderBytes, frameWord, noKey } from '../format/frame-layout.js'
+import { frameEnd, recordOffset } from '../format/frame-walk.js'
 
 // Copies of this module's own: the compiler folds them in the loops below, imported objects it would look up each time.
-const { length: lengthWord, topic: topicWord, offsetLow: offsetLowWord, tail: tailWordAt } = frameWord
-const { data: dataKind } = frameKind
+const { length: lengthWord, tail: tailWordAt } = frameWord
 const { extended: extendedFlag } = frameFlag
 
 /** Where one record stands, in which chunk. */
@@ -27,13 +17,16 @@ export interface RecordPlace {
   readonly timestamp: number
 }
 
-/** Walks the records of `topic` with offsets in `[from, to)` in a chunk. */
+/**
+ * Walks the records of `topic` with offsets in `[from, to)` in a chunk, which holds them all: where one is missing the walk fails
+ * instead of passing it over, whoever made the chunk.
+ */
 export class ChunkCursor implements RecordPlace {
   readonly bytes: Uint8Array
   readonly words: Uint32Array
   readonly #topic: number
-  readonly #from: number
   readonly #to: number
+  #expected: number
   #batchEnd = 0
   #next = 0
   /** Of the record that {@link next} found: its place in the chunk, its offset, the time of its batch. */
@@ -46,42 +39,61 @@ export class ChunkCursor implements RecordPlace {
     this.bytes = bytes
     this.words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >>> 2)
     this.#topic = topic
-    this.#from = from
+    this.#expected = from
     this.#to = to
   }
 
-  /** Goes to the next record. False: there is none. */
+  /** Goes to the next record. False: there is none. @throws `BOOKEND_CORRUPT`, at every further call too, where the next record is not there */
   next(): boolean {
+    if (this.#expected >= this.#to) return false
     const { words } = this
     for (;;) {
-      while (this.#next >= this.#batchEnd) {
-        const at = this.#batchEnd
-        if (at >= this.bytes.length) return false
-        this.#batchEnd = at + words[(at + batchField.bytes) >>> 2]
-        this.timestamp = batchTime(words, at)
-        // A chunk that stands in the log itself has batches of others among its own, and some without records.
-        const topic = words[(at + batchField.topic) >>> 2]
-        const mayHold = (topic === this.#topic || topic === mixedTopics) && words[(at + batchField.count) >>> 2] > 0
-        this.#next = mayHold ? at + batchHeaderBytes : this.#batchEnd
-      }
+      while (this.#next >= this.#batchEnd) this.#enterBatch()
       const at = this.#next
-      const word = at >>> 2
-      // Checksums find accidents: a length that somebody made up must not lead out of the batch, or round in it.
-      if (words[word + lengthWord] > this.#batchEnd - at - frameHeaderBytes) {
+      const end = frameEnd(words, at, this.#batchEnd)
+      if (end < 0) {
         this.#next = this.#batchEnd
         continue
       }
-      this.#next = at + alignUp(frameHeaderBytes + words[word + lengthWord])
-      const tail = words[word + tailWordAt]
-      if (words[word + topicWord] !== this.#topic || kindOf(tail) !== dataKind) continue
-      const offset = offsetOf(words[word + offsetLowWord], tail)
-      if (offset < this.#from) continue
-      if (offset >= this.#to) return false
+      this.#next = end
+      const offset = recordOffset(words, at, this.#topic)
+      if (offset < this.#expected) continue
+      if (offset > this.#expected) {
+        this.#next = at
+        throw notInChunk(this.#expected, Math.min(offset, this.#to))
+      }
+      this.#expected = offset + 1
       this.frame = at
       this.offset = offset
       return true
     }
   }
+
+  #enterBatch(): void {
+    const { words } = this
+    const at = this.#batchEnd
+    if (!isBatchAt(this.bytes, words, at)) throw notInChunk(this.#expected, this.#to)
+    this.#batchEnd = at + batchBytes(words, at)
+    this.timestamp = batchTime(words, at)
+    // A chunk that stands in the log itself has batches of others among its own, and some without records.
+    const topic = words[(at + batchField.topic) >>> 2]
+    const mayHold = (topic === this.#topic || topic === mixedTopics) && words[(at + batchField.count) >>> 2] > 0
+    this.#next = mayHold ? at + batchHeaderBytes : this.#batchEnd
+  }
+}
+
+/** A walk over batches ends where there is no whole one. */
+function isBatchAt(bytes: Uint8Array, words: Uint32Array, at: number): boolean {
+  const room = bytes.length - at
+  if (room < batchHeaderBytes) return false
+  const length = batchBytes(words, at)
+  return length >= batchHeaderBytes && length <= room
+}
+
+/** The message that a chunk was read for is not in it: nobody may go on as if it had never been. */
+function notInChunk(offset: number, next: number): BookendError {
+  const message = `message ${offset} cannot be delivered: what was read for it does not hold it; reading can go on at offset ${next}`
+  return new BookendError('BOOKEND_CORRUPT', message, { offset, next })
 }
 
 /** Bounds of a record's parts as subscripts of its chunk; `keyStart` is -1 without a key. */
@@ -114,6 +126,7 @@ export function partsOf(words: Uint32Array, frame: number): RecordParts {
 /**
  * Calls `visit` for each record of `topic` in `[from, to)` with the bounds of its value.
  * The same walk as {@link ChunkCursor}, in one loop: this is what a scan of millions of records spends its time in.
+ * @throws `BOOKEND_CORRUPT` where the next record is not there
  */
 export function visitValues(
   bytes: Uint8Array,
@@ -123,24 +136,25 @@ export function visitValues(
   visit: (bytes: Uint8Array, start: number, end: number, offset: number) => void,
 ): void {
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >>> 2)
-  for (let batch = 0; batch < bytes.length; ) {
-    const end = batch + words[(batch + batchField.bytes) >>> 2]
-    for (let frame = batch + batchHeaderBytes; frame < end; ) {
+  let expected = from
+  for (let batch = 0; isBatchAt(bytes, words, batch); ) {
+    const end = batch + batchBytes(words, batch)
+    for (
+      let frame = batch + batchHeaderBytes, next = frameEnd(words, frame, end);
+      next > 0;
+      frame = next, next = frameEnd(words, frame, end)
+    ) {
+      const offset = recordOffset(words, frame, topic)
+      if (offset < expected) continue
+      if (expected >= to) return
+      if (offset > expected) throw notInChunk(expected, Math.min(offset, to))
+      expected += 1
       const word = frame >>> 2
-      const length = words[word]
-      if (length > end - frame - frameHeaderBytes) break
-      const tail = words[word + 3]
-      if (words[word + 1] === topic && kindOf(tail) === dataKind) {
-        const offset = offsetOf(words[word + 2], tail)
-        if (offset >= to) return
-        if (offset >= from) {
-          const isPlain = (flagsOf(tail) & extendedFlag) === 0
-          const start = isPlain ? frame + frameHeaderBytes : partsOf(words, frame).valueStart
-          visit(bytes, start, frame + frameHeaderBytes + length, offset)
-        }
-      }
-      frame += alignUp(frameHeaderBytes + length)
+      const isPlain = (flagsOf(words[word + tailWordAt]) & extendedFlag) === 0
+      const start = isPlain ? frame + frameHeaderBytes : partsOf(words, frame).valueStart
+      visit(bytes, start, frame + frameHeaderBytes + words[word + lengthWord], offset)
     }
     batch = end
   }
+  if (expected < to) throw notInChunk(expected, to)
 }

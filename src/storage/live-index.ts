@@ -10,7 +10,6 @@ import { type BatchHeader, batchFlag, batchHeaderBytes } from '../format/batch-l
 import {
   declareFixedBytes,
   flagsOf,
-  frameBytes,
   frameFlag,
   frameHeaderBytes,
   frameKind,
@@ -19,6 +18,7 @@ import {
   noKey,
   offsetOf,
 } from '../format/frame-layout.js'
+import { frameEnd } from '../format/frame-walk.js'
 import { joinWords } from '../format/numbers.js'
 import { entryWord, segmentHeaderBytes } from '../format/segment-layout.js'
 import { chunkBytes } from '../limits.js'
@@ -161,11 +161,13 @@ export class LiveIndex {
     const isGap = (header.flags & batchFlag.gap) !== 0
     if (isGap) this.gaps.push({ from: batch, to: start + end })
     let last: TopicEntries | undefined
-    for (let frame = at + batchHeaderBytes; frame + frameHeaderBytes <= end; ) {
+    for (
+      let frame = at + batchHeaderBytes, next = frameEnd(words, frame, end);
+      next > 0;
+      frame = next, next = frameEnd(words, frame, end)
+    ) {
       const word = frame >>> 2
       const length = words[word + lengthWord]
-      const size = frameBytes(length)
-      if (length > header.bytes || frame + size > end) break
       const tail = words[word + tailWordAt]
       // The rest of a gap is zeros, or as good as that.
       if (isGap && kindOf(tail) !== declareKind) break
@@ -179,10 +181,9 @@ export class LiveIndex {
           const tag = !this.#keepsEntries || (flagsOf(tail) & extendedFlag) === 0 ? 0 : keyTag(bytes, words, frame)
           if (this.#keepsEntries) last.add(offset, batch, start + frame, length, tag)
           else last.count = offset - last.firstOffset + 1
-          last.frameBytes += size
+          last.frameBytes += next - frame
         }
       }
-      frame += size
     }
     if ((header.flags & batchFlag.seal) !== 0) this.isSealed = true
     if ((header.flags & batchFlag.continues) === 0) this.groupEnd = start + end

@@ -68,6 +68,10 @@ export class ChunkRecords {
   readonly #frames: number[] = []
   readonly #offsets: number[] = []
   readonly #times: number[] = []
+  /** Offset behind the last record, wanted or not. */
+  readonly end: number
+  /** Why that is not the end of what was asked for. */
+  readonly failure: unknown
 
   /** @param isWanted tells the records that count, by the cursor that stands on them; undefined: all do */
   constructor(
@@ -82,12 +86,18 @@ export class ChunkRecords {
     this.#source = source
     this.#bytes = bytes
     this.#words = cursor.words
-    while (cursor.next()) {
-      if (isWanted !== undefined && !isWanted(cursor)) continue
-      this.#frames.push(cursor.frame)
-      this.#offsets.push(cursor.offset)
-      this.#times.push(cursor.timestamp)
+    let end = from
+    try {
+      for (; cursor.next(); end++) {
+        if (isWanted !== undefined && !isWanted(cursor)) continue
+        this.#frames.push(cursor.frame)
+        this.#offsets.push(cursor.offset)
+        this.#times.push(cursor.timestamp)
+      }
+    } catch (error) {
+      this.failure = error
     }
+    this.end = end
   }
 
   get length(): number {

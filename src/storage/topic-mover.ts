@@ -3,7 +3,7 @@
  * topic that is long dead shall not keep segments full of other topics' leftovers.
  */
 import { batchHeaderBytes, bodyMatches, readBatchHeader } from '../format/batch-layout.js'
-import { frameBytes, frameHeaderBytes, frameKind, frameWord, kindOf, offsetOf } from '../format/frame-layout.js'
+import { frameEnd, recordOffset } from '../format/frame-walk.js'
 import { entryBytes, entryWord } from '../format/segment-layout.js'
 import type { Disk } from './disk.js'
 import { SalvageWindow } from './salvage-window.js'
@@ -91,14 +91,14 @@ function collectFrom(
 function framesOf(bytes: Uint8Array, topic: number, next: number, to: number): Uint8Array[] {
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2)
   const pieces: Uint8Array[] = []
-  for (let at = batchHeaderBytes; at + frameHeaderBytes <= bytes.length; ) {
-    const word = at >>> 2
-    const size = frameBytes(words[word + frameWord.length])
-    const tail = words[word + frameWord.tail]
-    const offset = offsetOf(words[word + frameWord.offsetLow], tail)
-    const isWanted = words[word + frameWord.topic] === topic && kindOf(tail) === frameKind.data
-    if (isWanted && offset === next + pieces.length && offset < to) pieces.push(bytes.subarray(at, at + size))
-    at += size
+  const end = bytes.length
+  for (
+    let frame = batchHeaderBytes, following = frameEnd(words, frame, end);
+    following > 0;
+    frame = following, following = frameEnd(words, frame, end)
+  ) {
+    const offset = recordOffset(words, frame, topic)
+    if (offset === next + pieces.length && offset < to) pieces.push(bytes.subarray(frame, following))
   }
   return pieces
 }

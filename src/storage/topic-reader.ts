@@ -9,7 +9,7 @@
 import { BookendError } from '../errors.js'
 import {
   type BatchHeader,
-  batchField,
+  batchBytes,
   batchHeaderBytes,
   batchTime,
   mixedTopics,
@@ -17,6 +17,7 @@ import {
   shrinkBatchCopy,
 } from '../format/batch-layout.js'
 import { frameBytes, frameHeaderBytes, frameKind, frameWord, kindOf, offsetOf } from '../format/frame-layout.js'
+import { frameEnd, recordOffset } from '../format/frame-walk.js'
 import { segmentHeaderBytes } from '../format/segment-layout.js'
 import { chunkBytes, maxBatchBytes } from '../limits.js'
 import { isUnreadable } from '../memory/errno.js'
@@ -180,10 +181,9 @@ export class TopicReader {
         chunk = { bytes: bytes.subarray(0, scanned), next: Math.min(next, to), resume, release }
         return chunk
       }
-    } catch (error) {
-      // The way through copies gives what can be read.
-      if (isUnreadable(error)) return undefined
-      throw this.#unreadable(error, topic, offset, segment, at)
+    } catch {
+      // The way through copies meets it again, and gives what can be read.
+      return undefined
     } finally {
       if (chunk === undefined) release?.()
     }
@@ -213,7 +213,7 @@ export class TopicReader {
         if (firstBeyond >= 0) position = base + at + firstBeyond
         return { bytes: found.bytes, next: Math.min(found.next, to), resume: { position, isSparse } }
       }
-      if (stop === 'bad' || found.first > offset) {
+      if (stop === 'bad' || stop === 'left' || found.first > offset) {
         position = this.#detour(topic, offset, segment, base + at, base + at + scanned)
         want = chunkBytes
         continue
@@ -231,7 +231,7 @@ export class TopicReader {
     this.#catalog.distrust(segment)
     const derived = this.#startOf(topic, offset)
     if (derived < from || derived > to) return derived
-    throw this.#damaged(topic, offset, segment, to - this.#files.base(segment))
+    throw this.#damaged(topic, offset, segment, derived - this.#files.base(segment))
   }
 
   /** Copies a chunk out under a pin, then verifies and thins the copy. */
@@ -244,7 +244,7 @@ export class TopicReader {
     into: Uint8Array<ArrayBuffer> | undefined,
   ) {
     const length = Math.min(want, limit)
-    const { raw, pinned } = this.#copyOut(request.topic, request.offset, segment, at, length, into)
+    const { raw, pinned } = this.#copyOut(request, segment, at, length, into)
     const found = this.#walk(request, { bytes: raw, pinned, at, limit }, false)
     const { kept } = found
     return {
@@ -254,12 +254,13 @@ export class TopicReader {
   }
 
   /**
-   * Verifies the batches at `at` of a segment, and finds the records of the topic among them.
+   * Verifies the batches at `at` of a segment, and finds the records of the topic among them: a run of offsets without a hole, from the
+   * one wanted or below it. In front of a hole the walk ends; what was lost there is for who asks for it next.
    * @param isInPlace the bytes are not to be changed; else they are thinned: the batches of the topic are moved to the front, without
    *   frames of others
    */
   #walk(
-    { topic, to }: ReadRequest,
+    { topic, offset, to }: ReadRequest,
     { bytes, pinned, at, limit }: { bytes: Uint8Array<ArrayBuffer>; pinned: PinnedWindow; at: number; limit: number },
     isInPlace: boolean,
   ) {
@@ -269,23 +270,26 @@ export class TopicReader {
     let next = -1
     // Start of the first batch that goes beyond the range; -1: none does.
     let firstBeyond = -1
-    const visit = (header: BatchHeader, from: number) => {
+    const visit = (header: BatchHeader, from: number): boolean => {
       // What was found right through this mapping is not summed up again: the sums cost more than all the rest.
       pinned.markVerified(at + from)
-      if (header.topic !== topic && header.topic !== mixedTopics) return
-      const place = isInPlace ? from : kept
+      if ((header.topic !== topic && header.topic !== mixedTopics) || header.count === 0) return true
+      const start = firstOffset(words, from, topic)
+      if (start < 0) return true
+      // Below the offset asked for it does not matter what is missing.
+      if (first < 0 || (start !== next && start <= offset && next <= offset)) first = start
+      else if (start !== next) return false
       let count = header.count
       if (header.topic !== topic)
-        count = isInPlace ? countFrames(words, from, topic) : thinBatch(bytes, words, header, from, kept, topic)
+        count = isInPlace
+          ? countRun(words, from, topic, start)
+          : thinBatch(bytes, words, header, from, kept, topic, start)
       else if (!isInPlace) moveBatch(bytes, header, from, kept)
-      if (count === 0) return
-      // Offsets of one topic are consecutive within a batch.
-      const start = firstOffset(words, place, topic)
-      if (first < 0) first = start
       next = start + count
       if (next > to && firstBeyond < 0) firstBeyond = from
       // In place, of a batch of several topics, what the topic's share of records suggests.
-      kept += isInPlace ? (header.bytes * count) / header.count : words[(kept + batchField.bytes) >>> 2]
+      kept += isInPlace ? (header.bytes * count) / header.count : batchBytes(words, kept)
+      return true
     }
     const isVerified = (from: number) => pinned.isVerified(at + from)
     const position = this.#files.base(pinned.segment) + at
@@ -294,8 +298,7 @@ export class TopicReader {
   }
 
   #copyOut(
-    topic: number,
-    offset: number,
+    { topic, offset }: ReadRequest,
     segment: number,
     at: number,
     length: number,
@@ -431,29 +434,22 @@ export class TopicReader {
     }
   }
 
+  /** No batch that can be read holds it: what stands nearest on both sides tells what was lost with it, and no more than that. */
   #missing(topic: number, offset: number): BookendError {
-    const position = this.#catalog.damageBehind(topic, offset)
-    const segment = this.#files.segmentOf(position ?? 0)
-    // Damage behind messages that come after this one did not take it, and must not hide them.
-    const following = this.#stretchBehind(topic, offset)?.segment ?? segment
-    if (position !== undefined && segment <= following) {
-      return this.#damaged(topic, offset, segment, position - this.#files.base(segment))
-    }
-    return this.#corrupt(offset, undefined, 'no segment on disk holds it', this.#nextStretch(topic, offset))
+    const following = this.#catalog.nextPlaced(topic, offset)
+    const before = this.#catalog.lastPlaced(topic, offset)
+    const position = this.#catalog.damageBetween(before?.place, following?.place)
+    if (position === undefined) return this.#corrupt(offset, position, 'no segment on disk holds it', following?.offset)
+    const segment = this.#files.segmentOf(position)
+    const why = this.#whatIsWrong(segment, position - this.#files.base(segment))
+    return this.#corrupt(offset, position, why, following?.offset)
   }
 
-  /** The first offset of the topic in the segments behind the one that should hold `offset`. */
-  #nextStretch(topic: number, offset: number): number | undefined {
-    return this.#stretchBehind(topic, offset)?.first
-  }
-
-  #stretchBehind(topic: number, offset: number): { segment: number; first: number } | undefined {
-    return this.#catalog.stretches(topic, offset, Number.MAX_SAFE_INTEGER).find(({ first }) => first > offset)
-  }
-
+  /** The batch at `at`, which should hold the record, is bad. */
   #damaged(topic: number, offset: number, segment: number, at: number): BookendError {
     const base = this.#files.base(segment)
-    const next = this.#nextReadable(topic, offset, segment, at) ?? this.#nextStretch(topic, offset)
+    const next =
+      this.#nextReadable(topic, offset, segment, at) ?? this.#catalog.nextPlaced(topic, offset, segment)?.offset
     return this.#corrupt(offset, base + at, this.#whatIsWrong(segment, at), next)
   }
 
@@ -480,7 +476,7 @@ export class TopicReader {
     const isGone = code === 'ENOENT' || code === 'EINVAL' || code === 'EFAULT' || code === 'EIO' || code === 'EHWPOISON'
     const position = this.#files.base(segment) + at
     if (!isGone) return new BookendError('BOOKEND_IO', `cannot read ${file}: ${String(error)}`, { file, cause: error })
-    const next = this.#nextStretch(topic, offset)
+    const next = this.#catalog.nextPlaced(topic, offset, segment)?.offset
     return new BookendError('BOOKEND_CORRUPT', `${file} cannot be read at position ${position}: ${String(error)}`, {
       file,
       position,
@@ -528,7 +524,10 @@ export class TopicReader {
   }
 }
 
-/** Moves a batch to `to`, keeping only the frames of `topic`. Returns the records left; 0: nothing was moved. */
+/**
+ * Moves a batch to `to`, keeping only the frames of `topic` whose offsets follow one another from `start` on. Returns the records left,
+ * at least one.
+ */
 function thinBatch(
   bytes: Uint8Array,
   words: Uint32Array,
@@ -536,26 +535,58 @@ function thinBatch(
   from: number,
   to: number,
   topic: number,
+  start: number,
 ): number {
   const end = from + header.bytes
   let size = batchHeaderBytes
   let count = 0
-  for (let frame = from + batchHeaderBytes; frame < end; ) {
-    const word = frame >>> 2
-    if (words[word + frameWord.length] > end - frame - frameHeaderBytes) break
-    const length = frameBytes(words[word + frameWord.length])
-    if (frame + length > end) break
-    if (words[word + frameWord.topic] === topic && kindOf(words[word + frameWord.tail]) === frameKind.data) {
-      // The header is moved before the first frame: to the left of everything still to be read.
-      if (count === 0) bytes.copyWithin(to, from, from + batchHeaderBytes)
-      bytes.copyWithin(to + size, frame, frame + length)
-      size += length
-      count += 1
-    }
-    frame += length
+  for (
+    let frame = from + batchHeaderBytes, next = frameEnd(words, frame, end);
+    next > 0;
+    frame = next, next = frameEnd(words, frame, end)
+  ) {
+    if (recordOffset(words, frame, topic) !== start + count) continue
+    // The header is moved before the first frame: to the left of everything still to be read.
+    if (count === 0) bytes.copyWithin(to, from, from + batchHeaderBytes)
+    bytes.copyWithin(to + size, frame, next)
+    size += next - frame
+    count += 1
   }
-  if (count > 0) shrinkBatchCopy(words, to, size, count)
+  shrinkBatchCopy(words, to, size, count)
   return count
+}
+
+/** Records of `topic` in the batch at `at` whose offsets follow one another from `start` on. */
+function countRun(words: Uint32Array, at: number, topic: number, start: number): number {
+  const end = at + batchBytes(words, at)
+  let count = 0
+  for (
+    let frame = at + batchHeaderBytes, next = frameEnd(words, frame, end);
+    next > 0;
+    frame = next, next = frameEnd(words, frame, end)
+  ) {
+    if (recordOffset(words, frame, topic) === start + count) count += 1
+  }
+  return count
+}
+
+/** Offset of the first record of `topic` in the batch at `at`, or -1. */
+function firstOffset(words: Uint32Array, at: number, topic: number): number {
+  const end = at + batchBytes(words, at)
+  for (
+    let frame = at + batchHeaderBytes, next = frameEnd(words, frame, end);
+    next > 0;
+    frame = next, next = frameEnd(words, frame, end)
+  ) {
+    const offset = recordOffset(words, frame, topic)
+    if (offset >= 0) return offset
+  }
+  return -1
+}
+
+/** Moves a batch that holds no other topic. */
+function moveBatch(bytes: Uint8Array, header: BatchHeader, from: number, to: number): void {
+  if (from !== to) bytes.copyWithin(to, from, from + header.bytes)
 }
 
 /** Pieces back to back, in a buffer of exactly their size that can be moved to another thread. */
@@ -567,38 +598,4 @@ export function joinPieces(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffe
     at += piece.length
   }
   return joined
-}
-
-/** Moves a batch that holds no other topic. */
-function moveBatch(bytes: Uint8Array, header: BatchHeader, from: number, to: number): void {
-  if (from !== to && header.count > 0) bytes.copyWithin(to, from, from + header.bytes)
-}
-
-/** Records of `topic` in the batch at `at`. */
-function countFrames(words: Uint32Array, at: number, topic: number): number {
-  if (words[(at + batchField.count) >>> 2] === 0) return 0
-  const end = at + words[(at + batchField.bytes) >>> 2]
-  let count = 0
-  for (let frame = at + batchHeaderBytes; frame < end; ) {
-    const word = frame >>> 2
-    if (words[word + frameWord.topic] === topic && kindOf(words[word + frameWord.tail]) === frameKind.data) count += 1
-    frame += frameBytes(words[word + frameWord.length])
-  }
-  return count
-}
-
-/** Offset of the first record of `topic` in the batch at `at`, or -1. */
-function firstOffset(words: Uint32Array, at: number, topic: number): number {
-  const end = at + words[(at + batchField.bytes) >>> 2]
-  for (let frame = at + batchHeaderBytes; frame < end; ) {
-    const word = frame >>> 2
-    const tail = words[word + frameWord.tail]
-    if (words[word + frameWord.topic] === topic && kindOf(tail) === frameKind.data) {
-      return offsetOf(words[word + frameWord.offsetLow], tail)
-    }
-    // Checksums find accidents: a length that somebody made up must not turn the walk round.
-    if (words[word + frameWord.length] > end - frame - frameHeaderBytes) break
-    frame += frameBytes(words[word + frameWord.length])
-  }
-  return -1
 }

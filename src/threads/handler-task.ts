@@ -67,8 +67,8 @@ export type TaskEnd =
   | { kind: 'paused' }
   /** The message at `done` fails alone. */
   | { kind: 'failed'; attempt: number; error: PortableError }
-  /** The message at `done` cannot be read. */
-  | { kind: 'unreadable'; error: PortableError }
+  /** The message at `done` cannot be read; if the error knows of none behind it that can, there was none before `to`. */
+  | { kind: 'unreadable'; to: number; error: PortableError }
 
 /** What a handler is told beside its messages. */
 export interface HandlerContext {
@@ -164,15 +164,19 @@ class TaskRun {
       try {
         chunk = this.#read(topic, { topic: topic.id, offset: this.done, to, resume: this.resume }, views)
       } catch (error) {
-        return { kind: 'unreadable', error: portable(error) }
+        return { kind: 'unreadable', to, error: portable(error) }
       }
       // Held until the last call over it has settled, however that ends: with mapped views the segment is pinned so long.
       try {
         const source = { topic: topic.name, decode: this.#handler.decode }
         const records = new ChunkRecords(source, topic.id, chunk.bytes, this.done, chunk.next, isWanted)
-        const end = await this.#handle(records, chunk.next)
+        const end = await this.#handle(records, records.end)
         // Ended inside the chunk: whoever goes on there has to read it again, from where this one began.
         if (end !== undefined) return end
+        if (records.failure !== undefined) {
+          this.done = records.end
+          return { kind: 'unreadable', to, error: portable(records.failure) }
+        }
       } finally {
         chunk.release()
       }

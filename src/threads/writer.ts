@@ -358,7 +358,7 @@ export class Writer {
         if (kind === frameKind.bulk) this.#forgetBulk(memory.words[(at + frameHeaderBytes) >>> 2])
         memory.words[word + frameWord.tail] = tailWord(0, frameKind.cancelled, flagsOf(tail))
       }
-      if (!isFirstWaiting) goneTo = (position + frameBytes(memory.words[word + frameWord.length])) | 0
+      if (!isFirstWaiting) goneTo = position + frameBytes(memory.words[word + frameWord.length])
     })
     // State and errno come before the positions: whoever sees those knows why.
     state.writerErrno.store(errno)

@@ -43,7 +43,7 @@ export function readWhatIsLeft(
   for (let offset = first; offset < next; ) {
     try {
       const chunk = reader.read({ topic, offset, to: next })
-      const cursor = new ChunkCursor(chunk.bytes, topic, offset, next)
+      const cursor = new ChunkCursor(chunk.bytes, topic, offset, chunk.next)
       while (cursor.next()) {
         const { valueStart, valueEnd } = partsOf(cursor.words, cursor.frame)
         expect(Buffer.compare(chunk.bytes.subarray(valueStart, valueEnd), values[cursor.offset])).toBe(0)

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { HandlerWords, handlerPhase } from '../../src/ring/handler-words.js'
 import type { Message } from '../../src/storage/message.js'
 import { type HandlerTask, HandlerTasks } from '../../src/threads/handler-task.js'
+import { chunkOf } from '../support/chunks.js'
 import { handlerModule, ProcessingWorld, setHandler } from '../support/processing.js'
 
 interface Call {
@@ -22,10 +23,10 @@ function record(act: (messages: Message[], attempt: number) => unknown = () => {
   })
 }
 
-function start(count: number, bytes = 20) {
+function start(count: number, bytes = 20, read?: ConstructorParameters<typeof HandlerTasks>[0]) {
   const world = new ProcessingWorld()
   world.append(Array.from({ length: count }, (_, index) => ({ value: new Uint8Array(bytes).fill(index) })))
-  const tasks = new HandlerTasks((_, request) => world.engine.reader.readMapped(request))
+  const tasks = new HandlerTasks(read ?? ((_, request) => world.engine.reader.readMapped(request)))
   const run = (
     options: Partial<HandlerTask> & { to?: number; aloneTo?: number; isOpen?: boolean; words?: never } = {},
   ) => {
@@ -253,4 +254,15 @@ describe('a handler task', () => {
     const bad = new URL('../fixtures/handler-bad.mjs', import.meta.url).href
     await expect(run({ to: 0, module: bad }).answer).rejects.toMatchObject({ code: 'BOOKEND_HANDLER' })
   })
+})
+
+it('a chunk that does not hold what it was read for is handled as far as it goes, and what is missing is told', async () => {
+  record()
+  const resume = { position: 64, isSparse: false }
+  const { run } = start(10, 20, () => ({ bytes: chunkOf(0, [[0, 1], [2], [5, 6]]), next: 10, resume, release() {} }))
+  const { done, handled, end } = await run().answer
+  expect({ done, handled }).toEqual({ done: 3, handled: 3 })
+  expect(calls.map(({ offsets }) => offsets)).toEqual([[0, 1, 2]])
+  expect(end).toMatchObject({ kind: 'unreadable', to: 10 })
+  expect(JSON.stringify(end)).toContain('message 3 cannot be delivered')
 })
