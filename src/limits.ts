@@ -80,6 +80,17 @@ export const rememberedBatchesLog2 = 14
 /** Segments the reaper keeps ready behind the active one. It makes no more ahead: storage/segment-ages.ts reads ages off that. */
 export const preparedSegments = 2
 /**
+ * Blocks are allocated at least this far ahead of the writer; twice as far, up to whole segments, where that lasts for less than so
+ * many ms: an allocation may have to wait for the journal of the file system.
+ */
+export const allocateAheadBytes = 16 * MiB
+export const allocateQuietMs = 250
+/**
+ * Blocks end at multiples of this in a segment: the first store into a page asks for blocks for the whole folio it is part of, and
+ * a folio of the page cache, which is aligned to its size, must not reach into a hole. Linux makes them of up to 2 MiB.
+ */
+export const blockStepBytes = 2 * MiB
+/**
  * The writer does not roll further than this (or two segments) ahead of the last segment that is flushed and indexed. It
  * bounds what a recovery has to read after a crash (about half a second) and the dirty memory of the process, at the
  * price that a sustained stream faster than the disk is finally slowed to the disk's rate.

@@ -16,6 +16,7 @@ import { openSharedState } from '../src/ring/shared-state.js'
 import { SlotTable } from '../src/ring/slot-table.js'
 import { TopicCells } from '../src/ring/topic-cells.js'
 import { ControlFile, readBootId } from '../src/storage/control-file.js'
+import { discardNewLog } from '../src/storage/discard-log.js'
 import { nodeDisk } from '../src/storage/disk.js'
 import { Flusher } from '../src/storage/flusher.js'
 import { openLog } from '../src/storage/open-log.js'
@@ -35,6 +36,7 @@ import type { LogRead, ReadAnswer } from '../src/threads/reader.js'
 import { isPassing, Reaper, type ReaperParts } from '../src/threads/reaper.js'
 import { runReaper } from '../src/threads/reaper-loop.js'
 import { takeOverFiles, takeOverMappings } from '../src/threads/reaper-takeover.js'
+import { prepareTail } from '../src/threads/segment-maker.js'
 import type { StandIn } from '../src/threads/stand-in.js'
 
 endOnRejection()
@@ -69,13 +71,17 @@ const control: ReaperControl = {
     state.trim.store(recovered.trim)
     state.prepared.store(recovered.prepared)
     state.activeSegment.store(recovered.tail.segment)
-    // The one thing an empty log must have before the first append; on a full disk this is where opening fails.
-    if (!readOnly && recovered.prepared < recovered.tail.segment) {
-      files.create(recovered.tail.segment, epoch, Date.now(), calls)
-      state.prepared.store(recovered.tail.segment)
-    }
     const keeper = keeperOf(request, files.id)
-    const { groups: openedGroups, damages: groupDamages } = keeper.open(recovered.topics, readOnly)
+    let found: ReturnType<GroupKeeper['open']>
+    try {
+      if (!readOnly) prepareTail({ state, files, calls, epoch, now: Date.now }, recovered.tail)
+      found = keeper.open(recovered.topics, readOnly)
+    } catch (error) {
+      log.control.close()
+      if (log.isNew) discardNewLog(nodeDisk, shared.directory)
+      throw error
+    }
+    const { groups: openedGroups, damages: groupDamages } = found
     const { tail, tornBytes, damages, setAside } = recovered
     const aside = setAside.map((file) => `${file} did not provably belong to the log, and stood in its way`)
     const io = chooseMemory(shared.io, shared.directory, calls)

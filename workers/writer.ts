@@ -54,7 +54,8 @@ const control: WriterControl = {
     const memory = loadMemory(opened.io, calls)
     const windows = new SegmentWindows(memory, new FileMemory(), files, slots, 'write', maxSlots / 4)
     const { tail: from, topics: known, epoch, lockActive } = opened
-    const tail = new LogTail(files, windows, from, known, epoch, Date.now, lockActive)
+    const allocatedTo = () => state.allocated.load()
+    const tail = new LogTail(files, windows, from, known, epoch, Date.now, lockActive, allocatedTo)
     const topics = new TopicCells(shared.topics)
     const times = new BatchTimes(shared.times)
     writer = new Writer({ state, ring, topics, times, tail, files, commits, takeBulk: bulkTaker(), takeOrder })

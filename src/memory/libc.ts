@@ -43,7 +43,7 @@ export interface Libc {
   lockPages(address: number, byteLength: number): number
   yieldProcessor(): void
   lockExclusive(descriptor: number): number
-  allocate(descriptor: number, byteLength: number): number
+  allocate(descriptor: number, from: number, byteLength: number): number
   /** The new place in the file, or the negative error number. */
   seek(descriptor: number, at: number, whence: number): number
   /**
@@ -122,7 +122,7 @@ function bind(koffi: typeof Koffi): Libc {
     },
     lockExclusive: (descriptor) => outcome(flock(descriptor, lockExclusiveNonBlocking)),
     // Returns the error number and leaves errno alone, unlike all the others (POSIX).
-    allocate: (descriptor, byteLength) => posixFallocate(descriptor, 0, byteLength),
+    allocate: (descriptor, from, byteLength) => posixFallocate(descriptor, from, byteLength),
     seek(descriptor, at, whence) {
       const place = lseek(descriptor, at, whence)
       return place >= 0 ? place : -koffi.errno()

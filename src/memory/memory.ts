@@ -98,8 +98,8 @@ export interface Memory {
 export interface SystemCalls {
   /** False without native parts: only `allocate` and `lock` work then, the rest are no-ops that say so by their result. */
   readonly isNative: boolean
-  /** Reserves real blocks for the first `byteLength` bytes; the file reads as zeros. Throws `ENOSPC`, `EDQUOT`, `EFBIG`. */
-  allocate(descriptor: number, byteLength: number): void
+  /** Reserves real blocks for `[from, to)`, which reads as it did before. Throws `ENOSPC`, `EDQUOT`, `EFBIG`. */
+  allocate(descriptor: number, to: number, from?: number): void
   /** Faults pages in for writing, without changing them. Returns false where the kernel refuses (old kernel, bad range). */
   populateWrite(address: number, byteLength: number): boolean
   /** Keeps pages of a mapped range in memory (`mlock`), until it is unmapped or retired. Returns the failure, if it was refused. */

@@ -13,13 +13,13 @@ export class NativeSystemCalls implements SystemCalls {
     this.#libc = libc
   }
 
-  allocate(descriptor: number, byteLength: number): void {
+  allocate(descriptor: number, to: number, from = 0): void {
     let failure: number
-    do failure = this.#libc.allocate(descriptor, byteLength)
+    do failure = this.#libc.allocate(descriptor, from, to - from)
     while (failure === errno.EINTR)
     // glibc emulates what the file system lacks, musl says so.
-    if (failure === errno.EOPNOTSUPP || failure === errno.EINVAL) zeroFill(descriptor, byteLength)
-    else if (failure !== 0) throw failedCall('posix_fallocate', failure, `${byteLength} bytes`)
+    if (failure === errno.EOPNOTSUPP || failure === errno.EINVAL) zeroFill(descriptor, to, from)
+    else if (failure !== 0) throw failedCall('posix_fallocate', failure, `${to - from} bytes`)
   }
 
   populateWrite(address: number, byteLength: number): boolean {

@@ -7,8 +7,8 @@ import { zeroFill } from './zero-fill.js'
 export class PortableSystemCalls implements SystemCalls {
   readonly isNative = false
 
-  allocate(descriptor: number, byteLength: number): void {
-    zeroFill(descriptor, byteLength)
+  allocate(descriptor: number, to: number, from = 0): void {
+    zeroFill(descriptor, to, from)
   }
 
   populateWrite(): boolean {

@@ -14,7 +14,9 @@
  * | activeSegment | writer | index of the segment that is being filled |
  * | ordersDone, orderResult | writer | orders of the reaper that are carried out; 1: the last one was, 0: it could not be |
  * | durable, indexed, trim | reaper | flushed up to; segments below have a footer; files below are deleted |
- * | prepared | reaper | segments up to this index exist, allocated and durable, ready to be mapped |
+ * | prepared | reaper | segments up to this index exist, whole and durable, ready to be mapped |
+ * | allocated | reaper | log position up to which there are blocks: behind it nothing may be stored |
+ * | blocksWanted | writer | it waits for blocks up to this position; 0: it does not |
  * | allocateErrno, reaperErrno | reaper | why the next segment cannot be had; why the log turned read-only |
  * | ordersGiven | reaper | orders sent to the writer: declare anew before a deletion, move records forward |
  * | refuseErrno | reaper | appends are refused with this error, although there may be a segment |
@@ -84,6 +86,8 @@ const cells = [
   'publishedBatches',
   'publishedTime',
   'storedBytes',
+  'allocated',
+  'blocksWanted',
   'flushWantedTo',
   'flushAskedTo',
   'flushedTo',

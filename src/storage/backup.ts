@@ -107,7 +107,7 @@ async function copyLog(source: BackupSource, target: string, make: (name: string
   return { position: published, segments, bytes: segments * files.segmentBytes }
 }
 
-/** Copies a segment up to `end`; what is behind it is allocated and reads as zeros, as in any log. */
+/** Copies a segment up to `end`; what is behind it is a hole, which whoever opens the copy gives its blocks. */
 async function copySegment(source: BackupSource, segment: number, end: number, to: DiskFile): Promise<void> {
   const { disk, files, calls } = source
   const from = disk.open(files.path(segment), 'read')
@@ -122,7 +122,8 @@ async function copySegment(source: BackupSource, segment: number, end: number, t
     const isIndexed = source.indexed() >= base + files.segmentBytes
     const whole = isIndexed ? files.segmentBytes : files.segmentBytes - footerBytes
     const length = Math.min(end - base, whole)
-    calls.allocate(to.descriptor, files.segmentBytes)
+    to.resize(files.segmentBytes)
+    calls.allocate(to.descriptor, length)
     for (let at = 0; at < length; at += copyStepBytes) {
       if (source.isAborted()) throw new BackupAborted('the backup was given up')
       await source.copy(from, to, at, Math.min(copyStepBytes, length - at))

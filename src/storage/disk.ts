@@ -5,6 +5,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { BookendError } from '../errors.js'
+import type { SystemCalls } from '../memory/memory.js'
 import { writtenEnd } from '../memory/written-end.js'
 
 export interface DiskFile {
@@ -12,6 +13,8 @@ export interface DiskFile {
   read(at: number, length: number): Uint8Array<ArrayBuffer>
   write(at: number, bytes: Uint8Array): void
   size(): number
+  /** What it gets beyond its bytes reads as zeros and is a hole: see {@link SystemCalls.allocate}. */
+  resize(byteLength: number): void
   /** From here on the file reads as zeros, as the file system knows without reading it; its size where it does not. */
   writtenEnd(): number
   /** Flushes data and what is needed to read it back. When it returns, a power cut does not lose it. */
@@ -31,6 +34,8 @@ export interface Disk {
   create(file: string): DiskFile
   rename(from: string, to: string): void
   remove(file: string): void
+  /** It has to be empty. */
+  removeDirectory(directory: string): void
   /** Makes creations, renames and removals in the directory durable. */
   syncDirectory(directory: string): void
 }
@@ -70,6 +75,10 @@ class NodeFile implements DiskFile {
 
   size(): number {
     return fs.fstatSync(this.descriptor).size
+  }
+
+  resize(byteLength: number): void {
+    fs.ftruncateSync(this.descriptor, byteLength)
   }
 
   writtenEnd(): number {
@@ -125,6 +134,7 @@ export const nodeDisk: Disk = {
   },
   rename: fs.renameSync,
   remove: fs.unlinkSync,
+  removeDirectory: fs.rmdirSync,
   syncDirectory(directory) {
     const descriptor = fs.openSync(directory, O_RDONLY)
     try {

@@ -92,7 +92,15 @@ function declarationsOnly(bytes: number): Batch {
 /** Remains are erased with these. */
 const zeros = new Uint8Array(256 << 10)
 
+/** More than one append takes, so that a tail with enough in front of it does not look. */
+const roomToLook = 2 * gatherBytes
+
 const emptyRun: FrameRun = { bytes: new Uint8Array(0), words: new Uint32Array(0) }
+
+/** What the records of a moved topic take: they keep their batches. */
+export function movedBytes({ batches }: MovedTopic): number {
+  return batches.reduce((sum, { frames }) => sum + frames.length + batchHeaderBytes, 0)
+}
 
 export class LogTail {
   readonly #files: SegmentFiles
@@ -142,7 +150,14 @@ export class LogTail {
   #shortBatches = 0
   #shortBytes = 0
 
-  /** @param mapsAlways the active segment is mapped whatever is appended to it: its pages are to be locked in memory */
+  readonly #allocatedTo: () => number
+  /** Up to here, relative to the active segment, there were blocks when that was last looked at. */
+  #blocks = 0
+
+  /**
+   * @param mapsAlways the active segment is mapped whatever is appended to it: its pages are to be locked in memory
+   * @param allocatedTo position up to which there are blocks; by default wherever there is a file
+   */
   constructor(
     files: SegmentFiles,
     windows: SegmentWindows,
@@ -151,8 +166,10 @@ export class LogTail {
     epoch: number,
     now: () => number,
     mapsAlways = false,
+    allocatedTo = () => Number.POSITIVE_INFINITY,
   ) {
     this.#mapsAlways = mapsAlways
+    this.#allocatedTo = allocatedTo
     this.#files = files
     this.#windows = windows
     this.#epoch = epoch
@@ -209,7 +226,7 @@ export class LogTail {
    * Writes batches from the frames at `[from, to)` of the run, up to {@link gatherBytes} of them: one short one into the
    * mapping, or several by one write. The last batch ends in front of the first frame that begins an atomic group.
    * @returns the bytes taken: less than asked for where that is enough, or where a frame is of a kind that only the ring
-   *   knows; 0 where the segment has no room for the first frame ({@link roll} first)
+   *   knows; 0 where there is no room for the first frame (see {@link blocksFor})
    * @throws the error of the write, with the tail as it was before
    */
   append(run: FrameRun, from: number, to: number): number {
@@ -218,11 +235,11 @@ export class LogTail {
 
   /**
    * Writes all frames of one atomic group, in as many batches as it takes, inside one segment.
-   * @returns false where the active segment has no room for the whole of it ({@link roll} first); nothing was written
+   * @returns false where there is no room for the whole of it (see {@link blocksFor}); nothing was written
    * @throws the error of a write, with the tail as it was before: of a group there is all or nothing
    */
   appendGroup(run: FrameRun, from: number, to: number, records: number): boolean {
-    if (groupCost(to - from, records) > this.#room()) return false
+    if (!this.#fits(groupCost(to - from, records))) return false
     const end = this.#appendBatches(run, from, to, true)
     assert(end === to, 'a group that fits the segment is taken as a whole')
     return true
@@ -337,15 +354,21 @@ export class LogTail {
   }
 
   /**
-   * Seals the active segment and goes on in the next, which must be prepared.
+   * Seals the active segment, which must have all of its blocks, and goes on in the next, which must be prepared.
    * The caller publishes the position as after an append.
    */
   roll(): void {
     const at = this.#relative
+    this.#lookForBlocks()
+    assert(
+      this.#blocks === this.#files.segmentBytes,
+      'a segment that is left has its blocks, at the back too: its index goes there',
+    )
     this.#withWindow((window) => this.#seal(window, at))
     this.#mayMap = this.#mayMapNext
     this.#shortBytes = 0
     this.#segment += 1
+    this.#blocks = 0
     this.#relative = segmentHeaderBytes
     this.#writtenTo = segmentHeaderBytes
     this.#records = 0
@@ -433,10 +456,10 @@ export class LogTail {
    * segment already, and the copy must reach to the next append.
    * @returns `stale`: the topic has changed since it was read, or has records here; `full`: {@link roll} first
    */
-  moveForward({ topic: id, first, end, batches }: MovedTopic): 'moved' | 'stale' | 'full' {
+  moveForward(moved: MovedTopic): 'moved' | 'stale' | 'full' {
+    const { topic: id, first, end, batches } = moved
     if (this.#declaredIn[id] === this.#segment || this.#next[id] !== end || this.#first[id] !== first) return 'stale'
-    const frames = batches.reduce((sum, batch) => sum + batch.frames.length + batchHeaderBytes, 0)
-    if (groupCost(frames, end - first) > this.#room()) return 'full'
+    if (!this.#fits(groupCost(movedBytes(moved), end - first))) return 'full'
     const before = this.#mark()
     this.#replaced.length = 0
     this.#replaced.push({ id, declaredIn: this.#declaredIn[id], first })
@@ -463,9 +486,37 @@ export class LogTail {
   }
 
   /** Bytes that the active segment can still take, beyond what its seal and index will need. */
-  #room(): number {
+  #roomInSegment(): number {
     const index = indexBytes(this.#records, this.#topicsHere, this.#nameBytes)
     return segmentRoom(this.#files.segmentBytes, this.#relative, index)
+  }
+
+  /** The same where there are blocks. How far they go is looked at when there seem to be too few for `bytes`. */
+  #room(bytes = roomToLook): number {
+    const isNearEnd = segmentRoom(this.#blocks, this.#relative, 0) < bytes
+    if (isNearEnd && this.#blocks < this.#files.segmentBytes) this.#lookForBlocks()
+    return Math.min(this.#roomInSegment(), segmentRoom(this.#blocks, this.#relative, 0))
+  }
+
+  #lookForBlocks(): void {
+    const { segmentBytes } = this.#files
+    this.#blocks = Math.min(segmentBytes, this.#allocatedTo() - this.#files.base(this.#segment))
+  }
+
+  #fits(bytes: number): boolean {
+    return bytes <= this.#room(bytes)
+  }
+
+  /**
+   * How far blocks have to go before so much can be appended, and a trim behind it: into the next segment ({@link roll} then)
+   * where the active one has no room, whatever is allocated.
+   */
+  blocksFor(bytes: number, records: number): number {
+    const cost = groupCost(bytes, records)
+    const isHere = cost <= this.#roomInSegment()
+    const from = isHere ? this.position : this.#files.base(this.#segment + 1) + segmentHeaderBytes
+    // All that segmentRoom keeps free.
+    return from + cost - segmentRoom(0, 0, 0)
   }
 
   /** The active segment is not mapped, for what was appended last did not need it: see {@link mapIfQuiet}. */
@@ -535,6 +586,7 @@ export class LogTail {
    */
   #claim(window: Window, from: number, to: number): void {
     assert(this.#writtenTo >= from, 'the log is written without a hole')
+    assert(to <= this.#blocks, 'nothing is stored where there are no blocks')
     while (this.#writtenTo > from) {
       const at = Math.max(from, this.#writtenTo - zeros.length)
       window.write(at, [zeros.subarray(0, this.#writtenTo - at)])

@@ -7,6 +7,7 @@ import type { Memory } from '../memory/memory.js'
 import { unfinishedBackupName } from './backup.js'
 import { misfitError } from './belonging.js'
 import { ControlFile, readBootId } from './control-file.js'
+import { discardNewLog } from './discard-log.js'
 import type { Disk } from './disk.js'
 import { type Recovered, recover } from './recovery.js'
 import { SegmentFiles } from './segment-files.js'
@@ -24,6 +25,8 @@ export interface OpenLogOptions {
 }
 
 export interface OpenLog {
+  /** There was none before: if it cannot be used after all, `discardNewLog` takes it back. */
+  isNew: boolean
   control: ControlFile
   files: SegmentFiles
   recovered: Recovered
@@ -55,17 +58,24 @@ export function foreignError(
   return new BookendError('BOOKEND_FORMAT', message, { file: directory })
 }
 
+/** @throws with nothing left behind where there was no log before */
 export function openLog(options: OpenLogOptions): OpenLog {
-  const control = openControl(options)
+  const { disk, directory, readOnly } = options
+  const isNew = !readOnly && !disk.list(directory).includes('control')
+  // Before anything is made: what is there now belongs to somebody else.
+  if (isNew) checkIsOurs(disk, directory)
+  let control: ControlFile | undefined
   try {
-    return openWith(control, options)
+    control = openControl(options)
+    return { ...openWith(control, options), isNew }
   } catch (error) {
-    control.close()
+    control?.close()
+    if (isNew) discardNewLog(disk, directory)
     throw error
   }
 }
 
-function openWith(control: ControlFile, options: OpenLogOptions): OpenLog {
+function openWith(control: ControlFile, options: OpenLogOptions): Omit<OpenLog, 'isNew'> {
   const { disk, directory, readOnly } = options
   const bootId = readBootId()
   const { segmentBytes, id } = control.identity
@@ -113,12 +123,15 @@ function isPossible({ id, first, next }: TopicState): boolean {
   return id < maxTopics && Number.isSafeInteger(next) && first <= next
 }
 
+function checkIsOurs(disk: Disk, directory: string): void {
+  const foreign = foreignError(directory, disk.list(directory), disk.list(path.join(directory, 'log')))
+  if (foreign !== undefined) throw foreign
+}
+
 function openControl({ disk, directory, segmentBytes, readOnly, now }: OpenLogOptions): ControlFile {
   const existing = ControlFile.open(disk, directory, readOnly ? 'read' : 'write')
   if (existing !== undefined) return existing
-  const names = disk.list(directory)
-  const foreign = foreignError(directory, names, disk.list(path.join(directory, 'log')))
-  if (foreign !== undefined) throw foreign
+  checkIsOurs(disk, directory)
   if (readOnly) {
     const message = `${directory} is not a Bookend log: it does not exist or holds none yet`
     throw new BookendError('BOOKEND_FORMAT', message, { file: directory })

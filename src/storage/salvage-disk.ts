@@ -30,6 +30,7 @@ export class SalvageDisk implements Disk {
       writtenEnd: () => file.writtenEnd(),
       close: () => file.close(),
       write: refuse,
+      resize: refuse,
       sync: refuse,
       syncLater: refuse,
     }
@@ -38,6 +39,7 @@ export class SalvageDisk implements Disk {
   makeDirectory = refuse
   create = refuse
   rename = refuse
+  removeDirectory = refuse
   remove = refuse
   syncDirectory = refuse
 }

@@ -9,6 +9,7 @@ import {
   type SegmentHeader,
   segmentHeaderBytes,
 } from '../format/segment-layout.js'
+import { errno, failedCall } from '../memory/errno.js'
 import type { SystemCalls } from '../memory/memory.js'
 import type { Disk, DiskFile } from './disk.js'
 import { SalvageWindow } from './salvage-window.js'
@@ -87,16 +88,18 @@ export class SegmentFiles {
   }
 
   /**
-   * Makes an empty segment. It gets its name only when it is whole: blocks allocated (a later store into a hole of a
-   * full disk would be a SIGBUS), header written, both flushed; then the rename, then the directory.
+   * Makes an empty segment. It gets its name only when it is whole: of full size, its first blocks allocated, header written, all
+   * of it flushed; then the rename, then the directory.
+   * @param blockBytes how much of it gets blocks at once; what is behind them is a hole until {@link allocate}
    * @throws the error of the call that failed; nothing is left behind then
    */
-  create(segment: number, epoch: number, created: number, calls: SystemCalls): void {
+  create(segment: number, epoch: number, created: number, calls: SystemCalls, blockBytes = this.segmentBytes): void {
     const final = this.path(segment)
     const temporary = `${final}.new`
     const file = this.#disk.create(temporary)
     try {
-      calls.allocate(file.descriptor, this.segmentBytes)
+      file.resize(this.segmentBytes)
+      if (blockBytes > 0) calls.allocate(file.descriptor, blockBytes)
       const header = {
         version: formatVersion,
         segmentBytes: this.segmentBytes,
@@ -107,7 +110,7 @@ export class SegmentFiles {
       }
       file.write(0, encodeSegmentHeader(header))
       file.sync()
-      assert(file.size() === this.segmentBytes, 'an allocated segment has its full size')
+      assert(file.size() === this.segmentBytes, 'a new segment has its full size')
       // Nobody has asked whose it is, if something has taken the name meanwhile.
       this.#makeWay(segment)
       this.#disk.rename(temporary, final)
@@ -133,6 +136,20 @@ export class SegmentFiles {
 
   exists(segment: number): boolean {
     return this.look(segment) !== 'missing'
+  }
+
+  /**
+   * Blocks for `[from, to)` of a segment. Nothing may be stored into a mapping where there are none: on a full disk that is a SIGBUS.
+   * Not flushed: what a power cut takes of them, it takes with what was written into them.
+   */
+  allocate(segment: number, from: number, to: number, calls: SystemCalls): void {
+    const file = this.#disk.open(this.path(segment), 'write')
+    if (file === undefined) throw failedCall('open', errno.ENOENT, this.path(segment))
+    try {
+      calls.allocate(file.descriptor, to, from)
+    } finally {
+      file.close()
+    }
   }
 
   /** Whose it is, as far as its header and its size tell. */

@@ -13,7 +13,6 @@ import {
   indexQuietMs,
   prefaultAheadBytes,
   prefaultStepBytes,
-  preparedSegments,
   retireStepBytes,
 } from '../limits.js'
 import { pageBytes, type SystemCalls } from '../memory/memory.js'
@@ -26,9 +25,11 @@ import { LiveIndex } from '../storage/live-index.js'
 import type { Retention } from '../storage/retention.js'
 import { readSealedSegment } from '../storage/sealed-index.js'
 import { writeSegmentIndex } from '../storage/segment-sealer.js'
+import { errnoOf, isBug } from './device-error.js'
 import type { GroupKeeper } from './group-keeper.js'
 import type { KeptSegment } from './protocol.js'
 import { Retainer, type RetainerParts } from './retainer.js'
+import { SegmentMaker } from './segment-maker.js'
 
 /** Bytes of a sealed segment that are indexed in one turn of the event loop. */
 const indexStepBytes = 4 << 20
@@ -82,7 +83,6 @@ export class Reaper {
   #flushAgainMs = Number.NEGATIVE_INFINITY
   /** What a flush takes at present, the slower ones of late counting most. */
   #flushMicros = 0
-  #lastAllocateMs = Number.NEGATIVE_INFINITY
   #lastActive = -1
   /** The end of the log when it was last seen to have moved, and when that was. */
   #lastMove = { published: -1, atMs: 0 }
@@ -95,6 +95,7 @@ export class Reaper {
   #isLockRefused = false
   #storing = { published: 0, stored: 0, isMost: false }
   readonly #retainer: Retainer
+  readonly #maker: SegmentMaker
   /** By slot: how far its pages have been faulted in, and for which address. */
   readonly #prefaulted = new Map<number, { address: number; to: number }>()
 
@@ -102,6 +103,7 @@ export class Reaper {
     this.#parts = parts
     parts.groups.onFailure = (error) => this.#giveUp('flushing the groups', error)
     const { control } = parts
+    this.#maker = new SegmentMaker(parts)
     this.#retainer = new Retainer(parts, {
       mayDelete: () => this.#backups.size === 0,
       flushSoon: () => {
@@ -129,7 +131,7 @@ export class Reaper {
     try {
       this.#flushHere()
       this.#reportRoll()
-      this.#prepare()
+      this.#maker.tend()
       isBehind = this.#prefault()
       this.#retireIdle()
       this.#flushIfDue()
@@ -228,41 +230,6 @@ export class Reaper {
     this.#lastActive = active
   }
 
-  /** Keeps the next segments ready: allocated, whole and durable before the writer learns of them. */
-  #prepare(): void {
-    const { state, files, calls, epoch, nowMs, now } = this.#parts
-    if (state.reaperErrno.load() !== 0) return
-    if (state.allocateErrno.load() !== 0 && nowMs() - this.#lastAllocateMs < allocateRetryMs) return
-    for (;;) {
-      const next = state.prepared.load() + 1
-      const active = state.activeSegment.load()
-      if (next > active + preparedSegments) return
-      try {
-        this.#lastAllocateMs = nowMs()
-        files.create(next, epoch, now(), calls)
-      } catch (error) {
-        const { errno, code } = errnoOf(error)
-        // Spare segments are prepared when they can be; only a writer without any is out of space.
-        if (next > active + 1) return
-        if (state.allocateErrno.load() !== errno) {
-          this.#parts.emit({ type: 'error', what: 'allocating a segment', code, errno })
-        }
-        state.allocateErrno.store(errno)
-        state.writer.ring()
-        return
-      }
-      state.prepared.store(next)
-      state.allocateErrno.store(0)
-      state.writer.ringIfAsleep()
-      this.#parts.emit({ type: 'prepared', segment: next })
-      // The one the writer needs comes at once, the spare ones one a turn, so that flushing goes on in between.
-      if (next > active) {
-        state.reaper.ring()
-        return
-      }
-    }
-  }
-
   /**
    * Faults pages of the writer's mappings in ahead of it, a small step at a time: each step holds the process's
    * memory-map lock. Returns true if the writer may be outrunning it.
@@ -279,7 +246,9 @@ export class Reaper {
       const known = this.#prefaulted.get(row.slot)
       const from = Math.max(position, known?.address === row.address ? known.to : 0)
       const start = from - (from % pageBytes)
-      const to = Math.min(files.segmentBytes, position + prefaultAheadBytes)
+      // In a hole a fault would take blocks where there may be none.
+      const blocks = state.allocated.load() - files.base(row.segment)
+      const to = Math.min(files.segmentBytes, position + prefaultAheadBytes, blocks)
       if (to - start < prefaultStepBytes && to < files.segmentBytes) continue
       if (to <= start || !slots.pinRow(row)) continue
       const length = Math.min(prefaultStepBytes, to - start)
@@ -614,15 +583,4 @@ export class Reaper {
 export function isPassing(error: unknown): boolean {
   const { code } = error as NodeJS.ErrnoException
   return code === 'EMFILE' || code === 'ENFILE'
-}
-
-/** And not a device: the thread ends, its pins with it, and another goes on from what is on disk and in the shared words. */
-function isBug(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).errno === undefined
-}
-
-function errnoOf(error: unknown): { errno: number; code: string } {
-  const { errno, code } = error as NodeJS.ErrnoException
-  // Node's own errors carry negative numbers.
-  return { errno: Math.abs(errno ?? 0) || 5, code: code ?? 'EIO' }
 }

@@ -24,7 +24,7 @@ import type { RingConsumer } from '../ring/append-ring.js'
 import type { BatchTimes } from '../ring/batch-times.js'
 import { type SharedState, writerState } from '../ring/shared-state.js'
 import type { TopicCells } from '../ring/topic-cells.js'
-import type { FrameRun, LogTail } from '../storage/log-tail.js'
+import { type FrameRun, type LogTail, movedBytes } from '../storage/log-tail.js'
 import type { SegmentFiles } from '../storage/segment-files.js'
 import type { CommitWriter } from './commit-writer.js'
 import type { Order } from './protocol.js'
@@ -57,6 +57,9 @@ export class Writer {
   #fullErrno = 0
   #nextOpened = -1
   #reportedBytes = 0
+  /** From this position on the reaper is asked for blocks. */
+  #askAt = 0
+  #isWishing = false
   #isStalled = false
 
   constructor(parts: WriterParts) {
@@ -98,6 +101,10 @@ export class Writer {
     } catch (error) {
       this.#stop(error)
     }
+    if (this.#isWishing && !this.#isStalled) {
+      state.blocksWanted.store(0)
+      this.#isWishing = false
+    }
     if (this.#isStalled) this.#refuseAwaited()
     else if (state.writerState.load() === writerState.noSpace) state.writerState.store(writerState.running)
     this.#prepareNext(tail)
@@ -118,7 +125,7 @@ export class Writer {
     }
     let isDone = false
     try {
-      isDone = tail.trim(topic, before) || (this.#roll() && tail.trim(topic, before))
+      isDone = tail.trim(topic, before) || (this.#makeRoom(0, 0) && tail.trim(topic, before))
     } catch (error) {
       // A device that fails ends appending here as well.
       if (error instanceof SystemCallError && !isFull(error)) this.#stop(error)
@@ -180,19 +187,19 @@ export class Writer {
       if (taken === 0) return
     }
     if (taken === 0) {
-      this.#roll()
+      this.#makeRoom(frameBytes(memory.words[(from >>> 2) + frameWord.length]), 1)
       return
     }
     this.#parts.times.note(ring.head, tail.time)
     this.#publish(ring.head + taken)
   }
 
-  /** False: there is no segment for the group yet, and nothing was written. */
+  /** False: there is no room for the group yet, and nothing was written. */
   #appendGroup(run: FrameRun, from: number, to: number): boolean {
     const { tail } = this.#parts
     const { records } = groupExtent(run.words, from, to)
     if (tail.appendGroup(run, from, to, records)) return true
-    if (!this.#roll()) return false
+    if (!this.#makeRoom(to - from, records)) return false
     const isTaken = tail.appendGroup(run, from, to, records)
     assert(isTaken, 'a group that was let into the ring fits an empty segment')
     return true
@@ -234,7 +241,8 @@ export class Writer {
     state.publishedTime.store(tail.time)
     state.storedBytes.store(tail.storedBytes)
     const wasFlushed = state.durable.load() >= state.published.load()
-    state.published.store(tail.position)
+    const { position } = tail
+    state.published.store(position)
     for (const id of tail.takeTouched()) {
       topics.first(id).store(tail.first(id))
       topics.next(id).store(tail.next(id))
@@ -253,23 +261,39 @@ export class Writer {
       this.#reportedBytes = tail.storedBytes
       state.reaper.ringIfAsleep()
     }
+    if (position >= this.#askAt) this.#askForBlocks(position)
+  }
+
+  /** Half of the blocks that were ahead are used up: the reaper decides whether it is time for more. */
+  #askForBlocks(position: number): void {
+    const { state } = this.#parts
+    this.#askAt = position + (state.allocated.load() - position) / 2
+    state.reaper.ringIfAsleep()
   }
 
   #release(head: number): void {
     this.#parts.ring.releaseTo(head)
   }
 
-  /** Goes on in the next segment. False: it is not there yet; the caller leaves everything as it is. */
-  #roll(): boolean {
+  /**
+   * Blocks for so much more, in the active segment or in the next one, where the log then goes on. False: they are not there yet;
+   * the caller leaves everything as it is.
+   */
+  #makeRoom(bytes: number, records: number): boolean {
     const { state, tail, files } = this.#parts
-    const next = tail.segment + 1
+    const wanted = tail.blocksFor(bytes, records)
+    const nextBase = files.base(tail.segment + 1)
+    const isNext = wanted > nextBase
     const bound = Math.max(maxUnflushedBytes, 2 * files.segmentBytes)
-    const isTooFarAhead = files.base(next) - state.indexed.load() > bound
-    if (state.prepared.load() < next || isTooFarAhead) {
+    const isTooFarAhead = isNext && nextBase - state.indexed.load() > bound
+    if (state.allocated.load() < wanted || isTooFarAhead) {
       this.#isStalled = true
+      this.#isWishing = true
+      state.blocksWanted.store(wanted)
       state.reaper.ring()
       return false
     }
+    if (!isNext) return true
     tail.roll()
     state.activeSegment.store(tail.segment)
     this.#publish(this.#parts.ring.head)
@@ -320,14 +344,16 @@ export class Writer {
   #forget({ below, firsts }: Extract<Order, { kind: 'forget' }>): true | undefined {
     const { tail } = this.#parts
     for (const [topic, first] of firsts) tail.forget(topic, first)
-    return tail.redeclareBelow(below) || (this.#roll() && tail.redeclareBelow(below)) || undefined
+    while (!tail.redeclareBelow(below)) if (!this.#makeRoom(0, 0)) return undefined
+    return true
   }
 
   /** False: the topic has changed since it was read. */
   #move({ moved }: Extract<Order, { kind: 'move' }>): boolean | undefined {
     const { tail } = this.#parts
+    const bytes = movedBytes(moved)
     let outcome = tail.moveForward(moved)
-    if (outcome === 'full' && this.#roll()) outcome = tail.moveForward(moved)
+    if (outcome === 'full' && this.#makeRoom(bytes, moved.end - moved.first)) outcome = tail.moveForward(moved)
     return outcome === 'full' ? undefined : outcome === 'moved'
   }
 

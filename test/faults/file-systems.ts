@@ -112,7 +112,7 @@ const waitOut = ['--level', 'process', '--records', '12000', '--topics', '0', '-
 
 async function fill(context: Context, kind: Kind | 'tmpfs'): Promise<Row> {
   const row = emptyRow(`disk full at a random level, ${kind}`)
-  row.note = missing('mkfs.ext4', 'mkfs.xfs', 'losetup')
+  row.note = kind === 'tmpfs' ? missing() : missing(kinds[kind][0], 'losetup')
   if (row.note !== undefined) return row
   const random = context.random(11)
   const output = path.join(context.acknowledgements, 'acks')
@@ -129,7 +129,9 @@ async function fill(context: Context, kind: Kind | 'tmpfs'): Promise<Row> {
       const leave = 3_300_000 + random.below(3 << 20)
       execFileSync('fallocate', ['-l', String(Math.max(4096, free.bavail * free.bsize - leave)), filler])
       const log = new JudgedLog(path.join(folder, 'log'), output)
-      const writer = new WriterProcess(log.directory, output, waitOut)
+      // Full where a segment has to be made, and within one.
+      const segment = run % 2 === 0 ? '1' : '16'
+      const writer = new WriterProcess(log.directory, output, [...waitOut, '--segment', segment])
       const end = performance.now() + 30_000
       while (writer.said().codes.length === 0 && !writer.hasEnded && performance.now() < end) await pause(10)
       await pause(50 + random.below(100))

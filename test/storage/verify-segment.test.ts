@@ -195,6 +195,7 @@ describe('a segment that cannot be read in places', () => {
         return content.slice(at, at + length)
       },
       write: () => {},
+      resize: () => {},
       size: () => content.length,
       writtenEnd: () => content.length,
       sync: () => {},

@@ -21,6 +21,7 @@ import { CommitWriter } from '../../src/threads/commit-writer.js'
 import { GroupKeeper } from '../../src/threads/group-keeper.js'
 import type { OpenedGroup, Order } from '../../src/threads/protocol.js'
 import { Reaper, type ReaperEvent, type ReaperParts } from '../../src/threads/reaper.js'
+import { prepareTail } from '../../src/threads/segment-maker.js'
 import { Writer } from '../../src/threads/writer.js'
 import { groupOf, putFrame, runOf, sizeOf, type TestFrame } from './frames.js'
 import { bootA, testSegmentBytes } from './storage-log.js'
@@ -104,10 +105,7 @@ export class Engine {
     state.trim.store(trim)
     state.prepared.store(recovered.prepared)
     state.activeSegment.store(tail.segment)
-    if (recovered.prepared < tail.segment) {
-      files.create(tail.segment, epoch, now(), calls)
-      state.prepared.store(tail.segment)
-    }
+    prepareTail({ state, files, calls, epoch, now }, tail)
 
     const ring = RingMemory.allocate(ringBytes)
     this.producer = new RingProducer(new RingMemory(ring), state.ringTail, state.ringHead)
@@ -116,7 +114,8 @@ export class Engine {
     this.slots = new SlotTable(this.slotsMemory)
     this.tailWindows = new SegmentWindows(world.memory, plainMemory, files, this.slots, 'write', 256)
     this.readWindows = new SegmentWindows(world.memory, plainMemory, files, this.slots, 'read', 4)
-    this.tail = new LogTail(files, this.tailWindows, tail, topics, epoch, now)
+    const allocatedTo = () => state.allocated.load()
+    this.tail = new LogTail(files, this.tailWindows, tail, topics, epoch, now, false, allocatedTo)
     const flushIntervalMs = options.flushIntervalMs ?? 3_600_000
     // Its own: how quick the machine is decides nothing.
     const nowMs = () => this.#elapsedMs

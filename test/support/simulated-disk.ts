@@ -17,6 +17,8 @@ const sectorBytes = 512
 interface Inode {
   id: number
   content: Uint8Array<ArrayBuffer>
+  /** It has blocks up to here: a store into a mapping behind it would be a signal on a full disk. */
+  blocks: number
   /** The latest one: a file keeps its descriptor when it is renamed. */
   name: string
 }
@@ -92,7 +94,7 @@ export class SimulatedDisk implements Disk {
   create(file: string): DiskFile {
     this.note('create', file)
     if (this.#names.has(file)) throw Object.assign(new Error(`EEXIST: ${file}`), { code: 'EEXIST' })
-    const inode = { id: this.#nextInode++, content: new Uint8Array(0), name: file }
+    const inode = { id: this.#nextInode++, content: new Uint8Array(0), blocks: 0, name: file }
     this.#inodes.set(inode.id, inode)
     this.#names.set(file, inode)
     this.events.push({ kind: 'create', name: file, inode: inode.id })
@@ -114,6 +116,8 @@ export class SimulatedDisk implements Disk {
     this.#names.delete(file)
     this.events.push({ kind: 'remove', name: file })
   }
+
+  removeDirectory(): void {}
 
   syncDirectory(directory: string): void {
     this.note('syncDirectory', directory)
@@ -138,7 +142,7 @@ export class SimulatedDisk implements Disk {
 
   /** Like {@link put}, without a copy. */
   #adopt(file: string, content: Uint8Array<ArrayBuffer>): void {
-    const inode = { id: this.#nextInode++, content, name: file }
+    const inode = { id: this.#nextInode++, content, blocks: writtenEnd(content), name: file }
     this.#inodes.set(inode.id, inode)
     this.#names.set(file, inode)
   }
@@ -246,6 +250,7 @@ export class SimulatedDisk implements Disk {
     if (this.lies.zeroing === true && bytes.every((byte) => byte === 0)) return
     if (at + bytes.length > inode.content.length) inode.content = resized(inode.content, at + bytes.length)
     inode.content.set(bytes, at)
+    if (at <= inode.blocks) inode.blocks = Math.max(inode.blocks, pageEnd(at + bytes.length))
     this.events.push({ kind: 'write', inode: inode.id, at, bytes: bytes.slice() })
   }
 
@@ -271,11 +276,16 @@ export class SimulatedDisk implements Disk {
     this.fault(what)
   }
 
-  allocate(descriptor: number, byteLength: number): void {
+  allocate(descriptor: number, to: number, from: number): void {
     const inode = this.#descriptors.get(descriptor) as Inode
     this.note('allocate', inode.name)
-    inode.content = resized(inode.content, byteLength)
-    this.events.push({ kind: 'size', inode: inode.id, size: byteLength })
+    if (to > inode.content.length) this.#resize(inode, to)
+    if (from <= inode.blocks) inode.blocks = Math.max(inode.blocks, to)
+  }
+
+  #resize(inode: Inode, size: number): void {
+    inode.content = resized(inode.content, size)
+    this.events.push({ kind: 'size', inode: inode.id, size })
   }
 
   #fileOf(inode: Inode): DiskFile {
@@ -292,6 +302,7 @@ export class SimulatedDisk implements Disk {
         this.writeTo(inode, at, bytes)
       },
       size: () => inode.content.length,
+      resize: (byteLength) => this.#resize(inode, byteLength),
       writtenEnd: () => writtenEnd(inode.content),
       sync: () => {
         this.note('sync', inode.name)
@@ -498,6 +509,7 @@ class SimulatedWindow implements Window {
   }
 
   commit(at: number, length: number): void {
+    if (this.address !== 0 && at + length > this.inode.blocks) throw new TypeError(`a store into a hole at ${at}`)
     this.#disk.note('write', this.file)
     const from = at - this.#placedAt
     this.#disk.writeTo(this.inode, at, this.bytes.subarray(from, from + length))
@@ -534,8 +546,8 @@ export class SimulatedSystemCalls implements SystemCalls {
     this.isNative = isNative
   }
 
-  allocate(descriptor: number, byteLength: number): void {
-    this.#disk.allocate(descriptor, byteLength)
+  allocate(descriptor: number, to: number, from = 0): void {
+    this.#disk.allocate(descriptor, to, from)
   }
 
   populateWrite(address: number, byteLength: number): boolean {

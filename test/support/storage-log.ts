@@ -67,6 +67,7 @@ export class StorageLog {
     this.indexed = indexed
     this.trim = trim
     if (mayRepair && prepared < tail.segment) files.create(tail.segment, epoch, 1, world.calls)
+    else if (mayRepair) files.allocate(tail.segment, 0, segmentBytes, world.calls)
     this.slots = new SlotTable(SlotTable.allocate())
     this.tailWindows = new SegmentWindows(world.memory, world.plainMemory, files, this.slots, 'write', 256)
     this.readWindows = new SegmentWindows(world.memory, world.plainMemory, files, this.slots, 'read', 4)
@@ -109,7 +110,9 @@ export class StorageLog {
   /** Goes on in the next segment. */
   roll(): void {
     const next = this.tail.segment + 1
-    if (!this.files.isWhole(next)) this.files.create(next, 1, 1, this.world.calls)
+    const { files, world } = this
+    if (files.isWhole(next)) files.allocate(next, 0, files.segmentBytes, world.calls)
+    else files.create(next, 1, 1, world.calls)
     this.tail.roll()
     this.publish()
   }

@@ -213,7 +213,7 @@ describe('writer', () => {
     const refusedBulk = engine.appendBulk(0, [payloadOf(5, 3, 90_000)])
     const lastOffer = engine.offer([{ topic: 0, value: next(model, 13) }])
     const published = engine.state.published.load()
-    engine.reaper.tend()
+    for (let turn = 0; turn < 2; turn++) engine.reaper.tend()
     expect(engine.writer.doWork()).toBe(0)
 
     expect(engine.state.writerState.load()).toBe(writerState.noSpace)

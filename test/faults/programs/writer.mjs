@@ -21,6 +21,8 @@ const { values, positionals } = parseArgs({
     records: { type: 'string', default: 'Infinity' },
     // Another message is this much work: more of them fill segments sooner.
     bytes: { type: 'string', default: '0' },
+    // MiB of a segment.
+    segment: { type: 'string', default: '1' },
     topics: { type: 'string', default: '40' },
     'trim-behind': { type: 'string', default: '1500' },
     'wait-out': { type: 'boolean', default: false },
@@ -37,7 +39,8 @@ function wrong(error) {
   process.exit(1)
 }
 
-const options = { segmentBytes: 1 << 20, ringBytes: 64 << 10, readers: 1, flushIntervalMs: 20, mapTtlMs: 40 }
+const segmentBytes = Number(values.segment) << 20
+const options = { segmentBytes, ringBytes: 64 << 10, readers: 1, flushIntervalMs: 20, mapTtlMs: 40 }
 let log
 for (;;) {
   try {
