@@ -33,6 +33,8 @@ export interface Engine {
   readonly isWritable: boolean
   /** Longest value; longer ones are refused before anything is written. */
   readonly maxMessageBytes: number
+  /** What a segment holds at most: no log with segments of this size takes longer values. */
+  readonly segmentMessageBytes: number
   readonly durability: Durability
   /** The consumer groups and how far they have come. */
   readonly groups: GroupCommits
@@ -47,6 +49,7 @@ export interface Engine {
   ): Promise<number>
   offer(topic: EngineTopic, value: Uint8Array, extras: Extras | undefined): boolean
   ready(): Promise<void>
+  /** @throws RangeError above the next offset */
   trim(topic: EngineTopic, before: number): Promise<void>
   flush(level: Durability): Promise<void>
   flushSync(level: Durability): void

@@ -31,7 +31,7 @@ import { type LogRead, type ReadAnswer, trimmedError } from '../threads/reader.j
 import type { ReaperEvent } from '../threads/reaper.js'
 import type { ReaderData } from '../threads/shared-memory.js'
 import type { Engine, EngineTopic, ProcessSettings } from './engine.js'
-import { checkMappedBytes, fittingMessageBytes, type LocalOptions } from './local-options.js'
+import { checkMappedBytes, fittingMessageBytes, type LocalOptions, segmentMessageBytes } from './local-options.js'
 import { LockFile } from './lock-file.js'
 import { LogEvents } from './log-events.js'
 import { enlist, withdraw } from './open-logs.js'
@@ -89,6 +89,7 @@ export async function openLocalEngine(options: LocalOptions): Promise<Engine> {
 class LocalEngine implements Engine {
   readonly directory: string
   readonly maxMessageBytes: number
+  readonly segmentMessageBytes: number
   readonly durability: Durability
   readonly groups: GroupCommits
   readonly onClose = new Set<() => void>()
@@ -118,6 +119,7 @@ class LocalEngine implements Engine {
     const { shared, state, reaper, writer, bulk } = threads
     this.directory = options.directory
     this.maxMessageBytes = options.maxMessageBytes
+    this.segmentMessageBytes = segmentMessageBytes(opened.segmentBytes)
     this.durability = options.durability
     this.#options = options
     this.#threads = threads
@@ -228,11 +230,17 @@ class LocalEngine implements Engine {
 
   async trim(topic: EngineTopic, before: number): Promise<void> {
     this.checkWritable()
-    if (topic.id < 0) return
-    // What was handed over before is trimmed as well: let it be published first, as far as a full disk lets it.
+    // What was handed over before can be trimmed as well: let it be published first, as far as a full disk lets it.
     if (before > this.next(topic)) await this.#appends.flush('process').catch(() => {})
     this.checkWritable()
     if (this.#appends.failure !== undefined) throw this.#appends.failure
+    // A topic that is not there has nothing to lose.
+    if (topic.id < 0) return
+    const next = this.next(topic)
+    if (before > next)
+      throw new RangeError(
+        `offset ${before} of topic "${topic.name}" is not written yet: the next one is ${next}, and trim(${next}) would delete everything there is`,
+      )
     try {
       await this.#keepAlive.during(callWriter(this.#threads, (writer) => writer.trim(topic.id, before)))
     } catch (error) {

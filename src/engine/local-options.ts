@@ -26,12 +26,17 @@ export interface LocalOptions {
   keepAlive: boolean
 }
 
+/** The longest value that a segment of that size holds, to 64 bytes. */
+export function segmentMessageBytes(segmentBytes: number): number {
+  let largest = segmentBytes
+  while (!groupFitsSegment(segmentBytes, frameBytes(frameExtensionBytes + largest), 1)) largest -= 64
+  return largest
+}
+
 /** The largest message must fit one segment, with its key-less frame and everything a segment adds. */
 export function fittingMessageBytes(options: LocalOptions, segmentBytes: number): number {
-  const fits = (bytes: number) => groupFitsSegment(segmentBytes, frameBytes(frameExtensionBytes + bytes), 1)
-  if (fits(options.maxMessageBytes)) return options.maxMessageBytes
-  let largest = segmentBytes
-  while (!fits(largest)) largest -= 64
+  const largest = segmentMessageBytes(segmentBytes)
+  if (options.maxMessageBytes <= largest) return options.maxMessageBytes
   if (!options.isMaxMessageBytesGiven) return largest
   throw new RangeError(
     `maxMessageBytes is ${options.maxMessageBytes}, but a segment of ${segmentBytes} bytes holds messages up to ${largest}: lower it, or create the log with a larger segmentBytes`,

@@ -11,6 +11,15 @@ import { type Queue, TopicQueue } from './queue.js'
 import { LogTopic, type Topic } from './topic.js'
 import { checkInteger, checkKeys, checkName, checkOneOf, checkSignal } from './validate.js'
 
+export interface QueueOptions<T> {
+  codec?: Codec<T>
+}
+
+export interface BackupOptions {
+  /** Ends the backup, which removes what it has made. */
+  signal?: AbortSignal
+}
+
 export interface TopicOptions<T> {
   codec?: Codec<T>
   /** What of this topic may be deleted; `{}`: nothing. Without it the log's `retention` holds, or what an earlier call said. */
@@ -31,7 +40,7 @@ export interface Log extends AsyncDisposable {
    * deleted once all groups of the topic are past them, in whole segments.
    * @throws RangeError for a bad name
    */
-  queue<T = Uint8Array>(name: string, options?: { codec?: Codec<T> }): Queue<T>
+  queue<T = Uint8Array>(name: string, options?: QueueOptions<T>): Queue<T>
   /** Names of the topics that exist, in alphabetical order. */
   topics(): Promise<string[]>
   /** Resolves when everything handed over so far has reached that level (`process` unless said). */
@@ -57,7 +66,7 @@ export interface Log extends AsyncDisposable {
    * @throws RangeError if the directory is not empty or inside the log, `BOOKEND_NO_SPACE`, `BOOKEND_CLOSED` if the log is
    *   closed meanwhile; other system errors as they are
    */
-  backup(directory: string | URL, options?: { signal?: AbortSignal }): Promise<BackupReport>
+  backup(directory: string | URL, options?: BackupOptions): Promise<BackupReport>
   /**
    * Waits for pending appends and reads, flushes, unmaps everything, ends the threads and releases the lock. Idempotent.
    * Every call after it fails with `BOOKEND_CLOSED`; streams that are still being read do too.
@@ -94,7 +103,7 @@ class OpenLog implements Log {
     return new LogTopic<T>(this.#engine, name, codec)
   }
 
-  queue<T = Uint8Array>(name: string, options: { codec?: Codec<T> } = {}): Queue<T> {
+  queue<T = Uint8Array>(name: string, options: QueueOptions<T> = {}): Queue<T> {
     checkName('queue', name)
     checkKeys('queue()', options, ['codec'])
     const codec = checkCodec(options.codec)
@@ -126,7 +135,7 @@ class OpenLog implements Log {
     return this.#engine.stats()
   }
 
-  async backup(directory: string | URL, options: { signal?: AbortSignal } = {}): Promise<BackupReport> {
+  async backup(directory: string | URL, options: BackupOptions = {}): Promise<BackupReport> {
     checkKeys('backup()', options, ['signal'])
     return this.#engine.backup(resolveDirectory(directory), checkSignal(options.signal))
   }
@@ -154,7 +163,8 @@ class OpenLog implements Log {
 
 function checkCodec<T>(codec: Codec<T> | undefined): Codec<T> {
   if (codec === undefined) return bytes as unknown as Codec<T>
-  if (typeof codec.encode !== 'function' || typeof codec.decode !== 'function')
-    throw new TypeError('codec has the functions encode and decode')
+  const { encode, decode } = (codec ?? {}) as Partial<Codec<T>>
+  if (typeof encode !== 'function' || typeof decode !== 'function')
+    throw new TypeError(`codec has the functions encode and decode: it is json, text, bytes, or one of your own`)
   return codec
 }

@@ -18,7 +18,7 @@ import {
   segmentGranuleBytes,
 } from '../limits.js'
 import type { DiskWatermarks, Retention } from '../storage/retention.js'
-import { checkBoolean, checkInteger, checkKeys, checkOneOf } from './validate.js'
+import { checkBoolean, checkInteger, checkKeys, checkOneOf, describe } from './validate.js'
 
 export interface OpenOptions {
   /**
@@ -96,10 +96,12 @@ const known = [
 
 export const durabilities = ['process', 'disk'] as const
 
-/** @throws TypeError */
+/** @throws TypeError, RangeError */
 export function resolveDirectory(directory: string | URL): string {
   if (typeof directory !== 'string' && !(directory instanceof URL))
-    throw new TypeError('directory is a string or a file: URL')
+    throw new TypeError(`directory is a string or a file: URL, not ${describe(directory)}`)
+  // What an unset variable becomes. The current directory is hardly meant by it.
+  if (directory === '') throw new RangeError("directory is empty: name one, './' if you mean the current directory")
   return path.resolve(directory instanceof URL ? fileURLToPath(directory) : directory)
 }
 

@@ -7,11 +7,14 @@ import type { ChunkCursor } from '../storage/chunk-cursor.js'
 import { type MessageSource, StoredMessage } from '../storage/message.js'
 import { whenAborted } from './abortable.js'
 import { feedOf, type GroupFeed } from './group-feed.js'
-import type { Topic } from './topic.js'
+import { type AppendOptions, appendOptionNames, type Topic } from './topic.js'
 import { checkKeys, checkSignal, checkSpan } from './validate.js'
 
 /** Name of the one group a queue has; `log.topic(name).group('queue')` is the same position. */
 export const queueGroup = 'queue'
+
+/** As for `Topic.append`: `key` and `headers` are seen by who reads the topic of that name. */
+export type PushOptions = AppendOptions
 
 export interface PopOptions {
   /** How long to wait for a message, in ms; 0 (the default): not at all. Infinity: for ever. */
@@ -25,7 +28,7 @@ export interface PopOptions {
 export interface Queue<T> extends AsyncIterable<T> {
   readonly name: string
   /** @returns the message's offset, once it is as durable as the log promises. @throws as `Topic.append` */
-  push(value: T): Promise<number>
+  push(value: T, options?: PushOptions): Promise<number>
   /**
    * Takes the oldest message. One message satisfies one `pop`; those who wait are served in the order of their calls. The message is
    * committed before this resolves, so it is delivered at most once: for work that must not be lost with its worker, use the
@@ -85,8 +88,15 @@ export class TopicQueue<T> implements Queue<T> {
     this.#source = { topic: messages.name, decode }
   }
 
-  push(value: T): Promise<number> {
-    return this.#messages.append(value)
+  push(value: T, options?: PushOptions): Promise<number> {
+    if (options !== undefined) {
+      try {
+        checkKeys('push()', options, appendOptionNames)
+      } catch (error) {
+        return Promise.reject(error)
+      }
+    }
+    return this.#messages.append(value, options)
   }
 
   async pop(options: PopOptions = popNow): Promise<T | undefined> {

@@ -19,6 +19,7 @@ import {
   checkOneOf,
   checkSignal,
   checkTime,
+  describe,
   moduleUrl,
 } from './validate.js'
 
@@ -101,6 +102,7 @@ export interface Topic<T> {
   /**
    * Messages below `before` cannot be read any more when this resolves. Their space comes back in whole segments, once no
    * topic needs them.
+   * @throws RangeError above the offset of the next append: nothing is trimmed then
    */
   trim(before: number): Promise<void>
   /** A handle on a group of this topic; the group comes to be with its first use. @throws RangeError for a bad name */
@@ -109,6 +111,7 @@ export interface Topic<T> {
 
 const encoder = new TextEncoder()
 const maxKeyBytes = 64 * 1024
+export const appendOptionNames = ['key', 'headers', 'durability', 'signal'] as const
 
 export class LogTopic<T> implements Topic<T> {
   readonly name: string
@@ -279,11 +282,13 @@ export class LogTopic<T> implements Topic<T> {
     const { maxMessageBytes } = this.#engine
     const total = value.length + (extras?.key?.length ?? 0) + (extras?.headers?.length ?? 0)
     if (total <= maxMessageBytes) return
-    throw new BookendError(
-      'BOOKEND_TOO_LARGE',
-      `the message has ${total} bytes with its key and headers, maxMessageBytes is ${maxMessageBytes}: split it, or open the log with a higher limit`,
-      { topic: this.name },
-    )
+    const { segmentMessageBytes } = this.#engine
+    const remedy =
+      maxMessageBytes < segmentMessageBytes
+        ? `open the log with a higher maxMessageBytes (its segments hold ${segmentMessageBytes})`
+        : 'create a log with larger segmentBytes: those of this one hold no more'
+    const message = `the message has ${total} bytes with its key and headers, and ${maxMessageBytes} is the most here: split it, or ${remedy}`
+    throw new BookendError('BOOKEND_TOO_LARGE', message, { topic: this.name })
   }
 
   #appendOptions(options: AppendOptions | undefined): {
@@ -292,7 +297,7 @@ export class LogTopic<T> implements Topic<T> {
     extras: Extras | undefined
   } {
     if (options === undefined) return { level: this.#engine.durability, signal: undefined, extras: undefined }
-    checkKeys('append options', options, ['key', 'headers', 'durability', 'signal'])
+    checkKeys('append options', options, appendOptionNames)
     const { key, headers, durability } = options
     const level =
       durability === undefined ? this.#engine.durability : checkOneOf('durability', durability, durabilities)
@@ -313,11 +318,21 @@ function encodeExtras(key: unknown, headers: unknown): Extras | undefined {
 }
 
 function encodeHeaders(headers: unknown): Uint8Array | undefined {
-  if (typeof headers !== 'object' || headers === null) throw new TypeError('headers is an object of strings')
-  const entries = Object.entries(headers)
-  for (const [name, value] of entries) {
-    if (typeof value !== 'string')
-      throw new TypeError(`header ${JSON.stringify(name)} is a string, not ${typeof value}`)
+  if (!isPlainObject(headers)) throw new TypeError(`headers is a plain object of strings, not ${describe(headers)}`)
+  const names = Object.keys(headers)
+  for (const name of names) {
+    // What is checked here must be what is stored: a getter could say something else the next time.
+    const property = Object.getOwnPropertyDescriptor(headers, name)
+    if (typeof property?.value === 'string') continue
+    const found = property?.get === undefined ? describe(property?.value) : 'a getter'
+    throw new TypeError(`header ${JSON.stringify(name)} is a string, not ${found}`)
   }
-  return entries.length === 0 ? undefined : encoder.encode(JSON.stringify(headers))
+  return names.length === 0 ? undefined : encoder.encode(JSON.stringify(headers))
+}
+
+/** No array and no instance of a class, which might have a `toJSON`; of any realm. */
+function isPlainObject(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype = Object.getPrototypeOf(value) as object | null
+  return prototype === null || (Object.getPrototypeOf(prototype) === null && !Array.isArray(value))
 }

@@ -65,7 +65,10 @@ export function checkSignal(signal: unknown): AbortSignal | undefined {
 
 /** @throws TypeError naming the keys that are not known: a misspelt option must not be ignored */
 export function checkKeys(what: string, options: unknown, known: readonly string[]): void {
-  if (typeof options !== 'object' || options === null) throw new TypeError(`${what} is an object`)
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    const takes = what.endsWith('()') ? `${what} takes an object with options` : `${what} is an object`
+    throw new TypeError(`${takes}, not ${describe(options)}`)
+  }
   const unknown = Object.keys(options).filter((key) => !known.includes(key))
   if (unknown.length > 0)
     throw new TypeError(`${what} has no option ${unknown.join(', ')}; there are ${known.join(', ')}`)
@@ -79,4 +82,12 @@ export function moduleUrl(module: unknown): string {
   throw new RangeError(
     `module ${JSON.stringify(module)} is not a URL: pass new URL('./module.js', import.meta.url), or pathToFileURL(path)`,
   )
+}
+
+/** A value as a message names it, by its kind. */
+export function describe(value: unknown): string {
+  if (value === null) return 'null'
+  if (Array.isArray(value)) return 'an array'
+  if (typeof value !== 'object') return typeof value
+  return `a ${value.constructor?.name ?? 'plain object'}`
 }

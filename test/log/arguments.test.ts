@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
-import { json, type OpenOptions, open, text } from 'bookend'
+import { runInNewContext } from 'node:vm'
+import { json, type Log, type OpenOptions, open, text } from 'bookend'
 import { expect, it } from 'vitest'
-import { contentOf, expectMistake, openLog, temporaryFolder } from '../scenarios/support.js'
+import { codedFailureOf, contentOf, expectMistake, failureOf, openLog, temporaryFolder } from '../scenarios/support.js'
 
 const scanModule = new URL('../fixtures/scan-sum.mjs', import.meta.url)
 
@@ -113,6 +114,36 @@ it('every mistake in a call is a TypeError or RangeError without a code, and not
     () => raw.append(one, { headers: wrong('h') }),
     () => raw.append(one, { headers: { a: wrong(1) } }),
     () => raw.append(one, { headers: wrong(null) }),
+    () => raw.append(one, { headers: wrong([]) }),
+    () => raw.append(one, { headers: wrong(['a']) }),
+    () => raw.append(one, { headers: wrong(new Map([['a', 'b']])) }),
+    () => raw.append(one, { headers: wrong(new Headers({ a: 'b' })) }),
+    () => raw.append(one, { headers: wrong(new Date()) }),
+    () => raw.append(one, { headers: wrong({ toJSON: () => 'other' }) }),
+    () => raw.append(one, { headers: wrong({ a: ['b'] }) }),
+    () =>
+      raw.append(one, {
+        headers: {
+          get a() {
+            return 'b'
+          },
+        },
+      }),
+    () => raw.append(one, wrong([])),
+    () => raw.appendMany([one], wrong(null)),
+    () => raw.read(wrong(null)),
+    () => raw.scan(scanModule, wrong(null)),
+    () => log.topic('a', wrong(null)),
+    () => log.topic('a', { codec: wrong(null) }),
+    () => log.topic('a', { codec: wrong('json') }),
+    () => log.queue('a', { codec: wrong({ encode: () => one }) }),
+    () => log.queue('a').push(one, wrong({ priority: 1 })),
+    () => log.queue('a').push(one, wrong({ delayMs: 1 })),
+    () => log.queue('a').push(one, wrong({ deliverAt: 1 })),
+    () => log.queue('a').push(one, wrong({ id: 'x' })),
+    () => log.queue('a').push(one, wrong(null)),
+    () => log.queue('a').pop(wrong(null)),
+    () => log.backup('somewhere', wrong(null)),
     () => raw.append(one, { signal: wrong({ aborted: false }) }),
     () => raw.append(one, { durability: wrong(7) }),
     () => raw.offer(one, { key: wrong({}) }),
@@ -155,6 +186,8 @@ it('every mistake in a call is a TypeError or RangeError without a code, and not
     () => raw.offsetAt(Number.NaN),
     () => raw.trim(-1),
     () => raw.trim(0.5),
+    () => raw.trim(2),
+    () => log.backup(''),
     () => raw.scan(scanModule, { from: -1 }),
     () => raw.scan(scanModule, { to: 1.5 }),
     () => raw.scan('relative/module.js'),
@@ -188,4 +221,63 @@ it('opening with a mistake leaves an existing log exactly as it was', async () =
   const before = contentOf(directory)
   await expectMistake(() => open(directory, { readers: 0 }), RangeError)
   expect(contentOf(directory)).toEqual(before)
+})
+
+it('a mistake is said in words that name what was given', async () => {
+  const folder = temporaryFolder()
+  const wrong = (value: unknown) => value as never
+  const log = await openLog(path.join(folder, 'log'))
+  const topic = log.topic('t')
+  await topic.append(new Uint8Array(1))
+  const said: [() => unknown, RegExp][] = [
+    [() => open(''), /^directory is empty: /],
+    [() => open(wrong(null)), /^directory is a string or a file: URL, not null$/],
+    [() => open(path.join(folder, 'x'), wrong(null)), /^open\(\) takes an object with options, not null$/],
+    [() => open(path.join(folder, 'x'), wrong([])), /^open\(\) takes an object with options, not an array$/],
+    [
+      () => log.queue('q').push(new Uint8Array(1), wrong({ priority: 1 })),
+      /^push\(\) has no option priority; there are key/,
+    ],
+    [() => topic.append(new Uint8Array(1), { headers: wrong(new Map()) }), /^headers is a plain object .* not a Map$/],
+    [() => topic.append(new Uint8Array(1), { headers: wrong({ a: ['b'] }) }), /^header "a" is a string, not an array$/],
+    [() => topic.trim(1_000_000), /^offset 1000000 of topic "t" is not written yet: the next one is 1/],
+  ]
+  for (const [call, words] of said) expect((await failureOf(call)).message).toMatch(words)
+  expect(existsSync(path.join(folder, 'x'))).toBe(false)
+})
+
+it('push() takes what append() takes', async () => {
+  const log = await openLog()
+  const offset = await log.queue('q', { codec: text }).push('a', { key: 'k', headers: { h: 'v' }, durability: 'disk' })
+  expect(await log.topic('q', { codec: text }).get(offset)).toMatchObject({
+    keyText: 'k',
+    headers: { h: 'v' },
+    value: 'a',
+  })
+  const aborted = AbortSignal.abort(new Error('enough'))
+  expect((await failureOf(() => log.queue('q', { codec: text }).push('b', { signal: aborted }))).message).toBe('enough')
+  expect(await log.queue('q').size()).toBe(1)
+})
+
+it('headers of any plain object are stored as they are', async () => {
+  const log = await openLog()
+  const topic = log.topic('t')
+  const bare = Object.assign(Object.create(null), { a: '1' }) as Record<string, string>
+  const foreign = runInNewContext('({ a: "1", __proto__: null, ["__proto__"]: "2" })') as Record<string, string>
+  for (const headers of [bare, foreign, { toJSON: '1' }]) {
+    const offset = await topic.append(new Uint8Array(1), { headers })
+    expect(Object.entries((await topic.get(offset))?.headers ?? {})).toEqual(Object.entries(headers))
+  }
+})
+
+it('a message that is too large is told what to do: there is a limit of the log, and one of its segments', async () => {
+  const most = await openLog()
+  const told = async (log: Log, bytes: number) => {
+    const error = await codedFailureOf(() => log.topic('t').append(new Uint8Array(bytes)))
+    expect(error.code).toBe('BOOKEND_TOO_LARGE')
+    return error.message
+  }
+  expect(await told(await openLog(undefined, { maxMessageBytes: 100 }), 101)).toContain('higher maxMessageBytes')
+  expect(await told(most, 1 << 20)).toContain('larger segmentBytes')
+  expect(await told(most, 1 << 20)).not.toContain('higher')
 })
