@@ -110,6 +110,10 @@ export const retireStepBytes = 8 * MiB
 export const deletePassBytes = 256 * MiB
 export const maxSegmentsPerPass = 64
 export const deletePauseMs = 100
+/** Topics of segments that retention looks at in one step, beyond those of one segment: flushes wait meanwhile. */
+export const maxRowsPerStep = 16_384
+/** How often it is looked whether the topics that keep the oldest segment could be moved, while nothing is seen to have changed. */
+export const moveLookMs = 1_000
 /** How often the use of the file system is looked at, where somebody asked for it. */
 export const diskLookMs = 1_000
 

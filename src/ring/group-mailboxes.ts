@@ -8,6 +8,7 @@
  *   errnos    maxGroups x i32     why the last state could not be written; 0: it was
  *   written   maxGroups x u64     the committed offset that is in the file
  *   boxes     maxGroups x 512     the sector that is to be written, but for what the writer stamps into it
+ *   changes   u32                 counts the stores into topics, each after it was made
  * ```
  *
  * Commits are numbered. The dispatcher fills a group's box, notes the group in `order`, stores `commitRequest`, then
@@ -35,9 +36,13 @@ export class GroupMailboxes {
   readonly #written: BigUint64Array
   readonly #boxes: Uint8Array
   readonly #boxView: DataView
+  readonly #changes: Uint32Array
+  /** The groups of each topic that has some, as of `#seenChanges`. */
+  readonly #byTopic = new Map<number, number[]>()
+  #seenChanges = -1
 
   static allocate(): SharedArrayBuffer {
-    return allocateUntouched(maxGroups * (4 * Int32Array.BYTES_PER_ELEMENT + 8 + groupSectorBytes))
+    return allocateUntouched(maxGroups * (4 * Int32Array.BYTES_PER_ELEMENT + 8 + groupSectorBytes) + 4)
   }
 
   constructor(shared: SharedArrayBuffer) {
@@ -49,6 +54,7 @@ export class GroupMailboxes {
     this.#written = new BigUint64Array(shared, 4 * column, maxGroups)
     this.#boxes = new Uint8Array(shared, 6 * column, maxGroups * groupSectorBytes)
     this.#boxView = new DataView(shared, 6 * column, maxGroups * groupSectorBytes)
+    this.#changes = new Uint32Array(shared, 6 * column + maxGroups * groupSectorBytes, 1)
   }
 
   // The dispatcher's side.
@@ -66,11 +72,17 @@ export class GroupMailboxes {
 
   /** Says which topic the group reads; -1: one that has no message yet. */
   setTopic(group: number, topic: number): void {
-    Atomics.store(this.#topics, group, topic < 0 ? undeclared : topic + firstTopic)
+    this.#storeTopic(group, topic < 0 ? undeclared : topic + firstTopic)
   }
 
   forget(group: number): void {
-    Atomics.store(this.#topics, group, 0)
+    this.#storeTopic(group, 0)
+  }
+
+  #storeTopic(group: number, word: number): void {
+    Atomics.store(this.#topics, group, word)
+    // After it: whoever has counted the change has seen it.
+    Atomics.add(this.#changes, 0, 1)
   }
 
   // The writer's side; the reaper's while the group is not known to the dispatcher.
@@ -112,13 +124,28 @@ export class GroupMailboxes {
     return Number(Atomics.load(this.#written, group))
   }
 
-  /** The lowest committed offset of all groups of a topic that is in the file; undefined: it has no group. */
+  /**
+   * The lowest committed offset of all groups of a topic that is in the file; undefined: it has no group. Asked for every topic of a
+   * segment: costs what the topic's groups do.
+   */
   lowestWritten(topic: number): number | undefined {
-    let lowest: number | undefined
+    const changes = Atomics.load(this.#changes, 0)
+    if (changes !== this.#seenChanges) this.#sortByTopic()
+    // Counted before they were sorted: what has changed since then is seen the next time.
+    this.#seenChanges = changes
+    const groups = this.#byTopic.get(topic)
+    if (groups === undefined) return undefined
+    return Math.min(...groups.map((group) => this.written(group)))
+  }
+
+  #sortByTopic(): void {
+    this.#byTopic.clear()
     for (let group = 0; group < maxGroups; group++) {
-      if (Atomics.load(this.#topics, group) !== topic + firstTopic) continue
-      lowest = Math.min(lowest ?? Number.POSITIVE_INFINITY, this.written(group))
+      const topic = Atomics.load(this.#topics, group) - firstTopic
+      if (topic < 0) continue
+      const groups = this.#byTopic.get(topic)
+      if (groups === undefined) this.#byTopic.set(topic, [group])
+      else groups.push(group)
     }
-    return lowest
   }
 }

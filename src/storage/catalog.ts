@@ -58,13 +58,17 @@ export class Catalog {
   readonly #windows: SegmentWindows
   readonly #bounds: LogBounds
   readonly #stretches = new Map<number, Stretch[]>()
-  /** Time of the last batch of each segment whose footer was read. */
-  readonly #lastTimes = new Map<number, number>()
+  /** Of each segment whose footer was read, the time of its last batch, and of how many topics it holds records. */
+  readonly #sealed = new Map<number, { lastTime: number; topics: number }>()
+  /** Topics of deleted segments, each counted once a segment, that may still have stretches in them. */
+  #stale = 0
   readonly #live = new Map<number, LiveIndex>()
   /** Why an index could not be caught up at the last look. */
   #unread: unknown
   /** First segment whose footer has not been read. */
   #loaded: number
+  /** First segment that had not been deleted at the last look. */
+  #firstKept = 0
 
   constructor(disk: Disk, files: SegmentFiles, windows: SegmentWindows, bounds: LogBounds) {
     this.#disk = disk
@@ -85,7 +89,7 @@ export class Catalog {
    */
   locateRun(topic: number, offset: number, count: number): Place[] {
     this.#refresh()
-    const stretches = this.#stretches.get(topic) ?? []
+    const stretches = this.#stretchesOf(topic)
     const index = lastAtOrBelow(stretches, offset)
     const stretch = stretches[index]
     if (stretch !== undefined && offset < stretch.firstOffset + stretch.count) {
@@ -109,7 +113,7 @@ export class Catalog {
   /** For each segment that holds some of the records wanted, the subscripts of their offsets. A record that no segment knows is left out. */
   holders(topic: number, offsets: readonly number[]): Map<Holder, number[]> {
     this.#refresh()
-    const stretches = this.#stretches.get(topic) ?? []
+    const stretches = this.#stretchesOf(topic)
     let live: Holder[] | undefined
     const found = new Map<Holder, number[]>()
     offsets.forEach((offset, index) => {
@@ -129,7 +133,7 @@ export class Catalog {
   /** The topic's records by segment, in order: what a parallel scan divides. */
   stretches(topic: number, from: number, to: number): { segment: number; first: number; end: number }[] {
     this.#refresh()
-    const all: Omit<Stretch, 'entriesAt'>[] = [...(this.#stretches.get(topic) ?? [])]
+    const all: Omit<Stretch, 'entriesAt'>[] = [...this.#stretchesOf(topic)]
     for (const [segment, live] of this.#liveIndexes()) {
       const entries = live.topics.get(topic)
       if (entries !== undefined && entries.count > 0) {
@@ -152,7 +156,7 @@ export class Catalog {
   /** The topic's records in the segments whose last batch, of whatever topic, is at or after `time`; in order. */
   stretchesEndingAtOrAfter(topic: number, time: number): { segment: number; first: number; end: number }[] {
     return this.stretches(topic, 0, Number.MAX_SAFE_INTEGER).filter(({ segment }) => {
-      const last = this.#lastTimes.get(segment) ?? this.#live.get(segment)?.lastTime
+      const last = this.#sealed.get(segment)?.lastTime ?? this.#live.get(segment)?.lastTime
       return last === undefined || last >= time
     })
   }
@@ -217,7 +221,7 @@ export class Catalog {
 
   /** Stops believing a segment's stored index: from now on it is derived from the batches, past any damage. */
   distrust(segment: number): void {
-    if (!this.#lastTimes.delete(segment)) return
+    if (!this.#sealed.delete(segment)) return
     for (const [topic, stretches] of this.#stretches) {
       const left = stretches.filter((stretch) => stretch.segment !== segment)
       if (left.length !== stretches.length) this.#stretches.set(topic, left)
@@ -228,20 +232,33 @@ export class Catalog {
   /** Forgets deleted segments and reads the footers that have been written since the last call. */
   #refresh(): void {
     const firstKept = this.#files.segmentOf(this.#bounds.trim())
-    for (const segment of this.#lastTimes.keys()) {
+    this.#firstKept = firstKept
+    for (const [segment, { topics }] of this.#sealed) {
       if (segment >= firstKept) break
-      this.#lastTimes.delete(segment)
-      for (const [topic, stretches] of this.#stretches) {
-        const left = stretches.filter((stretch) => stretch.segment >= firstKept)
-        if (left.length === 0) this.#stretches.delete(topic)
-        else if (left.length !== stretches.length) this.#stretches.set(topic, left)
-      }
+      this.#sealed.delete(segment)
+      this.#stale += topics
+    }
+    // What is left of them goes when its topic is looked at; that of all others at once, when it is as much as there are topics.
+    if (this.#stale > this.#stretches.size) {
+      for (const topic of this.#stretches.keys()) this.#stretchesOf(topic)
+      this.#stale = 0
     }
     for (const segment of this.#live.keys()) if (segment < firstKept) this.#live.delete(segment)
     this.#windows.dropBelow(firstKept)
     this.#loaded = Math.max(this.#loaded, firstKept)
     const sealedEnd = this.#files.segmentOf(this.#bounds.indexed())
     for (; this.#loaded < sealedEnd; this.#loaded++) this.#load(this.#loaded)
+  }
+
+  /** The topic's records in indexed segments, in order, without those in deleted ones. */
+  #stretchesOf(topic: number): readonly Stretch[] {
+    const stretches = this.#stretches.get(topic)
+    if (stretches === undefined) return []
+    let gone = 0
+    while (gone < stretches.length && stretches[gone].segment < this.#firstKept) gone += 1
+    if (gone > 0) stretches.splice(0, gone)
+    if (stretches.length === 0) this.#stretches.delete(topic)
+    return stretches
   }
 
   #load(segment: number): void {
@@ -252,7 +269,7 @@ export class Catalog {
       return
     }
     this.#live.delete(segment)
-    this.#lastTimes.set(segment, sealed.footer.lastTime)
+    this.#sealed.set(segment, { lastTime: sealed.footer.lastTime, topics: sealed.rows.length })
     for (const { topic, firstOffset, count, entriesAt } of sealed.rows) {
       if (count === 0) continue
       const stretches = this.#stretches.get(topic)

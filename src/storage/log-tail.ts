@@ -40,6 +40,7 @@ import {
   storedShareToMap,
 } from '../limits.js'
 import type { Window } from '../memory/memory.js'
+import { DeclaredTopics } from './declared-topics.js'
 import type { SegmentFiles } from './segment-files.js'
 import type { SegmentWindows } from './segment-windows.js'
 import type { MovedTopic } from './topic-mover.js'
@@ -122,8 +123,8 @@ export class LogTail {
   // Per topic id, grown on demand.
   #next = new Float64Array(64)
   #first = new Float64Array(64)
-  #declaredIn = new Int32Array(64).fill(-1)
   #touchedBy = new Int32Array(64)
+  readonly #declared = new DeclaredTopics()
   readonly #names: string[] = []
   #batchSerial = 0
 
@@ -181,11 +182,12 @@ export class LogTail {
     this.#topicsHere = tail.topics
     this.#nameBytes = tail.nameBytes
     this.#time = tail.time
-    for (const topic of topics) {
+    // In the order of segments none has to look for its place.
+    for (const topic of [...topics].sort((a, b) => a.declaredIn - b.declaredIn)) {
       this.#makeRoom(topic.id)
       this.#next[topic.id] = topic.next
       this.#first[topic.id] = topic.first
-      this.#declaredIn[topic.id] = topic.declaredIn
+      this.#declared.put(topic.id, topic.declaredIn)
       this.#names[topic.id] = topic.name
     }
   }
@@ -312,19 +314,19 @@ export class LogTail {
       let cost = size
       if (kind === dataKind) {
         cost += entryBytes
-        if (id !== last && this.#declaredIn[id] !== this.#segment) {
+        if (id !== last && this.#declared.segmentOf(id) !== this.#segment) {
           const declaration = this.#declarationBytes(id)
           if (spent + cost + declaration + this.#rowBytes(id) > room) break
           // The declaration states where the topic stands before this batch, so it is noted before the first stamp.
           undeclared.push({ id, next: this.#next[id] })
-          this.#replaced.push({ id, declaredIn: this.#declaredIn[id], first: this.#first[id] })
+          this.#replaced.push({ id, declaredIn: this.#declared.segmentOf(id), first: this.#first[id] })
           this.#declare(id)
           declaredBytes += declaration
           spent += declaration + this.#rowBytes(id)
         }
       } else {
         this.#makeRoom(id)
-        cost += this.#declaredIn[id] === this.#segment ? 0 : directoryRowBytes + length + alignmentBytes
+        cost += this.#declared.segmentOf(id) === this.#segment ? 0 : directoryRowBytes + length + alignmentBytes
       }
       if (spent + cost > room) break
       spent += cost
@@ -391,24 +393,25 @@ export class LogTail {
    */
   redeclareBelow(segment: number): boolean {
     const due = this.#undeclared
-    due.length = 0
-    let bytes = 0
-    for (let id = 0; id < this.#names.length; id++) {
-      if (this.#names[id] === undefined || this.#declaredIn[id] < 0 || this.#declaredIn[id] >= segment) continue
-      const cost = this.#declarationBytes(id) + this.#rowBytes(id)
-      if (batchHeaderBytes + bytes + cost > this.#room() + declarationReserveBytes) {
-        if (due.length === 0) return false
-        break
+    for (;;) {
+      due.length = 0
+      let declaredBytes = 0
+      let bytes = 0
+      for (const id of this.#declared.below(segment)) {
+        const cost = this.#declarationBytes(id) + this.#rowBytes(id)
+        if (batchHeaderBytes + bytes + cost > this.#room() + declarationReserveBytes) {
+          if (due.length === 0) return false
+          break
+        }
+        bytes += cost
+        declaredBytes += this.#declarationBytes(id)
+        due.push({ id, next: this.#next[id] })
+        if (bytes > maxBatchBytes) break
       }
-      bytes += cost
-      due.push({ id, next: this.#next[id] })
-      if (bytes > maxBatchBytes) break
+      if (due.length === 0) return true
+      this.#store(emptyRun, declarationsOnly(declaredBytes))
+      for (const { id } of due) this.#declare(id)
     }
-    if (due.length === 0) return true
-    const declaredBytes = due.reduce((sum, { id }) => sum + this.#declarationBytes(id), 0)
-    this.#store(emptyRun, declarationsOnly(declaredBytes))
-    for (const { id } of due) this.#declare(id)
-    return this.redeclareBelow(segment)
   }
 
   /**
@@ -458,11 +461,12 @@ export class LogTail {
    */
   moveForward(moved: MovedTopic): 'moved' | 'stale' | 'full' {
     const { topic: id, first, end, batches } = moved
-    if (this.#declaredIn[id] === this.#segment || this.#next[id] !== end || this.#first[id] !== first) return 'stale'
+    if (this.#declared.segmentOf(id) === this.#segment || this.#next[id] !== end || this.#first[id] !== first)
+      return 'stale'
     if (!this.#fits(groupCost(movedBytes(moved), end - first))) return 'full'
     const before = this.#mark()
     this.#replaced.length = 0
-    this.#replaced.push({ id, declaredIn: this.#declaredIn[id], first })
+    this.#replaced.push({ id, declaredIn: this.#declared.segmentOf(id), first })
     const due = this.#undeclared
     due.length = 0
     due.push({ id, next: first })
@@ -639,7 +643,7 @@ export class LogTail {
     this.recordBytes = mark.recordBytes
     this.batchCount = mark.batchCount
     for (const { id, declaredIn, first } of this.#replaced.reverse()) {
-      this.#declaredIn[id] = declaredIn
+      this.#declared.put(id, declaredIn)
       this.#first[id] = first
     }
     if (this.#writtenTo === this.#relative) return
@@ -712,7 +716,7 @@ export class LogTail {
     this.learn(run, at)
     const wanted = joinWords(run.words[payload], run.words[payload + 1])
     const first = Math.min(Math.max(this.#first[id], wanted), this.#next[id])
-    this.#replaced.push({ id, declaredIn: this.#declaredIn[id], first: this.#first[id] })
+    this.#replaced.push({ id, declaredIn: this.#declared.segmentOf(id), first: this.#first[id] })
     this.#first[id] = first
     run.words[payload] = lowWord(first)
     run.words[payload + 1] = highWord(first)
@@ -734,8 +738,8 @@ export class LogTail {
 
   /** The active segment declares the topic: its index will have a row more. */
   #declare(id: number): void {
-    if (this.#declaredIn[id] === this.#segment) return
-    this.#declaredIn[id] = this.#segment
+    if (this.#declared.segmentOf(id) === this.#segment) return
+    this.#declared.put(id, this.#segment)
     this.#topicsHere += 1
     this.#nameBytes += this.#names[id].length
   }
@@ -763,7 +767,6 @@ export class LogTail {
     }
     this.#next = grow(this.#next, new Float64Array(size))
     this.#first = grow(this.#first, new Float64Array(size))
-    this.#declaredIn = grow(this.#declaredIn, new Int32Array(size).fill(-1))
     this.#touchedBy = grow(this.#touchedBy, new Int32Array(size))
     assert(id < size, 'a topic id has a row')
   }

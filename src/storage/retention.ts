@@ -38,7 +38,7 @@ export interface TopicShare {
   isMoved: boolean
   /** Bytes that later sealed segments hold of it. */
   bytesBehind: number
-  /** All groups are past everything below; undefined: it has no group. */
+  /** All groups are past everything below; undefined: it has no group, or its retention asks for none. */
   consumedTo: number | undefined
   retention: Retention
 }

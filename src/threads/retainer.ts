@@ -11,7 +11,14 @@
  * declared anew what only these segments declare; that is durable; the trim position is durable; then the files go, oldest
  * first, each when nobody holds a pin on it; then the directory is flushed.
  */
-import { deletePassBytes, deletePauseMs, diskLookMs, maxSegmentsPerPass } from '../limits.js'
+import {
+  deletePassBytes,
+  deletePauseMs,
+  diskLookMs,
+  maxRowsPerStep,
+  maxSegmentsPerPass,
+  moveLookMs,
+} from '../limits.js'
 import type { Memory } from '../memory/memory.js'
 import { type KeptReason, keptReasons, type SharedState } from '../ring/shared-state.js'
 import type { SlotTable } from '../ring/slot-table.js'
@@ -98,6 +105,10 @@ export class Retainer {
   readonly #moves = new Map<number, number>()
   /** By topic, which segment was active when a move of it was last tried. */
   readonly #triedIn = new Map<number, number>()
+  /** When and for which state of the log it was last looked whether topics could be moved. */
+  #lookedToMove = { segment: -1, blocker: -1, active: -1, added: -1, time: 0 }
+  /** A look that was left out for the moment is due after this. */
+  #moveLookMs = Number.POSITIVE_INFINITY
   #pauseUntil = 0
   #diskUse = 0
   #diskLookedAt = Number.NEGATIVE_INFINITY
@@ -125,21 +136,24 @@ export class Retainer {
     const { state } = this.#parts
     this.#watchDisk()
     const now = this.#parts.now()
+    this.#moveLookMs = Number.POSITIVE_INFINITY
     const hasMore = state.reaperErrno.load() === 0 && (this.#catchUp() || (this.#host.mayDelete() && this.#advance()))
     if (hasMore) return 0
     if (this.#stage.name === 'removing') return pinnedLookMs
     const lookMs = this.#hasWatermarks ? diskLookMs : this.#hasConsumed ? 1_000 : Number.POSITIVE_INFINITY
     const dueMs = this.#until > 0 ? this.#until - now : Number.POSITIVE_INFINITY
     const pauseMs = this.#pauseLeftMs(now) || Number.POSITIVE_INFINITY
-    return Math.max(5, Math.min(dueMs, pauseMs, lookMs))
+    return Math.max(5, Math.min(dueMs, pauseMs, lookMs, this.#moveLookMs))
   }
 
   /** Reads footers that were written since, a few a step. True: there are more. */
   #catchUp(): boolean {
     const { state, files } = this.#parts
     const indexedEnd = Math.min(files.segmentOf(state.indexed.load()), state.activeSegment.load())
-    for (let count = 0; count < footersPerStep && this.#added < indexedEnd; count++) {
+    let looked = 0
+    for (let count = 0; count < footersPerStep && looked < maxRowsPerStep && this.#added < indexedEnd; count++) {
       const facts = this.#factsOf(this.#added)
+      looked += facts?.rows.length ?? 0
       if (facts !== undefined) this.#ledger.add(this.#added, facts)
       for (const { topic, count } of facts?.rows ?? []) {
         if (count > 0 && (this.#moves.get(topic) ?? Number.POSITIVE_INFINITY) <= this.#added) this.#moves.delete(topic)
@@ -182,7 +196,8 @@ export class Retainer {
     let end = first
     let segment = first
     const most = Math.min(maxSegmentsPerPass, Math.max(1, Math.floor(deletePassBytes / files.segmentBytes)))
-    for (; segment < this.#added && segment < first + most; segment++) {
+    let looked = 0
+    for (; segment < this.#added && segment < first + most && looked < maxRowsPerStep; segment++) {
       const facts = this.#oldest?.segment === segment ? this.#oldest.facts : this.#factsOf(segment)
       // A disk that is too full gives up one segment at a time, then is looked at again.
       const isAnyway = this.#isAbove('deleteAnywayAt') && segment === first && !isPaused
@@ -197,10 +212,11 @@ export class Retainer {
       if (verdict.verdict === 'keep') {
         this.#until = Number.isFinite(verdict.until) ? verdict.until : 0
         if (end > first) break
-        if (this.#moveOne(segment, facts)) return true
+        if (this.#mayMove(segment, verdict.neededBy.topic, time) && this.#moveOne(segment, facts)) return true
         return segment > first ? this.#keep('damaged') : this.#keep('needed', verdict.neededBy.topic)
       }
-      firsts.push(...verdict.firsts)
+      looked += facts.rows.length
+      for (const topic of verdict.firsts) firsts.push(topic)
       isByConsumption ||= verdict.isByConsumption
       this.#ledger.remove(segment, facts)
       end = segment + 1
@@ -271,10 +287,32 @@ export class Retainer {
     return false
   }
 
+  /**
+   * False while nothing is seen to have changed since nothing could be moved: looking costs as much as the segment has topics, and would
+   * be done at every flush.
+   */
+  #mayMove(segment: number, blocker: number, time: number): boolean {
+    const active = this.#parts.state.activeSegment.load()
+    const last = this.#lookedToMove
+    const isSame =
+      last.segment === segment && last.blocker === blocker && last.active === active && last.added === this.#added
+    // A clock that was put back must not stop the looking.
+    const left = moveLookMs - Math.abs(time - last.time)
+    if (isSame && left > 0) {
+      this.#moveLookMs = left
+      return false
+    }
+    this.#lookedToMove = { segment, blocker, active, added: this.#added, time }
+    return true
+  }
+
   /** Orders one topic of those that need the segment to be moved, if that is worth while. */
   #moveOne(segment: number, facts: SegmentFacts): boolean {
     const { state, disk, files, firstReadable, nextOffset } = this.#parts
+    const blocker = this.#blocker
     const [topic] = worthMoving(this.#liveTopics(segment, facts), files.segmentBytes)
+    // The one that keeps the segment is asked first again, not the one that this ended with.
+    this.#blocker = blocker
     if (topic === undefined) return false
     // Should it come to nothing: not again before the log has gone on.
     this.#triedIn.set(topic, state.activeSegment.load())
@@ -319,14 +357,16 @@ export class Retainer {
 
   #share(segment: number, { topic, name, firstOffset, count, frameBytes }: SegmentRow): TopicShare {
     const { firstReadable, consumedTo } = this.#parts
+    const retention = this.#policies.get(name) ?? this.#parts.retention
     return {
       topic,
       end: firstOffset + count,
       first: firstReadable(topic),
       isMoved: this.#ledger.isMoved(topic, segment) || segment < (this.#moves.get(topic) ?? 0),
       bytesBehind: this.#ledger.bytesOf(topic) - frameBytes,
-      consumedTo: consumedTo(topic),
-      retention: this.#policies.get(name) ?? this.#parts.retention,
+      // Nobody else asks the groups.
+      consumedTo: retention.consumed === true ? consumedTo(topic) : undefined,
+      retention,
     }
   }
 

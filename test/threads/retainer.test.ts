@@ -426,3 +426,61 @@ describe('disk watermarks', () => {
     }
   })
 })
+
+describe('many topics', () => {
+  const names = Array.from({ length: 60 }, (_, topic) => `t${topic}`)
+
+  /**
+   * Each has a message in segment 0. Only the first and the last need it, as the others let theirs go by size. Either could be moved, both
+   * are too much.
+   */
+  async function started(more: Partial<ReaperParts> = {}) {
+    const log = start(names, { retention: { maxBytes: 0 }, ...more })
+    log.engine.reaper.retain('t0', {})
+    log.engine.reaper.retain('t59', {})
+    for (const topic of names.keys()) log.add(topic, topic === 0 || topic === 59 ? 40_000 : 10)
+    await log.fillTo(1, 1)
+    await log.engine.flush()
+    await log.pass(2_000, 40)
+    expect(log.kept()).toEqual([0, 1])
+    return log
+  }
+
+  it('cost no question to a group where no retention is about groups', async () => {
+    const asked: number[] = []
+    const { engine } = await started({
+      consumedTo: (topic) => {
+        asked.push(topic)
+        return undefined
+      },
+    })
+    expect(asked).toEqual([])
+    for (const name of ['t0', 't59']) engine.reaper.retain(name, { consumed: true })
+    await engine.settle(4)
+    expect(asked.length).toBeGreaterThan(0)
+    expect(asked.every((topic) => topic === 0 || topic === 59)).toBe(true)
+  })
+
+  it('are not all looked at again while nothing has changed that could let the oldest segment go', async () => {
+    const asked: number[] = []
+    const { engine } = await started({
+      firstReadable: (topic) => {
+        asked.push(topic)
+        return 0
+      },
+    })
+    asked.length = 0
+    for (let round = 0; round < 50; round++) await engine.settle(1)
+    expect(asked.length).toBeGreaterThanOrEqual(50)
+    // The one that needs it each time; all of them once at the most.
+    expect(asked.length).toBeLessThan(50 + 4 * names.length)
+  })
+
+  it('are moved soon after the last one that stood against it has let go', async () => {
+    const { pass, kept, trim, model, expectWhole } = await started()
+    trim(59, model.topics[59].values.length)
+    await pass(2_000, 40)
+    expect(kept()).toEqual([1])
+    expect(expectWhole()[0]).toBe(0)
+  })
+})
