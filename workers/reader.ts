@@ -4,6 +4,7 @@ import { loadMemory } from '../src/memory/load.js'
 import { shrinkHeap } from '../src/memory/shrink-heap.js'
 import { loadSystemCalls } from '../src/memory/system-calls.js'
 import { openSharedState } from '../src/ring/shared-state.js'
+import { enterRemains } from '../src/threads/own-remains.js'
 import type { ReadTask } from '../src/threads/reader.js'
 import { watchRetirements } from '../src/threads/reader-loop.js'
 import { Reading } from '../src/threads/reading.js'
@@ -14,6 +15,7 @@ const state = openSharedState(data.shared.state)
 // Not mmap-io: a module of the application may end this thread at any time, and mmap-io's finalizers would then unmap addresses
 // that the reaper still counts as ours. A koffi mapping stays until the reaper has taken it over.
 const memory = loadMemory(data.io === 'file' ? 'file' : 'koffi', loadSystemCalls())
+enterRemains(data.shared.remains)
 const reading = new Reading(data, state, memory)
 
 void watchRetirements({ state, reading, shrinkHeap })

@@ -23,6 +23,7 @@ import { openLog } from '../src/storage/open-log.js'
 import { SegmentFiles } from '../src/storage/segment-files.js'
 import { serve, transfer } from '../src/threads/control-plane.js'
 import { GroupKeeper } from '../src/threads/group-keeper.js'
+import { clearRemains, enterRemains } from '../src/threads/own-remains.js'
 import { endOnRejection } from '../src/threads/own-threads.js'
 import type {
   OpenedLog,
@@ -46,6 +47,7 @@ state.reaperTask.store(ownTask())
 const topics = new TopicCells(shared.topics)
 const slots = new SlotTable(shared.slots)
 const calls = loadSystemCalls()
+enterRemains(shared.remains)
 const plainMemory = new FileMemory()
 let reaper: Reaper | undefined
 let groups: GroupKeeper | undefined
@@ -57,6 +59,7 @@ let isClosing = false
 const control: ReaperControl = {
   async open(request: OpenRequest): Promise<OpenedLog | false> {
     const { lockDescriptor, readOnly } = request
+    clearRemains(shared.remains, calls)
     if (lockDescriptor >= 0 && !calls.lock(lockDescriptor)) return false
     const log = openLog({ ...request, disk: nodeDisk, directory: shared.directory, now: Date.now, memory: plainMemory })
     const { recovered, files, epoch, bootId } = log
@@ -138,6 +141,7 @@ const control: ReaperControl = {
   },
   ownerDied(threadId: number) {
     reaper?.ownerDied(threadId)
+    clearRemains(shared.remains, calls)
   },
   residency(): SegmentPages[] {
     const bySegment = new Map<number, SegmentPages>()
@@ -171,6 +175,8 @@ const control: ReaperControl = {
   async close(isClean: boolean) {
     isClosing = true
     await reaper?.stop(isClean)
+    // Of readers and writer, which have ended by now. Of this thread, the next log's.
+    clearRemains(shared.remains, calls)
     state.reaper.ring()
     events.close()
     orders?.close()

@@ -23,6 +23,7 @@ import { SegmentFiles } from '../src/storage/segment-files.js'
 import { SegmentWindows } from '../src/storage/segment-windows.js'
 import { CommitWriter } from '../src/threads/commit-writer.js'
 import { serve } from '../src/threads/control-plane.js'
+import { enterRemains } from '../src/threads/own-remains.js'
 import { endOnRejection } from '../src/threads/own-threads.js'
 import type { OpenedLog, Order, WriterControl, WriterData } from '../src/threads/protocol.js'
 import { Writer } from '../src/threads/writer.js'
@@ -40,6 +41,7 @@ const commits = new CommitWriter({
   openFile: () => GroupFile.open(nodeDisk, shared.directory, logId, 'write'),
 })
 const calls = loadSystemCalls()
+enterRemains(shared.remains)
 const ring = new RingConsumer(new RingMemory(shared.ring), state.ringTail, state.ringHead)
 let isClosing = false
 /** Known when the log is open, and so before anything commits. */

@@ -10,7 +10,10 @@ import type { KeepAlive } from './keep-alive.js'
 export interface PoolOptions {
   minThreads: number
   maxThreads: number
-  /** A thread above `minThreads` ends after this long without a task. */
+  /**
+   * A thread above `minThreads` ends after this long without a task. Each time one has to be started again the time doubles, and beyond
+   * an hour none ends any more: a thread costs tens of milliseconds at its start, and may leave mappings behind.
+   */
   idleTimeoutMs: number
   /** Heap of one thread; undefined: what Node gives it. */
   maxHeapMb: number | undefined
@@ -26,6 +29,9 @@ const maxAttempts = 3
 
 /** Answers a read while the pool has no thread that could, or not at all. Rejects where it cannot go on doing so. */
 export type StandIn = (task: LogRead) => Promise<ReadAnswer> | undefined
+
+/** No thread that is started again and again ends after a longer pause than this. */
+const maxIdleMs = 3_600_000
 
 /** A thread that is told to end does so at once, unless it is inside a system call. Nobody waits longer than this for one. */
 const endPatienceMs = 5_000
@@ -81,6 +87,7 @@ export class ReaderPool {
     this.#pool.on('workerCreate', ({ id }) => {
       this.#watchThreads()
       if (!first.has(id)) this.#ready.add(id)
+      if (this.#hasLost) this.#stayLonger()
     })
     // Later, when the pool has taken it out of those that it gives tasks to.
     this.#pool.on('workerDestroy', () => setImmediate(() => this.#replace()))
@@ -94,6 +101,17 @@ export class ReaderPool {
   /** Those that have been started and have not ended. */
   get threadCount(): number {
     return this.#pool.threads.length
+  }
+
+  /** How long a thread stays without a task, as of now. */
+  get idleTimeoutMs(): number {
+    return this.#pool.options.idleTimeout
+  }
+
+  #stayLonger(): void {
+    const doubled = 2 * this.idleTimeoutMs
+    // The pool asks its options at each pause.
+    this.#pool.options.idleTimeout = doubled > maxIdleMs ? Number.POSITIVE_INFINITY : doubled
   }
 
   /** Tasks under way. */

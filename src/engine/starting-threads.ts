@@ -4,6 +4,7 @@ import { BatchTimes } from '../ring/batch-times.js'
 import { GroupMailboxes } from '../ring/group-mailboxes.js'
 import { allocateSharedState, openSharedState, type SharedState } from '../ring/shared-state.js'
 import { SlotTable } from '../ring/slot-table.js'
+import { ThreadRemains } from '../ring/thread-remains.js'
 import { TopicCells } from '../ring/topic-cells.js'
 import { ControlChannel, type Remote } from '../threads/control-plane.js'
 import { inheritedFlags } from '../threads/own-threads.js'
@@ -23,18 +24,32 @@ export interface StartingThreads {
   bulk: MessagePort
 }
 
-export function startThreads(options: LocalOptions): StartingThreads {
-  const shared: SharedMemory = {
+/** One table for all logs that this thread opens. */
+const remains = ThreadRemains.allocate()
+
+/** What the threads of one log share, empty. */
+export function shareMemory({
+  directory,
+  io,
+  maxMappedBytes,
+  ringBytes,
+}: Pick<LocalOptions, 'directory' | 'io' | 'maxMappedBytes' | 'ringBytes'>): SharedMemory {
+  return {
     state: allocateSharedState(),
-    ring: RingMemory.allocate(options.readOnly ? 64 * 1024 : options.ringBytes),
+    ring: RingMemory.allocate(ringBytes),
     slots: SlotTable.allocate(),
     topics: TopicCells.allocate(),
     times: BatchTimes.allocate(),
     groups: GroupMailboxes.allocate(),
-    directory: options.directory,
-    io: options.io,
-    maxMappedBytes: options.maxMappedBytes,
+    remains,
+    directory,
+    io,
+    maxMappedBytes,
   }
+}
+
+export function startThreads(options: LocalOptions): StartingThreads {
+  const shared = shareMemory(options.readOnly ? { ...options, ringBytes: 64 * 1024 } : options)
   const bulk = new MessageChannel()
   const orders = options.readOnly ? undefined : new MessageChannel()
   const reaper = new ReaperThread(shared, orders?.port1)

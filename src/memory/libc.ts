@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import type * as Koffi from 'koffi'
+import { type AddressRange, koffiBlocks } from './koffi-blocks.js'
 
 export const protRead = 1
 export const protWrite = 2
@@ -56,6 +57,8 @@ export interface Libc {
   /** Foreign memory as an ArrayBuffer. It has no finalizer: whoever mapped the range unmaps it. */
   viewOf(address: number, byteLength: number): ArrayBuffer
   addressOf(bytes: Uint8Array): number
+  /** What this thread leaves mapped when it ends. */
+  blocks(): AddressRange[]
 }
 
 let loaded: Libc | Error | undefined
@@ -78,6 +81,11 @@ function tryLoad(): Libc | Error {
 }
 
 function bind(koffi: typeof Koffi): Libc {
+  // What calls on libuv's pool need is mapped for each and unmapped behind it: kept for the next one, it would stay when the thread ends.
+  // Not where somebody has loaded a library before us.
+  try {
+    koffi.config({ resident_async_pools: 0 })
+  } catch {}
   // Not 'libc.so.6': musl has none, and the process-wide scope lets LD_PRELOAD injectors see our calls.
   const library = koffi.load(null)
   const define = <T>(prototype: string): T => library.func(prototype) as unknown as T
@@ -131,6 +139,7 @@ function bind(koffi: typeof Koffi): Libc {
     trimHeap: bindTrim(define),
     viewOf: (address, byteLength) => koffi.view(BigInt(address), byteLength),
     addressOf: (bytes) => Number(koffi.address(bytes)),
+    blocks: () => koffiBlocks(koffi, library, pageSize()),
   }
 }
 

@@ -111,6 +111,8 @@ export interface SystemCalls {
    * the file's pages go back at once, and a stale view reads zeros instead of faulting.
    */
   retire(address: number, byteLength: number): void
+  /** Gives addresses back, for who knows that nobody looks there any more (`munmap`). */
+  unmap(address: number, byteLength: number): void
   /**
    * Gives memory that the process has freed back to the system (`malloc_trim`; nothing where there is none). The C library keeps
    * the freed chunks of a long read otherwise: hundreds of megabytes, for as long as the process lives.

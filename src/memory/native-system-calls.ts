@@ -41,13 +41,22 @@ export class NativeSystemCalls implements SystemCalls {
   }
 
   retire(address: number, byteLength: number): void {
-    // MAP_FIXED replaces whatever it is pointed at: a wrong address would erase somebody else's memory.
-    if (!Number.isSafeInteger(address) || address <= 0 || address % this.#libc.kernelPageBytes !== 0) {
-      throw new RangeError(`retire: ${address} is not the address of a mapping`)
-    }
+    this.#checkAddress('retire', address)
     const flags = mapFixed | mapPrivate | mapAnonymous | mapNoReserve
     const result = this.#libc.map(address, byteLength, protRead, flags, -1)
     if (result < 0) throw failedCall('mmap', -result, 'retire')
+  }
+
+  unmap(address: number, byteLength: number): void {
+    this.#checkAddress('unmap', address)
+    const failure = this.#libc.unmap(address, byteLength)
+    if (failure !== 0) throw failedCall('munmap', failure)
+  }
+
+  /** Both take away whatever they are pointed at: a wrong address would be somebody else's memory. */
+  #checkAddress(call: string, address: number): void {
+    if (Number.isSafeInteger(address) && address > 0 && address % this.#libc.kernelPageBytes === 0) return
+    throw new RangeError(`${call}: ${address} is not the address of a mapping`)
   }
 
   releaseFreeMemory(): void {

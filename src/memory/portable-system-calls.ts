@@ -26,6 +26,8 @@ export class PortableSystemCalls implements SystemCalls {
 
   retire(): void {}
 
+  unmap(): void {}
+
   releaseFreeMemory(): void {}
 
   residentPages(): number {

@@ -32,6 +32,7 @@ const word = {
   lastUse: 5,
   owner: 6,
   access: 7,
+  lent: 8,
 } as const
 
 const idle = 1 << 24
@@ -58,6 +59,8 @@ export interface SlotRow {
   lastUseMs: number
   owner: number
   access: SlotAccess
+  /** Views of it were handed out: nobody knows what still looks there, so its addresses are not given to others. */
+  isLent: boolean
   pins: number
   state: 'idle' | 'retiring' | 'retired' | 'leaving'
 }
@@ -115,6 +118,7 @@ export class SlotTable {
     Atomics.store(this.#words, at + word.addressHigh, Math.floor(row.address / 2 ** 32))
     Atomics.store(this.#words, at + word.byteLength, row.byteLength)
     Atomics.store(this.#words, at + word.lastUse, this.nowMs())
+    Atomics.store(this.#words, at + word.lent, 0)
     // The state comes last: the reaper reads the other words only after it has seen `idle`.
     Atomics.store(this.#words, at, idle + 1)
   }
@@ -167,6 +171,11 @@ export class SlotTable {
     if (this.#isSame(row)) return true
     this.unpinQuietly(row.slot)
     return false
+  }
+
+  /** Owner, with a pin: views of the range leave the library from here on. */
+  noteLent(slot: number): void {
+    Atomics.store(this.#words, slot * slotWords + word.lent, 1)
   }
 
   /** Owner: gives a pin back and starts the mapping's time to live anew. */
@@ -302,6 +311,7 @@ export class SlotTable {
         lastUseMs: Atomics.load(this.#words, at + word.lastUse),
         owner: Atomics.load(this.#words, at + word.owner),
         access: Atomics.load(this.#words, at + word.access) === 1 ? 'write' : 'read',
+        isLent: Atomics.load(this.#words, at + word.lent) === 1,
         pins: (hold & ownerPinsMask) + (hold & reaperPinsMask) / reaperPin,
         state: state === idle ? 'idle' : state === retiring ? 'retiring' : state === leaving ? 'leaving' : 'retired',
       }

@@ -7,7 +7,7 @@
 import { threadId } from 'node:worker_threads'
 import { assert } from '../errors.js'
 import { maxSlots } from '../limits.js'
-import type { Memory, ReadPattern, Window } from '../memory/memory.js'
+import type { Lent, Memory, ReadPattern, Window } from '../memory/memory.js'
 import type { SlotAccess, SlotTable } from '../ring/slot-table.js'
 import type { SegmentFiles } from './segment-files.js'
 
@@ -96,6 +96,15 @@ export class SegmentWindows {
     assert(held !== undefined && held.pins > 0, 'a released window is pinned')
     held.pins -= 1
     if (held.slot >= 0) this.#slots.unpin(held.slot)
+  }
+
+  /** A part of a pinned window where it lies; see {@link Window.lend}. */
+  lend({ segment, window }: PinnedWindow, at: number, length: number): Lent | undefined {
+    const held = this.#held.get(segment)
+    assert(held !== undefined && held.pins > 0, 'a window is lent while it is pinned')
+    // Before anybody has it.
+    if (held.slot >= 0) this.#slots.noteLent(held.slot)
+    return window.lend(at, length)
   }
 
   /** Runs `use` with the window pinned. No view into the window may leave it. */

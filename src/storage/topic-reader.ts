@@ -153,7 +153,7 @@ export class TopicReader {
       const pinned = this.#windows.acquire(segment)
       release = () => this.#windows.release(segment)
       for (let want = chunkBytes; ; ) {
-        const lent = pinned.window.lend(at, Math.min(want, limit))
+        const lent = this.#windows.lend(pinned, at, Math.min(want, limit))
         if (lent === undefined) return undefined
         // The memory goes before the pin that keeps it.
         release = () => {

@@ -176,7 +176,11 @@ export class Reaper {
   /** A thread has ended without giving its mappings back: nobody else will. */
   ownerDied(threadId: number): void {
     const { slots, calls } = this.#parts
-    slots.takeOver(threadId, (row) => this.#tryRetiring(() => calls.retire(row.address, row.byteLength)))
+    slots.takeOver(threadId, ({ address, byteLength, access, isLent }) => {
+      // Nobody can look there any more, unless it was lent (to a system call under way, say), or a flush is at it: then the addresses stay.
+      const mayUnmap = access === 'read' && !isLent
+      this.#tryRetiring(() => (mayUnmap ? calls.unmap(address, byteLength) : calls.retire(address, byteLength)))
+    })
   }
 
   /** Copies the log as it is now. Runs beside the other duties; only the deletion of segments waits for it. */

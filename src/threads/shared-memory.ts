@@ -11,6 +11,8 @@ export interface SharedMemory {
   topics: SharedArrayBuffer
   times: SharedArrayBuffer
   groups: SharedArrayBuffer
+  /** The same for all logs of the process. */
+  remains: SharedArrayBuffer
   directory: string
   io: OpenIo
   /** Bound of the address space that mappings of segments take. */

@@ -18,7 +18,9 @@ describe('slot table', () => {
   it("enters a mapping with one pin, its caller's, and shows it whole", () => {
     const slots = table()
     const slot = slots.claim(row)
-    expect([...slots.rows()]).toEqual([{ ...row, slot, pins: 1, state: 'idle', lastUseMs: expect.any(Number) }])
+    expect([...slots.rows()]).toEqual([
+      { ...row, slot, pins: 1, isLent: false, state: 'idle', lastUseMs: expect.any(Number) },
+    ])
   })
 
   it('bounds the slots of readers at every moment, the writer’s not, whatever is reserved, entered, released and taken over', () => {
@@ -226,7 +228,7 @@ function play(
   script: readonly Move[],
 ): void {
   let slot = slots.claim(row)
-  const seen: SlotRow = { ...row, slot, lastUseMs: 0, pins: 0, state: 'idle' }
+  const seen: SlotRow = { ...row, slot, lastUseMs: 0, isLent: false, pins: 0, state: 'idle' }
   let pins = 1
   let state: 'idle' | 'retiring' | 'retired' | 'withdrawn' | 'free' = 'idle'
   for (const move of script) {

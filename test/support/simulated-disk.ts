@@ -578,6 +578,11 @@ export class SimulatedSystemCalls implements SystemCalls {
     this.retired.push({ file: window.file, address })
   }
 
+  /** Nobody looks there any more: for the simulation that is the same. */
+  unmap(address: number, byteLength: number): void {
+    this.retire(address, byteLength)
+  }
+
   residentPages(): number {
     return -1
   }

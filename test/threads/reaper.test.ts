@@ -3,6 +3,7 @@ import { decodeControlRecord } from '../../src/format/control-layout.js'
 import { allocateRetryMs } from '../../src/limits.js'
 import { failedCall } from '../../src/memory/errno.js'
 import { readSealedSegment } from '../../src/storage/sealed-index.js'
+import { SegmentWindows } from '../../src/storage/segment-windows.js'
 import { Engine, type EngineOptions } from '../support/engine.js'
 import { payloadOf } from '../support/frames.js'
 import { expectRecords, Model, readAll } from '../support/model.js'
@@ -497,6 +498,24 @@ describe('retiring', () => {
     engine.reaper.ownerDied(row.owner)
     expect(world.calls.retired.map(({ address }) => address)).toContain(row.address)
     expect([...engine.slots.rows()]).toEqual([])
+  })
+
+  it('gives the addresses of a dead reader to others, but not where something may still look: what was lent, or is being flushed', () => {
+    const { engine, world, add } = start()
+    add(1_000)
+    const unmapped: number[] = []
+    world.calls.unmap = (address) => {
+      unmapped.push(address)
+    }
+    for (const isLent of [false, true]) {
+      const windows = new SegmentWindows(world.memory, world.plainMemory, engine.files, engine.slots, 'read', 4)
+      const pinned = windows.acquire(0)
+      if (isLent) windows.lend(pinned, 64, 8)
+      const [row] = [...engine.slots.rows()].filter(({ access }) => access === 'read')
+      unmapped.length = 0
+      engine.reaper.ownerDied(row.owner)
+      expect(unmapped).toEqual(isLent ? [] : [row.address])
+    }
   })
 })
 
