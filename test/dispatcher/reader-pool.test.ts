@@ -1,5 +1,6 @@
 import { expect, it, onTestFinished } from 'vitest'
 import { KeepAlive } from '../../src/dispatcher/keep-alive.js'
+import { unknownLogId } from '../../src/format/log-id.js'
 import { temporaryFolder, until } from '../scenarios/support.js'
 
 /** The built ones: their threads are built JavaScript. */
@@ -14,7 +15,7 @@ const { shareMemory } = (await built(
 it('a thread that has to be started again and again stays longer each time', async () => {
   const keepAlive = new KeepAlive()
   const shared = shareMemory({ directory: temporaryFolder(), io: 'file', maxMappedBytes: 1 << 30, ringBytes: 1 << 16 })
-  const data = { shared, segmentBytes: 1 << 20, io: 'file' } as const
+  const data = { shared, id: unknownLogId, segmentBytes: 1 << 20, io: 'file' } as const
   const options = { minThreads: 0, maxThreads: 1, idleTimeoutMs: 20, maxHeapMb: undefined }
   const pool = new ReaderPool(data, options, keepAlive, () => {})
   onTestFinished(async () => {
