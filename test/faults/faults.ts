@@ -11,6 +11,7 @@ import { kill } from './kill.js'
 import { killPoints } from './kill-points.js'
 import { limits } from './limits.js'
 import { powerCut } from './power-cut.js'
+import { races } from './races.js'
 import { slowDisk } from './slow-disk.js'
 
 export const faults: readonly Fault[] = [
@@ -24,6 +25,7 @@ export const faults: readonly Fault[] = [
   damage,
   fuzz,
   groups,
+  races,
   shutdown,
   smallFileSystems,
   blockLog,

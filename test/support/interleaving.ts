@@ -1,13 +1,69 @@
 /**
- * Another thread's step at every place where one could come: behind the n-th time that a loop touches a shared word, for n from 1 until
- * the loop sleeps before that. A loop that goes to sleep on what has come meanwhile is caught, whatever the place.
+ * Another thread's step at every place where one could come, in one thread: behind each touch of a shared word. What a loop or a writer
+ * does wrong in the face of that is found, whatever the place, and found again.
  */
-import { vi } from 'vitest'
+
+const { load, store, wait, waitAsync } = Atomics
+
+interface Touching {
+  /** Behind a load or a store of a shared word. What it does itself is not told. */
+  touched(kind: 'load' | 'store'): void
+  /** In the place of a sleep: the word is still what it was when it was looked at. */
+  sleeps(): never
+}
+
+async function withTouches<R>({ touched, sleeps }: Touching, run: () => R | Promise<R>): Promise<R> {
+  let isInside = false
+  const tell = (kind: 'load' | 'store'): void => {
+    if (isInside) return
+    isInside = true
+    try {
+      touched(kind)
+    } finally {
+      isInside = false
+    }
+  }
+  const sleep = (words: Int32Array, index: number, token: number): 'not-equal' => {
+    if (load(words, index) === token) sleeps()
+    return 'not-equal'
+  }
+  Object.assign(Atomics, {
+    load(words: Int32Array, index: number): number {
+      const seen = load(words, index)
+      tell('load')
+      return seen
+    },
+    store(words: Int32Array, index: number, value: number): number {
+      store(words, index, value)
+      tell('store')
+      return value
+    },
+    wait: sleep,
+    waitAsync: (words: Int32Array, index: number, token: number) => ({
+      async: false,
+      value: sleep(words, index, token),
+    }),
+  })
+  try {
+    return await run()
+  } finally {
+    Object.assign(Atomics, { load, store, wait, waitAsync })
+  }
+}
+
+/** Runs something that does not sleep, with a look at the shared memory behind each of its stores. */
+export function behindEveryStore(look: () => void, run: () => void): Promise<void> {
+  const touched = (kind: 'load' | 'store') => (kind === 'store' ? look() : undefined)
+  const sleeps = () => {
+    throw new Error('this is not to sleep')
+  }
+  return withTouches({ touched, sleeps }, run)
+}
 
 /** Ends a loop that would sleep otherwise. */
 class Asleep extends Error {}
 
-interface Racing {
+export interface Racing {
   /** Runs the loop until it sleeps: it throws then. */
   run(): Promise<void>
   /** What the other thread does. */
@@ -16,7 +72,10 @@ interface Racing {
   isSeenTo(): boolean
 }
 
-/** @returns at how many places it was tried, and at which of them the loop went to sleep over it */
+/**
+ * Lets it happen behind the n-th touch of a shared word, for n from 1 until the loop sleeps before that.
+ * @returns at how many places it was tried, and at which of them the loop went to sleep over it
+ */
 export async function tryEveryPlace(
   prepare: () => Racing | Promise<Racing>,
 ): Promise<{ places: number; sleptOver: number[] }> {
@@ -24,43 +83,20 @@ export async function tryEveryPlace(
   for (let place = 1; ; place++) {
     const racing = await prepare()
     let touches = 0
-    let hasHappened = false
-    const passBy = (): void => {
-      if (hasHappened || ++touches < place) return
-      hasHappened = true
-      racing.happen()
+    const touched = () => {
+      touches += 1
+      if (touches === place) racing.happen()
     }
-    const { load, store } = Atomics
-    const sleep = (words: Int32Array, index: number, token: number): string => {
-      if (load(words, index) === token) throw new Asleep()
-      return 'not-equal'
+    const sleeps = () => {
+      throw new Asleep()
     }
-    const spies = [
-      vi.spyOn(Atomics, 'load').mockImplementation(((words: Int32Array, index: number) => {
-        const seen = load(words, index)
-        passBy()
-        return seen
-      }) as never),
-      vi.spyOn(Atomics, 'store').mockImplementation(((words: Int32Array, index: number, value: number) => {
-        store(words, index, value)
-        passBy()
-        return value
-      }) as never),
-      vi.spyOn(Atomics, 'wait').mockImplementation(sleep as never),
-      vi.spyOn(Atomics, 'waitAsync').mockImplementation(((words: Int32Array, index: number, token: number) => ({
-        async: false,
-        value: sleep(words, index, token),
-      })) as never),
-    ]
     try {
-      await racing.run()
+      await withTouches({ touched, sleeps }, racing.run)
       throw new Error('the loop ended instead of sleeping')
     } catch (error) {
       if (!(error instanceof Asleep)) throw error
-    } finally {
-      for (const spy of spies) spy.mockRestore()
     }
-    if (!hasHappened) return { places: place - 1, sleptOver }
+    if (touches < place) return { places: place - 1, sleptOver }
     if (!racing.isSeenTo()) sleptOver.push(place)
   }
 }

@@ -1,140 +1,27 @@
 /** No thread goes to sleep on what came while it was deciding to, wherever in that it came. */
 import { describe, expect, it } from 'vitest'
 import { allocateSharedState, openSharedState } from '../../src/ring/shared-state.js'
-import { Spin } from '../../src/ring/spin.js'
 import { watchRetirements } from '../../src/threads/reader-loop.js'
 import { runReaper } from '../../src/threads/reaper-loop.js'
-import { runWriter } from '../../src/threads/writer-loop.js'
-import { Engine } from '../support/engine.js'
-import { payloadOf } from '../support/frames.js'
 import { tryEveryPlace } from '../support/interleaving.js'
-import { simulatedWorld } from '../support/worlds.js'
-
-const spins = 3
-
-async function expectNoneSleptOver(prepare: Parameters<typeof tryEveryPlace>[0]): Promise<void> {
-  const { places, sleptOver } = await tryEveryPlace(prepare)
-  expect(places).toBeGreaterThan(spins)
-  expect(sleptOver).toEqual([])
-}
+import { RacingWriter, racingSpins, writerRaces } from '../support/racing-writer.js'
 
 describe('the writer', () => {
-  /** One that has declared a topic and has nothing more to do. */
-  function idleWriter() {
-    const engine = new Engine(simulatedWorld())
-    engine.offer([{ declare: 'a', topic: 0 }])
-    engine.writer.doWork()
-    const { state, writer, consumer, tailWindows: windows } = engine
-    let isAsked = false
-    let turns = 0
-    const run = () =>
-      runWriter({
-        state,
-        writer,
-        windows,
-        spin: new Spin(
-          state.writer,
-          () => consumer.loadTail() !== consumer.head && !writer.isStalled,
-          () => {},
-          spins,
-        ),
-        shrinkHeap: async () => {},
-        turn: async () => {
-          turns += 1
-          // The port serves the call, and the caller hears of it.
-          if (isAsked) state.control.store(0)
-        },
-        isClosing: () => false,
-      })
-    const ask = () => {
-      isAsked = true
-      state.control.store(1)
-      state.writer.ring()
-    }
-    return { engine, run, ask, turns: () => turns }
-  }
-
-  it('serves a control call', async () => {
-    await expectNoneSleptOver(() => {
-      const { engine, run, ask } = idleWriter()
-      return { run, happen: ask, isSeenTo: () => engine.state.control.load() === 0 }
-    })
-  })
-
-  it('appends what is handed over', async () => {
-    await expectNoneSleptOver(() => {
-      const { engine, run } = idleWriter()
-      const happen = () => {
-        engine.append(0, payloadOf(0, 0, 10))
-        engine.state.writer.ringIfAsleep()
-      }
-      return { run, happen, isSeenTo: () => engine.cells.next(0).load() === 1 }
-    })
-  })
-
-  it('carries out an order', async () => {
-    await expectNoneSleptOver(() => {
-      const { engine, run } = idleWriter()
-      const { state } = engine
-      const happen = () => {
-        engine.orders.push({ kind: 'forget', below: 0, firsts: [] })
-        state.ordersGiven.store(1)
-        state.writer.ring()
-      }
-      return { run, happen, isSeenTo: () => state.ordersDone.load() === 1 }
-    })
-  })
-
-  it('goes on when it gets the segment that it waits for', async () => {
-    await expectNoneSleptOver(() => {
-      const { engine, run } = idleWriter()
-      const { state, writer } = engine
-      // Until the active segment is full.
-      while (!writer.isStalled) {
-        engine.offer([{ topic: 0, value: payloadOf(0, 0, 60_000) }])
-        writer.doWork()
-      }
-      const next = state.activeSegment.load() + 1
-      const happen = () => {
-        engine.files.create(next, 1, 1, engine.world.calls)
-        state.prepared.store(next)
-        state.writer.ringIfAsleep()
-      }
-      return { run, happen, isSeenTo: () => engine.producer.usedBytes === 0 }
-    })
-  })
-
-  it('gives back what was retired', async () => {
-    await expectNoneSleptOver(() => {
-      const { engine, run } = idleWriter()
-      const { state, slots, tailWindows } = engine
-      const happen = () => {
-        for (const row of slots.rows()) if (slots.tryRetire(row)) slots.finishRetiring(row.slot, () => {})
-        state.writer.ringIfAsleep()
-      }
-      return { run, happen, isSeenTo: () => tailWindows.isUnmapped }
-    })
-  })
-
-  it('writes what a group has acknowledged', async () => {
-    await expectNoneSleptOver(async () => {
-      const { engine, run } = idleWriter()
-      const { state, mailboxes } = engine
-      const group = await engine.groups.create('a', 'g', 0)
-      const happen = () => {
-        mailboxes.fill(0, group, { committed: 0, ranges: [] })
-        state.commitRequest.store(1)
-        state.writer.ringIfAsleep()
-      }
-      return { run, happen, isSeenTo: () => state.commitDone.load() === 1 }
-    })
+  it.each(Object.entries(writerRaces))('%s', async (_, prepare) => {
+    const { places, sleptOver } = await tryEveryPlace(prepare)
+    expect(places).toBeGreaterThan(racingSpins)
+    expect(sleptOver).toEqual([])
   })
 
   it('takes turns of its event loop for as long as a call lasts, and then none', async () => {
-    const { run, ask, turns } = idleWriter()
-    const { places } = await tryEveryPlace(() => ({ run, happen: ask, isSeenTo: () => true }))
+    const writer = new RacingWriter()
+    const { places } = await tryEveryPlace(() => ({
+      run: writer.run,
+      happen: () => writer.ask(),
+      isSeenTo: () => true,
+    }))
     // One as it begins, each time, and one for each call.
-    expect(turns()).toBe(places + 1 + places)
+    expect(writer.turns).toBe(places + 1 + places)
   })
 })
 

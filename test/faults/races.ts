@@ -1,0 +1,35 @@
+/**
+ * Another thread's step at every place where one could come, one after the other, in one thread: behind each store of the writer
+ * somebody reads what it has published, and behind each touch of a shared word something comes that the writer, about to sleep, has to see
+ * to. The clock goes back now and then. Must: what is published can be read, times never go back, nobody sleeps on what is there.
+ *
+ * Mutants it catches: topics published before the position, times that go back, a publish that wakes nobody, a token that is taken behind the
+ * looks, sleep that is not announced.
+ */
+import { tryEveryPlace } from '../support/interleaving.js'
+import { watchPublishing } from '../support/publishing.js'
+import { writerRaces } from '../support/racing-writer.js'
+import { type Context, emptyRow, type Fault, messageOf, type Row } from './fault.js'
+
+export const races: Fault = {
+  name: 'races',
+  isRoot: false,
+  weight: 15,
+  async run(context: Context): Promise<Row[]> {
+    const published = emptyRow('a reader behind every store of the writer')
+    for (let script = 0; context.more(script, 60) && published.failures.length < 10; script++) {
+      const looks = await watchPublishing(context.random(script)).catch((error) => {
+        published.failures.push(messageOf(error))
+        return 0
+      })
+      published.runs += looks
+    }
+    const asleep = emptyRow('a writer about to sleep, at every place')
+    for (const [what, prepare] of Object.entries(writerRaces)) {
+      const { places, sleptOver } = await tryEveryPlace(prepare)
+      asleep.runs += places
+      if (sleptOver.length > 0) asleep.failures.push(`${what}: not if it comes at places ${sleptOver} of ${places}`)
+    }
+    return [published, asleep]
+  },
+}

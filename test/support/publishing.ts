@@ -1,0 +1,69 @@
+/**
+ * What a writer publishes, seen by another thread behind every store of it: what the shared words promise can be read, and right; times do
+ * not go back, whatever the clock does; and who sleeps until there is more has been rung for.
+ */
+import { Engine } from './engine.js'
+import { groupOf, payloadOf } from './frames.js'
+import { behindEveryStore } from './interleaving.js'
+import { recordsOf } from './model.js'
+import type { Seeded } from './seeded.js'
+import { simulatedWorld } from './worlds.js'
+
+const names = ['a', 'b', 'c']
+const steps = 25
+
+/** @returns how often it looked. @throws what was not as promised */
+export async function watchPublishing(random: Seeded): Promise<number> {
+  let clock = 1_000_000
+  const engine = new Engine(simulatedWorld(), { ringBytes: 1 << 20, reaper: { now: () => clock } })
+  const { state, cells, reader, writer, consumer, reaper } = engine
+  const values: Uint8Array[][] = names.map(() => [])
+  const times = new Map<string, number>()
+  for (const [topic, name] of names.entries()) engine.offer([{ declare: name, topic }])
+  writer.doWork()
+  let looks = 0
+
+  const look = (): void => {
+    looks += 1
+    for (const topic of names.keys()) {
+      const next = cells.next(topic).load()
+      if (cells.first(topic).load() >= next) continue
+      const chunk = reader.read({ topic, offset: next - 1, to: next, resume: undefined })
+      const [{ value, timestamp }] = recordsOf(chunk.bytes, topic, next - 1, next)
+      if (Buffer.compare(value, values[topic][next - 1]) !== 0) throw new Error(`wrong bytes at ${topic}/${next - 1}`)
+      times.set(`${topic}/${next - 1}`, timestamp)
+      const before = times.get(`${topic}/${next - 2}`) ?? 0
+      if (timestamp < before) throw new Error(`time goes back from ${before} to ${timestamp} at ${topic}/${next - 1}`)
+    }
+  }
+
+  const nextValue = (topic: number): Uint8Array => {
+    const bytes = random.chance(0.2) ? random.below(70_000) : random.below(300)
+    const value = payloadOf(topic, values[topic].length, bytes)
+    values[topic].push(value)
+    return value
+  }
+
+  for (let step = 0; step < steps; step++) {
+    clock += random.pick([0, 1, 1_000, -1, -5_000])
+    const topic = random.below(names.length)
+    const count = random.chance(0.2) ? 1 + random.below(8) : 1
+    const frames = groupOf(
+      topic,
+      Array.from({ length: count }, () => nextValue(topic)),
+    )
+    if (engine.offer(frames) < 0) throw new Error('the ring is large enough')
+    const head = consumer.head
+    state.wakeHead.store(head)
+    const token = state.dispatcher.arm()
+    await behindEveryStore(look, () => {
+      writer.doWork()
+    })
+    if (consumer.head > head && state.dispatcher.token() === token)
+      throw new Error('the dispatcher sleeps on what was published')
+    // Segments are made for it.
+    for (let turn = 0; turn < 3; turn++) reaper.tend()
+    await new Promise(setImmediate)
+  }
+  return looks
+}
