@@ -12,14 +12,15 @@ import { loadSystemCalls } from '../src/memory/system-calls.js'
 import { ownTask } from '../src/memory/thread-task.js'
 import { AbortWord } from '../src/ring/abort-word.js'
 import { GroupMailboxes } from '../src/ring/group-mailboxes.js'
-import { openSharedState } from '../src/ring/shared-state.js'
+import { openSharedState, ownerLostErrno } from '../src/ring/shared-state.js'
 import { SlotTable } from '../src/ring/slot-table.js'
 import { TopicCells } from '../src/ring/topic-cells.js'
 import { ControlFile, readBootId } from '../src/storage/control-file.js'
 import { discardNewLog } from '../src/storage/discard-log.js'
 import { nodeDisk } from '../src/storage/disk.js'
 import { Flusher } from '../src/storage/flusher.js'
-import { openLog } from '../src/storage/open-log.js'
+import { createLog, openLog } from '../src/storage/open-log.js'
+import { type Owner, Ownership, takeLocks } from '../src/storage/ownership.js'
 import { SegmentFiles } from '../src/storage/segment-files.js'
 import { serve, transfer } from '../src/threads/control-plane.js'
 import { GroupKeeper } from '../src/threads/group-keeper.js'
@@ -55,13 +56,21 @@ let segmentBytes = 0
 let id = unknownLogId
 let standIn: StandIn | undefined
 let isClosing = false
+/** The log was made by this thread. */
+let isNew = false
 
 const control: ReaperControl = {
+  create({ segmentBytes, locks }) {
+    if (!takeLocks(calls, locks)) return false
+    isNew = createLog({ disk: nodeDisk, directory: shared.directory, segmentBytes, now: Date.now })
+    return true
+  },
   async open(request: OpenRequest): Promise<OpenedLog | false> {
-    const { lockDescriptor, readOnly } = request
+    const { locks, readOnly } = request
     clearRemains(shared.remains, calls)
-    if (lockDescriptor >= 0 && !calls.lock(lockDescriptor)) return false
-    const log = openLog({ ...request, disk: nodeDisk, directory: shared.directory, now: Date.now, memory: plainMemory })
+    if (!takeLocks(calls, locks)) return false
+    const { directory } = shared
+    const log = openLog({ ...request, isNew, disk: nodeDisk, directory, now: Date.now, memory: plainMemory })
     const { recovered, files, epoch, bootId } = log
     for (const topic of recovered.topics) {
       topics.next(topic.id).store(topic.next)
@@ -74,7 +83,8 @@ const control: ReaperControl = {
     state.trim.store(recovered.trim)
     state.prepared.store(recovered.prepared)
     state.activeSegment.store(recovered.tail.segment)
-    const keeper = keeperOf(request, files.id)
+    const owner = new Ownership(locks)
+    const keeper = keeperOf(request, files.id, owner)
     let found: ReturnType<GroupKeeper['open']>
     try {
       if (!readOnly) prepareTail({ state, files, calls, epoch, now: Date.now }, recovered.tail)
@@ -88,7 +98,7 @@ const control: ReaperControl = {
     const { tail, tornBytes, damages, setAside } = recovered
     const aside = setAside.map((file) => `${file} did not provably belong to the log, and stood in its way`)
     const io = chooseMemory(shared.io, shared.directory, calls)
-    start(request, { files, control: log.control, groups: keeper, epoch, bootId, io })
+    start(request, { files, control: log.control, groups: keeper, owner, epoch, bootId, io })
     return {
       id: files.id,
       segmentBytes: files.segmentBytes,
@@ -101,17 +111,20 @@ const control: ReaperControl = {
       groups: openedGroups,
       otherDamages: [...groupDamages, ...aside],
       lockActive: request.lockActive,
+      locks,
     }
   },
   async takeOver({ request, opened, retained, groups: known }: TakeOverRequest): Promise<void> {
     const { id, segmentBytes, epoch, damages, io } = opened
-    const { readOnly } = request
+    const { readOnly, locks } = request
+    const owner = new Ownership(locks)
+    if (!owner.isKept() && state.reaperErrno.load() === 0) state.reaperErrno.store(ownerLostErrno)
     const files = new SegmentFiles(nodeDisk, shared.directory, segmentBytes, id)
     takeOverMappings({ slots, calls })
     const control = ControlFile.open(nodeDisk, shared.directory, readOnly ? 'read' : 'write')
     assert(control !== undefined, 'an open log has its control file')
     const bootId = readBootId()
-    const keeper = keeperOf(request, id)
+    const keeper = keeperOf(request, id, owner)
     // A device that has failed before is not asked again.
     if (!readOnly && state.reaperErrno.load() === 0) {
       try {
@@ -125,7 +138,7 @@ const control: ReaperControl = {
         state.dispatcher.ring()
       }
     }
-    start(request, { files, control, groups: keeper, epoch, bootId, io }, retained)
+    start(request, { files, control, groups: keeper, owner, epoch, bootId, io }, retained)
     // Whoever found the bell unanswered.
     state.writer.ring()
   },
@@ -193,13 +206,13 @@ const nowMs = () => performance.now()
 const loadStandInAfterMs = 1_000
 const loadStandIn = () => import('../src/threads/stand-in.js')
 
-function keeperOf({ flushIntervalMs }: OpenRequest, logId: string): GroupKeeper {
+function keeperOf({ flushIntervalMs }: OpenRequest, logId: string, owner: Owner): GroupKeeper {
   const { directory } = shared
   const mailboxes = new GroupMailboxes(shared.groups)
-  return new GroupKeeper({ state, mailboxes, disk: nodeDisk, directory, logId, flushIntervalMs, nowMs })
+  return new GroupKeeper({ state, mailboxes, disk: nodeDisk, directory, logId, owner, flushIntervalMs, nowMs })
 }
 
-interface Begun extends Pick<ReaperParts, 'files' | 'control' | 'groups' | 'epoch' | 'bootId'> {
+interface Begun extends Pick<ReaperParts, 'files' | 'control' | 'groups' | 'owner' | 'epoch' | 'bootId'> {
   io: MemoryKind
 }
 

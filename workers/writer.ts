@@ -19,6 +19,7 @@ import { TopicCells } from '../src/ring/topic-cells.js'
 import { nodeDisk } from '../src/storage/disk.js'
 import { GroupFile } from '../src/storage/group-file.js'
 import { LogTail } from '../src/storage/log-tail.js'
+import { Ownership } from '../src/storage/ownership.js'
 import { SegmentFiles } from '../src/storage/segment-files.js'
 import { SegmentWindows } from '../src/storage/segment-windows.js'
 import { CommitWriter } from '../src/threads/commit-writer.js'
@@ -60,7 +61,9 @@ const control: WriterControl = {
     const tail = new LogTail(files, windows, from, known, epoch, Date.now, lockActive, allocatedTo)
     const topics = new TopicCells(shared.topics)
     const times = new BatchTimes(shared.times)
-    writer = new Writer({ state, ring, topics, times, tail, files, commits, takeBulk: bulkTaker(), takeOrder })
+    const owner = new Ownership(opened.locks)
+    const takeBulk = bulkTaker()
+    writer = new Writer({ state, ring, topics, times, tail, files, commits, owner, takeBulk, takeOrder })
     // Should the thread end early, mmap-io's finalizers unmap its ranges: the reaper must not touch them any more.
     process.once('exit', () => windows.forgetAll())
     void run(writer, windows)
@@ -85,8 +88,11 @@ serve(control, parentPort)
 if (shared.io !== 'file') loadMmapIo()
 
 async function run(writer: Writer, windows: SegmentWindows): Promise<void> {
-  const hasWork = () => commits.hasWork || (ring.loadTail() !== ring.head && !writer.isStalled)
-  const spin = new Spin(state.writer, hasWork, () => calls.yieldProcessor())
+  const spin = new Spin(
+    state.writer,
+    () => writer.hasWork,
+    () => calls.yieldProcessor(),
+  )
   const turn = () => new Promise(setImmediate)
   await runWriter({ state, writer, windows, spin, shrinkHeap, turn, isClosing: () => isClosing })
   windows.closeAll()

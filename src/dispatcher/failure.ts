@@ -1,6 +1,8 @@
 /** Turning the numbers that workers leave in shared words into the errors that applications get. */
 import os from 'node:os'
 import { BookendError } from '../errors.js'
+import { ownerLostErrno } from '../ring/shared-state.js'
+import { ownerLostError } from '../storage/ownership.js'
 
 function errnoName(errno: number): string {
   return Object.entries(os.constants.errno).find(([, value]) => value === errno)?.[0] ?? `errno ${errno}`
@@ -27,6 +29,7 @@ export function noSpaceError(errno: number, directory: string, what = 'another s
 }
 
 export function deviceError(errno: number, directory: string): BookendError {
+  if (errno === ownerLostErrno) return ownerLostError(directory)
   const message = `the device under ${directory} failed (${errnoName(errno)}): the log can be read, but takes no more appends until it is opened again`
   return new BookendError('BOOKEND_IO', message, { cause: cause(errno) })
 }

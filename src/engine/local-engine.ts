@@ -57,17 +57,24 @@ export async function openLocalEngine(options: LocalOptions): Promise<Engine> {
   let starting: StartingThreads | undefined
   try {
     starting = startThreads(options)
+    const { segmentBytes } = options
+    // Under the first lock alone; the second is on what is made here.
+    if (lock !== undefined && !(await lock.openControl())) {
+      if (!(await starting.reaper.create({ segmentBytes, locks: lock.files })))
+        throw lock.lockedError(options.directory)
+      await lock.openControl()
+    }
     const opened = await starting.reaper.open({
-      segmentBytes: options.segmentBytes,
+      segmentBytes,
       readOnly: options.readOnly,
       mapTtlMs: options.mapTtlMs,
       flushIntervalMs: options.flushIntervalMs,
       retention: options.retention,
       diskWatermarks: options.diskWatermarks,
       lockActive: options.lockActive,
-      lockDescriptor: lock?.descriptor ?? -1,
+      locks: lock?.files ?? [],
     })
-    if (opened === false) throw await lock?.lockedError(options.directory)
+    if (opened === false) throw lock?.lockedError(options.directory)
     const maxMessageBytes = fittingMessageBytes(options, opened.segmentBytes)
     checkMappedBytes(options, opened.segmentBytes)
     await lock?.sign()

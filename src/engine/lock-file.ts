@@ -1,30 +1,33 @@
 /**
- * The lock file: opened by the application's thread, so that the lock lives as long as the process and not as a worker. A
- * worker takes the lock itself (`flock`); the kernel gives it back when the descriptor closes, however the process ends.
+ * What an owner locks: the files `lock` and `control`. They are opened by the application's thread, so that the locks live as long as
+ * the process and not as a worker. A worker takes them (`flock`); the kernel gives them back when the descriptors close, however
+ * the process ends.
  */
-import { constants } from 'node:fs'
-import { type FileHandle, mkdir, open, readdir } from 'node:fs/promises'
+import { constants, type Stats } from 'node:fs'
+import { type FileHandle, lstat, mkdir, open, readdir } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { BookendError } from '../errors.js'
-import { notRegularError } from '../storage/disk.js'
+import { changedByMaking, notRegularError } from '../storage/disk.js'
 import { foreignError } from '../storage/open-log.js'
+import type { LockedFile } from '../storage/ownership.js'
+import { findOwner } from './log-owner.js'
 
 const { O_RDWR, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants
 
-/** The name of a new directory must survive a power cut as well as what will be in it. */
 async function syncDirectory(directory: string): Promise<void> {
   const handle = await open(directory)
   await handle.sync().finally(() => handle.close())
 }
 
 export class LockFile {
-  readonly path: string
-  readonly #handle: FileHandle
+  readonly #directory: string
+  readonly #lock: FileHandle
+  #control: FileHandle | undefined
 
-  private constructor(file: string, handle: FileHandle) {
-    this.path = file
-    this.#handle = handle
+  private constructor(directory: string, lock: FileHandle) {
+    this.#directory = directory
+    this.#lock = lock
   }
 
   static async open(directory: string): Promise<LockFile> {
@@ -33,43 +36,80 @@ export class LockFile {
       const message = `${directory} is a file: a log needs a directory, which it makes if there is none`
       throw new BookendError('BOOKEND_FORMAT', message, { file: directory })
     })
-    if (made !== undefined) await syncDirectory(path.dirname(made))
+    for (const changed of changedByMaking(directory, made)) await syncDirectory(changed)
     // Before the first file of ours: a mistaken path must not leave anything behind.
     const names = await readdir(directory)
     const segmentNames = names.includes('log') ? await readdir(path.join(directory, 'log')).catch(() => []) : []
     const foreign = foreignError(directory, names, segmentNames)
     if (foreign !== undefined) throw foreign
+    const groups = path.join(directory, 'groups')
+    if (names.includes('groups')) checkOneName(groups, await lstat(groups))
     const file = path.join(directory, 'lock')
-    const handle = await open(file, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600).catch((error) => {
-      throw error.code === 'ELOOP' || error.code === 'EISDIR' ? notRegularError(file, 'file') : error
-    })
-    if ((await handle.stat()).isFile()) return new LockFile(file, handle)
-    await handle.close()
-    throw notRegularError(file, 'file')
+    const lock = await openOwn(file, O_RDWR | O_CREAT)
+    return new LockFile(directory, lock)
   }
 
-  get descriptor(): number {
-    return this.#handle.fd
+  /** False: there is no control file yet. */
+  async openControl(): Promise<boolean> {
+    const file = path.join(this.#directory, 'control')
+    this.#control ??= await openOwn(file, O_RDWR).catch((error) => {
+      if (error.code !== 'ENOENT') throw error
+      return undefined
+    })
+    return this.#control !== undefined
+  }
+
+  /** What there is to lock. */
+  get files(): LockedFile[] {
+    const file = (name: string, { fd: descriptor }: FileHandle) => ({
+      path: path.join(this.#directory, name),
+      descriptor,
+    })
+    const lock = file('lock', this.#lock)
+    return this.#control === undefined ? [lock] : [lock, file('control', this.#control)]
   }
 
   /** Says who we are, for the message that a second owner gets. Not proof of anything: the lock is. */
   async sign(): Promise<void> {
     const text = `pid ${process.pid} on ${os.hostname()} since ${new Date().toISOString()}\n`
-    await this.#handle.truncate(0)
-    await this.#handle.write(text, 0)
+    await this.#lock.truncate(0)
+    await this.#lock.write(text, 0)
   }
 
-  async lockedError(directory: string): Promise<BookendError> {
-    const bytes = new Uint8Array(256)
-    const { bytesRead } = await this.#handle.read(bytes, 0, bytes.length, 0)
-    const owner = Buffer.from(bytes.subarray(0, bytesRead)).toString('utf8').trim()
+  lockedError(directory: string): BookendError {
+    const { signature, pid } = findOwner(directory)
+    const who = signature || (pid === undefined ? '' : `pid ${pid}`)
     return new BookendError(
       'BOOKEND_LOCKED',
-      `the log in ${directory} is open in another owner${owner === '' ? '' : ` (${owner})`}: close it there first, or open it here with readOnly`,
+      `the log in ${directory} is open in another owner${who === '' ? '' : ` (${who})`}: close it there first, or open it here with readOnly`,
     )
   }
 
   async close(): Promise<void> {
-    await this.#handle.close()
+    await Promise.all([this.#lock.close(), this.#control?.close()])
   }
+}
+
+/** A file of the log's own, which is about to be written to. */
+async function openOwn(file: string, flags: number): Promise<FileHandle> {
+  // Not blocking: a pipe would be waited at until somebody writes into it.
+  const handle = await open(file, flags | O_NOFOLLOW | O_NONBLOCK, 0o600).catch((error) => {
+    throw ['ELOOP', 'EISDIR', 'ENXIO'].includes(error.code) ? notRegularError(file, 'file') : error
+  })
+  try {
+    const status = await handle.stat()
+    if (!status.isFile()) throw notRegularError(file, 'file')
+    checkOneName(file, status)
+    return handle
+  } catch (error) {
+    await handle.close()
+    throw error
+  }
+}
+
+/** Who may write into the directory could make its owner overwrite another file by giving it a second name here. */
+function checkOneName(file: string, { nlink }: Stats): void {
+  if (nlink <= 1) return
+  const message = `${file} has a second name somewhere (it is hard-linked), and what is written to it would change that as well: put a copy in its place, or remove it if it is "lock"`
+  throw new BookendError('BOOKEND_FORMAT', message, { file })
 }

@@ -1,4 +1,4 @@
-/** Whether a log has an owner at work, found out without touching its lock. */
+/** Whether a log has an owner at work, found out without touching its locks, and without trusting what stands in their place. */
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
@@ -8,22 +8,18 @@ export interface LogOwner {
   state: 'running' | 'none' | 'unknown'
   /** The process that holds the lock, as this process sees it. */
   pid?: number
-  /** What the last owner wrote into the lock file. */
+  /** What the last owner wrote into the lock file, as one line that can be shown. */
   signature: string
 }
 
 /** The kernel lists the holders of `flock` locks by inode; to ask by taking the lock could turn an owner away that just opens. */
 export function findOwner(directory: string): LogOwner {
-  const file = path.join(directory, 'lock')
-  let inode: number
-  let device: number
-  let signature: string
-  try {
-    signature = fs.readFileSync(file, 'utf8').trim()
-    ;({ ino: inode, dev: device } = fs.statSync(file))
-  } catch {
-    return { state: 'none', signature: '' }
-  }
+  const files = ['lock', 'control'].flatMap((name) => {
+    const status = fs.lstatSync(path.join(directory, name), { throwIfNoEntry: false })
+    return status?.isFile() ? [status] : []
+  })
+  const signature = readSignature(path.join(directory, 'lock'))
+  if (files.length === 0) return { state: 'none', signature }
   const signed = /^pid (\d+) on (\S+) /.exec(signature)
   let locks: string
   try {
@@ -33,14 +29,38 @@ export function findOwner(directory: string): LogOwner {
   }
   // 3: FLOCK  ADVISORY  WRITE 4711 fe:00:1311 0 EOF. Some file systems show another device here than to those who ask the file.
   for (const [, holder, major, minor, number] of locks.matchAll(/ FLOCK .* (-?\d+) ([0-9a-f]+):([0-9a-f]+):(\d+) /g)) {
-    if (Number(number) !== inode) continue
+    const file = files.find(({ ino }) => ino === Number(number))
+    if (file === undefined) continue
     const pid = Number(holder)
-    const isDevice = device === deviceNumber(Number.parseInt(major, 16), Number.parseInt(minor, 16))
+    const isDevice = file.dev === deviceNumber(Number.parseInt(major, 16), Number.parseInt(minor, 16))
     if (isDevice || pid === Number(signed?.[1]))
       return { state: 'running', ...(pid > 0 ? { pid } : pidOf(signed)), signature }
   }
   // Locks of processes in another container are not in the list.
   return { state: signed === null || signed[2] === os.hostname() ? 'none' : 'unknown', signature }
+}
+
+/** An owner writes less. */
+const maxSignatureBytes = 256
+
+/** Anybody who may write into the directory may have put anything there: not waited at, not followed, not read to its end. */
+function readSignature(file: string): string {
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants
+  try {
+    const descriptor = fs.openSync(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+    try {
+      if (!fs.fstatSync(descriptor).isFile()) return ''
+      const bytes = Buffer.alloc(maxSignatureBytes)
+      const length = fs.readSync(descriptor, bytes, 0, bytes.length, 0)
+      const [line] = bytes.toString('utf8', 0, length).split('\n')
+      // Printed by whoever cannot open the log: nothing in it may speak to a terminal.
+      return line.replaceAll(/[\p{Cc}\p{Cf}]/gu, '').trim()
+    } finally {
+      fs.closeSync(descriptor)
+    }
+  } catch {
+    return ''
+  }
 }
 
 /** As Linux makes one number of two. */

@@ -58,6 +58,11 @@ export class ReaperThread {
     return this.#worker.threadId
   }
 
+  /** Makes a log where there is none. */
+  create(request: Pick<OpenRequest, 'segmentBytes' | 'locks'>): Promise<boolean> {
+    return this.#control.remote.create(request)
+  }
+
   /** Recovers the log. A reaper that dies meanwhile fails the opening. */
   async open(request: OpenRequest): Promise<OpenedLog | false> {
     const opened = await this.#control.remote.open(request)

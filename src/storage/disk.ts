@@ -25,8 +25,11 @@ export interface DiskFile {
 }
 
 export interface Disk {
-  /** Names in a directory; empty if it does not exist. */
-  list(directory: string): string[]
+  /**
+   * Names in a directory; empty if it does not exist.
+   * @param isOwn it is the log's own: a link in its place is not followed
+   */
+  list(directory: string, isOwn?: boolean): string[]
   makeDirectory(directory: string): void
   /** undefined: no such file. Links are never followed; what is no regular file is `BOOKEND_FORMAT`. */
   open(file: string, access: 'read' | 'write'): DiskFile | undefined
@@ -44,8 +47,29 @@ const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = fs.constan
 
 /** Who may write into the directory of a log may not make its owner write elsewhere, or wait for ever at a pipe. */
 export function notRegularError(file: string, what: string): BookendError {
-  const message = `${file} is not a ${what} but a link or a special file, which Bookend does not follow: remove it`
+  const message = `${file} is not a ${what} but a link or something else, which Bookend does not follow: remove it`
   return new BookendError('BOOKEND_FORMAT', message, { file })
+}
+
+/**
+ * The directories that have got a new name in them, where `directory` was made with all that was missing above it: each has to be
+ * flushed, lest a power cut takes the name, and with it everything below.
+ * @param made the topmost of the new ones, as `mkdir` answers
+ */
+export function changedByMaking(directory: string, made: string | undefined): string[] {
+  const changed: string[] = []
+  if (made === undefined) return changed
+  const top = path.dirname(path.resolve(made))
+  for (let each = path.resolve(directory); each !== top; ) {
+    each = path.dirname(each)
+    changed.push(each)
+  }
+  return changed
+}
+
+function checkDirectory(directory: string): void {
+  const status = fs.lstatSync(directory, { throwIfNoEntry: false })
+  if (status !== undefined && !status.isDirectory()) throw notRegularError(directory, 'directory')
 }
 
 class NodeFile implements DiskFile {
@@ -101,7 +125,8 @@ class NodeFile implements DiskFile {
 }
 
 export const nodeDisk: Disk = {
-  list(directory) {
+  list(directory, isOwn = false) {
+    if (isOwn) checkDirectory(directory)
     try {
       return fs.readdirSync(directory)
     } catch (error) {
@@ -111,9 +136,8 @@ export const nodeDisk: Disk = {
   },
   makeDirectory(directory) {
     const made = fs.mkdirSync(directory, { recursive: true, mode: 0o700 })
-    if (!fs.lstatSync(directory).isDirectory()) throw notRegularError(directory, 'directory')
-    // The new name must survive a power cut as well as what will be in it.
-    if (made !== undefined) nodeDisk.syncDirectory(path.dirname(made))
+    checkDirectory(directory)
+    for (const changed of changedByMaking(directory, made)) nodeDisk.syncDirectory(changed)
   },
   open(file, access) {
     let descriptor: number
@@ -133,7 +157,14 @@ export const nodeDisk: Disk = {
     return new NodeFile(file, fs.openSync(file, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600))
   },
   rename: fs.renameSync,
-  remove: fs.unlinkSync,
+  remove(file) {
+    try {
+      fs.unlinkSync(file)
+    } catch (error) {
+      if (fs.lstatSync(file, { throwIfNoEntry: false })?.isDirectory()) throw notRegularError(file, 'file')
+      throw error
+    }
+  },
   removeDirectory: fs.rmdirSync,
   syncDirectory(directory) {
     const descriptor = fs.openSync(directory, O_RDONLY)

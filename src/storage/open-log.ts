@@ -22,6 +22,8 @@ export interface OpenLogOptions {
   now: () => number
   /** Reads segments without mapping them. */
   memory: Memory
+  /** {@link createLog} has just made it. */
+  isNew?: boolean
 }
 
 export interface OpenLog {
@@ -58,12 +60,31 @@ export function foreignError(
   return new BookendError('BOOKEND_FORMAT', message, { file: directory })
 }
 
+/**
+ * Makes the control file, which makes a log of the directory. The caller holds the lock.
+ * @returns false: there is one
+ * @throws with nothing left behind
+ */
+export function createLog(options: Omit<OpenLogOptions, 'readOnly' | 'memory' | 'isNew'>): boolean {
+  const { disk, directory } = options
+  if (disk.list(directory).includes('control')) return false
+  // Before anything is made: what is there now belongs to somebody else.
+  checkIsOurs(disk, directory)
+  try {
+    openControl({ ...options, readOnly: false }).close()
+    return true
+  } catch (error) {
+    discardNewLog(disk, directory)
+    throw error
+  }
+}
+
 /** @throws with nothing left behind where there was no log before */
 export function openLog(options: OpenLogOptions): OpenLog {
   const { disk, directory, readOnly } = options
-  const isNew = !readOnly && !disk.list(directory).includes('control')
+  const isNew = options.isNew === true || (!readOnly && !disk.list(directory).includes('control'))
   // Before anything is made: what is there now belongs to somebody else.
-  if (isNew) checkIsOurs(disk, directory)
+  if (isNew && options.isNew !== true) checkIsOurs(disk, directory)
   let control: ControlFile | undefined
   try {
     control = openControl(options)
@@ -128,7 +149,8 @@ function checkIsOurs(disk: Disk, directory: string): void {
   if (foreign !== undefined) throw foreign
 }
 
-function openControl({ disk, directory, segmentBytes, readOnly, now }: OpenLogOptions): ControlFile {
+function openControl(options: Omit<OpenLogOptions, 'memory' | 'isNew'>): ControlFile {
+  const { disk, directory, segmentBytes, readOnly, now } = options
   const existing = ControlFile.open(disk, directory, readOnly ? 'read' : 'write')
   if (existing !== undefined) return existing
   checkIsOurs(disk, directory)

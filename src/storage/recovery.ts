@@ -109,7 +109,8 @@ class Recovery {
   }
 
   run(): Recovered {
-    const { files, looks, control } = this.#options
+    const { files, looks, control, mayRepair } = this.#options
+    if (mayRepair) files.removeUnfinished()
     const all = [...looks.keys()]
     const trimSegment = files.segmentOf(control?.trim ?? files.base(all[0] ?? 0))
     const segments = all.filter((segment) => segment >= trimSegment)
@@ -141,7 +142,6 @@ class Recovery {
     }
     const published = files.base(tail.segment) + tail.relative
     if (this.#mayChange) {
-      files.removeUnfinished()
       // A crash came between the durable trim position and the removal of the files below it.
       for (const segment of all) if (segment < trimSegment) this.#remove(segment)
     }

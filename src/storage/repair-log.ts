@@ -4,7 +4,7 @@
  * them fail as before.
  *
  * Order: first everything that will not be in the repaired files is copied into a folder and made durable, with a manifest; then
- * each damaged segment is built anew beside the old one and takes its name; then the control and groups files, the same way. So a crash
+ * each damaged segment is built anew beside the old one and takes its name; then the groups and control files, the same way. So a crash
  * at any point leaves files that are either as they were or repaired, and the next run repairs the rest.
  */
 import path from 'node:path'
@@ -268,14 +268,15 @@ export function repair(
     for (const { name } of rest) onStep(`no room to state where topic ${name} goes on`)
     onStep(`repaired ${files.path(segment.segment)}`)
   }
+  if (plan.groups !== undefined) {
+    replaceFile(disk, GroupFile.path(extent.directory), encodeGroupFile(plan.groups, files.id))
+    onStep(`made ${GroupFile.path(extent.directory)} anew`)
+  }
+  // Last: whoever repairs holds a lock on the old one, and not on the new.
   if (plan.control !== undefined) {
     const identity = { version: formatVersion, segmentBytes: files.segmentBytes, created: extent.created, id: files.id }
     replaceFile(disk, ControlFile.path(extent.directory), encodeControlFile(identity, plan.control))
     onStep(`made ${ControlFile.path(extent.directory)} anew`)
-  }
-  if (plan.groups !== undefined) {
-    replaceFile(disk, GroupFile.path(extent.directory), encodeGroupFile(plan.groups, files.id))
-    onStep(`made ${GroupFile.path(extent.directory)} anew`)
   }
   return folder
 }

@@ -15,8 +15,8 @@ export class SalvageDisk implements Disk {
     this.#disk = disk
   }
 
-  list(directory: string): string[] {
-    return this.#disk.list(directory)
+  list(directory: string, isOwn?: boolean): string[] {
+    return this.#disk.list(directory, isOwn)
   }
 
   open(path: string): DiskFile | undefined {

@@ -72,7 +72,7 @@ export class SegmentFiles {
   /** Indices of the segments on disk, ascending. Files that are not ours are ignored. */
   list(): number[] {
     const found: number[] = []
-    for (const name of this.#disk.list(this.directory)) {
+    for (const name of this.#disk.list(this.directory, true)) {
       if (!finishedName.test(name)) continue
       const base = Number(name.slice(0, nameDigits))
       if (base % this.segmentBytes === 0 && Number.isSafeInteger(base)) found.push(base / this.segmentBytes)

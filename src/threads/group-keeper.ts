@@ -11,6 +11,7 @@ import type { GroupMailboxes } from '../ring/group-mailboxes.js'
 import type { SharedState } from '../ring/shared-state.js'
 import type { Disk } from '../storage/disk.js'
 import { clampedTo, type FoundGroup, GroupFile } from '../storage/group-file.js'
+import { type Owner, ownerLostError } from '../storage/ownership.js'
 import type { TopicState } from '../storage/topic-state.js'
 import type { GroupName, OpenedGroup } from './protocol.js'
 
@@ -21,6 +22,7 @@ export interface GroupKeeperParts {
   directory: string
   /** Of the log. */
   logId: string
+  owner: Owner
   flushIntervalMs: number
   /** A clock that never goes back. */
   nowMs(): number
@@ -102,6 +104,7 @@ export class GroupKeeper {
   /** @returns the group's id. @throws `BOOKEND_NO_SPACE` where there are too many, system errors as they are */
   create(topic: string, name: string, committed: number): Promise<number> {
     return this.#inTurn(async () => {
+      this.#checkOwner()
       const { disk, directory, logId, mailboxes } = this.#parts
       const id = this.#freeId()
       this.#file ??= GroupFile.create(disk, directory, logId)
@@ -120,6 +123,7 @@ export class GroupKeeper {
     return this.#inTurn(async () => {
       const file = this.#file
       if (file === undefined || !this.#ids.has(id)) return
+      this.#checkOwner()
       file.writeIdentity(id, undefined)
       await this.#sync(file)
       this.#ids.delete(id)
@@ -204,6 +208,11 @@ export class GroupKeeper {
     this.#hasFailed = true
     this.onFailure(error)
     return error
+  }
+
+  #checkOwner(): void {
+    const { owner, directory } = this.#parts
+    if (!owner.isKept()) throw ownerLostError(directory)
   }
 
   #freeId(): number {

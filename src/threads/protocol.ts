@@ -4,6 +4,7 @@ import type { GroupState } from '../format/group-layout.js'
 import type { MemoryKind } from '../memory/memory.js'
 import type { KeptReason } from '../ring/shared-state.js'
 import type { BackupReport } from '../storage/backup.js'
+import type { LockedFile } from '../storage/ownership.js'
 import type { DiskWatermarks, Retention } from '../storage/retention.js'
 import type { MovedTopic } from '../storage/topic-mover.js'
 import type { TailState, TopicState } from '../storage/topic-state.js'
@@ -41,8 +42,8 @@ export interface OpenRequest {
   diskWatermarks: DiskWatermarks
   /** Pages of the active segment are kept from being swapped out. */
   lockActive: boolean
-  /** Descriptor of the lock file, which belongs to the whole process; -1 for a log opened read-only. */
-  lockDescriptor: number
+  /** What an owner has to lock; the descriptors belong to the whole process. None for a log opened read-only. */
+  locks: LockedFile[]
 }
 
 export interface GroupName {
@@ -80,6 +81,8 @@ export interface OpenedLog {
   otherDamages: string[]
   /** Pages of the active segment are to be locked in memory. */
   lockActive: boolean
+  /** What the owner has locked. */
+  locks: LockedFile[]
 }
 
 export interface SegmentPages {
@@ -99,6 +102,8 @@ export interface KeptSegment {
 }
 
 export interface ReaperControl {
+  /** Takes the locks there are, and makes a log where there is none. False: another owner has one of them. */
+  create(request: Pick<OpenRequest, 'segmentBytes' | 'locks'>): boolean
   /** Takes the lock, recovers, prepares segments and starts the clockwork. False: another owner has the lock. */
   open(request: OpenRequest): Promise<OpenedLog | false>
   /** Instead of `open`, in a thread that replaces one that has died. */

@@ -17,11 +17,13 @@ import {
 } from '../limits.js'
 import { pageBytes, type SystemCalls } from '../memory/memory.js'
 import type { AbortWord } from '../ring/abort-word.js'
+import { ownerLostErrno } from '../ring/shared-state.js'
 import type { SlotRow } from '../ring/slot-table.js'
 import { type BackupReport, type BackupSource, backUp } from '../storage/backup.js'
 import type { ControlFile } from '../storage/control-file.js'
 import type { Flusher } from '../storage/flusher.js'
 import { LiveIndex } from '../storage/live-index.js'
+import type { Owner } from '../storage/ownership.js'
 import type { Retention } from '../storage/retention.js'
 import { readSealedSegment } from '../storage/sealed-index.js'
 import { writeSegmentIndex } from '../storage/segment-sealer.js'
@@ -54,6 +56,7 @@ export interface ReaperParts extends RetainerParts {
   flusher: Flusher
   control: ControlFile
   groups: GroupKeeper
+  owner: Owner
   epoch: number
   bootId: string
   /** Only mappings are tended then; nothing on disk is touched. */
@@ -87,6 +90,8 @@ export class Reaper {
   /** The end of the log when it was last seen to have moved, and when that was. */
   #lastMove = { published: -1, atMs: 0 }
   #isStopped = false
+  /** The log is not this process's any more. */
+  #isLost = false
   /** Backups under way: what they copy must not be deleted. */
   readonly #backups = new Set<Promise<unknown>>()
   /** Something was mapped and is not any more; and when what is free by then goes back, if nothing is mapped meanwhile. */
@@ -126,6 +131,11 @@ export class Reaper {
       this.#retireIdle()
       return this.#clockMs()
     }
+    // Before all that writes, makes files and deletes them.
+    if (!this.#isOwner(false)) {
+      this.#retireIdle()
+      return this.#clockMs()
+    }
     let isBehind = false
     let retainMs = Number.POSITIVE_INFINITY
     try {
@@ -152,9 +162,12 @@ export class Reaper {
     const { state, control, flusher, groups, readOnly } = this.#parts
     // They have been told to end by whoever closes the log.
     await Promise.allSettled(this.#backups)
-    if (readOnly) {
+    if (readOnly || !this.#isOwner(true)) {
       this.#isStopped = true
+      await Promise.all([this.#flushing, this.#indexing])
+      await groups.stop(false)
       control.close()
+      flusher.close()
       return
     }
     await this.#flushing
@@ -304,7 +317,10 @@ export class Reaper {
       this.#lastFlushMs = nowMs()
       const start = nowMs()
       try {
-        if (published > durable) flusher.flushHere(durable, published)
+        if (published > durable) {
+          if (!this.#isOwner(true)) return
+          flusher.flushHere(durable, published)
+        }
       } catch (error) {
         this.#flushFailed(error)
         return
@@ -377,6 +393,7 @@ export class Reaper {
       if (askedTo > state.flushedTo.load()) state.flushedTo.store(askedTo)
       return
     }
+    if (!this.#isOwner(true)) return
     const start = nowMs()
     try {
       await flusher.flush(state.durable.load(), position)
@@ -384,7 +401,21 @@ export class Reaper {
       this.#flushFailed(error)
       return
     }
-    this.#flushed(position, askedTo, start)
+    // What it says is written to the control file.
+    if (this.#isOwner(true)) this.#flushed(position, askedTo, start)
+  }
+
+  /**
+   * False: another owner may have the log, and nothing is written any more.
+   * @param looks else a look of a moment ago will do
+   */
+  #isOwner(looks: boolean): boolean {
+    const { owner } = this.#parts
+    if (this.#isLost || (looks ? owner.isKept() : owner.isKeptOfLate())) return !this.#isLost
+    this.#isLost = true
+    const lost = Object.assign(new Error('the lock is lost'), { errno: ownerLostErrno, code: 'BOOKEND_LOCKED' })
+    this.#giveUp('keeping the lock', lost)
+    return false
   }
 
   /** The device failed: from here on nothing is written any more, and everybody who waits is told. */
@@ -474,6 +505,7 @@ export class Reaper {
       }
       // A damaged segment keeps no footer: who reads it derives the index and meets the damage.
       if (!index.isSealed || index.damages.length > 0) return
+      if (!this.#isOwner(true)) return
       writeSegmentIndex(file, base, files.segmentBytes, index)
       this.#parts.emit({ type: 'indexed', segment })
     } finally {

@@ -22,9 +22,10 @@ import { failedCall } from '../memory/errno.js'
 import { SystemCallError } from '../memory/memory.js'
 import type { RingConsumer } from '../ring/append-ring.js'
 import type { BatchTimes } from '../ring/batch-times.js'
-import { type SharedState, writerState } from '../ring/shared-state.js'
+import { ownerLostErrno, type SharedState, writerState } from '../ring/shared-state.js'
 import type { TopicCells } from '../ring/topic-cells.js'
 import { type FrameRun, type LogTail, movedBytes } from '../storage/log-tail.js'
+import { type Owner, ownerLostError } from '../storage/ownership.js'
 import type { SegmentFiles } from '../storage/segment-files.js'
 import type { CommitWriter } from './commit-writer.js'
 import type { Order } from './protocol.js'
@@ -41,6 +42,7 @@ export interface WriterParts {
   files: SegmentFiles
   /** Groups have their turn after every batch. */
   commits: CommitWriter
+  owner: Owner
   /** The frames of a bulk append that the ring announces under this number; they were sent before the announcement. */
   takeBulk(id: number): Uint8Array
   /** The reaper's next order; it was sent before the word that announces it. */
@@ -61,9 +63,19 @@ export class Writer {
   #askAt = 0
   #isWishing = false
   #isStalled = false
+  /** The log is not this process's any more. */
+  #isLost = false
 
   constructor(parts: WriterParts) {
     this.#parts = parts
+  }
+
+  /** True if there is something to write that can be written. */
+  get hasWork(): boolean {
+    const { ring, state, commits } = this.#parts
+    if (this.#isLost) return false
+    if (commits.hasWork) return true
+    return ring.loadTail() !== ring.head && !this.#isStalled && state.writerState.load() < writerState.failed
   }
 
   /** True if frames are waiting that cannot be written for lack of a segment. */
@@ -85,6 +97,7 @@ export class Writer {
   /** Appends what the ring holds. Returns the bytes taken from it; 0: nothing to do, or stalled. */
   doWork(): number {
     const { ring, state, tail, commits } = this.#parts
+    if (!this.#mayWrite()) return 0
     commits.doWork()
     if (state.writerState.load() >= writerState.failed) return 0
     const start = ring.head
@@ -94,7 +107,7 @@ export class Writer {
       this.#obey()
       // Above the watermark nothing is appended; what frees space goes on.
       if (state.refuseErrno.load() !== 0) this.#isStalled = true
-      while (!this.#isStalled && this.#step(ring.loadTail())) {
+      while (!this.#isStalled && this.#mayWrite() && this.#step(ring.loadTail())) {
         // Every step publishes what it appended.
         commits.doWork()
       }
@@ -119,6 +132,7 @@ export class Writer {
    */
   trim(topic: number, before: number): void {
     const { state, tail, ring } = this.#parts
+    if (!this.#mayWrite()) throw ownerLostError(this.#parts.files.logDirectory)
     // Whoever asked may not have heard of it yet.
     if (state.writerState.load() >= writerState.failed) {
       throw failedCall('write', state.writerErrno.load(), 'appending has ended')
@@ -145,7 +159,22 @@ export class Writer {
   meetReaper(): void {
     const { state, takeOrder, commits } = this.#parts
     if (state.ordersDone.load() !== state.ordersGiven.load()) this.#order ??= takeOrder()
-    commits.writeAgain()
+    if (this.#mayWrite()) commits.writeAgain()
+  }
+
+  /**
+   * Comes before every write, so that nothing is written into the log of another owner: this thread may have been stopped, for any
+   * time, since it wrote last. False from then on.
+   */
+  #mayWrite(): boolean {
+    const { state, owner } = this.#parts
+    if (this.#isLost || owner.isKeptOfLate()) return !this.#isLost
+    this.#isLost = true
+    // Errno first: whoever sees the state looks for its reason.
+    state.writerErrno.store(ownerLostErrno)
+    state.writerState.store(writerState.failed)
+    state.dispatcher.ring()
+    return false
   }
 
   /** Takes one padding, one bulk append or one batch from the ring. False: the ring is empty. */

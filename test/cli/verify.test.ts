@@ -57,7 +57,9 @@ it('damage is status 1 with file, position, topic and offsets; repair mends the 
   expect(fs.existsSync(path.join(directory, 'damaged'))).toBe(false)
 
   const repaired = await bookend(['repair', directory])
-  expect({ status: repaired.status, errors: repaired.errors }).toEqual({ status: 0, errors: '' })
+  // Where it takes its time, it says how far it is.
+  const errors = repaired.errors.replaceAll(/^verify: .*\n/gm, '')
+  expect({ status: repaired.status, errors }).toEqual({ status: 0, errors: '' })
   expect(repaired.out).toContain('Repaired.')
   const after = await bookendJson<LogReport>('verify', directory)
   expect(after.status).toBe(0)

@@ -13,6 +13,7 @@ import { ControlFile } from '../../src/storage/control-file.js'
 import { Flusher } from '../../src/storage/flusher.js'
 import { GroupFile } from '../../src/storage/group-file.js'
 import { LogTail } from '../../src/storage/log-tail.js'
+import type { Owner } from '../../src/storage/ownership.js'
 import { type Recovered, recover } from '../../src/storage/recovery.js'
 import { SegmentFiles } from '../../src/storage/segment-files.js'
 import { SegmentWindows } from '../../src/storage/segment-windows.js'
@@ -25,7 +26,7 @@ import { prepareTail } from '../../src/threads/segment-maker.js'
 import { Writer } from '../../src/threads/writer.js'
 import { groupOf, putFrame, runOf, sizeOf, type TestFrame } from './frames.js'
 import { bootA, testSegmentBytes } from './storage-log.js'
-import type { World } from './worlds.js'
+import { soleOwner, type World } from './worlds.js'
 
 export interface EngineOptions {
   bootId?: string
@@ -37,6 +38,7 @@ export interface EngineOptions {
   reaper?: Partial<ReaperParts>
   /** The mutant: `durable` says what is published, flushed or not. */
   acknowledgesEarly?: boolean
+  owner?: Owner
   /** Called before every step of a backup. */
   beforeCopy?: () => Promise<void>
 }
@@ -121,7 +123,8 @@ export class Engine {
     const nowMs = () => this.#elapsedMs
     this.mailboxes = new GroupMailboxes(GroupMailboxes.allocate())
     const { mailboxes } = this
-    this.groups = new GroupKeeper({ state, mailboxes, disk, directory, logId, flushIntervalMs, nowMs })
+    const { owner = soleOwner } = options
+    this.groups = new GroupKeeper({ state, mailboxes, disk, directory, logId, owner, flushIntervalMs, nowMs })
     const opened = this.groups.open(topics, false)
     this.openedGroups = opened.groups
     this.groupDamages = opened.damages
@@ -133,6 +136,7 @@ export class Engine {
       tail: this.tail,
       files,
       commits: new CommitWriter({ state, mailboxes, openFile: () => GroupFile.open(disk, directory, logId, 'write') }),
+      owner,
       takeBulk: (id) => {
         const frames = this.#bulks.get(id)
         if (frames === undefined) throw new Error(`bulk ${id} was taken before or never sent`)
@@ -161,6 +165,7 @@ export class Engine {
       flusher: new Flusher(disk, files, this.slots, calls),
       control: this.control,
       groups: this.groups,
+      owner,
       epoch,
       bootId,
       readOnly: false,

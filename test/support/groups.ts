@@ -11,6 +11,7 @@ import { CommitWriter } from '../../src/threads/commit-writer.js'
 import { GroupKeeper } from '../../src/threads/group-keeper.js'
 import type { OpenedGroup } from '../../src/threads/protocol.js'
 import type { SimulatedDisk } from './simulated-disk.js'
+import { soleOwner } from './worlds.js'
 
 export const groupsDirectory = '/log'
 export const testLogId = 'ab'.repeat(16)
@@ -53,7 +54,8 @@ export class GroupWorld {
     const mailboxes = new GroupMailboxes(GroupMailboxes.allocate())
     const logId = testLogId
     const nowMs = () => this.nowMs
-    this.keeper = new GroupKeeper({ state, mailboxes, disk, directory, logId, flushIntervalMs, nowMs })
+    const owner = soleOwner
+    this.keeper = new GroupKeeper({ state, mailboxes, disk, directory, logId, owner, flushIntervalMs, nowMs })
     this.keeper.onFailure = (error) => this.failures.push(error)
     const { groups, damages } = this.keeper.open(topics, readOnly)
     this.writer = new CommitWriter({

@@ -7,7 +7,11 @@ import { loadMemory } from '../../src/memory/load.js'
 import type { Memory, MemoryKind, SystemCalls } from '../../src/memory/memory.js'
 import { loadSystemCalls } from '../../src/memory/system-calls.js'
 import { type Disk, nodeDisk } from '../../src/storage/disk.js'
+import type { Owner } from '../../src/storage/ownership.js'
 import { SimulatedDisk, SimulatedMemory, SimulatedSystemCalls } from './simulated-disk.js'
+
+/** Of a log that nobody else can open. */
+export const soleOwner: Owner = { isKept: () => true, isKeptOfLate: () => true }
 
 export interface World {
   disk: Disk

@@ -5,6 +5,7 @@ import { GroupKeeper } from '../../src/threads/group-keeper.js'
 import { GroupWorld, groupsDirectory, groupsPath, testLogId, topicState } from '../support/groups.js'
 import { Seeded } from '../support/seeded.js'
 import { SimulatedDisk } from '../support/simulated-disk.js'
+import { soleOwner } from '../support/worlds.js'
 
 const topics = [topicState(0, 't', 2 ** 30)]
 const at = (committed: number) => ({ committed, ranges: [] })
@@ -28,6 +29,7 @@ function nextKeeper({ state, mailboxes, disk }: GroupWorld): GroupKeeper {
     disk,
     directory: groupsDirectory,
     logId: testLogId,
+    owner: soleOwner,
     flushIntervalMs: 0,
     nowMs,
   })

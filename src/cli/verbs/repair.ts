@@ -7,6 +7,7 @@ import { loadSystemCalls } from '../../memory/system-calls.js'
 import { readBootId } from '../../storage/control-file.js'
 import { nodeDisk } from '../../storage/disk.js'
 import { findExtent } from '../../storage/log-extent.js'
+import { takeLocks } from '../../storage/ownership.js'
 import { planRepair, type RepairPlan, repair as repairLog } from '../../storage/repair-log.js'
 import type { LogReport } from '../../storage/verify-log.js'
 import { directoryArgument } from '../arguments.js'
@@ -53,7 +54,9 @@ fail with BOOKEND_CORRUPT as before. It may be interrupted at any moment: run ag
 async function withLock<R>(directory: string, work: () => Promise<R>): Promise<R> {
   const lock = await LockFile.open(directory)
   try {
-    if (!loadSystemCalls().lock(lock.descriptor)) throw await lock.lockedError(directory)
+    // There may be none, or one that is damaged.
+    await lock.openControl()
+    if (!takeLocks(loadSystemCalls(), lock.files)) throw lock.lockedError(directory)
     await lock.sign()
     return await work()
   } finally {
