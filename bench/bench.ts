@@ -28,7 +28,7 @@ const print = (text: string) => process.stdout.write(text === '' ? '' : `${text}
  */
 export async function runBench(argv: readonly string[]): Promise<number> {
   const options = parseOptions(argv)
-  provideTools(options.mayInstall, print)
+  provideTools(options.mayInstallTools, print)
   const earlier = options.compare === undefined ? undefined : readReport(options.compare)
   const report = options.from === undefined ? await measure(options) : readReport(options.from)
   const results = new Results(report.series)

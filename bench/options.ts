@@ -20,7 +20,10 @@ export interface BenchOptions {
   /** Nothing is measured: results of an earlier run are shown anew. */
   readonly from: string | undefined
   readonly isSmoke: boolean
+  /** Peers to compare with; not in a smoke run, which takes those that are there. */
   readonly mayInstall: boolean
+  /** What the benchmark itself cannot do without. */
+  readonly mayInstallTools: boolean
   readonly segmentBytes: number | undefined
 }
 
@@ -126,6 +129,7 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
     from: raw.from,
     isSmoke,
     mayInstall: raw.install && !isSmoke,
+    mayInstallTools: raw.install,
     segmentBytes: isSmoke ? smoke.segmentBytes : undefined,
   }
 }

@@ -25,8 +25,14 @@ export function provideTools(mayInstall: boolean, progress: (line: string) => vo
   for (const name of toolNames) {
     if (isInstalled(name)) continue
     const tool = providePeer(name, mayInstall, progress)
-    if (!tool.isAvailable) throw new Error(`the benchmark needs ${name}: ${tool.reason}`)
+    if (!tool.isAvailable) throw missingTool(name, tool.reason)
   }
+}
+
+/** With a code: made to be read, without a stack. */
+function missingTool(name: string, reason: string): Error {
+  const message = `the benchmark needs ${name}, which is not there: ${reason}`
+  return Object.assign(new Error(message), { code: 'BENCH_TOOL_MISSING' })
 }
 
 function isInstalled(name: ToolName): boolean {
@@ -40,6 +46,6 @@ function isInstalled(name: ToolName): boolean {
 
 function provide(name: ToolName): string {
   const tool = providePeer(name, false, () => {})
-  if (!tool.isAvailable) throw new Error(`the benchmark needs ${name}: ${tool.reason}`)
+  if (!tool.isAvailable) throw missingTool(name, tool.reason)
   return tool.directory
 }

@@ -5,7 +5,7 @@ import { unknownLogId } from '../src/format/log-id.js'
 import { copyRange } from '../src/memory/copy-range.js'
 import { fileSystemUse } from '../src/memory/file-system.js'
 import { FileMemory } from '../src/memory/file-window.js'
-import { chooseMemory } from '../src/memory/load.js'
+import { chooseMemory, missingNative } from '../src/memory/load.js'
 import type { MemoryKind } from '../src/memory/memory.js'
 import { shrinkHeap } from '../src/memory/shrink-heap.js'
 import { loadSystemCalls } from '../src/memory/system-calls.js'
@@ -104,6 +104,7 @@ const control: ReaperControl = {
       segmentBytes: files.segmentBytes,
       epoch,
       io,
+      missingNative: io === 'file' && shared.io === 'auto' ? missingNative() : undefined,
       topics: recovered.topics,
       tail,
       tornBytes,

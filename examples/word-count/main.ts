@@ -13,6 +13,11 @@ const MEBIBYTE = 1024 * 1024
 const NEW_LOG_SEGMENT_MB = 16
 const TOP_WORDS = 3
 
+// `| head`: whoever closes the pipe has seen enough.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+})
+
 process.exitCode = await main(parseCommandLine(process.argv))
 
 async function main(line: CommandLine): Promise<number> {

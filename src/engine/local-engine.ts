@@ -34,6 +34,8 @@ import type { Engine, EngineTopic, ProcessSettings } from './engine.js'
 import { checkMappedBytes, fittingMessageBytes, type LocalOptions, segmentMessageBytes } from './local-options.js'
 import { LockFile } from './lock-file.js'
 import { LogEvents } from './log-events.js'
+import { warnOfMissingNative } from './native-parts.js'
+import { notLoadedError } from './not-loaded-error.js'
 import { enlist, withdraw } from './open-logs.js'
 import { reaperDeathError } from './reaper-thread.js'
 import { SegmentCensus } from './segment-census.js'
@@ -75,6 +77,7 @@ export async function openLocalEngine(options: LocalOptions): Promise<Engine> {
       locks: lock?.files ?? [],
     })
     if (opened === false) throw lock?.lockedError(options.directory)
+    if (opened.missingNative !== undefined) warnOfMissingNative(opened.missingNative)
     const maxMessageBytes = fittingMessageBytes(options, opened.segmentBytes)
     checkMappedBytes(options, opened.segmentBytes)
     await lock?.sign()
@@ -86,6 +89,8 @@ export async function openLocalEngine(options: LocalOptions): Promise<Engine> {
     await Promise.allSettled([starting?.reaper.terminate(), starting?.writer?.terminate()])
     starting?.bulk.close()
     await lock?.close()
+    const notLoaded = notLoadedError(error)
+    if (notLoaded !== undefined) throw notLoaded
     const { code, errno = 0 } = error as NodeJS.ErrnoException
     if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG')
       throw noSpaceError(Math.abs(errno), options.directory)

@@ -4,14 +4,15 @@
  * the process ends.
  */
 import { constants, type Stats } from 'node:fs'
-import { type FileHandle, lstat, mkdir, open, readdir } from 'node:fs/promises'
+import { type FileHandle, lstat, open, readdir } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { BookendError } from '../errors.js'
 import { changedByMaking, notRegularError } from '../storage/disk.js'
+import { makeDirectories } from '../storage/make-directories.js'
 import { foreignError } from '../storage/open-log.js'
 import type { LockedFile } from '../storage/ownership.js'
-import { findOwner } from './log-owner.js'
+import { lockedError } from './locked-error.js'
 
 const { O_RDWR, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants
 
@@ -31,7 +32,7 @@ export class LockFile {
   }
 
   static async open(directory: string): Promise<LockFile> {
-    const made = await mkdir(directory, { recursive: true, mode: 0o700 }).catch((error) => {
+    const made = await makeDirectories(directory).catch((error) => {
       if (error.code !== 'EEXIST') throw error
       const message = `${directory} is a file: a log needs a directory, which it makes if there is none`
       throw new BookendError('BOOKEND_FORMAT', message, { file: directory })
@@ -77,12 +78,7 @@ export class LockFile {
   }
 
   lockedError(directory: string): BookendError {
-    const { signature, pid } = findOwner(directory)
-    const who = signature || (pid === undefined ? '' : `pid ${pid}`)
-    return new BookendError(
-      'BOOKEND_LOCKED',
-      `the log in ${directory} is open in another owner${who === '' ? '' : ` (${who})`}: close it there first, or open it here with readOnly`,
-    )
+    return lockedError(directory)
   }
 
   async close(): Promise<void> {

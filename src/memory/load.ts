@@ -23,6 +23,12 @@ export function chooseMemory(io: 'auto' | 'mmap' | 'file', directory: string, ca
   return loadMmapIo() === undefined ? 'koffi' : 'mmap-io'
 }
 
+/** Why nothing can be mapped on a system where it could; undefined: it can, or this is another system. */
+export function missingNative(): string | undefined {
+  const libc = loadLibc()
+  return libc instanceof Error && libc.cause !== undefined ? libc.message : undefined
+}
+
 /** The windows of that kind, for this thread. Throws where the native part is missing here. */
 export function loadMemory(kind: MemoryKind, calls: SystemCalls): Memory {
   if (kind === 'file') return new FileMemory()

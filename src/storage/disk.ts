@@ -7,6 +7,7 @@ import path from 'node:path'
 import { BookendError } from '../errors.js'
 import type { SystemCalls } from '../memory/memory.js'
 import { writtenEnd } from '../memory/written-end.js'
+import { makeDirectoriesSync } from './make-directories.js'
 
 export interface DiskFile {
   readonly descriptor: number
@@ -135,7 +136,7 @@ export const nodeDisk: Disk = {
     }
   },
   makeDirectory(directory) {
-    const made = fs.mkdirSync(directory, { recursive: true, mode: 0o700 })
+    const made = makeDirectoriesSync(directory)
     checkDirectory(directory)
     for (const changed of changedByMaking(directory, made)) nodeDisk.syncDirectory(changed)
   },

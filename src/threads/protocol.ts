@@ -72,6 +72,8 @@ export interface OpenedLog {
   segmentBytes: number
   epoch: number
   io: MemoryKind
+  /** Why segments are not mapped, where nobody has asked for that and the native part is to blame. */
+  missingNative: string | undefined
   topics: TopicState[]
   tail: TailState
   tornBytes: number

@@ -11,6 +11,8 @@ it('a second owner in the same process is refused at once, and the first goes on
     expect(error.code).toBe('BOOKEND_LOCKED')
     expect(error.message).toContain(directory)
     expect(error.message).toContain(`pid ${process.pid}`)
+    expect(error.message).toContain('in this process')
+    expect(error.message).toContain('globalThis')
     expect(await topic.append(new Uint8Array(1))).toBe(attempt)
   }
   await log.close()
@@ -25,6 +27,9 @@ it('of several who open at the same time one gets the log', async () => {
   const codes = results.flatMap((result) => (result.status === 'rejected' ? [result.reason.code] : []))
   expect(logs.length).toBe(1)
   expect(codes).toEqual(['BOOKEND_LOCKED', 'BOOKEND_LOCKED'])
+  // Also while nobody has signed yet.
+  for (const result of results)
+    if (result.status === 'rejected') expect(result.reason.message).toContain('already open in this process')
   await logs[0].close()
 })
 
@@ -36,6 +41,7 @@ it('another process that owns the log is named, and once it is killed the log is
     const error = await codedFailureOf(() => open(directory, small))
     expect(error.code).toBe('BOOKEND_LOCKED')
     expect(error.message).toContain(`pid ${owner.process.pid} `)
+    expect(error.message).toContain('another owner')
     owner.process.kill('SIGKILL')
     await owner.ended
     const log = await openLog(directory)

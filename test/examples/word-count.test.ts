@@ -127,6 +127,16 @@ describe('word-count', { timeout: 30_000 }, () => {
     ])
   })
 
+  test('ends quietly when its reader goes away, as `| head` does', async () => {
+    const file = join(temporaryFolder(), 'words.txt')
+    writeFileSync(file, 'a b c\n')
+    const { child, ended } = start([...QUICK, '--json', file])
+    child.stdout.destroy()
+    const { status, errors, temporary } = await ended
+    expect({ status, errors: errors.includes('EPIPE') }).toEqual({ status: 0, errors: false })
+    expect(readdirSync(temporary)).toEqual([])
+  })
+
   test('appends to the log that --dir names, and verifies what it appended', async () => {
     const folder = temporaryFolder()
     const file = join(folder, 'words.txt')

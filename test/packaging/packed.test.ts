@@ -56,6 +56,16 @@ it('an application works where no install script ran', async () => {
 
 it('an application works without any native part', async () => {
   expect(await runApplication(withoutOptional)).toEqual({ ...report, io: 'file' })
+  // Said once, and only where nobody has asked for it.
+  const program = (options: string) =>
+    `const { open } = await import('bookend'); for (const name of ['a', 'b']) await (await open(name, ${options})).close()`
+  const warned = async (application: string, options: string) => {
+    const { stderr } = await run(application, process.execPath, '--input-type=module', '-e', program(options))
+    return [...stderr.matchAll(/BOOKEND_NO_NATIVE/g)].length
+  }
+  expect(await warned(withoutOptional, '{}')).toBe(1)
+  expect(await warned(withoutOptional, "{ io: 'file' }")).toBe(0)
+  expect(await warned(withoutScripts, '{}')).toBe(0)
 })
 
 it('brings the bookend command, with or without native parts', async () => {
@@ -111,6 +121,16 @@ it('the benchmark runs from the package, and fetches what it needs into the cach
   expect(readdirSync(join(cache, 'bookend', 'bench-peers'))).toHaveLength(1)
   expect(readdirSync(join(withoutScripts, 'node_modules', 'bookend'), { recursive: true }).length).toBe(before)
 }, 180_000)
+
+it('without what it needs and may not fetch, the benchmark says so without a stack', async () => {
+  const command = join(withoutScripts, 'node_modules', '.bin', 'bookend')
+  const env = { ...process.env, XDG_CACHE_HOME: join(folder, 'empty-cache') }
+  const options = { cwd: withoutScripts, timeout: timeoutMs, env }
+  const failure = promisify(execFile)(command, ['bench', '--smoke', '--no-install'], options).catch((error) => error)
+  const { stderr, code } = await failure
+  expect(code).toBe(1)
+  expect(stderr).toMatch(/^bookend: the benchmark needs hdr-histogram-js, .*\n$/)
+})
 
 const report = { offset: 0, bulk: { first: 1, count: 999 }, read: 1000, scanned: 1000, reopened: 1000 }
 
