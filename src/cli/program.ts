@@ -10,6 +10,7 @@ import { pages } from './verbs/pages.js'
 import { repair } from './verbs/repair.js'
 import { stat } from './verbs/stat.js'
 import { verify } from './verbs/verify.js'
+import { visible } from './visible.js'
 
 /** In the order of the help. A new verb is a file in verbs/ and a line here. */
 const verbs: readonly Verb[] = [pages, stat, verify, repair, backup, bench]
@@ -55,7 +56,7 @@ export async function run(args: readonly string[]): Promise<number> {
     // Commander has said what is wrong, or shown the help that was asked for.
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitStatus.ok : exitStatus.usage
     const failure = Failure.from(error)
-    process.stderr.write(`bookend: ${failure.message}\n`)
+    process.stderr.write(`bookend: ${visible(failure.message)}\n`)
     return failure.status
   }
 }

@@ -1,5 +1,6 @@
 /** Standard output as the verbs see it: how wide, with colours or not, and clean when its reader goes away. */
 import picocolors from 'picocolors'
+import { visible } from './visible.js'
 
 export type Colors = ReturnType<typeof picocolors.createColors>
 
@@ -38,7 +39,7 @@ export function guardOutput(): void {
 }
 
 export function print(text: string): void {
-  process.stdout.write(`${text}\n`)
+  process.stdout.write(`${visible(text)}\n`)
 }
 
 export function printJson(value: unknown): void {

@@ -1,5 +1,6 @@
 /** Showing something again and again until somebody has seen enough. */
 import { setTimeout } from 'node:timers/promises'
+import { visible } from './visible.js'
 
 const enterAlternate = '\x1b[?1049h\x1b[?25l'
 const leaveAlternate = '\x1b[?25h\x1b[?1049l'
@@ -23,7 +24,7 @@ export async function watchOnScreen(draw: () => string[], intervalMs: number): P
   try {
     while (!stop.signal.aborted) {
       const lines = draw().slice(0, process.stdout.rows ?? Number.POSITIVE_INFINITY)
-      process.stdout.write(`${home}${lines.map((line) => `${line}${eraseLine}`).join('\n')}${eraseBelow}`)
+      process.stdout.write(`${home}${lines.map((line) => `${visible(line)}${eraseLine}`).join('\n')}${eraseBelow}`)
       redraw = new AbortController()
       await pause(intervalMs, AbortSignal.any([stop.signal, redraw.signal]))
     }

@@ -107,3 +107,51 @@ it('takes topic names into the log, never into the file system', async () => {
   expect(fs.readdirSync(directory).sort()).toEqual(['control', 'lock', 'log'])
   expect(fs.existsSync(segmentFile(directory, 0))).toBe(true)
 })
+
+it('follows no link in the place of the folder of segments, also who only reads', async () => {
+  const directory = temporaryFolder()
+  const log = await openLog(directory)
+  await log.topic('t').append(new Uint8Array(10))
+  await log.close()
+  const folder = path.join(directory, 'log')
+  const outside = path.join(temporaryFolder(), 'elsewhere')
+  fs.renameSync(folder, outside)
+  fs.symlinkSync(outside, folder)
+  for (const readOnly of [true, false]) {
+    const error = await codedFailureOf(() => open(directory, { ...small, readOnly }))
+    expect(error).toMatchObject({ code: 'BOOKEND_FORMAT', file: folder })
+  }
+})
+
+it('writes into no file that has another name as well', async () => {
+  for (const name of ['lock', 'groups', 'control']) {
+    const directory = temporaryFolder()
+    const log = await openLog(directory)
+    await log.topic('t').append(new Uint8Array(10))
+    await log.topic('t').group('g').seek(1)
+    await log.close()
+    const file = path.join(directory, name)
+    const victim = path.join(temporaryFolder(), 'victim')
+    fs.copyFileSync(file, victim)
+    fs.rmSync(file)
+    fs.linkSync(victim, file)
+    const before = fs.readFileSync(victim)
+    expect(await codedFailureOf(() => open(directory, small))).toMatchObject({ code: 'BOOKEND_FORMAT', file })
+    expect(fs.readFileSync(victim), name).toEqual(before)
+  }
+})
+
+it('says which file is in the way where a directory has the name of a file that it makes', async () => {
+  for (const name of ['log/00000000000000000000.seg.new', 'log/00000000000001048576.seg', 'lock']) {
+    const directory = temporaryFolder()
+    const log = await openLog(directory)
+    await log.topic('t').append(new Uint8Array(10))
+    await log.close()
+    const file = path.join(directory, name)
+    fs.rmSync(file, { force: true })
+    fs.mkdirSync(file)
+    const error = await codedFailureOf(() => open(directory, small))
+    expect(error, name).toMatchObject({ code: 'BOOKEND_FORMAT', file })
+    expect(error.message).toContain('remove it')
+  }
+})
