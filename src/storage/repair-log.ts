@@ -26,7 +26,7 @@ import {
 import { SalvageWindow } from './salvage-window.js'
 import type { TopicState } from './topic-state.js'
 import type { GroupsReport } from './verify-groups.js'
-import { lostBeginnings } from './verify-log.js'
+import { beginningOf, lostBeginnings } from './verify-log.js'
 import type { Damage, DamageKind, SegmentReport, TopicInSegment } from './verify-report.js'
 import { nonZeroSpan } from './verify-segment.js'
 
@@ -114,11 +114,8 @@ export function planRepair(
     time = Math.max(time, report.lastTime)
     if (!report.damages.some(({ kind }) => rebuildable.has(kind))) continue
     const { segment, ranges, isTailLost, end } = report
-    const { restated, amendments } = statementsOf(report, files.base(segment), beginnings.get(report) ?? [], names)
-    const records = report.topics.reduce(
-      (sum, { goesOnAt, first, legibleFirst }) => sum + goesOnAt - Math.min(first, legibleFirst),
-      0,
-    )
+    const { restated, amendments } = statementsOf(report, extent, beginnings.get(report) ?? [], names)
+    const records = report.topics.reduce((sum, { goesOnAt, leastFirst }) => sum + goesOnAt - leastFirst, 0)
     const inIndex = new Set([...report.topics.map(({ id }) => id), ...restated.map(({ topic }) => topic)])
     const nameBytes = [...inIndex].reduce((sum, id) => sum + (names.get(id)?.name.length ?? 0), 0)
     plan.segments.push({
@@ -190,7 +187,7 @@ function namesOf(reports: readonly SegmentReport[], recovered: readonly TopicSta
 /** What the damage took of what the segment says of its topics. */
 function statementsOf(
   { segment, topics }: SegmentReport,
-  base: number,
+  extent: LogExtent,
   beginnings: readonly TopicInSegment[],
   names: ReadonlyMap<number, KnownTopic>,
 ): { restated: Restatement[]; amendments: Amendment[] } {
@@ -202,9 +199,9 @@ function statementsOf(
   return {
     restated: [
       ...undeclared.map((topic) => ({
-        // Where the topic begins, what is legible of it tells where; else it goes on from the segment before.
-        ...stated(topic, names.get(topic.id)?.since === segment ? topic.legibleFirst : topic.first),
-        before: topic.firstAt - base,
+        // Else it goes on from the segment before.
+        ...stated(topic, names.get(topic.id)?.since === segment ? beginningOf(extent, topic) : topic.first),
+        before: topic.firstAt - extent.files.base(segment),
         goesOnAt: topic.goesOnAt,
       })),
       ...beginnings.map((topic) => ({

@@ -63,13 +63,15 @@ export function joinReports(extent: LogExtent, reports: readonly SegmentReport[]
   const topics = new Map<number, Known>()
   const disagreements: { damage: Damage; segment: number }[] = []
   const moves: Move[] = []
+  const readable = readableOf(reports)
   const damages = [...extent.damages, ...groups.damages, ...reports.flatMap((report) => report.damages)]
   for (const segment of extent.strangers) {
     if (reports.some((report) => report.segment === segment)) continue
     damages.push(foreign(extent, segment, 'the file belongs to another log'))
   }
   reports.forEach((report, index) => {
-    for (const { id, name, legibleName, legibleFirst, first, next, firstAt, goesOnAt } of report.topics) {
+    for (const found of report.topics) {
+      const { id, name, legibleName, first, next, firstAt, goesOnAt } = found
       const known = topics.get(id)
       const topic = name || known?.name || legibleName || `number ${id}`
       if (known !== undefined && name !== '' && known.declared !== '' && known.declared !== name) {
@@ -92,8 +94,9 @@ export function joinReports(extent: LogExtent, reports: readonly SegmentReport[]
         moves.push({ names: [topic, `number ${id}`], first, segment: report.segment })
         // All of the topic is moved, never a part: what the copy lacks at its end was lost from it.
         if (end < known.next) lose({ topic, from: end, to: known.next }, lastHole([report], Number.POSITIVE_INFINITY))
-      } else if (known === undefined && legibleFirst < first) {
-        lose({ topic, from: legibleFirst, to: first }, lastHole([report], firstAt))
+      } else if (known === undefined) {
+        const from = Math.max(beginningOf(extent, found), readable.get(id) ?? 0)
+        if (from < first) lose({ topic, from, to: first }, lastHole([report], firstAt))
       }
       const declared = known?.declared || name
       topics.set(id, { name: topic, declared, next: Math.max(end, known?.next ?? 0), segment: report.segment })
@@ -135,10 +138,7 @@ export function joinReports(extent: LogExtent, reports: readonly SegmentReport[]
  * can be read. Each as it is in the segment where it begins, with the last word on its first readable offset.
  */
 export function lostBeginnings(reports: readonly SegmentReport[]): Map<SegmentReport, TopicInSegment[]> {
-  const readable = new Map<number, number>()
-  for (const topic of reports.flatMap(({ topics }) => topics)) {
-    readable.set(topic.id, Math.max(readable.get(topic.id) ?? 0, topic.readable))
-  }
+  const readable = readableOf(reports)
   const found = new Map<SegmentReport, TopicInSegment[]>()
   const seen = new Set<number>()
   let lost: SegmentReport | undefined
@@ -153,6 +153,23 @@ export function lostBeginnings(reports: readonly SegmentReport[]): Map<SegmentRe
     }
   }
   return found
+}
+
+/**
+ * Where a topic begins of which earlier segments hold nothing, and whose declaration was lost: in a log of which nothing was deleted it
+ * lost as many messages as there can have been; else what is legible tells.
+ */
+export function beginningOf({ first }: LogExtent, { legibleFirst, leastFirst }: TopicInSegment): number {
+  return first === 0 ? leastFirst : legibleFirst
+}
+
+/** The last word on the first readable offset of each topic. */
+function readableOf(reports: readonly SegmentReport[]): Map<number, number> {
+  const readable = new Map<number, number>()
+  for (const topic of reports.flatMap(({ topics }) => topics)) {
+    readable.set(topic.id, Math.max(readable.get(topic.id) ?? 0, topic.readable))
+  }
+  return readable
 }
 
 /** A topic stands in `segment` anew, from `first` on: what earlier segments hold of it from there on does not count. */

@@ -62,8 +62,10 @@ export interface TopicInSegment {
   isDeclared: boolean
   /** Of a topic that is not declared: what looks like its declaration stands in the damage. */
   legibleName: string | undefined
-  /** The lowest offset of it that is legible in damage in front of its first one; else that. */
+  /** The lowest offset of it that is legible in damage in front of its first one; else, and where that is known, `first`. */
   legibleFirst: number
+  /** The lowest offset that can have stood in that damage. */
+  leastFirst: number
   /** Where the topic stood at the start of the segment, and at its end. */
   first: number
   next: number

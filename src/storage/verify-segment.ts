@@ -60,7 +60,7 @@ const stepBytes = 1 << 20
 const maxDamagesOfKind = 100
 
 /** A topic while the segment is walked. */
-interface Walked extends TopicInSegment {
+interface Walked extends Omit<TopicInSegment, 'leastFirst'> {
   /** Place of its last frame: what is missing behind it was taken by damage behind it. */
   lastAt: number
   row: DirectoryRow | undefined
@@ -156,19 +156,26 @@ class SegmentVerifier {
     this.#noteUnreadable(window)
     this.#report.topics = [...this.#topics.values()]
       .sort((a, b) => a.id - b.id)
-      .map(({ id, name, isDeclared, legibleName, legibleFirst, first, next, readable, firstAt, goesOnAt }) => ({
+      .map(({ id, name, isDeclared, legibleName, legibleFirst, row, first, next, readable, firstAt, goesOnAt }) => ({
         id,
         firstAt,
         name,
         isDeclared,
         legibleName,
         legibleFirst: Math.min(legibleFirst, first),
+        leastFirst: isDeclared || row !== undefined ? first : Math.max(0, first - this.#roomBefore(firstAt)),
         first,
         next,
         readable,
         goesOnAt: Math.max(goesOnAt, next),
       }))
     return this.#report
+  }
+
+  /** Of how many messages there can have been in damage before a position. */
+  #roomBefore(position: number): number {
+    const before = this.#report.ranges.filter(({ from }) => this.#task.base + from < position)
+    return before.reduce((sum, { from, to }) => sum + Math.floor((to - from) / frameHeaderBytes), 0)
   }
 
   #checkHeader(header: SegmentHeader | undefined): void {
@@ -600,7 +607,7 @@ class SegmentVerifier {
   }
 }
 
-function nameOf({ id, name }: TopicInSegment): string {
+function nameOf({ id, name }: Pick<TopicInSegment, 'id' | 'name'>): string {
   return name === '' ? `number ${id}` : name
 }
 
