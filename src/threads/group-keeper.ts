@@ -31,10 +31,15 @@ export interface GroupKeeperParts {
 export class GroupKeeper {
   readonly #parts: GroupKeeperParts
   #file: GroupFile | undefined
+  /** The same file, opened once more, for the flushes that are waited for on this thread. */
+  #fileHere: GroupFile | undefined
   readonly #ids = new Set<number>()
   #flushing: Promise<void> | undefined
+  /** Flushes of {@link #file}, one after the other. */
+  #syncs: Promise<unknown> = Promise.resolve()
   #lastFlushMs = Number.NEGATIVE_INFINITY
-  #hasFailed = false
+  /** Of a flush. */
+  #failure: unknown
   /** Creations and removals, one after the other. */
   #changes: Promise<unknown> = Promise.resolve()
   /** A flush failed: what is on the device is not known any more. */
@@ -67,7 +72,7 @@ export class GroupKeeper {
     })
     if (readOnly) file.close()
     else {
-      this.#file = file
+      this.#file = this.#withSecond(file)
       if (!isHeaderSound) file.writeHeader()
       if (!isHeaderSound || groups.some(({ isAhead }) => isAhead)) file.sync()
     }
@@ -90,7 +95,7 @@ export class GroupKeeper {
       if (known.length > 0) throw failedCall('open', errno.EIO, `${GroupFile.path(directory)} is gone`)
       return
     }
-    this.#file = file
+    this.#file = this.#withSecond(file)
     file.writeHeader()
     const byId = new Map(known.map((group) => [group.id, group]))
     // The same bytes over themselves: at no moment is a group without its name.
@@ -107,7 +112,7 @@ export class GroupKeeper {
       this.#checkOwner()
       const { disk, directory, logId, mailboxes } = this.#parts
       const id = this.#freeId()
-      this.#file ??= GroupFile.create(disk, directory, logId)
+      this.#file ??= this.#withSecond(GroupFile.create(disk, directory, logId))
       // The record is durable before the identity is written: a cell with a group has a state, and never that of its last owner.
       this.#file.writeFirstRecord(id, { sequence: 1, state: { committed, ranges: [] } })
       await this.#sync(this.#file)
@@ -133,7 +138,7 @@ export class GroupKeeper {
   /** Flushes what was written if that is wanted or due. */
   tend(): void {
     const { state, flushIntervalMs, nowMs } = this.#parts
-    if (this.#file === undefined || this.#hasFailed || this.#flushing !== undefined || !this.isDirty) return
+    if (this.#file === undefined || this.#failure !== undefined || this.#flushing !== undefined || !this.isDirty) return
     const isWanted = ((state.commitWanted.load() - state.commitFlushed.load()) | 0) > 0
     if (!isWanted && nowMs() - this.#lastFlushMs < flushIntervalMs) return
     this.#lastFlushMs = nowMs()
@@ -169,7 +174,8 @@ export class GroupKeeper {
   beforeConsumedTrim(): void {
     const done = this.#parts.state.commitDone.load()
     try {
-      this.#file?.sync()
+      // Not on the one that another thread may be flushing: a failure might be told there alone.
+      this.#fileHere?.sync()
     } catch (error) {
       throw this.#fail(error)
     }
@@ -185,8 +191,11 @@ export class GroupKeeper {
       this.tend()
       await this.#flushing
     }
+    await this.#syncs
     this.#file?.close()
     this.#file = undefined
+    this.#fileHere?.close()
+    this.#fileHere = undefined
   }
 
   /** A flush may end behind another that began later. */
@@ -195,17 +204,38 @@ export class GroupKeeper {
     if (((done - commitFlushed.load()) | 0) > 0) commitFlushed.store(done)
   }
 
-  async #sync(file: GroupFile): Promise<void> {
+  /** Opens the file once more, before anything is written: an open file is told of failures since it was opened. */
+  #withSecond(file: GroupFile): GroupFile {
+    const { disk, directory, logId } = this.#parts
     try {
-      await file.syncLater()
+      this.#fileHere = GroupFile.open(disk, directory, logId, 'write')
+      return file
     } catch (error) {
-      throw this.#fail(error)
+      file.close()
+      throw error
     }
+  }
+
+  /**
+   * One at a time: of a failure the kernel tells an open file once. Of two that flush it at once one would be told "done" about
+   * what is lost.
+   */
+  #sync(file: GroupFile): Promise<void> {
+    const turn = this.#syncs.then(async () => {
+      if (this.#failure !== undefined) throw this.#failure
+      try {
+        await file.syncLater()
+      } catch (error) {
+        throw this.#fail(error)
+      }
+    })
+    this.#syncs = turn.catch(() => {})
+    return turn
   }
 
   /** Nothing is flushed again: a later success would say nothing about these pages. */
   #fail(error: unknown): unknown {
-    this.#hasFailed = true
+    this.#failure ??= error
     this.onFailure(error)
     return error
   }
