@@ -66,6 +66,14 @@ const mutants: readonly Mutant[] = [
     scale: 0.4,
   },
   {
+    name: 'opens without a flush',
+    file: 'storage/open-log.js',
+    find: 'if (found?.isClean !== false)\n            control.sync();',
+    replace: ';',
+    fault: 'power-cut',
+    scale: 0.05,
+  },
+  {
     name: 'checks no checksum of a body',
     file: 'format/batch-layout.js',
     find: 'return crc32(bytes.subarray(at + batchHeaderBytes, at + header.bytes)) === header.bodyCrc;',
@@ -100,8 +108,8 @@ const mutants: readonly Mutant[] = [
   {
     name: 'does not look at the size of a segment',
     file: 'storage/segment-files.js',
-    find: 'if (file.size() !== this.segmentBytes)',
-    replace: 'if (false)',
+    find: "file.size() === this.segmentBytes ? 'whole' : 'cut'",
+    replace: "'whole'",
     fault: 'damage',
     scale: 0.2,
   },

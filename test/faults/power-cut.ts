@@ -3,9 +3,10 @@
  * or present, names missing. Must: a gap-free prefix with everything durable, byte for byte.
  *
  * Mutants it catches: acknowledges before the flush, does not flush the directory, deletes before the trim position is durable,
- * does not zero a torn tail, keeps half a group.
+ * does not zero a torn tail, keeps half a group, opens without a flush.
  */
 import { emptyTally, liveAndCut } from '../support/life.js'
+import { reopenAndCut } from '../support/reopening.js'
 import { type Context, emptyRow, type Fault, messageOf, type Row } from './fault.js'
 
 const imagesPerGeneration = 60
@@ -30,6 +31,14 @@ export const powerCut: Fault = {
     row.lost = 0
     row.wrong = 0
     row.note = `${tally.torn} torn tails, ${tally.rolls} rolls, ${tally.deletions} deletions, ${tally.moves} moves`
-    return [row]
+    const reopened = emptyRow('power cut behind an open')
+    for (let life = 0; context.more(life, 400) && reopened.failures.length < 10; life++) {
+      try {
+        reopened.runs += reopenAndCut(context.random(life))
+      } catch (error) {
+        reopened.failures.push(messageOf(error))
+      }
+    }
+    return [row, reopened]
   },
 }
