@@ -115,6 +115,11 @@ export function joinReports(extent: LogExtent, reports: readonly SegmentReport[]
     damage.lost = withoutMoved(damage.lost, segment, moves)
     if (damage.lost.length > 0) damages.push(damage)
   }
+  // A segment that has lost a topic's declaration knows its number only; another one names it.
+  const names = new Map([...topics].map(([id, { name }]) => [`number ${id}`, name]))
+  for (const found of [...damages, ...reports.flatMap(({ remarks }) => remarks)]) {
+    found.lost = found.lost.map((lost) => ({ ...lost, topic: names.get(lost.topic) ?? lost.topic }))
+  }
   const sum = (of: (report: SegmentReport) => number) => reports.reduce((total, report) => total + of(report), 0)
   return {
     directory: extent.directory,
