@@ -63,8 +63,8 @@ export class Catalog {
   /** Topics of deleted segments, each counted once a segment, that may still have stretches in them. */
   #stale = 0
   readonly #live = new Map<number, LiveIndex>()
-  /** Why an index could not be caught up at the last look. */
-  #unread: unknown
+  /** The first index that could not be caught up at the last look, and why. */
+  #unread: { segment: number; error: unknown } | undefined
   /** First segment whose footer has not been read. */
   #loaded: number
   /** First segment that had not been deleted at the last look. */
@@ -76,6 +76,11 @@ export class Catalog {
     this.#windows = windows
     this.#bounds = bounds
     this.#loaded = files.segmentOf(bounds.trim())
+  }
+
+  /** The first segment that could not be read at the last look. */
+  get unreadSegment(): number | undefined {
+    return this.#unread?.segment
   }
 
   /** The place of a record, or undefined if no segment knows it. */
@@ -106,7 +111,7 @@ export class Catalog {
       if (places.length > 0) return places
     }
     // Not found in what could be looked at: that says nothing while there is more.
-    if (this.#unread !== undefined) throw this.#unread
+    if (this.#unread !== undefined) throw this.#unread.error
     return []
   }
 
@@ -318,7 +323,7 @@ export class Catalog {
         this.#windows.with(segment, ({ window }) => live.catchUp(new SalvageWindow(window), to, true))
       } catch (error) {
         // It may be the moment (no descriptor to be had): who asks for one of its records meets the error, or the next look.
-        this.#unread = error
+        this.#unread ??= { segment, error }
       }
     }
     return inOrder

@@ -203,7 +203,13 @@ export class TopicReader {
       const at = Math.max(position - base, segmentHeaderBytes)
       const limit = Math.min(published - base, this.#files.segmentBytes) - at
       if (limit <= 0) throw this.#corrupt(offset, position, 'the log ends before a record that was published')
-      const found = this.#thinnedChunk(request, segment, at, limit, want, into)
+      const found = this.#orElsewhere(topic, offset, segment, () =>
+        this.#thinnedChunk(request, segment, at, limit, want, into),
+      )
+      if (typeof found === 'number') {
+        position = found
+        continue
+      }
       const { stop, scanned, needed, firstBeyond } = found
       scannedBytes += scanned
       position = stop === 'seal' ? this.#files.base(segment + 1) + segmentHeaderBytes : base + at + scanned
@@ -221,6 +227,17 @@ export class TopicReader {
       want = stop === 'partial' && scanned === 0 ? needed : chunkBytes
       // Nothing of the topic in a whole chunk: let the index find the next record.
       if (scannedBytes >= chunkBytes) return this.#readSparse(request)
+    }
+  }
+
+  /** Whoever reads on in order may come to a segment that is gone: then where the record stands, if not in that one. */
+  #orElsewhere<F>(topic: number, offset: number, segment: number, read: () => F): F | number {
+    try {
+      return read()
+    } catch (error) {
+      const start = this.#startOf(topic, offset)
+      if (this.#files.segmentOf(start) === segment) throw error
+      return start
     }
   }
 
@@ -364,7 +381,7 @@ export class TopicReader {
     if (found !== undefined) return found
     // The index may be the liar: derive it from the batches and look once more.
     this.#catalog.distrust(place.segment)
-    const again = this.#catalog.locate(topic, offset)
+    const again: Place | undefined = this.#locateRun(topic, offset, 1)[0]
     const second = again === undefined ? undefined : this.#tryRecordAt(topic, offset, again)
     if (second !== undefined) return second
     if (again === undefined || again.batch === 0) throw this.#missing(topic, offset)
@@ -429,7 +446,7 @@ export class TopicReader {
     try {
       return this.#catalog.locateRun(topic, offset, count)
     } catch (error) {
-      const segment = this.#catalog.stretches(topic, offset, offset + 1)[0]?.segment
+      const segment = this.#catalog.stretches(topic, offset, offset + 1)[0]?.segment ?? this.#catalog.unreadSegment
       throw this.#unreadable(error, topic, offset, segment ?? this.#files.segmentOf(this.#bounds.trim()), 0)
     }
   }

@@ -1,5 +1,5 @@
 /** All of them. */
-
+import { agreement } from './agreement.js'
 import { damage } from './damage.js'
 import { dyingThreads } from './dying-threads.js'
 import type { Fault } from './fault.js'
@@ -23,6 +23,7 @@ export const faults: readonly Fault[] = [
   slowDisk,
   dyingThreads,
   damage,
+  agreement,
   fuzz,
   groups,
   races,

@@ -14,9 +14,10 @@ import type { MessageBatch } from '../../src/storage/message-batch.js'
 import { type HandlerContext, HandlerTasks } from '../../src/threads/handler-task.js'
 import type { ReadTask } from '../../src/threads/reader.js'
 import { Engine } from './engine.js'
+import { fixtureUrl } from './fixtures.js'
 import { simulatedWorld } from './worlds.js'
 
-export const handlerModule = new URL('../fixtures/handler-in-process.mjs', import.meta.url).href
+export const handlerModule = fixtureUrl('handler-in-process.mjs')
 const handlerKey = Symbol.for('bookend.test.handler')
 
 type Handler = (messages: Message[], context: HandlerContext) => unknown

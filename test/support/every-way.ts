@@ -1,0 +1,261 @@
+/**
+ * Reading a topic in every way there is, in this thread: the classes that the library has for it, on the storage code of a test; only
+ * threads and the ring are missing.
+ */
+import type { GroupCommits } from '../../src/dispatcher/group-commits.js'
+import { GroupDesk } from '../../src/dispatcher/group-desk.js'
+import { GroupProcessor, type ProcessorHost } from '../../src/dispatcher/processor.js'
+import type { Engine } from '../../src/engine/engine.js'
+import { BookendError } from '../../src/errors.js'
+import { GroupConsumer } from '../../src/log/group-consumer.js'
+import { GroupFeed } from '../../src/log/group-feed.js'
+import { ChunkedStream } from '../../src/log/message-stream.js'
+import { RangeClaims } from '../../src/ring/range-claims.js'
+import { TopicCells } from '../../src/ring/topic-cells.js'
+import type { HandlerViews } from '../../src/threads/handler-task.js'
+import {
+  type ChunkAnswer,
+  Reader,
+  type RecordsAnswer,
+  type ScanPart,
+  type ScanRange,
+} from '../../src/threads/reader.js'
+import { fixtureUrl } from './fixtures.js'
+import { recordsOf } from './model.js'
+import { handlerModule, setHandler } from './processing.js'
+import type { StorageLog } from './storage-log.js'
+
+/** What a way of reading has made of a topic: values by offset, and the ranges that it has reported. */
+export interface Outcome {
+  way: string
+  delivered: Map<number, Uint8Array>
+  /** Offsets that were delivered more than once. */
+  repeated: number[]
+  reported: { first: number; end: number }[]
+}
+
+export type Order = 'topic' | 'key' | 'none'
+
+const scanModule = fixtureUrl('scan-offsets.mjs')
+const never = () => () => {}
+
+export class EveryWay {
+  readonly first: number
+  readonly next: number
+  readonly #topic: { id: number; name: string }
+  readonly #reader: Reader
+  readonly #engine: Engine
+
+  constructor(log: StorageLog, topic: { id: number; name: string; first: number; next: number }) {
+    const { id, name, first, next } = topic
+    this.#topic = { id, name }
+    this.first = first
+    this.next = next
+    const cells = new TopicCells(new SharedArrayBuffer(64 * 16))
+    cells.first(id).store(first)
+    cells.next(id).store(next)
+    this.#reader = new Reader(log.reader, log.lookup, log.catalog, cells, () => log.trim)
+    const engine: Partial<Engine> = {
+      isOpen: true,
+      onClose: new Set(),
+      checkOpen() {},
+      first: () => first,
+      next: () => next,
+      whenNext: never,
+      chunk: (_, offset, to, resume) =>
+        this.#reader.run({ op: 'chunk', topic: this.#topic, offset, to, resume }) as Promise<ChunkAnswer>,
+      record: async (_, offset) => {
+        const bytes = await this.#record(offset)
+        return { bytes, length: bytes.length }
+      },
+    }
+    this.#engine = engine as Engine
+  }
+
+  /** The judge of all others: each message by itself. */
+  async get(): Promise<Outcome> {
+    const outcome = this.#outcome('get')
+    for (let offset = this.first; offset < this.next; offset++) {
+      try {
+        note(outcome, offset, valueIn(await this.#record(offset), this.#topic.id, offset))
+      } catch (error) {
+        outcome.reported.push({ first: corrupt(error, offset).offset, end: offset + 1 })
+      }
+    }
+    return outcome
+  }
+
+  /** Those that `get` delivers, in one call. */
+  async getMany(offsets: readonly number[]): Promise<Outcome> {
+    const outcome = this.#outcome('getMany')
+    const task = { topic: this.#topic, offsets: [...offsets] }
+    const { bytes, starts } = (await this.#reader.run({ op: 'records', ...task })) as RecordsAnswer
+    offsets.forEach((offset, index) => {
+      if (starts[index] >= 0) note(outcome, offset, valueIn(bytes.subarray(starts[index]), this.#topic.id, offset))
+    })
+    return outcome
+  }
+
+  async stream(inBatches: boolean): Promise<Outcome> {
+    const outcome = this.#outcome(inBatches ? 'stream of batches' : 'stream')
+    for (let at = this.first; at < this.next; ) {
+      const from = at
+      const range = { start: async () => from, to: undefined, follow: false, signal: undefined }
+      const stream = new ChunkedStream<Uint8Array>(this.#engine, this.#topic, undefined, range)
+      const take = ({ offset, value }: { offset: number; value: Uint8Array }) => {
+        note(outcome, offset, value)
+        at = offset + 1
+      }
+      try {
+        if (inBatches) for await (const batch of stream.batches()) batch.forEach(take)
+        else for await (const message of stream) take(message)
+        if (at !== this.next) throw new Error(`the ${outcome.way} ended at ${at} of ${this.next}`)
+      } catch (error) {
+        at = this.#report(outcome, error, at)
+      }
+    }
+    return outcome
+  }
+
+  /** A range in parts, as the reader threads share it out. @throws what the scan fails with */
+  async scan(from: number, to: number, parts: number): Promise<Outcome> {
+    const outcome = this.#outcome('scan')
+    const topic = this.#topic
+    const ranges = (await this.#reader.run({ op: 'ranges', topic, from, to, parts })) as ScanRange[]
+    const claims = RangeClaims.allocate(ranges.length)
+    const abort = new SharedArrayBuffer(4)
+    const task = { op: 'scan', topic, ranges, claims, shares: 1, module: scanModule, codec: undefined, abort } as const
+    for (const { value } of (await this.#reader.run(task)) as ScanPart[])
+      for (const { offset, value: bytes } of value as { offset: number; value: Uint8Array }[])
+        note(outcome, offset, bytes)
+    return outcome
+  }
+
+  /** A consumer that acknowledges what it gets, and goes on behind what it hears of. */
+  async consume(): Promise<Outcome> {
+    const outcome = this.#outcome('consumer')
+    const desk = this.#desk()
+    await desk.open('first')
+    const source = { topic: this.#topic.name, decode: undefined }
+    const options = { from: 'first', prefetch: 1_000, ackTimeoutMs: 1e9, signal: undefined } as const
+    const feed = new GroupFeed(this.#engine, this.#topic)
+    while (desk.ledger.committed < this.next) {
+      const consumer = new GroupConsumer<Uint8Array>(this.#engine, desk, feed, source, options)
+      try {
+        while (desk.ledger.committed < this.next) {
+          const { value: delivery } = await consumer.next()
+          if (delivery === undefined) throw new Error('the consumer ended')
+          note(outcome, delivery.offset, delivery.value)
+          await delivery.ack()
+        }
+      } catch (error) {
+        await desk.seek(this.#report(outcome, error, desk.ledger.committed))
+      } finally {
+        await consumer.return()
+      }
+    }
+    desk.reject(new Error('the test is over'))
+    return outcome
+  }
+
+  /** A processor with a dead-letter topic: what it hands over, and the ranges of its dead letters. */
+  async process(order: Order, views: HandlerViews, batchSize: number): Promise<Outcome> {
+    const outcome = this.#outcome(`processor (order ${order}, views ${views})`)
+    setHandler((messages) => {
+      for (const { offset, value } of messages) note(outcome, offset, value.slice())
+    })
+    const desk = this.#desk()
+    const processor = new GroupProcessor(desk, this.#host(outcome), handlerModule, {
+      ...{ concurrency: 2, batchSize, order, views, codec: undefined, timeoutMs: 60_000 },
+      ...{ from: 'first' as const, signal: undefined, retries: 0, backoffMs: 1 },
+    })
+    await Promise.race([processor.idle(), processor.finished])
+    const { committed } = desk.ledger
+    await processor.stop()
+    if (committed !== this.next) throw new Error(`the ${outcome.way} committed ${committed} of ${this.next}`)
+    desk.reject(new Error('the test is over'))
+    return outcome
+  }
+
+  #host(outcome: Outcome): ProcessorHost {
+    return {
+      durability: 'process',
+      maxMessageBytes: 1 << 20,
+      next: () => this.next,
+      record: async () => {
+        throw new Error('no handler fails')
+      },
+      append: async (_, _value, extras) => {
+        const headers = JSON.parse(Buffer.from(extras?.headers ?? []).toString()) as Record<string, string>
+        const end = Math.min(Number(headers['bookend-next']), this.next)
+        return outcome.reported.push({ first: Number(headers['bookend-offset']), end })
+      },
+      threads: {
+        // Whoever waits for the end of a range that grows has no other thread to be woken by.
+        run: (task) =>
+          new Promise((resolve, reject) => setImmediate(() => this.#reader.run(task).then(resolve, reject))),
+        ended: () => Promise.resolve(),
+        close: () => Promise.resolve(),
+      },
+      deadLetter: { id: this.#topic.id + 1, name: 'dead' },
+      onFailure() {},
+    }
+  }
+
+  #desk(): GroupDesk {
+    const known = { id: 0, topic: this.#topic.name, name: 'g', state: { committed: this.first, ranges: [] } }
+    const commits: Partial<GroupCommits> = {
+      known: () => known as unknown as ReturnType<GroupCommits['known']>,
+      commit: () => Promise.resolve(),
+    }
+    return new GroupDesk({
+      commits: commits as GroupCommits,
+      topic: this.#topic,
+      name: 'g',
+      first: () => this.first,
+      next: () => this.next,
+      whenNext: never,
+      checkOpen() {},
+      onSkipped() {},
+    })
+  }
+
+  /** One record as a chunk of its own. */
+  async #record(offset: number): Promise<Uint8Array<ArrayBuffer>> {
+    const task = { topic: this.#topic, offsets: [offset] }
+    const { bytes, starts } = (await this.#reader.run({ op: 'records', ...task })) as RecordsAnswer
+    return starts[0] < 0 ? new Uint8Array(0) : bytes.slice(starts[0])
+  }
+
+  #outcome(way: string): Outcome {
+    return { way, delivered: new Map(), repeated: [], reported: [] }
+  }
+
+  /** Notes what an error reports, and says where an application goes on. */
+  #report(outcome: Outcome, error: unknown, expected: number): number {
+    const { offset, next } = corrupt(error, expected)
+    const end = Math.min(next ?? this.next, this.next)
+    outcome.reported.push({ first: offset, end })
+    return end
+  }
+}
+
+function note({ delivered, repeated }: Outcome, offset: number, value: Uint8Array): void {
+  if (delivered.has(offset)) repeated.push(offset)
+  delivered.set(offset, value)
+}
+
+function valueIn(record: Uint8Array, topic: number, offset: number): Uint8Array {
+  const found = recordsOf(record, topic, offset, offset + 1)
+  if (found.length !== 1) throw new Error(`no message ${offset} in its record`)
+  return found[0].value
+}
+
+/** The error has to be about the message that comes next, and to lead on. */
+export function corrupt(error: unknown, expected: number): { offset: number; next: number | undefined } {
+  if (!(error instanceof BookendError) || error.code !== 'BOOKEND_CORRUPT') throw error
+  const { offset, next } = error
+  if (offset !== expected) throw new Error(`an error about ${offset} in the place of ${expected}: ${error.message}`)
+  if (next !== undefined && next <= offset) throw new Error(`an error at ${offset} that leads on to ${next}`)
+  return { offset, next }
+}
