@@ -3,9 +3,14 @@
  * elsewhere in it. Must: a group goes on where it was, or where it had been before, and then that is reported; or it is lost;
  * never where nobody put it, never ahead of its topic, and never because of damage to another one.
  *
- * Mutants it catches: a single record instead of two in turn, does not put back what is ahead of its topic.
+ * And no damage, but an end between any two steps: commits that count as written are in the file, and a group that is there is
+ * where it was to begin.
+ *
+ * Mutants it catches: a single record instead of two in turn, does not put back what is ahead of its topic, counts commits as
+ * written before they are, makes a group before its first record is durable.
  */
 import { type GroupState, groupCellAt, groupCellBytes } from '../../src/format/group-layout.js'
+import { cutAtEveryStepOfCreation, endAtEveryCommit } from '../support/group-steps.js'
 import { GroupWorld, groupsPath, topicState } from '../support/groups.js'
 import type { Seeded } from '../support/seeded.js'
 import { SimulatedDisk } from '../support/simulated-disk.js'
@@ -43,8 +48,24 @@ export const groups: Fault = {
     return [
       sweep(context, whole, 'groups file damaged'),
       sweep(context, behind, 'groups file damaged, groups put back'),
+      await steps('groups that commit, killed at any write', () => endAtEveryCommit(Math.max(1, 100 * context.scale))),
+      await steps('groups that are made, power cut at any step', () =>
+        cutAtEveryStepOfCreation(context.random(12), Math.max(10, 100 * context.scale)),
+      ),
     ]
   },
+}
+
+async function steps(what: string, run: () => Promise<number>): Promise<Row> {
+  const row = emptyRow(what)
+  row.lost = 0
+  row.wrong = 0
+  try {
+    row.runs = await run()
+  } catch (error) {
+    row.failures.push(messageOf(error))
+  }
+  return row
 }
 
 async function storedGroups(next: number): Promise<Stored> {

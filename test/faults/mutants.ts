@@ -261,6 +261,22 @@ const mutants: readonly Mutant[] = [
     scale: 1,
   },
   {
+    name: 'counts commits as written before they are',
+    file: 'threads/commit-writer.js',
+    find: 'for (let index = 0; index < count; index++)',
+    replace: 'state.commitDone.store(requested);\n        for (let index = 0; index < count; index++)',
+    fault: 'groups',
+    scale: 0.1,
+  },
+  {
+    name: 'makes a group before its first record is durable',
+    file: 'threads/group-keeper.js',
+    find: 'await this.#sync(this.#file);\n            this.#file.writeIdentity(id, { topic, name });',
+    replace: 'this.#file.writeIdentity(id, { topic, name });',
+    fault: 'groups',
+    scale: 0.1,
+  },
+  {
     name: 'leaves half made segments behind',
     file: 'storage/recovery.js',
     find: 'files.removeUnfinished();',
