@@ -139,6 +139,35 @@ describe.skipIf(isMissing)('a chunk in place', () => {
     damaged.close(true)
   })
 
+  it('whose frames have lengths that somebody made up, checksums right, is read as far as it goes, and no pin stays', () => {
+    const log = new StorageLog(world('koffi'))
+    for (const topic of [0, 1]) log.append([{ declare: `t${topic}`, topic }])
+    const frame = (topic: number, offset: number) => ({ topic, value: payloadOf(topic, offset, 40) })
+    log.append([frame(0, 0), frame(1, 0), frame(0, 1)])
+    log.flush()
+    const { batch, frame: first } = log.catalog.locate(0, 0) ?? { batch: 0, frame: 0 }
+    const bytes = fs.readFileSync(log.path(0))
+    const view = new DataView(bytes.buffer, bytes.byteOffset)
+    const end = batch + view.getUint32(batch + 8, true)
+    // Rounded up with its header it comes to nothing: whoever walks by it stays where he is.
+    view.setUint32(first + 16 + 40, 0xfffffff0, true)
+    view.setUint32(batch + 36, crc32(bytes.subarray(batch + 48, end)), true)
+    view.setUint32(batch + 4, crc32(bytes.subarray(batch + 8, batch + 48)), true)
+    fs.writeFileSync(log.path(0), bytes)
+    log.close(true)
+    const again = new StorageLog(log.world)
+    const { next } = again.recovered.topics.find(({ id }) => id === 0) ?? { next: 0 }
+    expect(next).toBe(1)
+    for (const way of ['readMapped', 'read'] as const) {
+      const chunk: Chunk & Partial<HeldChunk> = again.reader[way]({ topic: 0, offset: 0, to: next })
+      expect(recordsIn(chunk, 0, 0).map(({ offset }) => offset)).toEqual([0])
+      chunk.release?.()
+      expect(chunk.next).toBe(1)
+    }
+    expect(pins(again)).toBe(0)
+    again.close(false)
+  })
+
   it('that cannot be faulted in is an error, not a signal, and leaves no pin', () => {
     const { log } = filled(world('koffi'))
     const first = log.reader.readMapped({ topic: 0, offset: 0, to: 1_000 })
