@@ -6,6 +6,7 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { createHistogram } from 'node:perf_hooks'
+import { newLogId } from '../dist/src/format/log-id.js'
 import { open } from '../dist/src/index.js'
 import { FileMemory } from '../dist/src/memory/file-window.js'
 import { loadMemory } from '../dist/src/memory/load.js'
@@ -53,7 +54,7 @@ function tell(what, histogram) {
 /** The writer's own code on real files. Prepared: what the reaper does ahead is done outside the time taken. */
 function roll(count, isPrepared, histogram, undisturbed) {
   const directory = fs.mkdtempSync(path.join(workspace, 'rolls-'))
-  const files = new SegmentFiles(nodeDisk, directory, mebibyte)
+  const files = new SegmentFiles(nodeDisk, directory, mebibyte, newLogId())
   nodeDisk.makeDirectory(files.directory)
   const slots = new SlotTable(SlotTable.allocate())
   const windows = new SegmentWindows(loadMemory('koffi', calls), new FileMemory(), files, slots, 'write', 4)
@@ -95,7 +96,7 @@ function timesSwitchedOut() {
 
 /** Fresh as the reaper makes them; recycled: renamed, every block zeroed, header, flushed, named. */
 function compareMaking(sizeMib, rounds) {
-  const files = new SegmentFiles(nodeDisk, workspace, sizeMib * mebibyte)
+  const files = new SegmentFiles(nodeDisk, workspace, sizeMib * mebibyte, newLogId())
   nodeDisk.makeDirectory(files.directory)
   const times = { fresh: [], recycled: [], deleted: [] }
   const [zeros, sevens] = [new Uint8Array(mebibyte), new Uint8Array(mebibyte).fill(7)]

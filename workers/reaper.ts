@@ -119,6 +119,7 @@ const control: ReaperControl = {
     const { id, segmentBytes, epoch, damages, io } = opened
     const { readOnly, locks } = request
     const owner = new Ownership(locks)
+    // Before the control file under that name is written to: it may be another owner's.
     if (!owner.isKept() && state.reaperErrno.load() === 0) state.reaperErrno.store(ownerLostErrno)
     const files = new SegmentFiles(nodeDisk, shared.directory, segmentBytes, id)
     takeOverMappings({ slots, calls })
