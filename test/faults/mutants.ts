@@ -277,6 +277,22 @@ const mutants: readonly Mutant[] = [
     scale: 0.1,
   },
   {
+    name: 'leaves what a broken write has written',
+    file: 'storage/log-tail.js',
+    find: 'while (this.#writtenTo > from) {',
+    replace: 'while (false) {',
+    fault: 'races',
+    scale: 1,
+  },
+  {
+    name: 'does not take half a group back',
+    file: 'storage/log-tail.js',
+    find: 'this.#unstamp(run, from, at);\n            this.#takeBack(before);',
+    replace: '',
+    fault: 'races',
+    scale: 1,
+  },
+  {
     name: 'leaves half made segments behind',
     file: 'storage/recovery.js',
     find: 'files.removeUnfinished();',

@@ -1,11 +1,13 @@
 /**
  * Another thread's step at every place where one could come, one after the other, in one thread: behind each store of the writer
  * somebody reads what it has published, and behind each touch of a shared word something comes that the writer, about to sleep, has to see
- * to. The clock goes back now and then. Must: what is published can be read, times never go back, nobody sleeps on what is there.
+ * to. The clock goes back now and then. And writes break off half way. Must: what is published can be read, times never go back, nobody
+ * sleeps on what is there; a crash behind a broken write finds a prefix, in whole groups, without damage.
  *
  * Mutants it catches: topics published before the position, times that go back, a publish that wakes nobody, a token that is taken behind the
- * looks, sleep that is not announced.
+ * looks, sleep that is not announced; remains of a broken write, half a group that is not taken back.
  */
+import { breakWrites } from '../support/broken-writes.js'
 import { tryEveryPlace } from '../support/interleaving.js'
 import { watchPublishing } from '../support/publishing.js'
 import { writerRaces } from '../support/racing-writer.js'
@@ -30,6 +32,14 @@ export const races: Fault = {
       asleep.runs += places
       if (sleptOver.length > 0) asleep.failures.push(`${what}: not if it comes at places ${sleptOver} of ${places}`)
     }
-    return [published, asleep]
+    const broken = emptyRow('writes that break off, and a crash behind each step')
+    for (let script = 0; context.more(script, 30) && broken.failures.length < 10; script++) {
+      try {
+        broken.runs += breakWrites(context.random(1_000_000 + script))
+      } catch (error) {
+        broken.failures.push(messageOf(error))
+      }
+    }
+    return [published, asleep, broken]
   },
 }

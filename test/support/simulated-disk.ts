@@ -522,7 +522,10 @@ class SimulatedWindow implements Window {
     try {
       this.#disk.note('write', this.file)
     } catch (error) {
-      this.#disk.writeTo(this.inode, at, bytes.subarray(0, (error as { written?: number }).written ?? 0))
+      // Blocks are written or not, so what was taken ends with one.
+      const { written = 0 } = error as { written?: number }
+      const end = Math.min(at + written, at + bytes.length)
+      this.#disk.writeTo(this.inode, at, bytes.subarray(0, Math.max(0, end - (end % sectorBytes) - at)))
       throw error
     }
     this.#disk.writeTo(this.inode, at, bytes)
