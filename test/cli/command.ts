@@ -21,7 +21,7 @@ export interface Outcome {
 /** Runs `bookend` with these arguments, its output in pipes. */
 export function bookend(args: readonly string[], env: Record<string, string> = {}): Promise<Outcome> {
   return new Promise((resolve) => {
-    const options = { env: { ...process.env, ...env }, timeout: 50_000, maxBuffer: 64 << 20 }
+    const options = { env: { ...process.env, ...env }, timeout: 150_000, maxBuffer: 64 << 20 }
     execFile(process.execPath, [commandFile, ...args], options, (error, out, errors) => {
       // A signal has no code: then the command died, or was killed for being late.
       const status = error === null ? 0 : typeof error.code === 'number' ? error.code : -1

@@ -38,7 +38,7 @@ it('a closed log does not stay in memory for deliveries that nobody gave back, n
     await log.close()
   }
   await until('all closed logs are collected', () => inUse() < before + one / 2)
-}, 90_000)
+})
 
 it('a consumer that waits for one of its deliveries to be settled hears that the log is closed', async () => {
   const log = await openLog()

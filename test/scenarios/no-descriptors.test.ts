@@ -6,7 +6,7 @@ it('where no reader thread can be started, scans fail with a code, reads are ans
   const program = [process.execPath, fixture('no-reader.mjs'), temporaryFolder()]
   const { status, signal, stdout, stderr } = spawnSync('sh', ['-c', 'ulimit -n 120 && exec "$0" "$@"', ...program], {
     encoding: 'utf8',
-    timeout: 30_000,
+    timeout: 150_000,
     killSignal: 'SIGKILL',
   })
   expect({ status, signal, stderr }).toEqual({ status: 0, signal: null, stderr: '' })
@@ -34,7 +34,7 @@ for (const io of ['mmap', 'file']) {
     ]
     const { status, signal, stdout, stderr } = spawnSync('sh', args, {
       encoding: 'utf8',
-      timeout: 30_000,
+      timeout: 150_000,
       killSignal: 'SIGKILL',
     })
     expect({ status, signal, stderr }).toEqual({ status: 0, signal: null, stderr: '' })

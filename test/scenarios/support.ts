@@ -15,10 +15,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { BookendError, type Log, type OpenOptions, open } from 'bookend'
-import { expect, onTestFinished, vi } from 'vitest'
-
-// Real threads and real processes on a busy machine: only a hang should run into this.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
+import { expect, onTestFinished } from 'vitest'
 
 const memoryFolder = '/dev/shm'
 
@@ -44,7 +41,7 @@ export async function openLog(directory = temporaryFolder(), options: OpenOption
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  deadlineMs = 30_000,
+  deadlineMs = 120_000,
 ): Promise<void> {
   const end = Date.now() + deadlineMs
   while (!(await condition())) {
@@ -99,7 +96,7 @@ export interface Program {
 }
 
 /** Runs a whole program from test/fixtures in a process of its own, which does not outlive the test. */
-export function start(name: string, args: string[] = [], deadlineMs = 50_000, nodeArgs: string[] = []): Program {
+export function start(name: string, args: string[] = [], deadlineMs = 150_000, nodeArgs: string[] = []): Program {
   const child = spawn(process.execPath, [...nodeArgs, fixture(name), ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   let errors = ''
@@ -151,7 +148,7 @@ export async function report<T = Record<string, unknown>>(
   args: string[] = [],
   nodeArgs: string[] = [],
 ): Promise<T> {
-  const { status, signal, output, errors } = await start(name, args, 50_000, nodeArgs).ended
+  const { status, signal, output, errors } = await start(name, args, undefined, nodeArgs).ended
   expect({ status, signal, errors }, `${name}: ${output}`).toEqual({ status: 0, signal: null, errors: '' })
   return JSON.parse(output.trim().split('\n').at(-1) as string) as T
 }

@@ -88,7 +88,7 @@ describe('blocks ahead of the writer', () => {
     tend()
     expect(ahead()).toBeLessThanOrEqual(4 * allocateAheadBytes + blockStepBytes)
     expectAll()
-  }, 60_000)
+  })
 
   it('a log that is opened again asks for them from its end on; without space it is opened as well', () => {
     const { world, offer, tend } = start()
@@ -141,7 +141,7 @@ describe('blocks ahead of the writer', () => {
     expect(world.disk.inode(engine.files.path(0)).blocks).toBe(32 * MiB)
     await engine.flush()
     expectAll()
-  }, 60_000)
+  })
 })
 
 describe('a disk that is full', () => {
@@ -176,7 +176,7 @@ describe('a disk that is full', () => {
     expect(engine.state.allocateErrno.load()).toBe(0)
     expect(engine.writer.isStalled).toBe(false)
     expectAll()
-  }, 60_000)
+  })
 
   it('refuses a group that is too large for it, and goes on taking what is not', () => {
     const log = start()
@@ -227,7 +227,7 @@ describe('a disk that is full', () => {
       }),
       { numRuns: 25 },
     )
-  }, 60_000)
+  })
 })
 
 it('the simulated disk knows holes: a store into one fails', () => {
