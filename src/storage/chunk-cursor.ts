@@ -1,11 +1,22 @@
 /** Walking the records of one topic in a chunk. */
 import { BookendError } from '../errors.js'
 import { batchBytes, batchField, batchHeaderBytes, batchTime, mixedTopics } from '../format/batch-layout.js'
-import { flagsOf, frameExtensionBytes, frameFlag, frameHeaderBytes, frameWord, noKey } from '../format/frame-layout.js'
-import { frameEnd, recordOffset } from '../format/frame-walk.js'
+import {
+  flagsOf,
+  frameExtensionBytes,
+  frameFlag,
+  frameHeaderBytes,
+  frameKind,
+  frameWord,
+  kindOf,
+  noKey,
+  offsetOf,
+} from '../format/frame-layout.js'
+import { frameEnd } from '../format/frame-walk.js'
 
 // Copies of this module's own: the compiler folds them in the loops below, imported objects it would look up each time.
-const { length: lengthWord, tail: tailWordAt } = frameWord
+const { length: lengthWord, topic: topicWord, offsetLow: offsetLowWord, tail: tailWordAt } = frameWord
+const { data: dataKind } = frameKind
 const { extended: extendedFlag } = frameFlag
 
 /** Where one record stands, in which chunk. */
@@ -56,9 +67,12 @@ export class ChunkCursor implements RecordPlace {
         continue
       }
       this.#next = end
-      const offset = recordOffset(words, at, this.#topic)
-      if (offset < this.#expected) continue
-      if (offset > this.#expected) {
+      const word = at >>> 2
+      const tail = words[word + tailWordAt]
+      if (words[word + topicWord] !== this.#topic || kindOf(tail) !== dataKind) continue
+      const offset = offsetOf(words[word + offsetLowWord], tail)
+      if (offset !== this.#expected) {
+        if (offset < this.#expected) continue
         this.#next = at
         throw notInChunk(this.#expected, Math.min(offset, this.#to))
       }
@@ -137,22 +151,26 @@ export function visitValues(
 ): void {
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >>> 2)
   let expected = from
-  for (let batch = 0; isBatchAt(bytes, words, batch); ) {
+  for (let batch = 0; expected < to && isBatchAt(bytes, words, batch); ) {
     const end = batch + batchBytes(words, batch)
     for (
       let frame = batch + batchHeaderBytes, next = frameEnd(words, frame, end);
       next > 0;
       frame = next, next = frameEnd(words, frame, end)
     ) {
-      const offset = recordOffset(words, frame, topic)
-      if (offset < expected) continue
-      if (expected >= to) return
-      if (offset > expected) throw notInChunk(expected, Math.min(offset, to))
-      expected += 1
       const word = frame >>> 2
-      const isPlain = (flagsOf(words[word + tailWordAt]) & extendedFlag) === 0
+      const tail = words[word + tailWordAt]
+      if (words[word + topicWord] !== topic || kindOf(tail) !== dataKind) continue
+      const offset = offsetOf(words[word + offsetLowWord], tail)
+      if (offset !== expected) {
+        if (offset < expected) continue
+        throw notInChunk(expected, Math.min(offset, to))
+      }
+      const isPlain = (flagsOf(tail) & extendedFlag) === 0
       const start = isPlain ? frame + frameHeaderBytes : partsOf(words, frame).valueStart
       visit(bytes, start, frame + frameHeaderBytes + words[word + lengthWord], offset)
+      expected += 1
+      if (expected >= to) return
     }
     batch = end
   }
