@@ -5,10 +5,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type OpenOptions, open, text } from 'bookend'
-import { onTestFinished, vi } from 'vitest'
-
-// Whole processes on a busy machine: only a hang should run into this.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
+import { onTestFinished } from 'vitest'
 
 export const commandFile = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url))
 
