@@ -69,7 +69,8 @@ function delivered(disk: SimulatedDisk, values: readonly Uint8Array[][]) {
 it('a repair keeps every message that is delivered and every name; verify counts what is not', {
   timeout: 120_000,
 }, async () => {
-  for (let seed = 0; seed < 24; seed++) {
+  // The last: a message whose index lies, and another segment that is missing.
+  for (const seed of [...Array(24).keys(), 442]) {
     const random = new Seeded(seed)
     const { disk, log, values } = await made(random)
     for (let count = 1 + random.below(4); count > 0; count--) damage(disk, log, random)
