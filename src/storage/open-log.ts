@@ -24,6 +24,8 @@ export interface OpenLogOptions {
   memory: Memory
   /** {@link createLog} has just made it. */
   isNew?: boolean
+  /** Of the machine's boot; a test says another. */
+  bootId?: string
 }
 
 export interface OpenLog {
@@ -65,7 +67,7 @@ export function foreignError(
  * @returns false: there is one
  * @throws with nothing left behind
  */
-export function createLog(options: Omit<OpenLogOptions, 'readOnly' | 'memory' | 'isNew'>): boolean {
+export function createLog(options: Omit<OpenLogOptions, 'readOnly' | 'memory' | 'isNew' | 'bootId'>): boolean {
   const { disk, directory } = options
   if (disk.list(directory).includes('control')) return false
   // Before anything is made: what is there now belongs to somebody else.
@@ -97,8 +99,7 @@ export function openLog(options: OpenLogOptions): OpenLog {
 }
 
 function openWith(control: ControlFile, options: OpenLogOptions): Omit<OpenLog, 'isNew'> {
-  const { disk, directory, readOnly } = options
-  const bootId = readBootId()
+  const { disk, directory, readOnly, bootId = readBootId() } = options
   const { segmentBytes, id } = control.identity
   if (options.segmentBytes !== undefined && options.segmentBytes !== segmentBytes) {
     throw new RangeError(

@@ -6,10 +6,12 @@
  * Mutants it catches: no checksum, length outside the checksum, the end at the first bad batch, belief in index entries, no look at
  * the size of a segment.
  */
+import { repairedLog } from '../support/repaired-log.js'
 import type { Seeded } from '../support/seeded.js'
 import type { SimulatedDisk } from '../support/simulated-disk.js'
+import { simulatedWorld } from '../support/worlds.js'
 import { type Context, emptyRow, type Fault, messageOf, type Row } from './fault.js'
-import { readAround, type SmallLog, smallLog, smallSegmentBytes } from './small-log.js'
+import { type Found, readAround, type SmallLog, smallLog, smallSegmentBytes } from './small-log.js'
 
 interface Damage {
   what: string
@@ -62,11 +64,18 @@ function sweep(context: Context, log: SmallLog, state: string): Row[] {
       one.apply(disk)
       row.runs += 1
       try {
-        const found = readAround(disk, log.values)
-        if (found.refused !== undefined) refused += 1
+        let found = readAround(disk, log.values)
+        let hidden: string | undefined
+        if (found.refused !== undefined) {
+          refused += 1
+          // Without the identity in the control file there is no log to open; from the files, which are as they were, a repair makes it anew.
+          if (one.file !== '/log/control') hidden = `the log does not open: ${found.refused}`
+          repairedLog(simulatedWorld(disk, false))
+          found = readAround(disk, log.values)
+        }
         if (found.errors > 0) detected += 1
         row.wrong += found.wrong
-        const hidden = hiddenBy(log, one, found.delivered, found.refused !== undefined)
+        hidden ??= hiddenBy(log, one, found)
         if (hidden !== undefined) {
           row.lost += 1
           row.failures.push(`${one.what} of ${one.file} at ${one.from}: ${hidden}`)
@@ -84,9 +93,8 @@ function sweep(context: Context, log: SmallLog, state: string): Row[] {
 }
 
 /** What is missing although the damage did not touch it. */
-function hiddenBy(log: SmallLog, damage: Damage, delivered: Set<number>[], isRefused: boolean): string | undefined {
-  // Without the identity in the control file there is no log to open; the files are as they were.
-  if (isRefused) return damage.file === '/log/control' ? undefined : 'the log does not open'
+function hiddenBy(log: SmallLog, damage: Damage, { delivered, refused }: Found): string | undefined {
+  if (refused !== undefined) return `the repaired log does not open: ${refused}`
   const isWholeSegment = damage.from < segmentHeader
   for (const { topic, offset, file, from, to } of log.places) {
     if (delivered[topic].has(offset)) continue

@@ -9,13 +9,14 @@ import { allocateSharedState, openSharedState, type SharedState } from '../../sr
 import { SlotTable } from '../../src/ring/slot-table.js'
 import { TopicCells } from '../../src/ring/topic-cells.js'
 import { Catalog } from '../../src/storage/catalog.js'
-import { ControlFile } from '../../src/storage/control-file.js'
+import type { ControlFile } from '../../src/storage/control-file.js'
 import { Flusher } from '../../src/storage/flusher.js'
 import { GroupFile } from '../../src/storage/group-file.js'
 import { LogTail } from '../../src/storage/log-tail.js'
+import { openLog } from '../../src/storage/open-log.js'
 import type { Owner } from '../../src/storage/ownership.js'
-import { type Recovered, recover } from '../../src/storage/recovery.js'
-import { SegmentFiles } from '../../src/storage/segment-files.js'
+import type { Recovered } from '../../src/storage/recovery.js'
+import type { SegmentFiles } from '../../src/storage/segment-files.js'
 import { SegmentWindows } from '../../src/storage/segment-windows.js'
 import { TopicReader } from '../../src/storage/topic-reader.js'
 import { CommitWriter } from '../../src/threads/commit-writer.js'
@@ -79,19 +80,14 @@ export class Engine {
     const { disk, directory, calls, plainMemory } = world
     const { now = Date.now } = options.reaper ?? {}
     this.world = world
-    this.control = ControlFile.open(disk, directory, 'write') ?? ControlFile.create(disk, directory, segmentBytes, 1)
-    const { found } = this.control
-    const logId = this.control.identity.id
-    this.files = new SegmentFiles(disk, directory, segmentBytes, logId)
-    const { files } = this
-    disk.makeDirectory(files.directory)
-    const looks = files.lookAtAll()
-    this.recovered = recover({ disk, memory: plainMemory, files, looks, control: found, bootId, mayRepair: true })
-    const { recovered } = this
-    const epoch = Math.max(recovered.epoch, found?.epoch ?? 0) + 1
+    // As an owner does: what it refuses to open is not opened here, and not made anew.
+    const common = { disk, directory, segmentBytes, readOnly: false, memory: plainMemory, bootId }
+    const { control, files, recovered, epoch } = openLog({ ...common, now: () => 1 })
+    this.control = control
+    this.files = files
+    this.recovered = recovered
+    const logId = control.identity.id
     const { published, durable, trim, tail, topics } = recovered
-    this.control.write({ epoch, isClean: false, published, durable, trim, time: tail.time, bootId })
-    this.control.sync()
 
     this.state = openSharedState(allocateSharedState())
     const { state } = this
