@@ -5,7 +5,7 @@ import { misnamedError } from './belonging.js'
 import { isSealedIn, type LogExtent } from './log-extent.js'
 import type { GroupsReport } from './verify-groups.js'
 import type { Damage, LostOffsets, Remark, SegmentReport, TopicInSegment } from './verify-report.js'
-import type { SegmentTask } from './verify-segment.js'
+import { numbered, type SegmentTask } from './verify-segment.js'
 
 export interface LogReport {
   directory: string
@@ -47,8 +47,6 @@ export function segmentTasks(extent: LogExtent): SegmentTask[] {
 
 /** A topic up to some segment. */
 interface Known {
-  /** To call it by. */
-  name: string
   /** As the first segment that declares it does; empty: none has yet. */
   declared: string
   next: number
@@ -61,6 +59,7 @@ interface Known {
  */
 export function joinReports(extent: LogExtent, reports: readonly SegmentReport[], groups: GroupsReport): LogReport {
   const topics = new Map<number, Known>()
+  const names = namesOf(extent, reports)
   const disagreements: { damage: Damage; segment: number }[] = []
   const moves: Move[] = []
   const readable = readableOf(reports)
@@ -71,9 +70,9 @@ export function joinReports(extent: LogExtent, reports: readonly SegmentReport[]
   }
   reports.forEach((report, index) => {
     for (const found of report.topics) {
-      const { id, name, legibleName, first, next, firstAt, goesOnAt } = found
+      const { id, name, first, next, firstAt, goesOnAt } = found
       const known = topics.get(id)
-      const topic = name || known?.name || legibleName || `number ${id}`
+      const topic = names.get(id) ?? numbered(id)
       if (known !== undefined && name !== '' && known.declared !== '' && known.declared !== name) {
         const { files } = extent
         const what = misnamedError(files.path(report.segment), id, name, known.declared).message
@@ -91,7 +90,7 @@ export function joinReports(extent: LogExtent, reports: readonly SegmentReport[]
         const since = reports.slice(0, index + 1).filter(({ segment }) => segment >= known.segment)
         lose({ topic, from: known.next, to: first }, lastHole(since, firstAt))
       } else if (known !== undefined && first < known.next) {
-        moves.push({ names: [topic, `number ${id}`], first, segment: report.segment })
+        moves.push({ names: [topic, name, numbered(id)], first, segment: report.segment })
         // All of the topic is moved, never a part: what the copy lacks at its end was lost from it.
         if (end < known.next) lose({ topic, from: end, to: known.next }, lastHole([report], Number.POSITIVE_INFINITY))
       } else if (known === undefined) {
@@ -99,13 +98,13 @@ export function joinReports(extent: LogExtent, reports: readonly SegmentReport[]
         if (from < first) lose({ topic, from, to: first }, lastHole([report], firstAt))
       }
       const declared = known?.declared || name
-      topics.set(id, { name: topic, declared, next: Math.max(end, known?.next ?? 0), segment: report.segment })
+      topics.set(id, { declared, next: Math.max(end, known?.next ?? 0), segment: report.segment })
     }
   })
   for (const [report, begun] of lostBeginnings(reports)) {
     const hole = lastHole([report], Number.POSITIVE_INFINITY)
-    for (const { id, name, readable, first } of begun) {
-      hole?.lost.push({ topic: name || topics.get(id)?.name || `number ${id}`, from: readable, to: first })
+    for (const { id, readable, first } of begun) {
+      hole?.lost.push({ topic: names.get(id) ?? numbered(id), from: readable, to: first })
     }
   }
   for (const { segment, damages, remarks } of reports) {
@@ -115,10 +114,10 @@ export function joinReports(extent: LogExtent, reports: readonly SegmentReport[]
     damage.lost = withoutMoved(damage.lost, segment, moves)
     if (damage.lost.length > 0) damages.push(damage)
   }
-  // A segment that has lost a topic's declaration knows its number only; another one names it.
-  const names = new Map([...topics].map(([id, { name }]) => [`number ${id}`, name]))
+  // A segment that has lost a topic's declaration knows its number only.
+  const byNumber = new Map([...names].map(([id, name]) => [numbered(id), name]))
   for (const found of [...damages, ...reports.flatMap(({ remarks }) => remarks)]) {
-    found.lost = found.lost.map((lost) => ({ ...lost, topic: names.get(lost.topic) ?? lost.topic }))
+    found.lost = found.lost.map((lost) => ({ ...lost, topic: byNumber.get(lost.topic) ?? lost.topic }))
   }
   const sum = (of: (report: SegmentReport) => number) => reports.reduce((total, report) => total + of(report), 0)
   return {
@@ -136,6 +135,22 @@ export function joinReports(extent: LogExtent, reports: readonly SegmentReport[]
     damages,
     remarks: [...groups.remarks, ...reports.flatMap(({ remarks }) => remarks)],
   }
+}
+
+/**
+ * What to call each topic: as a segment declares it, the first that does; else as the next owner of the log will. What is legible in
+ * damage may be what the damage made of a name, so it counts last.
+ */
+function namesOf({ recovered }: LogExtent, reports: readonly SegmentReport[]): Map<number, string> {
+  const topics = reports.flatMap((report) => report.topics)
+  const names = new Map<number, string>()
+  const call = (id: number, name = '') => {
+    if (name !== '' && !names.has(id)) names.set(id, name)
+  }
+  for (const { id, name } of topics) call(id, name)
+  for (const { id, name } of recovered?.topics ?? []) call(id, name)
+  for (const { id, legibleName } of topics) call(id, legibleName)
+  return names
 }
 
 /**

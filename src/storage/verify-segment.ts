@@ -608,7 +608,12 @@ class SegmentVerifier {
 }
 
 function nameOf({ id, name }: Pick<TopicInSegment, 'id' | 'name'>): string {
-  return name === '' ? `number ${id}` : name
+  return name === '' ? numbered(id) : name
+}
+
+/** What a segment calls a topic that neither its batches nor its index name. */
+export function numbered(id: number): string {
+  return `number ${id}`
 }
 
 /** True if key and headers stay inside the frame. */

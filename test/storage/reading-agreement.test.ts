@@ -12,3 +12,9 @@ it('whatever is damaged, and repaired: what get delivers nobody passes over, and
   // Otherwise nothing was shown.
   if (process.env.SEED === undefined) expect(lost).toBeGreaterThan(100)
 })
+
+it('a name that damage has garbled counts for nothing where another segment has it whole', async () => {
+  const { lost, disagreements } = await agreementOf(1826048601)
+  expect(disagreements).toEqual([])
+  expect(lost).toBe(14)
+})

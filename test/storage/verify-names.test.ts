@@ -24,3 +24,19 @@ it('lost messages of a topic whose declaration is lost too are called by the nam
     { topic: 'orders', from: 6, to: 7 },
   ])
 })
+
+it('a name that damage has garbled is not what lost messages are called by where another segment has it whole', () => {
+  const world = simulatedWorld()
+  const log = new StorageLog(world, { segmentBytes: 16 * 1024 })
+  const message = (offset: number) => ({ topic: 0, value: payloadOf(0, offset, 100) })
+  log.append([{ declare: 'orders', topic: 0 }, message(0), message(1)])
+  log.append([message(2)])
+  log.roll()
+  log.append([message(3)])
+  log.flush()
+  log.close(true)
+  const first = world.disk.bytes(log.path(0))
+  first[Buffer.from(first.buffer, first.byteOffset, first.length).indexOf('orders') + 1] ^= 8
+  const { damages } = checkedLog(world).report
+  expect(damages.flatMap(({ lost }) => lost)).toEqual([{ topic: 'orders', from: 0, to: 2 }])
+})

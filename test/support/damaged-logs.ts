@@ -209,19 +209,16 @@ async function compareScans(
   }
 }
 
-/**
- * What `verify` says is lost is not delivered, and what is not delivered is lost to it. It calls a topic by its number where no segment
- * names it.
- */
+/** What `verify` says is lost is not delivered, and what is not delivered is lost to it, by the name under which the log is opened. */
 function compareVerify(
   report: LogReport,
-  { id, name }: { id: number; name: string },
+  { name }: { name: string },
   judge: Outcome,
   ways: EveryWay,
   tell: (what: string) => void,
 ): void {
   const lost = [...report.damages, ...report.remarks].flatMap((found) => found.lost)
-  const own = lost.filter(({ topic }) => topic === name || topic === `number ${id}`)
+  const own = lost.filter(({ topic }) => topic === name)
   for (let offset = ways.first; offset < ways.next; offset++) {
     const isLost = own.some(({ from, to = Number.POSITIVE_INFINITY }) => offset >= from && offset < to)
     if (isLost === judge.delivered.has(offset)) tell(`verify takes ${offset} for ${isLost ? 'lost' : 'there'}`)
