@@ -7,6 +7,7 @@ import type { Engine } from '../engine/engine.js'
 import type { ChunkCursor } from '../storage/chunk-cursor.js'
 import { type Message, type MessageSource, StoredMessage } from '../storage/message.js'
 import { whenAborted } from './abortable.js'
+import { AckDeadline } from './ack-deadline.js'
 import type { GroupFeed } from './group-feed.js'
 import { checkKeys, checkSpan } from './validate.js'
 
@@ -51,7 +52,7 @@ export class GroupConsumer<T> implements AsyncIterableIterator<Delivery<T>> {
   /** Deliveries in the order of their deadlines, which is that of delivery; settled ones are dropped when they come up. */
   readonly #held = new Fifo<HeldDelivery<T>>()
   #heldCount = 0
-  #timer: NodeJS.Timeout | undefined
+  readonly #deadline: AckDeadline
   readonly #removals: number
   #isDone = false
   /** The last of the calls that have to wait, and how many there are. */
@@ -68,6 +69,7 @@ export class GroupConsumer<T> implements AsyncIterableIterator<Delivery<T>> {
     this.#source = source
     this.#options = options
     this.#removals = desk.removals
+    this.#deadline = new AckDeadline(engine.onClose)
     this.#forgetSignal = whenAborted(options.signal, this.#finish)
     // A signal may outlive the log, and leads here.
     if (options.signal !== undefined) engine.onClose.add(this.#letGo)
@@ -216,37 +218,26 @@ export class GroupConsumer<T> implements AsyncIterableIterator<Delivery<T>> {
     this.#heldCount -= 1
     // Settled ones at the head go now, so that a fast consumer keeps no trail of them.
     while (this.#held.peek()?.isHeld === false) this.#held.shift()
-    if (this.#held.length === 0) this.#stopTimer()
+    // A consumer that holds nothing may be forgotten by everybody.
+    if (this.#held.length === 0) this.#deadline.giveBack = undefined
     this.#wake?.()
   }
 
   #watchDeadline(): void {
     const next = this.#held.peek()
-    if (this.#timer !== undefined || next === undefined) return
-    this.#timer = setTimeout(
-      () => {
-        this.#stopTimer()
-        const nowMs = performance.now()
-        for (let held = this.#held.peek(); held !== undefined; held = this.#held.peek()) {
-          if (held.isHeld && held.deadlineMs > nowMs) break
-          this.#held.shift()
-          this.#settlement.giveBack(held, 0)
-        }
-        this.#watchDeadline()
-      },
-      Math.max(1, Math.ceil(next.deadlineMs - performance.now()) + 1),
-    )
-    // A delivery that nobody acknowledges does not keep the process alive, nor the log in memory once that is closed.
-    this.#timer.unref()
-    this.#engine.onClose.add(this.#letGo)
+    if (next === undefined) return
+    this.#deadline.giveBack = this.#giveBackLate
+    this.#deadline.watch(next.deadlineMs)
   }
 
-  #stopTimer(): void {
-    if (this.#timer === undefined) return
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-    // A consumer that holds nothing may be forgotten by everybody, and must not stay in here.
-    if (this.#options.signal === undefined) this.#engine.onClose.delete(this.#letGo)
+  readonly #giveBackLate = (): void => {
+    const nowMs = performance.now()
+    for (let held = this.#held.peek(); held !== undefined; held = this.#held.peek()) {
+      if (held.isHeld && held.deadlineMs > nowMs) break
+      this.#held.shift()
+      this.#settlement.giveBack(held, 0)
+    }
+    this.#watchDeadline()
   }
 
   #untilWoken(): Promise<void> {
@@ -264,7 +255,7 @@ export class GroupConsumer<T> implements AsyncIterableIterator<Delivery<T>> {
 
   /** Nothing that lasts leads to this consumer any more, and through it to the log. */
   readonly #letGo = (): void => {
-    this.#stopTimer()
+    this.#deadline.stop()
     this.#forgetSignal()
     this.#engine.onClose.delete(this.#letGo)
     this.#wake?.()
