@@ -12,10 +12,10 @@ import { FileMemory } from '../dist/src/memory/file-window.js'
 import { loadMemory } from '../dist/src/memory/load.js'
 import { loadSystemCalls } from '../dist/src/memory/system-calls.js'
 import { SlotTable } from '../dist/src/ring/slot-table.js'
-import { nodeDisk } from '../dist/src/storage/disk.js'
-import { LogTail } from '../dist/src/storage/log-tail.js'
-import { SegmentFiles } from '../dist/src/storage/segment-files.js'
-import { SegmentWindows } from '../dist/src/storage/segment-windows.js'
+import { LogTail } from '../dist/src/storage/append/log-tail.js'
+import { nodeDisk } from '../dist/src/storage/files/disk.js'
+import { SegmentFiles } from '../dist/src/storage/files/segment-files.js'
+import { SegmentWindows } from '../dist/src/storage/files/segment-windows.js'
 
 const mebibyte = 1 << 20
 const messageBytes = 1000

@@ -5,9 +5,9 @@ import { shrinkHeap } from '../src/memory/shrink-heap.js'
 import { loadSystemCalls } from '../src/memory/system-calls.js'
 import { openSharedState } from '../src/ring/shared-state.js'
 import { enterRemains } from '../src/threads/own-remains.js'
-import type { ReadTask } from '../src/threads/reader.js'
-import { watchRetirements } from '../src/threads/reader-loop.js'
-import { Reading } from '../src/threads/reading.js'
+import type { ReadTask } from '../src/threads/reader/reader.js'
+import { watchRetirements } from '../src/threads/reader/reader-loop.js'
+import { Reading } from '../src/threads/reader/reading.js'
 import type { ReaderData } from '../src/threads/shared-memory.js'
 
 const data = workerData as ReaderData

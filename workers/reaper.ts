@@ -15,15 +15,14 @@ import { GroupMailboxes } from '../src/ring/group-mailboxes.js'
 import { openSharedState, ownerLostErrno } from '../src/ring/shared-state.js'
 import { SlotTable } from '../src/ring/slot-table.js'
 import { TopicCells } from '../src/ring/topic-cells.js'
-import { ControlFile, readBootId } from '../src/storage/control-file.js'
-import { discardNewLog } from '../src/storage/discard-log.js'
-import { nodeDisk } from '../src/storage/disk.js'
-import { Flusher } from '../src/storage/flusher.js'
-import { createLog, openLog } from '../src/storage/open-log.js'
-import { type Owner, Ownership, takeLocks } from '../src/storage/ownership.js'
-import { SegmentFiles } from '../src/storage/segment-files.js'
+import { ControlFile, readBootId } from '../src/storage/files/control-file.js'
+import { nodeDisk } from '../src/storage/files/disk.js'
+import { Flusher } from '../src/storage/files/flusher.js'
+import { type Owner, Ownership, takeLocks } from '../src/storage/files/ownership.js'
+import { SegmentFiles } from '../src/storage/files/segment-files.js'
+import { discardNewLog } from '../src/storage/life/discard-log.js'
+import { createLog, openLog } from '../src/storage/life/open-log.js'
 import { serve, transfer } from '../src/threads/control-plane.js'
-import { GroupKeeper } from '../src/threads/group-keeper.js'
 import { clearRemains, enterRemains } from '../src/threads/own-remains.js'
 import { endOnRejection } from '../src/threads/own-threads.js'
 import type {
@@ -34,12 +33,13 @@ import type {
   SegmentPages,
   TakeOverRequest,
 } from '../src/threads/protocol.js'
-import type { LogRead, ReadAnswer } from '../src/threads/reader.js'
-import { isPassing, Reaper, type ReaperParts } from '../src/threads/reaper.js'
-import { runReaper } from '../src/threads/reaper-loop.js'
-import { takeOverFiles, takeOverMappings } from '../src/threads/reaper-takeover.js'
-import { prepareTail } from '../src/threads/segment-maker.js'
-import type { StandIn } from '../src/threads/stand-in.js'
+import type { LogRead, ReadAnswer } from '../src/threads/reader/reader.js'
+import { GroupKeeper } from '../src/threads/reaper/group-keeper.js'
+import { isPassing, Reaper, type ReaperParts } from '../src/threads/reaper/reaper.js'
+import { runReaper } from '../src/threads/reaper/reaper-loop.js'
+import { takeOverFiles, takeOverMappings } from '../src/threads/reaper/reaper-takeover.js'
+import { prepareTail } from '../src/threads/reaper/segment-maker.js'
+import type { StandIn } from '../src/threads/reaper/stand-in.js'
 
 endOnRejection()
 const { shared, events, orders } = workerData as ReaperData
@@ -206,7 +206,7 @@ const nowMs = () => performance.now()
 
 /** Behind everything that opening needs, and before a reader dies: whoever reads then would wait for it. */
 const loadStandInAfterMs = 1_000
-const loadStandIn = () => import('../src/threads/stand-in.js')
+const loadStandIn = () => import('../src/threads/reaper/stand-in.js')
 
 function keeperOf({ flushIntervalMs }: OpenRequest, logId: string, owner: Owner): GroupKeeper {
   const { directory } = shared

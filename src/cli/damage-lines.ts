@@ -1,5 +1,5 @@
 /** Damage as lines for people. */
-import type { Damage, LostOffsets, Remark } from '../storage/verify-report.js'
+import type { Damage, LostOffsets, Remark } from '../storage/check/verify-report.js'
 import type { Colors } from './terminal.js'
 import { counted, whole } from './units.js'
 

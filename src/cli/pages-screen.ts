@@ -1,5 +1,5 @@
 /** Drawing the pages of a log: a line per segment, a strip of its resident pages, who maps it. */
-import type { LogPagesView, SegmentPagesView } from '../engine/log-pages.js'
+import type { LogPagesView, SegmentPagesView } from '../local/log-pages.js'
 import type { Terminal } from './terminal.js'
 import { bytes, counted, whole } from './units.js'
 

@@ -1,7 +1,7 @@
 /** The application thread's table of topics: names to the numbers that frames carry. */
 import { BookendError } from '../errors.js'
 import { maxTopics } from '../limits.js'
-import type { TopicState } from '../storage/topic-state.js'
+import type { TopicState } from '../storage/append/topic-state.js'
 
 /** A topic that exists, or will with its first append. */
 export interface TopicHandle {

@@ -2,15 +2,15 @@
  * What the public face needs of a storage engine: values are bytes already, arguments are valid. The local engine is
  * the one there is; a distributed one can stand behind the same lines.
  */
-import type { Durability } from '../dispatcher/append-side.js'
-import type { Extras } from '../dispatcher/frame-encoder.js'
-import type { GroupCommits } from '../dispatcher/group-commits.js'
-import type { GroupDesk } from '../dispatcher/group-desk.js'
-import type { GroupProcessor, ProcessorOptions } from '../dispatcher/processor.js'
-import type { BackupReport } from '../storage/backup.js'
-import type { Retention } from '../storage/retention.js'
-import type { Resume } from '../storage/topic-reader.js'
-import type { ChunkAnswer, RecordsAnswer } from '../threads/reader.js'
+import type { Durability } from '../dispatcher/appends/append-side.js'
+import type { GroupCommits } from '../dispatcher/groups/group-commits.js'
+import type { GroupDesk } from '../dispatcher/groups/group-desk.js'
+import type { GroupProcessor, ProcessorOptions } from '../dispatcher/processing/processor.js'
+import type { Extras } from '../format/frame-encoder.js'
+import type { BackupReport } from '../storage/life/backup.js'
+import type { Retention } from '../storage/life/retention.js'
+import type { Resume } from '../storage/read/topic-reader.js'
+import type { ChunkAnswer, RecordsAnswer } from '../threads/reader/reader.js'
 import type { LogStats, SegmentInfo, SegmentResidency } from './stats.js'
 
 /** A topic of one open log; the same object for the same name. */

@@ -1,11 +1,11 @@
 /** One consumer of a group: deliveries, their acknowledgements, and what happens to those that are never acknowledged. */
 
-import { Fifo } from '../dispatcher/fifo.js'
-import { type GroupDesk, GroupRemovedError } from '../dispatcher/group-desk.js'
-import type { Lease } from '../dispatcher/group-ledger.js'
+import { Fifo } from '../collections/fifo.js'
+import { type GroupDesk, GroupRemovedError } from '../dispatcher/groups/group-desk.js'
+import type { Lease } from '../dispatcher/groups/group-ledger.js'
 import type { Engine } from '../engine/engine.js'
-import type { ChunkCursor } from '../storage/chunk-cursor.js'
-import { type Message, type MessageSource, StoredMessage } from '../storage/message.js'
+import type { ChunkCursor } from '../messages/chunk-cursor.js'
+import { type Message, type MessageSource, StoredMessage } from '../messages/message.js'
 import { whenAborted } from './abortable.js'
 import { AckDeadline } from './ack-deadline.js'
 import type { GroupFeed } from './group-feed.js'

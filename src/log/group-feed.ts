@@ -4,10 +4,10 @@
  *
  * All consumers of a group share one feed, so each chunk is read once.
  */
-import type { GroupDesk } from '../dispatcher/group-desk.js'
+import type { GroupDesk } from '../dispatcher/groups/group-desk.js'
 import type { Engine, EngineTopic } from '../engine/engine.js'
-import { ChunkCursor } from '../storage/chunk-cursor.js'
-import type { ChunkAnswer } from '../threads/reader.js'
+import { ChunkCursor } from '../messages/chunk-cursor.js'
+import type { ChunkAnswer } from '../threads/reader/reader.js'
 
 interface Loading {
   /** First offset of the chunk. */

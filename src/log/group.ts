@@ -1,8 +1,9 @@
 /** A named set of consumers of one topic, with one durable position. */
-import type { CodecName } from '../codec.js'
-import type { GroupDesk } from '../dispatcher/group-desk.js'
+
+import type { GroupDesk } from '../dispatcher/groups/group-desk.js'
 import type { Engine, EngineTopic } from '../engine/engine.js'
-import { trimmedError } from '../threads/reader.js'
+import type { CodecName } from '../messages/codec.js'
+import { trimmedError } from '../threads/reader/reader.js'
 import { type ConsumeOptions, type Delivery, GroupConsumer } from './group-consumer.js'
 import { feedOf, type GroupFeed } from './group-feed.js'
 import { checkProcessOptions, type ProcessOptions, type Processor } from './processor-options.js'

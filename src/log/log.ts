@@ -1,11 +1,12 @@
 /** The open log, as the application holds it. */
-import { bytes, type Codec } from '../codec.js'
-import type { Durability } from '../dispatcher/append-side.js'
+
+import type { Durability } from '../dispatcher/appends/append-side.js'
 import type { Engine } from '../engine/engine.js'
-import { openLocalEngine } from '../engine/local-engine.js'
 import type { LogStats, SegmentInfo, SegmentResidency } from '../engine/stats.js'
-import type { BackupReport } from '../storage/backup.js'
-import type { Retention } from '../storage/retention.js'
+import { openLocalEngine } from '../local/local-engine.js'
+import { bytes, type Codec } from '../messages/codec.js'
+import type { BackupReport } from '../storage/life/backup.js'
+import type { Retention } from '../storage/life/retention.js'
 import { checkRetention, completeOptions, durabilities, type OpenOptions, resolveDirectory } from './options.js'
 import { type Queue, TopicQueue } from './queue.js'
 import { LogTopic, type Topic } from './topic.js'

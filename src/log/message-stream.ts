@@ -1,9 +1,9 @@
 /** Reading a topic in order: chunks come from the reader threads, the next one while this one is looked at. */
 import type { Engine, EngineTopic } from '../engine/engine.js'
-import { ChunkCursor } from '../storage/chunk-cursor.js'
-import { type Message, type MessageSource, StoredMessage } from '../storage/message.js'
-import type { ChunkAnswer } from '../threads/reader.js'
-import { trimmedError } from '../threads/reader.js'
+import { ChunkCursor } from '../messages/chunk-cursor.js'
+import { type Message, type MessageSource, StoredMessage } from '../messages/message.js'
+import type { ChunkAnswer } from '../threads/reader/reader.js'
+import { trimmedError } from '../threads/reader/reader.js'
 import { abortable } from './abortable.js'
 
 /** Messages of a topic, in order. Iterate it, or its {@link batches}. */

@@ -2,8 +2,7 @@
 import { availableParallelism } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Durability } from '../dispatcher/append-side.js'
-import type { LocalOptions } from '../engine/local-options.js'
+import type { Durability } from '../dispatcher/appends/append-side.js'
 import {
   defaultFlushIntervalMs,
   defaultMapTtlMs,
@@ -17,7 +16,8 @@ import {
   minSegmentBytes,
   segmentGranuleBytes,
 } from '../limits.js'
-import type { DiskWatermarks, Retention } from '../storage/retention.js'
+import type { LocalOptions } from '../local/local-options.js'
+import type { DiskWatermarks, Retention } from '../storage/life/retention.js'
 import { checkBoolean, checkInteger, checkKeys, checkOneOf, describe } from './validate.js'
 
 export interface OpenOptions {

@@ -1,5 +1,5 @@
 /** The options of `Group.process()`: documented, checked, completed; and what it returns. */
-import type { ProcessOrder, ProcessorState } from '../dispatcher/processor.js'
+import type { ProcessOrder, ProcessorState } from '../dispatcher/processing/processor.js'
 import type { ProcessSettings } from '../engine/engine.js'
 import { checkInteger, checkKeys, checkName, checkOneOf, checkSignal } from './validate.js'
 

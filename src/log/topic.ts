@@ -1,12 +1,13 @@
 /** A named stream of messages: the application's handle on it. */
-import { bytes, type Codec, codecName } from '../codec.js'
-import type { Durability } from '../dispatcher/append-side.js'
-import type { Extras } from '../dispatcher/frame-encoder.js'
+
+import type { Durability } from '../dispatcher/appends/append-side.js'
 import type { Engine, EngineTopic } from '../engine/engine.js'
 import { BookendError } from '../errors.js'
 import { batchHeaderBytes, batchTime } from '../format/batch-layout.js'
-import { ChunkCursor } from '../storage/chunk-cursor.js'
-import { type Message, StoredMessage } from '../storage/message.js'
+import type { Extras } from '../format/frame-encoder.js'
+import { ChunkCursor } from '../messages/chunk-cursor.js'
+import { bytes, type Codec, codecName } from '../messages/codec.js'
+import { type Message, StoredMessage } from '../messages/message.js'
 import { abortable } from './abortable.js'
 import { type Group, TopicGroup } from './group.js'
 import { ChunkedStream, type MessageStream } from './message-stream.js'

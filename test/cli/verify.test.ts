@@ -4,7 +4,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { open, text } from 'bookend'
 import { expect, it, onTestFinished } from 'vitest'
-import type { LogReport } from '../../src/storage/verify-log.js'
+import type { LogReport } from '../../src/storage/check/verify-log.js'
 import { bookend, bookendJson, closedLog, segmentFile, small, temporaryFolder } from './command.js'
 
 function damage(file: string, at: number): void {

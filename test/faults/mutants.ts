@@ -27,7 +27,7 @@ interface Mutant {
 const mutants: readonly Mutant[] = [
   {
     name: 'acknowledges before the flush',
-    file: 'storage/flusher.js',
+    file: 'storage/files/flusher.js',
     find: 'for (let at = from; at < to;) {',
     replace: 'for (let at = to; at < to;) {',
     fault: 'power-cut',
@@ -35,7 +35,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'does not flush the directory of segments',
-    file: 'storage/segment-files.js',
+    file: 'storage/files/segment-files.js',
     find: 'file.close();\n        }\n        this.#disk.syncDirectory(this.directory);',
     replace: 'file.close();\n        }',
     fault: 'power-cut',
@@ -43,7 +43,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'deletes before the trim position is durable',
-    file: 'threads/retainer.js',
+    file: 'threads/reaper/retainer.js',
     find: 'this.#host.storeTrim();',
     replace: '',
     fault: 'power-cut',
@@ -51,7 +51,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'does not zero a torn tail',
-    file: 'storage/recovery.js',
+    file: 'storage/life/recovery.js',
     find: 'file?.write(at, zeros.subarray(0, length));',
     replace: '',
     fault: 'power-cut',
@@ -59,7 +59,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'keeps half a group',
-    file: 'storage/recovery.js',
+    file: 'storage/life/recovery.js',
     find: 'Math.max(index.groupEnd, durable)',
     replace: 'Math.max(index.end, durable)',
     fault: 'power-cut',
@@ -67,7 +67,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'opens without a flush',
-    file: 'storage/open-log.js',
+    file: 'storage/life/open-log.js',
     find: 'if (found?.isClean !== false)\n            control.sync();',
     replace: ';',
     fault: 'power-cut',
@@ -91,7 +91,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'takes damage for the end of the log',
-    file: 'storage/live-index.js',
+    file: 'storage/index/live-index.js',
     find: 'if (!resync)\n                return true;',
     replace: 'return true;',
     fault: 'damage',
@@ -99,7 +99,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'believes an index entry',
-    file: 'storage/topic-reader.js',
+    file: 'storage/read/topic-reader.js',
     find: 'if (place !== undefined && !this.#isInside(place)) {',
     replace: 'if (place?.batch === 0) {',
     fault: 'damage',
@@ -107,7 +107,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'goes on in the next segment behind a lost message',
-    file: 'storage/catalog.js',
+    file: 'storage/index/catalog.js',
     find: 'this.stretches(topic, offset + 1, Number.MAX_SAFE_INTEGER)',
     replace: 'this.stretches(topic, offset + 1, Number.MAX_SAFE_INTEGER).slice(1)',
     fault: 'agreement',
@@ -115,7 +115,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'meets a segment that is gone, and gives up the messages behind it',
-    file: 'storage/topic-reader.js',
+    file: 'storage/read/topic-reader.js',
     find: 'if (this.#files.segmentOf(start) === segment)',
     replace: '',
     fault: 'agreement',
@@ -123,7 +123,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'does not look at the size of a segment',
-    file: 'storage/segment-files.js',
+    file: 'storage/files/segment-files.js',
     find: "file.size() === this.segmentBytes ? 'whole' : 'cut'",
     replace: "'whole'",
     fault: 'damage',
@@ -140,7 +140,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'takes any topic number',
-    file: 'storage/open-log.js',
+    file: 'storage/life/open-log.js',
     find: 'return id < maxTopics && Number.isSafeInteger(next) && first <= next;',
     replace: 'return true;',
     fault: 'fuzz',
@@ -148,7 +148,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'flushes again after a failure, and believes it',
-    file: 'threads/reaper.js',
+    file: 'threads/reaper/reaper.js',
     find: "this.#giveUp('flushing the log', error);",
     replace: ';',
     fault: 'flush-errors',
@@ -156,7 +156,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'waits for the flush on the thread of the application',
-    file: 'dispatcher/append-side.js',
+    file: 'dispatcher/appends/append-side.js',
     find: 'if (this.#disk.length > 0)\n            this.#settleDisk();',
     replace:
       'while (this.#disk.length > 0 && state.reaperErrno.load() === 0) { this.#settleDisk(); state.dispatcher.wait(state.dispatcher.token(), 5); }',
@@ -165,7 +165,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'does not wait a full disk out',
-    file: 'threads/writer.js',
+    file: 'threads/writer/writer.js',
     find: 'if (isFull(error)) {',
     replace: 'if (false) {',
     fault: 'limits',
@@ -173,7 +173,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'does not begin a read again',
-    file: 'dispatcher/reader-pool.js',
+    file: 'dispatcher/reads/reader-pool.js',
     find: 'const maxAttempts = 3;',
     replace: 'const maxAttempts = 1;',
     fault: 'dying-threads',
@@ -181,7 +181,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'does not replace a reaper',
-    file: 'engine/reaper-thread.js',
+    file: 'local/reaper-thread.js',
     find: 'if (this.#isClosing || this.#replacing !== undefined)\n            return;',
     replace: 'return;',
     fault: 'dying-threads',
@@ -189,7 +189,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'acknowledges what it has not written',
-    file: 'storage/log-tail.js',
+    file: 'storage/append/log-tail.js',
     find: 'target.set(frames, body);',
     replace: 'if (this.batchCount % 10 !== 9) target.set(frames, body);',
     fault: 'kill',
@@ -197,7 +197,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'acknowledges commits it has not written',
-    file: 'threads/commit-writer.js',
+    file: 'threads/writer/commit-writer.js',
     find: 'this.#file.writeSector(group, sequence, this.#sector);',
     replace: '',
     fault: 'kill',
@@ -213,7 +213,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'leaves groups ahead of their topic',
-    file: 'threads/group-keeper.js',
+    file: 'threads/reaper/group-keeper.js',
     find: 'const isAhead = clamped !== group.state;',
     replace: 'const isAhead = false;',
     fault: 'groups',
@@ -221,7 +221,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'gives batches times that go back',
-    file: 'storage/log-tail.js',
+    file: 'storage/append/log-tail.js',
     find: 'this.#time = Math.max(this.#time, this.#appendedAt);',
     replace: 'this.#time = this.#appendedAt;',
     fault: 'races',
@@ -229,7 +229,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'publishes topics before the position',
-    file: 'threads/writer.js',
+    file: 'threads/writer/writer.js',
     find: 'state.published.store(position);\n        for (const id of tail.takeTouched()) {\n            topics.first(id).store(tail.first(id));\n            topics.next(id).store(tail.next(id));\n        }',
     replace:
       'for (const id of tail.takeTouched()) { topics.first(id).store(tail.first(id)); topics.next(id).store(tail.next(id)); } state.published.store(position);',
@@ -238,7 +238,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'publishes and wakes nobody',
-    file: 'threads/writer.js',
+    file: 'threads/writer/writer.js',
     find: 'state.dispatcher.ringIfAsleep();',
     replace: ';',
     fault: 'races',
@@ -246,7 +246,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'takes the token of its sleep behind its looks',
-    file: 'threads/writer-loop.js',
+    file: 'threads/writer/writer-loop.js',
     find: 'bell.wait(token, writer.sleepMs);',
     replace: 'bell.wait(bell.token(), writer.sleepMs);',
     fault: 'races',
@@ -254,7 +254,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'looks, and announces its sleep then',
-    file: 'threads/writer-loop.js',
+    file: 'threads/writer/writer-loop.js',
     find: 'isAnnounced ? bell.arm() : bell.token();',
     replace: 'bell.token();',
     fault: 'races',
@@ -262,7 +262,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'counts commits as written before they are',
-    file: 'threads/commit-writer.js',
+    file: 'threads/writer/commit-writer.js',
     find: 'for (let index = 0; index < count; index++)',
     replace: 'state.commitDone.store(requested);\n        for (let index = 0; index < count; index++)',
     fault: 'groups',
@@ -270,7 +270,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'makes a group before its first record is durable',
-    file: 'threads/group-keeper.js',
+    file: 'threads/reaper/group-keeper.js',
     find: 'await this.#sync(this.#file);\n            this.#file.writeIdentity(id, { topic, name });',
     replace: 'this.#file.writeIdentity(id, { topic, name });',
     fault: 'groups',
@@ -278,7 +278,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'leaves what a broken write has written',
-    file: 'storage/log-tail.js',
+    file: 'storage/append/log-tail.js',
     find: 'while (this.#writtenTo > from) {',
     replace: 'while (false) {',
     fault: 'races',
@@ -286,7 +286,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'does not take half a group back',
-    file: 'storage/log-tail.js',
+    file: 'storage/append/log-tail.js',
     find: 'this.#unstamp(run, from, at);\n            this.#takeBack(before);',
     replace: '',
     fault: 'races',
@@ -294,7 +294,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'leaves half made segments behind',
-    file: 'storage/recovery.js',
+    file: 'storage/life/recovery.js',
     find: 'files.removeUnfinished();',
     replace: ';',
     fault: 'kill-points',
@@ -302,7 +302,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'allocates sparse segments',
-    file: 'storage/segment-files.js',
+    file: 'storage/files/segment-files.js',
     find: 'calls.allocate(file.descriptor, to, from);',
     replace: ';',
     fault: 'small-file-systems',
@@ -311,7 +311,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'announces blocks that it has not allocated',
-    file: 'threads/segment-maker.js',
+    file: 'threads/reaper/segment-maker.js',
     find: 'files.allocate(segment, at - base, to, calls);',
     replace: ';',
     fault: 'small-file-systems',
@@ -320,7 +320,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'acknowledges before the flush, file system shut down',
-    file: 'storage/flusher.js',
+    file: 'storage/files/flusher.js',
     find: 'for (let at = from; at < to;) {',
     replace: 'for (let at = to; at < to;) {',
     fault: 'fs-shutdown',
@@ -329,7 +329,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'acknowledges before the flush, block log',
-    file: 'storage/flusher.js',
+    file: 'storage/files/flusher.js',
     find: 'for (let at = from; at < to;) {',
     replace: 'for (let at = to; at < to;) {',
     fault: 'block-log',

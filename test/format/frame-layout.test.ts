@@ -10,7 +10,7 @@ import {
   tailWord,
 } from '../../src/format/frame-layout.js'
 import { highWord, joinWords, lowWord, putNumber, takeNumber } from '../../src/format/numbers.js'
-import { ChunkCursor, partsOf, visitValues } from '../../src/storage/chunk-cursor.js'
+import { ChunkCursor, partsOf, visitValues } from '../../src/messages/chunk-cursor.js'
 import { runOf } from '../support/frames.js'
 
 const offsets = fc.oneof(

@@ -1,16 +1,16 @@
 /** The dispatcher's append side with a writer that only takes what is in the ring, or whatever the test makes of it. */
 import { MessageChannel } from 'node:worker_threads'
 import { onTestFinished } from 'vitest'
-import { AppendSide } from '../../src/dispatcher/append-side.js'
-import { closedError } from '../../src/dispatcher/failure.js'
-import { GroupCommits } from '../../src/dispatcher/group-commits.js'
+import { AppendSide } from '../../src/dispatcher/appends/append-side.js'
+import { GroupCommits } from '../../src/dispatcher/groups/group-commits.js'
 import { KeepAlive } from '../../src/dispatcher/keep-alive.js'
 import { TopicDirectory } from '../../src/dispatcher/topic-directory.js'
+import { closedError } from '../../src/failures.js'
 import { RingConsumer, RingMemory, RingProducer } from '../../src/ring/append-ring.js'
 import { GroupMailboxes } from '../../src/ring/group-mailboxes.js'
 import { allocateSharedState, openSharedState } from '../../src/ring/shared-state.js'
 import { TopicCells } from '../../src/ring/topic-cells.js'
-import type { TopicState } from '../../src/storage/topic-state.js'
+import type { TopicState } from '../../src/storage/append/topic-state.js'
 
 export const ringBytes = 64 << 10
 

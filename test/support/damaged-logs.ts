@@ -1,5 +1,5 @@
 /** Small random logs, random damage to their segments, and whether every way of reading says the same about what is left. */
-import type { LogReport } from '../../src/storage/verify-log.js'
+import type { LogReport } from '../../src/storage/check/verify-log.js'
 import { EveryWay, type Order, type Outcome } from './every-way.js'
 import { payloadOf, type TestFrame } from './frames.js'
 import { checkedLog, repairedLog } from './repaired-log.js'

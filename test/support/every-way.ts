@@ -2,9 +2,9 @@
  * Reading a topic in every way there is, in this thread: the classes that the library has for it, on the storage code of a test; only
  * threads and the ring are missing.
  */
-import type { GroupCommits } from '../../src/dispatcher/group-commits.js'
-import { GroupDesk } from '../../src/dispatcher/group-desk.js'
-import { GroupProcessor, type ProcessorHost } from '../../src/dispatcher/processor.js'
+import type { GroupCommits } from '../../src/dispatcher/groups/group-commits.js'
+import { GroupDesk } from '../../src/dispatcher/groups/group-desk.js'
+import { GroupProcessor, type ProcessorHost } from '../../src/dispatcher/processing/processor.js'
 import type { Engine } from '../../src/engine/engine.js'
 import { BookendError } from '../../src/errors.js'
 import { GroupConsumer } from '../../src/log/group-consumer.js'
@@ -12,14 +12,14 @@ import { GroupFeed } from '../../src/log/group-feed.js'
 import { ChunkedStream } from '../../src/log/message-stream.js'
 import { RangeClaims } from '../../src/ring/range-claims.js'
 import { TopicCells } from '../../src/ring/topic-cells.js'
-import type { HandlerViews } from '../../src/threads/handler-task.js'
+import type { HandlerViews } from '../../src/threads/reader/handler-task.js'
 import {
   type ChunkAnswer,
   Reader,
   type RecordsAnswer,
   type ScanPart,
   type ScanRange,
-} from '../../src/threads/reader.js'
+} from '../../src/threads/reader/reader.js'
 import { fixtureUrl } from './fixtures.js'
 import { recordsOf } from './model.js'
 import { handlerModule, setHandler } from './processing.js'

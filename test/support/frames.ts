@@ -5,9 +5,9 @@ import {
   payloadLength,
   writeDataFrame,
   writeDeclareFrame,
-} from '../../src/dispatcher/frame-encoder.js'
+} from '../../src/format/frame-encoder.js'
 import { frameBytes, frameFlag } from '../../src/format/frame-layout.js'
-import type { FrameRun } from '../../src/storage/log-tail.js'
+import type { FrameRun } from '../../src/storage/append/log-tail.js'
 
 export type TestFrame =
   | { declare: string; topic: number; first?: number; flags?: number }

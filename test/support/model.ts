@@ -1,9 +1,9 @@
 /** What a log should hold, as plain arrays, and the comparison with what it does hold. */
 import assert from 'node:assert/strict'
 import { BookendError } from '../../src/errors.js'
-import { ChunkCursor, partsOf } from '../../src/storage/chunk-cursor.js'
-import type { Recovered } from '../../src/storage/recovery.js'
-import type { Resume, TopicReader } from '../../src/storage/topic-reader.js'
+import { ChunkCursor, partsOf } from '../../src/messages/chunk-cursor.js'
+import type { Recovered } from '../../src/storage/life/recovery.js'
+import type { Resume, TopicReader } from '../../src/storage/read/topic-reader.js'
 
 export interface ModelTopic {
   id: number

@@ -1,6 +1,6 @@
 /** A writer's loop with nothing to do, and everything that another thread may want of it just then. */
 import { Spin } from '../../src/ring/spin.js'
-import { runWriter } from '../../src/threads/writer-loop.js'
+import { runWriter } from '../../src/threads/writer/writer-loop.js'
 import { Engine } from './engine.js'
 import { payloadOf } from './frames.js'
 import type { Racing } from './interleaving.js'

@@ -1,6 +1,6 @@
 /** A log that was closed in order is opened again, and the power goes: that it was closed must not be believed once more. */
 import assert from 'node:assert/strict'
-import { type OpenLog, openLog } from '../../src/storage/open-log.js'
+import { type OpenLog, openLog } from '../../src/storage/life/open-log.js'
 import { payloadOf } from './frames.js'
 import type { Seeded } from './seeded.js'
 import { imageStyles } from './simulated-disk.js'

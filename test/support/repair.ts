@@ -1,8 +1,8 @@
 /** What can be read of a log that was damaged or repaired. */
 import { expect } from 'vitest'
 import { BookendError } from '../../src/errors.js'
-import { ChunkCursor, partsOf } from '../../src/storage/chunk-cursor.js'
-import type { TopicReader } from '../../src/storage/topic-reader.js'
+import { ChunkCursor, partsOf } from '../../src/messages/chunk-cursor.js'
+import type { TopicReader } from '../../src/storage/read/topic-reader.js'
 
 export { checkedLog, repairedLog } from './repaired-log.js'
 

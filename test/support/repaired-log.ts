@@ -1,10 +1,10 @@
 /** Checking and repairing a log of a test world in this thread, as the command does it with many. */
-import { findExtent, type LogExtent } from '../../src/storage/log-extent.js'
-import { planRepair, type RepairPlan, repair } from '../../src/storage/repair-log.js'
-import { type GroupsReport, lookAtGroups } from '../../src/storage/verify-groups.js'
-import { joinReports, type LogReport, segmentTasks } from '../../src/storage/verify-log.js'
-import type { SegmentReport } from '../../src/storage/verify-report.js'
-import { verifySegment } from '../../src/storage/verify-segment.js'
+import { findExtent, type LogExtent } from '../../src/storage/check/log-extent.js'
+import { planRepair, type RepairPlan, repair } from '../../src/storage/check/repair-log.js'
+import { type GroupsReport, lookAtGroups } from '../../src/storage/check/verify-groups.js'
+import { joinReports, type LogReport, segmentTasks } from '../../src/storage/check/verify-log.js'
+import type { SegmentReport } from '../../src/storage/check/verify-report.js'
+import { verifySegment } from '../../src/storage/check/verify-segment.js'
 import { bootA } from './storage-log.js'
 import type { World } from './worlds.js'
 

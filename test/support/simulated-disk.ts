@@ -9,7 +9,7 @@ import path from 'node:path'
 import { errno, failedCall } from '../../src/memory/errno.js'
 import { type Memory, pageBytes, type SystemCalls, type Window } from '../../src/memory/memory.js'
 import { checkBounds, readEachRange } from '../../src/memory/window-bounds.js'
-import type { Disk, DiskFile } from '../../src/storage/disk.js'
+import type { Disk, DiskFile } from '../../src/storage/files/disk.js'
 import type { Seeded } from './seeded.js'
 
 const sectorBytes = 512

@@ -6,8 +6,8 @@ import { FileMemory } from '../../src/memory/file-window.js'
 import { loadMemory } from '../../src/memory/load.js'
 import type { Memory, MemoryKind, SystemCalls } from '../../src/memory/memory.js'
 import { loadSystemCalls } from '../../src/memory/system-calls.js'
-import { type Disk, nodeDisk } from '../../src/storage/disk.js'
-import type { Owner } from '../../src/storage/ownership.js'
+import { type Disk, nodeDisk } from '../../src/storage/files/disk.js'
+import type { Owner } from '../../src/storage/files/ownership.js'
 import { SimulatedDisk, SimulatedMemory, SimulatedSystemCalls } from './simulated-disk.js'
 
 /** Of a log that nobody else can open. */

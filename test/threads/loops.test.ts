@@ -1,8 +1,8 @@
 /** No thread goes to sleep on what came while it was deciding to, wherever in that it came. */
 import { describe, expect, it } from 'vitest'
 import { allocateSharedState, openSharedState } from '../../src/ring/shared-state.js'
-import { watchRetirements } from '../../src/threads/reader-loop.js'
-import { runReaper } from '../../src/threads/reaper-loop.js'
+import { watchRetirements } from '../../src/threads/reader/reader-loop.js'
+import { runReaper } from '../../src/threads/reaper/reaper-loop.js'
 import { tryEveryPlace } from '../support/interleaving.js'
 import { RacingWriter, racingSpins, writerRaces } from '../support/racing-writer.js'
 

@@ -1,6 +1,6 @@
 import path from 'node:path'
-import { viewPages } from '../../engine/log-pages.js'
-import { nodeDisk } from '../../storage/disk.js'
+import { viewPages } from '../../local/log-pages.js'
+import { nodeDisk } from '../../storage/files/disk.js'
 import { directoryArgument, positive, seconds } from '../arguments.js'
 import { exitStatus } from '../failure.js'
 import { pagesScreen, stripCells } from '../pages-screen.js'

@@ -1,0 +1,193 @@
+/** The read side of the dispatcher: tasks for the reader threads, never a task per message. */
+import { isThreadDeath } from '../../errors.js'
+import { closedError } from '../../failures.js'
+import { batchBytes } from '../../format/batch-layout.js'
+import { AbortWord } from '../../ring/abort-word.js'
+import { RangeClaims } from '../../ring/range-claims.js'
+import type { ChunkAnswer, ReadTask, RecordsAnswer, ScanPart, ScanRange } from '../../threads/reader/reader.js'
+import type { ReaderData } from '../../threads/shared-memory.js'
+import type { KeepAlive } from '../keep-alive.js'
+import { ReaderPool, type StandIn } from './reader-pool.js'
+
+/** Several ranges a thread: who is done early takes those of others. More of them where there is much to do, as each has its own start. */
+const rangesPerReader = { least: 4, most: 16 }
+const messagesPerRange = 16_384
+
+/** Fewer lookups than this are not worth a second thread: a task costs its thread as much as some twenty of them. */
+const leastLookups = 50
+
+interface TopicRef {
+  id: number
+  name: string
+}
+
+export class ReadSide {
+  readonly #pool: ReaderPool
+  readonly #directory: string
+  readonly #readers: number
+  #isClosed = false
+  /** Lookups of one turn of the event loop travel in one task per topic. */
+  #lookups = new Map<
+    number,
+    { topic: TopicRef; offsets: number[]; settle: ((answer: RecordsAnswer | Error, index: number) => void)[] }
+  >()
+
+  /** @param onThreadEnd called with each thread that has ended */
+  constructor(
+    data: ReaderData,
+    readers: number,
+    keepAlive: KeepAlive,
+    onThreadEnd: (threadId: number) => void,
+    standIn: StandIn,
+  ) {
+    this.#directory = data.shared.directory
+    this.#readers = readers
+    // An idle worker keeps its windows, indexes and modules; the reaper sees to the memory behind the windows.
+    const idleTimeoutMs = Number.POSITIVE_INFINITY
+    const options = { minThreads: readers, maxThreads: readers, idleTimeoutMs, maxHeapMb: undefined }
+    this.#pool = new ReaderPool(data, options, keepAlive, onThreadEnd, standIn)
+  }
+
+  get threads(): number {
+    return this.#readers
+  }
+
+  /** Those that have been started and have not ended. */
+  get aliveThreads(): number {
+    return this.#pool.threadCount
+  }
+
+  get running(): number {
+    return this.#pool.running
+  }
+
+  get taskCount(): number {
+    return this.#pool.taskCount
+  }
+
+  chunk(task: Omit<Extract<ReadTask, { op: 'chunk' }>, 'op'>): Promise<ChunkAnswer> {
+    return this.#run({ op: 'chunk', ...task }) as Promise<ChunkAnswer>
+  }
+
+  /** Records in the order of their offsets here. Many of them are looked up by several threads, each a part of them. */
+  records(topic: TopicRef, offsets: readonly number[]): Promise<RecordsAnswer[]> {
+    const parts = Math.max(1, Math.min(this.#readers, Math.floor(offsets.length / leastLookups)))
+    const perPart = Math.ceil(offsets.length / parts)
+    return Promise.all(
+      Array.from({ length: parts }, (_, part) =>
+        this.#records(topic, offsets.slice(part * perPart, (part + 1) * perPart)),
+      ),
+    )
+  }
+
+  /** One record; lookups made in the same turn share a task. */
+  record(topic: TopicRef, offset: number): Promise<{ bytes: Uint8Array; length: number }> {
+    return new Promise((resolve, reject) => {
+      let batch = this.#lookups.get(topic.id)
+      if (batch === undefined) {
+        batch = { topic, offsets: [], settle: [] }
+        this.#lookups.set(topic.id, batch)
+        if (this.#lookups.size === 1) queueMicrotask(() => this.#sendLookups())
+      }
+      batch.offsets.push(offset)
+      batch.settle.push((answer, index) => {
+        if (answer instanceof Error) return reject(answer)
+        const bytes = recordIn(answer, index)
+        resolve({ bytes, length: bytes.length })
+      })
+    })
+  }
+
+  offsetAt(topic: TopicRef, time: number): Promise<number> {
+    return this.#run({ op: 'offsetAt', topic, time }) as Promise<number>
+  }
+
+  async scan(
+    topic: TopicRef,
+    from: number,
+    to: number,
+    module: string,
+    signal: AbortSignal | undefined,
+  ): Promise<unknown> {
+    const abort = new AbortWord()
+    const onAbort = () => abort.raise()
+    signal?.addEventListener('abort', onAbort)
+    try {
+      const { least, most } = rangesPerReader
+      const wanted = this.#readers * Math.max(least, Math.min(most, (to - from) / messagesPerRange / this.#readers))
+      const ranges =
+        from >= to
+          ? [{ from, to, resume: undefined }]
+          : ((await this.#run({ op: 'ranges', topic, from, to, parts: wanted })) as ScanRange[])
+      const claims = RangeClaims.allocate(ranges.length)
+      const shares = Math.min(this.#readers, ranges.length)
+      const task = { op: 'scan', topic, ranges, claims, shares, module, abort: abort.shared } as const
+      const partial = await Promise.all(
+        Array.from({ length: shares }, () => this.#run(task) as Promise<ScanPart[]>),
+      ).catch((error) => {
+        // The other ranges need not go on.
+        onAbort()
+        throw error
+      })
+      signal?.throwIfAborted()
+      const parts = partial.flat().sort((a, b) => a.first - b.first)
+      if (parts.length === 1) return parts[0].value
+      return await this.#run({ op: 'reduce', module, parts: parts.map(({ value }) => value) })
+    } finally {
+      signal?.removeEventListener('abort', onAbort)
+    }
+  }
+
+  /** Resolves when no task is running. */
+  idle(): Promise<void> {
+    return this.#pool.idle()
+  }
+
+  close(): Promise<void> {
+    this.#isClosed = true
+    return this.#pool.close()
+  }
+
+  #records(topic: TopicRef, offsets: number[]): Promise<RecordsAnswer> {
+    return this.#run({ op: 'records', topic, offsets }) as Promise<RecordsAnswer>
+  }
+
+  #sendLookups(): void {
+    const lookups = this.#lookups
+    this.#lookups = new Map()
+    for (const { topic, offsets, settle } of lookups.values()) {
+      this.#records(topic, offsets).then(
+        (answer) => {
+          settle.forEach((done, index) => {
+            done(answer, index)
+          })
+        },
+        // One damaged record must not fail its neighbours: ask for each by itself.
+        (error: Error) => {
+          if (offsets.length === 1) return settle[0](error, 0)
+          offsets.forEach((offset, index) => {
+            this.#records(topic, [offset]).then(
+              (answer) => settle[index](answer, 0),
+              (own: Error) => settle[index](own, 0),
+            )
+          })
+        },
+      )
+    }
+  }
+
+  #run(task: ReadTask): Promise<unknown> {
+    return this.#pool.run(task).catch((error: Error) => {
+      // Its threads have not died, they were ended: nothing keeps a log from closing between two steps of a scan.
+      throw this.#isClosed && isThreadDeath(error) ? closedError(this.#directory) : error
+    })
+  }
+}
+
+/** A record of an answer; empty if it is not there. A copy of its own: one kept message must not keep the whole answer. */
+function recordIn({ bytes, starts }: RecordsAnswer, index: number): Uint8Array {
+  const start = starts[index]
+  if (start < 0) return new Uint8Array(0)
+  const length = batchBytes(new Uint32Array(bytes.buffer), start)
+  return length === bytes.length ? bytes : bytes.slice(start, start + length)
+}

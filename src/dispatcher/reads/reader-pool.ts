@@ -1,0 +1,287 @@
+/** Threads that read the log, each with windows of its own: one pool answers the application, others run its handlers. */
+import type { Worker } from 'node:worker_threads'
+import { Piscina } from 'piscina'
+import { BookendError, fromPortable } from '../../errors.js'
+import { inheritedFlags } from '../../threads/own-threads.js'
+import type { LogRead, ReadAnswer, ReadTask } from '../../threads/reader/reader.js'
+import type { ReaderData } from '../../threads/shared-memory.js'
+import type { KeepAlive } from '../keep-alive.js'
+
+export interface PoolOptions {
+  minThreads: number
+  maxThreads: number
+  /**
+   * A thread above `minThreads` ends after this long without a task. Each time one has to be started again the time doubles, and beyond
+   * an hour none ends any more: a thread costs tens of milliseconds at its start, and may leave mappings behind.
+   */
+  idleTimeoutMs: number
+  /** Heap of one thread; undefined: what Node gives it. */
+  maxHeapMb: number | undefined
+}
+
+/** Makes the pool start a thread in the place of one that has ended; whoever gets it does nothing. */
+interface ReplaceTask {
+  op: 'none'
+}
+
+/** How often a read whose thread dies under it is begun again before it fails. */
+const maxAttempts = 3
+
+/** Answers a read while the pool has no thread that could, or not at all. Rejects where it cannot go on doing so. */
+export type StandIn = (task: LogRead) => Promise<ReadAnswer> | undefined
+
+/** No thread that is started again and again ends after a longer pause than this. */
+const maxIdleMs = 3_600_000
+
+/** A thread that is told to end does so at once, unless it is inside a system call. Nobody waits longer than this for one. */
+const endPatienceMs = 5_000
+
+export class ReaderPool {
+  readonly #pool: Piscina<ReadTask | ReplaceTask, ReadAnswer>
+  readonly #keepAlive: KeepAlive
+  readonly #onThreadEnd: (threadId: number) => void
+  /** The threads that have not ended, and what tells their end. */
+  readonly #alive = new Map<number, Promise<void>>()
+  readonly #seen = new WeakSet<Worker>()
+  /** Threads that have loaded everything and take tasks at once. */
+  readonly #ready = new Set<number>()
+  #standIn: StandIn | undefined
+  #hasLost = false
+  /** Tasks handed to the pool and not answered. */
+  readonly #waiting = new Set<(cause: unknown) => void>()
+  #running = 0
+  #taskCount = 0
+  #isClosed = false
+  #whenIdle: (() => void)[] = []
+
+  /** @param onThreadEnd called with the number of each thread that has ended, whatever the reason */
+  constructor(
+    data: ReaderData,
+    options: PoolOptions,
+    keepAlive: KeepAlive,
+    onThreadEnd: (threadId: number) => void,
+    standIn?: StandIn,
+  ) {
+    this.#standIn = standIn
+    this.#keepAlive = keepAlive
+    this.#onThreadEnd = onThreadEnd
+    this.#pool = new Piscina<ReadTask | ReplaceTask, ReadAnswer>({
+      // A bare literal: bundlers find the worker by it.
+      filename: new URL('../../../workers/reader.js', import.meta.url).href,
+      ...inheritedFlags(),
+      name: 'run',
+      minThreads: options.minThreads,
+      maxThreads: options.maxThreads,
+      // Parked in a blocking wait between tasks, a worker could not give retired mappings back.
+      atomics: 'async',
+      idleTimeout: options.idleTimeoutMs,
+      resourceLimits: options.maxHeapMb === undefined ? {} : { maxOldGenerationSizeMb: options.maxHeapMb },
+      workerData: data,
+      recordTiming: false,
+    })
+    // The pool gives tasks to its first threads from the start; their first message says that they can be had. Later ones are
+    // announced when they are ready.
+    const first = new Set(this.#pool.threads.map(({ threadId }) => threadId))
+    for (const worker of this.#pool.threads) worker.once('message', () => this.#ready.add(worker.threadId))
+    this.#watchThreads()
+    this.#pool.on('workerCreate', ({ id }) => {
+      this.#watchThreads()
+      if (!first.has(id)) this.#ready.add(id)
+      if (this.#hasLost) this.#stayLonger()
+    })
+    // Later, when the pool has taken it out of those that it gives tasks to.
+    this.#pool.on('workerDestroy', () => setImmediate(() => this.#replace()))
+    // Every failed task rejects its own promise; the event is for threads that ended before they got one.
+    this.#pool.on('error', (cause) => this.#failStranded(cause))
+    // From here on threads are replaced by the tasks that need them: the pool itself would do it in an event, where a thread that
+    // cannot be had (no descriptor left) is an exception that nobody can catch.
+    this.#pool.options.minThreads = 0
+  }
+
+  /** Those that have been started and have not ended. */
+  get threadCount(): number {
+    return this.#pool.threads.length
+  }
+
+  /** How long a thread stays without a task, as of now. */
+  get idleTimeoutMs(): number {
+    return this.#pool.options.idleTimeout
+  }
+
+  #stayLonger(): void {
+    const doubled = 2 * this.idleTimeoutMs
+    // The pool asks its options at each pause.
+    this.#pool.options.idleTimeout = doubled > maxIdleMs ? Number.POSITIVE_INFINITY : doubled
+  }
+
+  /** Tasks under way. */
+  get running(): number {
+    return this.#running
+  }
+
+  get taskCount(): number {
+    return this.#taskCount
+  }
+
+  /**
+   * A task that only reads the log is begun again where its thread dies. Not so what runs modules of the application: it may be
+   * them that end threads.
+   * @param signal ends the thread if it fires while the task runs
+   * @throws what the task threw; `BOOKEND_WORKER` if its thread ended, or none could be started
+   */
+  async run(task: ReadTask, signal?: AbortSignal): Promise<unknown> {
+    this.#keepAlive.hold()
+    this.#taskCount += 1
+    this.#running += 1
+    try {
+      // Errors of the log and of the application's modules travel as answers: a rejection is about the thread.
+      const answer = await this.#runToAnswer(task, signal).catch((cause: unknown) => {
+        throw threadError(cause)
+      })
+      if ('error' in answer) throw fromPortable(answer.error)
+      const { value } = answer
+      // Taken out, not shared: sets and maps that threw a settled task away, here and in the pool, leave tables behind that still
+      // lead to its answer, until all of the heap is collected. 64 MB of chunks would wait with it.
+      answer.value = undefined
+      return value
+    } finally {
+      this.#running -= 1
+      this.#keepAlive.release()
+      if (this.#running === 0) for (const resolve of this.#whenIdle.splice(0)) resolve()
+    }
+  }
+
+  /** Resolves when no task is running. */
+  idle(): Promise<void> {
+    if (this.#running === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#whenIdle.push(resolve))
+  }
+
+  /** Resolves when that thread has ended, so that nothing it was told to do is done any more; or when it takes too long. */
+  ended(threadId: number): Promise<void> {
+    return inTime([this.#alive.get(threadId)])
+  }
+
+  /** Ends all threads. What they had mapped is not theirs any more when this resolves. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    // To end a thread while it loads modules can fail checks of V8, and they end the process.
+    const starting = this.#pool.threads.filter(({ threadId }) => threadId > 0 && !this.#ready.has(threadId))
+    await inTime(starting.map(firstNews))
+    const alive = [...this.#alive.values()]
+    await inTime([this.#pool.destroy(), ...alive])
+  }
+
+  #watchThreads(): void {
+    for (const worker of this.#pool.threads) {
+      const { threadId } = worker
+      if (threadId <= 0 || this.#seen.has(worker)) continue
+      this.#seen.add(worker)
+      // An exception ends a thread, and is news of it before its end is.
+      worker.once('error', () => this.#lost(threadId))
+      const end = new Promise<void>((resolve) => {
+        worker.once('exit', () => {
+          this.#lost(threadId)
+          this.#alive.delete(threadId)
+          this.#onThreadEnd(threadId)
+          resolve()
+        })
+      })
+      this.#alive.set(threadId, end)
+    }
+  }
+
+  #lost(threadId: number): void {
+    this.#ready.delete(threadId)
+    this.#hasLost = true
+  }
+
+  async #runToAnswer(task: ReadTask, signal: AbortSignal | undefined): Promise<ReadAnswer> {
+    const mayRepeat = isLogRead(task)
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await ((mayRepeat ? this.#askStandIn(task) : undefined) ?? this.#submit(task, signal))
+      } catch (error) {
+        const isClone = (error as Error | undefined)?.name === 'DataCloneError'
+        if (!mayRepeat || isClone || attempt === maxAttempts || this.#isClosed || signal?.aborted) throw error
+      }
+    }
+  }
+
+  /** Undefined: a thread of the pool is there, or is only just starting with its log, or nobody stands in for it. */
+  #askStandIn(task: LogRead): Promise<ReadAnswer> | undefined {
+    if (!this.#hasLost || this.#ready.size > 0 || this.#isClosed) return undefined
+    const answer = this.#standIn?.(task)
+    if (answer === undefined) return undefined
+    // What is to come after this read needs a thread.
+    if (this.#pool.threads.length === 0) this.#start()
+    return answer.catch((cause) => {
+      // It may be the task that ended it: nobody else is asked to stand in.
+      this.#standIn = undefined
+      throw cause
+    })
+  }
+
+  /** Runs a task in the pool. Rejects where its thread dies, or where none can be started for it. */
+  #submit(task: ReadTask | ReplaceTask, signal?: AbortSignal): Promise<ReadAnswer> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.add(reject)
+      const done = () => this.#waiting.delete(reject)
+      try {
+        this.#pool.run(task, { signal }).then(resolve, reject).finally(done)
+      } catch (error) {
+        // The pool has put the task into its queue before it found that it cannot start a thread. It may still be run; its
+        // answer goes nowhere then.
+        done()
+        reject(error)
+      }
+    })
+  }
+
+  /** What waits in the pool's queue needs a thread, and only a new task makes the pool start one. */
+  #replace(): void {
+    if (!this.#isClosed && this.#waiting.size > 0) this.#start()
+  }
+
+  /** Has the pool start a thread, where none is idle. */
+  #start(): void {
+    this.#submit({ op: 'none' }).catch((cause) => this.#failStranded(cause))
+  }
+
+  /** The thread for the tasks in the queue could not be started, and nobody would ever take them. */
+  #failStranded(cause: unknown): void {
+    if (this.#pool.threads.length > 0) return
+    for (const reject of this.#waiting) reject(cause)
+    this.#waiting.clear()
+  }
+}
+
+function isLogRead(task: ReadTask): task is LogRead {
+  return task.op !== 'scan' && task.op !== 'reduce' && task.op !== 'process'
+}
+
+/** Of a thread that is loading what it runs: its first message says that it has, its end that it never will. */
+function firstNews(worker: Worker): Promise<void> {
+  return new Promise((resolve) => {
+    for (const event of ['message', 'exit']) worker.once(event, () => resolve())
+  })
+}
+
+function threadError(cause: unknown): BookendError {
+  if (cause instanceof BookendError) return cause
+  if ((cause as Error | undefined)?.name === 'DataCloneError') {
+    const message =
+      'a scan module returned something that cannot travel between threads (a function, a class with methods): return plain data'
+    return new BookendError('BOOKEND_HANDLER', message, { cause })
+  }
+  return new BookendError('BOOKEND_WORKER', `a reader thread died during a task: ${String(cause)}`, { cause })
+}
+
+async function inTime(ends: (Promise<void> | undefined)[]): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, endPatienceMs)
+  })
+  await Promise.race([Promise.allSettled(ends), late])
+  clearTimeout(timer)
+}

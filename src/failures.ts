@@ -1,0 +1,46 @@
+/** Turning the numbers that workers leave in shared words into the errors that applications get. */
+import os from 'node:os'
+import { BookendError } from './errors.js'
+import { ownerLostErrno } from './ring/shared-state.js'
+import { ownerLostError } from './storage/files/ownership.js'
+
+function errnoName(errno: number): string {
+  return Object.entries(os.constants.errno).find(([, value]) => value === errno)?.[0] ?? `errno ${errno}`
+}
+
+function cause(errno: number): Error {
+  return Object.assign(new Error(errnoName(errno)), { errno, code: errnoName(errno) })
+}
+
+const { ENOSPC, EDQUOT, EFBIG } = os.constants.errno
+
+export function isFull(errno: number): boolean {
+  return errno === ENOSPC || errno === EDQUOT || errno === EFBIG
+}
+
+/** No segment can be had, for lack of space or for another reason that may pass (no descriptor, no memory). */
+export function noSpaceError(errno: number, directory: string, what = 'another segment'): BookendError {
+  if (!isFull(errno)) {
+    const message = `cannot make another segment in ${directory} (${errnoName(errno)}): appends work again by themselves when that is mended`
+    return new BookendError('BOOKEND_IO', message, { cause: cause(errno) })
+  }
+  const message = `no space for ${what} in ${directory} (${errnoName(errno)}): free some, writing then works again by itself`
+  return new BookendError('BOOKEND_NO_SPACE', message, { cause: cause(errno) })
+}
+
+export function deviceError(errno: number, directory: string): BookendError {
+  if (errno === ownerLostErrno) return ownerLostError(directory)
+  const message = `the device under ${directory} failed (${errnoName(errno)}): the log can be read, but takes no more appends until it is opened again`
+  return new BookendError('BOOKEND_IO', message, { cause: cause(errno) })
+}
+
+export function closedError(directory: string): BookendError {
+  return new BookendError('BOOKEND_CLOSED', `the log in ${directory} is closed`)
+}
+
+export function readOnlyError(directory: string): BookendError {
+  return new BookendError(
+    'BOOKEND_READ_ONLY',
+    `the log in ${directory} was opened with readOnly: open it without to write`,
+  )
+}

@@ -1,0 +1,113 @@
+/** Writing record frames: the bytes in the ring are the bytes in the log. */
+import {
+  declareFixedBytes,
+  frameBytes,
+  frameExtensionBytes,
+  frameFlag,
+  frameHeaderBytes,
+  frameKind,
+  frameWord,
+  noKey,
+  tailWord,
+} from './frame-layout.js'
+import { highWord, lowWord } from './numbers.js'
+
+// Copies of this module's own: the compiler folds them in the loops below, imported objects it would look up each time.
+const { length: lengthWord, topic: topicWord, tail: tailWordAt } = frameWord
+const { data: dataKind, declare: declareKind, bulk: bulkKind } = frameKind
+const { extended: extendedFlag } = frameFlag
+
+/** Key and headers of a message, encoded. */
+export interface Extras {
+  key: Uint8Array | undefined
+  /** JSON in UTF-8; undefined without headers. */
+  headers: Uint8Array | undefined
+}
+
+/** Payload length of a frame: what its length field will say. */
+export function payloadLength(value: Uint8Array, extras: Extras | undefined): number {
+  if (extras === undefined) return value.length
+  return frameExtensionBytes + (extras.key?.length ?? 0) + (extras.headers?.length ?? 0) + value.length
+}
+
+/** Clears the last 8 bytes of a frame before it is filled, so that its padding is zero. */
+function clearPadding(words: Uint32Array, at: number, length: number): void {
+  const end = (at + frameBytes(length)) >>> 2
+  words[end - 1] = 0
+  words[end - 2] = 0
+}
+
+/** Writes a data frame at `at`. Its offset is the writer's to stamp. */
+export function writeDataFrame(
+  bytes: Uint8Array,
+  words: Uint32Array,
+  at: number,
+  topic: number,
+  value: Uint8Array,
+  extras: Extras | undefined,
+  flags: number,
+): void {
+  const word = at >>> 2
+  if (extras === undefined) {
+    clearPadding(words, at, value.length)
+    words[word + lengthWord] = value.length
+    words[word + topicWord] = topic
+    words[word + tailWordAt] = tailWord(0, dataKind, flags)
+    bytes.set(value, at + frameHeaderBytes)
+    return
+  }
+  const { key, headers } = extras
+  const length = payloadLength(value, extras)
+  clearPadding(words, at, length)
+  words[word + lengthWord] = length
+  words[word + topicWord] = topic
+  words[word + tailWordAt] = tailWord(0, dataKind, flags | extendedFlag)
+  const extension = at + frameHeaderBytes
+  words[extension >>> 2] = key === undefined ? noKey : key.length
+  words[(extension >>> 2) + 1] = headers?.length ?? 0
+  let next = extension + frameExtensionBytes
+  if (key !== undefined) {
+    bytes.set(key, next)
+    next += key.length
+  }
+  if (headers !== undefined) {
+    bytes.set(headers, next)
+    next += headers.length
+  }
+  bytes.set(value, next)
+}
+
+export function declarePayloadLength(name: string): number {
+  return declareFixedBytes + name.length
+}
+
+/** Writes a frame that names a topic and says from where it may be read. */
+export function writeDeclareFrame(
+  bytes: Uint8Array,
+  words: Uint32Array,
+  at: number,
+  topic: number,
+  name: string,
+  first: number,
+  flags: number,
+): void {
+  const word = at >>> 2
+  clearPadding(words, at, declarePayloadLength(name))
+  words[word + lengthWord] = declarePayloadLength(name)
+  words[word + topicWord] = topic
+  words[word + tailWordAt] = tailWord(0, declareKind, flags)
+  words[word + 4] = lowWord(first)
+  words[word + 5] = highWord(first)
+  const nameAt = at + frameHeaderBytes + declareFixedBytes
+  for (let index = 0; index < name.length; index++) bytes[nameAt + index] = name.charCodeAt(index)
+}
+
+/** Writes the placeholder of frames that travel by transfer. */
+export function writeBulkFrame(words: Uint32Array, at: number, id: number, byteLength: number, flags: number): void {
+  const word = at >>> 2
+  words[word + lengthWord] = 8
+  words[word + topicWord] = 0
+  words[word + tailWordAt] = tailWord(0, bulkKind, flags)
+  words[word + 4] = id
+  words[word + 5] = byteLength
+}

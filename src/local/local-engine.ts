@@ -1,0 +1,604 @@
+/**
+ * The engine inside this process: starts the worker threads of one log, wires them to the dispatcher, ends them.
+ */
+import type { Worker } from 'node:worker_threads'
+import { AppendSide, type Durability } from '../dispatcher/appends/append-side.js'
+import { GroupCommits } from '../dispatcher/groups/group-commits.js'
+import { GroupDesk } from '../dispatcher/groups/group-desk.js'
+import { KeepAlive } from '../dispatcher/keep-alive.js'
+import { GroupProcessor } from '../dispatcher/processing/processor.js'
+import { ReadSide } from '../dispatcher/reads/read-side.js'
+import { ReaderPool } from '../dispatcher/reads/reader-pool.js'
+import { RecentMessages } from '../dispatcher/reads/recent-messages.js'
+import { TurnPace } from '../dispatcher/reads/turn-pace.js'
+import { TopicDirectory, type TopicHandle } from '../dispatcher/topic-directory.js'
+import type { Engine, EngineTopic, ProcessSettings } from '../engine/engine.js'
+import type { LogStats, SegmentInfo, SegmentResidency } from '../engine/stats.js'
+import { BookendError } from '../errors.js'
+import { closedError, isFull, noSpaceError, readOnlyError } from '../failures.js'
+import type { Extras } from '../format/frame-encoder.js'
+import { standInBytes, standInSegments } from '../limits.js'
+import { AbortWord } from '../ring/abort-word.js'
+import { RingMemory, RingProducer } from '../ring/append-ring.js'
+import { BatchTimes } from '../ring/batch-times.js'
+import { GroupMailboxes } from '../ring/group-mailboxes.js'
+import { TopicCells } from '../ring/topic-cells.js'
+import type { BackupReport } from '../storage/life/backup.js'
+import type { Retention } from '../storage/life/retention.js'
+import type { Resume } from '../storage/read/topic-reader.js'
+import { transfer } from '../threads/control-plane.js'
+import { isOwnThread } from '../threads/own-threads.js'
+import type { OpenedLog } from '../threads/protocol.js'
+import { type LogRead, type ReadAnswer, trimmedError } from '../threads/reader/reader.js'
+import type { ReaperEvent } from '../threads/reaper/reaper.js'
+import type { ReaderData } from '../threads/shared-memory.js'
+import { checkMappedBytes, fittingMessageBytes, type LocalOptions, segmentMessageBytes } from './local-options.js'
+import { LockFile } from './lock-file.js'
+import { LogEvents } from './log-events.js'
+import { warnOfMissingNative } from './native-parts.js'
+import { notLoadedError } from './not-loaded-error.js'
+import { enlist, withdraw } from './open-logs.js'
+import { reaperDeathError } from './reaper-thread.js'
+import { SegmentCensus } from './segment-census.js'
+import { callWriter, type StartingThreads, startThreads } from './starting-threads.js'
+
+/** A thread of a processor ends after this long without messages; starting one takes some tens of milliseconds. */
+const handlerIdleMs = 10_000
+
+export async function openLocalEngine(options: LocalOptions): Promise<Engine> {
+  if (isOwnThread()) {
+    const hint = 'a module that --import or --require loads opens it only if isMainThread (node:worker_threads) is true'
+    throw new TypeError(`a log cannot be opened in a thread that belongs to another one: ${hint}`)
+  }
+  // A limit that cannot be right is refused before anything is made; an existing log is asked for its own size below.
+  if (options.segmentBytes !== undefined) {
+    fittingMessageBytes(options, options.segmentBytes)
+    checkMappedBytes(options, options.segmentBytes)
+  }
+  const lock = options.readOnly ? undefined : await LockFile.open(options.directory)
+  let starting: StartingThreads | undefined
+  try {
+    starting = startThreads(options)
+    const { segmentBytes } = options
+    // Under the first lock alone; the second is on what is made here.
+    if (lock !== undefined && !(await lock.openControl())) {
+      if (!(await starting.reaper.create({ segmentBytes, locks: lock.files })))
+        throw lock.lockedError(options.directory)
+      await lock.openControl()
+    }
+    const opened = await starting.reaper.open({
+      segmentBytes,
+      readOnly: options.readOnly,
+      mapTtlMs: options.mapTtlMs,
+      flushIntervalMs: options.flushIntervalMs,
+      retention: options.retention,
+      diskWatermarks: options.diskWatermarks,
+      lockActive: options.lockActive,
+      locks: lock?.files ?? [],
+    })
+    if (opened === false) throw lock?.lockedError(options.directory)
+    if (opened.missingNative !== undefined) warnOfMissingNative(opened.missingNative)
+    const maxMessageBytes = fittingMessageBytes(options, opened.segmentBytes)
+    checkMappedBytes(options, opened.segmentBytes)
+    await lock?.sign()
+    await callWriter(starting, (writer) => writer.start(opened))
+    return new LocalEngine({ ...options, maxMessageBytes }, starting, opened, lock)
+  } catch (error) {
+    // The writer may be loading modules still: to end it in that can fail checks of V8, and they end the process. Who answers has loaded.
+    if (starting !== undefined) await callWriter(starting, (writer) => writer.close()).catch(() => {})
+    await Promise.allSettled([starting?.reaper.terminate(), starting?.writer?.terminate()])
+    starting?.bulk.close()
+    await lock?.close()
+    const notLoaded = notLoadedError(error)
+    if (notLoaded !== undefined) throw notLoaded
+    const { code, errno = 0 } = error as NodeJS.ErrnoException
+    if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG')
+      throw noSpaceError(Math.abs(errno), options.directory)
+    throw error
+  }
+}
+
+class LocalEngine implements Engine {
+  readonly directory: string
+  readonly maxMessageBytes: number
+  readonly segmentMessageBytes: number
+  readonly durability: Durability
+  readonly groups: GroupCommits
+  readonly onClose = new Set<() => void>()
+  readonly #options: LocalOptions
+  readonly #threads: StartingThreads
+  readonly #opened: OpenedLog
+  readonly #lock: LockFile | undefined
+  readonly #topics: TopicDirectory
+  readonly #appends: AppendSide
+  readonly #reads: ReadSide
+  readonly #ring: RingProducer
+  readonly #recent: RecentMessages
+  readonly #pace = new TurnPace()
+  readonly #keepAlive = new KeepAlive()
+  readonly #desks = new Map<string, GroupDesk>()
+  readonly #readerData: ReaderData
+  readonly #processors = new Set<GroupProcessor>()
+  /** What was said of single topics since the log was opened. */
+  readonly #retained = new Map<string, Retention>()
+  #isClosing = false
+  #closing: Promise<void> | undefined
+  readonly #events: LogEvents
+  readonly #census: SegmentCensus
+  readonly #writerExited: Promise<void>
+
+  constructor(options: LocalOptions, threads: StartingThreads, opened: OpenedLog, lock: LockFile | undefined) {
+    const { shared, state, reaper, writer, bulk } = threads
+    this.directory = options.directory
+    this.maxMessageBytes = options.maxMessageBytes
+    this.segmentMessageBytes = segmentMessageBytes(opened.segmentBytes)
+    this.durability = options.durability
+    this.#options = options
+    this.#threads = threads
+    this.#opened = opened
+    this.#lock = lock
+    this.#topics = new TopicDirectory(opened.topics)
+    this.#events = new LogEvents(options.directory, opened.segmentBytes)
+    if (options.keepAlive) this.#keepAlive.hold()
+    this.#ring = new RingProducer(new RingMemory(shared.ring), state.ringTail, state.ringHead)
+    this.groups = new GroupCommits({
+      state,
+      mailboxes: new GroupMailboxes(shared.groups),
+      topics: this.#topics,
+      groups: opened.groups,
+      control: {
+        createGroup: (topic, name, committed) => reaper.call((remote) => remote.createGroup(topic, name, committed)),
+        removeGroup: (id) => reaper.call((remote) => remote.removeGroup(id)),
+      },
+      directory: options.directory,
+      durability: options.durability,
+      readOnly: options.readOnly,
+      keepAlive: this.#keepAlive,
+    })
+    this.#appends = new AppendSide({
+      state,
+      ring: this.#ring,
+      cells: new TopicCells(shared.topics),
+      topics: this.#topics,
+      commits: this.groups,
+      bulk,
+      directory: options.directory,
+      segmentBytes: opened.segmentBytes,
+      keepAlive: this.#keepAlive,
+    })
+    this.#census = new SegmentCensus({
+      directory: options.directory,
+      segmentBytes: opened.segmentBytes,
+      state,
+      slots: threads.slots,
+      reaper,
+      writerThreadId: writer?.threadId,
+      topicName: (id) => this.#topics.nameOf(id),
+    })
+    this.#recent = new RecentMessages(this.#ring, new BatchTimes(shared.times), () => state.ringHead.load())
+    this.#readerData = { shared, id: opened.id, segmentBytes: opened.segmentBytes, io: opened.io }
+    const onReaderEnd = (threadId: number) => {
+      if (!this.#isClosing) this.#ownerDied(threadId)
+    }
+    const standIn = (task: LogRead) => this.#standIn(task)
+    this.#reads = new ReadSide(this.#readerData, options.readers, this.#keepAlive, onReaderEnd, standIn)
+    this.#writerExited = writer === undefined ? Promise.resolve() : this.#watchWriter(writer)
+    // An open log alone does not keep the process alive; what is awaited does, see KeepAlive.
+    for (const handle of [writer, bulk]) handle?.unref()
+    reaper.attend({
+      onEvent: (event) => this.#hear(event),
+      onDeath: (exitCode, cause, isReplaced) => this.#reaperDied(exitCode, cause, isReplaced),
+      meetReaper: (orders) => callWriter(threads, (writer) => writer.meetReaper(transfer(orders, [orders]))),
+      remembered: () => ({
+        retained: [...this.#retained],
+        groups: this.groups.cells(),
+      }),
+    })
+    enlist(this)
+    for (const { from, to } of opened.damages)
+      this.#events.error('BOOKEND_CORRUPT', `damage at positions ${from} to ${to}`)
+    for (const what of opened.otherDamages) this.#events.error('BOOKEND_CORRUPT', what)
+  }
+
+  topic(name: string): EngineTopic {
+    return this.#topics.handle(name)
+  }
+
+  topicNames(): string[] {
+    return this.#topics.names()
+  }
+
+  append(topic: EngineTopic, value: Uint8Array, extras: Extras | undefined, level: Durability): Promise<number> {
+    this.checkWritable()
+    const done = this.#appends.append(topic as TopicHandle, value, extras, level)
+    if (this.#events.wantsAppends) this.#events.append(topic.name, 1, value.length, done)
+    return done
+  }
+
+  appendMany(
+    topic: EngineTopic,
+    values: readonly Uint8Array[],
+    extras: Extras | undefined,
+    level: Durability,
+  ): Promise<number> {
+    this.checkWritable()
+    const done = this.#appends.appendMany(topic as TopicHandle, values, extras, level)
+    if (this.#events.wantsAppends) {
+      const bytes = values.reduce((sum, value) => sum + value.length, 0)
+      this.#events.append(topic.name, values.length, bytes, done)
+    }
+    return done
+  }
+
+  offer(topic: EngineTopic, value: Uint8Array, extras: Extras | undefined): boolean {
+    this.checkWritable()
+    return this.#appends.offer(topic as TopicHandle, value, extras)
+  }
+
+  ready(): Promise<void> {
+    this.checkWritable()
+    return this.#appends.ready()
+  }
+
+  async trim(topic: EngineTopic, before: number): Promise<void> {
+    this.checkWritable()
+    // What was handed over before can be trimmed as well: let it be published first, as far as a full disk lets it.
+    if (before > this.next(topic)) await this.#appends.flush('process').catch(() => {})
+    this.checkWritable()
+    if (this.#appends.failure !== undefined) throw this.#appends.failure
+    // A topic that is not there has nothing to lose.
+    if (topic.id < 0) return
+    const next = this.next(topic)
+    if (before > next)
+      throw new RangeError(
+        `offset ${before} of topic "${topic.name}" is not written yet: the next one is ${next}, and trim(${next}) would delete everything there is`,
+      )
+    try {
+      await this.#keepAlive.during(callWriter(this.#threads, (writer) => writer.trim(topic.id, before)))
+    } catch (error) {
+      this.#appends.checkWorkers()
+      if (this.#appends.failure !== undefined) throw this.#appends.failure
+      const { errno = 0 } = error as NodeJS.ErrnoException
+      throw isFull(errno) ? noSpaceError(errno, this.directory, 'the record of a trim') : error
+    }
+    if (this.durability === 'disk') await this.#appends.flushPublished()
+    await this.#keepAlive.during(this.#threads.reaper.call((remote) => remote.trimmed()))
+  }
+
+  flush(level: Durability): Promise<void> {
+    if (this.#options.readOnly) return Promise.resolve()
+    return Promise.all([this.#appends.flush(level), this.groups.flush(level)]).then(() => {})
+  }
+
+  flushSync(level: Durability): void {
+    if (!this.#options.readOnly) this.#appends.flushSync(level)
+  }
+
+  first(topic: EngineTopic): number {
+    return this.#appends.firstOf(topic as TopicHandle)
+  }
+
+  next(topic: EngineTopic): number {
+    return this.#appends.nextOf(topic as TopicHandle)
+  }
+
+  whenNext(topic: EngineTopic, offset: number, resolve: () => void, reject: (error: unknown) => void): () => void {
+    const settle = () => {
+      this.onClose.delete(settle)
+      resolve()
+    }
+    this.onClose.add(settle)
+    // Whoever waits at the end of a topic gets what comes next out of the ring.
+    this.#recent.watch(topic.id)
+    const cancel = this.#appends.whenNext(topic as TopicHandle, offset, settle, (error) => {
+      this.onClose.delete(settle)
+      reject(error)
+    })
+    return () => {
+      this.onClose.delete(settle)
+      cancel()
+    }
+  }
+
+  chunk(topic: EngineTopic, offset: number, to: number, resume: Resume | undefined) {
+    const first = this.first(topic)
+    if (offset < first) return Promise.reject(trimmedError(topic.name, offset, first))
+    const recent = this.#recent.chunk(topic.id, offset, to)
+    if (recent !== undefined) return this.#pace.take({ ...recent, resume: undefined })
+    // Whoever reads the newest message is likely to come for the next one, waiting or not.
+    if (offset === this.next(topic) - 1) this.#recent.watch(topic.id)
+    const task = { topic: { id: topic.id, name: topic.name }, offset, to, resume }
+    return this.#reads.chunk(task).then((chunk) => this.#pace.take(chunk))
+  }
+
+  record(topic: EngineTopic, offset: number) {
+    return this.#reads.record({ id: topic.id, name: topic.name }, offset)
+  }
+
+  records(topic: EngineTopic, offsets: readonly number[]) {
+    return this.#reads.records({ id: topic.id, name: topic.name }, offsets)
+  }
+
+  offsetAt(topic: EngineTopic, time: number): Promise<number> {
+    return this.#reads.offsetAt({ id: topic.id, name: topic.name }, time)
+  }
+
+  scan(
+    topic: EngineTopic,
+    from: number,
+    to: number,
+    module: string,
+    signal: AbortSignal | undefined,
+  ): Promise<unknown> {
+    return this.#reads.scan({ id: topic.id, name: topic.name }, from, to, module, signal)
+  }
+
+  group(topic: EngineTopic, name: string): GroupDesk {
+    // Names have no slashes.
+    const key = `${topic.name}/${name}`
+    let desk = this.#desks.get(key)
+    if (desk === undefined) {
+      desk = new GroupDesk({
+        commits: this.groups,
+        topic,
+        name,
+        first: () => this.first(topic),
+        next: () => this.next(topic),
+        whenNext: (offset, resolve, reject) => this.whenNext(topic, offset, resolve, reject),
+        checkOpen: () => this.checkOpen(),
+        onSkipped: (skipped, first) => this.#events.skipped(topic.name, name, skipped, first),
+      })
+      this.#desks.set(key, desk)
+    }
+    return desk
+  }
+
+  process(desk: GroupDesk, module: string, settings: ProcessSettings): GroupProcessor {
+    const { deadLetter, maxHeapMb, order, concurrency = this.#options.readers } = settings
+    if (deadLetter === desk.topic.name)
+      throw new RangeError(`deadLetter is another topic than "${deadLetter}": what fails would come back without end`)
+    const maxThreads = order === 'topic' ? 1 : concurrency
+    const pool = { minThreads: 0, maxThreads, idleTimeoutMs: handlerIdleMs, maxHeapMb }
+    const processor = new GroupProcessor(
+      desk,
+      {
+        durability: this.durability,
+        maxMessageBytes: this.maxMessageBytes,
+        next: (topic) => this.next(topic),
+        record: (topic, offset) => this.record(topic, offset),
+        append: (topic, value, extras, level) => this.append(topic, value, extras, level),
+        threads: new ReaderPool(this.#readerData, pool, this.#keepAlive, (threadId) => {
+          // Its threads come and go, and end with what they have mapped: nobody waits until they have closed it.
+          this.#ownerDied(threadId)
+        }),
+        deadLetter: deadLetter === undefined ? undefined : this.topic(deadLetter),
+        onFailure: (error) => this.#events.processor(desk.topic.name, desk.name, error),
+      },
+      module,
+      { ...settings, concurrency },
+    )
+    this.#processors.add(processor)
+    void this.#keepAlive
+      .during(processor.finished)
+      .catch(() => {})
+      .finally(() => this.#processors.delete(processor))
+    return processor
+  }
+
+  async backup(target: string, signal: AbortSignal | undefined): Promise<BackupReport> {
+    this.checkOpen()
+    signal?.throwIfAborted()
+    const abort = new AbortWord()
+    const giveUp = () => abort.raise()
+    this.onClose.add(giveUp)
+    signal?.addEventListener('abort', giveUp)
+    try {
+      await this.flush('process')
+      this.checkOpen()
+      return await this.#keepAlive.during(
+        this.#threads.reaper.callOnce((remote) => remote.backup(target, abort.shared)),
+      )
+    } catch (error) {
+      if (signal?.aborted && abort.isRaised) throw signal.reason
+      if (this.#isClosing && abort.isRaised) throw closedError(this.directory)
+      const { code, errno = 0 } = error as NodeJS.ErrnoException
+      if (code !== undefined && isFull(Math.abs(errno))) {
+        const message = `no space for a backup in ${target} (${code}): nothing of it was kept`
+        throw new BookendError('BOOKEND_NO_SPACE', message, { cause: error })
+      }
+      throw error
+    } finally {
+      this.onClose.delete(giveUp)
+      signal?.removeEventListener('abort', giveUp)
+    }
+  }
+
+  stats(): LogStats {
+    const { state } = this.#threads
+    return {
+      messages: state.publishedRecords.load(),
+      messageBytes: state.publishedBytes.load(),
+      batches: state.publishedBatches.load(),
+      positions: {
+        published: state.published.load(),
+        durable: state.durable.load(),
+        trimmed: state.trim.load(),
+        indexed: state.indexed.load(),
+      },
+      ring: {
+        capacityBytes: this.#ring.memory.capacity,
+        usedBytes: this.#ring.usedBytes,
+        waiting: this.#appends.overflowCount,
+        pending: this.#appends.pendingCount,
+      },
+      segments: this.#census.totals(),
+      flushes: {
+        count: state.flushCount.load(),
+        totalMs: state.flushMicros.load() / 1000,
+        lastMs: state.lastFlushMicros.load() / 1000,
+      },
+      readers: { threads: this.#reads.threads, tasks: this.#reads.taskCount, running: this.#reads.running },
+      groups: { count: this.groups.count, commits: this.groups.writtenCount },
+      recovery: { tornBytes: this.#opened.tornBytes, damages: this.#opened.damages, epoch: this.#opened.epoch },
+      io: this.#opened.io,
+      prefaultedBytes: state.prefaultedBytes.load(),
+      errors: this.#events.errors,
+    }
+  }
+
+  retain(topic: string, retention: Retention, isAddition: boolean): void {
+    if (this.#options.readOnly) return
+    const before = isAddition ? (this.#retained.get(topic) ?? this.#options.retention) : {}
+    const policy = { ...before, ...retention }
+    // Also for a reaper to come.
+    this.#retained.set(topic, policy)
+    this.#threads.reaper.call((remote) => remote.retain(topic, policy)).catch(() => {})
+  }
+
+  segments(limit: number): Promise<SegmentInfo[]> {
+    return this.#keepAlive.during(this.#census.segments(limit))
+  }
+
+  residency(): Promise<SegmentResidency[]> {
+    return this.#keepAlive.during(this.#census.residency())
+  }
+
+  get isWritable(): boolean {
+    return !this.#options.readOnly
+  }
+
+  get isOpen(): boolean {
+    return !this.#isClosing
+  }
+
+  checkOpen(): void {
+    if (this.#isClosing) throw closedError(this.directory)
+  }
+
+  checkWritable(): void {
+    this.checkOpen()
+    if (this.#options.readOnly) throw readOnlyError(this.directory)
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  /** Called in the `exit` event: what was offered must not die in the ring with the process. */
+  onExit(): void {
+    try {
+      this.flushSync('process')
+    } catch (error) {
+      this.#events.note('at exit', error)
+    }
+  }
+
+  /**
+   * Order: no new calls; processors end; appends and reads under way finish; readers give their windows back and end; everything is
+   * flushed while the writer's mapping is there; the writer ends; the reaper marks the log clean and ends; the lock goes last.
+   */
+  async #close(): Promise<void> {
+    const { reaper, writer, bulk } = this.#threads
+    this.#isClosing = true
+    this.#keepAlive.hold()
+    withdraw(this)
+    let failure: unknown
+    // First, so that what their handlers have done is acknowledged with the rest.
+    await Promise.all([...this.#processors].map((processor) => processor.stop()))
+    if (this.#appends.failure === undefined && writer !== undefined) {
+      await this.#appends.flush('disk').catch((error) => {
+        failure = error
+      })
+    }
+    for (const tell of this.onClose) tell()
+    await this.#reads.idle()
+    await this.#closeReaders()
+    // The last of what consumers have acknowledged; whose commits fail has been told so.
+    if (writer !== undefined) await this.groups.flush('disk').catch(() => {})
+    const isClean = failure === undefined && this.#appends.failure === undefined && writer !== undefined
+    this.#appends.fail(closedError(this.directory))
+    const isWriterDone = await callWriter(this.#threads, (control) => control.close()).then(
+      () => true,
+      () => false,
+    )
+    if (isWriterDone) await this.#writerExited
+    await reaper.close(isClean)
+    await Promise.allSettled([writer?.terminate(), reaper.terminate()])
+    bulk.close()
+    await this.#lock?.close()
+    this.#keepAlive.end()
+    if (failure !== undefined) throw failure
+  }
+
+  /** Lets every reader thread close its windows before the pool ends it. */
+  async #closeReaders(): Promise<void> {
+    const { state } = this.#threads
+    state.closing.store(1)
+    state.retirements.ring()
+    const deadline = Date.now() + 2_000
+    // Those that have died, and were not missed, do not answer.
+    const areClosed = () => state.closedReaders.load() >= this.#reads.aliveThreads
+    while (!areClosed() && Date.now() < deadline) {
+      const token = state.dispatcher.arm()
+      if (areClosed()) break
+      await state.dispatcher.waitAsync(token, 20)
+    }
+    await this.#reads.close()
+  }
+
+  /** Without its writer a log takes no more appends: what the thread was about to publish went with it. */
+  async #watchWriter(worker: Worker): Promise<void> {
+    let cause: unknown
+    worker.once('error', (error) => {
+      cause = error
+    })
+    const { threadId } = worker
+    const exitCode = await new Promise<number>((resolve) => worker.once('exit', resolve))
+    this.#disown(threadId)
+    if (this.#isClosing && cause === undefined) return
+    const message = `the writer thread died (exit code ${exitCode}): the log can be read, but takes no more appends until it is opened again`
+    const error = new BookendError('BOOKEND_WORKER', message, { cause })
+    this.#events.error(error.code, message)
+    this.#appends.fail(error)
+  }
+
+  #reaperDied(exitCode: number, cause: unknown, isReplaced: boolean): void {
+    if (this.#isClosing) return
+    if (isReplaced) {
+      this.#events.error('BOOKEND_WORKER', `the reaper thread died (exit code ${exitCode}) and was replaced`)
+      return
+    }
+    const error = reaperDeathError(exitCode, cause)
+    this.#events.error(error.code, error.message)
+    this.#appends.fail(error)
+  }
+
+  /** While no reader can answer, the reaper does, unless it would have to look at so much that its own work would have to wait. */
+  #standIn(task: LogRead): Promise<ReadAnswer> | undefined {
+    const { state, reaper } = this.#threads
+    const indexed = state.indexed.load()
+    const segments = (indexed - state.trim.load()) / this.#opened.segmentBytes
+    const isMuch = state.published.load() - indexed > standInBytes || segments > standInSegments
+    return isMuch ? undefined : reaper.callOnce((remote) => remote.read(task))
+  }
+
+  /** What a thread that has ended had mapped is taken over, by the reaper of the moment. */
+  #ownerDied(threadId: number): void {
+    this.#threads.reaper.call((remote) => remote.ownerDied(threadId)).catch(() => {})
+  }
+
+  /** The writer may have ended without giving its mappings back: the reaper must not touch what is not ours any more. */
+  #disown(threadId: number): void {
+    const { slots } = this.#threads
+    // A koffi mapping outlives its thread, and the reaper retires it. One of mmap-io was unmapped with the thread.
+    if (this.#opened.io === 'koffi') this.#ownerDied(threadId)
+    else
+      for (const { slot, owner } of slots.rows()) if (owner === threadId && slots.tryWithdraw(slot)) slots.release(slot)
+  }
+
+  #hear(event: ReaperEvent): void {
+    this.#events.reaper(event)
+    if (event.type === 'error') this.#appends.checkWorkers()
+  }
+}

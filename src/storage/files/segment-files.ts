@@ -1,0 +1,219 @@
+/** Segment files: their names, how one comes to be and how it goes. */
+import path from 'node:path'
+import { assert } from '../../errors.js'
+import { logMarkOf } from '../../format/log-id.js'
+import {
+  decodeSegmentHeader,
+  encodeSegmentHeader,
+  formatVersion,
+  type SegmentHeader,
+  segmentHeaderBytes,
+} from '../../format/segment-layout.js'
+import { errno, failedCall } from '../../memory/errno.js'
+import type { SystemCalls } from '../../memory/memory.js'
+import type { Disk, DiskFile } from './disk.js'
+import { SalvageWindow } from './salvage-window.js'
+
+const folder = 'log'
+const nameDigits = 20
+/**
+ * What stands under the name of a segment: nothing; a segment of this log; one of this log, but not of its full size; one of another
+ * log; what does not say whose it is, since its header is damaged; or what speaks of another place, or version.
+ */
+export type SegmentLook = 'missing' | 'whole' | 'cut' | 'foreign' | 'illegible' | 'misplaced'
+
+/** True if it is, or what is left of it may be: without a legible header every batch still says where it belongs, and its index too. */
+export function mayBeOwn(look: SegmentLook): boolean {
+  return look === 'whole' || look === 'cut' || look === 'illegible'
+}
+
+/** True if there is something that does not say, in a legible header, that it is this log's: it is not deleted. */
+function isUnproven(look: SegmentLook): boolean {
+  return look === 'foreign' || look === 'illegible' || look === 'misplaced'
+}
+
+const finishedName = /^\d{20}\.seg$/
+const unfinishedName = /^\d{20}\.seg\.new$/
+
+/** Where the segment with its first byte at `position` stands, in the directory of its log. */
+export function segmentPath(logDirectory: string, position: number): string {
+  return path.join(logDirectory, folder, `${String(position).padStart(nameDigits, '0')}.seg`)
+}
+
+export class SegmentFiles {
+  readonly directory: string
+  readonly segmentBytes: number
+  /** Of the log. */
+  readonly id: string
+  readonly logDirectory: string
+  readonly #disk: Disk
+
+  constructor(disk: Disk, logDirectory: string, segmentBytes: number, id: string) {
+    this.#disk = disk
+    this.logDirectory = logDirectory
+    this.directory = path.join(logDirectory, folder)
+    this.segmentBytes = segmentBytes
+    this.id = id
+  }
+
+  /** First position of a segment: segments tile the positions without holes. */
+  base(segment: number): number {
+    return segment * this.segmentBytes
+  }
+
+  segmentOf(position: number): number {
+    return Math.floor(position / this.segmentBytes)
+  }
+
+  path(segment: number): string {
+    return segmentPath(this.logDirectory, this.base(segment))
+  }
+
+  /** Indices of the segments on disk, ascending. Files that are not ours are ignored. */
+  list(): number[] {
+    const found: number[] = []
+    for (const name of this.#disk.list(this.directory, true)) {
+      if (!finishedName.test(name)) continue
+      const base = Number(name.slice(0, nameDigits))
+      if (base % this.segmentBytes === 0 && Number.isSafeInteger(base)) found.push(base / this.segmentBytes)
+    }
+    return found.sort((a, b) => a - b)
+  }
+
+  /** Removes what a crash left half made. Such a file has never had its final name, so nothing is lost. */
+  removeUnfinished(): void {
+    for (const name of this.#disk.list(this.directory)) {
+      if (unfinishedName.test(name)) this.#disk.remove(path.join(this.directory, name))
+    }
+  }
+
+  /**
+   * Makes an empty segment. It gets its name only when it is whole: of full size, its first blocks allocated, header written, all
+   * of it flushed; then the rename, then the directory.
+   * @param blockBytes how much of it gets blocks at once; what is behind them is a hole until {@link allocate}
+   * @throws the error of the call that failed; nothing is left behind then
+   */
+  create(segment: number, epoch: number, created: number, calls: SystemCalls, blockBytes = this.segmentBytes): void {
+    const final = this.path(segment)
+    const temporary = `${final}.new`
+    const file = this.#disk.create(temporary)
+    try {
+      file.resize(this.segmentBytes)
+      if (blockBytes > 0) calls.allocate(file.descriptor, blockBytes)
+      const header = {
+        version: formatVersion,
+        segmentBytes: this.segmentBytes,
+        base: this.base(segment),
+        epoch,
+        created,
+        logMark: logMarkOf(this.id),
+      }
+      file.write(0, encodeSegmentHeader(header))
+      file.sync()
+      assert(file.size() === this.segmentBytes, 'a new segment has its full size')
+      // Nobody has asked whose it is, if something has taken the name meanwhile.
+      this.#makeWay(segment)
+      this.#disk.rename(temporary, final)
+    } catch (error) {
+      this.#disk.remove(temporary)
+      throw error
+    } finally {
+      file.close()
+    }
+    this.#disk.syncDirectory(this.directory)
+  }
+
+  /** When the file was made, by the clock of that moment; undefined: it is not there, or does not say. */
+  createdAt(segment: number): number | undefined {
+    const file = this.isWhole(segment) ? this.#disk.open(this.path(segment), 'read') : undefined
+    if (file === undefined) return undefined
+    try {
+      return readHeader(file)?.created
+    } finally {
+      file.close()
+    }
+  }
+
+  exists(segment: number): boolean {
+    return this.look(segment) !== 'missing'
+  }
+
+  /**
+   * Blocks for `[from, to)` of a segment. Nothing may be stored into a mapping where there are none: on a full disk that is a SIGBUS.
+   * Not flushed: what a power cut takes of them, it takes with what was written into them.
+   */
+  allocate(segment: number, from: number, to: number, calls: SystemCalls): void {
+    const file = this.#disk.open(this.path(segment), 'write')
+    if (file === undefined) throw failedCall('open', errno.ENOENT, this.path(segment))
+    try {
+      calls.allocate(file.descriptor, to, from)
+    } finally {
+      file.close()
+    }
+  }
+
+  /** Whose it is, as far as its header and its size tell. */
+  look(segment: number): SegmentLook {
+    const file = this.#disk.open(this.path(segment), 'read')
+    if (file === undefined) return 'missing'
+    try {
+      const header = readHeader(file)
+      if (header === undefined) return 'illegible'
+      if (header.version !== formatVersion) return 'misplaced'
+      if (header.logMark !== logMarkOf(this.id) || header.segmentBytes !== this.segmentBytes) return 'foreign'
+      if (header.base !== this.base(segment)) return 'misplaced'
+      return file.size() === this.segmentBytes ? 'whole' : 'cut'
+    } finally {
+      file.close()
+    }
+  }
+
+  /** The same of all that are listed. */
+  lookAtAll(): Map<number, SegmentLook> {
+    return new Map(this.list().map((segment) => [segment, this.look(segment)]))
+  }
+
+  /** True if the file is a segment of this log at this place, of full size. */
+  isWhole(segment: number): boolean {
+    return this.look(segment) === 'whole'
+  }
+
+  /**
+   * Only after the trim position behind this segment is durable. A file that is gone already is no failure. One that does not
+   * provably belong to this log is never deleted: it is moved out of the way.
+   * @returns where it is then
+   */
+  remove(segment: number): string | undefined {
+    const aside = this.#makeWay(segment)
+    if (aside !== undefined) return aside
+    try {
+      this.#disk.remove(this.path(segment))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    }
+    return undefined
+  }
+
+  /** Gives the file another name, under which nobody takes it for a segment. The directory is the caller's to flush. */
+  setAside(segment: number): string {
+    const taken = this.#disk.list(this.directory)
+    const from = this.path(segment)
+    let to = `${from}.aside`
+    for (let number = 2; taken.includes(path.basename(to)); number++) to = `${from}.aside-${number}`
+    this.#disk.rename(from, to)
+    return to
+  }
+
+  #makeWay(segment: number): string | undefined {
+    return isUnproven(this.look(segment)) ? this.setAside(segment) : undefined
+  }
+
+  syncDirectory(): void {
+    this.#disk.syncDirectory(this.directory)
+  }
+}
+
+/** One that the device does not give is none. */
+function readHeader(file: DiskFile): SegmentHeader | undefined {
+  return decodeSegmentHeader(new SalvageWindow(file).read(0, segmentHeaderBytes))
+}

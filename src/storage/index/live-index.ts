@@ -1,0 +1,239 @@
+/**
+ * The index of one segment, derived from its batches: where each record of each topic stands.
+ *
+ * It is caught up step by step as the segment grows. Readers use it for segments that have no footer yet, the reaper to
+ * write the footer, recovery to know how far every topic has come: one algorithm, so that they cannot disagree.
+ */
+
+import { crc32 } from 'node:zlib'
+import { type BatchHeader, batchFlag, batchHeaderBytes } from '../../format/batch-layout.js'
+import {
+  declareFixedBytes,
+  flagsOf,
+  frameFlag,
+  frameHeaderBytes,
+  frameKind,
+  frameWord,
+  kindOf,
+  noKey,
+  offsetOf,
+} from '../../format/frame-layout.js'
+import { frameEnd } from '../../format/frame-walk.js'
+import { joinWords } from '../../format/numbers.js'
+import { entryWord, segmentHeaderBytes } from '../../format/segment-layout.js'
+import { chunkBytes } from '../../limits.js'
+import type { Window } from '../../memory/memory.js'
+import { findNextBatch, scanBatches } from './batch-scan.js'
+
+// Copies of this module's own: the compiler folds them in the loops below, imported objects it would look up each time.
+const { length: lengthWord, topic: topicWord, offsetLow: offsetLowWord, tail: tailWordAt } = frameWord
+const { declare: declareKind } = frameKind
+const { extended: extendedFlag } = frameFlag
+
+const { perEntry } = entryWord
+
+/** The records of one topic in one segment. */
+export class TopicEntries {
+  readonly topic: number
+  name: string
+  /** First readable offset that the segment's latest declaration states. */
+  readable: number
+  firstOffset: number
+  count = 0
+  /** Of the record frames. */
+  frameBytes = 0
+  words = new Uint32Array(4 * perEntry)
+
+  constructor(topic: number, firstOffset: number) {
+    this.topic = topic
+    this.firstOffset = firstOffset
+    this.name = ''
+    this.readable = 0
+  }
+
+  add(offset: number, batch: number, frame: number, length: number, tag: number): void {
+    // Offsets between are lost to damage: their entries stay zero.
+    const at = (offset - this.firstOffset) * perEntry
+    if (at + perEntry > this.words.length) this.#grow(at + perEntry)
+    this.words[at] = batch
+    this.words[at + 1] = frame
+    this.words[at + 2] = length
+    this.words[at + 3] = tag
+    this.count = offset - this.firstOffset + 1
+  }
+
+  /** The topic goes on at `offset`: what is missing below it was lost to damage. */
+  extendTo(offset: number): void {
+    const count = offset - this.firstOffset
+    if (count * perEntry > this.words.length) this.#grow(count * perEntry)
+    this.count = count
+  }
+
+  #grow(needed: number): void {
+    const grown = new Uint32Array(Math.max(needed, this.words.length * 2))
+    grown.set(this.words)
+    this.words = grown
+  }
+}
+
+/** A range of a segment that holds no valid batch although valid ones follow, or should. */
+export interface DamagedRange {
+  from: number
+  to: number
+}
+
+/** What of a window the walk needs. */
+type Legible = Pick<Window, 'read' | 'readInto'>
+
+export class LiveIndex {
+  readonly topics = new Map<number, TopicEntries>()
+  readonly damages: DamagedRange[] = []
+  /** Ranges that a repair has set aside: read over, and where what is missing was. */
+  readonly gaps: DamagedRange[] = []
+  nameBytes = 0
+  firstTime = 0
+  lastTime = 0
+  lastEpoch = 0
+  isSealed = false
+  /** Relative position up to which the segment is indexed: the end of the last valid batch. */
+  end = segmentHeaderBytes
+  /** The same without the batches of an atomic group whose last batch has not been seen. */
+  groupEnd = segmentHeaderBytes
+  readonly #keepsEntries: boolean
+  readonly #base: number
+  readonly #segmentBytes: number
+
+  /** @param keepsEntries false: only how far every topic goes is wanted, not where its records are */
+  constructor(base: number, segmentBytes: number, keepsEntries = true) {
+    this.#keepsEntries = keepsEntries
+    this.#base = base
+    this.#segmentBytes = segmentBytes
+  }
+
+  /** Entries that the index will have: those of lost records included. */
+  get entryCount(): number {
+    let count = 0
+    for (const entries of this.topics.values()) count += entries.count
+    return count
+  }
+
+  /**
+   * Indexes everything valid up to `to` (relative).
+   * @param resync go on behind damage: for segments known to hold later data. Without it the walk stops in front of
+   *   the first bad batch.
+   * @param to the end of data or of the segment, never the middle of a batch
+   * @param stepBytes stop after about this much, to go on with another call
+   * @returns true if it stopped in front of bytes that are no valid batch
+   */
+  catchUp(window: Legible, to: number, resync: boolean, stepBytes = Number.POSITIVE_INFINITY): boolean {
+    const stepEnd = this.end + stepBytes
+    let want = chunkBytes
+    while (this.end < Math.min(to, stepEnd) && !this.isSealed) {
+      const bytes = readScratch(window, this.end, Math.min(want, to - this.end))
+      const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2)
+      const start = this.end
+      want = chunkBytes
+      const result = scanBatches(bytes, this.#base + start, to - start, (header, at) =>
+        this.#addBatch(words, bytes, header, at, start),
+      )
+      this.end = start + result.end
+      if (result.stop === 'partial') want = Math.max(result.needed, chunkBytes)
+      if (result.stop !== 'bad') continue
+      if (!resync) return true
+      const next = findNextBatch((at, length) => window.read(at, length), this.#base, this.end + 8, to)
+      const damage = { from: this.end, to: next < 0 ? to : next }
+      // Met before, when the segment was known less far: the same damage, now seen to its end.
+      if (this.damages.at(-1)?.from === damage.from) this.damages.pop()
+      this.damages.push(damage)
+      if (next < 0) return true
+      this.end = next
+    }
+    return false
+  }
+
+  #addBatch(words: Uint32Array, bytes: Uint8Array, header: BatchHeader, at: number, start: number): void {
+    if (this.firstTime === 0) this.firstTime = header.time
+    // Records that were moved forward keep their time, which is older.
+    this.lastTime = Math.max(this.lastTime, header.time)
+    this.lastEpoch = header.epoch
+    const batch = start + at
+    const end = at + header.bytes
+    const isGap = (header.flags & batchFlag.gap) !== 0
+    if (isGap) this.gaps.push({ from: batch, to: start + end })
+    let last: TopicEntries | undefined
+    for (
+      let frame = at + batchHeaderBytes, next = frameEnd(words, frame, end);
+      next > 0;
+      frame = next, next = frameEnd(words, frame, end)
+    ) {
+      const word = frame >>> 2
+      const length = words[word + lengthWord]
+      const tail = words[word + tailWordAt]
+      // The rest of a gap is zeros, or as good as that.
+      if (isGap && kindOf(tail) !== declareKind) break
+      const topic = words[word + topicWord]
+      const offset = offsetOf(words[word + offsetLowWord], tail)
+      if (kindOf(tail) === declareKind) {
+        this.#declare(topic, offset, bytes, frame + frameHeaderBytes, length, words)
+      } else {
+        if (last === undefined || last.topic !== topic) last = this.#topic(topic, offset)
+        if (offset >= last.firstOffset && offset - last.firstOffset < this.#segmentBytes / frameHeaderBytes) {
+          const tag = !this.#keepsEntries || (flagsOf(tail) & extendedFlag) === 0 ? 0 : keyTag(bytes, words, frame)
+          if (this.#keepsEntries) last.add(offset, batch, start + frame, length, tag)
+          else last.count = offset - last.firstOffset + 1
+          last.frameBytes += next - frame
+        }
+      }
+    }
+    if ((header.flags & batchFlag.seal) !== 0) this.isSealed = true
+    if ((header.flags & batchFlag.continues) === 0) this.groupEnd = start + end
+  }
+
+  #declare(topic: number, offset: number, bytes: Uint8Array, at: number, length: number, words: Uint32Array): void {
+    const entries = this.#topic(topic, offset)
+    // Nothing in a log that is whole: there the topic goes on behind its last record.
+    const { firstOffset, count } = entries
+    if (offset > firstOffset + count && offset - firstOffset < this.#segmentBytes / frameHeaderBytes) {
+      if (this.#keepsEntries) entries.extendTo(offset)
+      else entries.count = offset - firstOffset
+    }
+    entries.readable = joinWords(words[at >>> 2], words[(at >>> 2) + 1])
+    if (entries.name !== '') return
+    this.nameTopic(topic, Buffer.from(bytes.subarray(at + declareFixedBytes, at + length)).toString('latin1'))
+  }
+
+  /** Names a topic that no batch has named. */
+  nameTopic(topic: number, name: string): void {
+    const entries = this.topics.get(topic)
+    if (entries === undefined || entries.name !== '') return
+    entries.name = name
+    this.nameBytes += name.length
+  }
+
+  #topic(topic: number, offset: number): TopicEntries {
+    let entries = this.topics.get(topic)
+    if (entries === undefined) {
+      entries = new TopicEntries(topic, offset)
+      this.topics.set(topic, entries)
+    }
+    return entries
+  }
+}
+
+/** A 32-bit tag of a record's key, 0 without one: lets a search by key skip records without reading them. */
+export function keyTag(bytes: Uint8Array, words: Uint32Array, frame: number): number {
+  const extension = frame + frameHeaderBytes
+  const keyBytes = words[extension >>> 2]
+  if (keyBytes === noKey) return 0
+  const key = bytes.subarray(extension + 8, extension + 8 + keyBytes)
+  return (crc32(key) | 1) >>> 0
+}
+
+// Walking is synchronous and keeps nothing of what it has read: one buffer a thread serves every index.
+let scratch = new Uint8Array(0)
+
+function readScratch(window: Legible, at: number, length: number): Uint8Array {
+  if (scratch.length < length) scratch = new Uint8Array(Math.max(length, chunkBytes))
+  window.readInto(scratch, 0, at, length)
+  return scratch.subarray(0, length)
+}

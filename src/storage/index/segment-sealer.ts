@@ -1,0 +1,57 @@
+/** Writing the index, directory and footer of a sealed segment. */
+import { crc32 } from 'node:zlib'
+import { assert } from '../../errors.js'
+import {
+  type DirectoryRow,
+  encodeDirectory,
+  encodeFooter,
+  entryBytes,
+  entryWord,
+  footerBytes,
+  indexBytes,
+} from '../../format/segment-layout.js'
+import type { DiskFile } from '../files/disk.js'
+import type { LiveIndex } from './live-index.js'
+
+/**
+ * Writes what `index` found behind the data of a segment.
+ *
+ * Order: the data must be durable before this is called, since the footer says that it is. Nothing is flushed here: on a
+ * busy disk that would let the indexes fall far behind the log. A power cut may take any part of what is written: without the footer
+ * or the directory (both carry their CRC) the segment is walked at the next open, and an entry that lies is found out
+ * at the record it leads to.
+ */
+export function writeSegmentIndex(file: DiskFile, base: number, segmentBytes: number, index: LiveIndex): void {
+  const topics = [...index.topics.values()].sort((a, b) => a.topic - b.topic)
+  const { entryCount } = index
+  const entriesAt = segmentBytes - indexBytes(entryCount, topics.length, index.nameBytes)
+  assert(index.isSealed && entriesAt >= index.end, 'the writer left room for the index of the segment')
+
+  let at = entriesAt
+  let entriesCrc = 0
+  const rows: DirectoryRow[] = []
+  for (const entries of topics) {
+    const { topic, name, count, firstOffset, readable, words } = entries
+    rows.push({ topic, name, count, firstOffset, readable, entriesAt: at, frameBytes: entries.frameBytes })
+    const used = count * entryWord.perEntry
+    const bytes = new Uint8Array(words.buffer, words.byteOffset, used * 4)
+    file.write(at, bytes)
+    entriesCrc = crc32(bytes, entriesCrc)
+    at += count * entryBytes
+  }
+  const directory = encodeDirectory(rows)
+  file.write(at, directory)
+  const footer = encodeFooter({
+    base,
+    dataEnd: index.end,
+    records: entryCount,
+    entriesAt,
+    directoryAt: at,
+    topics: rows.length,
+    directoryCrc: crc32(directory),
+    entriesCrc,
+    firstTime: index.firstTime,
+    lastTime: index.lastTime,
+  })
+  file.write(segmentBytes - footerBytes, footer)
+}

@@ -1,0 +1,618 @@
+/**
+ * Reading a topic: bounded chunks of verified batches, copied out of the log under a pin; or standing in the log, under a pin that lasts
+ * until they are given back.
+ *
+ * A chunk is a row of batches (header and frames, as in the log) from which the frames of other topics have been
+ * removed; each header states the bytes and the count of what is left. Where a topic is dense, segments are read in order;
+ * where it is sparse, the index leads from record to record.
+ */
+import { BookendError } from '../../errors.js'
+import {
+  type BatchHeader,
+  batchBytes,
+  batchHeaderBytes,
+  batchTime,
+  mixedTopics,
+  readBatchHeader,
+  shrinkBatchCopy,
+} from '../../format/batch-layout.js'
+import { frameBytes, frameHeaderBytes, frameKind, frameWord, kindOf, offsetOf } from '../../format/frame-layout.js'
+import { frameEnd, recordOffset } from '../../format/frame-walk.js'
+import { segmentHeaderBytes } from '../../format/segment-layout.js'
+import { chunkBytes, maxBatchBytes } from '../../limits.js'
+import { isUnreadable } from '../../memory/errno.js'
+import { SalvageWindow } from '../files/salvage-window.js'
+import type { SegmentFiles } from '../files/segment-files.js'
+import type { PinnedWindow, SegmentWindows } from '../files/segment-windows.js'
+import { findNextBatch, scanBatches } from '../index/batch-scan.js'
+import type { Catalog, LogBounds, Place } from '../index/catalog.js'
+import { verifiedHeader } from '../index/verified-batch.js'
+
+export interface ReadRequest {
+  topic: number
+  /** First record wanted; must be at or above the topic's first readable offset. */
+  offset: number
+  /** End of the range, exclusive; at most the topic's next offset. */
+  to: number
+  /** Where the last chunk of the same reader ended, if there was one. */
+  resume?: Resume
+}
+
+/** Opaque to the caller: goes back with the next request. */
+export interface Resume {
+  position: number
+  isSparse: boolean
+}
+
+export interface Chunk {
+  /** Batches back to back; the first may begin with records below the offset asked for. */
+  bytes: Uint8Array<ArrayBuffer>
+  /** Offset behind the last record in the chunk. */
+  next: number
+  resume: Resume
+}
+
+/** A chunk in place: as it stands in the log, batches and frames of other topics among its own. */
+export interface HeldChunk extends Chunk {
+  /** Once, when the bytes are no longer needed: until then their segment stays mapped, and is not deleted. */
+  release(): void
+}
+
+/** Below this share of a chunk a topic counts as sparse, and the index is used instead of reading everything. */
+const sparseShare = 1 / 8
+const recordsPerSparseChunk = 1024
+const badBatch = 'its batch fails its checksum'
+
+export class TopicReader {
+  readonly #files: SegmentFiles
+  readonly #windows: SegmentWindows
+  readonly #catalog: Catalog
+  readonly #bounds: LogBounds
+  #scratch = new Uint8Array(chunkBytes)
+
+  constructor(files: SegmentFiles, windows: SegmentWindows, catalog: Catalog, bounds: LogBounds) {
+    this.#files = files
+    this.#windows = windows
+    this.#catalog = catalog
+    this.#bounds = bounds
+  }
+
+  /**
+   * The next chunk from `request.offset` on; holds at least one record of the range.
+   * @throws `BOOKEND_CORRUPT` if the record at `request.offset` cannot be read
+   */
+  read(request: ReadRequest): Chunk {
+    return request.resume?.isSparse ? this.#readSparse(request) : this.#readDense(request, undefined)
+  }
+
+  /**
+   * Like {@link read}, into memory that the next call overwrites: for loops that are done with a chunk before they ask for the
+   * next.
+   */
+  readBorrowed(request: ReadRequest): Chunk {
+    return request.resume?.isSparse ? this.#readSparse(request) : this.#readDense(request, this.#scratch)
+  }
+
+  /**
+   * Like {@link read}, without a copy where that can be done: in dense stretches of mapped segments. The bytes are good until `release`;
+   * views kept longer read nothing, or zeros.
+   */
+  readMapped(request: ReadRequest): HeldChunk {
+    const inPlace = request.resume?.isSparse ? undefined : this.#readInPlace(request)
+    return inPlace ?? { ...this.read(request), release() {} }
+  }
+
+  /** One batch, thinned to the single record wanted; undefined if no segment knows the record. */
+  readOne(topic: number, offset: number): Uint8Array<ArrayBuffer> | undefined {
+    const place = this.#locateRun(topic, offset, 1)[0]
+    if (place === undefined) return undefined
+    return this.#recordAt(topic, offset, place)
+  }
+
+  /** Where to begin reading at a record, for somebody who has not looked for it; undefined: the index does not say. */
+  placeOf(topic: number, offset: number): Resume | undefined {
+    let place: Place | undefined
+    try {
+      place = this.#catalog.locate(topic, offset)
+    } catch {
+      // Whoever reads there meets it again, and says so.
+    }
+    if (place === undefined || !this.#isInside(place)) return undefined
+    return { position: this.#files.base(place.segment) + place.batch, isSparse: false }
+  }
+
+  /** First offset whose batch was appended at or after `time`; undefined: none. */
+  offsetAt(topic: number, time: number, first: number, next: number): number | undefined {
+    for (const stretch of this.#catalog.stretchesEndingAtOrAfter(topic, time)) {
+      let low = Math.max(first, stretch.first)
+      const end = Math.min(next, stretch.end)
+      for (let high = end; low < high; ) {
+        const middle = Math.floor((low + high) / 2)
+        if (this.#timeOf(topic, middle) < time) low = middle + 1
+        else high = middle
+      }
+      // Otherwise the segment was still written to at that time, but of this topic it holds older messages only.
+      if (low < end) return low
+    }
+    return undefined
+  }
+
+  /** Undefined: it takes more than a look at one segment, or memory that can be lent; the way through copies knows what to do, or to say. */
+  #readInPlace(request: ReadRequest): HeldChunk | undefined {
+    const { topic, offset, to } = request
+    let position = request.resume?.position ?? this.#startOf(topic, offset)
+    if (position < this.#bounds.trim()) position = this.#startOf(topic, offset)
+    const segment = this.#files.segmentOf(position)
+    const base = this.#files.base(segment)
+    const at = Math.max(position - base, segmentHeaderBytes)
+    const limit = Math.min(this.#bounds.published() - base, this.#files.segmentBytes) - at
+    if (limit <= 0) return undefined
+    let release: (() => void) | undefined
+    let chunk: HeldChunk | undefined
+    try {
+      const pinned = this.#windows.acquire(segment)
+      release = () => this.#windows.release(segment)
+      for (let want = chunkBytes; ; ) {
+        const lent = this.#windows.lend(pinned, at, Math.min(want, limit))
+        if (lent === undefined) return undefined
+        // The memory goes before the pin that keeps it.
+        release = () => {
+          lent.giveBack()
+          this.#windows.release(segment)
+        }
+        const { bytes } = lent
+        const { first, next, stop, scanned, needed, kept, firstBeyond } = this.#walk(
+          request,
+          { bytes, pinned, at, limit },
+          true,
+        )
+        if (stop === 'partial' && scanned === 0 && needed > want) {
+          lent.giveBack()
+          release = () => this.#windows.release(segment)
+          want = needed
+          continue
+        }
+        if (first < 0 || first > offset || next <= offset) return undefined
+        const end = stop === 'seal' ? this.#files.base(segment + 1) + segmentHeaderBytes : base + at + scanned
+        const resume = {
+          position: firstBeyond >= 0 ? base + at + firstBeyond : end,
+          isSparse: kept < scanned * sparseShare,
+        }
+        chunk = { bytes: bytes.subarray(0, scanned), next: Math.min(next, to), resume, release }
+        return chunk
+      }
+    } catch {
+      // The way through copies meets it again, and gives what can be read.
+      return undefined
+    } finally {
+      if (chunk === undefined) release?.()
+    }
+  }
+
+  #readDense(request: ReadRequest, into: Uint8Array<ArrayBuffer> | undefined): Chunk {
+    const { topic, offset, to } = request
+    let position = request.resume?.position ?? this.#startOf(topic, offset)
+    // Segments behind a resumed reader may have been deleted since; its next record was not in them.
+    if (position < this.#bounds.trim()) position = this.#startOf(topic, offset)
+    const published = this.#bounds.published()
+    let want = chunkBytes
+    let scannedBytes = 0
+    for (;;) {
+      const segment = this.#files.segmentOf(position)
+      const base = this.#files.base(segment)
+      const at = Math.max(position - base, segmentHeaderBytes)
+      const limit = Math.min(published - base, this.#files.segmentBytes) - at
+      if (limit <= 0) throw this.#corrupt(offset, position, 'the log ends before a record that was published')
+      const found = this.#orElsewhere(topic, offset, segment, () =>
+        this.#thinnedChunk(request, segment, at, limit, want, into),
+      )
+      if (typeof found === 'number') {
+        position = found
+        continue
+      }
+      const { stop, scanned, needed, firstBeyond } = found
+      scannedBytes += scanned
+      position = stop === 'seal' ? this.#files.base(segment + 1) + segmentHeaderBytes : base + at + scanned
+      if (found.first <= offset && found.next > offset) {
+        const isSparse = found.kept < scannedBytes * sparseShare
+        // What was published since the request is read again when it is asked for.
+        if (firstBeyond >= 0) position = base + at + firstBeyond
+        return { bytes: found.bytes, next: Math.min(found.next, to), resume: { position, isSparse } }
+      }
+      if (stop === 'bad' || stop === 'left' || found.first > offset) {
+        position = this.#detour(topic, offset, segment, base + at, base + at + scanned)
+        want = chunkBytes
+        continue
+      }
+      want = stop === 'partial' && scanned === 0 ? needed : chunkBytes
+      // Nothing of the topic in a whole chunk: let the index find the next record.
+      if (scannedBytes >= chunkBytes) return this.#readSparse(request)
+    }
+  }
+
+  /** Whoever reads on in order may come to a segment that is gone: then where the record stands, if not in that one. */
+  #orElsewhere<F>(topic: number, offset: number, segment: number, read: () => F): F | number {
+    try {
+      return read()
+    } catch (error) {
+      const start = this.#startOf(topic, offset)
+      if (this.#files.segmentOf(start) === segment) throw error
+      return start
+    }
+  }
+
+  /** Where to go on after a walk over `[from, to]` that did not meet the record: the index may know better, or be the liar. */
+  #detour(topic: number, offset: number, segment: number, from: number, to: number): number {
+    const start = this.#startOf(topic, offset)
+    if (start < from || start > to) return start
+    this.#catalog.distrust(segment)
+    const derived = this.#startOf(topic, offset)
+    if (derived < from || derived > to) return derived
+    throw this.#damaged(topic, offset, segment, derived - this.#files.base(segment))
+  }
+
+  /** Copies a chunk out under a pin, then verifies and thins the copy. */
+  #thinnedChunk(
+    request: ReadRequest,
+    segment: number,
+    at: number,
+    limit: number,
+    want: number,
+    into: Uint8Array<ArrayBuffer> | undefined,
+  ) {
+    const length = Math.min(want, limit)
+    const { raw, pinned } = this.#copyOut(request, segment, at, length, into)
+    const found = this.#walk(request, { bytes: raw, pinned, at, limit }, false)
+    const { kept } = found
+    return {
+      ...found,
+      bytes: into !== undefined || kept > raw.length / 2 ? raw.subarray(0, kept) : raw.slice(0, kept),
+    }
+  }
+
+  /**
+   * Verifies the batches at `at` of a segment, and finds the records of the topic among them: a run of offsets without a hole, from the
+   * one wanted or below it. In front of a hole the walk ends; what was lost there is for who asks for it next.
+   * @param isInPlace the bytes are not to be changed; else they are thinned: the batches of the topic are moved to the front, without
+   *   frames of others
+   */
+  #walk(
+    { topic, offset, to }: ReadRequest,
+    { bytes, pinned, at, limit }: { bytes: Uint8Array<ArrayBuffer>; pinned: PinnedWindow; at: number; limit: number },
+    isInPlace: boolean,
+  ) {
+    const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2)
+    let kept = 0
+    let first = -1
+    let next = -1
+    // Start of the first batch that goes beyond the range; -1: none does.
+    let firstBeyond = -1
+    const visit = (header: BatchHeader, from: number): boolean => {
+      // What was found right through this mapping is not summed up again: the sums cost more than all the rest.
+      pinned.markVerified(at + from)
+      if ((header.topic !== topic && header.topic !== mixedTopics) || header.count === 0) return true
+      const start = firstOffset(words, from, topic)
+      if (start < 0) return true
+      // Below the offset asked for it does not matter what is missing.
+      if (first < 0 || (start !== next && start <= offset && next <= offset)) first = start
+      else if (start !== next) return false
+      let count = header.count
+      if (header.topic !== topic)
+        count = isInPlace
+          ? countRun(words, from, topic, start)
+          : thinBatch(bytes, words, header, from, kept, topic, start)
+      else if (!isInPlace) moveBatch(bytes, header, from, kept)
+      next = start + count
+      if (next > to && firstBeyond < 0) firstBeyond = from
+      // In place, of a batch of several topics, what the topic's share of records suggests.
+      kept += isInPlace ? (header.bytes * count) / header.count : batchBytes(words, kept)
+      return true
+    }
+    const isVerified = (from: number) => pinned.isVerified(at + from)
+    const position = this.#files.base(pinned.segment) + at
+    const { stop, end: scanned, needed } = scanBatches(bytes, position, limit, visit, isVerified)
+    return { stop, scanned, needed, kept, first, next, firstBeyond }
+  }
+
+  #copyOut(
+    { topic, offset }: ReadRequest,
+    segment: number,
+    at: number,
+    length: number,
+    into: Uint8Array<ArrayBuffer> | undefined,
+  ) {
+    try {
+      return this.#windows.with(segment, (pinned) => {
+        const { window } = pinned
+        if (into !== undefined && length > this.#scratch.length) this.#scratch = new Uint8Array(length)
+        const target = into === undefined ? new Uint8Array(length) : length > into.length ? this.#scratch : into
+        const raw = target.subarray(0, length)
+        try {
+          window.readInto(raw, 0, at, length)
+          return { raw, pinned }
+        } catch (error) {
+          if (!isUnreadable(error)) throw error
+          // One block hides no other. What was found right before is looked at anew: now a part of it may be zeros.
+          new SalvageWindow(window).readInto(raw, 0, at, length)
+          return { raw, pinned: { ...pinned, isVerified: () => false } }
+        }
+      })
+    } catch (error) {
+      throw this.#unreadable(error, topic, offset, segment, at)
+    }
+  }
+
+  /** Follows the index from record to record, and collects single-record batches. */
+  #readSparse({ topic, offset, to }: ReadRequest): Chunk {
+    const places = this.#locateRun(topic, offset, Math.min(recordsPerSparseChunk, to - offset))
+    if (places.length === 0) throw this.#missing(topic, offset)
+    const pieces: Uint8Array[] = []
+    let bytes = 0
+    let next = offset
+    let last = places[0]
+    for (const place of places) {
+      if (bytes >= chunkBytes) break
+      let piece: Uint8Array
+      try {
+        piece = this.#recordAt(topic, next, place)
+      } catch (error) {
+        // What was read so far is good: deliver it, and let the next call meet the damage.
+        if (next === offset) throw error
+        break
+      }
+      pieces.push(piece)
+      bytes += piece.length
+      last = place
+      next += 1
+    }
+    const span = last.segment === places[0].segment ? last.batch - places[0].batch : 0
+    // Close together again: read in order from the last batch on, whose records below `next` are skipped.
+    const isSparse = bytes < span * sparseShare * 2 || next - offset < 8
+    return {
+      bytes: joinPieces(pieces),
+      next,
+      resume: { position: this.#files.base(last.segment) + last.batch, isSparse },
+    }
+  }
+
+  /** The batch header and the one frame at `place`, verified. */
+  #recordAt(topic: number, offset: number, place: Place): Uint8Array<ArrayBuffer> {
+    const found = this.#tryRecordAt(topic, offset, place)
+    if (found !== undefined) return found
+    // The index may be the liar: derive it from the batches and look once more.
+    this.#catalog.distrust(place.segment)
+    const again: Place | undefined = this.#locateRun(topic, offset, 1)[0]
+    const second = again === undefined ? undefined : this.#tryRecordAt(topic, offset, again)
+    if (second !== undefined) return second
+    if (again === undefined || again.batch === 0) throw this.#missing(topic, offset)
+    throw this.#damaged(topic, offset, again.segment, again.batch)
+  }
+
+  #tryRecordAt(topic: number, offset: number, place: Place): Uint8Array<ArrayBuffer> | undefined {
+    const { segment, batch, frame } = place
+    const { segmentBytes } = this.#files
+    if (batch < segmentHeaderBytes || frame < batch + batchHeaderBytes || frame % 8 !== 0) return undefined
+    if (frame + frameHeaderBytes > segmentBytes) return undefined
+    try {
+      return this.#windows.with(segment, (pinned) => {
+        const base = this.#files.base(segment)
+        const header = verifiedHeader(pinned, base, batch, Math.min(segmentBytes, this.#bounds.published() - base))
+        if (header === undefined || frame + frameHeaderBytes > batch + header.bytes) return undefined
+        const frameHead = new Uint32Array(pinned.window.read(frame, frameHeaderBytes).buffer)
+        const size = frameBytes(frameHead[frameWord.length])
+        if (frameHead[frameWord.length] > header.bytes || frame + size > batch + header.bytes) return undefined
+        const tail = frameHead[frameWord.tail]
+        const isRight =
+          kindOf(tail) === frameKind.data &&
+          frameHead[frameWord.topic] === topic &&
+          offsetOf(frameHead[frameWord.offsetLow], tail) === offset
+        if (!isRight) return undefined
+        const piece = new Uint8Array(batchHeaderBytes + size)
+        pinned.window.readInto(piece, 0, batch, batchHeaderBytes)
+        pinned.window.readInto(piece, batchHeaderBytes, frame, size)
+        shrinkBatchCopy(new Uint32Array(piece.buffer), 0, piece.length, 1)
+        return piece
+      })
+    } catch (error) {
+      if (isUnreadable(error)) return undefined
+      throw this.#unreadable(error, topic, offset, segment, batch)
+    }
+  }
+
+  #startOf(topic: number, offset: number): number {
+    let place: Place | undefined = this.#locateRun(topic, offset, 1)[0]
+    if (place !== undefined && !this.#isInside(place)) {
+      // Lost to damage, or only its index entry, to a power cut: the batches know.
+      this.#catalog.distrust(place.segment)
+      place = this.#locateRun(topic, offset, 1)[0]
+    }
+    if (place === undefined || !this.#isInside(place)) throw this.#missing(topic, offset)
+    return this.#files.base(place.segment) + place.batch
+  }
+
+  /** An entry is not covered by a checksum of its own: it may say anything. */
+  #isInside({ batch }: Place): boolean {
+    return batch >= segmentHeaderBytes && batch + batchHeaderBytes <= this.#files.segmentBytes
+  }
+
+  #timeOf(topic: number, offset: number): number {
+    const bytes = this.readOne(topic, offset)
+    if (bytes === undefined) throw this.#missing(topic, offset)
+    return batchTime(new Uint32Array(bytes.buffer), 0)
+  }
+
+  /** Where records stand, with the error of an index that cannot be read turned into ours. */
+  #locateRun(topic: number, offset: number, count: number): Place[] {
+    try {
+      return this.#catalog.locateRun(topic, offset, count)
+    } catch (error) {
+      const segment = this.#catalog.stretches(topic, offset, offset + 1)[0]?.segment ?? this.#catalog.unreadSegment
+      throw this.#unreadable(error, topic, offset, segment ?? this.#files.segmentOf(this.#bounds.trim()), 0)
+    }
+  }
+
+  /** No batch that can be read holds it: what stands nearest on both sides tells what was lost with it, and no more than that. */
+  #missing(topic: number, offset: number): BookendError {
+    const following = this.#catalog.nextPlaced(topic, offset)
+    const before = this.#catalog.lastPlaced(topic, offset)
+    const position = this.#catalog.damageBetween(before?.place, following?.place)
+    if (position === undefined) return this.#corrupt(offset, position, 'no segment on disk holds it', following?.offset)
+    const segment = this.#files.segmentOf(position)
+    const why = this.#whatIsWrong(segment, position - this.#files.base(segment))
+    return this.#corrupt(offset, position, why, following?.offset)
+  }
+
+  /** The batch at `at`, which should hold the record, is bad. */
+  #damaged(topic: number, offset: number, segment: number, at: number): BookendError {
+    const base = this.#files.base(segment)
+    const next =
+      this.#nextReadable(topic, offset, segment, at) ?? this.#catalog.nextPlaced(topic, offset, segment)?.offset
+    return this.#corrupt(offset, base + at, this.#whatIsWrong(segment, at), next)
+  }
+
+  /** With the batch at `at`, or where it should be. */
+  #whatIsWrong(segment: number, at: number): string {
+    try {
+      return this.#windows.with(segment, ({ window }) => {
+        const legible = new SalvageWindow(window)
+        legible.read(at, Math.min(maxBatchBytes, window.byteLength - at))
+        const [lost] = legible.unreadable
+        if (lost === undefined) return badBatch
+        return `the device does not give ${lost.to - lost.from} bytes of its segment at ${lost.from} (${lost.code})`
+      })
+    } catch {
+      return badBatch
+    }
+  }
+
+  #unreadable(error: unknown, topic: number, offset: number, segment: number, at: number): BookendError {
+    if (error instanceof BookendError) return error
+    const file = this.#files.path(segment)
+    const code = (error as NodeJS.ErrnoException).code
+    // Too few descriptors or too little memory says nothing about the file.
+    const isGone = code === 'ENOENT' || code === 'EINVAL' || code === 'EFAULT' || code === 'EIO' || code === 'EHWPOISON'
+    const position = this.#files.base(segment) + at
+    if (!isGone) return new BookendError('BOOKEND_IO', `cannot read ${file}: ${String(error)}`, { file, cause: error })
+    const next = this.#catalog.nextPlaced(topic, offset, segment)?.offset
+    return new BookendError('BOOKEND_CORRUPT', `${file} cannot be read at position ${position}: ${String(error)}`, {
+      file,
+      position,
+      offset,
+      ...(next === undefined ? {} : { next }),
+      cause: error,
+    })
+  }
+
+  #corrupt(offset: number, position: number | undefined, why: string, next?: number): BookendError {
+    const file = position === undefined ? undefined : this.#files.path(this.#files.segmentOf(position))
+    const where = position === undefined ? '' : ` (position ${position} in ${file})`
+    const onwards = next === undefined ? '' : `; reading can go on at offset ${next}`
+    return new BookendError('BOOKEND_CORRUPT', `message ${offset} cannot be delivered: ${why}${where}${onwards}`, {
+      offset,
+      ...(position === undefined ? {} : { position, file }),
+      ...(next === undefined ? {} : { next }),
+    })
+  }
+
+  /** The first offset of the topic behind damage at `at`, as far as its own segment knows. */
+  #nextReadable(topic: number, offset: number, segment: number, at: number): number | undefined {
+    try {
+      const base = this.#files.base(segment)
+      const to = Math.min(this.#files.segmentBytes, this.#bounds.published() - base)
+      return this.#windows.with(segment, ({ window }) => {
+        const legible = new SalvageWindow(window)
+        const read = (from: number, length: number) => legible.read(from, length)
+        let next = findNextBatch(read, base, Math.max(at, segmentHeaderBytes) + 8, to)
+        while (next >= 0) {
+          const bytes = read(next, Math.min(chunkBytes, to - next))
+          const header = readBatchHeader(bytes, 0, base + next, to - next)
+          if (header === undefined) return undefined
+          const whole = header.bytes > bytes.length ? read(next, header.bytes) : bytes
+          const words = new Uint32Array(whole.buffer)
+          const found = firstOffset(words, 0, topic)
+          if (found > offset) return found
+          next = next + header.bytes < to ? findNextBatch(read, base, next + header.bytes, to) : -1
+        }
+        return undefined
+      })
+    } catch {
+      return undefined
+    }
+  }
+}
+
+/**
+ * Moves a batch to `to`, keeping only the frames of `topic` whose offsets follow one another from `start` on. Returns the records left,
+ * at least one.
+ */
+function thinBatch(
+  bytes: Uint8Array,
+  words: Uint32Array,
+  header: BatchHeader,
+  from: number,
+  to: number,
+  topic: number,
+  start: number,
+): number {
+  const end = from + header.bytes
+  let size = batchHeaderBytes
+  let count = 0
+  for (
+    let frame = from + batchHeaderBytes, next = frameEnd(words, frame, end);
+    next > 0;
+    frame = next, next = frameEnd(words, frame, end)
+  ) {
+    if (recordOffset(words, frame, topic) !== start + count) continue
+    // The header is moved before the first frame: to the left of everything still to be read.
+    if (count === 0) bytes.copyWithin(to, from, from + batchHeaderBytes)
+    bytes.copyWithin(to + size, frame, next)
+    size += next - frame
+    count += 1
+  }
+  shrinkBatchCopy(words, to, size, count)
+  return count
+}
+
+/** Records of `topic` in the batch at `at` whose offsets follow one another from `start` on. */
+function countRun(words: Uint32Array, at: number, topic: number, start: number): number {
+  const end = at + batchBytes(words, at)
+  let count = 0
+  for (
+    let frame = at + batchHeaderBytes, next = frameEnd(words, frame, end);
+    next > 0;
+    frame = next, next = frameEnd(words, frame, end)
+  ) {
+    if (recordOffset(words, frame, topic) === start + count) count += 1
+  }
+  return count
+}
+
+/** Offset of the first record of `topic` in the batch at `at`, or -1. */
+function firstOffset(words: Uint32Array, at: number, topic: number): number {
+  const end = at + batchBytes(words, at)
+  for (
+    let frame = at + batchHeaderBytes, next = frameEnd(words, frame, end);
+    next > 0;
+    frame = next, next = frameEnd(words, frame, end)
+  ) {
+    const offset = recordOffset(words, frame, topic)
+    if (offset >= 0) return offset
+  }
+  return -1
+}
+
+/** Moves a batch that holds no other topic. */
+function moveBatch(bytes: Uint8Array, header: BatchHeader, from: number, to: number): void {
+  if (from !== to) bytes.copyWithin(to, from, from + header.bytes)
+}
+
+/** Pieces back to back, in a buffer of exactly their size that can be moved to another thread. */
+export function joinPieces(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const joined = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0))
+  let at = 0
+  for (const piece of pieces) {
+    joined.set(piece, at)
+    at += piece.length
+  }
+  return joined
+}

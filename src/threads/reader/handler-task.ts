@@ -1,0 +1,299 @@
+/**
+ * Running a process module over a range of offsets, inside a thread of its pool.
+ *
+ * Messages are read in chunks and handed over in batches, one call after the other. Where a call fails, its messages are handled
+ * one by one until the one is found that fails alone; what to do about that one is the dispatcher's business. What the thread is
+ * doing is told in shared words before it is done, so that a death in the middle of it can be understood.
+ */
+import { threadId } from 'node:worker_threads'
+import { BookendError, type PortableError, toPortable } from '../../errors.js'
+import type { CodecName } from '../../messages/codec.js'
+import { laneOf } from '../../messages/lanes.js'
+import { ChunkRecords, type MessageBatch } from '../../messages/message-batch.js'
+import { HandlerWords, handlerPhase } from '../../ring/handler-words.js'
+import type { HeldChunk, ReadRequest, Resume } from '../../storage/read/topic-reader.js'
+import { type Decode, decodeOf } from './module-codec.js'
+
+/** A task comes back between two calls once it has worked this long on end: acknowledgements wait for no more than this. */
+const sliceMs = 50
+/**
+ * A task waits this long at the end of its range for more: a range that grows costs a wake-up, a new task three times that, and a
+ * turn of the application's event loop in between. What was done is acknowledged when the task ends, so it is not longer than a slice.
+ */
+const lingerMs = 50
+
+/** What a handler's messages are: copies of its own, or the log's memory itself, which is its own during the call only. */
+export type HandlerViews = 'copied' | 'mapped'
+
+export interface HandlerTask {
+  topic: { id: number; name: string }
+  from: number
+  /** Only messages of this lane, out of so many; one lane: all messages. */
+  lane: number
+  lanes: number
+  batchSize: number
+  views: HandlerViews
+  module: string
+  /** Of the topic, if every thread has it; a codec that the module exports comes first. */
+  codec: CodecName | undefined
+  group: string
+  /** Which attempt at the messages this is. */
+  attempt: number
+  /** Of the message at `from`, which is handled alone then; 0: it is like the others. */
+  firstAttempt: number
+  /** Where an earlier task over the same topic stopped reading, if it ended at `from`. */
+  resume: Resume | undefined
+  /** {@link HandlerWords}, which hold `from`, the end of the range, and the end of what is to be handled one by one. */
+  words: SharedArrayBuffer
+}
+
+export interface HandlerAnswer {
+  /** Everything of the task below this offset is handled. */
+  done: number
+  /** Messages below are still to be handled one by one. */
+  aloneTo: number
+  /** Messages handled; calls that failed. */
+  handled: number
+  failed: number
+  /** Time the task took, without its waits for more. */
+  busyMs: number
+  /** Where reading goes on at `done`. */
+  resume: Resume | undefined
+  end: TaskEnd
+}
+
+export type TaskEnd =
+  /** The range, the time slice or the demand for this processor is over. */
+  | { kind: 'paused' }
+  /** The message at `done` fails alone. */
+  | { kind: 'failed'; attempt: number; error: PortableError }
+  /** The message at `done` cannot be read; if the error knows of none behind it that can, there was none before `to`. */
+  | { kind: 'unreadable'; to: number; error: PortableError }
+
+/** What a handler is told beside its messages. */
+export interface HandlerContext {
+  readonly group: string
+  readonly topic: string
+  /** 1 for the first delivery of these messages. */
+  readonly attempt: number
+  /** Fires when the processor is asked to stop: it waits for this call. */
+  readonly signal: AbortSignal
+}
+
+/**
+ * The default export of a process module. `T` is what the codec makes of a value: that of the topic, where it is `json`, `text` or
+ * `bytes`, or the one that the module exports as `codec`.
+ */
+export type Handler<T = Uint8Array> = (batch: MessageBatch<T>, context: HandlerContext) => unknown
+
+/** A module, loaded. */
+interface LoadedHandler {
+  readonly handle: Handler<unknown>
+  readonly decode: Decode
+}
+
+type ReadChunk = (topic: { id: number; name: string }, request: ReadRequest, views: HandlerViews) => HeldChunk
+
+export class HandlerTasks {
+  readonly #read: ReadChunk
+  readonly #modules = new Map<string, LoadedHandler>()
+
+  constructor(read: ReadChunk) {
+    this.#read = read
+  }
+
+  /** @throws `BOOKEND_HANDLER` if the module does not load */
+  async run(task: HandlerTask): Promise<HandlerAnswer> {
+    const words = HandlerWords.of(task.words)
+    let handler = this.#modules.get(task.module)
+    words.begin(threadId, handler === undefined ? handlerPhase.loading : handlerPhase.reading)
+    if (handler === undefined) {
+      handler = await loadHandler(task.module, task.codec)
+      this.#modules.set(task.module, handler)
+      words.begin(threadId, handlerPhase.reading)
+    }
+    const run = new TaskRun(this.#read, handler, task, words)
+    const end = await run.untilEnd()
+    words.end(run.done)
+    const { done, resume, busyMs } = run
+    return { done, aloneTo: words.aloneTo, handled: words.handled, failed: words.failed, busyMs, resume, end }
+  }
+}
+
+const paused: TaskEnd = { kind: 'paused' }
+
+class TaskRun {
+  readonly #read: ReadChunk
+  readonly #handler: LoadedHandler
+  readonly #task: HandlerTask
+  readonly #words: HandlerWords
+  readonly #signal: LazySignal
+  /** When it began to work, for the first time or after a wait. */
+  #startMs = performance.now()
+  #busyMs = 0
+  #calls = 0
+  done: number
+  resume: Resume | undefined
+
+  constructor(read: ReadChunk, handler: LoadedHandler, task: HandlerTask, words: HandlerWords) {
+    this.#read = read
+    this.#handler = handler
+    this.#task = task
+    this.#words = words
+    this.#signal = new LazySignal(words)
+    this.done = task.from
+    this.resume = task.resume
+  }
+
+  get busyMs(): number {
+    return this.#busyMs + performance.now() - this.#startMs
+  }
+
+  async untilEnd(): Promise<TaskEnd> {
+    for (;;) {
+      const end = await this.#workThroughRange()
+      if (end !== paused || !(await this.#hasMore())) return end
+    }
+  }
+
+  async #workThroughRange(): Promise<TaskEnd> {
+    const { topic, lane, lanes, views } = this.#task
+    const isWanted = lanes === 1 ? undefined : (record: Parameters<typeof laneOf>[0]) => laneOf(record, lanes) === lane
+    for (let to = this.#words.rangeEnd; this.done < to && !this.#isOver(); to = this.#words.rangeEnd) {
+      let chunk: HeldChunk
+      try {
+        chunk = this.#read(topic, { topic: topic.id, offset: this.done, to, resume: this.resume }, views)
+      } catch (error) {
+        return { kind: 'unreadable', to, error: portable(error) }
+      }
+      // Held until the last call over it has settled, however that ends: with mapped views the segment is pinned so long.
+      try {
+        const source = { topic: topic.name, decode: this.#handler.decode }
+        const records = new ChunkRecords(source, topic.id, chunk.bytes, this.done, chunk.next, isWanted)
+        const end = await this.#handle(records, records.end)
+        // Ended inside the chunk: whoever goes on there has to read it again, from where this one began.
+        if (end !== undefined) return end
+        if (records.failure !== undefined) {
+          this.done = records.end
+          return { kind: 'unreadable', to, error: portable(records.failure) }
+        }
+      } finally {
+        chunk.release()
+      }
+      this.done = chunk.next
+      this.resume = chunk.resume
+    }
+    return paused
+  }
+
+  /** Hands the records over. Undefined: all are handled, so everything below `chunkEnd` is done. */
+  async #handle(records: ChunkRecords, chunkEnd: number): Promise<TaskEnd | undefined> {
+    const { batchSize, attempt, firstAttempt, from } = this.#task
+    for (let index = 0; index < records.length; ) {
+      const first = records.offset(index)
+      // Nothing of this task is between what is done and the next message.
+      this.done = first
+      if (this.#isOver()) return paused
+      const isRepeated = firstAttempt > 0 && first === from
+      const isAlone = isRepeated || first < this.#words.aloneTo
+      const next = isAlone ? index + 1 : Math.min(index + batchSize, records.length)
+      const end = records.offset(next - 1) + 1
+      const ordinal = isRepeated ? firstAttempt : isAlone ? attempt + 1 : attempt
+      this.#words.beginCall(first, end, next - index, ordinal)
+      this.#calls += 1
+      try {
+        const result = this.#handler.handle(records.batch(index, next), this.#context(ordinal))
+        if (isThenable(result)) await result
+      } catch (error) {
+        this.#words.failCall(Math.max(end, this.#words.aloneTo))
+        if (next - index === 1) return { kind: 'failed', attempt: ordinal, error: portable(error) }
+        continue
+      }
+      index = next
+      this.done = index < records.length ? records.offset(index) : chunkEnd
+      this.#words.endCall(this.done)
+    }
+    return undefined
+  }
+
+  /** At the end of the range: waits for it to grow, but not for long. False: the task is over. */
+  async #hasMore(): Promise<boolean> {
+    if (this.done < this.#words.rangeEnd) return !this.#isOver()
+    this.#busyMs = this.busyMs
+    const isMore = await this.#words.untilMore(this.done, lingerMs)
+    this.#startMs = performance.now()
+    return isMore
+  }
+
+  /** Every task makes some progress, however slow the handler is. */
+  #isOver(): boolean {
+    return this.#words.isStopAsked || (this.#calls > 0 && performance.now() - this.#startMs > sliceMs)
+  }
+
+  #context(attempt: number): HandlerContext {
+    const { group, topic } = this.#task
+    const signal = this.#signal
+    return {
+      group,
+      topic: topic.name,
+      attempt,
+      get signal() {
+        return signal.get()
+      },
+    }
+  }
+}
+
+/** Costs nothing where the handler does not look at it. */
+class LazySignal {
+  readonly #words: HandlerWords
+  #signal: AbortSignal | undefined
+
+  constructor(words: HandlerWords) {
+    this.#words = words
+  }
+
+  get(): AbortSignal {
+    if (this.#signal === undefined) {
+      const controller = new AbortController()
+      this.#signal = controller.signal
+      this.#words.onStopAsked(() => controller.abort())
+    }
+    return this.#signal
+  }
+}
+
+async function loadHandler(url: string, topicCodec: CodecName | undefined): Promise<LoadedHandler> {
+  let module: { default?: unknown; codec?: unknown }
+  try {
+    module = (await import(url)) as { default?: unknown; codec?: unknown }
+  } catch (cause) {
+    throw new BookendError('BOOKEND_HANDLER', `the module ${url} does not load: ${describe(cause)}`, { cause })
+  }
+  if (typeof module.default === 'function')
+    return { handle: module.default as Handler<unknown>, decode: decodeOf(url, module, topicCodec) }
+  throw new BookendError('BOOKEND_HANDLER', `the module ${url} does not export a function as its default`)
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
+}
+
+/** Anything can be thrown: what cannot be told, or cannot travel, must not end the thread. */
+function portable(thrown: unknown): PortableError {
+  try {
+    const error = toPortable(thrown)
+    structuredClone(error)
+    return error
+  } catch {
+    return { name: 'Error', message: describe(thrown), isBookend: false }
+  }
+}
+
+function describe(thrown: unknown): string {
+  try {
+    return thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown)
+  } catch {
+    return 'something that cannot be told as text was thrown'
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * What answers read tasks in one thread: windows of its own, what it knows of indexes, and the reader over both. For a reader
+ * thread, and for the reaper where it stands in for one.
+ */
+import { toPortable } from '../../errors.js'
+import { maxSlots, maxWindowsPerReader, writerMappings } from '../../limits.js'
+import { FileMemory } from '../../memory/file-window.js'
+import type { Memory } from '../../memory/memory.js'
+import type { SharedState } from '../../ring/shared-state.js'
+import { SlotTable } from '../../ring/slot-table.js'
+import { TopicCells } from '../../ring/topic-cells.js'
+import { nodeDisk } from '../../storage/files/disk.js'
+import { SegmentFiles } from '../../storage/files/segment-files.js'
+import { SegmentWindows } from '../../storage/files/segment-windows.js'
+import { Catalog, type LogBounds } from '../../storage/index/catalog.js'
+import { RecordLookup } from '../../storage/read/record-lookup.js'
+import { TopicReader } from '../../storage/read/topic-reader.js'
+import type { ReaderData } from '../shared-memory.js'
+import { type ReadAnswer, Reader, type ReadTask } from './reader.js'
+
+export class Reading {
+  readonly #files: SegmentFiles
+  readonly #windows: SegmentWindows
+  readonly #bounds: LogBounds
+  readonly #catalog: Catalog
+  readonly #lookup: RecordLookup
+  readonly #reader: Reader
+
+  /** @param memory how segments are reached */
+  constructor({ shared, id, segmentBytes }: Omit<ReaderData, 'io'>, state: SharedState, memory: Memory) {
+    const slots = new SlotTable(shared.slots)
+    const files = new SegmentFiles(nodeDisk, shared.directory, segmentBytes, id)
+    const maxMapped = Math.min((maxSlots / 4) * 3, Math.floor(shared.maxMappedBytes / segmentBytes) - writerMappings)
+    const wantRoom = () => {
+      slots.askForRoom()
+      state.reaper.ringIfAsleep()
+    }
+    const spare = new FileMemory()
+    const windows = new SegmentWindows(memory, spare, files, slots, 'read', maxWindowsPerReader, maxMapped, wantRoom)
+    const bounds = {
+      published: () => state.published.load(),
+      indexed: () => state.indexed.load(),
+      trim: () => state.trim.load(),
+    }
+    this.#files = files
+    this.#windows = windows
+    this.#bounds = bounds
+    this.#catalog = new Catalog(nodeDisk, files, windows, bounds)
+    this.#lookup = new RecordLookup(files, windows, this.#catalog, bounds)
+    const topics = new TopicReader(files, windows, this.#catalog, bounds)
+    this.#reader = new Reader(topics, this.#lookup, this.#catalog, new TopicCells(shared.topics), bounds.trim)
+  }
+
+  /**
+   * Errors travel as values: an error object would lose its code and details between threads.
+   * @returns what the task came to, and the memory in it that is to be moved, not copied: it belongs to the application then
+   */
+  async run(task: ReadTask): Promise<{ answer: ReadAnswer; buffers: ArrayBuffer[] }> {
+    try {
+      const value = await this.#reader.run(task)
+      const isChunk = task.op === 'chunk' || task.op === 'records'
+      return { answer: { value }, buffers: isChunk ? [(value as { bytes: Uint8Array<ArrayBuffer> }).bytes.buffer] : [] }
+    } catch (error) {
+      return { answer: { error: toPortable(error) }, buffers: [] }
+    }
+  }
+
+  /**
+   * Gives back what the reaper has retired, and files that it has deleted. Between tasks.
+   * @returns true if that was the last that was mapped here
+   */
+  dropRetired(): boolean {
+    this.#windows.dropUnmappedBelow(this.#files.segmentOf(this.#bounds.trim()))
+    const retired = this.#windows.dropRetired()
+    this.#catalog.forget(retired)
+    if (retired.length === 0) return false
+    this.#lookup.forget()
+    return this.#windows.isUnmapped
+  }
+
+  close(): void {
+    this.#windows.closeAll()
+  }
+}

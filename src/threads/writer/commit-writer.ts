@@ -1,0 +1,113 @@
+/**
+ * The writer's second duty: states of groups from their mailboxes into the groups file, one sector each. It needs no segment,
+ * so it goes on while appending waits for space: consuming is what frees some.
+ */
+import { assert } from '../../errors.js'
+import { committedOf, groupSectorBytes, sequenceAfter } from '../../format/group-layout.js'
+import { maxGroups } from '../../limits.js'
+import type { GroupMailboxes } from '../../ring/group-mailboxes.js'
+import { type SharedState, writerState } from '../../ring/shared-state.js'
+import type { GroupFile } from '../../storage/files/group-file.js'
+
+export interface CommitWriterParts {
+  state: SharedState
+  mailboxes: GroupMailboxes
+  /** The file is there before the first commit. */
+  openFile(): GroupFile | undefined
+}
+
+export class CommitWriter {
+  readonly #parts: CommitWriterParts
+  readonly #sector = new Uint8Array(groupSectorBytes)
+  #file: GroupFile | undefined
+  #done: number
+
+  constructor(parts: CommitWriterParts) {
+    this.#parts = parts
+    this.#done = parts.state.commitDone.load()
+  }
+
+  get hasWork(): boolean {
+    return this.#parts.state.commitRequest.load() !== this.#done
+  }
+
+  /** Writes what was handed over. Returns the number of commits. */
+  doWork(): number {
+    const { state, mailboxes } = this.#parts
+    const requested = state.commitRequest.load()
+    const count = (requested - this.#done) | 0
+    if (count === 0) return 0
+    for (let index = 0; index < count; index++) this.#write(mailboxes.groupOf((this.#done + index) | 0))
+    const wasFlushed = state.commitFlushed.load() === this.#done
+    this.#done = requested
+    // After everything that the mailboxes say of these commits: whoever sees the number believes them.
+    state.commitDone.store(requested)
+    state.dispatcher.ringIfAsleep()
+    // The reaper's clock runs from the first commit that is not flushed; a demand may have come ahead of its commit.
+    const isWanted = ((state.commitWanted.load() - state.commitFlushed.load()) | 0) > 0
+    if (wasFlushed || isWanted) state.reaper.ringIfAsleep()
+    return count
+  }
+
+  /**
+   * The reaper has died, and with it perhaps the news that a flush had failed: writes again what the file holds of every group,
+   * so that the next reaper's flush tells the truth about it. Only this thread writes records of known groups.
+   */
+  writeAgain(): void {
+    const { mailboxes } = this.#parts
+    try {
+      this.#file ??= this.#parts.openFile()
+      for (let group = 0; group < maxGroups && this.#file !== undefined; group++) {
+        const sequence = mailboxes.sequence(group)
+        if (mailboxes.isKnown(group) && sequence !== 0) this.#file.rewriteRecords(group, sequence)
+      }
+    } catch (error) {
+      const { errno } = error as NodeJS.ErrnoException
+      if (errno === undefined) throw error
+      this.#fail(Math.abs(errno))
+    }
+  }
+
+  close(): void {
+    this.#file?.close()
+    this.#file = undefined
+  }
+
+  #write(group: number): void {
+    const { mailboxes } = this.#parts
+    try {
+      this.#file ??= this.#parts.openFile()
+      assert(this.#file !== undefined, 'a group that commits is in a file')
+      mailboxes.take(group, this.#sector)
+      const committed = committedOf(this.#sector)
+      // A state that goes back takes both records: if the newer one is damaged, the older must not be ahead of it.
+      const records = committed < mailboxes.written(group) ? 2 : 1
+      for (let record = 0; record < records; record++) {
+        const sequence = sequenceAfter(mailboxes.sequence(group))
+        this.#file.writeSector(group, sequence, this.#sector)
+        mailboxes.markWritten(group, sequence, committed)
+      }
+    } catch (error) {
+      this.#refuse(group, error)
+    }
+  }
+
+  /** A full disk refuses this commit alone; anything else ends writing for good, and says why. */
+  #refuse(group: number, error: unknown): void {
+    const { mailboxes } = this.#parts
+    const { code, errno } = error as NodeJS.ErrnoException
+    // Not a device but a bug: end the thread, with the error for everybody to see.
+    if (code === undefined || errno === undefined) throw error
+    mailboxes.markFailed(group, Math.abs(errno))
+    if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG') return
+    this.#fail(Math.abs(errno))
+  }
+
+  #fail(errno: number): void {
+    const { state } = this.#parts
+    // Errno first: whoever sees the state looks for its reason.
+    state.writerErrno.store(errno)
+    state.writerState.store(writerState.failed)
+    state.dispatcher.ring()
+  }
+}

@@ -1,0 +1,107 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import v8 from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { expect, it } from 'vitest'
+import type { GroupCommits } from '../../../src/dispatcher/groups/group-commits.js'
+import { GroupDesk } from '../../../src/dispatcher/groups/group-desk.js'
+import { outcomeOf } from '../../support/groups.js'
+
+interface Wait {
+  resolve(): void
+  reject(error: unknown): void
+}
+
+/** A desk of a topic whose messages, and whose end, are the test's to make. */
+class DeskWorld {
+  next = 0
+  failure: unknown
+  /** Who waits for the next message. */
+  readonly waits = new Set<Wait>()
+  readonly desk: GroupDesk
+
+  constructor() {
+    const stored = { id: 0, topic: 't', name: 'g', state: { committed: 0, ranges: [] } }
+    this.desk = new GroupDesk({
+      commits: { known: () => stored, commit: async () => {} } as unknown as GroupCommits,
+      topic: { id: 0, name: 't' },
+      name: 'g',
+      first: () => 0,
+      next: () => this.next,
+      checkOpen() {},
+      onSkipped() {},
+      whenNext: (offset, resolve, reject) => {
+        if (this.next > offset) resolve()
+        else if (this.failure !== undefined) reject(this.failure)
+        else {
+          const wait = { resolve, reject }
+          this.waits.add(wait)
+          return () => this.waits.delete(wait)
+        }
+        return () => {}
+      },
+    })
+  }
+
+  async open(): Promise<this> {
+    await this.desk.open('first')
+    return this
+  }
+
+  publish(count: number): void {
+    this.next += count
+    const waits = [...this.waits]
+    this.waits.clear()
+    for (const { resolve } of waits) resolve()
+  }
+}
+
+it('who asks after the log has failed is told so, and not only the first', async () => {
+  const world = await new DeskWorld().open()
+  const waiting = outcomeOf(world.desk.request(1).lease)
+  world.failure = new Error('the writer thread died')
+  for (const { reject } of world.waits) reject(world.failure)
+  const later = [1, 2, 3].map(() => outcomeOf(world.desk.request(1).lease))
+  await turn()
+  for (const outcome of [waiting, ...later]) expect(outcome).toMatchObject({ state: 'failed', error: world.failure })
+})
+
+it('who asks again in the moment in which all are refused waits anew, and is served', async () => {
+  const world = await new DeskWorld().open()
+  world.publish(1)
+  const lease = world.desk.take(1)
+  if (lease === undefined) throw new Error('there is a message')
+  let again: ReturnType<typeof outcomeOf> | undefined
+  world.desk.extend({
+    lease,
+    end: 1,
+    room: () => 1,
+    onExtended() {},
+    onOver: () => {
+      again = outcomeOf(world.desk.request(1).lease)
+    },
+  })
+  world.desk.reject(new Error('refused'))
+  world.publish(1)
+  await turn()
+  expect(again?.state).toBe('done')
+})
+
+it('requests that were given up do not gather behind one that waits for ever', async () => {
+  v8.setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const world = await new DeskWorld().open()
+  const first = outcomeOf(world.desk.request(1).lease)
+  const givenUp: WeakRef<Promise<unknown>>[] = []
+  for (let count = 0; count < 2_000; count++) {
+    const { lease, cancel } = world.desk.request(1)
+    givenUp.push(new WeakRef(lease))
+    expect(cancel()).toBe(true)
+    if (count % 100 === 0) await turn()
+  }
+  await turn()
+  collect()
+  expect(givenUp.filter((request) => request.deref() !== undefined).length).toBeLessThan(200)
+  world.publish(1)
+  await turn()
+  expect(first.state).toBe('done')
+})

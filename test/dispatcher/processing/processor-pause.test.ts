@@ -1,0 +1,44 @@
+/** Pauses that end before all lanes have noticed them. */
+import { afterEach, expect, it } from 'vitest'
+import type { GroupProcessor } from '../../../src/dispatcher/processing/processor.js'
+import { ProcessingWorld, setHandler } from '../../support/processing.js'
+
+const turn = () => new Promise((resolve) => setImmediate(resolve))
+const message = (key: string) => ({ value: new Uint8Array(8), key: Buffer.from(key) })
+
+let processor: GroupProcessor | undefined
+afterEach(() => processor?.stop())
+
+it('a lane that was in a call goes on with the others, in a round of its own', async () => {
+  const world = new ProcessingWorld()
+  const desk = world.desk()
+  const handled: number[] = []
+  let release = () => {}
+  const released = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  let isWaiting = false
+  setHandler(async (messages) => {
+    if (messages.some(({ offset }) => offset === 0) && !isWaiting) {
+      isWaiting = true
+      await released
+    }
+    for (const { offset } of messages) handled.push(offset)
+  })
+  const keys = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']
+  world.append(keys.map(message))
+  processor = world.process(desk, { order: 'key', concurrency: 3, batchSize: 1 })
+  while (!isWaiting || handled.length === 0) await turn()
+  void processor.pause()
+  for (let turns = 0; turns < 50; turns++) await turn()
+  processor.resume()
+  for (let turns = 0; turns < 50; turns++) await turn()
+  world.append(keys.map(message))
+  release()
+  await processor.idle()
+  // First times only: what a lane had done ahead of the others comes again.
+  const first = [...new Set(handled)]
+  for (let key = 0; key < keys.length; key++)
+    expect(first.filter((offset) => offset % keys.length === key)).toEqual([key, key + keys.length])
+  expect(desk.ledger.committed).toBe(2 * keys.length)
+})

@@ -1,0 +1,32 @@
+import { expect, it, onTestFinished } from 'vitest'
+import { KeepAlive } from '../../../src/dispatcher/keep-alive.js'
+import { unknownLogId } from '../../../src/format/log-id.js'
+import { temporaryFolder, until } from '../../scenarios/support.js'
+
+/** The built ones: their threads are built JavaScript. */
+const built = (file: string) => import(new URL(`../../dist/src/${file}`, import.meta.url).href)
+const { ReaderPool } = (await built(
+  'dispatcher/reader-pool.js',
+)) as typeof import('../../../src/dispatcher/reads/reader-pool.js')
+const { shareMemory } = (await built(
+  'engine/starting-threads.js',
+)) as typeof import('../../../src/local/starting-threads.js')
+
+it('a thread that has to be started again and again stays longer each time', async () => {
+  const keepAlive = new KeepAlive()
+  const shared = shareMemory({ directory: temporaryFolder(), io: 'file', maxMappedBytes: 1 << 30, ringBytes: 1 << 16 })
+  const data = { shared, id: unknownLogId, segmentBytes: 1 << 20, io: 'file' } as const
+  const options = { minThreads: 0, maxThreads: 1, idleTimeoutMs: 20, maxHeapMb: undefined }
+  const pool = new ReaderPool(data, options, keepAlive, () => {})
+  onTestFinished(async () => {
+    await pool.close()
+    keepAlive.end()
+  })
+  // A read of a log that is not there: what it comes to does not matter here.
+  const task = { op: 'offsetAt', topic: { id: 0, name: 't' }, time: 0 } as const
+  for (const idleTimeoutMs of [20, 40, 80]) {
+    await pool.run(task).catch(() => {})
+    expect(pool.idleTimeoutMs).toBe(idleTimeoutMs)
+    await until('the thread has ended', () => pool.threadCount === 0)
+  }
+})
