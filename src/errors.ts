@@ -12,6 +12,7 @@ export const errorCodes = [
   'BOOKEND_READ_ONLY',
   'BOOKEND_TRIMMED',
   'BOOKEND_DECODE',
+  'BOOKEND_UNSUPPORTED',
 ] as const
 
 export type ErrorCode = (typeof errorCodes)[number]

@@ -44,3 +44,8 @@ export function readOnlyError(directory: string): BookendError {
     `the log in ${directory} was opened with readOnly: open it without to write`,
   )
 }
+
+export function trimmedError(topic: string, offset: number, first: number): BookendError {
+  const message = `offset ${offset} of topic "${topic}" has been trimmed away; reading can start at ${first}`
+  return new BookendError('BOOKEND_TRIMMED', message, { topic, offset, first })
+}

@@ -2,12 +2,11 @@
  * Bookend: an embedded, persistent message log for Node.js. This file is the whole public face.
  * @packageDocumentation
  */
-
-export type { Durability } from './dispatcher/appends/append-side.js'
-export type { ProcessOrder, ProcessorState } from './dispatcher/processing/processor.js'
+export type { ProcessOrder, ProcessorState } from './engine/group-seat.js'
 export type { LogStats, SegmentInfo, SegmentResidency } from './engine/stats.js'
+export type { BackupReport, Durability, GroupPosition, KeptReason, Retention } from './engine/terms.js'
 export { BookendError, type ErrorCode, type ErrorDetails } from './errors.js'
-export type { Group, GroupPosition } from './log/group.js'
+export type { Group } from './log/group.js'
 export type { ConsumeOptions, Delivery } from './log/group-consumer.js'
 export { type BackupOptions, type Log, open, type QueueOptions, type TopicOptions } from './log/log.js'
 export type { MessageStream } from './log/message-stream.js'
@@ -18,7 +17,5 @@ export type { AppendOptions, ReadOptions, ScanOptions, Topic } from './log/topic
 export { bytes, type Codec, type JsonCodec, json, text } from './messages/codec.js'
 export type { JsonMessage, Message, PlainMessage } from './messages/message.js'
 export type { MessageBatch } from './messages/message-batch.js'
-export type { KeptReason } from './ring/shared-state.js'
-export type { BackupReport } from './storage/life/backup.js'
-export type { DiskWatermarks, Retention } from './storage/life/retention.js'
+export type { DiskWatermarks } from './storage/life/retention.js'
 export type { Handler, HandlerContext } from './threads/reader/handler-task.js'

@@ -123,6 +123,8 @@ export const defaultFlushIntervalMs = 500
 export const defaultMapTtlMs = 30_000
 /** How often a full disk is asked again while an append waits for a segment. */
 export const allocateRetryMs = 50
+/** Longer timers overflow in Node, and fire at once. */
+export const maxTimerMs = 2 ** 31 - 1
 /** Ceiling of every sleep: a missed wake-up would cost this much and no more. */
 export const maxSleepMs = 10_000
 

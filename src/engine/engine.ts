@@ -1,92 +1,120 @@
 /**
- * What the public face needs of a storage engine: values are bytes already, arguments are valid. The local engine is
- * the one there is; a distributed one can stand behind the same lines.
+ * The contract: what the public face needs of a storage engine. Values are bytes already, arguments are valid, failures are
+ * `BookendError`s. Nothing in here knows a file, a segment or a thread, and this folder imports types only.
+ *
+ * Messages travel as chunks (`messages/`): the form in which every engine hands them over, walked without an object per message.
  */
-import type { Durability } from '../dispatcher/appends/append-side.js'
-import type { GroupCommits } from '../dispatcher/groups/group-commits.js'
-import type { GroupDesk } from '../dispatcher/groups/group-desk.js'
-import type { GroupProcessor, ProcessorOptions } from '../dispatcher/processing/processor.js'
-import type { Extras } from '../format/frame-encoder.js'
-import type { BackupReport } from '../storage/life/backup.js'
-import type { Retention } from '../storage/life/retention.js'
-import type { Resume } from '../storage/read/topic-reader.js'
-import type { ChunkAnswer, RecordsAnswer } from '../threads/reader/reader.js'
+import type { ChunkCursor, RecordPlace } from '../messages/chunk-cursor.js'
+import type { EngineGroup } from './group-seat.js'
 import type { LogStats, SegmentInfo, SegmentResidency } from './stats.js'
+import type { BackupReport, Bounds, Durability, Extras, Retention } from './terms.js'
 
-/** A topic of one open log; the same object for the same name. */
-export interface EngineTopic {
-  readonly name: string
-  readonly id: number
+/** What an engine can do, as data: the face refuses the rest with `BOOKEND_UNSUPPORTED` before it calls. */
+export interface Supports {
+  /** The levels that are kept here; weaker ones are never passed off as stronger ones. */
+  readonly durabilities: readonly Durability[]
+  /** `Topic.scan`: modules run beside the data. */
+  readonly scan: boolean
+  /** `Group.process`: modules run beside the data. */
+  readonly process: boolean
+  readonly retention: boolean
 }
 
-/** How to process, checked, but for what only the engine knows. */
-export interface ProcessSettings extends Omit<ProcessorOptions, 'concurrency'> {
-  /** undefined: as many as there are reader threads. */
-  readonly concurrency: number | undefined
-  readonly deadLetter: string | undefined
-  readonly maxHeapMb: number | undefined
-}
-
-export interface Engine {
-  readonly directory: string
-  /** False: a log of somebody else, seen as it was when it was opened. Nothing can be written, and nothing new comes. */
-  readonly isWritable: boolean
-  /** Longest value; longer ones are refused before anything is written. */
-  readonly maxMessageBytes: number
-  /** What a segment holds at most: no log with segments of this size takes longer values. */
-  readonly segmentMessageBytes: number
+/** What does not change while a log is open. */
+export interface EngineFacts {
+  /** Where the log is, as words for people: a directory, or a URL without credentials. */
+  readonly place: string
+  /** What an append means that names no level. */
   readonly durability: Durability
-  /** The consumer groups and how far they have come. */
-  readonly groups: GroupCommits
+  /** Longest value with key and headers; longer ones are refused before anything is written. */
+  readonly maxMessageBytes: number
+  /** What the option `maxMessageBytes` could be raised to at most, for this log. */
+  readonly messageBytesLimit: number
+  readonly isReadOnly: boolean
+}
+
+/** One open log. */
+export interface Engine {
+  readonly facts: EngineFacts
+  readonly supports: Supports
+  /** What only an engine in this process with files of its own has; undefined elsewhere. */
+  readonly local: LocalParts | undefined
+  /** The same object for the same name. Makes no topic: it comes to be with its first append. */
   topic(name: string): EngineTopic
-  topicNames(): string[]
-  append(topic: EngineTopic, value: Uint8Array, extras: Extras | undefined, level: Durability): Promise<number>
-  appendMany(
-    topic: EngineTopic,
-    values: readonly Uint8Array[],
-    extras: Extras | undefined,
-    level: Durability,
-  ): Promise<number>
-  offer(topic: EngineTopic, value: Uint8Array, extras: Extras | undefined): boolean
-  ready(): Promise<void>
-  /** @throws RangeError above the next offset */
-  trim(topic: EngineTopic, before: number): Promise<void>
+  /** Names of the topics that exist, in alphabetical order. */
+  topicNames(): Promise<string[]>
+  /** Everything handed over before the call, of all topics, and all acknowledgements have reached the level. */
   flush(level: Durability): Promise<void>
-  flushSync(level: Durability): void
-  /** First readable offset and offset of the next append, as published at this moment. */
-  first(topic: EngineTopic): number
-  next(topic: EngineTopic): number
-  /**
-   * Calls `resolve` once when the topic has a message at `offset` or the log closes, `reject` when there will never be
-   * one. Returns a function that cancels.
-   */
-  whenNext(topic: EngineTopic, offset: number, resolve: () => void, reject: (error: unknown) => void): () => void
-  /** A chunk with at least the record at `offset`, which must be published. */
-  chunk(topic: EngineTopic, offset: number, to: number, resume: Resume | undefined): Promise<ChunkAnswer>
-  /** A one-record chunk; of length 0 if it was trimmed meanwhile. */
-  record(topic: EngineTopic, offset: number): Promise<{ bytes: Uint8Array; length: number }>
-  /** One-record chunks, in one memory. */
-  records(topic: EngineTopic, offsets: readonly number[]): Promise<RecordsAnswer[]>
-  offsetAt(topic: EngineTopic, time: number): Promise<number>
-  scan(topic: EngineTopic, from: number, to: number, module: string, signal: AbortSignal | undefined): Promise<unknown>
-  /** The desk of a group, which need not exist yet; the same object for the same names. */
-  group(topic: EngineTopic, name: string): GroupDesk
-  /** Starts a processor with threads of its own, which ends before the log does. @throws RangeError */
-  process(desk: GroupDesk, module: string, settings: ProcessSettings): GroupProcessor
-  /** Copies everything handed over so far, and perhaps more, into a directory that is empty or not there. */
-  backup(target: string, signal: AbortSignal | undefined): Promise<BackupReport>
   stats(): LogStats
-  residency(): Promise<SegmentResidency[]>
-  segments(limit: number): Promise<SegmentInfo[]>
-  /** In force from now on, whether the topic exists yet or not. */
-  retain(topic: string, retention: Retention, isAddition: boolean): void
-  /** Called once each, when the log closes: for who would keep it in memory, or wait for ever. */
-  readonly onClose: Set<() => void>
   /** False once {@link close} was called. */
   readonly isOpen: boolean
-  /** Fails with `BOOKEND_CLOSED` once {@link close} was called. */
+  /** @throws `BOOKEND_CLOSED` once {@link close} was called */
   checkOpen(): void
-  /** The same, and with `BOOKEND_READ_ONLY` where nothing may be written. */
+  /** @throws the same, and `BOOKEND_READ_ONLY` where nothing may be written */
   checkWritable(): void
+  /** Ends readers, subscriptions and processors, waits for appends, gives back what is leased. Idempotent. */
   close(): Promise<void>
+}
+
+/** One topic of an open log. Nothing in here is checked again: offsets are integers from 0, sizes fit. */
+export interface EngineTopic {
+  readonly name: string
+  /**
+   * @returns the offset, once the message is as durable as asked. Calls keep their order, {@link offer} among them. Does not hold on to
+   *   `value` after it has returned.
+   */
+  append(value: Uint8Array, extras: Extras | undefined, level: Durability): Promise<number>
+  /** All or none, without others between them. @returns the first offset */
+  appendMany(values: readonly Uint8Array[], extras: Extras | undefined, level: Durability): Promise<number>
+  /** False: no room now, nothing was taken. */
+  offer(value: Uint8Array, extras: Extras | undefined): boolean
+  /** Resolves when the last refused {@link offer} can succeed. */
+  ready(): Promise<void>
+  /** As published at this moment: an append that has resolved here is counted. Zeros while the topic does not exist. */
+  bounds(): Promise<Bounds>
+  /** Reads messages in order. Nothing is asked for before the first {@link MessageReader.next}. */
+  read(range: ReadRange): MessageReader
+  /** Messages in the order of `offsets`; undefined: not written yet, or trimmed away. Sees every append that has resolved here. */
+  records(offsets: readonly number[]): Promise<(RecordPlace | undefined)[]>
+  /** First offset appended at or after that time, ms since the epoch; the next offset if there is none. */
+  offsetAt(time: number): Promise<number>
+  /** Runs a scan module over `[from, to)`, beside the data. Only where {@link Supports.scan}. */
+  scan(from: number, to: number, module: string, signal: AbortSignal | undefined): Promise<unknown>
+  /** Messages below are gone when it resolves, those included that were offered before. @throws RangeError above the next offset */
+  trim(before: number): Promise<void>
+  /** In force from now on, whether the topic exists yet or not. @param isAddition keeps what else was said of the topic */
+  retain(retention: Retention, isAddition: boolean): void
+  /** The same object for the same name. Makes no group: it comes to be with its first use. */
+  group(name: string): EngineGroup
+}
+
+/** Which messages of a topic. */
+export interface ReadRange {
+  readonly from: number
+  /** Exclusive; Infinity: without end. */
+  readonly to: number
+  /** Waits at the end of what is published; otherwise the reader ends there. */
+  readonly follow: boolean
+}
+
+/** Messages of a topic in order, chunk by chunk. One call at a time. */
+export interface MessageReader {
+  /**
+   * The next chunk. Its cursor stands before the first message that is wanted, and is the caller's own, memory included.
+   * Undefined: the range is over, or {@link close} was called.
+   * @throws `BOOKEND_TRIMMED` below the oldest readable offset, `BOOKEND_CORRUPT` (with `next`) at damage, `BOOKEND_CLOSED`
+   */
+  next(): Promise<ChunkCursor | undefined>
+  /** Ends waiting at once. */
+  close(): void
+}
+
+/** What has a meaning for files of this process only. */
+export interface LocalParts {
+  /** As {@link Engine.flush}, blocking: for `exit` handlers. */
+  flushSync(level: Durability): void
+  /** Copies everything handed over so far, and perhaps more, into a directory that is empty or not there. */
+  backup(target: string, signal: AbortSignal | undefined): Promise<BackupReport>
+  segments(limit: number): Promise<SegmentInfo[]>
+  residency(): Promise<SegmentResidency[]>
 }

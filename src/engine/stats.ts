@@ -1,4 +1,4 @@
-import type { KeptReason } from '../ring/shared-state.js'
+import type { KeptReason } from './terms.js'
 
 /** Figures of an open log. All are counted since it was opened unless they say otherwise. */
 export interface LogStats {

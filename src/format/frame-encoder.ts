@@ -1,4 +1,5 @@
 /** Writing record frames: the bytes in the ring are the bytes in the log. */
+import type { Extras } from '../engine/terms.js'
 import {
   declareFixedBytes,
   frameBytes,
@@ -16,13 +17,6 @@ import { highWord, lowWord } from './numbers.js'
 const { length: lengthWord, topic: topicWord, tail: tailWordAt } = frameWord
 const { data: dataKind, declare: declareKind, bulk: bulkKind } = frameKind
 const { extended: extendedFlag } = frameFlag
-
-/** Key and headers of a message, encoded. */
-export interface Extras {
-  key: Uint8Array | undefined
-  /** JSON in UTF-8; undefined without headers. */
-  headers: Uint8Array | undefined
-}
 
 /** Payload length of a frame: what its length field will say. */
 export function payloadLength(value: Uint8Array, extras: Extras | undefined): number {

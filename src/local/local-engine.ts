@@ -2,37 +2,37 @@
  * The engine inside this process: starts the worker threads of one log, wires them to the dispatcher, ends them.
  */
 import type { Worker } from 'node:worker_threads'
-import { AppendSide, type Durability } from '../dispatcher/appends/append-side.js'
+import { AppendSide } from '../dispatcher/appends/append-side.js'
 import { GroupCommits } from '../dispatcher/groups/group-commits.js'
-import { GroupDesk } from '../dispatcher/groups/group-desk.js'
+import type { GroupDesk } from '../dispatcher/groups/group-desk.js'
 import { KeepAlive } from '../dispatcher/keep-alive.js'
-import { GroupProcessor } from '../dispatcher/processing/processor.js'
+import { GroupProcessor, type ProcessorHost } from '../dispatcher/processing/processor.js'
 import { ReadSide } from '../dispatcher/reads/read-side.js'
 import { ReaderPool } from '../dispatcher/reads/reader-pool.js'
 import { RecentMessages } from '../dispatcher/reads/recent-messages.js'
 import { TurnPace } from '../dispatcher/reads/turn-pace.js'
-import { TopicDirectory, type TopicHandle } from '../dispatcher/topic-directory.js'
-import type { Engine, EngineTopic, ProcessSettings } from '../engine/engine.js'
-import type { LogStats, SegmentInfo, SegmentResidency } from '../engine/stats.js'
+import { TopicDirectory } from '../dispatcher/topic-directory.js'
+import type { Engine, EngineFacts, LocalParts, Supports } from '../engine/engine.js'
+import type { ProcessSettings } from '../engine/group-seat.js'
+import type { LogStats } from '../engine/stats.js'
+import type { BackupReport, Durability, Retention } from '../engine/terms.js'
 import { BookendError } from '../errors.js'
 import { closedError, isFull, noSpaceError, readOnlyError } from '../failures.js'
-import type { Extras } from '../format/frame-encoder.js'
 import { standInBytes, standInSegments } from '../limits.js'
 import { AbortWord } from '../ring/abort-word.js'
 import { RingMemory, RingProducer } from '../ring/append-ring.js'
 import { BatchTimes } from '../ring/batch-times.js'
 import { GroupMailboxes } from '../ring/group-mailboxes.js'
 import { TopicCells } from '../ring/topic-cells.js'
-import type { BackupReport } from '../storage/life/backup.js'
-import type { Retention } from '../storage/life/retention.js'
-import type { Resume } from '../storage/read/topic-reader.js'
 import { transfer } from '../threads/control-plane.js'
 import { isOwnThread } from '../threads/own-threads.js'
 import type { OpenedLog } from '../threads/protocol.js'
-import { type LogRead, type ReadAnswer, trimmedError } from '../threads/reader/reader.js'
+import type { LogRead, ReadAnswer } from '../threads/reader/reader.js'
 import type { ReaperEvent } from '../threads/reaper/reaper.js'
 import type { ReaderData } from '../threads/shared-memory.js'
+import { type GroupHost, LocalGroup } from './local-group.js'
 import { checkMappedBytes, fittingMessageBytes, type LocalOptions, segmentMessageBytes } from './local-options.js'
+import { LocalTopic, type TopicHost } from './local-topic.js'
 import { LockFile } from './lock-file.js'
 import { LogEvents } from './log-events.js'
 import { warnOfMissingNative } from './native-parts.js'
@@ -45,7 +45,7 @@ import { callWriter, type StartingThreads, startThreads } from './starting-threa
 /** A thread of a processor ends after this long without messages; starting one takes some tens of milliseconds. */
 const handlerIdleMs = 10_000
 
-export async function openLocalEngine(options: LocalOptions): Promise<Engine> {
+export async function openLocalEngine(options: LocalOptions): Promise<LocalEngine> {
   if (isOwnThread()) {
     const hint = 'a module that --import or --require loads opens it only if isMainThread (node:worker_threads) is true'
     throw new TypeError(`a log cannot be opened in a thread that belongs to another one: ${hint}`)
@@ -98,13 +98,12 @@ export async function openLocalEngine(options: LocalOptions): Promise<Engine> {
   }
 }
 
-class LocalEngine implements Engine {
-  readonly directory: string
-  readonly maxMessageBytes: number
-  readonly segmentMessageBytes: number
-  readonly durability: Durability
+export class LocalEngine implements Engine {
+  readonly facts: EngineFacts
+  readonly supports: Supports = { durabilities: ['process', 'disk'], scan: true, process: true, retention: true }
+  readonly local: LocalParts
+  /** The consumer groups and how far they have come. */
   readonly groups: GroupCommits
-  readonly onClose = new Set<() => void>()
   readonly #options: LocalOptions
   readonly #threads: StartingThreads
   readonly #opened: OpenedLog
@@ -114,9 +113,13 @@ class LocalEngine implements Engine {
   readonly #reads: ReadSide
   readonly #ring: RingProducer
   readonly #recent: RecentMessages
-  readonly #pace = new TurnPace()
   readonly #keepAlive = new KeepAlive()
-  readonly #desks = new Map<string, GroupDesk>()
+  readonly #onClose = new Set<() => void>()
+  readonly #topicsByName = new Map<string, LocalTopic>()
+  readonly #topicHost: TopicHost
+  /** By topic and name. */
+  readonly #groupsByKey = new Map<string, LocalGroup>()
+  readonly #groupHost: GroupHost
   readonly #readerData: ReaderData
   readonly #processors = new Set<GroupProcessor>()
   /** What was said of single topics since the log was opened. */
@@ -129,10 +132,9 @@ class LocalEngine implements Engine {
 
   constructor(options: LocalOptions, threads: StartingThreads, opened: OpenedLog, lock: LockFile | undefined) {
     const { shared, state, reaper, writer, bulk } = threads
-    this.directory = options.directory
-    this.maxMessageBytes = options.maxMessageBytes
-    this.segmentMessageBytes = segmentMessageBytes(opened.segmentBytes)
-    this.durability = options.durability
+    const { directory, durability, maxMessageBytes, readOnly } = options
+    const messageBytesLimit = segmentMessageBytes(opened.segmentBytes)
+    this.facts = { place: directory, durability, maxMessageBytes, messageBytesLimit, isReadOnly: readOnly }
     this.#options = options
     this.#threads = threads
     this.#opened = opened
@@ -194,74 +196,78 @@ class LocalEngine implements Engine {
         groups: this.groups.cells(),
       }),
     })
+    this.#topicHost = {
+      appends: this.#appends,
+      reads: this.#reads,
+      recent: this.#recent,
+      pace: new TurnPace(),
+      events: this.#events,
+      onClose: this.#onClose,
+      checkOpen: () => this.checkOpen(),
+      checkWritable: () => this.checkWritable(),
+      trim: (topic, before) => this.#trim(topic, before),
+      retain: (topic, retention, isAddition) => this.#retain(topic, retention, isAddition),
+      group: (topic, name) => this.#group(topic, name),
+    }
+    const isOpen = () => this.isOpen
+    this.#groupHost = {
+      commits: this.groups,
+      get isOpen() {
+        return isOpen()
+      },
+      onClose: this.#onClose,
+      checkOpen: () => this.checkOpen(),
+      onSkipped: (topic, group, skipped, first) => this.#events.skipped(topic, group, skipped, first),
+      process: (topic, desk, module, settings) => this.#process(topic, desk, module, settings),
+    }
+    this.local = {
+      flushSync: (level) => this.#flushSync(level),
+      backup: (target, signal) => this.#backup(target, signal),
+      segments: (limit) => this.#keepAlive.during(this.#census.segments(limit)),
+      residency: () => this.#keepAlive.during(this.#census.residency()),
+    }
     enlist(this)
     for (const { from, to } of opened.damages)
       this.#events.error('BOOKEND_CORRUPT', `damage at positions ${from} to ${to}`)
     for (const what of opened.otherDamages) this.#events.error('BOOKEND_CORRUPT', what)
   }
 
-  topic(name: string): EngineTopic {
-    return this.#topics.handle(name)
+  topic(name: string): LocalTopic {
+    let topic = this.#topicsByName.get(name)
+    if (topic === undefined) {
+      topic = new LocalTopic(this.#topics.handle(name), this.#topicHost)
+      this.#topicsByName.set(name, topic)
+    }
+    return topic
   }
 
-  topicNames(): string[] {
+  async topicNames(): Promise<string[]> {
     return this.#topics.names()
   }
 
-  append(topic: EngineTopic, value: Uint8Array, extras: Extras | undefined, level: Durability): Promise<number> {
+  async #trim(topic: LocalTopic, before: number): Promise<void> {
     this.checkWritable()
-    const done = this.#appends.append(topic as TopicHandle, value, extras, level)
-    if (this.#events.wantsAppends) this.#events.append(topic.name, 1, value.length, done)
-    return done
-  }
-
-  appendMany(
-    topic: EngineTopic,
-    values: readonly Uint8Array[],
-    extras: Extras | undefined,
-    level: Durability,
-  ): Promise<number> {
-    this.checkWritable()
-    const done = this.#appends.appendMany(topic as TopicHandle, values, extras, level)
-    if (this.#events.wantsAppends) {
-      const bytes = values.reduce((sum, value) => sum + value.length, 0)
-      this.#events.append(topic.name, values.length, bytes, done)
-    }
-    return done
-  }
-
-  offer(topic: EngineTopic, value: Uint8Array, extras: Extras | undefined): boolean {
-    this.checkWritable()
-    return this.#appends.offer(topic as TopicHandle, value, extras)
-  }
-
-  ready(): Promise<void> {
-    this.checkWritable()
-    return this.#appends.ready()
-  }
-
-  async trim(topic: EngineTopic, before: number): Promise<void> {
-    this.checkWritable()
+    const { handle } = topic
     // What was handed over before can be trimmed as well: let it be published first, as far as a full disk lets it.
-    if (before > this.next(topic)) await this.#appends.flush('process').catch(() => {})
+    if (before > topic.next()) await this.#appends.flush('process').catch(() => {})
     this.checkWritable()
     if (this.#appends.failure !== undefined) throw this.#appends.failure
     // A topic that is not there has nothing to lose.
-    if (topic.id < 0) return
-    const next = this.next(topic)
+    if (handle.id < 0) return
+    const next = topic.next()
     if (before > next)
       throw new RangeError(
         `offset ${before} of topic "${topic.name}" is not written yet: the next one is ${next}, and trim(${next}) would delete everything there is`,
       )
     try {
-      await this.#keepAlive.during(callWriter(this.#threads, (writer) => writer.trim(topic.id, before)))
+      await this.#keepAlive.during(callWriter(this.#threads, (writer) => writer.trim(handle.id, before)))
     } catch (error) {
       this.#appends.checkWorkers()
       if (this.#appends.failure !== undefined) throw this.#appends.failure
       const { errno = 0 } = error as NodeJS.ErrnoException
-      throw isFull(errno) ? noSpaceError(errno, this.directory, 'the record of a trim') : error
+      throw isFull(errno) ? noSpaceError(errno, this.facts.place, 'the record of a trim') : error
     }
-    if (this.durability === 'disk') await this.#appends.flushPublished()
+    if (this.facts.durability === 'disk') await this.#appends.flushPublished()
     await this.#keepAlive.during(this.#threads.reaper.call((remote) => remote.trimmed()))
   }
 
@@ -270,113 +276,42 @@ class LocalEngine implements Engine {
     return Promise.all([this.#appends.flush(level), this.groups.flush(level)]).then(() => {})
   }
 
-  flushSync(level: Durability): void {
+  #flushSync(level: Durability): void {
     if (!this.#options.readOnly) this.#appends.flushSync(level)
   }
 
-  first(topic: EngineTopic): number {
-    return this.#appends.firstOf(topic as TopicHandle)
-  }
-
-  next(topic: EngineTopic): number {
-    return this.#appends.nextOf(topic as TopicHandle)
-  }
-
-  whenNext(topic: EngineTopic, offset: number, resolve: () => void, reject: (error: unknown) => void): () => void {
-    const settle = () => {
-      this.onClose.delete(settle)
-      resolve()
-    }
-    this.onClose.add(settle)
-    // Whoever waits at the end of a topic gets what comes next out of the ring.
-    this.#recent.watch(topic.id)
-    const cancel = this.#appends.whenNext(topic as TopicHandle, offset, settle, (error) => {
-      this.onClose.delete(settle)
-      reject(error)
-    })
-    return () => {
-      this.onClose.delete(settle)
-      cancel()
-    }
-  }
-
-  chunk(topic: EngineTopic, offset: number, to: number, resume: Resume | undefined) {
-    const first = this.first(topic)
-    if (offset < first) return Promise.reject(trimmedError(topic.name, offset, first))
-    const recent = this.#recent.chunk(topic.id, offset, to)
-    if (recent !== undefined) return this.#pace.take({ ...recent, resume: undefined })
-    // Whoever reads the newest message is likely to come for the next one, waiting or not.
-    if (offset === this.next(topic) - 1) this.#recent.watch(topic.id)
-    const task = { topic: { id: topic.id, name: topic.name }, offset, to, resume }
-    return this.#reads.chunk(task).then((chunk) => this.#pace.take(chunk))
-  }
-
-  record(topic: EngineTopic, offset: number) {
-    return this.#reads.record({ id: topic.id, name: topic.name }, offset)
-  }
-
-  records(topic: EngineTopic, offsets: readonly number[]) {
-    return this.#reads.records({ id: topic.id, name: topic.name }, offsets)
-  }
-
-  offsetAt(topic: EngineTopic, time: number): Promise<number> {
-    return this.#reads.offsetAt({ id: topic.id, name: topic.name }, time)
-  }
-
-  scan(
-    topic: EngineTopic,
-    from: number,
-    to: number,
-    module: string,
-    signal: AbortSignal | undefined,
-  ): Promise<unknown> {
-    return this.#reads.scan({ id: topic.id, name: topic.name }, from, to, module, signal)
-  }
-
-  group(topic: EngineTopic, name: string): GroupDesk {
+  #group(topic: LocalTopic, name: string): LocalGroup {
     // Names have no slashes.
     const key = `${topic.name}/${name}`
-    let desk = this.#desks.get(key)
-    if (desk === undefined) {
-      desk = new GroupDesk({
-        commits: this.groups,
-        topic,
-        name,
-        first: () => this.first(topic),
-        next: () => this.next(topic),
-        whenNext: (offset, resolve, reject) => this.whenNext(topic, offset, resolve, reject),
-        checkOpen: () => this.checkOpen(),
-        onSkipped: (skipped, first) => this.#events.skipped(topic.name, name, skipped, first),
-      })
-      this.#desks.set(key, desk)
+    let group = this.#groupsByKey.get(key)
+    if (group === undefined) {
+      group = new LocalGroup(topic, name, this.#groupHost)
+      this.#groupsByKey.set(key, group)
     }
-    return desk
+    return group
   }
 
-  process(desk: GroupDesk, module: string, settings: ProcessSettings): GroupProcessor {
+  #process(topic: LocalTopic, desk: GroupDesk, module: string, settings: ProcessSettings): GroupProcessor {
     const { deadLetter, maxHeapMb, order, concurrency = this.#options.readers } = settings
-    if (deadLetter === desk.topic.name)
+    if (deadLetter === topic.name)
       throw new RangeError(`deadLetter is another topic than "${deadLetter}": what fails would come back without end`)
     const maxThreads = order === 'topic' ? 1 : concurrency
     const pool = { minThreads: 0, maxThreads, idleTimeoutMs: handlerIdleMs, maxHeapMb }
-    const processor = new GroupProcessor(
-      desk,
-      {
-        durability: this.durability,
-        maxMessageBytes: this.maxMessageBytes,
-        next: (topic) => this.next(topic),
-        record: (topic, offset) => this.record(topic, offset),
-        append: (topic, value, extras, level) => this.append(topic, value, extras, level),
-        threads: new ReaderPool(this.#readerData, pool, this.#keepAlive, (threadId) => {
-          // Its threads come and go, and end with what they have mapped: nobody waits until they have closed it.
-          this.#ownerDied(threadId)
-        }),
-        deadLetter: deadLetter === undefined ? undefined : this.topic(deadLetter),
-        onFailure: (error) => this.#events.processor(desk.topic.name, desk.name, error),
-      },
-      module,
-      { ...settings, concurrency },
-    )
+    const { durability, maxMessageBytes } = this.facts
+    const host: ProcessorHost = {
+      durability,
+      maxMessageBytes,
+      next: () => topic.next(),
+      record: (_, offset) => topic.record(offset),
+      append: ({ name }, value, extras, level) => this.topic(name).append(value, extras, level),
+      deadLetter: deadLetter === undefined ? undefined : this.topic(deadLetter).handle,
+      onFailure: (error) => this.#events.processor(topic.name, desk.name, error),
+      threads: new ReaderPool(this.#readerData, pool, this.#keepAlive, (threadId) => {
+        // Its threads come and go, and end with what they have mapped: nobody waits until they have closed it.
+        this.#ownerDied(threadId)
+      }),
+    }
+    const processor = new GroupProcessor(desk, host, module, { ...settings, concurrency })
     this.#processors.add(processor)
     void this.#keepAlive
       .during(processor.finished)
@@ -385,12 +320,12 @@ class LocalEngine implements Engine {
     return processor
   }
 
-  async backup(target: string, signal: AbortSignal | undefined): Promise<BackupReport> {
+  async #backup(target: string, signal: AbortSignal | undefined): Promise<BackupReport> {
     this.checkOpen()
     signal?.throwIfAborted()
     const abort = new AbortWord()
     const giveUp = () => abort.raise()
-    this.onClose.add(giveUp)
+    this.#onClose.add(giveUp)
     signal?.addEventListener('abort', giveUp)
     try {
       await this.flush('process')
@@ -400,7 +335,7 @@ class LocalEngine implements Engine {
       )
     } catch (error) {
       if (signal?.aborted && abort.isRaised) throw signal.reason
-      if (this.#isClosing && abort.isRaised) throw closedError(this.directory)
+      if (this.#isClosing && abort.isRaised) throw closedError(this.facts.place)
       const { code, errno = 0 } = error as NodeJS.ErrnoException
       if (code !== undefined && isFull(Math.abs(errno))) {
         const message = `no space for a backup in ${target} (${code}): nothing of it was kept`
@@ -408,7 +343,7 @@ class LocalEngine implements Engine {
       }
       throw error
     } finally {
-      this.onClose.delete(giveUp)
+      this.#onClose.delete(giveUp)
       signal?.removeEventListener('abort', giveUp)
     }
   }
@@ -446,7 +381,7 @@ class LocalEngine implements Engine {
     }
   }
 
-  retain(topic: string, retention: Retention, isAddition: boolean): void {
+  #retain(topic: string, retention: Retention, isAddition: boolean): void {
     if (this.#options.readOnly) return
     const before = isAddition ? (this.#retained.get(topic) ?? this.#options.retention) : {}
     const policy = { ...before, ...retention }
@@ -455,29 +390,17 @@ class LocalEngine implements Engine {
     this.#threads.reaper.call((remote) => remote.retain(topic, policy)).catch(() => {})
   }
 
-  segments(limit: number): Promise<SegmentInfo[]> {
-    return this.#keepAlive.during(this.#census.segments(limit))
-  }
-
-  residency(): Promise<SegmentResidency[]> {
-    return this.#keepAlive.during(this.#census.residency())
-  }
-
-  get isWritable(): boolean {
-    return !this.#options.readOnly
-  }
-
   get isOpen(): boolean {
     return !this.#isClosing
   }
 
   checkOpen(): void {
-    if (this.#isClosing) throw closedError(this.directory)
+    if (this.#isClosing) throw closedError(this.facts.place)
   }
 
   checkWritable(): void {
     this.checkOpen()
-    if (this.#options.readOnly) throw readOnlyError(this.directory)
+    if (this.#options.readOnly) throw readOnlyError(this.facts.place)
   }
 
   close(): Promise<void> {
@@ -488,7 +411,7 @@ class LocalEngine implements Engine {
   /** Called in the `exit` event: what was offered must not die in the ring with the process. */
   onExit(): void {
     try {
-      this.flushSync('process')
+      this.#flushSync('process')
     } catch (error) {
       this.#events.note('at exit', error)
     }
@@ -511,13 +434,13 @@ class LocalEngine implements Engine {
         failure = error
       })
     }
-    for (const tell of this.onClose) tell()
+    for (const tell of this.#onClose) tell()
     await this.#reads.idle()
     await this.#closeReaders()
     // The last of what consumers have acknowledged; whose commits fail has been told so.
     if (writer !== undefined) await this.groups.flush('disk').catch(() => {})
     const isClean = failure === undefined && this.#appends.failure === undefined && writer !== undefined
-    this.#appends.fail(closedError(this.directory))
+    this.#appends.fail(closedError(this.facts.place))
     const isWriterDone = await callWriter(this.#threads, (control) => control.close()).then(
       () => true,
       () => false,

@@ -1,9 +1,11 @@
-import type { Durability } from '../dispatcher/appends/append-side.js'
+import type { Durability, Retention } from '../engine/terms.js'
 import { frameBytes, frameExtensionBytes } from '../format/frame-layout.js'
 import { groupFitsSegment } from '../format/segment-layout.js'
 import { minMappedSegments } from '../limits.js'
-import type { DiskWatermarks, Retention } from '../storage/life/retention.js'
+import type { DiskWatermarks } from '../storage/life/retention.js'
 import type { OpenIo } from '../threads/shared-memory.js'
+
+export type { DiskWatermarks } from '../storage/life/retention.js'
 
 /** Options of a log, complete and checked. */
 export interface LocalOptions {

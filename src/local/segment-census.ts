@@ -1,7 +1,8 @@
 /** The segments of an open log for `stats()`, `segments()` and `residency()`: which there are, why, who maps them, what of them is in memory. */
 
 import type { LogStats, SegmentInfo, SegmentResidency } from '../engine/stats.js'
-import { type KeptReason, keptReasons, type SharedState } from '../ring/shared-state.js'
+import type { KeptReason } from '../engine/terms.js'
+import { keptReasons, type SharedState } from '../ring/shared-state.js'
 import type { SlotTable } from '../ring/slot-table.js'
 import { segmentPath } from '../storage/files/segment-files.js'
 import type { ReaperThread } from './reaper-thread.js'

@@ -1,12 +1,13 @@
 /** A named set of consumers of one topic, with one durable position. */
-
-import type { GroupDesk } from '../dispatcher/groups/group-desk.js'
 import type { Engine, EngineTopic } from '../engine/engine.js'
+import type { EngineGroup } from '../engine/group-seat.js'
+import type { Bounds, GroupPosition } from '../engine/terms.js'
+import { trimmedError } from '../failures.js'
+import { maxTimerMs } from '../limits.js'
 import type { CodecName } from '../messages/codec.js'
-import { trimmedError } from '../threads/reader/reader.js'
 import { type ConsumeOptions, type Delivery, GroupConsumer } from './group-consumer.js'
-import { feedOf, type GroupFeed } from './group-feed.js'
 import { checkProcessOptions, type ProcessOptions, type Processor } from './processor-options.js'
+import { checkSupported } from './supported.js'
 import {
   checkInteger,
   checkKeys,
@@ -17,17 +18,6 @@ import {
   checkTime,
   moduleUrl,
 } from './validate.js'
-
-export interface GroupPosition {
-  /** All messages below are acknowledged. */
-  committed: number
-  /** Offset of the topic's next append. */
-  next: number
-  /** Messages not acknowledged yet. */
-  lag: number
-  /** Messages that were deleted before the group had acknowledged them, since the log was opened. */
-  skipped: number
-}
 
 /**
  * A group of consumers. Every group sees every message of the topic; inside the group each message goes to one consumer, which
@@ -60,17 +50,14 @@ export interface Group<T> {
 }
 
 const maxPrefetch = 1_000_000
-const maxTimeoutMs = 2 ** 31 - 1
 
 export class TopicGroup<T> implements Group<T> {
   readonly name: string
   readonly #engine: Engine
   readonly #topic: EngineTopic
+  readonly #group: EngineGroup
   readonly #decode: ((encoded: Uint8Array) => T) | undefined
-  readonly #desk: GroupDesk
-  readonly #feed: GroupFeed
   readonly #codec: CodecName | undefined
-  readonly #offsetAt: (time: Date) => Promise<number>
 
   constructor(
     engine: Engine,
@@ -78,16 +65,13 @@ export class TopicGroup<T> implements Group<T> {
     name: string,
     decode: ((encoded: Uint8Array) => T) | undefined,
     codec: CodecName | undefined,
-    offsetAt: (time: Date) => Promise<number>,
   ) {
     this.name = name
     this.#engine = engine
     this.#topic = topic
+    this.#group = topic.group(name)
     this.#decode = decode
     this.#codec = codec
-    this.#desk = engine.group(topic, name)
-    this.#feed = feedOf(engine, topic, this.#desk)
-    this.#offsetAt = offsetAt
   }
 
   consume(options: ConsumeOptions = {}): AsyncIterableIterator<Delivery<T>> {
@@ -96,55 +80,46 @@ export class TopicGroup<T> implements Group<T> {
     const checked = {
       from: checkOneOf('from', from, ['first', 'next']),
       prefetch: checkInteger('prefetch', prefetch, 1, maxPrefetch),
-      ackTimeoutMs: checkSpan('ackTimeoutMs', ackTimeoutMs, 1, maxTimeoutMs),
+      ackTimeoutMs: checkSpan('ackTimeoutMs', ackTimeoutMs, 1, maxTimerMs),
       signal: checkSignal(options.signal),
     }
     this.#engine.checkWritable()
-    const source = { topic: this.#topic.name, decode: this.#decode }
-    return new GroupConsumer<T>(this.#engine, this.#desk, this.#feed, source, checked)
+    return new GroupConsumer<T>(this.#group, { topic: this.#topic.name, decode: this.#decode }, checked)
   }
 
   process(module: URL | string, options: ProcessOptions = {}): Processor {
     const url = moduleUrl(module)
     const checked = checkProcessOptions(options)
+    checkSupported(this.#engine, this.#engine.supports.process, 'process()')
     this.#engine.checkWritable()
-    return this.#engine.process(this.#desk, url, { ...checked, codec: this.#codec })
+    return this.#group.process(url, { ...checked, codec: this.#codec })
   }
 
   async seek(to: number | 'first' | 'next' | Date): Promise<void> {
     if (to instanceof Date) checkTime('to', to)
     else if (to !== 'first' && to !== 'next') checkOffset("to (an offset, 'first', 'next' or a Date)", to)
     this.#engine.checkWritable()
-    await this.#desk.open('first')
-    const target = await this.#target(to)
-    const first = this.#engine.first(this.#topic)
-    const next = this.#engine.next(this.#topic)
-    if (target < first) throw trimmedError(this.#topic.name, target, first)
-    if (target > next)
-      throw new RangeError(
-        `offset ${target} of topic "${this.#topic.name}" is not written yet: the next one is ${next}`,
-      )
-    await this.#desk.seek(target)
+    const { name } = this.#topic
+    const asked = to instanceof Date ? await this.#topic.offsetAt(to.getTime()) : to
+    const bounds = await this.#topic.bounds()
+    const target = offsetOf(asked, bounds)
+    if (target < bounds.first) throw trimmedError(name, target, bounds.first)
+    if (target > bounds.next)
+      throw new RangeError(`offset ${target} of topic "${name}" is not written yet: the next one is ${bounds.next}`)
+    await this.#group.seek(target)
   }
 
   async position(): Promise<GroupPosition> {
     this.#engine.checkOpen()
-    const first = this.#engine.first(this.#topic)
-    const next = this.#engine.next(this.#topic)
-    if (!this.#desk.exists) return { committed: first, next, lag: next - first, skipped: 0 }
-    await this.#desk.open('first')
-    const { ledger, skipped } = this.#desk.refreshed()
-    return { committed: ledger.committed, next, lag: ledger.remaining(next), skipped }
+    return this.#group.position()
   }
 
   async remove(): Promise<void> {
     this.#engine.checkWritable()
-    await this.#desk.remove()
+    await this.#group.remove()
   }
+}
 
-  async #target(to: number | 'first' | 'next' | Date): Promise<number> {
-    if (to === 'first') return this.#engine.first(this.#topic)
-    if (to === 'next') return this.#engine.next(this.#topic)
-    return typeof to === 'number' ? to : this.#offsetAt(to)
-  }
+function offsetOf(to: number | 'first' | 'next', { first, next }: Bounds): number {
+  return to === 'first' ? first : to === 'next' ? next : to
 }

@@ -1,16 +1,14 @@
 /** The open log, as the application holds it. */
-
-import type { Durability } from '../dispatcher/appends/append-side.js'
 import type { Engine } from '../engine/engine.js'
 import type { LogStats, SegmentInfo, SegmentResidency } from '../engine/stats.js'
+import type { BackupReport, Durability, Retention } from '../engine/terms.js'
 import { openLocalEngine } from '../local/local-engine.js'
 import { bytes, type Codec } from '../messages/codec.js'
-import type { BackupReport } from '../storage/life/backup.js'
-import type { Retention } from '../storage/life/retention.js'
-import { checkRetention, completeOptions, durabilities, type OpenOptions, resolveDirectory } from './options.js'
+import { checkRetention, completeOptions, type OpenOptions, resolveDirectory } from './options.js'
 import { type Queue, TopicQueue } from './queue.js'
+import { checkLevel, checkSupported, localParts } from './supported.js'
 import { LogTopic, type Topic } from './topic.js'
-import { checkInteger, checkKeys, checkName, checkOneOf, checkSignal } from './validate.js'
+import { checkInteger, checkKeys, checkName, checkSignal } from './validate.js'
 
 export interface QueueOptions<T> {
   codec?: Codec<T>
@@ -90,7 +88,7 @@ class OpenLog implements Log {
   readonly #engine: Engine
 
   constructor(engine: Engine) {
-    this.directory = engine.directory
+    this.directory = engine.facts.place
     this.#engine = engine
   }
 
@@ -100,7 +98,10 @@ class OpenLog implements Log {
     const codec = checkCodec(options.codec)
     const retention = options.retention && checkRetention('retention', options.retention)
     this.#engine.checkOpen()
-    if (retention !== undefined) this.#engine.retain(name, retention, false)
+    if (retention !== undefined) {
+      checkSupported(this.#engine, this.#engine.supports.retention, 'retention')
+      this.#engine.topic(name).retain(retention, false)
+    }
     return new LogTopic<T>(this.#engine, name, codec)
   }
 
@@ -109,7 +110,7 @@ class OpenLog implements Log {
     checkKeys('queue()', options, ['codec'])
     const codec = checkCodec(options.codec)
     this.#engine.checkOpen()
-    this.#engine.retain(name, { consumed: true }, true)
+    if (this.#engine.supports.retention) this.#engine.topic(name).retain({ consumed: true }, true)
     const topic = new LogTopic<T>(this.#engine, name, codec)
     return new TopicQueue<T>(this.#engine, topic, topic.decode)
   }
@@ -120,15 +121,15 @@ class OpenLog implements Log {
   }
 
   async flush(level: Durability = 'process'): Promise<void> {
-    checkOneOf('level', level, durabilities)
+    checkLevel(this.#engine, 'level', level)
     this.#engine.checkOpen()
     return this.#engine.flush(level)
   }
 
   flushSync(level: Durability = 'process'): void {
-    checkOneOf('level', level, durabilities)
+    checkLevel(this.#engine, 'level', level)
     this.#engine.checkOpen()
-    this.#engine.flushSync(level)
+    localParts(this.#engine, 'flushSync()').flushSync(level)
   }
 
   stats(): LogStats {
@@ -138,19 +139,20 @@ class OpenLog implements Log {
 
   async backup(directory: string | URL, options: BackupOptions = {}): Promise<BackupReport> {
     checkKeys('backup()', options, ['signal'])
-    return this.#engine.backup(resolveDirectory(directory), checkSignal(options.signal))
+    const signal = checkSignal(options.signal)
+    return localParts(this.#engine, 'backup()').backup(resolveDirectory(directory), signal)
   }
 
   async residency(): Promise<SegmentResidency[]> {
     this.#engine.checkOpen()
-    return this.#engine.residency()
+    return localParts(this.#engine, 'residency()').residency()
   }
 
   async segments(options: { limit?: number } = {}): Promise<SegmentInfo[]> {
     checkKeys('segments()', options, ['limit'])
     const limit = checkInteger('limit', options.limit ?? 100, 1, 1_000_000)
     this.#engine.checkOpen()
-    return this.#engine.segments(limit)
+    return localParts(this.#engine, 'segments()').segments(limit)
   }
 
   close(): Promise<void> {

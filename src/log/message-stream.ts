@@ -1,10 +1,9 @@
-/** Reading a topic in order: chunks come from the reader threads, the next one while this one is looked at. */
-import type { Engine, EngineTopic } from '../engine/engine.js'
-import { ChunkCursor } from '../messages/chunk-cursor.js'
+/** Reading a topic in order: messages out of the chunks that the engine hands over. */
+
+import { abortable } from '../abortable.js'
+import type { EngineTopic, MessageReader } from '../engine/engine.js'
+import type { ChunkCursor } from '../messages/chunk-cursor.js'
 import { type Message, type MessageSource, StoredMessage } from '../messages/message.js'
-import type { ChunkAnswer } from '../threads/reader/reader.js'
-import { trimmedError } from '../threads/reader/reader.js'
-import { abortable } from './abortable.js'
 
 /** Messages of a topic, in order. Iterate it, or its {@link batches}. */
 export interface MessageStream<T> extends AsyncIterableIterator<Message<T>>, AsyncDisposable {
@@ -24,21 +23,16 @@ export interface StreamRange {
 }
 
 export class ChunkedStream<T> implements MessageStream<T> {
-  readonly #engine: Engine
   readonly #topic: EngineTopic
   readonly #source: MessageSource<T>
   readonly #range: StreamRange
   #cursor: ChunkCursor | undefined
-  /** Offset behind the last chunk received; -1 before the first. */
-  #offset = -1
-  #end = 0
-  #ahead: Promise<ChunkAnswer> | undefined
+  /** Undefined until the stream is first used. */
+  #reader: MessageReader | undefined
   #turn: Promise<unknown> | undefined
   #isDone = false
-  #cancelWait: (() => void) | undefined
 
-  constructor(engine: Engine, topic: EngineTopic, decode: ((bytes: Uint8Array) => T) | undefined, range: StreamRange) {
-    this.#engine = engine
+  constructor(topic: EngineTopic, decode: ((bytes: Uint8Array) => T) | undefined, range: StreamRange) {
     this.#topic = topic
     this.#source = { topic: topic.name, decode }
     this.#range = range
@@ -135,19 +129,14 @@ export class ChunkedStream<T> implements MessageStream<T> {
     const { signal } = this.#range
     try {
       signal?.throwIfAborted()
-      this.#engine.checkOpen()
-      if (this.#offset < 0) await this.#begin()
-      if (this.#ahead === undefined && !(await this.#waitForMore())) {
+      this.#reader ??= await abortable(signal, this.#begin())
+      // It may have been ended before there was a reader that could be closed.
+      const cursor = this.#isDone ? undefined : await abortable(signal, this.#reader.next())
+      if (cursor === undefined || this.#isDone) {
         this.#finish()
         return false
       }
-      this.#ahead ??= this.#request(this.#offset)
-      const chunk = await abortable(signal, this.#ahead)
-      if (this.#isDone) return false
-      this.#engine.checkOpen()
-      this.#cursor = new ChunkCursor(chunk.bytes, this.#topic.id, this.#offset, chunk.next)
-      this.#offset = chunk.next
-      this.#ahead = this.#readableEnd() > this.#offset ? this.#request(this.#offset, chunk) : undefined
+      this.#cursor = cursor
       return true
     } catch (error) {
       this.#finish()
@@ -155,55 +144,16 @@ export class ChunkedStream<T> implements MessageStream<T> {
     }
   }
 
-  async #begin(): Promise<void> {
-    const { start, to, follow, signal } = this.#range
-    this.#offset = await abortable(signal, start())
-    this.#end = to ?? (follow ? Number.POSITIVE_INFINITY : Math.max(this.#offset, this.#engine.next(this.#topic)))
-    const first = this.#engine.first(this.#topic)
-    if (this.#offset < first) throw trimmedError(this.#topic.name, this.#offset, first)
-  }
-
-  /** End of what is published and wanted. */
-  #readableEnd(): number {
-    return Math.min(this.#end, this.#engine.next(this.#topic))
-  }
-
-  async #waitForMore(): Promise<boolean> {
-    const { follow, signal } = this.#range
-    while (this.#readableEnd() <= this.#offset) {
-      // It may have been ended before there was a wait that could be cancelled.
-      if (this.#isDone || !follow || this.#offset >= this.#end) return false
-      const published = new Promise<void>((resolve, reject) => {
-        this.#cancelWait = this.#engine.whenNext(this.#topic, this.#offset, resolve, reject)
-        const cancel = this.#cancelWait
-        this.#cancelWait = () => {
-          cancel()
-          resolve()
-        }
-      })
-      try {
-        await abortable(signal, published)
-      } finally {
-        this.#cancelWait?.()
-        this.#cancelWait = undefined
-      }
-      if (this.#isDone) return false
-      this.#engine.checkOpen()
-    }
-    return true
-  }
-
-  #request(offset: number, last?: ChunkAnswer): Promise<ChunkAnswer> {
-    const request = this.#engine.chunk(this.#topic, offset, this.#readableEnd(), last?.resume)
-    // It may fail before anybody asks for it.
-    request.catch(() => {})
-    return request
+  async #begin(): Promise<MessageReader> {
+    const { start, to, follow } = this.#range
+    const from = await start()
+    const end = to ?? (follow ? Number.POSITIVE_INFINITY : Math.max(from, (await this.#topic.bounds()).next))
+    return this.#topic.read({ from, to: end, follow })
   }
 
   #finish(): void {
     this.#isDone = true
     this.#cursor = undefined
-    this.#ahead = undefined
-    this.#cancelWait?.()
+    this.#reader?.close()
   }
 }

@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Durability } from '../dispatcher/appends/append-side.js'
+import type { Durability, Retention } from '../engine/terms.js'
 import {
   defaultFlushIntervalMs,
   defaultMapTtlMs,
@@ -16,8 +16,8 @@ import {
   minSegmentBytes,
   segmentGranuleBytes,
 } from '../limits.js'
-import type { LocalOptions } from '../local/local-options.js'
-import type { DiskWatermarks, Retention } from '../storage/life/retention.js'
+import type { DiskWatermarks, LocalOptions } from '../local/local-options.js'
+import { durabilities } from './supported.js'
 import { checkBoolean, checkInteger, checkKeys, checkOneOf, describe } from './validate.js'
 
 export interface OpenOptions {
@@ -93,8 +93,6 @@ const known = [
   'readOnly',
   'keepAlive',
 ]
-
-export const durabilities = ['process', 'disk'] as const
 
 /** @throws TypeError, RangeError */
 export function resolveDirectory(directory: string | URL): string {

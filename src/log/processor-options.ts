@@ -1,6 +1,6 @@
 /** The options of `Group.process()`: documented, checked, completed; and what it returns. */
-import type { ProcessOrder, ProcessorState } from '../dispatcher/processing/processor.js'
-import type { ProcessSettings } from '../engine/engine.js'
+import type { ProcessOrder, ProcessorState, ProcessSettings } from '../engine/group-seat.js'
+import { maxTimerMs } from '../limits.js'
 import { checkInteger, checkKeys, checkName, checkOneOf, checkSignal } from './validate.js'
 
 export interface ProcessOptions {
@@ -82,8 +82,6 @@ const known = [
   'signal',
 ]
 const maxConcurrency = 256
-/** Longer ones overflow in Node's timers, and fire at once. */
-const maxTimerMs = 2 ** 31 - 1
 const maxHeapLimitMb = 1_048_576
 
 /** @throws TypeError, RangeError */

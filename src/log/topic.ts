@@ -1,23 +1,20 @@
 /** A named stream of messages: the application's handle on it. */
 
-import type { Durability } from '../dispatcher/appends/append-side.js'
+import { abortable } from '../abortable.js'
 import type { Engine, EngineTopic } from '../engine/engine.js'
+import type { Durability, Extras } from '../engine/terms.js'
 import { BookendError } from '../errors.js'
-import { batchHeaderBytes, batchTime } from '../format/batch-layout.js'
-import type { Extras } from '../format/frame-encoder.js'
-import { ChunkCursor } from '../messages/chunk-cursor.js'
+import { trimmedError } from '../failures.js'
 import { bytes, type Codec, codecName } from '../messages/codec.js'
 import { type Message, StoredMessage } from '../messages/message.js'
-import { abortable } from './abortable.js'
 import { type Group, TopicGroup } from './group.js'
 import { ChunkedStream, type MessageStream } from './message-stream.js'
-import { durabilities } from './options.js'
+import { checkLevel, checkSupported } from './supported.js'
 import {
   checkBoolean,
   checkKeys,
   checkName,
   checkOffset,
-  checkOneOf,
   checkSignal,
   checkTime,
   describe,
@@ -139,7 +136,7 @@ export class LogTopic<T> implements Topic<T> {
       const { level, signal, extras } = this.#appendOptions(options)
       const encoded = this.#encoded(value)
       this.#checkSize(encoded, extras)
-      return abortable(signal, this.#engine.append(this.#topic, encoded, extras, level))
+      return abortable(signal, this.#topic.append(encoded, extras, level))
     } catch (error) {
       return Promise.reject(error)
     }
@@ -151,55 +148,41 @@ export class LogTopic<T> implements Topic<T> {
     const encoded = values.map((value) => this.#encoded(value))
     for (const each of encoded) this.#checkSize(each, extras)
     this.#engine.checkOpen()
-    if (encoded.length === 0) return { first: this.#engine.next(this.#topic), count: 0 }
-    const first = await abortable(signal, this.#engine.appendMany(this.#topic, encoded, extras, level))
+    if (encoded.length === 0) return { first: (await this.#topic.bounds()).next, count: 0 }
+    const first = await abortable(signal, this.#topic.appendMany(encoded, extras, level))
     return { first, count: values.length }
   }
 
   offer(value: T, options?: AppendOptions): boolean {
     const encoded = this.#encoded(value)
     const extras = options === undefined ? undefined : this.#appendOptions(options).extras
-    if (encoded.length > this.#engine.maxMessageBytes || extras !== undefined) this.#checkSize(encoded, extras)
-    return this.#engine.offer(this.#topic, encoded, extras)
+    if (encoded.length > this.#engine.facts.maxMessageBytes || extras !== undefined) this.#checkSize(encoded, extras)
+    return this.#topic.offer(encoded, extras)
   }
 
   async ready(): Promise<void> {
-    return this.#engine.ready()
+    return this.#topic.ready()
   }
 
   async bounds(): Promise<{ first: number; next: number }> {
     this.#engine.checkOpen()
-    return { first: this.#engine.first(this.#topic), next: this.#engine.next(this.#topic) }
+    return this.#topic.bounds()
   }
 
   async get(offset: number): Promise<Message<T> | undefined> {
     checkOffset('offset', offset)
     this.#engine.checkOpen()
-    if (offset < this.#engine.first(this.#topic) || offset >= this.#engine.next(this.#topic)) return undefined
-    const { bytes: record, length } = await this.#engine.record(this.#topic, offset)
-    return length === 0 ? undefined : this.#messageIn(record, offset)
+    const [record] = await this.#topic.records([offset])
+    return record && new StoredMessage({ topic: this.name, decode: this.decode }, record)
   }
 
   async getMany(offsets: readonly number[]): Promise<(Message<T> | undefined)[]> {
     if (!Array.isArray(offsets)) throw new TypeError('getMany takes an array of offsets')
     for (const offset of offsets) checkOffset('offset', offset)
     this.#engine.checkOpen()
-    if (this.#topic.id < 0) return offsets.map(() => undefined)
-    const wanted = [...offsets]
     const source = { topic: this.name, decode: this.decode }
-    const messages: (Message<T> | undefined)[] = []
-    for (const { bytes, starts } of await this.#engine.records(this.#topic, wanted)) {
-      const words = new Uint32Array(bytes.buffer)
-      for (const start of starts) {
-        const offset = wanted[messages.length]
-        if (start < 0) messages.push(undefined)
-        else {
-          const place = { bytes, words, frame: start + batchHeaderBytes, offset, timestamp: batchTime(words, start) }
-          messages.push(new StoredMessage(source, place))
-        }
-      }
-    }
-    return messages
+    const records = await this.#topic.records([...offsets])
+    return records.map((record) => record && new StoredMessage(source, record))
   }
 
   read(options: ReadOptions = {}): MessageStream<T> {
@@ -209,13 +192,13 @@ export class LogTopic<T> implements Topic<T> {
     else if (from !== 'first' && from !== 'next') checkOffset("from (an offset, 'first', 'next' or a Date)", from)
     if (to !== undefined) checkOffset('to', to)
     checkBoolean('follow', follow)
-    if (follow && !this.#engine.isWritable)
+    if (follow && this.#engine.facts.isReadOnly)
       throw new TypeError(
         'read({ follow: true }) needs a log that is opened to write: one opened with readOnly is seen as it was then, and nothing would ever come. Read without follow, or open the log again to see more',
       )
     const signal = checkSignal(options.signal)
     this.#engine.checkOpen()
-    return new ChunkedStream(this.#engine, this.#topic, this.decode, {
+    return new ChunkedStream(this.#topic, this.decode, {
       start: () => this.#start(from),
       to,
       follow,
@@ -226,49 +209,41 @@ export class LogTopic<T> implements Topic<T> {
   async offsetAt(time: Date | number): Promise<number> {
     const ms = checkTime('time', time)
     this.#engine.checkOpen()
-    return this.#topic.id < 0 ? 0 : this.#engine.offsetAt(this.#topic, ms)
+    return this.#topic.offsetAt(ms)
   }
 
   async scan<R>(module: URL | string, options: ScanOptions = {}): Promise<R> {
     checkKeys('scan()', options, ['from', 'to', 'signal'])
     const url = moduleUrl(module)
     const signal = checkSignal(options.signal)
-    const first = this.#engine.first(this.#topic)
-    const next = this.#engine.next(this.#topic)
-    const from = options.from === undefined ? first : checkOffset('from', options.from)
-    const to = options.to === undefined ? next : Math.min(next, checkOffset('to', options.to))
+    const { from: start, to } = options
+    if (start !== undefined) checkOffset('from', start)
+    if (to !== undefined) checkOffset('to', to)
+    checkSupported(this.#engine, this.#engine.supports.scan, 'scan()')
     this.#engine.checkOpen()
     signal?.throwIfAborted()
-    if (from < first) {
-      const message = `offset ${from} of topic "${this.name}" has been trimmed away; a scan can start at ${first}`
-      throw new BookendError('BOOKEND_TRIMMED', message, { topic: this.name, offset: from, first })
-    }
-    return abortable(signal, this.#engine.scan(this.#topic, from, Math.max(from, to), url, signal) as Promise<R>)
+    const { first, next } = await this.#topic.bounds()
+    const from = start ?? first
+    if (from < first) throw trimmedError(this.name, from, first)
+    const end = Math.max(from, Math.min(next, to ?? next))
+    return abortable(signal, this.#topic.scan(from, end, url, signal) as Promise<R>)
   }
 
   async trim(before: number): Promise<void> {
     checkOffset('before', before)
     this.#engine.checkOpen()
-    return this.#engine.trim(this.#topic, before)
+    return this.#topic.trim(before)
   }
 
   group(name: string): Group<T> {
     checkName('group', name)
     this.#engine.checkOpen()
-    return new TopicGroup<T>(this.#engine, this.#topic, name, this.decode, codecName(this.#codec), (time) =>
-      this.offsetAt(time),
-    )
+    return new TopicGroup<T>(this.#engine, this.#topic, name, this.decode, codecName(this.#codec))
   }
 
   async #start(from: number | 'first' | 'next' | Date): Promise<number> {
-    if (from === 'first') return this.#engine.first(this.#topic)
-    if (from === 'next') return this.#engine.next(this.#topic)
+    if (from === 'first' || from === 'next') return (await this.#topic.bounds())[from]
     return typeof from === 'number' ? from : this.offsetAt(from)
-  }
-
-  #messageIn(record: Uint8Array, offset: number): Message<T> | undefined {
-    const cursor = new ChunkCursor(record, this.#topic.id, offset, offset + 1)
-    return cursor.next() ? new StoredMessage({ topic: this.name, decode: this.decode }, cursor) : undefined
   }
 
   #encoded(value: T): Uint8Array {
@@ -280,13 +255,13 @@ export class LogTopic<T> implements Topic<T> {
 
   /** Before anything is written: a message too large leaves no trace. */
   #checkSize(value: Uint8Array, extras: Extras | undefined): void {
-    const { maxMessageBytes } = this.#engine
+    const { maxMessageBytes } = this.#engine.facts
     const total = value.length + (extras?.key?.length ?? 0) + (extras?.headers?.length ?? 0)
     if (total <= maxMessageBytes) return
-    const { segmentMessageBytes } = this.#engine
+    const { messageBytesLimit } = this.#engine.facts
     const remedy =
-      maxMessageBytes < segmentMessageBytes
-        ? `open the log with a higher maxMessageBytes (its segments hold ${segmentMessageBytes})`
+      maxMessageBytes < messageBytesLimit
+        ? `open the log with a higher maxMessageBytes (its segments hold ${messageBytesLimit})`
         : 'create a log with larger segmentBytes: those of this one hold no more'
     const message = `the message has ${total} bytes with its key and headers, and ${maxMessageBytes} is the most here: split it, or ${remedy}`
     throw new BookendError('BOOKEND_TOO_LARGE', message, { topic: this.name })
@@ -297,11 +272,11 @@ export class LogTopic<T> implements Topic<T> {
     signal: AbortSignal | undefined
     extras: Extras | undefined
   } {
-    if (options === undefined) return { level: this.#engine.durability, signal: undefined, extras: undefined }
+    if (options === undefined) return { level: this.#engine.facts.durability, signal: undefined, extras: undefined }
     checkKeys('append options', options, appendOptionNames)
     const { key, headers, durability } = options
     const level =
-      durability === undefined ? this.#engine.durability : checkOneOf('durability', durability, durabilities)
+      durability === undefined ? this.#engine.facts.durability : checkLevel(this.#engine, 'durability', durability)
     const signal = checkSignal(options.signal)
     signal?.throwIfAborted()
     return { level, signal, extras: encodeExtras(key, headers) }

@@ -38,6 +38,7 @@
  * The bells are the exception: anybody adds to them, and their owner sleeps on them (`retireBell`: all readers). A sleeper arms its flag
  * and *then* looks for work once more; whoever makes work stores it and *then* looks at the flag. Either sees the other.
  */
+import type { KeptReason } from '../engine/terms.js'
 import { PositionCell } from './position-cell.js'
 
 const lineWords = 32 // 128 bytes: two cache lines, since processors prefetch in pairs
@@ -117,8 +118,7 @@ export const keptReasons = [
   'damaged',
   'deleting',
   'device',
-] as const
-export type KeptReason = (typeof keptReasons)[number]
+] as const satisfies readonly KeptReason[]
 
 /** `died`: a bug, not a device; the thread has ended or is about to. */
 export const writerState = { running: 0, noSpace: 1, failed: 2, died: 3 } as const

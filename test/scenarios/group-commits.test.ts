@@ -2,8 +2,8 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } fro
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
-import type { Engine } from '../../src/engine/engine.js'
 import { groupRecordAt } from '../../src/format/group-layout.js'
+import type { LocalEngine } from '../../src/local/local-engine.js'
 import { fixture, openLog, seeded, small, start, temporaryFolder } from './support.js'
 
 /** The built engine: its threads are built JavaScript. */
@@ -14,15 +14,15 @@ const { completeOptions } = (await import(
   new URL('../../dist/src/log/options.js', import.meta.url).href
 )) as typeof import('../../src/log/options.js')
 
-async function openEngine(directory: string, options = {}): Promise<Engine> {
+async function openEngine(directory: string, options = {}): Promise<LocalEngine> {
   const engine = await openLocalEngine(completeOptions(directory, { ...small, ...options }))
   onTestFinished(() => engine.close().catch(() => {}))
   return engine
 }
 
-async function append(engine: Engine, topic: string, count: number): Promise<void> {
+async function append(engine: LocalEngine, topic: string, count: number): Promise<void> {
   const values = Array.from({ length: count }, () => new Uint8Array(10))
-  await engine.appendMany(engine.topic(topic), values, undefined, 'process')
+  await engine.topic(topic).appendMany(values, undefined, 'process')
 }
 
 const at = (committed: number) => ({ committed, ranges: [] })
@@ -47,7 +47,7 @@ async function expectGroups(directory: string, output: string): Promise<number> 
     const committed = engine.groups.known('numbers', name)?.state.committed ?? -1
     expect(committed, `${name} of ${directory}`).toBeGreaterThanOrEqual(acknowledged)
     expect(committed, `${name} of ${directory}`).toBeLessThanOrEqual(requested)
-    expect(committed).toBeLessThanOrEqual(engine.next(engine.topic('numbers')))
+    expect(committed).toBeLessThanOrEqual(engine.topic('numbers').next())
     total += acknowledged
   }
   await engine.close()
@@ -104,7 +104,7 @@ it.each(['flushSync', 'exit'])('nothing that was asked to be committed is lost b
     end === 'exit' ? { status: 0, signal: null, errors: '' } : { status: null, signal: 'SIGKILL', errors: '' },
   )
   const engine = await openEngine(directory)
-  const last = engine.next(engine.topic('numbers'))
+  const last = engine.topic('numbers').next()
   expect(output).toContain(`Rg4 ${last}\n`)
   expect(engine.groups.list().map(({ state }) => state)).toEqual(Array(5).fill(at(last)))
 })

@@ -1,4 +1,6 @@
 /** Chunks as a reader thread sends them, with whatever records. */
+import type { FeedSource } from '../../src/dispatcher/groups/group-feed.js'
+import type { ChunkSource } from '../../src/dispatcher/reads/chunk-reader.js'
 import { batchHeaderBytes, writeBatchHeader } from '../../src/format/batch-layout.js'
 import { frameBytes, frameHeaderBytes, frameKind, tailWord } from '../../src/format/frame-layout.js'
 
@@ -20,4 +22,24 @@ export function chunkOf(topic: number, batches: readonly (readonly number[])[]):
     at += length
   }
   return bytes
+}
+
+/** A topic of ten messages whose chunks hold the first five, and say that they hold all; and which record a lookup finds. */
+export function lyingSource(found: (offset: number) => number = (offset) => offset): ChunkSource & FeedSource {
+  return {
+    handle: { id: 3, name: 't' },
+    checkOpen() {},
+    first: () => 0,
+    next: () => 10,
+    whenNext: () => () => {},
+    chunk: async (offset) => ({
+      bytes: chunkOf(3, [[0, 1], [2, 3, 4].filter((each) => each >= offset)]),
+      next: 10,
+      resume: undefined,
+    }),
+    record: async (offset) => {
+      const bytes = chunkOf(3, [[found(offset)]])
+      return { bytes, length: bytes.length }
+    },
+  }
 }

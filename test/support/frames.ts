@@ -1,7 +1,8 @@
 /** Runs of record frames for tests, made by the encoder that the dispatcher uses. */
+
+import type { Extras } from '../../src/engine/terms.js'
 import {
   declarePayloadLength,
-  type Extras,
   payloadLength,
   writeDataFrame,
   writeDeclareFrame,

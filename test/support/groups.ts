@@ -1,8 +1,9 @@
 /** Everything that has to do with consumer groups, in one thread: dispatcher's, writer's and reaper's side, driven by hand. */
-import type { Durability } from '../../src/dispatcher/appends/append-side.js'
+
 import { GroupCommits } from '../../src/dispatcher/groups/group-commits.js'
 import { KeepAlive } from '../../src/dispatcher/keep-alive.js'
 import { TopicDirectory } from '../../src/dispatcher/topic-directory.js'
+import type { Durability } from '../../src/engine/terms.js'
 import { GroupMailboxes } from '../../src/ring/group-mailboxes.js'
 import { allocateSharedState, openSharedState, type SharedState } from '../../src/ring/shared-state.js'
 import type { TopicState } from '../../src/storage/append/topic-state.js'

@@ -5,7 +5,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { GroupCommits } from '../../src/dispatcher/groups/group-commits.js'
 import { GroupDesk } from '../../src/dispatcher/groups/group-desk.js'
-import type { Lease } from '../../src/dispatcher/groups/group-ledger.js'
+import type { Lease } from '../../src/dispatcher/groups/lease.js'
 import type { HandlerThreads } from '../../src/dispatcher/processing/handler-runner.js'
 import { GroupProcessor, type ProcessorHost, type ProcessorOptions } from '../../src/dispatcher/processing/processor.js'
 import { BookendError } from '../../src/errors.js'

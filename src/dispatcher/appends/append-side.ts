@@ -7,11 +7,11 @@
  */
 import type { MessagePort } from 'node:worker_threads'
 import { Fifo } from '../../collections/fifo.js'
+import type { Durability, Extras } from '../../engine/terms.js'
 import { BookendError } from '../../errors.js'
 import { deviceError, noSpaceError } from '../../failures.js'
 import {
   declarePayloadLength,
-  type Extras,
   payloadLength,
   writeBulkFrame,
   writeDataFrame,
@@ -35,8 +35,6 @@ import type { TopicCells } from '../../ring/topic-cells.js'
 import type { GroupCommits } from '../groups/group-commits.js'
 import type { KeepAlive } from '../keep-alive.js'
 import type { TopicDirectory, TopicHandle } from '../topic-directory.js'
-
-export type Durability = 'process' | 'disk'
 
 /** Frames are published to the writer at the end of the turn, or sooner when this much has gathered. */
 const publishEveryBytes = 16 * 1024

@@ -8,13 +8,13 @@
  */
 
 import { Fifo } from '../../collections/fifo.js'
+import type { Durability } from '../../engine/terms.js'
 import { BookendError } from '../../errors.js'
 import { deviceError, isFull, noSpaceError, readOnlyError } from '../../failures.js'
 import { assertGroupState, type GroupState } from '../../format/group-layout.js'
 import type { GroupMailboxes } from '../../ring/group-mailboxes.js'
 import type { SharedState } from '../../ring/shared-state.js'
 import type { GroupName, OpenedGroup } from '../../threads/protocol.js'
-import type { Durability } from '../appends/append-side.js'
 import type { KeepAlive } from '../keep-alive.js'
 import type { TopicDirectory, TopicHandle } from '../topic-directory.js'
 

@@ -6,8 +6,10 @@
  * due, and on nothing while nobody asks. No wake-up is lost: after it has begun to wait it looks once more.
  */
 import { Fifo } from '../../collections/fifo.js'
+import { maxTimerMs } from '../../limits.js'
 import type { GroupCommits, StoredGroup } from './group-commits.js'
-import { GroupLedger, type Lease } from './group-ledger.js'
+import { GroupLedger } from './group-ledger.js'
+import type { Lease, LeasedRange } from './lease.js'
 
 /** What a desk needs of the log. */
 export interface DeskParts {
@@ -36,7 +38,7 @@ interface Request {
 
 /** Messages that somebody holds, and who wants to have those that follow them. */
 export interface Extendable {
-  readonly lease: Lease
+  readonly lease: LeasedRange
   /** Where they end by now. */
   readonly end: number
   /** How many more may be added now; 0 or less: no more at all. */
@@ -356,6 +358,3 @@ export class GroupDesk {
 
 /** A shorter row of requests is not worth sweeping. */
 const leastSweep = 64
-
-/** Longer ones overflow in Node, and fire at once. */
-const maxTimerMs = 2 ** 31 - 1

@@ -9,16 +9,7 @@
 import { Heap } from '../../collections/heap.js'
 import { type OffsetRange, OffsetRanges } from '../../collections/offset-ranges.js'
 import type { GroupState } from '../../format/group-layout.js'
-
-/** Messages given to one consumer. */
-export interface Lease {
-  readonly first: number
-  /** Exclusive. */
-  readonly end: number
-  /** 1 for the first delivery. */
-  readonly attempt: number
-  readonly generation: number
-}
+import { Lease } from './lease.js'
 
 /** Messages that come again. */
 interface Returned {
@@ -77,12 +68,12 @@ export class GroupLedger implements GroupState {
       this.#due.pop()
       const stop = this.#stretchEnd(again.first, Math.min(again.end, again.first + max))
       if (stop < again.end) this.#due.push({ ...again, first: stop })
-      return { first: again.first, end: stop, attempt: again.attempt, generation }
+      return new Lease(again.first, stop, again.attempt, generation)
     }
     const first = this.#nextFresh()
     if (first >= end) return undefined
     this.#next = this.#stretchEnd(first, Math.min(end, first + max))
-    return { first, end: this.#next, attempt: 1, generation }
+    return new Lease(first, this.#next, 1, generation)
   }
 
   /**

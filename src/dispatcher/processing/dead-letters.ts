@@ -1,9 +1,9 @@
 /** Where messages go that cannot be handled: to a topic, with what is known about them in headers. */
+
+import type { Durability, Extras } from '../../engine/terms.js'
 import type { BookendError } from '../../errors.js'
-import type { Extras } from '../../format/frame-encoder.js'
 import { ChunkCursor } from '../../messages/chunk-cursor.js'
 import { StoredMessage } from '../../messages/message.js'
-import type { Durability } from '../appends/append-side.js'
 
 interface TopicRef {
   readonly id: number

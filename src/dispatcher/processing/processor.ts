@@ -12,19 +12,18 @@
  * its lanes are in it: what is published goes to threads that wait at its end, without a new task.
  */
 
+import type { HandlerViews, ProcessOrder, ProcessorState } from '../../engine/group-seat.js'
+import type { Durability } from '../../engine/terms.js'
 import { assert, BookendError } from '../../errors.js'
 import type { CodecName } from '../../messages/codec.js'
 import { HandlerWords } from '../../ring/handler-words.js'
-import type { HandlerViews } from '../../threads/reader/handler-task.js'
-import type { Durability } from '../appends/append-side.js'
 import { type GroupDesk, GroupRemovedError } from '../groups/group-desk.js'
-import type { GroupLedger, Lease } from '../groups/group-ledger.js'
+import type { GroupLedger } from '../groups/group-ledger.js'
+import type { Lease } from '../groups/lease.js'
 import { type DeadLetterHost, DeadLetters } from './dead-letters.js'
 import { HandlerRunner, type HandlerThreads, type Outcome } from './handler-runner.js'
 import { type LaneTask, LeasedWindow } from './leased-window.js'
 import { backoffAfter, mayRetry, type RetryPolicy } from './retry-policy.js'
-
-export type ProcessOrder = 'topic' | 'key' | 'none'
 
 /** How to process, complete and checked. */
 export interface ProcessorOptions extends RetryPolicy {
@@ -49,8 +48,6 @@ export interface ProcessorHost extends DeadLetterHost {
   /** Something has ended the processor that nobody has asked for. Told once, before {@link GroupProcessor.finished} rejects. */
   onFailure(error: Error): void
 }
-
-export type ProcessorState = 'running' | 'paused' | 'stopped' | 'failed'
 
 /** Windows grow from one batch up to this while their tasks are short. */
 const maxWindowCount = 65_536

@@ -7,7 +7,9 @@
  * Order: a mark that says "unfinished"; every segment, flushed; their directory, flushed; the control file, which
  * makes a log of it; then the mark goes. So a directory with a control file is a whole copy, one without is refused by `open`.
  */
+
 import path from 'node:path'
+import type { BackupReport } from '../../engine/terms.js'
 import type { ControlRecord } from '../../format/control-layout.js'
 import { footerBytes } from '../../format/segment-layout.js'
 import type { SystemCalls } from '../../memory/memory.js'
@@ -27,14 +29,6 @@ const companionNames = ['groups'] as const
 
 /** Between two looks at whether somebody wants the copy to end. */
 const copyStepBytes = 64 << 20
-
-export interface BackupReport {
-  /** The copy holds the log up to here. */
-  position: number
-  segments: number
-  /** Size of the copy. */
-  bytes: number
-}
 
 export interface BackupSource {
   disk: Disk

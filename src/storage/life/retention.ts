@@ -6,16 +6,7 @@
  * lets them go: `maxAgeMs`, `maxBytes` and `consumed` each suffice. So `consumed` alone waits for the slowest group, while an age
  * or a size beside it also moves groups that lag. Without retention a topic needs everything that it has not trimmed.
  */
-
-/** What of a topic may be deleted. Each part suffices; nothing is deleted where none is given. */
-export interface Retention {
-  /** Messages may go once the newest of their segment is older than this, ms: by its stored time, unless that lies in the future. */
-  maxAgeMs?: number
-  /** Messages may go while later sealed segments hold this many bytes of the topic. */
-  maxBytes?: number
-  /** Messages may go once every group of the topic is past them, and it has one. */
-  consumed?: boolean
-}
+import type { Retention } from '../../engine/terms.js'
 
 /** Fractions of the file system that are in use, at which something is done about it. */
 export interface DiskWatermarks {

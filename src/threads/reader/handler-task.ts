@@ -6,6 +6,7 @@
  * doing is told in shared words before it is done, so that a death in the middle of it can be understood.
  */
 import { threadId } from 'node:worker_threads'
+import type { HandlerViews } from '../../engine/group-seat.js'
 import { BookendError, type PortableError, toPortable } from '../../errors.js'
 import type { CodecName } from '../../messages/codec.js'
 import { laneOf } from '../../messages/lanes.js'
@@ -21,9 +22,6 @@ const sliceMs = 50
  * turn of the application's event loop in between. What was done is acknowledged when the task ends, so it is not longer than a slice.
  */
 const lingerMs = 50
-
-/** What a handler's messages are: copies of its own, or the log's memory itself, which is its own during the call only. */
-export type HandlerViews = 'copied' | 'mapped'
 
 export interface HandlerTask {
   topic: { id: number; name: string }

@@ -4,6 +4,7 @@
  */
 import { threadId } from 'node:worker_threads'
 import { BookendError, type PortableError } from '../../errors.js'
+import { trimmedError } from '../../failures.js'
 import { ChunkBatch, type MessageBatch } from '../../messages/message-batch.js'
 import { AbortWord } from '../../ring/abort-word.js'
 import { RangeClaims } from '../../ring/range-claims.js'
@@ -265,11 +266,6 @@ async function loadScanModule(url: string): Promise<ScanModule> {
   }
   const { map, reduce } = module as ScanModule
   return { map, reduce, decode: decodeOf(url, module, undefined) }
-}
-
-export function trimmedError(topic: string, offset: number, first: number): BookendError {
-  const message = `offset ${offset} of topic "${topic}" has been trimmed away; reading can start at ${first}`
-  return new BookendError('BOOKEND_TRIMMED', message, { topic, offset, first })
 }
 
 /** A call to the system that failed: a device, or a limit of the process, which may pass. Anything else comes back as it is. */

@@ -6,6 +6,8 @@
  * the append or the read path. Each duty is a method that looks at the shared words and does what is due; `tend()`
  * calls them all and is called on every bell and on a slow clock.
  */
+
+import type { BackupReport, Retention } from '../../engine/terms.js'
 import {
   allocateRetryMs,
   indexAnywayBytes,
@@ -25,8 +27,7 @@ import type { Owner } from '../../storage/files/ownership.js'
 import { LiveIndex } from '../../storage/index/live-index.js'
 import { readSealedSegment } from '../../storage/index/sealed-index.js'
 import { writeSegmentIndex } from '../../storage/index/segment-sealer.js'
-import { type BackupReport, type BackupSource, backUp } from '../../storage/life/backup.js'
-import type { Retention } from '../../storage/life/retention.js'
+import { type BackupSource, backUp } from '../../storage/life/backup.js'
 import { errnoOf, isBug } from '../device-error.js'
 import type { KeptSegment } from '../protocol.js'
 import type { GroupKeeper } from './group-keeper.js'

@@ -11,6 +11,8 @@
  * declared anew what only these segments declare; that is durable; the trim position is durable; then the files go, oldest
  * first, each when nobody holds a pin on it; then the directory is flushed.
  */
+
+import type { KeptReason, Retention } from '../../engine/terms.js'
 import {
   deletePassBytes,
   deletePauseMs,
@@ -20,7 +22,7 @@ import {
   moveLookMs,
 } from '../../limits.js'
 import type { Memory } from '../../memory/memory.js'
-import { type KeptReason, keptReasons, type SharedState } from '../../ring/shared-state.js'
+import { keptReasons, type SharedState } from '../../ring/shared-state.js'
 import type { SlotTable } from '../../ring/slot-table.js'
 import { collectTopic } from '../../storage/append/topic-mover.js'
 import type { Disk } from '../../storage/files/disk.js'
@@ -30,7 +32,6 @@ import {
   decide,
   type LiveTopic,
   letGoBy,
-  type Retention,
   type TopicShare,
   worthMoving,
 } from '../../storage/life/retention.js'

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { OffsetRanges } from '../../../src/collections/offset-ranges.js'
-import { GroupLedger, type Lease } from '../../../src/dispatcher/groups/group-ledger.js'
+import { GroupLedger } from '../../../src/dispatcher/groups/group-ledger.js'
+import { Lease } from '../../../src/dispatcher/groups/lease.js'
 
 const fresh = (committed = 0) => new GroupLedger({ committed, ranges: [] })
 const stateOf = ({ committed, ranges }: GroupLedger) => ({ committed, ranges: [...ranges] })
@@ -172,7 +173,7 @@ describe('the books of a group', () => {
           expect(to - from).toBeLessThanOrEqual(max)
           if (to === from) expect(next).toBeUndefined()
           else expect(next).toBe(from)
-          give({ first: from, end: to, attempt: 1, generation: ledger.generation }, from, to)
+          give(new Lease(from, to, 1, ledger.generation), from, to)
         }
         for (const { what, size, pick, delay } of steps) {
           nowMs += 1

@@ -1,6 +1,7 @@
 /** Windows that grow: threads that have caught up get what is published without a task for each message. */
 import { afterEach, describe, expect, it } from 'vitest'
-import type { GroupProcessor, ProcessOrder } from '../../../src/dispatcher/processing/processor.js'
+import type { GroupProcessor } from '../../../src/dispatcher/processing/processor.js'
+import type { ProcessOrder } from '../../../src/engine/group-seat.js'
 import { ProcessingWorld, setHandler } from '../../support/processing.js'
 
 const turn = () => new Promise((resolve) => setImmediate(resolve))

@@ -3,7 +3,8 @@
  * concurrency; stops and new starts in between. What is checked is in {@link Run}.
  */
 import { describe, expect, it } from 'vitest'
-import type { GroupProcessor, ProcessOrder } from '../../../src/dispatcher/processing/processor.js'
+import type { GroupProcessor } from '../../../src/dispatcher/processing/processor.js'
+import type { ProcessOrder } from '../../../src/engine/group-seat.js'
 import { BookendError } from '../../../src/errors.js'
 import type { Message } from '../../../src/messages/message.js'
 import { deathOfThisThread, die, ProcessingWorld, setHandler } from '../../support/processing.js'

@@ -1,7 +1,7 @@
 /** Retention and deletion, with the writer and the reaper at work on the simulated disk, and a clock of the test's own. */
 import { describe, expect, it } from 'vitest'
+import type { Retention } from '../../../src/engine/terms.js'
 import { keptReasons } from '../../../src/ring/shared-state.js'
-import type { Retention } from '../../../src/storage/life/retention.js'
 import type { ReaperParts } from '../../../src/threads/reaper/reaper.js'
 import { Engine } from '../../support/engine.js'
 import { payloadOf } from '../../support/frames.js'

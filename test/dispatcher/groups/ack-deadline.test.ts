@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { AckDeadline } from '../../src/log/ack-deadline.js'
+import { AckDeadline } from '../../../src/dispatcher/groups/ack-deadline.js'
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })

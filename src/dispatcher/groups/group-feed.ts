@@ -4,10 +4,17 @@
  *
  * All consumers of a group share one feed, so each chunk is read once.
  */
-import type { GroupDesk } from '../dispatcher/groups/group-desk.js'
-import type { Engine, EngineTopic } from '../engine/engine.js'
-import { ChunkCursor } from '../messages/chunk-cursor.js'
-import type { ChunkAnswer } from '../threads/reader/reader.js'
+import type { RecordPlace } from '../../messages/chunk-cursor.js'
+import { ChunkCursor } from '../../messages/chunk-cursor.js'
+import type { ChunkAnswer } from '../../threads/reader/reader.js'
+import type { ChunkSource } from '../reads/chunk-reader.js'
+import type { Lease } from './lease.js'
+
+/** What a feed needs of its topic. */
+export interface FeedSource extends Pick<ChunkSource, 'handle' | 'next' | 'chunk'> {
+  /** One record, as a chunk; of length 0 if it was trimmed meanwhile. */
+  record(offset: number): Promise<{ bytes: Uint8Array; length: number }>
+}
 
 interface Loading {
   /** First offset of the chunk. */
@@ -15,37 +22,27 @@ interface Loading {
   answer: Promise<ChunkAnswer>
 }
 
-const feeds = new WeakMap<GroupDesk, GroupFeed>()
-
-/** The feed of the group, the same for every handle on it. */
-export function feedOf(engine: Engine, topic: EngineTopic, desk: GroupDesk): GroupFeed {
-  const known = feeds.get(desk)
-  if (known !== undefined) return known
-  const feed = new GroupFeed(engine, topic)
-  feeds.set(desk, feed)
-  return feed
-}
+/** Makes what a consumer is given. */
+export type MakeDelivery<D> = (record: RecordPlace, lease: Lease) => D
 
 export class GroupFeed {
-  readonly #engine: Engine
-  readonly #topic: EngineTopic
+  readonly #source: FeedSource
   #cursor: ChunkCursor | undefined
   /** Offset behind the chunk that the cursor walks; -1 before the first. */
   #end = -1
   #ahead: Loading | undefined
   #entering: Promise<void> | undefined
 
-  constructor(engine: Engine, topic: EngineTopic) {
-    this.#engine = engine
-    this.#topic = topic
+  constructor(source: FeedSource) {
+    this.#source = source
   }
 
   /**
-   * Calls `make` with a cursor that stands on the message, and returns what it makes. Without a promise where the message is at
-   * hand. Undefined: it was trimmed away meanwhile.
+   * Calls `make` with the first message of the lease, and returns what it makes. Without a promise where the message is at hand.
+   * Undefined: it was trimmed away meanwhile.
    */
-  message<M>(offset: number, make: (cursor: ChunkCursor) => M): M | Promise<M | undefined> {
-    return this.#isAtHand(offset) ? make(this.#cursor as ChunkCursor) : this.#fetch(offset, make)
+  message<D>(lease: Lease, make: MakeDelivery<D>): D | Promise<D | undefined> {
+    return this.#isAtHand(lease.first) ? make(this.#cursor as ChunkCursor, lease) : this.#fetch(lease, make)
   }
 
   /** Moves the cursor to the message if it stands before it in the same chunk. */
@@ -61,35 +58,36 @@ export class GroupFeed {
     return false
   }
 
-  async #fetch<M>(offset: number, make: (cursor: ChunkCursor) => M): Promise<M | undefined> {
+  async #fetch<D>(lease: Lease, make: MakeDelivery<D>): Promise<D | undefined> {
+    const offset = lease.first
     // Whoever comes first enters the next chunk; those who wait for it go on in the order of their offsets.
     while (this.#entering !== undefined) {
       await this.#entering.catch(() => {})
-      if (this.#isAtHand(offset)) return make(this.#cursor as ChunkCursor)
+      if (this.#isAtHand(offset)) return make(this.#cursor as ChunkCursor, lease)
     }
     if (offset >= this.#end) {
       this.#entering = this.#enter(offset).finally(() => {
         this.#entering = undefined
       })
       await this.#entering
-      if (this.#isAtHand(offset)) return make(this.#cursor as ChunkCursor)
+      if (this.#isAtHand(offset)) return make(this.#cursor as ChunkCursor, lease)
     }
-    const { bytes, length } = await this.#engine.record(this.#topic, offset)
-    const cursor = new ChunkCursor(bytes, this.#topic.id, offset, offset + 1)
-    return length > 0 && cursor.next() ? make(cursor) : undefined
+    const { bytes, length } = await this.#source.record(offset)
+    const cursor = new ChunkCursor(bytes, this.#source.handle.id, offset, offset + 1)
+    return length > 0 && cursor.next() ? make(cursor, lease) : undefined
   }
 
   async #enter(offset: number): Promise<void> {
     const loading = this.#ahead?.from === offset ? this.#ahead : this.#load(offset)
     this.#ahead = undefined
     const chunk = await loading.answer
-    this.#cursor = new ChunkCursor(chunk.bytes, this.#topic.id, offset, chunk.next)
+    this.#cursor = new ChunkCursor(chunk.bytes, this.#source.handle.id, offset, chunk.next)
     this.#end = chunk.next
-    if (chunk.next < this.#engine.next(this.#topic)) this.#ahead = this.#load(chunk.next, chunk)
+    if (chunk.next < this.#source.next()) this.#ahead = this.#load(chunk.next, chunk)
   }
 
   #load(from: number, last?: ChunkAnswer): Loading {
-    const answer = this.#engine.chunk(this.#topic, from, this.#engine.next(this.#topic), last?.resume)
+    const answer = this.#source.chunk(from, this.#source.next(), last?.resume)
     // It may fail before anybody asks for it.
     answer.catch(() => {})
     return { from, answer }

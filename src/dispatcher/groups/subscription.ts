@@ -1,0 +1,291 @@
+/** One consumer's seat at the desk of a group: what it was given, and what happens to that when nobody settles it. */
+import { whenAborted } from '../../abortable.js'
+import { Fifo } from '../../collections/fifo.js'
+import { Heap } from '../../collections/heap.js'
+import type { SubscribeOptions, Subscription } from '../../engine/group-seat.js'
+import { BookendError } from '../../errors.js'
+import { maxTimerMs } from '../../limits.js'
+import { type GroupDesk, GroupRemovedError } from './group-desk.js'
+import type { GroupFeed, MakeDelivery } from './group-feed.js'
+import type { Lease, LeaseHolder } from './lease.js'
+
+/** What a seat needs of the log. */
+export interface SeatHost {
+  readonly isOpen: boolean
+  /** Called once each, when the log closes: for who would keep it in memory, or wait for ever. */
+  readonly onClose: Set<() => void>
+  /** @throws `BOOKEND_CLOSED` */
+  checkOpen(): void
+}
+
+/** A message that is ours, and is being looked up. */
+interface Taken<D> {
+  readonly lease: Lease
+  readonly found: Promise<D | undefined>
+}
+
+/** The holder of a message has said that it is still at work. */
+interface Extended {
+  readonly lease: Lease
+  readonly deadlineMs: number
+}
+
+const never = Number.POSITIVE_INFINITY
+
+export class DeskSubscription<D extends object> implements Subscription<D>, LeaseHolder {
+  readonly #host: SeatHost
+  readonly #desk: GroupDesk
+  readonly #feed: GroupFeed
+  readonly #make: MakeDelivery<D>
+  readonly #options: SubscribeOptions
+  readonly #removals: number
+  /** In the order of their deadlines, which is that of delivery; settled ones are dropped when they come up. */
+  readonly #held = new Fifo<Lease>()
+  readonly #extended = new Heap<Extended>((a, b) => a.deadlineMs < b.deadlineMs)
+  #heldCount = 0
+  #timer: NodeJS.Timeout | undefined
+  #isClosed = false
+  /** Calls that wait, for a message or for a free place: each looks again, or gives up. */
+  readonly #waiters = new Set<() => void>()
+  readonly #forgetSignal: () => void
+
+  constructor(host: SeatHost, desk: GroupDesk, feed: GroupFeed, make: MakeDelivery<D>, options: SubscribeOptions) {
+    this.#host = host
+    this.#desk = desk
+    this.#feed = feed
+    this.#make = make
+    this.#options = options
+    this.#removals = desk.removals
+    this.#forgetSignal = whenAborted(options.signal, () => this.close())
+    // A signal may outlive the log, and leads here.
+    if (options.signal !== undefined) host.onClose.add(this.#letGo)
+  }
+
+  get isOpen(): boolean {
+    return !this.#isClosed && this.#desk.removals === this.#removals
+  }
+
+  next(deadlineMs: number, signal: AbortSignal | undefined): D | Promise<D | undefined> {
+    const lease = this.#mayTake() && signal?.aborted !== true ? this.#desk.takeInTurn(1) : undefined
+    if (lease === undefined) return this.#next(deadlineMs, signal, undefined)
+    const found = this.#find(lease)
+    return found instanceof Promise ? this.#next(deadlineMs, signal, { lease, found }) : this.#hold(found, lease)
+  }
+
+  close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    for (const lease of this.#held.drain()) this.giveBack(lease, 0)
+    for (let due = this.#extended.pop(); due !== undefined; due = this.#extended.pop()) this.giveBack(due.lease, 0)
+    this.#letGo()
+  }
+
+  acknowledge(lease: Lease): Promise<void> {
+    this.#release(lease)
+    this.#host.checkOpen()
+    return this.#desk.acknowledge(lease, lease.first, lease.end)
+  }
+
+  giveBack(lease: Lease, delayMs: number): void {
+    if (!lease.isHeld) return
+    this.#release(lease)
+    this.#desk.giveBack(lease, lease.first, lease.end, lease.attempt + 1, delayMs)
+  }
+
+  extend(lease: Lease): void {
+    if (!lease.isHeld) return
+    const deadlineMs = performance.now() + this.#options.ackTimeoutMs
+    lease.deadlineMs = deadlineMs
+    lease.isExtended = true
+    this.#extended.push({ lease, deadlineMs })
+    this.#watchDeadline()
+  }
+
+  /** False where {@link #next} would not take a message at once. */
+  #mayTake(): boolean {
+    return this.isOpen && !this.#desk.needsOpen && this.#heldCount < this.#options.prefetch && this.#host.isOpen
+  }
+
+  /** @param taken what the call found before it came to wait */
+  async #next(
+    deadlineMs: number,
+    signal: AbortSignal | undefined,
+    taken: Taken<D> | undefined,
+  ): Promise<D | undefined> {
+    try {
+      for (let held = taken; ; held = undefined) {
+        if (held === undefined) {
+          signal?.throwIfAborted()
+          if (!this.isOpen) return undefined
+          this.#host.checkOpen()
+          await this.#desk.open(this.#options.from)
+          // Everything may have changed meanwhile.
+          signal?.throwIfAborted()
+          if (!this.isOpen) return undefined
+          const lease = await this.#lease(deadlineMs, signal)
+          if (lease === 'free place') continue
+          if (lease === undefined) return undefined
+          held = { lease, found: Promise.resolve(this.#find(lease)) }
+        }
+        const delivery = await this.#delivery(held, signal)
+        if (delivery !== undefined) return delivery
+      }
+    } catch (error) {
+      if (error instanceof GroupRemovedError) return undefined
+      throw error
+    }
+  }
+
+  /** A message; undefined: none came in time, or the seat was given up. */
+  #lease(deadlineMs: number, signal: AbortSignal | undefined): Promise<Lease | 'free place' | undefined> | Lease {
+    const isFull = this.#heldCount >= this.#options.prefetch
+    const taken = isFull ? undefined : this.#desk.takeInTurn(1)
+    if (taken !== undefined) return taken
+    const request = isFull ? undefined : this.#desk.request(1)
+    return new Promise((resolve, reject) => {
+      let timer: NodeJS.Timeout | undefined
+      const settle = () => {
+        clearTimeout(timer)
+        forget()
+        this.#waiters.delete(onWake)
+      }
+      // False: served in the same moment. Then the message is ours.
+      const giveUp = () => {
+        if (request !== undefined && !request.cancel()) return false
+        settle()
+        return true
+      }
+      const onTimeout = () => {
+        if (giveUp()) resolve(undefined)
+      }
+      const onAbort = () => {
+        if (giveUp()) reject(signal?.reason)
+      }
+      const onWake = () => {
+        if (!this.isOpen) onTimeout()
+        else if (isFull && giveUp()) resolve('free place')
+      }
+      request?.lease.then(resolve, reject).finally(settle)
+      const forget = whenAborted(signal, onAbort)
+      this.#waiters.add(onWake)
+      const leftMs = deadlineMs - performance.now()
+      if (leftMs === Number.POSITIVE_INFINITY) return
+      // Not at once: somebody who stands before us in the row may need less than there is.
+      if (leftMs <= 0) queueMicrotask(onTimeout)
+      else timer = setTimeout(onTimeout, Math.min(maxTimerMs, Math.ceil(leftMs)))
+    })
+  }
+
+  #find(lease: Lease): D | Promise<D | undefined> {
+    try {
+      return this.#feed.message(lease, this.#make)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /** Undefined: the message is gone, or not ours any more. */
+  async #delivery({ lease, found }: Taken<D>, signal: AbortSignal | undefined): Promise<D | undefined> {
+    const giveBack = () => this.#desk.giveBack(lease, lease.first, lease.end, lease.attempt, 0)
+    let delivery: D | undefined
+    try {
+      delivery = await found
+    } catch (error) {
+      // Not its fault: the same attempt, for whoever asks next.
+      giveBack()
+      if (error instanceof BookendError && error.code === 'BOOKEND_TRIMMED') return undefined
+      throw error
+    }
+    if (delivery === undefined) {
+      // Trimmed away meanwhile: nobody can be given it.
+      await this.#desk.acknowledge(lease, lease.first, lease.end)
+      return undefined
+    }
+    // It may have been acknowledged while it was looked up, by who had it before: then it must not come again.
+    if (!this.#desk.isWanted(lease)) return undefined
+    if (!this.isOpen || !this.#host.isOpen || signal?.aborted === true) {
+      giveBack()
+      signal?.throwIfAborted()
+      return undefined
+    }
+    return this.#hold(delivery, lease)
+  }
+
+  #hold(delivery: D, lease: Lease): D {
+    this.#heldCount += 1
+    lease.holder = this
+    lease.isHeld = true
+    lease.deadlineMs = performance.now() + this.#options.ackTimeoutMs
+    this.#held.push(lease)
+    this.#watchDeadline()
+    return delivery
+  }
+
+  #release(lease: Lease): void {
+    if (!lease.isHeld) return
+    lease.isHeld = false
+    this.#heldCount -= 1
+    // Settled ones at the head go now, so that a fast consumer keeps no trail of them.
+    if (this.#nextHeld() === undefined && this.#nextExtended() === undefined) this.#stopTimer()
+    this.#wake()
+  }
+
+  #watchDeadline(): void {
+    if (this.#timer !== undefined) return
+    const dueMs = Math.min(this.#nextHeld()?.deadlineMs ?? never, this.#nextExtended()?.deadlineMs ?? never)
+    if (dueMs === never) return
+    const leftMs = Math.max(1, Math.ceil(dueMs - performance.now()) + 1)
+    this.#timer = setTimeout(this.#onDeadline, Math.min(maxTimerMs, leftMs))
+    // A delivery that nobody acknowledges does not keep the process alive, nor the log in memory once that is closed.
+    this.#timer.unref()
+    this.#host.onClose.add(this.#letGo)
+  }
+
+  #stopTimer(): void {
+    if (this.#timer === undefined) return
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    // A seat that holds nothing may be forgotten by everybody, and must not stay in here.
+    if (this.#options.signal === undefined) this.#host.onClose.delete(this.#letGo)
+  }
+
+  /** Nothing that lasts leads to this seat any more, and through it to the log. */
+  readonly #letGo = (): void => {
+    this.#stopTimer()
+    this.#forgetSignal()
+    this.#host.onClose.delete(this.#letGo)
+    this.#wake()
+  }
+
+  readonly #onDeadline = (): void => {
+    this.#stopTimer()
+    const nowMs = performance.now()
+    for (let lease = this.#nextHeld(); lease !== undefined && lease.deadlineMs <= nowMs; lease = this.#nextHeld())
+      this.giveBack(lease, 0)
+    for (let due = this.#nextExtended(); due !== undefined && due.deadlineMs <= nowMs; due = this.#nextExtended())
+      this.giveBack(due.lease, 0)
+    this.#watchDeadline()
+  }
+
+  /** The one whose time runs out first, but for those that were extended. Drops what is settled from the head on. */
+  #nextHeld(): Lease | undefined {
+    for (let lease = this.#held.peek(); lease !== undefined; lease = this.#held.peek()) {
+      if (lease.isHeld && !lease.isExtended) return lease
+      this.#held.shift()
+    }
+    return undefined
+  }
+
+  /** Likewise of those that were extended; an entry counts while its deadline is the lease's last one. */
+  #nextExtended(): Extended | undefined {
+    for (let due = this.#extended.peek(); due !== undefined; due = this.#extended.peek()) {
+      if (due.lease.isHeld && due.lease.deadlineMs === due.deadlineMs) return due
+      this.#extended.pop()
+    }
+    return undefined
+  }
+
+  #wake(): void {
+    for (const look of [...this.#waiters]) look()
+  }
+}

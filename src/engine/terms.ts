@@ -1,0 +1,63 @@
+/** The words that the public face and every engine share: types and nothing else. */
+
+/**
+ * What an acknowledged append survives. `process`: the death of this process, `kill -9` included, but not a power cut. `disk`: a power cut,
+ * since it was flushed to the device first.
+ */
+export type Durability = 'process' | 'disk'
+
+/** What of a topic may be deleted. Each part suffices; nothing is deleted where none is given. */
+export interface Retention {
+  /** Messages may go once the newest of their segment is older than this, ms: by its stored time, unless that lies in the future. */
+  maxAgeMs?: number
+  /** Messages may go while later sealed segments hold this many bytes of the topic. */
+  maxBytes?: number
+  /** Messages may go once every group of the topic is past them, and it has one. */
+  consumed?: boolean
+}
+
+/** What a finished backup holds. */
+export interface BackupReport {
+  /** The copy holds the log up to here. */
+  position: number
+  segments: number
+  /** Size of the copy. */
+  bytes: number
+}
+
+/** Why a segment is kept: see {@link SegmentInfo.because}. */
+export type KeptReason =
+  | 'active'
+  | 'prepared'
+  | 'unflushed'
+  | 'needed'
+  | 'pinned'
+  | 'order'
+  | 'deleting'
+  | 'damaged'
+  | 'device'
+
+/** Key and headers of a message, encoded. */
+export interface Extras {
+  key: Uint8Array | undefined
+  /** A JSON object of strings in UTF-8, as chunks carry it; undefined without headers. */
+  headers: Uint8Array | undefined
+}
+
+/** First readable offset of a topic, and the offset of its next append. */
+export interface Bounds {
+  readonly first: number
+  readonly next: number
+}
+
+/** Where the group stands. */
+export interface GroupPosition {
+  /** All messages below are acknowledged. */
+  committed: number
+  /** Offset of the topic's next append. */
+  next: number
+  /** Messages not acknowledged yet. */
+  lag: number
+  /** Messages that were deleted before the group had acknowledged them, since the log was opened. */
+  skipped: number
+}

@@ -1,0 +1,85 @@
+/** A group of the local engine: its desk, and the feed that all its consumers share. */
+
+import type { GroupCommits } from '../dispatcher/groups/group-commits.js'
+import { GroupDesk } from '../dispatcher/groups/group-desk.js'
+import { GroupFeed } from '../dispatcher/groups/group-feed.js'
+import type { Lease } from '../dispatcher/groups/lease.js'
+import { DeskSubscription, type SeatHost } from '../dispatcher/groups/subscription.js'
+import type { EngineGroup, EngineProcessor, ProcessSettings, SubscribeOptions } from '../engine/group-seat.js'
+import type { GroupPosition } from '../engine/terms.js'
+import type { RecordPlace } from '../messages/chunk-cursor.js'
+import type { LocalTopic } from './local-topic.js'
+
+/** What a group needs of its log. */
+export interface GroupHost extends SeatHost {
+  readonly commits: GroupCommits
+  /** The group was behind what retention has left. */
+  onSkipped(topic: string, group: string, skipped: number, first: number): void
+  process(topic: LocalTopic, desk: GroupDesk, module: string, settings: ProcessSettings): EngineProcessor
+}
+
+export class LocalGroup implements EngineGroup {
+  readonly name: string
+  readonly #topic: LocalTopic
+  readonly #host: GroupHost
+  readonly #desk: GroupDesk
+  readonly #feed: GroupFeed
+
+  constructor(topic: LocalTopic, name: string, host: GroupHost) {
+    this.name = name
+    this.#topic = topic
+    this.#host = host
+    this.#feed = new GroupFeed(topic)
+    this.#desk = new GroupDesk({
+      commits: host.commits,
+      topic: topic.handle,
+      name,
+      first: () => topic.first(),
+      next: () => topic.next(),
+      whenNext: (offset, resolve, reject) => topic.whenNext(offset, resolve, reject),
+      checkOpen: () => host.checkOpen(),
+      onSkipped: (skipped, first) => host.onSkipped(topic.name, name, skipped, first),
+    })
+  }
+
+  subscribe<D extends object>(
+    make: (record: RecordPlace, lease: Lease) => D,
+    options: SubscribeOptions,
+  ): DeskSubscription<D> {
+    return new DeskSubscription(this.#host, this.#desk, this.#feed, make, options)
+  }
+
+  async position(): Promise<GroupPosition> {
+    const first = this.#topic.first()
+    const next = this.#topic.next()
+    if (!this.#desk.exists) return { committed: first, next, lag: next - first, skipped: 0 }
+    await this.#desk.open('first')
+    const { ledger, skipped } = this.#desk.refreshed()
+    return { committed: ledger.committed, next, lag: ledger.remaining(next), skipped }
+  }
+
+  async seek(to: number): Promise<void> {
+    await this.#desk.open('first')
+    await this.#desk.seek(to)
+  }
+
+  remove(): Promise<void> {
+    return this.#desk.remove()
+  }
+
+  async peek(): Promise<number | undefined> {
+    const first = this.#topic.first()
+    const next = this.#topic.next()
+    if (!this.#desk.exists) return first < next ? first : undefined
+    await this.#desk.open('first')
+    return this.#desk.refreshed().ledger.peek(next, performance.now())
+  }
+
+  isDone(offset: number): boolean {
+    return !this.#desk.needsOpen && this.#desk.ledger.isDone(offset)
+  }
+
+  process(module: string, settings: ProcessSettings): EngineProcessor {
+    return this.#host.process(this.#topic, this.#desk, module, settings)
+  }
+}

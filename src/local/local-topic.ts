@@ -1,0 +1,190 @@
+/** A topic of the local engine: who of the dispatcher and the threads does what is asked of it. */
+import type { AppendSide } from '../dispatcher/appends/append-side.js'
+import type { FeedSource } from '../dispatcher/groups/group-feed.js'
+import { ChunkReader, type ChunkSource } from '../dispatcher/reads/chunk-reader.js'
+import type { ReadSide } from '../dispatcher/reads/read-side.js'
+import type { RecentMessages } from '../dispatcher/reads/recent-messages.js'
+import type { TurnPace } from '../dispatcher/reads/turn-pace.js'
+import type { TopicHandle } from '../dispatcher/topic-directory.js'
+import type { EngineTopic, MessageReader, ReadRange } from '../engine/engine.js'
+import type { Bounds, Durability, Extras, Retention } from '../engine/terms.js'
+import { trimmedError } from '../failures.js'
+import { batchHeaderBytes, batchTime } from '../format/batch-layout.js'
+import type { RecordPlace } from '../messages/chunk-cursor.js'
+import type { ChunkAnswer, RecordsAnswer } from '../threads/reader/reader.js'
+import type { LocalGroup } from './local-group.js'
+import type { LogEvents } from './log-events.js'
+
+/** What a topic needs of its log. */
+export interface TopicHost {
+  readonly appends: AppendSide
+  readonly reads: ReadSide
+  readonly recent: RecentMessages
+  readonly pace: TurnPace
+  readonly events: LogEvents
+  /** Called when the log closes. */
+  readonly onClose: Set<() => void>
+  checkOpen(): void
+  checkWritable(): void
+  /** Trims through the writer, and resolves when the trim holds as the log promises. */
+  trim(topic: LocalTopic, before: number): Promise<void>
+  retain(topic: string, retention: Retention, isAddition: boolean): void
+  group(topic: LocalTopic, name: string): LocalGroup
+}
+
+export class LocalTopic implements EngineTopic, ChunkSource, FeedSource {
+  readonly handle: TopicHandle
+  readonly #host: TopicHost
+
+  constructor(handle: TopicHandle, host: TopicHost) {
+    this.handle = handle
+    this.#host = host
+  }
+
+  get name(): string {
+    return this.handle.name
+  }
+
+  append(value: Uint8Array, extras: Extras | undefined, level: Durability): Promise<number> {
+    const { appends, events } = this.#host
+    this.#host.checkWritable()
+    const done = appends.append(this.handle, value, extras, level)
+    if (events.wantsAppends) events.append(this.name, 1, value.length, done)
+    return done
+  }
+
+  appendMany(values: readonly Uint8Array[], extras: Extras | undefined, level: Durability): Promise<number> {
+    const { appends, events } = this.#host
+    this.#host.checkWritable()
+    const done = appends.appendMany(this.handle, values, extras, level)
+    if (events.wantsAppends) {
+      const bytes = values.reduce((sum, value) => sum + value.length, 0)
+      events.append(this.name, values.length, bytes, done)
+    }
+    return done
+  }
+
+  offer(value: Uint8Array, extras: Extras | undefined): boolean {
+    this.#host.checkWritable()
+    return this.#host.appends.offer(this.handle, value, extras)
+  }
+
+  ready(): Promise<void> {
+    this.#host.checkWritable()
+    return this.#host.appends.ready()
+  }
+
+  first(): number {
+    return this.#host.appends.firstOf(this.handle)
+  }
+
+  next(): number {
+    return this.#host.appends.nextOf(this.handle)
+  }
+
+  async bounds(): Promise<Bounds> {
+    return { first: this.first(), next: this.next() }
+  }
+
+  read(range: ReadRange): MessageReader {
+    return new ChunkReader(this, range)
+  }
+
+  async records(offsets: readonly number[]): Promise<(RecordPlace | undefined)[]> {
+    if (this.handle.id < 0) return offsets.map(() => undefined)
+    if (offsets.length === 1) return [await this.#lone(offsets[0])]
+    const places: (RecordPlace | undefined)[] = []
+    for (const answer of await this.#host.reads.records(this.#ref, offsets)) addPlaces(answer, offsets, places)
+    return places
+  }
+
+  /** Lone lookups made in the same turn travel together. */
+  async #lone(offset: number): Promise<RecordPlace | undefined> {
+    if (offset < this.first() || offset >= this.next()) return undefined
+    const { bytes, length } = await this.record(offset)
+    return length === 0 ? undefined : placeAt(bytes, new Uint32Array(bytes.buffer, bytes.byteOffset), 0, offset)
+  }
+
+  offsetAt(time: number): Promise<number> {
+    return this.handle.id < 0 ? Promise.resolve(0) : this.#host.reads.offsetAt(this.#ref, time)
+  }
+
+  scan(from: number, to: number, module: string, signal: AbortSignal | undefined): Promise<unknown> {
+    return this.#host.reads.scan(this.#ref, from, to, module, signal)
+  }
+
+  trim(before: number): Promise<void> {
+    return this.#host.trim(this, before)
+  }
+
+  retain(retention: Retention, isAddition: boolean): void {
+    this.#host.retain(this.name, retention, isAddition)
+  }
+
+  group(name: string): LocalGroup {
+    return this.#host.group(this, name)
+  }
+
+  /**
+   * Calls `resolve` once when there is a message at `offset` or the log closes, `reject` when there will never be one. Returns what
+   * cancels.
+   */
+  whenNext(offset: number, resolve: () => void, reject: (error: unknown) => void): () => void {
+    const { onClose, recent, appends } = this.#host
+    const settle = () => {
+      onClose.delete(settle)
+      resolve()
+    }
+    onClose.add(settle)
+    // Whoever waits at the end of a topic gets what comes next out of the ring.
+    recent.watch(this.handle.id)
+    const cancel = appends.whenNext(this.handle, offset, settle, (error) => {
+      onClose.delete(settle)
+      reject(error)
+    })
+    return () => {
+      onClose.delete(settle)
+      cancel()
+    }
+  }
+
+  chunk(offset: number, to: number, resume: ChunkAnswer['resume']): Promise<ChunkAnswer> {
+    const { recent, reads, pace } = this.#host
+    const first = this.first()
+    if (offset < first) return Promise.reject(trimmedError(this.name, offset, first))
+    const { id } = this.handle
+    const fresh = recent.chunk(id, offset, to)
+    if (fresh !== undefined) return pace.take({ ...fresh, resume: undefined })
+    // Whoever reads the newest message is likely to come for the next one, waiting or not.
+    if (offset === this.next() - 1) recent.watch(id)
+    return reads.chunk({ topic: this.#ref, offset, to, resume }).then((chunk) => pace.take(chunk))
+  }
+
+  record(offset: number): Promise<{ bytes: Uint8Array; length: number }> {
+    return this.#host.reads.record(this.#ref, offset)
+  }
+
+  checkOpen(): void {
+    this.#host.checkOpen()
+  }
+
+  /** As tasks for other threads carry it. */
+  get #ref(): { id: number; name: string } {
+    return { id: this.handle.id, name: this.name }
+  }
+}
+
+/** Where the records of an answer stand, in the order in which they were asked for. */
+function addPlaces(
+  { bytes, starts }: RecordsAnswer,
+  offsets: readonly number[],
+  places: (RecordPlace | undefined)[],
+): void {
+  const words = new Uint32Array(bytes.buffer)
+  for (const start of starts) places.push(start < 0 ? undefined : placeAt(bytes, words, start, offsets[places.length]))
+}
+
+/** The one record of the batch at `start`. */
+function placeAt(bytes: Uint8Array, words: Uint32Array, start: number, offset: number): RecordPlace {
+  return { bytes, words, frame: start + batchHeaderBytes, offset, timestamp: batchTime(words, start) }
+}
