@@ -80,10 +80,10 @@ export interface Log extends AsyncDisposable {
  */
 export async function open(directory: string | URL, options: OpenOptions = {}): Promise<Log> {
   const engine = await openLocalEngine(completeOptions(directory, options))
-  return new OpenLog(engine)
+  return new EngineLog(engine)
 }
 
-class OpenLog implements Log {
+export class EngineLog implements Log {
   readonly directory: string
   readonly #engine: Engine
 

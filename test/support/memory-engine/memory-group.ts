@@ -1,0 +1,333 @@
+/** A group whose books are two sets and a list. */
+import type {
+  EngineGroup,
+  EngineProcessor,
+  Lease,
+  SubscribeOptions,
+  Subscription,
+} from '../../../src/engine/group-seat.js'
+import type { GroupPosition } from '../../../src/engine/terms.js'
+import type { RecordPlace } from '../../../src/messages/chunk-cursor.js'
+import type { MemoryTopic } from './memory-topic.js'
+import { chunkOf } from './stored-message.js'
+
+/** A message that comes again. */
+interface Returned {
+  readonly offset: number
+  readonly attempt: number
+  readonly dueMs: number
+}
+
+interface Books {
+  readonly done: Set<number>
+  returned: Returned[]
+  /** Nothing at or above this was ever given away. */
+  fresh: number
+  skipped: number
+}
+
+function booksFrom(fresh: number, skipped: number): Books {
+  return { done: new Set(Array.from({ length: fresh }, (_, offset) => offset)), returned: [], fresh, skipped }
+}
+
+export class MemoryGroup implements EngineGroup {
+  readonly name: string
+  readonly topic: MemoryTopic
+  /** Undefined while the group does not exist. */
+  #books: Books | undefined
+  /** Raised by seek and remove: what was given away before means nothing. */
+  #generation = 0
+  #removals = 0
+  /** Who waits, in the order of asking: true once it is served, or has given up. */
+  readonly #row: (() => boolean)[] = []
+
+  constructor(name: string, topic: MemoryTopic) {
+    this.name = name
+    this.topic = topic
+    topic.onChange.add(() => this.serve())
+  }
+
+  get removals(): number {
+    return this.#removals
+  }
+
+  get generation(): number {
+    return this.#generation
+  }
+
+  get hasRow(): boolean {
+    return this.#row.length > 0
+  }
+
+  subscribe<D extends object>(
+    make: (record: RecordPlace, lease: Lease) => D,
+    options: SubscribeOptions,
+  ): Subscription<D> {
+    return new MemorySeat(this, make, options)
+  }
+
+  open(from: 'first' | 'next'): void {
+    this.#books ??= booksFrom(this.topic[from], 0)
+  }
+
+  /** The lowest of those that come again and are due, otherwise the next new one. */
+  take(): Omit<Returned, 'dueMs'> | undefined {
+    const books = this.#refreshed()
+    if (books === undefined) return undefined
+    const nowMs = performance.now()
+    const due = books.returned.filter(({ dueMs }) => dueMs <= nowMs).sort((a, b) => a.offset - b.offset)[0]
+    if (due !== undefined) {
+      books.returned.splice(books.returned.indexOf(due), 1)
+      return due
+    }
+    while (books.done.has(books.fresh)) books.fresh += 1
+    if (books.fresh >= this.topic.next) return undefined
+    return { offset: books.fresh++, attempt: 1 }
+  }
+
+  acknowledge(generation: number, offset: number): void {
+    if (generation === this.#generation) this.#books?.done.add(offset)
+  }
+
+  giveBack(generation: number, returned: Returned): void {
+    if (generation !== this.#generation) return
+    this.#books?.returned.push(returned)
+    const delayMs = returned.dueMs - performance.now()
+    if (delayMs > 0) setTimeout(() => this.serve(), Math.ceil(delayMs) + 1).unref()
+    this.serve()
+  }
+
+  ask(serve: () => boolean): void {
+    this.#row.push(serve)
+    this.serve()
+  }
+
+  serve(): void {
+    while (this.#row.length > 0 && this.#row[0]()) this.#row.shift()
+  }
+
+  isDone(offset: number): boolean {
+    const books = this.#refreshed()
+    return books !== undefined && (offset < this.#committed(books) || books.done.has(offset))
+  }
+
+  async position(): Promise<GroupPosition> {
+    const { first, next } = this.topic
+    const books = this.#refreshed()
+    if (books === undefined) return { committed: first, next, lag: next - first, skipped: 0 }
+    const committed = this.#committed(books)
+    const lag = Array.from({ length: next - committed }, (_, index) => committed + index).filter(
+      (offset) => !books.done.has(offset),
+    ).length
+    return { committed, next, lag, skipped: books.skipped }
+  }
+
+  async peek(): Promise<number | undefined> {
+    const { first, next } = this.topic
+    const books = this.#refreshed()
+    if (books === undefined) return first < next ? first : undefined
+    const nowMs = performance.now()
+    const due = books.returned.filter(({ dueMs }) => dueMs <= nowMs).map(({ offset }) => offset)
+    let fresh = books.fresh
+    while (books.done.has(fresh)) fresh += 1
+    const lowest = Math.min(...due, fresh)
+    return lowest < next ? lowest : undefined
+  }
+
+  async seek(to: number): Promise<void> {
+    this.open('first')
+    this.#generation += 1
+    this.#books = booksFrom(to, this.#books?.skipped ?? 0)
+    this.serve()
+  }
+
+  async remove(): Promise<void> {
+    this.#removals += 1
+    this.#generation += 1
+    this.#books = undefined
+    this.serve()
+  }
+
+  process(): EngineProcessor {
+    throw new Error('not supported: nobody asks')
+  }
+
+  #committed({ done }: { done: Set<number> }): number {
+    let committed = this.topic.first
+    while (done.has(committed)) committed += 1
+    return committed
+  }
+
+  /** The books past what was trimmed. */
+  #refreshed(): Books | undefined {
+    const books = this.#books
+    if (books === undefined) return undefined
+    const { first } = this.topic
+    for (let offset = 0; offset < first; offset++) {
+      if (books.done.has(offset)) continue
+      books.done.add(offset)
+      books.skipped += 1
+    }
+    books.fresh = Math.max(books.fresh, first)
+    books.returned = books.returned.filter(({ offset }) => !books.done.has(offset))
+    return books
+  }
+}
+
+class MemorySeat<D extends object> implements Subscription<D> {
+  readonly #group: MemoryGroup
+  readonly #make: (record: RecordPlace, lease: Lease) => D
+  readonly #options: SubscribeOptions
+  readonly #removals: number
+  readonly #held = new Set<MemoryLease>()
+  /** Calls that wait for a free place: they do not stand in the row of the group. */
+  readonly #parked: (() => void)[] = []
+  #isClosed = false
+
+  constructor(group: MemoryGroup, make: (record: RecordPlace, lease: Lease) => D, options: SubscribeOptions) {
+    this.#group = group
+    this.#make = make
+    this.#options = options
+    this.#removals = group.removals
+  }
+
+  get isOpen(): boolean {
+    return !this.#isClosed && this.#group.removals === this.#removals
+  }
+
+  next(deadlineMs: number, signal: AbortSignal | undefined): Promise<D | undefined> {
+    const { engine } = this.#group.topic
+    return new Promise((resolve, reject) => {
+      let timer: NodeJS.Timeout | undefined
+      let isOver = false
+      const end = (settle: () => void) => {
+        isOver = true
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', look)
+        engine.onClose.delete(look)
+        settle()
+        return true
+      }
+      const attempt = (): boolean => {
+        if (isOver) return true
+        if (signal?.aborted) return end(() => reject(signal.reason))
+        if (!this.isOpen) return end(() => resolve(undefined))
+        if (!engine.isOpen) return end(() => rejectClosed(engine, reject))
+        this.#group.open(this.#options.from)
+        if (this.#held.size >= this.#options.prefetch) {
+          this.#parked.push(() => this.#group.ask(attempt))
+          return true
+        }
+        const taken = this.#group.take()
+        if (taken === undefined) return false
+        return end(() => this.#give(taken, resolve, reject))
+      }
+      const look = () => this.#look()
+      signal?.addEventListener('abort', look)
+      engine.onClose.add(look)
+      this.#group.ask(attempt)
+      if (isOver || deadlineMs === Number.POSITIVE_INFINITY) return
+      const giveUp = () => {
+        if (!isOver) end(() => resolve(undefined))
+        look()
+      }
+      timer = setTimeout(giveUp, Math.max(0, Math.ceil(deadlineMs - performance.now())))
+    })
+  }
+
+  close(): void {
+    this.#isClosed = true
+    for (const lease of [...this.#held]) lease.giveBack(0)
+    this.#look()
+  }
+
+  #look(): void {
+    for (const ask of this.#parked.splice(0)) ask()
+    this.#group.serve()
+  }
+
+  #give(
+    { offset, attempt }: { offset: number; attempt: number },
+    resolve: (delivery: D) => void,
+    reject: (error: unknown) => void,
+  ): void {
+    const { ackTimeoutMs } = this.#options
+    const lease = new MemoryLease(this.#group, this.#held, () => this.#look(), ackTimeoutMs, offset, attempt)
+    const cursor = chunkOf([this.#group.topic.at(offset)])
+    cursor.next()
+    try {
+      resolve(this.#make(cursor, lease))
+    } catch (error) {
+      lease.returnAs(attempt, 0)
+      reject(error)
+    }
+  }
+}
+
+class MemoryLease implements Lease {
+  readonly offset: number
+  readonly attempt: number
+  readonly #group: MemoryGroup
+  readonly #held: Set<MemoryLease>
+  readonly #onFree: () => void
+  readonly #timeoutMs: number
+  readonly #generation: number
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(
+    group: MemoryGroup,
+    held: Set<MemoryLease>,
+    onFree: () => void,
+    timeoutMs: number,
+    offset: number,
+    attempt: number,
+  ) {
+    this.offset = offset
+    this.attempt = attempt
+    this.#group = group
+    this.#held = held
+    this.#onFree = onFree
+    this.#timeoutMs = timeoutMs
+    this.#generation = group.generation
+    held.add(this)
+    this.extend()
+  }
+
+  async acknowledge(): Promise<void> {
+    this.#release()
+    this.#group.topic.engine.checkOpen()
+    this.#group.acknowledge(this.#generation, this.offset)
+  }
+
+  giveBack(delayMs: number): void {
+    this.returnAs(this.attempt + 1, delayMs)
+  }
+
+  returnAs(attempt: number, delayMs: number): void {
+    if (!this.#release()) return
+    this.#group.giveBack(this.#generation, { offset: this.offset, attempt, dueMs: performance.now() + delayMs })
+  }
+
+  extend(): void {
+    clearTimeout(this.#timer)
+    if (this.#held.has(this) && this.#timeoutMs !== Number.POSITIVE_INFINITY)
+      this.#timer = setTimeout(() => this.giveBack(0), this.#timeoutMs).unref()
+  }
+
+  /** False: it was not held any more. */
+  #release(): boolean {
+    clearTimeout(this.#timer)
+    const wasHeld = this.#held.delete(this)
+    // A place is free.
+    if (wasHeld) queueMicrotask(this.#onFree)
+    return wasHeld
+  }
+}
+
+function rejectClosed(engine: { checkOpen(): void }, reject: (error: unknown) => void): void {
+  try {
+    engine.checkOpen()
+  } catch (error) {
+    reject(error)
+  }
+}

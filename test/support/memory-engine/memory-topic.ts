@@ -1,0 +1,166 @@
+/** A topic in an array. */
+import type { EngineTopic, MessageReader, ReadRange } from '../../../src/engine/engine.js'
+import type { Bounds, Extras } from '../../../src/engine/terms.js'
+import { trimmedError } from '../../../src/failures.js'
+import type { ChunkCursor, RecordPlace } from '../../../src/messages/chunk-cursor.js'
+import type { MemoryEngine } from './memory-engine.js'
+import { MemoryGroup } from './memory-group.js'
+import { chunkOf, type Stored } from './stored-message.js'
+
+/** Messages of one chunk: few, so that readers meet many ends of chunks. */
+const chunkMessages = 7
+
+export class MemoryTopic implements EngineTopic {
+  readonly name: string
+  readonly engine: MemoryEngine
+  /** Called after each append and trim. */
+  readonly onChange = new Set<() => void>()
+  readonly #messages: Stored[] = []
+  readonly #groups = new Map<string, MemoryGroup>()
+  #first = 0
+
+  constructor(name: string, engine: MemoryEngine) {
+    this.name = name
+    this.engine = engine
+  }
+
+  get exists(): boolean {
+    return this.#messages.length > 0
+  }
+
+  get first(): number {
+    return this.#first
+  }
+
+  get next(): number {
+    return this.#messages.length
+  }
+
+  /** The message at an offset within the bounds. */
+  at(offset: number): Stored {
+    return this.#messages[offset]
+  }
+
+  async append(value: Uint8Array, extras: Extras | undefined): Promise<number> {
+    return this.#add([value], extras)
+  }
+
+  async appendMany(values: readonly Uint8Array[], extras: Extras | undefined): Promise<number> {
+    return this.#add(values, extras)
+  }
+
+  offer(value: Uint8Array, extras: Extras | undefined): boolean {
+    this.#add([value], extras)
+    return true
+  }
+
+  #add(values: readonly Uint8Array[], extras: Extras | undefined): number {
+    this.engine.checkWritable()
+    const first = this.next
+    const time = Math.max(Date.now(), this.#messages.at(-1)?.time ?? 0)
+    // The caller may use its buffers again.
+    for (const value of values) this.#messages.push({ offset: this.next, time, value: value.slice(), extras })
+    this.#announceChange()
+    return first
+  }
+
+  async ready(): Promise<void> {
+    this.engine.checkWritable()
+  }
+
+  async bounds(): Promise<Bounds> {
+    return { first: this.#first, next: this.next }
+  }
+
+  read(range: ReadRange): MessageReader {
+    return new ArrayReader(this, range)
+  }
+
+  async records(offsets: readonly number[]): Promise<(RecordPlace | undefined)[]> {
+    return offsets.map((offset) => (offset >= this.#first && offset < this.next ? this.#place(offset) : undefined))
+  }
+
+  #place(offset: number): RecordPlace {
+    const cursor = chunkOf([this.at(offset)])
+    cursor.next()
+    return cursor
+  }
+
+  async offsetAt(time: number): Promise<number> {
+    const found = this.#messages.findIndex((message) => message.offset >= this.#first && message.time >= time)
+    return found < 0 ? this.next : found
+  }
+
+  scan(): Promise<unknown> {
+    throw new Error('not supported: nobody asks')
+  }
+
+  async trim(before: number): Promise<void> {
+    this.#first = Math.max(this.#first, Math.min(before, this.next))
+    this.#announceChange()
+  }
+
+  retain(): void {
+    throw new Error('not supported: nobody asks')
+  }
+
+  group(name: string): MemoryGroup {
+    let group = this.#groups.get(name)
+    if (group === undefined) {
+      group = new MemoryGroup(name, this)
+      this.#groups.set(name, group)
+    }
+    return group
+  }
+
+  #announceChange(): void {
+    for (const look of [...this.onChange]) look()
+  }
+}
+
+class ArrayReader implements MessageReader {
+  readonly #topic: MemoryTopic
+  readonly #range: ReadRange
+  #offset: number
+  #isClosed = false
+  #wake: (() => void) | undefined
+
+  constructor(topic: MemoryTopic, range: ReadRange) {
+    this.#topic = topic
+    this.#range = range
+    this.#offset = range.from
+  }
+
+  async next(): Promise<ChunkCursor | undefined> {
+    const { engine, onChange, name } = this.#topic
+    const { to, follow } = this.#range
+    for (;;) {
+      if (this.#isClosed) return undefined
+      engine.checkOpen()
+      const { first, next } = this.#topic
+      if (this.#offset < first) throw trimmedError(name, this.#offset, first)
+      const end = Math.min(to, next, this.#offset + chunkMessages)
+      if (end > this.#offset) {
+        const messages: Stored[] = []
+        while (this.#offset < end) messages.push(this.#topic.at(this.#offset++))
+        return chunkOf(messages)
+      }
+      if (!follow || this.#offset >= to) return undefined
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+        onChange.add(resolve)
+        engine.onClose.add(resolve)
+      }).finally(() => {
+        const wake = this.#wake as () => void
+        onChange.delete(wake)
+        engine.onClose.delete(wake)
+        this.#wake = undefined
+      })
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#wake?.()
+  }
+}
