@@ -1,8 +1,9 @@
 /** Turning the numbers that workers leave in shared words into the errors that applications get. */
 import os from 'node:os'
 import { BookendError } from './errors.js'
-import { ownerLostErrno } from './ring/shared-state.js'
-import { ownerLostError } from './storage/files/ownership.js'
+
+/** In the place of an error number, which the kernel keeps below: another owner may have the log. See storage/files/ownership.ts. */
+export const ownerLostErrno = 4096
 
 function errnoName(errno: number): string {
   return Object.entries(os.constants.errno).find(([, value]) => value === errno)?.[0] ?? `errno ${errno}`
@@ -48,4 +49,10 @@ export function readOnlyError(directory: string): BookendError {
 export function trimmedError(topic: string, offset: number, first: number): BookendError {
   const message = `offset ${offset} of topic "${topic}" has been trimmed away; reading can start at ${first}`
   return new BookendError('BOOKEND_TRIMMED', message, { topic, offset, first })
+}
+
+/** Of everything that would write, once the log is not this owner's any more. */
+export function ownerLostError(directory: string): BookendError {
+  const message = `the log in ${directory} is not this owner's any more: its file "lock" or "control" was removed or replaced while it was open, and others may have opened it. Nothing more is written here; close the log, and open it again`
+  return new BookendError('BOOKEND_LOCKED', message, { file: directory })
 }

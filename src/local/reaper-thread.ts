@@ -60,7 +60,7 @@ export class ReaperThread {
 
   /** Makes a log where there is none. */
   create(request: Pick<OpenRequest, 'segmentBytes' | 'locks'>): Promise<boolean> {
-    return this.#control.remote.create(request)
+    return this.#thread.control.remote.create(request)
   }
 
   /** Recovers the log. A reaper that dies meanwhile fails the opening. */

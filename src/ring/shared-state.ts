@@ -123,9 +123,6 @@ export const keptReasons = [
 /** `died`: a bug, not a device; the thread has ended or is about to. */
 export const writerState = { running: 0, noSpace: 1, failed: 2, died: 3 } as const
 
-/** In the place of an error number, which the kernel keeps below: another owner may have the log. See storage/ownership.ts. */
-export const ownerLostErrno = 4096
-
 /** One shared 32-bit word. */
 export class Word {
   readonly #words: Int32Array

@@ -1,36 +1,119 @@
 import { isBuiltin } from 'node:module'
+import { posix } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { linesMatching, manifest, type SourceFile, sourceFiles } from './source-files.js'
 
-/** The folders of src/ from top to bottom: a file may import from its own folder and from those after it. */
-const layers = ['cli', 'log', 'engine', 'dispatcher', 'threads', 'storage', 'ring', 'format', 'memory']
-/** Files of src/ that everybody may import, and that import no folder themselves. */
-const leaves = ['src/messages/codec.ts', 'src/errors.ts', 'src/limits.ts']
-/** The folders that may open files; `memory` also owns everything native. */
-const fileFolders = ['engine', 'storage', 'memory']
-/** Which folders may import which package: everything else goes through them. */
-const packageFolders: Readonly<Record<string, readonly string[]>> = {
+/** Files that everybody may import, and that import nothing above them. */
+const groundFiles = ['src/errors.ts', 'src/limits.ts', 'src/failures.ts', 'src/abortable.ts']
+/** Folders that everybody may import: the contract, which is types only, and plain collections. */
+const groundRooms = ['engine', 'collections']
+/** Bytes and shared memory: no room of these knows what a log is. */
+const bytes = ['format', 'memory', 'ring']
+
+/**
+ * The permitted arrows: which rooms the files of a room may import, beside their own and the ground floor. Whatever is not in here is
+ * a door that somebody wants to open: say why, or find another way.
+ */
+const arrows: Readonly<Record<string, readonly string[]>> = {
+  '.': ['log', 'messages', 'storage/life', 'threads/reader'],
+  cli: ['cli/verbs', 'local', 'threads', 'storage/check', 'storage/files'],
+  'cli/verbs': ['cli', 'local', 'log', 'storage/check', 'storage/files', 'format', 'memory'],
+  log: ['local', 'messages'],
+  local: [
+    'dispatcher',
+    'dispatcher/appends',
+    'dispatcher/groups',
+    'dispatcher/processing',
+    'dispatcher/reads',
+    'threads',
+    'threads/reader',
+    'threads/reaper',
+    'storage/check',
+    'storage/files',
+    'storage/life',
+    'messages',
+    ...bytes,
+  ],
+  'dispatcher/processing': ['dispatcher/groups', 'threads/reader', 'messages', 'ring'],
+  'dispatcher/groups': ['dispatcher', 'dispatcher/reads', 'threads', 'threads/reader', 'messages', 'format', 'ring'],
+  'dispatcher/appends': ['dispatcher', 'dispatcher/groups', ...bytes],
+  'dispatcher/reads': ['dispatcher', 'threads', 'threads/reader', 'messages', 'format', 'ring'],
+  dispatcher: ['storage/append'],
+  workers: [
+    'threads',
+    'threads/reader',
+    'threads/reaper',
+    'threads/writer',
+    'storage/append',
+    'storage/check',
+    'storage/files',
+    'storage/life',
+    ...bytes,
+  ],
+  'threads/writer': ['threads', 'storage/append', 'storage/files', ...bytes],
+  'threads/reaper': [
+    'threads',
+    'threads/reader',
+    'storage/append',
+    'storage/files',
+    'storage/index',
+    'storage/life',
+    ...bytes,
+  ],
+  'threads/reader': ['threads', 'storage/files', 'storage/index', 'storage/read', 'messages', 'memory', 'ring'],
+  threads: ['threads/reader', 'storage/append', 'storage/files', 'storage/life', ...bytes],
+  'storage/check': ['storage/life', 'storage/append', 'storage/index', 'storage/files', 'format', 'memory'],
+  'storage/life': ['storage/append', 'storage/index', 'storage/files', 'format', 'memory'],
+  'storage/append': ['storage/index', 'storage/files', 'format', 'memory'],
+  'storage/read': ['storage/index', 'storage/files', 'format', 'memory'],
+  'storage/index': ['storage/files', 'format', 'memory'],
+  'storage/files': ['format', 'memory', 'ring'],
+  engine: ['messages'],
+  messages: ['format'],
+  ring: ['format', 'memory'],
+  format: [],
+  memory: [],
+  collections: [],
+}
+/** The rooms that may open files; `memory` also owns everything native. */
+const fileRooms = ['local', 'memory', 'storage/files', 'storage/life', 'storage/check']
+/** Which rooms may import which package: everything else goes through them. */
+const packageRooms: Readonly<Record<string, readonly string[]>> = {
   koffi: ['memory'],
   'mmap-io': ['memory'],
   comlink: ['threads'],
-  piscina: ['dispatcher', 'cli', 'workers'],
-  commander: ['cli'],
-  'cli-progress': ['cli'],
-  picocolors: ['cli'],
+  piscina: ['dispatcher/reads', 'cli', 'workers'],
+  commander: ['cli', 'cli/verbs'],
+  'cli-progress': ['cli', 'cli/verbs'],
+  picocolors: ['cli', 'cli/verbs'],
 }
 
 const library = sourceFiles('src', 'workers')
 const everyImport = library.flatMap((file) => file.imports.map((found) => ({ from: file.path, ...found })))
 
-describe('the folders of src/', () => {
-  it('all have a place in the order', () => {
-    const folders = new Set(library.map(({ path }) => layerOf(path)).filter((layer) => layer !== undefined))
-    expect([...folders].filter((folder) => folder !== 'workers' && !layers.includes(folder))).toEqual([])
+describe('the rooms of src/', () => {
+  it('all have a row in the table of arrows, and no row is without a room', () => {
+    expect([...new Set(library.map(({ path }) => roomOf(path)))].sort()).toEqual(Object.keys(arrows).sort())
   })
 
-  it('import downwards only', () => {
+  it('import only what the table permits', () => {
     const wrong = everyImport.filter(({ from, target, isRelative }) => isRelative && !mayImport(from, target))
     expect(wrong.map(arrow)).toEqual([])
+  })
+
+  it('have no arrow in the table that nothing needs', () => {
+    const used = new Set(
+      everyImport
+        .filter(({ isRelative }) => isRelative)
+        .map(({ from, target }) => `${roomOf(from)} -> ${roomOf(target)}`),
+    )
+    const idle = Object.entries(arrows).flatMap(([from, targets]) => targets.map((to) => `${from} -> ${to}`))
+    expect(idle.filter((each) => !used.has(each))).toEqual([])
+  })
+
+  it('keep the contract to types', () => {
+    const loaded = everyImport.filter(({ from, isType }) => roomOf(from) === 'engine' && !isType)
+    expect(loaded.map(arrow)).toEqual([])
   })
 
   it('have no two files that need each other to load', () => {
@@ -51,17 +134,17 @@ describe('what the library needs from outside', () => {
     expect(foreign.filter(({ target }) => !published.has(packageOf(target))).map(arrow)).toEqual([])
   })
 
-  it('is imported by the folder that wraps it and no other', () => {
+  it('is imported by the room that wraps it and no other', () => {
     const wrong = everyImport.filter(({ from, target, isRelative }) => {
-      const folders = isRelative ? undefined : packageFolders[packageOf(target)]
-      return folders !== undefined && !folders.includes(layerOf(from) ?? '')
+      const rooms = isRelative ? undefined : packageRooms[packageOf(target)]
+      return rooms !== undefined && !rooms.includes(roomOf(from))
     })
     expect(wrong.map(arrow)).toEqual([])
   })
 
-  it('opens files in storage, memory and engine only', () => {
+  it('opens files in storage, memory and local only', () => {
     const wrong = everyImport.filter(
-      ({ from, target }) => /^node:fs(\/|$)/.test(target) && !fileFolders.includes(layerOf(from) ?? ''),
+      ({ from, target }) => /^node:fs(\/|$)/.test(target) && !fileRooms.includes(roomOf(from)),
     )
     expect(wrong.map(arrow)).toEqual([])
   })
@@ -84,12 +167,12 @@ describe('the library', () => {
   })
 
   it('touches shared words in ring/ only, by the names of its accessors', () => {
-    const others = library.filter(({ path }) => layerOf(path) !== 'ring')
+    const others = library.filter(({ path }) => roomOf(path) !== 'ring')
     expect(linesMatching(others, /\bAtomics\.(?!pause\b)\w+\(/)).toEqual([])
   })
 
   it('has numeric byte offsets in format/ only', () => {
-    const others = library.filter(({ path }) => layerOf(path) !== 'format')
+    const others = library.filter(({ path }) => roomOf(path) !== 'format')
     const dataView = /\.[gs]et(?:Big)?(?:Int|Uint|Float)\d+\(\s*\d/
     const buffer = /\.(?:read(?:Big)?U?Int\d*[BL]E\(|write(?:Big)?U?Int\d*[BL]E\([^()]*,)\s*\d/
     expect(linesMatching(others, dataView)).toEqual([])
@@ -106,20 +189,17 @@ describe('examples and benchmark', () => {
   })
 })
 
-/** The folder below src/, 'workers', or undefined for the files of src/ itself. */
-function layerOf(path: string): string | undefined {
-  const [top, folder, file] = path.split('/')
-  if (top === 'workers') return top
-  return file === undefined ? undefined : folder
+/** The folder below src/, `.` for src/ itself, or `workers`. */
+function roomOf(path: string): string {
+  const folder = posix.dirname(path)
+  return folder === 'src' ? '.' : folder.replace(/^src\//, '')
 }
 
 function mayImport(from: string, target: string): boolean {
-  if (leaves.includes(target)) return true
-  if (leaves.includes(from) || !target.startsWith('src/')) return false
-  const below = layers.indexOf(layerOf(target) ?? '')
-  if (below < 0) return layerOf(from) === 'cli'
-  if (layerOf(from) === 'workers') return below > layers.indexOf('engine')
-  return from === 'src/index.ts' || below >= layers.indexOf(layerOf(from) ?? '')
+  const room = roomOf(target)
+  if (groundFiles.includes(target) || groundRooms.includes(room)) return true
+  if (groundFiles.includes(from) || room === '.') return false
+  return room === roomOf(from) || (arrows[roomOf(from)] ?? []).includes(room)
 }
 
 /** Every cycle of imports that are still there at run time, each once, as a chain of paths. */

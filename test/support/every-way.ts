@@ -4,15 +4,17 @@
  */
 import type { GroupCommits } from '../../src/dispatcher/groups/group-commits.js'
 import { GroupDesk } from '../../src/dispatcher/groups/group-desk.js'
+import { type FeedSource, GroupFeed } from '../../src/dispatcher/groups/group-feed.js'
+import { DeskSubscription } from '../../src/dispatcher/groups/subscription.js'
 import { GroupProcessor, type ProcessorHost } from '../../src/dispatcher/processing/processor.js'
-import type { Engine } from '../../src/engine/engine.js'
+import { ChunkReader, type ChunkSource } from '../../src/dispatcher/reads/chunk-reader.js'
+import type { EngineTopic } from '../../src/engine/engine.js'
+import type { EngineGroup, HandlerViews } from '../../src/engine/group-seat.js'
 import { BookendError } from '../../src/errors.js'
 import { GroupConsumer } from '../../src/log/group-consumer.js'
-import { GroupFeed } from '../../src/log/group-feed.js'
 import { ChunkedStream } from '../../src/log/message-stream.js'
 import { RangeClaims } from '../../src/ring/range-claims.js'
 import { TopicCells } from '../../src/ring/topic-cells.js'
-import type { HandlerViews } from '../../src/threads/reader/handler-task.js'
 import {
   type ChunkAnswer,
   Reader,
@@ -44,7 +46,7 @@ export class EveryWay {
   readonly next: number
   readonly #topic: { id: number; name: string }
   readonly #reader: Reader
-  readonly #engine: Engine
+  readonly #source: ChunkSource & FeedSource
 
   constructor(log: StorageLog, topic: { id: number; name: string; first: number; next: number }) {
     const { id, name, first, next } = topic
@@ -55,21 +57,29 @@ export class EveryWay {
     cells.first(id).store(first)
     cells.next(id).store(next)
     this.#reader = new Reader(log.reader, log.lookup, log.catalog, cells, () => log.trim)
-    const engine: Partial<Engine> = {
-      isOpen: true,
-      onClose: new Set(),
+    this.#source = {
+      handle: this.#topic,
       checkOpen() {},
       first: () => first,
       next: () => next,
       whenNext: never,
-      chunk: (_, offset, to, resume) =>
+      chunk: (offset, to, resume) =>
         this.#reader.run({ op: 'chunk', topic: this.#topic, offset, to, resume }) as Promise<ChunkAnswer>,
-      record: async (_, offset) => {
+      record: async (offset) => {
         const bytes = await this.#record(offset)
         return { bytes, length: bytes.length }
       },
     }
-    this.#engine = engine as Engine
+  }
+
+  #engineTopic(): EngineTopic {
+    const { first, next } = this
+    const topic: Partial<EngineTopic> = {
+      name: this.#topic.name,
+      bounds: async () => ({ first, next }),
+      read: (range) => new ChunkReader(this.#source, range),
+    }
+    return topic as EngineTopic
   }
 
   /** The judge of all others: each message by itself. */
@@ -101,7 +111,7 @@ export class EveryWay {
     for (let at = this.first; at < this.next; ) {
       const from = at
       const range = { start: async () => from, to: undefined, follow: false, signal: undefined }
-      const stream = new ChunkedStream<Uint8Array>(this.#engine, this.#topic, undefined, range)
+      const stream = new ChunkedStream<Uint8Array>(this.#engineTopic(), undefined, range)
       const take = ({ offset, value }: { offset: number; value: Uint8Array }) => {
         note(outcome, offset, value)
         at = offset + 1
@@ -138,9 +148,13 @@ export class EveryWay {
     await desk.open('first')
     const source = { topic: this.#topic.name, decode: undefined }
     const options = { from: 'first', prefetch: 1_000, ackTimeoutMs: 1e9, signal: undefined } as const
-    const feed = new GroupFeed(this.#engine, this.#topic)
+    const feed = new GroupFeed(this.#source)
+    const host = { isOpen: true, onClose: new Set<() => void>(), checkOpen() {} }
+    const group: Partial<EngineGroup> = {
+      subscribe: (make, seat) => new DeskSubscription(host, desk, feed, make, seat),
+    }
     while (desk.ledger.committed < this.next) {
-      const consumer = new GroupConsumer<Uint8Array>(this.#engine, desk, feed, source, options)
+      const consumer = new GroupConsumer<Uint8Array>(group as EngineGroup, source, options)
       try {
         while (desk.ledger.committed < this.next) {
           const { value: delivery } = await consumer.next()

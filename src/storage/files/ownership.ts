@@ -6,7 +6,6 @@
  * writes nothing any more.
  */
 import fs from 'node:fs'
-import { BookendError } from '../../errors.js'
 import { ownerLookMs } from '../../limits.js'
 import type { SystemCalls } from '../../memory/memory.js'
 
@@ -64,10 +63,4 @@ function isStillNamed({ path, identity }: { path: string; identity: string }): b
 
 function identityOf({ dev, ino }: fs.BigIntStats): string {
   return `${dev}:${ino}`
-}
-
-/** Of everything that would write, once the log is not this owner's any more. */
-export function ownerLostError(directory: string): BookendError {
-  const message = `the log in ${directory} is not this owner's any more: its file "lock" or "control" was removed or replaced while it was open, and others may have opened it. Nothing more is written here; close the log, and open it again`
-  return new BookendError('BOOKEND_LOCKED', message, { file: directory })
 }

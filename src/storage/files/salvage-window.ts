@@ -6,7 +6,6 @@
  */
 import { isUnreadable } from '../../memory/errno.js'
 import type { Window } from '../../memory/memory.js'
-import type { DamagedRange } from '../index/live-index.js'
 import type { DiskFile } from './disk.js'
 
 /** What a device loses at a time. */
@@ -17,7 +16,7 @@ type Source = Pick<DiskFile, 'read'> | Pick<Window, 'read' | 'readInto'>
 
 export class SalvageWindow {
   /** Ranges that the device did not give, in the order they were met; `code` says why, `EOF`: the file ends before. */
-  readonly unreadable: (DamagedRange & { code: string })[] = []
+  readonly unreadable: { from: number; to: number; code: string }[] = []
   readonly #source: Source
 
   constructor(source: Source) {

@@ -11,6 +11,7 @@ import {
 } from '../../format/segment-layout.js'
 import { errno, failedCall } from '../../memory/errno.js'
 import type { SystemCalls } from '../../memory/memory.js'
+
 import type { Disk, DiskFile } from './disk.js'
 import { SalvageWindow } from './salvage-window.js'
 

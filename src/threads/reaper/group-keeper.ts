@@ -3,6 +3,7 @@
  * what the writer has written.
  */
 import { assert, BookendError } from '../../errors.js'
+import { ownerLostError } from '../../failures.js'
 import type { GroupState } from '../../format/group-layout.js'
 import { sequenceAfter } from '../../format/group-layout.js'
 import { maxGroups } from '../../limits.js'
@@ -12,7 +13,7 @@ import type { SharedState } from '../../ring/shared-state.js'
 import type { TopicState } from '../../storage/append/topic-state.js'
 import type { Disk } from '../../storage/files/disk.js'
 import { clampedTo, type FoundGroup, GroupFile } from '../../storage/files/group-file.js'
-import { type Owner, ownerLostError } from '../../storage/files/ownership.js'
+import type { Owner } from '../../storage/files/ownership.js'
 import type { GroupName, OpenedGroup } from '../protocol.js'
 
 export interface GroupKeeperParts {

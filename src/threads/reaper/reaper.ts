@@ -8,6 +8,7 @@
  */
 
 import type { BackupReport, Retention } from '../../engine/terms.js'
+import { ownerLostErrno } from '../../failures.js'
 import {
   allocateRetryMs,
   indexAnywayBytes,
@@ -19,7 +20,6 @@ import {
 } from '../../limits.js'
 import { pageBytes, type SystemCalls } from '../../memory/memory.js'
 import type { AbortWord } from '../../ring/abort-word.js'
-import { ownerLostErrno } from '../../ring/shared-state.js'
 import type { SlotRow } from '../../ring/slot-table.js'
 import type { ControlFile } from '../../storage/files/control-file.js'
 import type { Flusher } from '../../storage/files/flusher.js'

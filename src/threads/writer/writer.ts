@@ -6,6 +6,7 @@
  */
 
 import { assert, BookendError } from '../../errors.js'
+import { ownerLostErrno, ownerLostError } from '../../failures.js'
 import {
   bulkPayloadBytes,
   flagsOf,
@@ -22,10 +23,10 @@ import { failedCall } from '../../memory/errno.js'
 import { SystemCallError } from '../../memory/memory.js'
 import type { RingConsumer } from '../../ring/append-ring.js'
 import type { BatchTimes } from '../../ring/batch-times.js'
-import { ownerLostErrno, type SharedState, writerState } from '../../ring/shared-state.js'
+import { type SharedState, writerState } from '../../ring/shared-state.js'
 import type { TopicCells } from '../../ring/topic-cells.js'
 import { type FrameRun, type LogTail, movedBytes } from '../../storage/append/log-tail.js'
-import { type Owner, ownerLostError } from '../../storage/files/ownership.js'
+import type { Owner } from '../../storage/files/ownership.js'
 import type { SegmentFiles } from '../../storage/files/segment-files.js'
 import type { Order } from '../protocol.js'
 import type { CommitWriter } from './commit-writer.js'

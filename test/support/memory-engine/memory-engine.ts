@@ -12,6 +12,7 @@ export class MemoryEngine implements Engine {
     place: 'memory',
     durability: 'process',
     maxMessageBytes: 1 << 20,
+    messageBytesLimit: 1 << 20,
     isReadOnly: false,
   }
   readonly supports: Supports = { durabilities: ['process'], scan: false, process: false, retention: false }
