@@ -124,7 +124,7 @@ export class LocalEngine implements Engine {
   readonly #processors = new Set<GroupProcessor>()
   /** What was said of single topics since the log was opened. */
   readonly #retained = new Map<string, Retention>()
-  #isClosing = false
+  /** Undefined while the log is open; resolved when everything has ended. */
   #closing: Promise<void> | undefined
   readonly #events: LogEvents
   readonly #census: SegmentCensus
@@ -180,7 +180,7 @@ export class LocalEngine implements Engine {
     this.#recent = new RecentMessages(this.#ring, new BatchTimes(shared.times), () => state.ringHead.load())
     this.#readerData = { shared, id: opened.id, segmentBytes: opened.segmentBytes, io: opened.io }
     const onReaderEnd = (threadId: number) => {
-      if (!this.#isClosing) this.#ownerDied(threadId)
+      if (this.isOpen) this.#ownerDied(threadId)
     }
     const standIn = (task: LogRead) => this.#standIn(task)
     this.#reads = new ReadSide(this.#readerData, options.readers, this.#keepAlive, onReaderEnd, standIn)
@@ -335,7 +335,7 @@ export class LocalEngine implements Engine {
       )
     } catch (error) {
       if (signal?.aborted && abort.isRaised) throw signal.reason
-      if (this.#isClosing && abort.isRaised) throw closedError(this.facts.place)
+      if (!this.isOpen && abort.isRaised) throw closedError(this.facts.place)
       const { code, errno = 0 } = error as NodeJS.ErrnoException
       if (code !== undefined && isFull(Math.abs(errno))) {
         const message = `no space for a backup in ${target} (${code}): nothing of it was kept`
@@ -391,11 +391,11 @@ export class LocalEngine implements Engine {
   }
 
   get isOpen(): boolean {
-    return !this.#isClosing
+    return this.#closing === undefined
   }
 
   checkOpen(): void {
-    if (this.#isClosing) throw closedError(this.facts.place)
+    if (!this.isOpen) throw closedError(this.facts.place)
   }
 
   checkWritable(): void {
@@ -404,7 +404,8 @@ export class LocalEngine implements Engine {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close()
+    // The log counts as closing from here on, before the first step of it.
+    this.#closing ??= Promise.resolve().then(() => this.#close())
     return this.#closing
   }
 
@@ -423,7 +424,6 @@ export class LocalEngine implements Engine {
    */
   async #close(): Promise<void> {
     const { reaper, writer, bulk } = this.#threads
-    this.#isClosing = true
     this.#keepAlive.hold()
     withdraw(this)
     let failure: unknown
@@ -479,7 +479,7 @@ export class LocalEngine implements Engine {
     const { threadId } = worker
     const exitCode = await new Promise<number>((resolve) => worker.once('exit', resolve))
     this.#disown(threadId)
-    if (this.#isClosing && cause === undefined) return
+    if (!this.isOpen && cause === undefined) return
     const message = `the writer thread died (exit code ${exitCode}): the log can be read, but takes no more appends until it is opened again`
     const error = new BookendError('BOOKEND_WORKER', message, { cause })
     this.#events.error(error.code, message)
@@ -487,7 +487,7 @@ export class LocalEngine implements Engine {
   }
 
   #reaperDied(exitCode: number, cause: unknown, isReplaced: boolean): void {
-    if (this.#isClosing) return
+    if (!this.isOpen) return
     if (isReplaced) {
       this.#events.error('BOOKEND_WORKER', `the reaper thread died (exit code ${exitCode}) and was replaced`)
       return

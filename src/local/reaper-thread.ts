@@ -5,7 +5,7 @@
  * one after the other is not looked after: then the loss is announced, and appending ends.
  */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
-import { BookendError, isThreadDeath } from '../errors.js'
+import { assert, BookendError, isThreadDeath } from '../errors.js'
 import { closedError } from '../failures.js'
 import { ControlChannel, type Remote } from '../threads/control-plane.js'
 import { inheritedFlags } from '../threads/own-threads.js'
@@ -29,33 +29,66 @@ export interface ReaperListener {
   remembered(): Pick<TakeOverRequest, 'retained' | 'groups'>
 }
 
+/** What a reaper opened, and its successors take over. */
+interface Log {
+  readonly request: OpenRequest
+  readonly opened: OpenedLog
+}
+
+/**
+ * ```
+ * starting -> opened -> attended <-> replacing -> lost
+ *                    -> orphaned  -> replacing
+ * any -> closing
+ * ```
+ */
+type Stage =
+  /** The log is not open yet: a death fails the opening. */
+  | { readonly name: 'starting' }
+  /** Nobody attends to the thread yet. */
+  | { readonly name: 'opened'; readonly log: Log }
+  /** Died before anybody attended to it. */
+  | { readonly name: 'orphaned'; readonly log: Log; readonly exitCode: number; readonly cause: unknown }
+  /** At work; if it dies, it is replaced. */
+  | { readonly name: 'attended'; readonly log: Log; readonly listener: ReaperListener }
+  | { readonly name: 'replacing'; readonly listener: ReaperListener; readonly done: Promise<void> }
+  /** They died one after the other: there will be none. */
+  | { readonly name: 'lost' }
+  /** Whatever ends now ends because it shall. */
+  | { readonly name: 'closing' }
+
+const mayFollow: Readonly<Record<Stage['name'], readonly Stage['name'][]>> = {
+  starting: ['opened', 'closing'],
+  opened: ['attended', 'orphaned', 'closing'],
+  orphaned: ['replacing', 'closing'],
+  attended: ['replacing', 'closing'],
+  replacing: ['attended', 'lost', 'closing'],
+  lost: ['closing'],
+  closing: ['closing'],
+}
+
+/** One thread, as long as it lives. */
+interface Incarnation {
+  readonly worker: Worker
+  readonly control: ControlChannel<ReaperControl>
+  readonly events: MessagePort
+  readonly exited: Promise<void>
+}
+
 export class ReaperThread {
   readonly #shared: SharedMemory
-  #worker: Worker
-  #control: ControlChannel<ReaperControl>
-  #events: MessagePort
-  #exited: Promise<void>
-  #opened: { request: OpenRequest; opened: OpenedLog } | undefined
-  #listener: ReaperListener | undefined
-  #isClosing = false
-  #isLost = false
-  #replacing: Promise<void> | undefined
+  #thread: Incarnation
+  #stage: Stage = { name: 'starting' }
   #deathTimes: number[] = []
-  /** Died before anybody attended to it. */
-  #earlyDeath: { exitCode: number; cause: unknown } | undefined
 
   /** @param orders the reaper's end of the way to the writer; none for a log that is opened read-only */
   constructor(shared: SharedMemory, orders: MessagePort | undefined) {
     this.#shared = shared
-    const { worker, control, events, exited } = this.#start(orders)
-    this.#worker = worker
-    this.#control = control
-    this.#events = events
-    this.#exited = exited
+    this.#thread = this.#start(orders)
   }
 
   get threadId(): number {
-    return this.#worker.threadId
+    return this.#thread.worker.threadId
   }
 
   /** Makes a log where there is none. */
@@ -65,24 +98,26 @@ export class ReaperThread {
 
   /** Recovers the log. A reaper that dies meanwhile fails the opening. */
   async open(request: OpenRequest): Promise<OpenedLog | false> {
-    const opened = await this.#control.remote.open(request)
-    if (opened !== false) this.#opened = { request, opened }
+    const opened = await this.#thread.control.remote.open(request)
+    if (opened !== false) this.#enter({ name: 'opened', log: { request, opened } })
     return opened
   }
 
   /** From here on a dead reaper is replaced; one that has died since it opened the log is replaced at once. */
   attend(listener: ReaperListener): void {
-    this.#listener = listener
-    this.#worker.unref()
-    this.#events.unref()
-    if (this.#earlyDeath !== undefined) this.#died(this.#earlyDeath.exitCode, this.#earlyDeath.cause)
+    const stage = this.#stage
+    assert(stage.name === 'opened' || stage.name === 'orphaned', 'a reaper is attended to once it has opened the log')
+    this.#thread.worker.unref()
+    this.#thread.events.unref()
+    if (stage.name === 'opened') this.#enter({ name: 'attended', log: stage.log, listener })
+    else this.#replaceWith(stage.log, listener, stage.exitCode, stage.cause)
   }
 
   /** Makes a call that may not be made twice: it fails if the reaper dies over it. */
   async callOnce<R>(call: (remote: Remote<ReaperControl>) => Promise<R>): Promise<R> {
-    await this.#replacing
+    await this.#replaced()
     try {
-      return await call(this.#control.remote)
+      return await call(this.#thread.control.remote)
     } catch (error) {
       throw this.#outcome(error)
     }
@@ -91,41 +126,52 @@ export class ReaperThread {
   /** Makes a call that may be made twice. */
   async call<R>(call: (remote: Remote<ReaperControl>) => Promise<R>): Promise<R> {
     for (;;) {
-      await this.#replacing
-      const control = this.#control
+      await this.#replaced()
       try {
-        return await call(control.remote)
+        return await call(this.#thread.control.remote)
       } catch (error) {
-        if (!isThreadDeath(error) || this.#isClosing || this.#isLost || this.#listener === undefined)
-          throw this.#outcome(error)
+        const { name } = this.#stage
+        const isAnsweredByNext = name === 'attended' || name === 'replacing'
+        if (!isThreadDeath(error) || !isAnsweredByNext) throw this.#outcome(error)
       }
     }
   }
 
   /** A reaper that ends because the log is closed has not died: what was asked of it is pending in a log that closes. */
   #outcome(error: unknown): unknown {
-    return this.#isClosing && isThreadDeath(error) ? closedError(this.#shared.directory) : error
+    return this.#stage.name === 'closing' && isThreadDeath(error) ? closedError(this.#shared.directory) : error
   }
 
   /** True if the reaper has stopped in order. */
   async close(isClean: boolean): Promise<boolean> {
-    await this.#replacing
-    this.#isClosing = true
-    const isDone = await this.#control.remote.close(isClean).then(
+    await this.#replaced()
+    this.#enter({ name: 'closing' })
+    const isDone = await this.#thread.control.remote.close(isClean).then(
       () => true,
       () => false,
     )
-    if (isDone) await this.#exited
+    if (isDone) await this.#thread.exited
     return isDone
   }
 
   async terminate(): Promise<void> {
-    this.#isClosing = true
-    await this.#worker.terminate()
-    this.#events.close()
+    this.#enter({ name: 'closing' })
+    await this.#thread.worker.terminate()
+    this.#thread.events.close()
   }
 
-  #start(orders: MessagePort | undefined) {
+  #enter(next: Stage): void {
+    const { name } = this.#stage
+    assert(mayFollow[name].includes(next.name), `the reaper's thread does not go from ${name} to ${next.name}`)
+    this.#stage = next
+  }
+
+  /** Resolves when no replacement is under way. */
+  async #replaced(): Promise<void> {
+    if (this.#stage.name === 'replacing') await this.#stage.done
+  }
+
+  #start(orders: MessagePort | undefined): Incarnation {
     const events = new MessageChannel()
     // A bare literal: bundlers find the worker by it.
     const worker = new Worker(new URL('../../workers/reaper.js', import.meta.url), {
@@ -144,62 +190,65 @@ export class ReaperThread {
       worker.once('exit', (exitCode) => {
         events.port1.close()
         resolve()
-        if (worker === this.#worker) this.#died(exitCode, cause)
+        if (worker === this.#thread.worker) this.#died(exitCode, cause)
       })
     })
     return { worker, control, events: events.port1, exited }
   }
 
-  #died(exitCode: number, cause: unknown): void {
-    // A successor that dies before it has taken over is the business of the loop that started it.
-    if (this.#isClosing || this.#replacing !== undefined) return
-    if (this.#listener === undefined) {
-      this.#earlyDeath = { exitCode, cause }
-      return
-    }
-    this.#replacing = this.#replace(exitCode, cause).finally(() => {
-      this.#replacing = undefined
-    })
+  get #listener(): ReaperListener | undefined {
+    const stage = this.#stage
+    return stage.name === 'attended' || stage.name === 'replacing' ? stage.listener : undefined
   }
 
-  async #replace(exitCode: number, cause: unknown): Promise<void> {
-    const listener = this.#listener as ReaperListener
+  #died(exitCode: number, cause: unknown): void {
+    const stage = this.#stage
+    if (stage.name === 'opened') this.#enter({ name: 'orphaned', log: stage.log, exitCode, cause })
+    else if (stage.name === 'attended') this.#replaceWith(stage.log, stage.listener, exitCode, cause)
+    // Otherwise it ends as it shall, or fails the opening; and a successor that dies before it has taken over is the business of the
+    // loop that started it.
+  }
+
+  #replaceWith(log: Log, listener: ReaperListener, exitCode: number, cause: unknown): void {
+    const done = this.#replace(log, listener).then((isReplaced) => {
+      if (this.#stage.name === 'closing') return
+      this.#enter(isReplaced ? { name: 'attended', log, listener } : { name: 'lost' })
+      listener.onDeath(exitCode, cause, isReplaced)
+    })
+    this.#enter({ name: 'replacing', listener, done })
+  }
+
+  /** False: there will be no other, or the log closes. */
+  async #replace(log: Log, listener: ReaperListener): Promise<boolean> {
     // The last answers of the dead one have arrived by now, but not yet where they are waited for.
     await new Promise(setImmediate)
     for (;;) {
       const now = performance.now()
       this.#deathTimes = this.#deathTimes.filter((time) => now - time < deathPeriodMs)
       this.#deathTimes.push(now)
-      if (this.#deathTimes.length > maxDeaths || this.#opened === undefined) {
-        this.#isLost = true
-        listener.onDeath(exitCode, cause, false)
-        return
-      }
-      if (await this.#succeed(listener)) break
-      if (this.#isClosing) return
+      if (this.#deathTimes.length > maxDeaths) return false
+      if (await this.#succeed(log, listener)) return true
+      if (this.#stage.name === 'closing') return false
       await new Promise((resolve) => setTimeout(resolve, restartPauseMs))
     }
-    listener.onDeath(exitCode, cause, true)
   }
 
-  async #succeed(listener: ReaperListener): Promise<boolean> {
+  async #succeed(log: Log, listener: ReaperListener): Promise<boolean> {
     try {
-      const { request, opened } = this.#opened as { request: OpenRequest; opened: OpenedLog }
-      const orders = request.readOnly ? undefined : new MessageChannel()
+      const orders = log.request.readOnly ? undefined : new MessageChannel()
       // Without a writer there is nobody to give orders to, and no more than reading.
       if (orders !== undefined) await listener.meetReaper(orders.port2).catch(() => {})
-      const { worker, control, events, exited } = this.#start(orders?.port1)
-      this.#worker = worker
-      this.#control = control
-      this.#events = events
-      this.#exited = exited
+      // Nobody would end it.
+      if (this.#stage.name === 'closing') return false
+      this.#thread = this.#start(orders?.port1)
+      const { worker, events, control } = this.#thread
       worker.unref()
       events.unref()
-      await control.remote.takeOver({ request, opened, ...listener.remembered() })
+      await control.remote.takeOver({ ...log, ...listener.remembered() })
       return true
     } catch (error) {
       // An answer, not a death: the device failed while the log was taken over. The thread cannot be of use.
-      if (!isThreadDeath(error)) await this.#worker.terminate().catch(() => {})
+      if (!isThreadDeath(error)) await this.#thread.worker.terminate().catch(() => {})
       return false
     }
   }

@@ -182,8 +182,8 @@ const mutants: readonly Mutant[] = [
   {
     name: 'does not replace a reaper',
     file: 'local/reaper-thread.js',
-    find: 'if (this.#isClosing || this.#replacing !== undefined)\n            return;',
-    replace: 'return;',
+    find: "else if (stage.name === 'attended')",
+    replace: 'else if (false)',
     fault: 'dying-threads',
     scale: 0.2,
   },
