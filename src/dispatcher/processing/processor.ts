@@ -75,6 +75,26 @@ interface Damage {
   stored: Promise<boolean>
 }
 
+/**
+ * A round is what all lanes do between two pauses: `working` in the middle of one, `pausing`, `resuming` and `stopping` while its lanes end,
+ * and what they have done is committed.
+ * ```
+ * loading -> working -> pausing -> paused -> resuming -> working      pausing <-> resuming
+ * any -> stopping -> ended        working -> ended: the group was removed
+ * ```
+ */
+type Stage = 'loading' | 'working' | 'pausing' | 'paused' | 'resuming' | 'stopping' | 'ended'
+
+const mayFollow: Readonly<Record<Stage, readonly Stage[]>> = {
+  loading: ['working', 'pausing', 'stopping', 'ended'],
+  working: ['pausing', 'stopping', 'ended'],
+  pausing: ['paused', 'resuming', 'stopping'],
+  paused: ['resuming', 'stopping', 'ended'],
+  resuming: ['working', 'pausing', 'stopping', 'ended'],
+  stopping: ['ended'],
+  ended: [],
+}
+
 export class GroupProcessor implements AsyncDisposable {
   readonly stats = { processed: 0, failed: 0, deadLettered: 0 }
   /** Resolves when the processor has ended because it was asked to; rejects with what ended it otherwise. */
@@ -87,13 +107,7 @@ export class GroupProcessor implements AsyncDisposable {
   readonly #deadLetters: DeadLetters | undefined
   readonly #lanes: number
   #ledger: GroupLedger | undefined
-  #isStopping = false
-  #isEnded = false
-  #isPaused = false
-  /** The lanes are to end: for good, or, where it is paused, until the next round. */
-  #isRoundOver = false
-  /** Lanes are under way, or what they have done is not committed yet. */
-  #isAtWork = false
+  #stage: Stage = 'loading'
   #failure: { error: Error } | undefined
   #windowCount: number
   #losses = 0
@@ -129,8 +143,8 @@ export class GroupProcessor implements AsyncDisposable {
 
   get state(): ProcessorState {
     if (this.#failure !== undefined) return 'failed'
-    if (this.#isEnded) return 'stopped'
-    return this.#isPaused ? 'paused' : 'running'
+    if (this.#stage === 'ended') return 'stopped'
+    return this.#stage === 'pausing' || this.#stage === 'paused' ? 'paused' : 'running'
   }
 
   get error(): Error | undefined {
@@ -142,13 +156,13 @@ export class GroupProcessor implements AsyncDisposable {
    * when no call of the handler is under way.
    */
   async pause(): Promise<void> {
-    this.#isPaused = true
-    this.#endRound()
-    await this.#until(() => this.#isEnded || !this.#isPaused || !this.#isAtWork)
+    if (this.#stage === 'loading' || this.#stage === 'working' || this.#stage === 'resuming') this.#endRound('pausing')
+    await this.#until(() => this.#stage !== 'pausing' && this.#stage !== 'stopping')
   }
 
   resume(): void {
-    this.#isPaused = false
+    if (this.#stage !== 'pausing' && this.#stage !== 'paused') return
+    this.#enter('resuming')
     this.#wake()
   }
 
@@ -176,13 +190,16 @@ export class GroupProcessor implements AsyncDisposable {
   }
 
   #askStop(): void {
-    if (this.#isStopping) return
-    this.#isStopping = true
-    this.#endRound()
+    if (this.#stage !== 'stopping' && this.#stage !== 'ended') this.#endRound('stopping')
   }
 
-  #endRound(): void {
-    this.#isRoundOver = true
+  #enter(next: Stage): void {
+    assert(mayFollow[this.#stage].includes(next), `a processor does not go from ${this.#stage} to ${next}`)
+    this.#stage = next
+  }
+
+  #endRound(next: 'pausing' | 'stopping'): void {
+    this.#enter(next)
     this.#runner.stop()
     this.#wake()
   }
@@ -199,33 +216,43 @@ export class GroupProcessor implements AsyncDisposable {
       this.#ledger = this.#desk.ledger
       this.#settleIdlers()
       const serve = order === 'key' ? (lane: number) => this.#serveRow(lane) : () => this.#serveWindows()
-      do {
-        await this.#until(() => !this.#isPaused || this.#isStopping || !this.#isOurs())
-        // A new round only when all lanes have left the one before: none may be ahead of what another has given back.
-        this.#isRoundOver = this.#isStopping
-        if (!this.#isStopping) this.#runner.resume()
-        this.#isAtWork = true
+      while (await this.#beginRound()) {
         const lanes = Array.from({ length: this.#lanes }, (_, lane) => serve(lane))
         // Nothing is under way when the processor has ended, so all lanes end before the first failure is told.
         await Promise.all(lanes.map((lane) => lane.catch((error) => this.#end(error))))
         for (const window of this.#row.splice(0)) this.#giveBack(window)
         this.#rowStart = 0
         await Promise.all(this.#commits)
-        this.#isAtWork = false
-        this.#wake()
         // A round that nobody has ended is over because the group is gone.
-      } while (this.#isRoundOver && !this.#isStopping)
+        if (this.#stage === 'working') break
+      }
     } catch (error) {
       this.#end(error)
     } finally {
       signal?.removeEventListener('abort', onAbort)
       this.#desk.changes.delete(this.#onChange)
       await this.#host.threads.close()
-      this.#isEnded = true
+      this.#enter('ended')
       this.#settleIdlers()
       this.#wake()
     }
     if (this.#failure !== undefined) throw this.#failure.error
+  }
+
+  /** A new round only when all lanes have left the one before: none may be ahead of what another has given back. False: there is none. */
+  async #beginRound(): Promise<boolean> {
+    for (;;) {
+      if (this.#stage === 'pausing') {
+        this.#enter('paused')
+        this.#wake()
+      }
+      await this.#until(() => this.#stage !== 'paused' || !this.#isOurs())
+      if (this.#stage === 'pausing') continue
+      if (this.#stage === 'stopping' || !this.#isOurs()) return false
+      this.#enter('working')
+      this.#runner.resume()
+      return true
+    }
   }
 
   /** No more messages, for this reason. That the log or the group ends is not a failure. */
@@ -272,7 +299,8 @@ export class GroupProcessor implements AsyncDisposable {
         void Promise.all(this.#commits).then(() =>
           this.#failure === undefined ? idler.resolve() : idler.reject(this.#failure.error),
         )
-      } else if (this.#isEnded) idler.reject(this.#failure === undefined ? this.#stoppedError() : this.#failure.error)
+      } else if (this.#stage === 'ended')
+        idler.reject(this.#failure === undefined ? this.#stoppedError() : this.#failure.error)
       else this.#idlers.push(idler)
     }
   }
@@ -329,7 +357,7 @@ export class GroupProcessor implements AsyncDisposable {
       assert(index >= this.#rowStart, 'a window stays in the row until all lanes have left it')
       const window = this.#row[index - this.#rowStart]
       if (window !== undefined) return window
-      await this.#until(() => this.#isRoundOver || this.#rowCount() < maxRowCount)
+      await this.#until(() => this.#stage !== 'working' || this.#rowCount() < maxRowCount)
       this.#extending ??= this.#extendRow().finally(() => {
         this.#extending = undefined
       })
@@ -349,7 +377,7 @@ export class GroupProcessor implements AsyncDisposable {
   /** Adds to the window what is published from now on, as long as all its lanes are in it and keep up. */
   #grow(window: LeasedWindow): void {
     const { lease } = window
-    if (lease.attempt > 1 || this.#isRoundOver || this.#idlers.length > 0) return
+    if (lease.attempt > 1 || this.#stage !== 'working' || this.#idlers.length > 0) return
     window.open()
     const stop = this.#desk.extend({
       lease,
@@ -404,7 +432,7 @@ export class GroupProcessor implements AsyncDisposable {
 
   /** Messages, as soon as there are any; undefined: no more are to be begun. */
   async #lease(): Promise<Lease | undefined> {
-    if (this.#isRoundOver || !this.#isOurs()) return undefined
+    if (this.#stage !== 'working' || !this.#isOurs()) return undefined
     const taken = this.#desk.takeInTurn(this.#nextCount())
     if (taken !== undefined) return taken
     const { lease, cancel } = this.#desk.request(this.#options.batchSize)
@@ -414,8 +442,8 @@ export class GroupProcessor implements AsyncDisposable {
       this.#wake()
     }
     lease.then(settle, settle)
-    await this.#until(() => isSettled.now || this.#isRoundOver)
-    if (!this.#isRoundOver) return lease
+    await this.#until(() => isSettled.now || this.#stage !== 'working')
+    if (this.#stage === 'working') return lease
     // Given up, unless it was served in the same moment.
     if (!cancel()) await lease.then((late) => this.#desk.giveBack(late, late.first, late.end, late.attempt, 0), ignore)
     return undefined
@@ -448,7 +476,7 @@ export class GroupProcessor implements AsyncDisposable {
     let firstAttempt = 0
     let resume: Outcome['resume']
     try {
-      while (window.cursor(lane) < window.end && !this.#isRoundOver && this.#isCurrent(window)) {
+      while (window.cursor(lane) < window.end && this.#stage === 'working' && this.#isCurrent(window)) {
         const from = window.cursor(lane)
         const words = HandlerWords.allocate(from, window.end, aloneTo, window.isOpen)
         const task = { words, handled: 0, failed: 0 }
@@ -569,7 +597,7 @@ export class GroupProcessor implements AsyncDisposable {
         if (!hasCode(error, 'BOOKEND_NO_SPACE')) throw error
       }
       await this.#pause(window, backoffAfter({ backoffMs: shortPauseMs }, attempt))
-      if (this.#isRoundOver || !this.#isCurrent(window)) return false
+      if (this.#stage !== 'working' || !this.#isCurrent(window)) return false
     }
   }
 
@@ -581,7 +609,7 @@ export class GroupProcessor implements AsyncDisposable {
   }
 
   #pause(window: LeasedWindow, pauseMs: number): Promise<void> {
-    return this.#until(() => this.#isRoundOver || !this.#isCurrent(window), pauseMs)
+    return this.#until(() => this.#stage !== 'working' || !this.#isCurrent(window), pauseMs)
   }
 
   #pass(window: LeasedWindow, lane: number, to: number): void {
