@@ -1,7 +1,7 @@
 /**
  * The append side of the dispatcher: values become frames in the ring, published positions become acknowledgements.
  *
- * It runs on the application's thread, so it never blocks (except in `flushSync`, which is asked to) and never touches a file.
+ * It runs on the application's thread, so it never blocks (except in `flushSync`, which is asked to) and never touches a file of the log.
  * Everything handed over is in one order: what does not fit the ring waits in `#overflow`, and while anything waits there, all
  * that comes later waits behind it.
  */

@@ -21,7 +21,7 @@ export interface DeskParts {
   next(): number
   /** Calls back once the topic has a message at `offset`, or the log closes; returns what stops waiting. */
   whenNext(offset: number, resolve: () => void, reject: (error: unknown) => void): () => void
-  /** @throws once the log is closed, or takes no more commits */
+  /** @throws `BOOKEND_CLOSED` */
   checkOpen(): void
   /** The group was behind what retention has left: so many messages were never acknowledged. */
   onSkipped(skipped: number, first: number): void

@@ -2,7 +2,7 @@
  * The newest messages, read where they already are: in the ring.
  *
  * The writer stamps offsets into the frames in place, and only the producer, which is this thread, overwrites them. So behind the
- * ring's head stand the last megabytes of appended messages, published and in this thread's own memory. Whoever waits at
+ * ring's head stand the last megabytes of appended messages, published and in memory that this thread shares. Whoever waits at
  * the end of a topic gets them without a task for a reader thread: both ends of a queue are in memory.
  *
  * Only topics somebody waits on are looked for, and only when somebody asks; one whose messages are overwritten before anybody has

@@ -220,7 +220,7 @@ export class LiveIndex {
   }
 }
 
-/** A 32-bit tag of a record's key, 0 without one: lets a search by key skip records without reading them. */
+/** A 32-bit tag of a record's key, 0 without one. Entries hold it for searches by key, of which there are none yet. */
 export function keyTag(bytes: Uint8Array, words: Uint32Array, frame: number): number {
   const extension = frame + frameHeaderBytes
   const keyBytes = words[extension >>> 2]

@@ -259,8 +259,6 @@ export class GroupKeeper {
   }
 }
 
-/** The same object where nothing is ahead of `next`. */
-
 /** Both records, so that damage to one does not bring back what the other has corrected. */
 function rewrite(file: GroupFile, { id, sequence }: FoundGroup, state: GroupState): { sequence: number } {
   const first = sequenceAfter(sequence)
