@@ -5,6 +5,7 @@ import type { Worker } from 'node:worker_threads'
 import { AppendSide } from '../dispatcher/appends/append-side.js'
 import { GroupCommits } from '../dispatcher/groups/group-commits.js'
 import type { GroupDesk } from '../dispatcher/groups/group-desk.js'
+import type { SeatHost } from '../dispatcher/groups/subscription.js'
 import { KeepAlive } from '../dispatcher/keep-alive.js'
 import { GroupProcessor, type ProcessorHost } from '../dispatcher/processing/processor.js'
 import { ReadSide } from '../dispatcher/reads/read-side.js'
@@ -98,10 +99,12 @@ export async function openLocalEngine(options: LocalOptions): Promise<LocalEngin
   }
 }
 
-export class LocalEngine implements Engine {
+export class LocalEngine implements Engine, SeatHost {
   readonly facts: EngineFacts
   readonly supports: Supports = { durabilities: ['process', 'disk'], scan: true, process: true, retention: true }
   readonly local: LocalParts
+  /** Called once each, when the log closes: for who would keep it in memory, or wait for ever. */
+  readonly onClose = new Set<() => void>()
   /** The consumer groups and how far they have come. */
   readonly groups: GroupCommits
   readonly #options: LocalOptions
@@ -114,7 +117,6 @@ export class LocalEngine implements Engine {
   readonly #ring: RingProducer
   readonly #recent: RecentMessages
   readonly #keepAlive = new KeepAlive()
-  readonly #onClose = new Set<() => void>()
   readonly #topicsByName = new Map<string, LocalTopic>()
   readonly #topicHost: TopicHost
   /** By topic and name. */
@@ -202,21 +204,16 @@ export class LocalEngine implements Engine {
       recent: this.#recent,
       pace: new TurnPace(),
       events: this.#events,
-      onClose: this.#onClose,
+      onClose: this.onClose,
       checkOpen: () => this.checkOpen(),
       checkWritable: () => this.checkWritable(),
       trim: (topic, before) => this.#trim(topic, before),
       retain: (topic, retention, isAddition) => this.#retain(topic, retention, isAddition),
       group: (topic, name) => this.#group(topic, name),
     }
-    const isOpen = () => this.isOpen
     this.#groupHost = {
+      seats: this,
       commits: this.groups,
-      get isOpen() {
-        return isOpen()
-      },
-      onClose: this.#onClose,
-      checkOpen: () => this.checkOpen(),
       onSkipped: (topic, group, skipped, first) => this.#events.skipped(topic, group, skipped, first),
       process: (topic, desk, module, settings) => this.#process(topic, desk, module, settings),
     }
@@ -325,7 +322,7 @@ export class LocalEngine implements Engine {
     signal?.throwIfAborted()
     const abort = new AbortWord()
     const giveUp = () => abort.raise()
-    this.#onClose.add(giveUp)
+    this.onClose.add(giveUp)
     signal?.addEventListener('abort', giveUp)
     try {
       await this.flush('process')
@@ -343,7 +340,7 @@ export class LocalEngine implements Engine {
       }
       throw error
     } finally {
-      this.#onClose.delete(giveUp)
+      this.onClose.delete(giveUp)
       signal?.removeEventListener('abort', giveUp)
     }
   }
@@ -434,7 +431,7 @@ export class LocalEngine implements Engine {
         failure = error
       })
     }
-    for (const tell of this.#onClose) tell()
+    for (const tell of this.onClose) tell()
     await this.#reads.idle()
     await this.#closeReaders()
     // The last of what consumers have acknowledged; whose commits fail has been told so.

@@ -11,7 +11,8 @@ import type { RecordPlace } from '../messages/chunk-cursor.js'
 import type { LocalTopic } from './local-topic.js'
 
 /** What a group needs of its log. */
-export interface GroupHost extends SeatHost {
+export interface GroupHost {
+  readonly seats: SeatHost
   readonly commits: GroupCommits
   /** The group was behind what retention has left. */
   onSkipped(topic: string, group: string, skipped: number, first: number): void
@@ -37,7 +38,7 @@ export class LocalGroup implements EngineGroup {
       first: () => topic.first(),
       next: () => topic.next(),
       whenNext: (offset, resolve, reject) => topic.whenNext(offset, resolve, reject),
-      checkOpen: () => host.checkOpen(),
+      checkOpen: () => host.seats.checkOpen(),
       onSkipped: (skipped, first) => host.onSkipped(topic.name, name, skipped, first),
     })
   }
@@ -46,7 +47,7 @@ export class LocalGroup implements EngineGroup {
     make: (record: RecordPlace, lease: Lease) => D,
     options: SubscribeOptions,
   ): DeskSubscription<D> {
-    return new DeskSubscription(this.#host, this.#desk, this.#feed, make, options)
+    return new DeskSubscription(this.#host.seats, this.#desk, this.#feed, make, options)
   }
 
   async position(): Promise<GroupPosition> {

@@ -25,6 +25,7 @@ export class Lease implements SeatLease {
   /** False once it is settled, or its time has run out. */
   isHeld = false
   isExtended = false
+  /** As `performance.now()`, rounded up; 0: it has none. */
   deadlineMs = 0
 
   constructor(first: number, end: number, attempt: number, generation: number) {

@@ -93,8 +93,8 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
   }
 
   extend(lease: Lease): void {
-    if (!lease.isHeld) return
-    const deadlineMs = performance.now() + this.#options.ackTimeoutMs
+    if (!lease.isHeld || this.#options.ackTimeoutMs === never) return
+    const deadlineMs = this.#deadline()
     lease.deadlineMs = deadlineMs
     lease.isExtended = true
     this.#extended.push({ lease, deadlineMs })
@@ -215,19 +215,27 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
     this.#heldCount += 1
     lease.holder = this
     lease.isHeld = true
-    lease.deadlineMs = performance.now() + this.#options.ackTimeoutMs
     this.#held.push(lease)
-    this.#watchDeadline()
+    if (this.#options.ackTimeoutMs !== never) {
+      lease.deadlineMs = this.#deadline()
+      this.#watchDeadline()
+    }
     return delivery
+  }
+
+  /** A whole number: fractions would cost each lease an object of their own. */
+  #deadline(): number {
+    return Math.ceil(performance.now() + this.#options.ackTimeoutMs)
   }
 
   #release(lease: Lease): void {
     if (!lease.isHeld) return
     lease.isHeld = false
     this.#heldCount -= 1
-    // Settled ones at the head go now, so that a fast consumer keeps no trail of them.
-    if (this.#nextHeld() === undefined && this.#nextExtended() === undefined) this.#stopTimer()
-    this.#wake()
+    // Settled ones at the head go now, so that a fast consumer keeps no trail of them. The timer stays: to stop it with the last and start
+    // it with the next would cost each delivery of a consumer that settles one after the other.
+    this.#nextHeld()
+    if (this.#waiters.size > 0) this.#wake()
   }
 
   #watchDeadline(): void {
@@ -245,7 +253,7 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
     if (this.#timer === undefined) return
     clearTimeout(this.#timer)
     this.#timer = undefined
-    // A seat that holds nothing may be forgotten by everybody, and must not stay in here.
+    // A seat that has held nothing for a while may be forgotten by everybody, and must not stay in here.
     if (this.#options.signal === undefined) this.#host.onClose.delete(this.#letGo)
   }
 
