@@ -3,6 +3,8 @@
  * would set and stop it for every message. So it may run while nothing is held, and then leads to no consumer: one that everybody else has
  * forgotten is collected.
  */
+import { maxTimerMs } from '../../limits.js'
+
 export class AckDeadline {
   readonly #onClose: Set<() => void>
   #timer: NodeJS.Timeout | undefined
@@ -17,7 +19,10 @@ export class AckDeadline {
   /** Deadlines never decrease: a clock that runs already is early enough. */
   watch(deadlineMs: number): void {
     if (this.#timer !== undefined) return
-    this.#timer = setTimeout(this.#ring, Math.max(1, Math.ceil(deadlineMs - performance.now()) + 1))
+    this.#timer = setTimeout(
+      this.#ring,
+      Math.min(maxTimerMs, Math.max(1, Math.ceil(deadlineMs - performance.now()) + 1)),
+    )
     // A delivery that nobody acknowledges does not keep the process alive, nor the log in memory once that is closed.
     this.#timer.unref()
     this.#onClose.add(this.stop)

@@ -5,6 +5,7 @@ import { Heap } from '../../collections/heap.js'
 import type { SubscribeOptions, Subscription } from '../../engine/group-seat.js'
 import { BookendError } from '../../errors.js'
 import { maxTimerMs } from '../../limits.js'
+import { AckDeadline } from './ack-deadline.js'
 import { type GroupDesk, GroupRemovedError } from './group-desk.js'
 import type { GroupFeed, MakeDelivery } from './group-feed.js'
 import type { Lease, LeaseHolder } from './lease.js'
@@ -43,7 +44,7 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
   readonly #held = new Fifo<Lease>()
   readonly #extended = new Heap<Extended>((a, b) => a.deadlineMs < b.deadlineMs)
   #heldCount = 0
-  #timer: NodeJS.Timeout | undefined
+  readonly #clock: AckDeadline
   #isClosed = false
   /** Calls that wait, for a message or for a free place: each looks again, or gives up. */
   readonly #waiters = new Set<() => void>()
@@ -56,6 +57,7 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
     this.#make = make
     this.#options = options
     this.#removals = desk.removals
+    this.#clock = new AckDeadline(host.onClose)
     this.#forgetSignal = whenAborted(options.signal, () => this.close())
     // A signal may outlive the log, and leads here.
     if (options.signal !== undefined) host.onClose.add(this.#letGo)
@@ -232,41 +234,29 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
     if (!lease.isHeld) return
     lease.isHeld = false
     this.#heldCount -= 1
-    // Settled ones at the head go now, so that a fast consumer keeps no trail of them. The timer stays: to stop it with the last and start
-    // it with the next would cost each delivery of a consumer that settles one after the other.
-    this.#nextHeld()
+    // Settled ones at the head go now, so that a fast consumer keeps no trail of them. The clock runs on, and leads here only while
+    // something is held.
+    if (this.#nextHeld() === undefined && this.#nextExtended() === undefined) this.#clock.giveBack = undefined
     if (this.#waiters.size > 0) this.#wake()
   }
 
+  /** Of what is held now. */
   #watchDeadline(): void {
-    if (this.#timer !== undefined) return
     const dueMs = Math.min(this.#nextHeld()?.deadlineMs ?? never, this.#nextExtended()?.deadlineMs ?? never)
     if (dueMs === never) return
-    const leftMs = Math.max(1, Math.ceil(dueMs - performance.now()) + 1)
-    this.#timer = setTimeout(this.#onDeadline, Math.min(maxTimerMs, leftMs))
-    // A delivery that nobody acknowledges does not keep the process alive, nor the log in memory once that is closed.
-    this.#timer.unref()
-    this.#host.onClose.add(this.#letGo)
-  }
-
-  #stopTimer(): void {
-    if (this.#timer === undefined) return
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-    // A seat that has held nothing for a while may be forgotten by everybody, and must not stay in here.
-    if (this.#options.signal === undefined) this.#host.onClose.delete(this.#letGo)
+    this.#clock.giveBack = this.#onDeadline
+    this.#clock.watch(dueMs)
   }
 
   /** Nothing that lasts leads to this seat any more, and through it to the log. */
   readonly #letGo = (): void => {
-    this.#stopTimer()
+    this.#clock.stop()
     this.#forgetSignal()
     this.#host.onClose.delete(this.#letGo)
     this.#wake()
   }
 
   readonly #onDeadline = (): void => {
-    this.#stopTimer()
     const nowMs = performance.now()
     for (let lease = this.#nextHeld(); lease !== undefined && lease.deadlineMs <= nowMs; lease = this.#nextHeld())
       this.giveBack(lease, 0)
