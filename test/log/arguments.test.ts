@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
-import { runInNewContext } from 'node:vm'
 import { json, type Log, type OpenOptions, open, text } from 'bookend'
 import { expect, it } from 'vitest'
 import { codedFailureOf, contentOf, expectMistake, failureOf, openLog, temporaryFolder } from '../scenarios/support.js'
@@ -204,15 +203,6 @@ it('every mistake in a call is a TypeError or RangeError without a code, and not
   expect(await raw.append(one)).toBe(1)
 })
 
-it('an empty appendMany writes nothing and says where the next message will stand', async () => {
-  const log = await openLog()
-  const topic = log.topic('t')
-  expect(await topic.appendMany([])).toEqual({ first: 0, count: 0 })
-  expect(await log.topics()).toEqual([])
-  await topic.append(new Uint8Array(1))
-  expect(await topic.appendMany([])).toEqual({ first: 1, count: 0 })
-})
-
 it('opening with a mistake leaves an existing log exactly as it was', async () => {
   const directory = temporaryFolder()
   const log = await openLog(directory)
@@ -244,30 +234,6 @@ it('a mistake is said in words that name what was given', async () => {
   ]
   for (const [call, words] of said) expect((await failureOf(call)).message).toMatch(words)
   expect(existsSync(path.join(folder, 'x'))).toBe(false)
-})
-
-it('push() takes what append() takes', async () => {
-  const log = await openLog()
-  const offset = await log.queue('q', { codec: text }).push('a', { key: 'k', headers: { h: 'v' }, durability: 'disk' })
-  expect(await log.topic('q', { codec: text }).get(offset)).toMatchObject({
-    keyText: 'k',
-    headers: { h: 'v' },
-    value: 'a',
-  })
-  const aborted = AbortSignal.abort(new Error('enough'))
-  expect((await failureOf(() => log.queue('q', { codec: text }).push('b', { signal: aborted }))).message).toBe('enough')
-  expect(await log.queue('q').size()).toBe(1)
-})
-
-it('headers of any plain object are stored as they are', async () => {
-  const log = await openLog()
-  const topic = log.topic('t')
-  const bare = Object.assign(Object.create(null), { a: '1' }) as Record<string, string>
-  const foreign = runInNewContext('({ a: "1", __proto__: null, ["__proto__"]: "2" })') as Record<string, string>
-  for (const headers of [bare, foreign, { toJSON: '1' }]) {
-    const offset = await topic.append(new Uint8Array(1), { headers })
-    expect(Object.entries((await topic.get(offset))?.headers ?? {})).toEqual(Object.entries(headers))
-  }
 })
 
 it('a message that is too large is told what to do: there is a limit of the log, and one of its segments', async () => {

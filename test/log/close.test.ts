@@ -1,4 +1,4 @@
-import { BookendError, type Log, text } from 'bookend'
+import { type Log, text } from 'bookend'
 import { expect, it } from 'vitest'
 import { codedFailureOf, collect, openLog, temporaryFolder } from '../scenarios/support.js'
 
@@ -24,49 +24,6 @@ it('close waits for what is pending, and is idempotent', async () => {
   expect(again.stats().recovery.tornBytes).toBe(0)
   const messages = await collect(again.topic('t').read())
   expect(messages.map(({ value }) => value[0])).toEqual(Array.from({ length: 200 }, (_, index) => index))
-})
-
-it('every call after close is BOOKEND_CLOSED, from the moment close is called', async () => {
-  const log = await openLog()
-  const topic = log.topic('t', { codec: text })
-  await topic.append('a')
-  const scanModule = new URL('../fixtures/scan-sum.mjs', import.meta.url)
-  const calls: (() => unknown)[] = [
-    () => topic.append('b'),
-    () => topic.appendMany(['b']),
-    () => topic.appendMany([]),
-    () => topic.offer('b'),
-    () => topic.ready(),
-    () => topic.bounds(),
-    () => topic.get(0),
-    () => topic.getMany([0]),
-    () => topic.read(),
-    () => topic.offsetAt(0),
-    () => topic.scan(scanModule),
-    () => topic.trim(1),
-    () => log.topic('x'),
-    () => log.topics(),
-    () => log.flush(),
-    () => log.flush('disk'),
-    () => log.flushSync(),
-    () => log.stats(),
-    () => log.residency(),
-    () => log.segments(),
-    () => log.backup('backup'),
-  ]
-  const closing = log.close()
-  for (const call of calls) {
-    const error = await codedFailureOf(call)
-    expect(error.code, String(call)).toBe('BOOKEND_CLOSED')
-  }
-  await closing
-  for (const call of calls) {
-    const error = await codedFailureOf(call)
-    expect(error, String(call)).toBeInstanceOf(BookendError)
-    expect(error.code, String(call)).toBe('BOOKEND_CLOSED')
-    expect(error.message).toContain(log.directory)
-  }
-  expect(log.directory).not.toBe('')
 })
 
 it('what is asked of the reaper when the log closes is answered, or BOOKEND_CLOSED', async () => {

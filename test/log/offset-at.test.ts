@@ -36,13 +36,3 @@ it('the offset of a time is the first message appended at or after it', async ()
     expect((await collect(topic.read({ from: new Date(times[40]) })))[0].offset).toBe(wanted(times[40]))
   }
 })
-
-it('a time before everything that is left after a trim gives the first readable offset', async () => {
-  const log = await openLog()
-  const topic = log.topic('t', { codec: text })
-  await topic.appendMany(Array.from({ length: 100 }, (_, index) => `${index}`))
-  await topic.trim(40)
-  expect(await topic.offsetAt(0)).toBe(40)
-  await topic.trim(100)
-  expect(await topic.offsetAt(0)).toBe(100)
-})

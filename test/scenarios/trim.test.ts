@@ -45,19 +45,6 @@ it('what is trimmed cannot be read any more, and what is left can', async () => 
   expect((await topic.get(1_000))?.value).toBe('next')
 })
 
-it('a reader that is overtaken by a trim is told so', async () => {
-  const log = await openLog()
-  const topic = log.topic('t')
-  for (let number = 0; number < 100; number++) await topic.append(new Uint8Array(40_000))
-  const stream = topic.read()
-  await stream.next()
-  await topic.trim(90)
-  const error = await codedFailureOf(async () => {
-    while (!(await stream.next()).done);
-  })
-  expect(error).toMatchObject({ code: 'BOOKEND_TRIMMED', first: 90 })
-})
-
 for (const io of ['mmap', 'file'] as const) {
   it(`segments that nobody can read go from the disk, and all else is as it was (io ${io})`, async () => {
     const directory = temporaryFolder()

@@ -150,6 +150,7 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
         clearTimeout(timer)
         forget()
         this.#waiters.delete(onWake)
+        if (isFull) this.#host.onClose.delete(onWake)
       }
       // False: served in the same moment. Then the message is ours.
       const giveUp = () => {
@@ -170,6 +171,8 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
       request?.lease.then(resolve, reject).finally(settle)
       const forget = whenAborted(signal, onAbort)
       this.#waiters.add(onWake)
+      // Who waits at the desk is told by the desk.
+      if (isFull) this.#host.onClose.add(onWake)
       const leftMs = deadlineMs - performance.now()
       if (leftMs === Number.POSITIVE_INFINITY) return
       // Not at once: somebody who stands before us in the row may need less than there is.

@@ -1,36 +1,113 @@
-/** The engines that must all behave alike, and a log over each of them. The cases beside this file ask for no file, segment or thread. */
+/**
+ * The engines that must all behave alike, and logs over each of them. The cases beside this file ask for no file, segment or thread, and
+ * for no figure of the local engine: what they say holds for whatever implements the contract.
+ */
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import type { Log, OpenOptions } from 'bookend'
-import { describe, onTestFinished } from 'vitest'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { type Log, type OpenOptions, open } from 'bookend'
+import { afterAll, beforeAll, describe, expect, onTestFinished } from 'vitest'
+import type { Engine } from '../../../src/engine/engine.js'
 import { EngineLog } from '../../../src/log/log.js'
-import { openLog as openLocalLog, temporaryFolder } from '../../scenarios/support.js'
+import { completeOptions } from '../../../src/log/options.js'
+import { small, temporaryFolder } from '../../scenarios/support.js'
 import { MemoryEngine } from '../../support/memory-engine/memory-engine.js'
 
+/** What a case may ask for. */
+export type LogOptions = Pick<OpenOptions, 'maxMessageBytes' | 'ringBytes' | 'readers'>
+
 /** What a case may rely on beside appends, reads, groups and queues. */
+export interface Supported {
+  readonly scan: boolean
+  readonly process: boolean
+  readonly disk: boolean
+  /** What has a meaning for files of this process only. */
+  readonly local: boolean
+}
+
 export interface EngineUnderTest {
   readonly name: string
-  readonly supports: { readonly scan: boolean; readonly process: boolean; readonly disk: boolean }
-  /** A new, empty log, closed when the test ends. */
-  open(options?: Pick<OpenOptions, 'maxMessageBytes' | 'ringBytes'>): Promise<Log>
+  readonly supports: Supported
+  /** A new, empty log, closed when the test ends: for cases that close it, or need options. */
+  open(options?: LogOptions): Promise<Log>
+  /** The log that the cases of this file share, and a name for a topic or queue that no other case has. */
+  shared(): Promise<{ readonly log: Log; readonly name: string }>
+  /** The engine of another log that they share, without the public face. */
+  sharedEngine(): Promise<{ readonly engine: Engine; readonly name: string }>
 }
 
-const everything = { scan: true, process: true, disk: true }
-
-function local(name: string, io: OpenOptions['io']): EngineUnderTest {
-  return { name, supports: everything, open: (options) => openLocalLog(temporaryFolder(), { io, ...options }) }
+/** Where logs to read come from. */
+export interface ReaderUnderTest {
+  readonly name: string
+  readonly supports: Supported
+  readonly isReadOnly: boolean
+  /** The log that was filled. */
+  readonly log: Log
 }
 
-const inMemory: EngineUnderTest = {
-  name: 'arrays',
-  supports: { scan: false, process: false, disk: false },
-  async open() {
-    const log = new EngineLog(new MemoryEngine())
-    onTestFinished(() => log.close())
-    return log
+/** How an engine is opened. */
+interface Opener {
+  readonly name: string
+  readonly supports: Supported
+  /** Whether a closed log is read by a read-only opener as well; mapping twice would show the same of that. */
+  readonly hasReadOnly: boolean
+  open(directory: string, options: OpenOptions): Promise<Log>
+  openEngine(directory: string): Promise<Engine>
+}
+
+/** One copy of the library. */
+interface Library {
+  open: typeof open
+  openLocalEngine(options: ReturnType<typeof completeOptions>): Promise<Engine>
+}
+
+const root = fileURLToPath(new URL('../../../', import.meta.url))
+const everything: Supported = { scan: true, process: true, disk: true, local: true }
+
+const openers: readonly Opener[] = [
+  ...(isMmapIoBuilt() ? [local('mmap, mmap-io', 'mmap', root), local('mmap, koffi', 'mmap', undefined)] : []),
+  ...(isMmapIoBuilt() ? [] : [local('mmap, koffi', 'mmap', root)]),
+  local('file', 'file', root),
+  {
+    name: 'arrays',
+    supports: { scan: false, process: false, disk: false, local: false },
+    hasReadOnly: false,
+    open: async (_, options) => new EngineLog(new MemoryEngine(options)),
+    openEngine: async () => new MemoryEngine(),
   },
+]
+
+/** @param from the folder of the library; undefined: one that finds no mmap-io, and maps through koffi */
+function local(name: string, io: 'mmap' | 'file', from: string | undefined): Opener {
+  const library = () => loadLibrary(from ?? withoutMmapIo())
+  return {
+    name,
+    supports: everything,
+    hasReadOnly: from === root,
+    open: async (directory, options) => {
+      const log = await (await library()).open(directory, { ...fitting(options), io })
+      expect(log.stats().io).toBe(name.split(' ').at(-1))
+      return log
+    },
+    openEngine: async (directory) => (await library()).openLocalEngine(completeOptions(directory, { ...small, io })),
+  }
 }
 
-/** `mmap` maps through mmap-io where that is built, through koffi otherwise. */
+async function loadLibrary(from: string): Promise<Library> {
+  const load = (file: string) => import(pathToFileURL(path.join(from, 'dist/src', file)).href)
+  return from === root
+    ? { open, ...(await load('local/local-engine.js')) }
+    : { ...(await load('index.js')), ...(await load('local/local-engine.js')) }
+}
+
+/** A large message needs a large segment. */
+function fitting(options: OpenOptions): OpenOptions {
+  const { maxMessageBytes = 0 } = options
+  return { ...small, ...(maxMessageBytes > 900_000 ? { segmentBytes: 2 * maxMessageBytes } : {}), ...options }
+}
+
 function isMmapIoBuilt(): boolean {
   try {
     createRequire(import.meta.url)('mmap-io')
@@ -40,13 +117,106 @@ function isMmapIoBuilt(): boolean {
   }
 }
 
-export const engines: readonly EngineUnderTest[] = [
-  local(isMmapIoBuilt() ? 'mmap, mmap-io' : 'mmap, koffi', 'mmap'),
-  local('file', 'file'),
-  inMemory,
-]
+let copied: string | undefined
+
+/** The folder of a copy of the library, installed as where mmap-io could not be. */
+function withoutMmapIo(): string {
+  if (copied !== undefined) return copied
+  const folder = mkdtempSync(path.join(tmpdir(), 'bookend-copy-'))
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+  const packages = path.join(folder, 'node_modules')
+  const copy = path.join(packages, 'bookend')
+  const isCode = (source: string) => !/\.(d\.ts|map)$/.test(source)
+  for (const part of ['dist/src', 'dist/workers', 'package.json'])
+    cpSync(path.join(root, part), path.join(copy, part), { recursive: true, filter: isCode })
+  for (const name of readdirSync(path.join(root, 'node_modules'))) {
+    if (name.startsWith('.') || name === 'mmap-io') continue
+    symlinkSync(path.join(root, 'node_modules', name), path.join(packages, name))
+  }
+  copied = copy
+  return copy
+}
+
+/** A log that met no error in the background, whatever the case was about, is closed. */
+async function closeSound(log: Log): Promise<void> {
+  let errors: unknown
+  try {
+    errors = log.stats().errors
+  } catch {
+    // Closed by the case, or an engine that counts nothing.
+  }
+  await log.close()
+  if (errors !== undefined) expect(errors).toEqual({ count: 0, last: undefined })
+}
+
+/** A folder that lasts as long as a file of tests. */
+function lastingFolder(): string {
+  return mkdtempSync(path.join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'bookend-conformance-'))
+}
 
 /** Declares the cases once for each engine. */
 export function onEveryEngine(cases: (engine: EngineUnderTest) => void): void {
-  describe.each(engines)('$name', cases)
+  describe.each(openers)('$name', (opener) => {
+    let log: Promise<Log> | undefined
+    let engine: Promise<Engine> | undefined
+    let names = 0
+    const folder = lastingFolder()
+    afterAll(async () => {
+      if (log !== undefined) await closeSound(await log)
+      await (await engine)?.close()
+      rmSync(folder, { recursive: true, force: true })
+    })
+    cases({
+      name: opener.name,
+      supports: opener.supports,
+      async open(options = {}) {
+        const log = await opener.open(temporaryFolder(), options)
+        onTestFinished(() => closeSound(log))
+        return log
+      },
+      async shared() {
+        log ??= opener.open(path.join(folder, 'log'), {})
+        return { log: await log, name: `t${names++}` }
+      },
+      async sharedEngine() {
+        engine ??= opener.openEngine(path.join(folder, 'engine'))
+        return { engine: await engine, name: `t${names++}` }
+      },
+    })
+  })
+}
+
+/**
+ * Declares the cases once for each way to read: of the log that `fill` has written, and of what a read-only opener sees of it.
+ * The cases share that log, and write nothing.
+ */
+export function onEveryReader(fill: (log: Log) => Promise<unknown>, cases: (reader: ReaderUnderTest) => void): void {
+  const ways = openers.flatMap(({ name, supports, open, hasReadOnly }) => [
+    { title: name, supports, open, isReadOnly: false },
+    ...(hasReadOnly ? [{ title: `${name}, read-only`, supports, open, isReadOnly: true }] : []),
+  ])
+  describe.each(ways)('$title', ({ title, supports, open, isReadOnly }) => {
+    let log: Log | undefined
+    const folder = lastingFolder()
+    beforeAll(async () => {
+      log = await open(folder, {})
+      await fill(log)
+      if (!isReadOnly) return
+      await closeSound(log)
+      log = await open(folder, { readOnly: true })
+    })
+    afterAll(async () => {
+      if (log !== undefined) await closeSound(log)
+      rmSync(folder, { recursive: true, force: true })
+    })
+    cases({
+      name: title,
+      supports,
+      isReadOnly,
+      get log() {
+        if (log === undefined) throw new Error('the log is there only while a case runs')
+        return log
+      },
+    })
+  })
 }

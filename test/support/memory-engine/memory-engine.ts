@@ -7,20 +7,27 @@ import type { LogStats } from '../../../src/engine/stats.js'
 import { closedError } from '../../../src/failures.js'
 import { MemoryTopic } from './memory-topic.js'
 
+/** The most that is handed over in one turn of the event loop before offers are refused. */
+const defaultRingBytes = 4 << 20
+
 export class MemoryEngine implements Engine {
-  readonly facts: EngineFacts = {
-    place: 'memory',
-    durability: 'process',
-    maxMessageBytes: 1 << 20,
-    messageBytesLimit: 1 << 20,
-    isReadOnly: false,
-  }
+  readonly facts: EngineFacts
   readonly supports: Supports = { durabilities: ['process'], scan: false, process: false, retention: false }
   readonly local = undefined
   readonly #topics = new Map<string, MemoryTopic>()
   /** Ends what waits when the log closes. */
   readonly onClose = new Set<() => void>()
+  readonly #ringBytes: number
+  /** Handed over since the event loop has turned. */
+  #takenBytes = 0
+  #turn: Promise<void> | undefined
   #isOpen = true
+
+  constructor({ maxMessageBytes = 1 << 20, ringBytes = defaultRingBytes } = {}) {
+    const messageBytesLimit = Math.max(maxMessageBytes, 1 << 30)
+    this.facts = { place: 'memory', durability: 'process', maxMessageBytes, messageBytesLimit, isReadOnly: false }
+    this.#ringBytes = ringBytes
+  }
 
   get isOpen(): boolean {
     return this.#isOpen
@@ -46,6 +53,27 @@ export class MemoryEngine implements Engine {
 
   stats(): LogStats {
     throw new Error('an engine in arrays counts nothing')
+  }
+
+  /** As a ring that is emptied once a turn; whatever its size, one message has room in it when it is empty. */
+  hasRoom(bytes: number): boolean {
+    return this.#takenBytes === 0 || this.#takenBytes + bytes <= this.#ringBytes
+  }
+
+  take(bytes: number): void {
+    this.#takenBytes += bytes
+    this.#turn ??= new Promise((resolve) => {
+      setImmediate(() => {
+        this.#takenBytes = 0
+        this.#turn = undefined
+        resolve()
+      })
+    })
+  }
+
+  /** Resolves when everything that was taken has left the ring. */
+  async turn(): Promise<void> {
+    await this.#turn
   }
 
   checkOpen(): void {

@@ -11,10 +11,14 @@ import type { RecordPlace } from '../../../src/messages/chunk-cursor.js'
 import type { MemoryTopic } from './memory-topic.js'
 import { chunkOf } from './stored-message.js'
 
-/** A message that comes again. */
-interface Returned {
+/** A message that somebody is given. */
+interface Taken {
   readonly offset: number
   readonly attempt: number
+}
+
+/** A message that comes again. */
+interface Returned extends Taken {
   readonly dueMs: number
 }
 
@@ -55,10 +59,6 @@ export class MemoryGroup implements EngineGroup {
     return this.#generation
   }
 
-  get hasRow(): boolean {
-    return this.#row.length > 0
-  }
-
   subscribe<D extends object>(
     make: (record: RecordPlace, lease: Lease) => D,
     options: SubscribeOptions,
@@ -71,7 +71,7 @@ export class MemoryGroup implements EngineGroup {
   }
 
   /** The lowest of those that come again and are due, otherwise the next new one. */
-  take(): Omit<Returned, 'dueMs'> | undefined {
+  take(): Taken | undefined {
     const books = this.#refreshed()
     if (books === undefined) return undefined
     const nowMs = performance.now()
@@ -182,6 +182,8 @@ class MemorySeat<D extends object> implements Subscription<D> {
   readonly #held = new Set<MemoryLease>()
   /** Calls that wait for a free place: they do not stand in the row of the group. */
   readonly #parked: (() => void)[] = []
+  /** What is taken, and not handed out yet. */
+  #lookups = 0
   #isClosed = false
 
   constructor(group: MemoryGroup, make: (record: RecordPlace, lease: Lease) => D, options: SubscribeOptions) {
@@ -189,6 +191,7 @@ class MemorySeat<D extends object> implements Subscription<D> {
     this.#make = make
     this.#options = options
     this.#removals = group.removals
+    options.signal?.addEventListener('abort', () => this.close(), { once: true })
   }
 
   get isOpen(): boolean {
@@ -200,6 +203,7 @@ class MemorySeat<D extends object> implements Subscription<D> {
     return new Promise((resolve, reject) => {
       let timer: NodeJS.Timeout | undefined
       let isOver = false
+      let isLookingUp = false
       const end = (settle: () => void) => {
         isOver = true
         clearTimeout(timer)
@@ -214,24 +218,45 @@ class MemorySeat<D extends object> implements Subscription<D> {
         if (!this.isOpen) return end(() => resolve(undefined))
         if (!engine.isOpen) return end(() => rejectClosed(engine, reject))
         this.#group.open(this.#options.from)
-        if (this.#held.size >= this.#options.prefetch) {
+        if (this.#held.size + this.#lookups >= this.#options.prefetch) {
           this.#parked.push(() => this.#group.ask(attempt))
           return true
         }
         const taken = this.#group.take()
         if (taken === undefined) return false
-        return end(() => this.#give(taken, resolve, reject))
+        lookUp(taken, this.#group.generation)
+        return true
+      }
+      /** A message is there a turn later, as from a disk: meanwhile anything may happen to it, and to who has asked. */
+      const lookUp = (taken: Taken, generation: number) => {
+        isLookingUp = true
+        this.#lookups += 1
+        setImmediate(() => {
+          isLookingUp = false
+          this.#lookups -= 1
+          const isWanted = generation === this.#group.generation && !this.#group.isDone(taken.offset)
+          const isAsked = signal?.aborted !== true && this.isOpen && engine.isOpen
+          if (isWanted && isAsked) end(() => this.#give(taken, resolve, reject))
+          // Not its fault: the same attempt, for whoever asks next.
+          else if (isWanted) this.#group.giveBack(generation, { ...taken, dueMs: 0 })
+          if (!isOver) ask()
+          this.#look()
+        })
+      }
+      const ask = () => {
+        this.#group.ask(attempt)
+        if (isOver || deadlineMs === Number.POSITIVE_INFINITY) return
+        clearTimeout(timer)
+        timer = setTimeout(giveUp, Math.max(0, Math.ceil(deadlineMs - performance.now())))
+      }
+      const giveUp = () => {
+        if (!isOver && !isLookingUp) end(() => resolve(undefined))
+        look()
       }
       const look = () => this.#look()
       signal?.addEventListener('abort', look)
       engine.onClose.add(look)
-      this.#group.ask(attempt)
-      if (isOver || deadlineMs === Number.POSITIVE_INFINITY) return
-      const giveUp = () => {
-        if (!isOver) end(() => resolve(undefined))
-        look()
-      }
-      timer = setTimeout(giveUp, Math.max(0, Math.ceil(deadlineMs - performance.now())))
+      ask()
     })
   }
 
@@ -246,11 +271,7 @@ class MemorySeat<D extends object> implements Subscription<D> {
     this.#group.serve()
   }
 
-  #give(
-    { offset, attempt }: { offset: number; attempt: number },
-    resolve: (delivery: D) => void,
-    reject: (error: unknown) => void,
-  ): void {
+  #give({ offset, attempt }: Taken, resolve: (delivery: D) => void, reject: (error: unknown) => void): void {
     const { ackTimeoutMs } = this.#options
     const lease = new MemoryLease(this.#group, this.#held, () => this.#look(), ackTimeoutMs, offset, attempt)
     const cursor = chunkOf([this.#group.topic.at(offset)])

@@ -50,12 +50,15 @@ export class MemoryTopic implements EngineTopic {
   }
 
   offer(value: Uint8Array, extras: Extras | undefined): boolean {
+    this.engine.checkWritable()
+    if (!this.engine.hasRoom(bytesOf([value], extras))) return false
     this.#add([value], extras)
     return true
   }
 
   #add(values: readonly Uint8Array[], extras: Extras | undefined): number {
     this.engine.checkWritable()
+    this.engine.take(bytesOf(values, extras))
     const first = this.next
     const time = Math.max(Date.now(), this.#messages.at(-1)?.time ?? 0)
     // The caller may use its buffers again.
@@ -66,6 +69,7 @@ export class MemoryTopic implements EngineTopic {
 
   async ready(): Promise<void> {
     this.engine.checkWritable()
+    await this.engine.turn()
   }
 
   async bounds(): Promise<Bounds> {
@@ -96,6 +100,10 @@ export class MemoryTopic implements EngineTopic {
   }
 
   async trim(before: number): Promise<void> {
+    this.engine.checkWritable()
+    // A topic that is not there has nothing to lose.
+    if (this.exists && before > this.next)
+      throw new RangeError(`offset ${before} of topic "${this.name}" is not written yet: the next one is ${this.next}`)
     this.#first = Math.max(this.#first, Math.min(before, this.next))
     this.#announceChange()
   }
@@ -118,6 +126,11 @@ export class MemoryTopic implements EngineTopic {
   }
 }
 
+function bytesOf(values: readonly Uint8Array[], extras: Extras | undefined): number {
+  const each = (extras?.key?.length ?? 0) + (extras?.headers?.length ?? 0)
+  return values.reduce((sum, { length }) => sum + length + each, 0)
+}
+
 class ArrayReader implements MessageReader {
   readonly #topic: MemoryTopic
   readonly #range: ReadRange
@@ -134,6 +147,8 @@ class ArrayReader implements MessageReader {
   async next(): Promise<ChunkCursor | undefined> {
     const { engine, onChange, name } = this.#topic
     const { to, follow } = this.#range
+    // Who reads what is all at hand must not keep the event loop from turning.
+    await new Promise((resolve) => setImmediate(resolve))
     for (;;) {
       if (this.#isClosed) return undefined
       engine.checkOpen()
