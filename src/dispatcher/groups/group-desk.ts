@@ -251,6 +251,7 @@ export class GroupDesk {
     if (this.#ledger !== undefined) this.#nextGeneration = this.#ledger.generation + 1
     this.#ledger = undefined
     this.#stored = undefined
+    this.#skipped = 0
     this.reject(new GroupRemovedError(`the group "${this.name}" of topic "${this.topic.name}" was removed`))
     this.#announceChange()
     if (stored !== undefined) await this.#parts.commits.remove(stored)

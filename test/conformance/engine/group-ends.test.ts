@@ -25,6 +25,16 @@ onEveryEngine(({ open, shared }) => {
     expect(await group.position()).toMatchObject({ committed: 0, lag: 3 })
   })
 
+  it('what a removed group never saw is not counted against the one that begins anew', async () => {
+    const { topic, group } = await filled(10)
+    await take(group.consume(), 1)
+    await topic.trim(6)
+    expect(await group.position()).toEqual({ committed: 6, next: 10, lag: 4, skipped: 6 })
+    await group.remove()
+    expect(offsetsOf(await take(group.consume(), 1))).toEqual([6])
+    expect(await group.position()).toEqual({ committed: 6, next: 10, lag: 4, skipped: 0 })
+  })
+
   it('a signal ends a waiting consumer with its reason, and gives back what it holds', async () => {
     const { group } = await filled(1)
     const controller = new AbortController()

@@ -4,9 +4,9 @@ import { unknownLogId } from '../../../src/format/log-id.js'
 import { temporaryFolder, until } from '../../scenarios/support.js'
 
 /** The built ones: their threads are built JavaScript. */
-const built = (file: string) => import(new URL(`../../dist/src/${file}`, import.meta.url).href)
+const built = (file: string) => import(new URL(`../../../dist/src/${file}`, import.meta.url).href)
 const { ReaderPool } = (await built(
-  'dispatcher/reader-pool.js',
+  'dispatcher/reads/reader-pool.js',
 )) as typeof import('../../../src/dispatcher/reads/reader-pool.js')
 const { shareMemory } = (await built(
   'engine/starting-threads.js',
