@@ -9,7 +9,7 @@ const { ReaderPool } = (await built(
   'dispatcher/reads/reader-pool.js',
 )) as typeof import('../../../src/dispatcher/reads/reader-pool.js')
 const { shareMemory } = (await built(
-  'engine/starting-threads.js',
+  'local/starting-threads.js',
 )) as typeof import('../../../src/local/starting-threads.js')
 
 it('a thread that has to be started again and again stays longer each time', async () => {
