@@ -13,10 +13,21 @@ function cause(errno: number): Error {
   return Object.assign(new Error(errnoName(errno)), { errno, code: errnoName(errno) })
 }
 
-const { ENOSPC, EDQUOT, EFBIG } = os.constants.errno
+const { ENOSPC, EDQUOT, EFBIG, EMFILE, ENFILE, ENOMEM } = os.constants.errno
 
+/** No space: on the device, in the quota, or below the largest size of a file. Who frees some has mended it. */
 export function isFull(errno: number): boolean {
   return errno === ENOSPC || errno === EDQUOT || errno === EFBIG
+}
+
+/** No descriptor left, in the process or on the machine. */
+export function isOutOfDescriptors(errno: number): boolean {
+  return errno === EMFILE || errno === ENFILE
+}
+
+/** What says nothing about the device, and may pass by itself: no space, or no descriptor and no memory for another window. */
+export function mayPass(errno: number): boolean {
+  return isFull(errno) || isOutOfDescriptors(errno) || errno === ENOMEM
 }
 
 /** No segment can be had, for lack of space or for another reason that may pass (no descriptor, no memory). */

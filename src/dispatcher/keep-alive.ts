@@ -2,6 +2,8 @@
  * Keeps the event loop alive while something is awaited: shared-memory waits and unreferenced workers do not, and a
  * process must not exit in the middle of `await topic.append(...)`.
  */
+import { maxTimerMs } from '../limits.js'
+
 export class KeepAlive {
   #timer: NodeJS.Timeout | undefined
   #holds = 0
@@ -11,7 +13,7 @@ export class KeepAlive {
     this.#holds += 1
     if (this.#holds > 1) return
     // A timer that never does anything: only its reference counts.
-    if (this.#timer === undefined) this.#timer = setInterval(() => {}, 2 ** 30)
+    if (this.#timer === undefined) this.#timer = setInterval(() => {}, maxTimerMs)
     else this.#timer.ref()
   }
 

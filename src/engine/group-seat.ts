@@ -12,7 +12,7 @@ export interface EngineGroup {
    *   to the consumer, and the message goes back as it came
    */
   subscribe<D extends object>(
-    make: (record: RecordPlace, lease: Lease) => D,
+    make: (record: RecordPlace, lease: EngineLease) => D,
     options: SubscribeOptions,
   ): Subscription<D>
   /** A group that was never used stands at the oldest readable message. */
@@ -55,7 +55,7 @@ export interface Subscription<D extends object> {
 }
 
 /** A message held. Valid after its time has run out: a late acknowledgement says the truth as well. */
-export interface Lease {
+export interface EngineLease {
   readonly offset: number
   /** 1 for the first delivery. */
   readonly attempt: number

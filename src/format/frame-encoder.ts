@@ -14,7 +14,7 @@ import {
 import { highWord, lowWord } from './numbers.js'
 
 // Copies of this module's own: the compiler folds them in the loops below, imported objects it would look up each time.
-const { length: lengthWord, topic: topicWord, tail: tailWordAt } = frameWord
+const { length: lengthWord, topic: topicWord, offsetLow: offsetLowWord, tail: tailWordAt } = frameWord
 const { data: dataKind, declare: declareKind, bulk: bulkKind } = frameKind
 const { extended: extendedFlag } = frameFlag
 
@@ -75,7 +75,10 @@ export function declarePayloadLength(name: string): number {
   return declareFixedBytes + name.length
 }
 
-/** Writes a frame that names a topic and says from where it may be read. */
+/**
+ * Writes a frame that names a topic and says from where it may be read.
+ * @param next where the topic goes on; in the ring it is the writer's to stamp
+ */
 export function writeDeclareFrame(
   bytes: Uint8Array,
   words: Uint32Array,
@@ -84,16 +87,25 @@ export function writeDeclareFrame(
   name: string,
   first: number,
   flags: number,
+  next = 0,
 ): void {
   const word = at >>> 2
   clearPadding(words, at, declarePayloadLength(name))
   words[word + lengthWord] = declarePayloadLength(name)
   words[word + topicWord] = topic
-  words[word + tailWordAt] = tailWord(0, declareKind, flags)
+  words[word + offsetLowWord] = lowWord(next)
+  words[word + tailWordAt] = tailWord(highWord(next), declareKind, flags)
   words[word + 4] = lowWord(first)
   words[word + 5] = highWord(first)
   const nameAt = at + frameHeaderBytes + declareFixedBytes
   for (let index = 0; index < name.length; index++) bytes[nameAt + index] = name.charCodeAt(index)
+}
+
+/** A declaration by itself. */
+export function encodeDeclareFrame(topic: number, next: number, readable: number, name: string): Uint8Array {
+  const bytes = new Uint8Array(frameBytes(declarePayloadLength(name)))
+  writeDeclareFrame(bytes, new Uint32Array(bytes.buffer), 0, topic, name, readable, 0, next)
+  return bytes
 }
 
 /** Writes the placeholder of frames that travel by transfer. */

@@ -19,7 +19,6 @@
  * `padding`, `bulk` and `cancelled` exist in the ring only. Kind 0 is never written: zeros are never a frame.
  */
 import { alignUp } from '../limits.js'
-import { highWord, lowWord, putNumber } from './numbers.js'
 
 export const frameHeaderBytes = 16
 export const frameExtensionBytes = 8
@@ -64,16 +63,7 @@ export function offsetOf(low: number, tail: number): number {
   return (low >>> 0) + (tail & 0xffff) * 2 ** 32
 }
 
-/** A whole declaration: where the topic goes on (`next`), its first readable offset, its name (ASCII). */
-export function encodeDeclareFrame(topic: number, next: number, readable: number, name: string): Uint8Array {
-  const length = declareFixedBytes + name.length
-  const bytes = new Uint8Array(frameBytes(length))
-  const view = new DataView(bytes.buffer)
-  view.setUint32(frameWord.length * 4, length, true)
-  view.setUint32(frameWord.topic * 4, topic, true)
-  view.setUint32(frameWord.offsetLow * 4, lowWord(next), true)
-  view.setUint32(frameWord.tail * 4, tailWord(highWord(next), frameKind.declare, 0), true)
-  putNumber(view, frameHeaderBytes, readable)
-  bytes.set(Buffer.from(name, 'latin1'), frameHeaderBytes + declareFixedBytes)
-  return bytes
+/** The name that a declaration of `length` payload bytes gives; `at`: of its payload. ASCII, where nothing is damaged. */
+export function declaredName(bytes: Uint8Array, at: number, length: number): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset + at, length).toString('latin1', declareFixedBytes)
 }

@@ -45,6 +45,8 @@ import { callWriter, type StartingThreads, startThreads } from './starting-threa
 
 /** A thread of a processor ends after this long without messages; starting one takes some tens of milliseconds. */
 const handlerIdleMs = 10_000
+/** Nobody waits longer for readers to close their windows: what one leaves mapped ends with its thread. */
+const closePatienceMs = 2_000
 
 export async function openLocalEngine(options: LocalOptions): Promise<LocalEngine> {
   if (isOwnThread()) {
@@ -92,9 +94,8 @@ export async function openLocalEngine(options: LocalOptions): Promise<LocalEngin
     await lock?.close()
     const notLoaded = notLoadedError(error)
     if (notLoaded !== undefined) throw notLoaded
-    const { code, errno = 0 } = error as NodeJS.ErrnoException
-    if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG')
-      throw noSpaceError(Math.abs(errno), options.directory)
+    const { errno = 0 } = error as NodeJS.ErrnoException
+    if (isFull(Math.abs(errno))) throw noSpaceError(Math.abs(errno), options.directory)
     throw error
   }
 }
@@ -456,10 +457,10 @@ export class LocalEngine implements Engine, SeatHost {
     const { state } = this.#threads
     state.closing.store(1)
     state.retirements.ring()
-    const deadline = Date.now() + 2_000
+    const deadline = performance.now() + closePatienceMs
     // Those that have died, and were not missed, do not answer.
     const areClosed = () => state.closedReaders.load() >= this.#reads.aliveThreads
-    while (!areClosed() && Date.now() < deadline) {
+    while (!areClosed() && performance.now() < deadline) {
       const token = state.dispatcher.arm()
       if (areClosed()) break
       await state.dispatcher.waitAsync(token, 20)

@@ -30,7 +30,7 @@ export interface ReaperListener {
 }
 
 /** What a reaper opened, and its successors take over. */
-interface Log {
+interface LogInCare {
   readonly request: OpenRequest
   readonly opened: OpenedLog
 }
@@ -46,11 +46,11 @@ type Stage =
   /** The log is not open yet: a death fails the opening. */
   | { readonly name: 'starting' }
   /** Nobody attends to the thread yet. */
-  | { readonly name: 'opened'; readonly log: Log }
+  | { readonly name: 'opened'; readonly log: LogInCare }
   /** Died before anybody attended to it. */
-  | { readonly name: 'orphaned'; readonly log: Log; readonly exitCode: number; readonly cause: unknown }
+  | { readonly name: 'orphaned'; readonly log: LogInCare; readonly exitCode: number; readonly cause: unknown }
   /** At work; if it dies, it is replaced. */
-  | { readonly name: 'attended'; readonly log: Log; readonly listener: ReaperListener }
+  | { readonly name: 'attended'; readonly log: LogInCare; readonly listener: ReaperListener }
   | { readonly name: 'replacing'; readonly listener: ReaperListener; readonly done: Promise<void> }
   /** They died one after the other: there will be none. */
   | { readonly name: 'lost' }
@@ -209,7 +209,7 @@ export class ReaperThread {
     // loop that started it.
   }
 
-  #replaceWith(log: Log, listener: ReaperListener, exitCode: number, cause: unknown): void {
+  #replaceWith(log: LogInCare, listener: ReaperListener, exitCode: number, cause: unknown): void {
     const done = this.#replace(log, listener).then((isReplaced) => {
       if (this.#stage.name === 'closing') return
       this.#enter(isReplaced ? { name: 'attended', log, listener } : { name: 'lost' })
@@ -219,7 +219,7 @@ export class ReaperThread {
   }
 
   /** False: there will be no other, or the log closes. */
-  async #replace(log: Log, listener: ReaperListener): Promise<boolean> {
+  async #replace(log: LogInCare, listener: ReaperListener): Promise<boolean> {
     // The last answers of the dead one have arrived by now, but not yet where they are waited for.
     await new Promise(setImmediate)
     for (;;) {
@@ -233,7 +233,7 @@ export class ReaperThread {
     }
   }
 
-  async #succeed(log: Log, listener: ReaperListener): Promise<boolean> {
+  async #succeed(log: LogInCare, listener: ReaperListener): Promise<boolean> {
     try {
       const orders = log.request.readOnly ? undefined : new MessageChannel()
       // Without a writer there is nobody to give orders to, and no more than reading.

@@ -1,5 +1,5 @@
 /** One consumer of a group: deliveries one after the other, each to be acknowledged. */
-import type { EngineGroup, Lease, SubscribeOptions, Subscription } from '../engine/group-seat.js'
+import type { EngineGroup, EngineLease, SubscribeOptions, Subscription } from '../engine/group-seat.js'
 import { maxTimerMs } from '../limits.js'
 import type { RecordPlace } from '../messages/chunk-cursor.js'
 import { type Message, type MessageSource, StoredMessage } from '../messages/message.js'
@@ -101,9 +101,9 @@ export class GroupConsumer<T> implements AsyncIterableIterator<Delivery<T>> {
 }
 
 class LeasedMessage<T> extends StoredMessage<T> implements Delivery<T> {
-  readonly #lease: Lease
+  readonly #lease: EngineLease
 
-  constructor(source: MessageSource<T>, record: RecordPlace, lease: Lease) {
+  constructor(source: MessageSource<T>, record: RecordPlace, lease: EngineLease) {
     super(source, record)
     this.#lease = lease
   }

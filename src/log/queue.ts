@@ -1,6 +1,6 @@
 /** A queue: one topic, one group, and the words people use for a queue. */
 import type { Engine, EngineTopic } from '../engine/engine.js'
-import type { EngineGroup, Lease, SubscribeOptions, Subscription } from '../engine/group-seat.js'
+import type { EngineGroup, EngineLease, SubscribeOptions, Subscription } from '../engine/group-seat.js'
 import { BookendError } from '../errors.js'
 import { maxTimerMs } from '../limits.js'
 import type { RecordPlace } from '../messages/chunk-cursor.js'
@@ -51,7 +51,7 @@ const popNow: PopOptions = {}
 /** A message that was found, whose value may well be undefined. */
 interface Popped<T> {
   readonly value: T
-  readonly lease: Lease
+  readonly lease: EngineLease
 }
 
 /** A pop holds its message only until it is committed, so it has no deadline, and there is no bound on their number. */
@@ -164,7 +164,7 @@ export class TopicQueue<T> implements Queue<T> {
   }
 
   /** Decodes at once: what the codec refuses is not committed. */
-  readonly #read = (record: RecordPlace, lease: Lease): Popped<T> => {
+  readonly #read = (record: RecordPlace, lease: EngineLease): Popped<T> => {
     return { value: new StoredMessage<T>(this.#source, record).value, lease }
   }
 }

@@ -22,6 +22,7 @@
  * it had in hand.
  */
 import { PositionCell } from './position-cell.js'
+import { sharedClockMs } from './shared-clock.js'
 
 const word = {
   stop: 0,
@@ -43,12 +44,6 @@ const wordCount = 17
 
 /** `idle`: not begun, or over. `reading`: between two calls. */
 export const handlerPhase = { idle: 0, reading: 1, loading: 2, calling: 3 } as const
-
-/** Milliseconds of the one clock that all threads of the process share, wrapped to 32 bits: compare by difference. */
-export function sharedClockMs(): number {
-  const [seconds, nanoseconds] = process.hrtime()
-  return (seconds * 1000 + Math.floor(nanoseconds / 1e6)) | 0
-}
 
 export class HandlerWords {
   readonly shared: SharedArrayBuffer

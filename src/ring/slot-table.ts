@@ -18,7 +18,9 @@
  */
 
 import { assert } from '../errors.js'
+import { highWord, joinWords } from '../format/numbers.js'
 import { maxSlots } from '../limits.js'
+import { sharedClockMs } from './shared-clock.js'
 
 const slotWords = 16
 /** Behind the rows: whether a reader has asked for room. */
@@ -76,10 +78,9 @@ export class SlotTable {
     this.#words = new Int32Array(shared)
   }
 
-  /** The table's clock: monotonic, the same in all threads, wrapping every 49 days; only differences count. */
+  /** The table's clock, see {@link sharedClockMs}. */
   nowMs(): number {
-    const [seconds, nanoseconds] = process.hrtime()
-    return (seconds * 1000 + Math.floor(nanoseconds / 1e6)) | 0
+    return sharedClockMs()
   }
 
   /** True if the mapping was last used `ms` or more ago. */
@@ -115,7 +116,7 @@ export class SlotTable {
     assert(this.#isClaiming(at), 'a mapping is entered in a slot that was reserved for it')
     Atomics.store(this.#words, at + word.segment, row.segment)
     Atomics.store(this.#words, at + word.addressLow, row.address | 0)
-    Atomics.store(this.#words, at + word.addressHigh, Math.floor(row.address / 2 ** 32))
+    Atomics.store(this.#words, at + word.addressHigh, highWord(row.address))
     Atomics.store(this.#words, at + word.byteLength, row.byteLength)
     Atomics.store(this.#words, at + word.lastUse, this.nowMs())
     Atomics.store(this.#words, at + word.lent, 0)
@@ -231,8 +232,7 @@ export class SlotTable {
   }
 
   #addressOf(at: number): number {
-    const low = Atomics.load(this.#words, at + word.addressLow) >>> 0
-    return low + Atomics.load(this.#words, at + word.addressHigh) * 2 ** 32
+    return joinWords(Atomics.load(this.#words, at + word.addressLow), Atomics.load(this.#words, at + word.addressHigh))
   }
 
   /**

@@ -6,6 +6,7 @@
  * by that thread. So a thread that ends in the middle of either leaves a row that can be freed. Only a row that is entered is ever
  * unmapped, and by the one thread whose compare-and-swap has taken it: nothing is unmapped twice.
  */
+import { highWord, joinWords } from '../format/numbers.js'
 import type { AddressRange } from '../memory/koffi-blocks.js'
 
 const maxRows = 4096
@@ -33,7 +34,7 @@ export class ThreadRemains {
         const { address, byteLength } = ranges[index] ?? { address: 0, byteLength: 0 }
         const rangeAt = at + 1 + index * rangeWords
         Atomics.store(this.#words, rangeAt, address | 0)
-        Atomics.store(this.#words, rangeAt + 1, Math.floor(address / 2 ** 32))
+        Atomics.store(this.#words, rangeAt + 1, highWord(address))
         Atomics.store(this.#words, rangeAt + 2, byteLength)
       }
       // Last: whoever takes the row finds it whole.
@@ -62,8 +63,7 @@ export class ThreadRemains {
     const ranges: AddressRange[] = []
     for (let index = 0; index < rangesPerRow; index++) {
       const rangeAt = at + 1 + index * rangeWords
-      const low = Atomics.load(this.#words, rangeAt) >>> 0
-      const address = low + Atomics.load(this.#words, rangeAt + 1) * 2 ** 32
+      const address = joinWords(Atomics.load(this.#words, rangeAt), Atomics.load(this.#words, rangeAt + 1))
       const byteLength = Atomics.load(this.#words, rangeAt + 2)
       if (byteLength > 0) ranges.push({ address, byteLength })
     }

@@ -166,7 +166,7 @@ const mutants: readonly Mutant[] = [
   {
     name: 'does not wait a full disk out',
     file: 'threads/writer/writer.js',
-    find: 'if (isFull(error)) {',
+    find: 'if (mayPass(errno)) {',
     replace: 'if (false) {',
     fault: 'limits',
     scale: 1,

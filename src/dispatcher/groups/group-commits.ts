@@ -43,7 +43,8 @@ class Answer {
   }
 }
 
-interface AwaitingDisk {
+/** A commit that is written and whose flush is awaited. */
+interface CommitAwaitingDisk {
   number: number
   resolve(): void
   reject(error: unknown): void
@@ -108,7 +109,7 @@ export class GroupCommits {
   /** In the order of their numbers. */
   readonly #underWay = new Fifo<Entry>()
   /** Written, and waiting to be flushed. */
-  #disk: AwaitingDisk[] = []
+  #disk: CommitAwaitingDisk[] = []
   /** Number of the last commit handed over. */
   #number: number
   #writtenCount = 0
@@ -357,7 +358,7 @@ export class GroupCommits {
     else this.#awaitDisk({ number, resolve: served.resolve, reject: served.reject })
   }
 
-  #awaitDisk(waiter: AwaitingDisk): void {
+  #awaitDisk(waiter: CommitAwaitingDisk): void {
     this.#disk.push(waiter)
     this.requestFlush()
     this.watch()

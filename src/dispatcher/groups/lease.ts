@@ -1,5 +1,5 @@
 /** Messages given to one consumer or processor. */
-import type { Lease as SeatLease } from '../../engine/group-seat.js'
+import type { EngineLease } from '../../engine/group-seat.js'
 
 /** Who was given a message, and settles it. */
 export interface LeaseHolder {
@@ -12,7 +12,7 @@ export interface LeaseHolder {
 export type LeasedRange = Pick<Lease, 'first' | 'end' | 'attempt' | 'generation'>
 
 /** What the books say of the messages, and, where a consumer holds one of them, until when: one object for both, as there is one a delivery. */
-export class Lease implements SeatLease {
+export class Lease implements EngineLease {
   readonly first: number
   /** Exclusive. */
   readonly end: number

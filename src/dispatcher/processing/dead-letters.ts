@@ -4,11 +4,7 @@ import type { Durability, Extras } from '../../engine/terms.js'
 import type { BookendError } from '../../errors.js'
 import { ChunkCursor } from '../../messages/chunk-cursor.js'
 import { StoredMessage } from '../../messages/message.js'
-
-interface TopicRef {
-  readonly id: number
-  readonly name: string
-}
+import type { TopicRef } from '../../threads/reader/reader.js'
 
 /** What dead letters need of the log. */
 export interface DeadLetterHost {

@@ -68,7 +68,8 @@ interface Waiter {
   reject(error: unknown): void
 }
 
-interface Damage {
+/** Messages that cannot be read, and that the processor goes on behind. */
+interface MetDamage {
   first: number
   end: number
   /** Resolves when its dead letter is stored; false: it could not be, as the processor stops. */
@@ -116,7 +117,7 @@ export class GroupProcessor implements AsyncDisposable {
   #rowStart = 0
   #extending: Promise<boolean> | undefined
   /** Damage that was met. All lanes meet the same. */
-  readonly #damages: Damage[] = []
+  readonly #damages: MetDamage[] = []
   /** Acknowledgements that are not written yet. */
   readonly #commits = new Set<Promise<void>>()
   /** Windows that grow by what is published, and what gives that up. */
@@ -577,7 +578,7 @@ export class GroupProcessor implements AsyncDisposable {
         await this.#deadLetters?.addDamage(offset, end, error as BookendError)
         this.stats.deadLettered += 1
       }
-      const met: Damage = { first: offset, end, stored: this.#whileNoSpace(window, store) }
+      const met: MetDamage = { first: offset, end, stored: this.#whileNoSpace(window, store) }
       damage = met
       this.#damages.push(met)
       // Not stored: whoever meets it in a later round has to.

@@ -1,4 +1,4 @@
-/** Reading a topic in order: chunks come from the reader threads or out of the ring, the next one while this one is looked at. */
+/** One stream of a topic, in order: chunks come from the reader threads or out of the ring, the next one while this one is looked at. */
 import type { MessageReader, ReadRange } from '../../engine/engine.js'
 import { trimmedError } from '../../failures.js'
 import { ChunkCursor } from '../../messages/chunk-cursor.js'

@@ -1,13 +1,26 @@
-/** The read side of the dispatcher: tasks for the reader threads, never a task per message. */
+/**
+ * The application thread's end of reading: tasks for the reader threads, never a task per message.
+ *
+ * In the order in which a read meets them: this class, its `ReaderPool` of threads, `Reading` (all that one such thread has),
+ * `Reader` (which carries out tasks), `TopicReader` (which finds the records of a topic in segments). `ChunkReader` stands in front:
+ * one stream of a topic, chunk after chunk.
+ */
 import { isThreadDeath } from '../../errors.js'
 import { closedError } from '../../failures.js'
 import { batchBytes } from '../../format/batch-layout.js'
 import { AbortWord } from '../../ring/abort-word.js'
 import { RangeClaims } from '../../ring/range-claims.js'
-import type { ChunkAnswer, ReadTask, RecordsAnswer, ScanPart, ScanRange } from '../../threads/reader/reader.js'
+import type {
+  ChunkAnswer,
+  ReadTask,
+  RecordsAnswer,
+  ScanPart,
+  ScanRange,
+  TopicRef,
+} from '../../threads/reader/reader.js'
 import type { ReaderData } from '../../threads/shared-memory.js'
 import type { KeepAlive } from '../keep-alive.js'
-import { ReaderPool, type StandIn } from './reader-pool.js'
+import { type AskStandIn, ReaderPool } from './reader-pool.js'
 
 /** Several ranges a thread: who is done early takes those of others. More of them where there is much to do, as each has its own start. */
 const rangesPerReader = { least: 4, most: 16 }
@@ -15,11 +28,6 @@ const messagesPerRange = 16_384
 
 /** Fewer lookups than this are not worth a second thread: a task costs its thread as much as some twenty of them. */
 const leastLookups = 50
-
-interface TopicRef {
-  id: number
-  name: string
-}
 
 export class ReadSide {
   readonly #pool: ReaderPool
@@ -38,7 +46,7 @@ export class ReadSide {
     readers: number,
     keepAlive: KeepAlive,
     onThreadEnd: (threadId: number) => void,
-    standIn: StandIn,
+    standIn: AskStandIn,
   ) {
     this.#directory = data.shared.directory
     this.#readers = readers

@@ -28,7 +28,7 @@ interface ReplaceTask {
 const maxAttempts = 3
 
 /** Answers a read while the pool has no thread that could, or not at all. Rejects where it cannot go on doing so. */
-export type StandIn = (task: LogRead) => Promise<ReadAnswer> | undefined
+export type AskStandIn = (task: LogRead) => Promise<ReadAnswer> | undefined
 
 /** No thread that is started again and again ends after a longer pause than this. */
 const maxIdleMs = 3_600_000
@@ -45,7 +45,7 @@ export class ReaderPool {
   readonly #seen = new WeakSet<Worker>()
   /** Threads that have loaded everything and take tasks at once. */
   readonly #ready = new Set<number>()
-  #standIn: StandIn | undefined
+  #standIn: AskStandIn | undefined
   #hasLost = false
   /** Tasks handed to the pool and not answered. */
   readonly #waiting = new Set<(cause: unknown) => void>()
@@ -60,7 +60,7 @@ export class ReaderPool {
     options: PoolOptions,
     keepAlive: KeepAlive,
     onThreadEnd: (threadId: number) => void,
-    standIn?: StandIn,
+    standIn?: AskStandIn,
   ) {
     this.#standIn = standIn
     this.#keepAlive = keepAlive

@@ -9,8 +9,9 @@
 import { crc32 } from 'node:zlib'
 import { assert } from '../../errors.js'
 import { batchFlag, batchHeaderBytes, mixedTopics, writeBatchHeader } from '../../format/batch-layout.js'
+import { declarePayloadLength, writeDeclareFrame } from '../../format/frame-encoder.js'
 import {
-  declareFixedBytes,
+  declaredName,
   frameBytes,
   frameExtensionBytes,
   frameFlag,
@@ -686,7 +687,7 @@ export class LogTail {
   }
 
   #declarationBytes(id: number): number {
-    return frameBytes(declareFixedBytes + this.#names[id].length)
+    return frameBytes(declarePayloadLength(this.#names[id]))
   }
 
   #rowBytes(id: number): number {
@@ -694,19 +695,8 @@ export class LogTail {
   }
 
   #putDeclaration(target: Uint8Array, words: Uint32Array, at: number, id: number, next: number): number {
-    const name = this.#names[id]
-    const word = at >>> 2
-    words[word + lengthWord] = declareFixedBytes + name.length
-    words[word + topicWord] = id
-    words[word + offsetLowWord] = lowWord(next)
-    words[word + tailWordAt] = tailWord(highWord(next), declareKind, 0)
-    words[word + 4] = lowWord(this.#first[id])
-    words[word + 5] = highWord(this.#first[id])
-    const end = at + this.#declarationBytes(id)
-    const nameAt = at + frameHeaderBytes + declareFixedBytes
-    target.fill(0, nameAt, end)
-    for (let index = 0; index < name.length; index++) target[nameAt + index] = name.charCodeAt(index)
-    return end
+    writeDeclareFrame(target, words, at, id, this.#names[id], this.#first[id], 0, next)
+    return at + this.#declarationBytes(id)
   }
 
   /** A declaration that came through the ring, in front of a new topic's first message. */
@@ -732,8 +722,7 @@ export class LogTail {
     const id = run.words[(at >>> 2) + topicWord]
     this.#makeRoom(id)
     if (this.#names[id] !== undefined) return
-    const end = at + frameHeaderBytes + run.words[(at >>> 2) + lengthWord]
-    this.#names[id] = String.fromCharCode(...run.bytes.subarray(at + frameHeaderBytes + declareFixedBytes, end))
+    this.#names[id] = declaredName(run.bytes, at + frameHeaderBytes, run.words[(at >>> 2) + lengthWord])
   }
 
   /** The active segment declares the topic: its index will have a row more. */

@@ -4,7 +4,7 @@
  */
 import { crc32 } from 'node:zlib'
 import { batchFlag, batchHeaderBytes, mixedTopics, writeBatchHeader } from '../../format/batch-layout.js'
-import { encodeDeclareFrame } from '../../format/frame-layout.js'
+import { encodeDeclareFrame } from '../../format/frame-encoder.js'
 import { logMarkOf } from '../../format/log-id.js'
 import { encodeSegmentHeader, formatVersion, indexBytes, segmentHeaderBytes } from '../../format/segment-layout.js'
 import { maxBatchBytes } from '../../limits.js'
@@ -82,7 +82,7 @@ export function rebuildSegment(tools: RepairTools, plan: SegmentPlan): Amendment
     const header = { version: formatVersion, segmentBytes, base, epoch: plan.epoch, created: plan.time, logMark }
     const kept = plan.keepsHeader ? source?.read(0, segmentHeaderBytes) : undefined
     file.write(0, kept ?? encodeSegmentHeader(header))
-    const rest = new Writer(file, base, segmentBytes, plan).write(source)
+    const rest = new SegmentRewriter(file, base, segmentBytes, plan).write(source)
     if (plan.isSealed) {
       const window = memory.open(temporary, segmentBytes, 'read')
       const index = new LiveIndex(base, segmentBytes)
@@ -110,7 +110,7 @@ export function rebuildSegment(tools: RepairTools, plan: SegmentPlan): Amendment
   }
 }
 
-class Writer {
+class SegmentRewriter {
   readonly #file: DiskFile
   readonly #base: number
   readonly #segmentBytes: number

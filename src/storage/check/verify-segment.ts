@@ -12,6 +12,7 @@ import {
   readBatchHeader,
 } from '../../format/batch-layout.js'
 import {
+  declaredName,
   declareFixedBytes,
   flagsOf,
   frameBytes,
@@ -404,10 +405,10 @@ class SegmentVerifier {
   #addDeclaration(bytes: Uint8Array, words: Uint32Array, frame: number, at: number, firstAt = at): void {
     const word = frame >>> 2
     const payload = frame + frameHeaderBytes
-    const nameBytes = bytes.subarray(payload + declareFixedBytes, payload + words[word + frameWord.length])
+    const name = declaredName(bytes, payload, words[word + frameWord.length])
     const next = offsetOf(words[word + frameWord.offsetLow], words[word + frameWord.tail])
     const readable = joinWords(words[payload >>> 2], words[(payload >>> 2) + 1])
-    this.#declare(words[word + frameWord.topic], next, readable, Buffer.from(nameBytes).toString('latin1'), at, firstAt)
+    this.#declare(words[word + frameWord.topic], next, readable, name, at, firstAt)
   }
 
   #declare(id: number, next: number, readable: number, name: string, at: number, firstAt: number): void {

@@ -3,6 +3,7 @@
  * flipped bit leaves all other frames of its batch as they were.
  */
 import {
+  declaredName,
   declareFixedBytes,
   frameHeaderBytes,
   frameKind,
@@ -48,10 +49,7 @@ function nameAt(bytes: Uint8Array<ArrayBuffer>, words: Uint32Array, word: number
   const payload = word * 4 + frameHeaderBytes
   const end = payload + length
   if (length > declareFixedBytes + maxNameBytes || end > bytes.length) return undefined
-  const name = Buffer.from(bytes.buffer, bytes.byteOffset + payload, end - payload).toString(
-    'latin1',
-    declareFixedBytes,
-  )
+  const name = declaredName(bytes, payload, length)
   return namePattern.test(name) ? name : undefined
 }
 

@@ -8,7 +8,7 @@
 import { crc32 } from 'node:zlib'
 import { type BatchHeader, batchFlag, batchHeaderBytes } from '../../format/batch-layout.js'
 import {
-  declareFixedBytes,
+  declaredName,
   flagsOf,
   frameFlag,
   frameHeaderBytes,
@@ -199,7 +199,7 @@ export class LiveIndex {
     }
     entries.readable = joinWords(words[at >>> 2], words[(at >>> 2) + 1])
     if (entries.name !== '') return
-    this.nameTopic(topic, Buffer.from(bytes.subarray(at + declareFixedBytes, at + length)).toString('latin1'))
+    this.nameTopic(topic, declaredName(bytes, at, length))
   }
 
   /** Names a topic that no batch has named. */

@@ -75,7 +75,7 @@ export function recover(options: RecoveryOptions): Recovered {
 }
 
 /** A segment without a footer, walked. */
-interface Walked {
+interface WalkedSegment {
   index: LiveIndex
   /** Where appending would go on. */
   relative: number
@@ -277,7 +277,7 @@ class Recovery {
   }
 
   /** What is in a segment without a footer, its bytes before `durable` (relative) taken for data. Changes nothing. */
-  #derive(segment: number, window: SalvageWindow, segments: readonly number[], durable: number): Walked {
+  #derive(segment: number, window: SalvageWindow, segments: readonly number[], durable: number): WalkedSegment {
     const { files, control } = this.#options
     const base = files.base(segment)
     const { segmentBytes } = files
@@ -313,7 +313,7 @@ class Recovery {
     segment: number,
     window: SalvageWindow,
     segments: readonly number[],
-    { index, relative, hasRemains }: Walked,
+    { index, relative, hasRemains }: WalkedSegment,
   ): 'sealed' | 'damaged' | TailState {
     const { files } = this.#options
     const base = files.base(segment)

@@ -1,5 +1,5 @@
 /**
- * Reading a topic: bounded chunks of verified batches, copied out of the log under a pin; or standing in the log, under a pin that lasts
+ * Finding and verifying the records of a topic, for a `Reader`: bounded chunks of verified batches, copied out of the log under a pin; or standing in the log, under a pin that lasts
  * until they are given back.
  *
  * A chunk is a row of batches (header and frames, as in the log) from which the frames of other topics have been

@@ -1,5 +1,5 @@
 /**
- * The reader: answers read tasks from its own read-only windows. Tasks are synchronous up to the user's own functions,
+ * Carries out read tasks, in a thread that has its `Reading`; where records stand, the `TopicReader` knows. Tasks are synchronous up to the user's own functions,
  * so no window is ever pinned across a turn of the event loop, but for a handler that works on the mapping itself.
  */
 import { threadId } from 'node:worker_threads'
@@ -15,9 +15,10 @@ import { joinPieces, type Resume, type TopicReader } from '../../storage/read/to
 import { type HandlerTask, HandlerTasks } from './handler-task.js'
 import { type Decode, decodeOf } from './module-codec.js'
 
-interface TopicRef {
-  id: number
-  name: string
+/** A topic as tasks name it. */
+export interface TopicRef {
+  readonly id: number
+  readonly name: string
 }
 
 export type ReadTask =

@@ -1,5 +1,5 @@
 /**
- * What answers read tasks in one thread: windows of its own, what it knows of indexes, and the reader over both. For a reader
+ * Everything that one thread reads with: windows of its own, what it knows of indexes, and the `Reader` over both. For a reader
  * thread, and for the reaper where it stands in for one.
  */
 import { toPortable } from '../../errors.js'

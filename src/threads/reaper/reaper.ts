@@ -8,7 +8,7 @@
  */
 
 import type { BackupReport, Retention } from '../../engine/terms.js'
-import { ownerLostErrno } from '../../failures.js'
+import { isOutOfDescriptors, ownerLostErrno } from '../../failures.js'
 import {
   allocateRetryMs,
   indexAnywayBytes,
@@ -618,6 +618,5 @@ export class Reaper {
 
 /** No descriptor to be had: it says nothing about the device. */
 export function isPassing(error: unknown): boolean {
-  const { code } = error as NodeJS.ErrnoException
-  return code === 'EMFILE' || code === 'ENFILE'
+  return isOutOfDescriptors(errnoOf(error).errno)
 }

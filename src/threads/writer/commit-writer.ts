@@ -3,6 +3,7 @@
  * so it goes on while appending waits for space: consuming is what frees some.
  */
 import { assert } from '../../errors.js'
+import { isFull } from '../../failures.js'
 import { committedOf, groupSectorBytes, sequenceAfter } from '../../format/group-layout.js'
 import { maxGroups } from '../../limits.js'
 import type { GroupMailboxes } from '../../ring/group-mailboxes.js'
@@ -99,7 +100,7 @@ export class CommitWriter {
     // Not a device but a bug: end the thread, with the error for everybody to see.
     if (code === undefined || errno === undefined) throw error
     mailboxes.markFailed(group, Math.abs(errno))
-    if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG') return
+    if (isFull(Math.abs(errno))) return
     this.#fail(Math.abs(errno))
   }
 

@@ -6,7 +6,7 @@
  */
 
 import { assert, BookendError } from '../../errors.js'
-import { ownerLostErrno, ownerLostError } from '../../failures.js'
+import { mayPass, ownerLostErrno, ownerLostError } from '../../failures.js'
 import {
   bulkPayloadBytes,
   flagsOf,
@@ -143,7 +143,7 @@ export class Writer {
       isDone = tail.trim(topic, before) || (this.#makeRoom(0, 0) && tail.trim(topic, before))
     } catch (error) {
       // A device that fails ends appending here as well.
-      if (error instanceof SystemCallError && !isFull(error)) this.#stop(error)
+      if (error instanceof SystemCallError && !mayPass(error.errno)) this.#stop(error)
       throw error
     }
     if (!isDone) {
@@ -433,7 +433,7 @@ export class Writer {
   #stop(error: unknown): void {
     const { state } = this.#parts
     const errno = error instanceof SystemCallError ? error.errno : 0
-    if (isFull(error)) {
+    if (mayPass(errno)) {
       this.#isStalled = true
       this.#fullErrno = errno
       return
@@ -445,12 +445,6 @@ export class Writer {
     // Not a device but a bug: end the thread, with the error for everybody to see.
     if (errno === 0) throw error
   }
-}
-
-/** No space, or no descriptor and no memory for the window of another segment: all of them may pass. */
-function isFull(error: unknown): boolean {
-  const passing = ['ENOSPC', 'EDQUOT', 'EFBIG', 'EMFILE', 'ENFILE', 'ENOMEM']
-  return error instanceof SystemCallError && passing.includes(error.code)
 }
 
 /** Bytes and records of the atomic group (or single frame) that starts at `from`. */

@@ -1,8 +1,8 @@
 /** A group whose books are two sets and a list. */
 import type {
   EngineGroup,
+  EngineLease,
   EngineProcessor,
-  Lease,
   SubscribeOptions,
   Subscription,
 } from '../../../src/engine/group-seat.js'
@@ -60,7 +60,7 @@ export class MemoryGroup implements EngineGroup {
   }
 
   subscribe<D extends object>(
-    make: (record: RecordPlace, lease: Lease) => D,
+    make: (record: RecordPlace, lease: EngineLease) => D,
     options: SubscribeOptions,
   ): Subscription<D> {
     return new MemorySeat(this, make, options)
@@ -176,7 +176,7 @@ export class MemoryGroup implements EngineGroup {
 
 class MemorySeat<D extends object> implements Subscription<D> {
   readonly #group: MemoryGroup
-  readonly #make: (record: RecordPlace, lease: Lease) => D
+  readonly #make: (record: RecordPlace, lease: EngineLease) => D
   readonly #options: SubscribeOptions
   readonly #removals: number
   readonly #held = new Set<MemoryLease>()
@@ -186,7 +186,7 @@ class MemorySeat<D extends object> implements Subscription<D> {
   #lookups = 0
   #isClosed = false
 
-  constructor(group: MemoryGroup, make: (record: RecordPlace, lease: Lease) => D, options: SubscribeOptions) {
+  constructor(group: MemoryGroup, make: (record: RecordPlace, lease: EngineLease) => D, options: SubscribeOptions) {
     this.#group = group
     this.#make = make
     this.#options = options
@@ -285,7 +285,7 @@ class MemorySeat<D extends object> implements Subscription<D> {
   }
 }
 
-class MemoryLease implements Lease {
+class MemoryLease implements EngineLease {
   readonly offset: number
   readonly attempt: number
   readonly #group: MemoryGroup

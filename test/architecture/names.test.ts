@@ -1,0 +1,29 @@
+import { expect, it } from 'vitest'
+import { linesMatching, sourceFiles } from './source-files.js'
+
+/** Never exported, and the same in every file: what a verb of the command is told, where a machine stands. */
+const everywhere = new Set(['Options', 'Stage'])
+const declaration = /^(?:export )?(?:abstract )?(?:class|interface|type|enum) (?<name>\w+)/
+
+const files = sourceFiles('src', 'workers')
+
+it('gives no two things one name', () => {
+  const places = new Map<string, string[]>()
+  for (const { path, code } of files) {
+    for (const line of code.split('\n')) {
+      const name = declaration.exec(line)?.groups?.name
+      if (name === undefined || everywhere.has(name)) continue
+      places.set(name, [...(places.get(name) ?? []), path])
+    }
+  }
+  expect(places.size).toBeGreaterThan(100)
+  expect([...places].filter(([, where]) => where.length > 1)).toEqual([])
+})
+
+it('knows full disks, the largest timer and the wall clock in one place each', () => {
+  const besides = (...paths: string[]) => files.filter(({ path }) => !paths.includes(path))
+  expect(linesMatching(besides('src/failures.ts'), /ENOSPC|EDQUOT|EFBIG|EMFILE|ENFILE/)).toEqual([])
+  expect(linesMatching(besides('src/limits.ts'), /2 \*\* 31 - 1|0x7fffffff|2_?147_?483_?647/)).toEqual([])
+  // Where threads are wired up; whoever needs it is given it.
+  expect(linesMatching(besides('workers/reaper.ts', 'workers/writer.ts'), /\bDate\.now\b/)).toEqual([])
+})
