@@ -1,19 +1,19 @@
 /** What the contract says of a seat in a group, asked of the engine itself. */
 import { describe, expect, it } from 'vitest'
-import type { EngineGroup, Lease, SubscribeOptions, Subscription } from '../../../src/engine/group-seat.js'
+import type { EngineGroup, EngineLease, SubscribeOptions, Subscription } from '../../../src/engine/group-seat.js'
 import { failureOf, until } from '../../scenarios/support.js'
 import { onEveryEngine } from './fixture.js'
 
 const never = Number.POSITIVE_INFINITY
 const options: SubscribeOptions = { from: 'first', prefetch: never, ackTimeoutMs: never, signal: undefined }
-const seatAt = (group: EngineGroup, changed: Partial<SubscribeOptions> = {}): Subscription<Lease> =>
+const seatAt = (group: EngineGroup, changed: Partial<SubscribeOptions> = {}): Subscription<EngineLease> =>
   group.subscribe((_, lease) => lease, { ...options, ...changed })
-const nextOf = async (seat: Subscription<Lease>): Promise<Lease> => {
+const nextOf = async (seat: Subscription<EngineLease>): Promise<EngineLease> => {
   const lease = await seat.next(performance.now() + 30_000, undefined)
   if (lease === undefined) throw new Error('nothing came')
   return lease
 }
-const given = ({ offset, attempt }: Lease) => [offset, attempt]
+const given = ({ offset, attempt }: EngineLease) => [offset, attempt]
 
 onEveryEngine(({ sharedEngine }) => {
   describe('a seat', () => {
@@ -151,7 +151,7 @@ onEveryEngine(({ sharedEngine }) => {
       await first.acknowledge()
       await first.acknowledge()
       expect([0, 1, 2].map((offset) => group.isDone(offset))).toEqual([true, false, false])
-      expect(given((await third) as Lease)).toEqual([2, 1])
+      expect(given((await third) as EngineLease)).toEqual([2, 1])
       first.giveBack(0)
       await topic.trim(3)
       await until('nothing is left', async () => (await group.position()).lag === 0)
