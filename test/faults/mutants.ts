@@ -278,7 +278,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'leaves what a broken write has written',
-    file: 'storage/append/log-tail.js',
+    file: 'storage/append/tail-file.js',
     find: 'while (this.#writtenTo > from) {',
     replace: 'while (false) {',
     fault: 'races',
@@ -287,7 +287,7 @@ const mutants: readonly Mutant[] = [
   {
     name: 'does not take half a group back',
     file: 'storage/append/log-tail.js',
-    find: 'this.#unstamp(run, from, at);\n            this.#takeBack(before);',
+    find: 'this.#cutter.unstamp(run, from, at);\n            this.#takeBack(before);',
     replace: '',
     fault: 'races',
     scale: 1,

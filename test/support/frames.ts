@@ -8,7 +8,7 @@ import {
   writeDeclareFrame,
 } from '../../src/format/frame-encoder.js'
 import { frameBytes, frameFlag } from '../../src/format/frame-layout.js'
-import type { FrameRun } from '../../src/storage/append/log-tail.js'
+import type { FrameRun } from '../../src/storage/append/batch-cutter.js'
 
 export type TestFrame =
   | { declare: string; topic: number; first?: number; flags?: number }

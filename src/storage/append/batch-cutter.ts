@@ -1,0 +1,164 @@
+/**
+ * Batches are cut from runs of frames: as many frames as a batch and the segment take, walked once, with the offset of each record
+ * stamped in place. A topic that the active segment does not declare yet is declared in front of them.
+ */
+import { batchFlag, batchHeaderBytes, mixedTopics } from '../../format/batch-layout.js'
+import {
+  declaredName,
+  frameBytes,
+  frameExtensionBytes,
+  frameFlag,
+  frameHeaderBytes,
+  frameKind,
+  frameWord,
+  kindOf,
+  tailWord,
+} from '../../format/frame-layout.js'
+import { highWord, joinWords, lowWord } from '../../format/numbers.js'
+import { directoryRowBytes, entryBytes } from '../../format/segment-layout.js'
+import { alignmentBytes, maxBatchBytes } from '../../limits.js'
+import type { Declaration, TopicTable } from './topic-table.js'
+
+// Copies of this module's own: the compiler folds them in the loops below, imported objects it would look up each time.
+const { length: lengthWord, topic: topicWord, offsetLow: offsetLowWord, tail: tailWordAt } = frameWord
+const { data: dataKind, declare: declareKind } = frameKind
+const { continues: continuesFlag } = frameFlag
+
+const noTopic = -1
+const continuesBit = continuesFlag << 24
+const extendedBit = frameFlag.extended << 24
+
+/** A run of frames in memory that the tail may stamp. */
+export interface FrameRun {
+  bytes: Uint8Array
+  words: Uint32Array
+}
+
+/** One batch, cut from a run: its frames are `[from, to)`, and stand behind the declarations. */
+export interface Batch {
+  from: number
+  to: number
+  /** With header and declarations. */
+  bytes: number
+  records: number
+  recordBytes: number
+  topic: number
+  flags: number
+  /** Good until the next batch is cut. */
+  declares: readonly Declaration[]
+  /** Of records that were moved forward; others get the time of this moment. */
+  time?: number
+}
+
+export class BatchCutter {
+  readonly #topics: TopicTable
+  readonly #declares: Declaration[] = []
+
+  constructor(topics: TopicTable) {
+    this.#topics = topics
+  }
+
+  /** Stamps the frames of one batch, as many from `from` on as it and `room` take. */
+  cut(run: FrameRun, from: number, to: number, isGroup: boolean, room: number): Batch | undefined {
+    const { words } = run
+    const topics = this.#topics
+    let at = from
+    let spent = batchHeaderBytes
+    let records = 0
+    let recordBytes = 0
+    let topic = noTopic
+    let last = noTopic
+    let declaredBytes = 0
+    let tailFlags = 0
+    const declares = this.#declares
+    declares.length = 0
+
+    while (at < to) {
+      const word = at >>> 2
+      const length = words[word + lengthWord]
+      const size = frameBytes(length)
+      const tail = words[word + tailWordAt]
+      const kind = kindOf(tail)
+      if (kind !== dataKind && kind !== declareKind) break
+      if (!isGroup && (tail & continuesBit) !== 0) break
+      if (spent > batchHeaderBytes && spent + size > maxBatchBytes) break
+      const id = words[word + topicWord]
+      let cost = size
+      if (kind === dataKind) {
+        cost += entryBytes
+        if (id !== last && !topics.isHere(id)) {
+          const declaration = topics.declarationBytes(id)
+          const row = topics.rowBytes(id)
+          if (spent + cost + declaration + row > room) break
+          // The declaration states where the topic stands before this batch, so it is noted before the first stamp.
+          declares.push({ id, next: topics.next(id) })
+          topics.noteReplaced(id)
+          topics.declare(id)
+          declaredBytes += declaration
+          spent += declaration + row
+        }
+      } else {
+        topics.makeRoom(id)
+        cost += topics.isHere(id) ? 0 : directoryRowBytes + length + alignmentBytes
+      }
+      if (spent + cost > room) break
+      spent += cost
+
+      if (kind === dataKind) {
+        const offset = topics.takeOffset(id)
+        words[word + offsetLowWord] = offset
+        words[word + tailWordAt] = ((offset / 4294967296) & 0xffff) | (tail & 0xffff0000)
+        records += 1
+        recordBytes += (tail & extendedBit) === 0 ? length : length - frameExtensionBytes
+        if (id !== last) {
+          topic = topic === noTopic || topic === id ? id : mixedTopics
+          last = id
+          topics.touch(id)
+        }
+      } else {
+        this.#takeDeclaration(run, at, id)
+      }
+      tailFlags = tail >>> 24
+      at += size
+    }
+    if (at === from) return undefined
+    const bytes = batchHeaderBytes + declaredBytes + (at - from)
+    const flags = (tailFlags & continuesFlag) !== 0 ? batchFlag.continues : 0
+    if (topic === noTopic) topic = mixedTopics
+    return { from, to: at, bytes, records, recordBytes, topic, flags, declares }
+  }
+
+  /** Takes the offsets of frames that could not be written back. */
+  unstamp(run: FrameRun, from: number, to: number): void {
+    for (let at = from; at < to; at += frameBytes(run.words[(at >>> 2) + lengthWord])) {
+      const word = at >>> 2
+      if (kindOf(run.words[word + tailWordAt]) === dataKind) this.#topics.giveOffsetBack(run.words[word + topicWord])
+    }
+  }
+
+  /** Takes a topic's name from its declaration, and writes nothing: whatever is written of the topic first declares it. */
+  learn(run: FrameRun, at: number): void {
+    const id = run.words[(at >>> 2) + topicWord]
+    if (this.#topics.knows(id)) return
+    this.#topics.learn(id, declaredName(run.bytes, at + frameHeaderBytes, run.words[(at >>> 2) + lengthWord]))
+  }
+
+  /** A declaration that came through the ring, in front of a new topic's first message. */
+  #takeDeclaration(run: FrameRun, at: number, id: number): void {
+    const topics = this.#topics
+    const word = at >>> 2
+    const payload = (at + frameHeaderBytes) >>> 2
+    this.learn(run, at)
+    const first = topics.raisedFirst(id, joinWords(run.words[payload], run.words[payload + 1]))
+    topics.noteReplaced(id)
+    topics.setFirst(id, first)
+    run.words[payload] = lowWord(first)
+    run.words[payload + 1] = highWord(first)
+    const next = topics.next(id)
+    const tail = run.words[word + tailWordAt]
+    run.words[word + offsetLowWord] = lowWord(next)
+    run.words[word + tailWordAt] = tailWord(highWord(next), declareKind, tail >>> 24)
+    topics.declare(id)
+    topics.touch(id)
+  }
+}
