@@ -1,3 +1,5 @@
+import { isOutOfDescriptors } from '../failures.js'
+
 /** What the reaper says of a failure: `EIO` where the error is no answer of the system. */
 export function errnoOf(error: unknown): { errno: number; code: string } {
   const { errno, code } = error as NodeJS.ErrnoException
@@ -8,4 +10,9 @@ export function errnoOf(error: unknown): { errno: number; code: string } {
 /** And not a device: the thread ends, its pins with it, and another goes on from what is on disk and in the shared words. */
 export function isBug(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).errno === undefined
+}
+
+/** No descriptor to be had: it says nothing about the device. */
+export function isPassing(error: unknown): boolean {
+  return isOutOfDescriptors(errnoOf(error).errno)
 }

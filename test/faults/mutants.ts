@@ -148,8 +148,8 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'flushes again after a failure, and believes it',
-    file: 'threads/reaper/reaper.js',
-    find: "this.#giveUp('flushing the log', error);",
+    file: 'threads/reaper/flush-duty.js',
+    find: "this.#host.giveUp('flushing the log', error);",
     replace: ';',
     fault: 'flush-errors',
     scale: 0.5,

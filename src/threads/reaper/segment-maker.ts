@@ -13,7 +13,7 @@ import type { SharedState } from '../../ring/shared-state.js'
 import type { TailState } from '../../storage/append/topic-state.js'
 import type { SegmentFiles } from '../../storage/files/segment-files.js'
 import { errnoOf, isBug } from '../device-error.js'
-import type { ReaperEvent } from './reaper.js'
+import type { ReaperEvent } from './reaper-event.js'
 
 export interface SegmentMakerParts {
   state: SharedState

@@ -1,0 +1,125 @@
+/**
+ * Indexing: a sealed segment whose data is durable gets index and footer. That reads the whole segment, at the cost of whoever appends
+ * meanwhile: it waits for a pause, unless the writer nears the bound it has to stop at.
+ */
+import { indexAnywayBytes, indexAnywaySegments, indexQuietMs } from '../../limits.js'
+import type { Memory } from '../../memory/memory.js'
+import type { SharedState } from '../../ring/shared-state.js'
+import type { Disk } from '../../storage/files/disk.js'
+import type { SegmentFiles } from '../../storage/files/segment-files.js'
+import { LiveIndex } from '../../storage/index/live-index.js'
+import { readSealedSegment } from '../../storage/index/sealed-index.js'
+import { writeSegmentIndex } from '../../storage/index/segment-sealer.js'
+import { errnoOf } from '../device-error.js'
+import type { ReaperEvent } from './reaper-event.js'
+
+/** Bytes of a sealed segment that are indexed in one turn of the event loop. */
+const indexStepBytes = 4 << 20
+
+export interface IndexDutyParts {
+  state: SharedState
+  disk: Disk
+  files: SegmentFiles
+  /** Reads segments without mapping them. */
+  plainMemory: Memory
+  nowMs(): number
+  emit(event: ReaperEvent): void
+}
+
+export class IndexDuty {
+  readonly #parts: IndexDutyParts
+  /** Looks whether the log is still this process's. */
+  readonly #isOwner: () => boolean
+  #indexing: Promise<void> | undefined
+  /** The end of the log when it was last seen to have moved, and when that was. */
+  #lastMove = { published: -1, atMs: 0 }
+
+  constructor(parts: IndexDutyParts, isOwner: () => boolean) {
+    this.#parts = parts
+    this.#isOwner = isOwner
+  }
+
+  /** The indexing under way. */
+  get running(): Promise<void> | undefined {
+    return this.#indexing
+  }
+
+  /** There is a segment to index. */
+  get isBehind(): boolean {
+    return this.#unindexed() !== undefined
+  }
+
+  /** Indexes whatever can be, at once. */
+  async finish(): Promise<void> {
+    const { state } = this.#parts
+    for (let last = -1; last < state.indexed.load() && this.#start(); await this.#indexing) last = state.indexed.load()
+  }
+
+  /** The oldest sealed segment without index and footer gets them. */
+  ifDue(): void {
+    const { state, files, nowMs } = this.#parts
+    const published = state.published.load()
+    if (published !== this.#lastMove.published) this.#lastMove = { published, atMs: nowMs() }
+    if (this.#indexing !== undefined) return
+    const isQuiet = nowMs() - this.#lastMove.atMs >= indexQuietMs
+    const behind = Math.min(indexAnywayBytes, indexAnywaySegments * files.segmentBytes)
+    const isNearBound = published - state.indexed.load() >= Math.max(behind, files.segmentBytes)
+    if (isQuiet || isNearBound) this.#start()
+  }
+
+  /** The oldest sealed, durable segment without an index. */
+  #unindexed(): number | undefined {
+    const { state, files } = this.#parts
+    const segment = files.segmentOf(state.indexed.load())
+    if (segment >= state.activeSegment.load() || state.reaperErrno.load() !== 0) return undefined
+    return state.durable.load() < files.base(segment + 1) ? undefined : segment
+  }
+
+  /** False: there is nothing to index. */
+  #start(): boolean {
+    const { state, files } = this.#parts
+    const segment = this.#unindexed()
+    if (segment === undefined) return false
+    this.#indexing = this.#index(segment)
+      .catch((error) => {
+        const { errno, code } = errnoOf(error)
+        this.#parts.emit({ type: 'error', what: `indexing segment ${files.base(segment)}`, code, errno })
+      })
+      .finally(() => {
+        // Readers derive the index of a segment without footer themselves, so a failure here costs time, not data.
+        state.indexed.store(files.base(segment + 1))
+        this.#indexing = undefined
+        state.writer.ringIfAsleep()
+        state.reaper.ring()
+      })
+    return true
+  }
+
+  async #index(segment: number): Promise<void> {
+    const { files, disk, plainMemory } = this.#parts
+    const base = files.base(segment)
+    const file = disk.open(files.path(segment), 'write')
+    if (file === undefined) return
+    try {
+      if (readSealedSegment((at, length) => file.read(at, length), base, files.segmentBytes) !== undefined) return
+      const index = new LiveIndex(base, files.segmentBytes)
+      const window = plainMemory.open(files.path(segment), files.segmentBytes, 'read')
+      try {
+        // In steps, so that the thread's other duties are not held up by a large segment.
+        while (!index.isSealed && index.damages.length === 0 && index.end < files.segmentBytes) {
+          index.catchUp(window, files.segmentBytes, true, indexStepBytes)
+          await new Promise(setImmediate)
+        }
+      } finally {
+        window.close()
+      }
+      // A damaged segment keeps no footer: who reads it derives the index and meets the damage.
+      if (!index.isSealed || index.damages.length > 0) return
+      if (!this.#isOwner()) return
+      writeSegmentIndex(file, base, files.segmentBytes, index)
+      this.#parts.emit({ type: 'indexed', segment })
+    } finally {
+      file.close()
+    }
+  }
+}
