@@ -11,7 +11,7 @@ import type { PinnedWindow, SegmentWindows } from '../files/segment-windows.js'
 import type { Catalog, Holder, LogBounds } from '../index/catalog.js'
 import { IndexPages } from '../index/index-pages.js'
 import { RememberedBatches } from '../index/remembered-batches.js'
-import { joinPieces } from './topic-reader.js'
+import { joinPieces } from './chunk-thinning.js'
 
 // Copies of this module's own: the compiler folds them in the loops below, imported objects it would look up each time.
 const { at: rangeAt, length: rangeLength, targetAt: rangeTargetAt, perRange } = rangeWord

@@ -6,27 +6,19 @@
  * removed; each header states the bytes and the count of what is left. Where a topic is dense, segments are read in order;
  * where it is sparse, the index leads from record to record.
  */
-import { BookendError } from '../../errors.js'
-import {
-  type BatchHeader,
-  batchBytes,
-  batchHeaderBytes,
-  batchTime,
-  mixedTopics,
-  readBatchHeader,
-  shrinkBatchCopy,
-} from '../../format/batch-layout.js'
+import { batchHeaderBytes, batchTime, shrinkBatchCopy } from '../../format/batch-layout.js'
 import { frameBytes, frameHeaderBytes, frameKind, frameWord, kindOf, offsetOf } from '../../format/frame-layout.js'
-import { frameEnd, recordOffset } from '../../format/frame-walk.js'
 import { segmentHeaderBytes } from '../../format/segment-layout.js'
-import { chunkBytes, maxBatchBytes } from '../../limits.js'
+import { chunkBytes } from '../../limits.js'
 import { isUnreadable } from '../../memory/errno.js'
 import { SalvageWindow } from '../files/salvage-window.js'
 import type { SegmentFiles } from '../files/segment-files.js'
-import type { PinnedWindow, SegmentWindows } from '../files/segment-windows.js'
-import { findNextBatch, scanBatches } from '../index/batch-scan.js'
+import type { SegmentWindows } from '../files/segment-windows.js'
 import type { Catalog, LogBounds, Place } from '../index/catalog.js'
 import { verifiedHeader } from '../index/verified-batch.js'
+import { joinPieces } from './chunk-thinning.js'
+import { walkChunk } from './chunk-walk.js'
+import { LostRecords } from './lost-records.js'
 
 export interface ReadRequest {
   topic: number
@@ -61,13 +53,13 @@ export interface HeldChunk extends Chunk {
 /** Below this share of a chunk a topic counts as sparse, and the index is used instead of reading everything. */
 const sparseShare = 1 / 8
 const recordsPerSparseChunk = 1024
-const badBatch = 'its batch fails its checksum'
 
 export class TopicReader {
   readonly #files: SegmentFiles
   readonly #windows: SegmentWindows
   readonly #catalog: Catalog
   readonly #bounds: LogBounds
+  readonly #lost: LostRecords
   #scratch = new Uint8Array(chunkBytes)
 
   constructor(files: SegmentFiles, windows: SegmentWindows, catalog: Catalog, bounds: LogBounds) {
@@ -75,6 +67,7 @@ export class TopicReader {
     this.#windows = windows
     this.#catalog = catalog
     this.#bounds = bounds
+    this.#lost = new LostRecords(files, windows, catalog, bounds)
   }
 
   /**
@@ -161,9 +154,9 @@ export class TopicReader {
           this.#windows.release(segment)
         }
         const { bytes } = lent
-        const { first, next, stop, scanned, needed, kept, firstBeyond } = this.#walk(
+        const { first, next, stop, scanned, needed, kept, firstBeyond } = walkChunk(
           request,
-          { bytes, pinned, at, limit },
+          { bytes, pinned, base, at, limit },
           true,
         )
         if (stop === 'partial' && scanned === 0 && needed > want) {
@@ -202,7 +195,7 @@ export class TopicReader {
       const base = this.#files.base(segment)
       const at = Math.max(position - base, segmentHeaderBytes)
       const limit = Math.min(published - base, this.#files.segmentBytes) - at
-      if (limit <= 0) throw this.#corrupt(offset, position, 'the log ends before a record that was published')
+      if (limit <= 0) throw this.#lost.corrupt(offset, position, 'the log ends before a record that was published')
       const found = this.#orElsewhere(topic, offset, segment, () =>
         this.#thinnedChunk(request, segment, at, limit, want, into),
       )
@@ -248,7 +241,7 @@ export class TopicReader {
     this.#catalog.distrust(segment)
     const derived = this.#startOf(topic, offset)
     if (derived < from || derived > to) return derived
-    throw this.#damaged(topic, offset, segment, derived - this.#files.base(segment))
+    throw this.#lost.damaged(topic, offset, segment, derived - this.#files.base(segment))
   }
 
   /** Copies a chunk out under a pin, then verifies and thins the copy. */
@@ -262,56 +255,12 @@ export class TopicReader {
   ) {
     const length = Math.min(want, limit)
     const { raw, pinned } = this.#copyOut(request, segment, at, length, into)
-    const found = this.#walk(request, { bytes: raw, pinned, at, limit }, false)
+    const found = walkChunk(request, { bytes: raw, pinned, base: this.#files.base(segment), at, limit }, false)
     const { kept } = found
     return {
       ...found,
       bytes: into !== undefined || kept > raw.length / 2 ? raw.subarray(0, kept) : raw.slice(0, kept),
     }
-  }
-
-  /**
-   * Verifies the batches at `at` of a segment, and finds the records of the topic among them: a run of offsets without a hole, from the
-   * one wanted or below it. In front of a hole the walk ends; what was lost there is for who asks for it next.
-   * @param isInPlace the bytes are not to be changed; else they are thinned: the batches of the topic are moved to the front, without
-   *   frames of others
-   */
-  #walk(
-    { topic, offset, to }: ReadRequest,
-    { bytes, pinned, at, limit }: { bytes: Uint8Array<ArrayBuffer>; pinned: PinnedWindow; at: number; limit: number },
-    isInPlace: boolean,
-  ) {
-    const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2)
-    let kept = 0
-    let first = -1
-    let next = -1
-    // Start of the first batch that goes beyond the range; -1: none does.
-    let firstBeyond = -1
-    const visit = (header: BatchHeader, from: number): boolean => {
-      // What was found right through this mapping is not summed up again: the sums cost more than all the rest.
-      pinned.markVerified(at + from)
-      if ((header.topic !== topic && header.topic !== mixedTopics) || header.count === 0) return true
-      const start = firstOffset(words, from, topic)
-      if (start < 0) return true
-      // Below the offset asked for it does not matter what is missing.
-      if (first < 0 || (start !== next && start <= offset && next <= offset)) first = start
-      else if (start !== next) return false
-      let count = header.count
-      if (header.topic !== topic)
-        count = isInPlace
-          ? countRun(words, from, topic, start)
-          : thinBatch(bytes, words, header, from, kept, topic, start)
-      else if (!isInPlace) moveBatch(bytes, header, from, kept)
-      next = start + count
-      if (next > to && firstBeyond < 0) firstBeyond = from
-      // In place, of a batch of several topics, what the topic's share of records suggests.
-      kept += isInPlace ? (header.bytes * count) / header.count : batchBytes(words, kept)
-      return true
-    }
-    const isVerified = (from: number) => pinned.isVerified(at + from)
-    const position = this.#files.base(pinned.segment) + at
-    const { stop, end: scanned, needed } = scanBatches(bytes, position, limit, visit, isVerified)
-    return { stop, scanned, needed, kept, first, next, firstBeyond }
   }
 
   #copyOut(
@@ -338,14 +287,14 @@ export class TopicReader {
         }
       })
     } catch (error) {
-      throw this.#unreadable(error, topic, offset, segment, at)
+      throw this.#lost.unreadable(error, topic, offset, segment, at)
     }
   }
 
   /** Follows the index from record to record, and collects single-record batches. */
   #readSparse({ topic, offset, to }: ReadRequest): Chunk {
     const places = this.#locateRun(topic, offset, Math.min(recordsPerSparseChunk, to - offset))
-    if (places.length === 0) throw this.#missing(topic, offset)
+    if (places.length === 0) throw this.#lost.missing(topic, offset)
     const pieces: Uint8Array[] = []
     let bytes = 0
     let next = offset
@@ -384,8 +333,8 @@ export class TopicReader {
     const again: Place | undefined = this.#locateRun(topic, offset, 1)[0]
     const second = again === undefined ? undefined : this.#tryRecordAt(topic, offset, again)
     if (second !== undefined) return second
-    if (again === undefined || again.batch === 0) throw this.#missing(topic, offset)
-    throw this.#damaged(topic, offset, again.segment, again.batch)
+    if (again === undefined || again.batch === 0) throw this.#lost.missing(topic, offset)
+    throw this.#lost.damaged(topic, offset, again.segment, again.batch)
   }
 
   #tryRecordAt(topic: number, offset: number, place: Place): Uint8Array<ArrayBuffer> | undefined {
@@ -415,7 +364,7 @@ export class TopicReader {
       })
     } catch (error) {
       if (isUnreadable(error)) return undefined
-      throw this.#unreadable(error, topic, offset, segment, batch)
+      throw this.#lost.unreadable(error, topic, offset, segment, batch)
     }
   }
 
@@ -426,7 +375,7 @@ export class TopicReader {
       this.#catalog.distrust(place.segment)
       place = this.#locateRun(topic, offset, 1)[0]
     }
-    if (place === undefined || !this.#isInside(place)) throw this.#missing(topic, offset)
+    if (place === undefined || !this.#isInside(place)) throw this.#lost.missing(topic, offset)
     return this.#files.base(place.segment) + place.batch
   }
 
@@ -437,7 +386,7 @@ export class TopicReader {
 
   #timeOf(topic: number, offset: number): number {
     const bytes = this.readOne(topic, offset)
-    if (bytes === undefined) throw this.#missing(topic, offset)
+    if (bytes === undefined) throw this.#lost.missing(topic, offset)
     return batchTime(new Uint32Array(bytes.buffer), 0)
   }
 
@@ -447,172 +396,7 @@ export class TopicReader {
       return this.#catalog.locateRun(topic, offset, count)
     } catch (error) {
       const segment = this.#catalog.stretches(topic, offset, offset + 1)[0]?.segment ?? this.#catalog.unreadSegment
-      throw this.#unreadable(error, topic, offset, segment ?? this.#files.segmentOf(this.#bounds.trim()), 0)
+      throw this.#lost.unreadable(error, topic, offset, segment ?? this.#files.segmentOf(this.#bounds.trim()), 0)
     }
   }
-
-  /** No batch that can be read holds it: what stands nearest on both sides tells what was lost with it, and no more than that. */
-  #missing(topic: number, offset: number): BookendError {
-    const following = this.#catalog.nextPlaced(topic, offset)
-    const before = this.#catalog.lastPlaced(topic, offset)
-    const position = this.#catalog.damageBetween(before?.place, following?.place)
-    if (position === undefined) return this.#corrupt(offset, position, 'no segment on disk holds it', following?.offset)
-    const segment = this.#files.segmentOf(position)
-    const why = this.#whatIsWrong(segment, position - this.#files.base(segment))
-    return this.#corrupt(offset, position, why, following?.offset)
-  }
-
-  /** The batch at `at`, which should hold the record, is bad. */
-  #damaged(topic: number, offset: number, segment: number, at: number): BookendError {
-    const base = this.#files.base(segment)
-    const next =
-      this.#nextReadable(topic, offset, segment, at) ?? this.#catalog.nextPlaced(topic, offset, segment)?.offset
-    return this.#corrupt(offset, base + at, this.#whatIsWrong(segment, at), next)
-  }
-
-  /** With the batch at `at`, or where it should be. */
-  #whatIsWrong(segment: number, at: number): string {
-    try {
-      return this.#windows.with(segment, ({ window }) => {
-        const legible = new SalvageWindow(window)
-        legible.read(at, Math.min(maxBatchBytes, window.byteLength - at))
-        const [lost] = legible.unreadable
-        if (lost === undefined) return badBatch
-        return `the device does not give ${lost.to - lost.from} bytes of its segment at ${lost.from} (${lost.code})`
-      })
-    } catch {
-      return badBatch
-    }
-  }
-
-  #unreadable(error: unknown, topic: number, offset: number, segment: number, at: number): BookendError {
-    if (error instanceof BookendError) return error
-    const file = this.#files.path(segment)
-    const code = (error as NodeJS.ErrnoException).code
-    // Too few descriptors or too little memory says nothing about the file.
-    const isGone = code === 'ENOENT' || code === 'EINVAL' || code === 'EFAULT' || code === 'EIO' || code === 'EHWPOISON'
-    const position = this.#files.base(segment) + at
-    if (!isGone) return new BookendError('BOOKEND_IO', `cannot read ${file}: ${String(error)}`, { file, cause: error })
-    const next = this.#catalog.nextPlaced(topic, offset, segment)?.offset
-    return new BookendError('BOOKEND_CORRUPT', `${file} cannot be read at position ${position}: ${String(error)}`, {
-      file,
-      position,
-      offset,
-      ...(next === undefined ? {} : { next }),
-      cause: error,
-    })
-  }
-
-  #corrupt(offset: number, position: number | undefined, why: string, next?: number): BookendError {
-    const file = position === undefined ? undefined : this.#files.path(this.#files.segmentOf(position))
-    const where = position === undefined ? '' : ` (position ${position} in ${file})`
-    const onwards = next === undefined ? '' : `; reading can go on at offset ${next}`
-    return new BookendError('BOOKEND_CORRUPT', `message ${offset} cannot be delivered: ${why}${where}${onwards}`, {
-      offset,
-      ...(position === undefined ? {} : { position, file }),
-      ...(next === undefined ? {} : { next }),
-    })
-  }
-
-  /** The first offset of the topic behind damage at `at`, as far as its own segment knows. */
-  #nextReadable(topic: number, offset: number, segment: number, at: number): number | undefined {
-    try {
-      const base = this.#files.base(segment)
-      const to = Math.min(this.#files.segmentBytes, this.#bounds.published() - base)
-      return this.#windows.with(segment, ({ window }) => {
-        const legible = new SalvageWindow(window)
-        const read = (from: number, length: number) => legible.read(from, length)
-        let next = findNextBatch(read, base, Math.max(at, segmentHeaderBytes) + 8, to)
-        while (next >= 0) {
-          const bytes = read(next, Math.min(chunkBytes, to - next))
-          const header = readBatchHeader(bytes, 0, base + next, to - next)
-          if (header === undefined) return undefined
-          const whole = header.bytes > bytes.length ? read(next, header.bytes) : bytes
-          const words = new Uint32Array(whole.buffer)
-          const found = firstOffset(words, 0, topic)
-          if (found > offset) return found
-          next = next + header.bytes < to ? findNextBatch(read, base, next + header.bytes, to) : -1
-        }
-        return undefined
-      })
-    } catch {
-      return undefined
-    }
-  }
-}
-
-/**
- * Moves a batch to `to`, keeping only the frames of `topic` whose offsets follow one another from `start` on. Returns the records left,
- * at least one.
- */
-function thinBatch(
-  bytes: Uint8Array,
-  words: Uint32Array,
-  header: BatchHeader,
-  from: number,
-  to: number,
-  topic: number,
-  start: number,
-): number {
-  const end = from + header.bytes
-  let size = batchHeaderBytes
-  let count = 0
-  for (
-    let frame = from + batchHeaderBytes, next = frameEnd(words, frame, end);
-    next > 0;
-    frame = next, next = frameEnd(words, frame, end)
-  ) {
-    if (recordOffset(words, frame, topic) !== start + count) continue
-    // The header is moved before the first frame: to the left of everything still to be read.
-    if (count === 0) bytes.copyWithin(to, from, from + batchHeaderBytes)
-    bytes.copyWithin(to + size, frame, next)
-    size += next - frame
-    count += 1
-  }
-  shrinkBatchCopy(words, to, size, count)
-  return count
-}
-
-/** Records of `topic` in the batch at `at` whose offsets follow one another from `start` on. */
-function countRun(words: Uint32Array, at: number, topic: number, start: number): number {
-  const end = at + batchBytes(words, at)
-  let count = 0
-  for (
-    let frame = at + batchHeaderBytes, next = frameEnd(words, frame, end);
-    next > 0;
-    frame = next, next = frameEnd(words, frame, end)
-  ) {
-    if (recordOffset(words, frame, topic) === start + count) count += 1
-  }
-  return count
-}
-
-/** Offset of the first record of `topic` in the batch at `at`, or -1. */
-function firstOffset(words: Uint32Array, at: number, topic: number): number {
-  const end = at + batchBytes(words, at)
-  for (
-    let frame = at + batchHeaderBytes, next = frameEnd(words, frame, end);
-    next > 0;
-    frame = next, next = frameEnd(words, frame, end)
-  ) {
-    const offset = recordOffset(words, frame, topic)
-    if (offset >= 0) return offset
-  }
-  return -1
-}
-
-/** Moves a batch that holds no other topic. */
-function moveBatch(bytes: Uint8Array, header: BatchHeader, from: number, to: number): void {
-  if (from !== to) bytes.copyWithin(to, from, from + header.bytes)
-}
-
-/** Pieces back to back, in a buffer of exactly their size that can be moved to another thread. */
-export function joinPieces(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const joined = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0))
-  let at = 0
-  for (const piece of pieces) {
-    joined.set(piece, at)
-    at += piece.length
-  }
-  return joined
 }
