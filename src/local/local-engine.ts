@@ -13,6 +13,7 @@ import { ReaderPool } from '../dispatcher/reads/reader-pool.js'
 import { RecentMessages } from '../dispatcher/reads/recent-messages.js'
 import { TurnPace } from '../dispatcher/reads/turn-pace.js'
 import { TopicDirectory } from '../dispatcher/topic-directory.js'
+import { Watch } from '../dispatcher/watch.js'
 import type { Engine, EngineFacts, LocalParts, Supports } from '../engine/engine.js'
 import type { ProcessSettings } from '../engine/group-seat.js'
 import type { LogStats } from '../engine/stats.js'
@@ -21,7 +22,7 @@ import { BookendError } from '../errors.js'
 import { closedError, isFull, noSpaceError, readOnlyError } from '../failures.js'
 import { standInBytes, standInSegments } from '../limits.js'
 import { AbortWord } from '../ring/abort-word.js'
-import { RingMemory, RingProducer } from '../ring/append-ring.js'
+import { RingMemory } from '../ring/append-ring.js'
 import { BatchTimes } from '../ring/batch-times.js'
 import { GroupMailboxes } from '../ring/group-mailboxes.js'
 import { TopicCells } from '../ring/topic-cells.js'
@@ -115,7 +116,7 @@ export class LocalEngine implements Engine, SeatHost {
   readonly #topics: TopicDirectory
   readonly #appends: AppendSide
   readonly #reads: ReadSide
-  readonly #ring: RingProducer
+  readonly #watch: Watch
   readonly #recent: RecentMessages
   readonly #keepAlive = new KeepAlive()
   readonly #topicsByName = new Map<string, LocalTopic>()
@@ -145,7 +146,7 @@ export class LocalEngine implements Engine, SeatHost {
     this.#topics = new TopicDirectory(opened.topics)
     this.#events = new LogEvents(options.directory, opened.segmentBytes)
     if (options.keepAlive) this.#keepAlive.hold()
-    this.#ring = new RingProducer(new RingMemory(shared.ring), state.ringTail, state.ringHead)
+    this.#watch = new Watch({ state, directory, keepAlive: this.#keepAlive })
     this.groups = new GroupCommits({
       state,
       mailboxes: new GroupMailboxes(shared.groups),
@@ -158,18 +159,19 @@ export class LocalEngine implements Engine, SeatHost {
       directory: options.directory,
       durability: options.durability,
       readOnly: options.readOnly,
+      watch: this.#watch,
       keepAlive: this.#keepAlive,
     })
     this.#appends = new AppendSide({
       state,
-      ring: this.#ring,
+      memory: new RingMemory(shared.ring),
       cells: new TopicCells(shared.topics),
       topics: this.#topics,
       commits: this.groups,
+      watch: this.#watch,
       bulk,
       directory: options.directory,
       segmentBytes: opened.segmentBytes,
-      keepAlive: this.#keepAlive,
     })
     this.#census = new SegmentCensus({
       directory: options.directory,
@@ -180,7 +182,7 @@ export class LocalEngine implements Engine, SeatHost {
       writerThreadId: writer?.threadId,
       topicName: (id) => this.#topics.nameOf(id),
     })
-    this.#recent = new RecentMessages(this.#ring, new BatchTimes(shared.times), () => state.ringHead.load())
+    this.#recent = new RecentMessages(this.#appends.ring, new BatchTimes(shared.times), () => state.ringHead.load())
     this.#readerData = { shared, id: opened.id, segmentBytes: opened.segmentBytes, io: opened.io }
     const onReaderEnd = (threadId: number) => {
       if (this.isOpen) this.#ownerDied(threadId)
@@ -249,7 +251,7 @@ export class LocalEngine implements Engine, SeatHost {
     // What was handed over before can be trimmed as well: let it be published first, as far as a full disk lets it.
     if (before > topic.next()) await this.#appends.flush('process').catch(() => {})
     this.checkWritable()
-    if (this.#appends.failure !== undefined) throw this.#appends.failure
+    if (this.#watch.failure !== undefined) throw this.#watch.failure
     // A topic that is not there has nothing to lose.
     if (handle.id < 0) return
     const next = topic.next()
@@ -260,8 +262,8 @@ export class LocalEngine implements Engine, SeatHost {
     try {
       await this.#keepAlive.during(callWriter(this.#threads, (writer) => writer.trim(handle.id, before)))
     } catch (error) {
-      this.#appends.checkWorkers()
-      if (this.#appends.failure !== undefined) throw this.#appends.failure
+      this.#watch.checkWorkers()
+      if (this.#watch.failure !== undefined) throw this.#watch.failure
       const { errno = 0 } = error as NodeJS.ErrnoException
       throw isFull(errno) ? noSpaceError(errno, this.facts.place, 'the record of a trim') : error
     }
@@ -359,8 +361,8 @@ export class LocalEngine implements Engine, SeatHost {
         indexed: state.indexed.load(),
       },
       ring: {
-        capacityBytes: this.#ring.memory.capacity,
-        usedBytes: this.#ring.usedBytes,
+        capacityBytes: this.#appends.ring.memory.capacity,
+        usedBytes: this.#appends.ring.usedBytes,
         waiting: this.#appends.overflowCount,
         pending: this.#appends.pendingCount,
       },
@@ -427,7 +429,7 @@ export class LocalEngine implements Engine, SeatHost {
     let failure: unknown
     // First, so that what their handlers have done is acknowledged with the rest.
     await Promise.all([...this.#processors].map((processor) => processor.stop()))
-    if (this.#appends.failure === undefined && writer !== undefined) {
+    if (this.#watch.failure === undefined && writer !== undefined) {
       await this.#appends.flush('disk').catch((error) => {
         failure = error
       })
@@ -437,8 +439,8 @@ export class LocalEngine implements Engine, SeatHost {
     await this.#closeReaders()
     // The last of what consumers have acknowledged; whose commits fail has been told so.
     if (writer !== undefined) await this.groups.flush('disk').catch(() => {})
-    const isClean = failure === undefined && this.#appends.failure === undefined && writer !== undefined
-    this.#appends.fail(closedError(this.facts.place))
+    const isClean = failure === undefined && this.#watch.failure === undefined && writer !== undefined
+    this.#watch.fail(closedError(this.facts.place))
     const isWriterDone = await callWriter(this.#threads, (control) => control.close()).then(
       () => true,
       () => false,
@@ -481,7 +483,7 @@ export class LocalEngine implements Engine, SeatHost {
     const message = `the writer thread died (exit code ${exitCode}): the log can be read, but takes no more appends until it is opened again`
     const error = new BookendError('BOOKEND_WORKER', message, { cause })
     this.#events.error(error.code, message)
-    this.#appends.fail(error)
+    this.#watch.fail(error)
   }
 
   #reaperDied(exitCode: number, cause: unknown, isReplaced: boolean): void {
@@ -492,7 +494,7 @@ export class LocalEngine implements Engine, SeatHost {
     }
     const error = reaperDeathError(exitCode, cause)
     this.#events.error(error.code, error.message)
-    this.#appends.fail(error)
+    this.#watch.fail(error)
   }
 
   /** While no reader can answer, the reaper does, unless it would have to look at so much that its own work would have to wait. */
@@ -520,6 +522,6 @@ export class LocalEngine implements Engine, SeatHost {
 
   #hear(event: ReaperEvent): void {
     this.#events.reaper(event)
-    if (event.type === 'error') this.#appends.checkWorkers()
+    if (event.type === 'error') this.#watch.checkWorkers()
   }
 }

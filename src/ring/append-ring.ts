@@ -64,17 +64,22 @@ export class RingProducer {
   #ownTail: number
   #publishedTail: number
   #knownHead: number
-  /**
-   * Says up to where freed space may be overwritten. The dispatcher replaces it: it must have read what the consumer
-   * stamped into a frame before that frame's space is used again.
-   */
-  settledHead: () => number
+  readonly #settledHead: () => number
 
-  constructor(memory: RingMemory, tail: PositionCell, head: PositionCell) {
+  /**
+   * @param settledHead says up to where freed space may be overwritten: whoever reads what the consumer stamped into a frame must
+   * have done so before that frame's space is used again
+   */
+  constructor(
+    memory: RingMemory,
+    tail: PositionCell,
+    head: PositionCell,
+    settledHead: () => number = () => head.load(),
+  ) {
     this.memory = memory
     this.#tail = tail
     this.#head = head
-    this.settledHead = () => head.load()
+    this.#settledHead = settledHead
     this.#ownTail = tail.load()
     this.#publishedTail = this.#ownTail
     this.#knownHead = head.load()
@@ -105,7 +110,7 @@ export class RingProducer {
     const needed = byteLength <= untilEnd ? byteLength : untilEnd + byteLength
     // The real head is looked at only when the remembered one says full: it lives on the consumer's cache line.
     if (this.#ownTail - this.#knownHead + needed > capacity) {
-      this.#knownHead = this.settledHead()
+      this.#knownHead = this.#settledHead()
       if (this.#ownTail - this.#knownHead + needed > capacity) return -1
     }
     if (needed !== byteLength) {
@@ -126,7 +131,7 @@ export class RingProducer {
   hasRoom(byteLength: number): boolean {
     const untilEnd = this.memory.capacity - (this.#ownTail & this.memory.mask)
     const needed = byteLength <= untilEnd ? byteLength : untilEnd + byteLength
-    this.#knownHead = this.settledHead()
+    this.#knownHead = this.#settledHead()
     return this.#ownTail - this.#knownHead + needed <= this.memory.capacity
   }
 

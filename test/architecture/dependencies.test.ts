@@ -38,7 +38,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'dispatcher/groups': ['dispatcher', 'dispatcher/reads', 'threads', 'threads/reader', 'messages', 'format', 'ring'],
   'dispatcher/appends': ['dispatcher', 'dispatcher/groups', ...bytes],
   'dispatcher/reads': ['dispatcher', 'threads', 'threads/reader', 'messages', 'format', 'ring'],
-  dispatcher: ['storage/append'],
+  dispatcher: ['storage/append', 'ring'],
   workers: [
     'threads',
     'threads/reader',

@@ -156,10 +156,10 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'waits for the flush on the thread of the application',
-    file: 'dispatcher/appends/append-side.js',
-    find: 'if (this.#disk.length > 0)\n            this.#settleDisk();',
+    file: 'dispatcher/appends/acknowledgements.js',
+    find: 'if (this.#unflushed.length > 0)\n            this.#settleUnflushed();',
     replace:
-      'while (this.#disk.length > 0 && state.reaperErrno.load() === 0) { this.#settleDisk(); state.dispatcher.wait(state.dispatcher.token(), 5); }',
+      'while (this.#unflushed.length > 0 && state.reaperErrno.load() === 0) { this.#settleUnflushed(); state.dispatcher.wait(state.dispatcher.token(), 5); }',
     fault: 'slow-disk',
     scale: 1,
   },

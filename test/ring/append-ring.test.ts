@@ -11,14 +11,14 @@ interface Ring {
 }
 
 /** @param start the position at which the ring begins, as if so much had passed through it */
-function ringOf(capacity: number, start = 0): Ring {
+function ringOf(capacity: number, start = 0, settledHead?: () => number): Ring {
   const shared = RingMemory.allocate(capacity)
   const state = openSharedState(allocateSharedState())
   state.ringTail.store(start)
   state.ringHead.store(start)
   // Each side has its own views, as in two threads.
   return {
-    producer: new RingProducer(new RingMemory(shared), state.ringTail, state.ringHead),
+    producer: new RingProducer(new RingMemory(shared), state.ringTail, state.ringHead, settledHead),
     consumer: new RingConsumer(new RingMemory(shared), state.ringTail, state.ringHead),
   }
 }
@@ -199,9 +199,8 @@ describe('append ring', () => {
   })
 
   it('overwrites freed space only as far as the dispatcher has settled it', () => {
-    const ring = ringOf(capacity)
     let settled = 0
-    ring.producer.settledHead = () => settled
+    const ring = ringOf(capacity, 0, () => settled)
     const frame = (topic: number) => ({ topic, value: new Uint8Array(256 - frameHeaderBytes) })
     for (let topic = 0; topic < 4; topic++) write(ring, frame(topic))
     ring.producer.publish()

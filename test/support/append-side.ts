@@ -5,8 +5,9 @@ import { AppendSide } from '../../src/dispatcher/appends/append-side.js'
 import { GroupCommits } from '../../src/dispatcher/groups/group-commits.js'
 import { KeepAlive } from '../../src/dispatcher/keep-alive.js'
 import { TopicDirectory } from '../../src/dispatcher/topic-directory.js'
+import { Watch } from '../../src/dispatcher/watch.js'
 import { closedError } from '../../src/failures.js'
-import { RingConsumer, RingMemory, RingProducer } from '../../src/ring/append-ring.js'
+import { RingConsumer, RingMemory } from '../../src/ring/append-ring.js'
 import { GroupMailboxes } from '../../src/ring/group-mailboxes.js'
 import { allocateSharedState, openSharedState } from '../../src/ring/shared-state.js'
 import { TopicCells } from '../../src/ring/topic-cells.js'
@@ -18,6 +19,7 @@ export class AppendWorld {
   readonly state = openSharedState(allocateSharedState())
   readonly cells = new TopicCells(new SharedArrayBuffer(64 * 16))
   readonly topics: TopicDirectory
+  readonly watch: Watch
   readonly commits: GroupCommits
   readonly appends: AppendSide
   readonly #consumer: RingConsumer
@@ -28,20 +30,21 @@ export class AppendWorld {
     const keepAlive = new KeepAlive()
     this.topics = new TopicDirectory(topics)
     const noGroups = () => Promise.reject(new Error('no group is made here'))
-    const common = { state, topics: this.topics, keepAlive, directory: '/log' }
+    this.watch = new Watch({ state, keepAlive, directory: '/log' })
+    const common = { state, topics: this.topics, watch: this.watch, directory: '/log' }
     this.commits = new GroupCommits({
-      ...{ ...common, durability: 'process', readOnly: false, groups: [] },
+      ...{ ...common, durability: 'process', readOnly: false, groups: [], keepAlive },
       mailboxes: new GroupMailboxes(GroupMailboxes.allocate()),
       control: { createGroup: noGroups, removeGroup: noGroups },
     })
     const shared = RingMemory.allocate(ringBytes)
     this.appends = new AppendSide({
       ...{ ...common, cells, commits: this.commits, bulk: port1, segmentBytes: 1 << 20 },
-      ring: new RingProducer(new RingMemory(shared), state.ringTail, state.ringHead),
+      memory: new RingMemory(shared),
     })
     this.#consumer = new RingConsumer(new RingMemory(shared), state.ringTail, state.ringHead)
     onTestFinished(() => {
-      this.appends.fail(closedError('/log'))
+      this.watch.fail(closedError('/log'))
       keepAlive.end()
       port1.close()
       port2.close()

@@ -77,6 +77,8 @@ export class GroupWorld {
       directory,
       durability,
       readOnly,
+      // Driven by hand: see settle.
+      watch: { register: () => {}, begin: () => {} },
       keepAlive: new KeepAlive(),
     })
     this.state = state

@@ -17,6 +17,7 @@ import type { SharedState } from '../../ring/shared-state.js'
 import type { GroupName, OpenedGroup } from '../../threads/protocol.js'
 import type { KeepAlive } from '../keep-alive.js'
 import type { TopicDirectory, TopicHandle } from '../topic-directory.js'
+import { type Waiter, type Watch, wakes } from '../watch.js'
 
 export type { GroupState } from '../../format/group-layout.js'
 
@@ -89,6 +90,8 @@ export interface GroupCommitsParts {
   directory: string
   durability: Durability
   readOnly: boolean
+  /** Makes its loop call {@link GroupCommits.settle} while something is awaited. */
+  watch: Pick<Watch, 'register' | 'begin'>
   /** The process stays alive while a group is created or removed. */
   keepAlive: KeepAlive
 }
@@ -98,7 +101,7 @@ function keyOf(topic: string, name: string): string {
   return `${topic}/${name}`
 }
 
-export class GroupCommits {
+export class GroupCommits implements Waiter {
   readonly #parts: GroupCommitsParts
   readonly #entries = new Map<string, Entry>()
   /** Groups that are being created or removed. */
@@ -115,12 +118,11 @@ export class GroupCommits {
   #writtenCount = 0
   #isScheduled = false
   #failure: Error | undefined
-  /** Set by the append side: makes its loop call {@link settle} until nothing {@link isAwaited}. */
-  watch: () => void = () => {}
 
   constructor(parts: GroupCommitsParts) {
     this.#parts = parts
     this.#number = parts.state.commitRequest.load()
+    parts.watch.register(this)
     for (const { id, topic, name, state } of parts.groups) {
       this.#entries.set(keyOf(topic, name), new Entry(id, parts.topics.handle(topic), name, state))
     }
@@ -218,7 +220,7 @@ export class GroupCommits {
       this.#isScheduled = true
       queueMicrotask(this.#handOverLater)
     }
-    this.watch()
+    this.#parts.watch.begin(wakes.anyway)
     return answer.promise
   }
 
@@ -290,9 +292,8 @@ export class GroupCommits {
     if (!this.#isScheduled) this.handOver()
   }
 
-  /** Something is awaited that {@link settle} will settle. */
-  get isAwaited(): boolean {
-    return this.isUnwritten || this.#disk.length > 0
+  wakesAt(): number {
+    return this.isUnwritten || this.#disk.length > 0 ? wakes.anyway : wakes.never
   }
 
   /** Something asked to be committed is not in the file yet. */
@@ -320,9 +321,8 @@ export class GroupCommits {
   }
 
   /** Ends committing: everything pending and everything to come gets `error`. What is written already was {@link settle}d before. */
-  fail(error: Error): void {
-    if (this.#failure !== undefined) return
-    this.#failure = error
+  refuse(error: Error): void {
+    this.#failure ??= error
     const entries = new Set(this.#dirty)
     for (const entry of this.#underWay.drain()) entries.add(entry)
     this.#dirty = []
@@ -361,7 +361,7 @@ export class GroupCommits {
   #awaitDisk(waiter: CommitAwaitingDisk): void {
     this.#disk.push(waiter)
     this.requestFlush()
-    this.watch()
+    this.#parts.watch.begin(wakes.anyway)
   }
 
   /** Resolves when nothing of the group is under way any more. */

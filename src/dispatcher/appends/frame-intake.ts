@@ -1,0 +1,288 @@
+/**
+ * The way into the ring: values become frames, and what there is no room for waits.
+ *
+ * Everything handed over is in one order: what does not fit the ring waits here, and while anything waits, all that comes later
+ * waits behind it.
+ */
+import type { MessagePort } from 'node:worker_threads'
+import { Fifo } from '../../collections/fifo.js'
+import type { Extras } from '../../engine/terms.js'
+import { noSpaceError } from '../../failures.js'
+import {
+  declarePayloadLength,
+  payloadLength,
+  writeBulkFrame,
+  writeDataFrame,
+  writeDeclareFrame,
+} from '../../format/frame-encoder.js'
+import { bulkPayloadBytes, frameBytes, frameFlag } from '../../format/frame-layout.js'
+import { ringShareForOneAppend } from '../../limits.js'
+import type { RingProducer } from '../../ring/append-ring.js'
+import { type SharedState, writerState } from '../../ring/shared-state.js'
+import type { GroupCommits } from '../groups/group-commits.js'
+import type { TopicDirectory, TopicHandle } from '../topic-directory.js'
+import { type Waiter, type Watch, wakes } from '../watch.js'
+
+/** Frames are published to the writer at the end of the turn, or sooner when this much has gathered. */
+const publishEveryBytes = 16 * 1024
+
+/** Something handed over that the ring had no room for. */
+interface Held {
+  /** Tries to put it into the ring; false: still no room. */
+  write(): boolean
+  reject(error: unknown): void
+}
+
+interface AwaitingRoom {
+  bytes: number
+  resolve(): void
+  reject(error: unknown): void
+}
+
+export interface FrameIntakeParts {
+  state: SharedState
+  ring: RingProducer
+  topics: TopicDirectory
+  /** Told of every new topic. */
+  commits: Pick<GroupCommits, 'noteTopic'>
+  watch: Pick<Watch, 'register' | 'begin'>
+  bulk: MessagePort
+  directory: string
+}
+
+export class FrameIntake implements Waiter {
+  readonly #parts: FrameIntakeParts
+  readonly #largestInRing: number
+  readonly #maxBulkBytes: number
+  readonly #held = new Fifo<Held>()
+  #room: AwaitingRoom[] = []
+  #refusedBytes = 0
+  #lastAt = 0
+  /** Frames that are not handed over yet are awaited at level `disk`. */
+  #isFlushWanted = false
+  #bulkId = 0
+  readonly #bulks = new Fifo<{ end: number; bytes: number }>()
+  #bulkBytes = 0
+  #isPublishScheduled = false
+
+  constructor(parts: FrameIntakeParts) {
+    this.#parts = parts
+    this.#largestInRing = parts.ring.memory.capacity / ringShareForOneAppend
+    this.#maxBulkBytes = Math.max(parts.ring.memory.capacity, 32 << 20)
+    parts.watch.register(this)
+  }
+
+  /** What waits for room. */
+  get heldCount(): number {
+    return this.#held.length
+  }
+
+  /** Place in the ring of the first frame that the last write put there. */
+  get lastAt(): number {
+    return this.#lastAt
+  }
+
+  /** Puts one message into the ring, behind everything that waits. False: no room now, nothing was taken. */
+  offer(topic: TopicHandle, value: Uint8Array, extras: Extras | undefined): boolean {
+    const bytes = frameBytes(payloadLength(value, extras))
+    if (this.#held.length === 0 && this.writeMessage(topic, value, extras, bytes, 0)) return true
+    this.#refusedBytes = bytes
+    this.publish()
+    return false
+  }
+
+  /** Calls `resolve` when the last refused {@link offer} can succeed. */
+  whenRoom(resolve: () => void, reject: (error: unknown) => void): void {
+    const bytes = this.#refusedBytes
+    if (this.#hasRoom(bytes)) {
+      resolve()
+      return
+    }
+    this.#room.push({ bytes, resolve, reject })
+    this.#parts.watch.begin(this.#roomMark())
+  }
+
+  /**
+   * Takes its place behind everything else that the ring has no room for.
+   * @param write puts it into the ring; false: there is still no room. What it throws is nobody's but its own to tell
+   */
+  hold(write: () => boolean, reject: (error: unknown) => void): void {
+    this.#held.push({ write, reject })
+    this.publish()
+    this.#parts.watch.begin(wakes.withEveryBatch)
+  }
+
+  /** What is written from here on to the next {@link publish} is awaited on the device. Before the write, which may publish. */
+  wantFlush(): void {
+    this.#isFlushWanted = true
+  }
+
+  /** @param bytes of the frame. False: there is no room now, nothing was taken */
+  writeMessage(
+    topic: TopicHandle,
+    value: Uint8Array,
+    extras: Extras | undefined,
+    bytes: number,
+    flags: number,
+  ): boolean {
+    if (topic.id < 0 && !this.#declare(topic)) return false
+    if (bytes > this.#largestInRing) return this.#writeBulk(topic, [value], extras, bytes, flags)
+    const { ring } = this.#parts
+    const at = ring.claim(bytes)
+    if (at < 0) return false
+    writeDataFrame(ring.memory.bytes, ring.memory.words, at, topic.id, value, extras, flags)
+    this.#lastAt = at
+    this.#schedulePublish()
+    return true
+  }
+
+  /** An atomic group. @param bytes of all its frames */
+  writeGroup(topic: TopicHandle, values: readonly Uint8Array[], extras: Extras | undefined, bytes: number): boolean {
+    if (topic.id < 0 && !this.#declare(topic)) return false
+    if (bytes > this.#largestInRing) return this.#writeBulk(topic, values, extras, bytes, frameFlag.awaited)
+    const { ring } = this.#parts
+    const at = ring.claim(bytes)
+    if (at < 0) return false
+    encodeGroup(ring.memory.bytes, ring.memory.words, at, topic.id, values, extras, frameFlag.awaited)
+    this.#lastAt = at
+    this.#schedulePublish()
+    return true
+  }
+
+  /** Hands everything written so far to the writer. */
+  publish(): void {
+    const { ring, state } = this.#parts
+    this.#isPublishScheduled = false
+    if (ring.unpublishedBytes === 0) return
+    if (this.#isFlushWanted) {
+      // Before the tail: whoever takes the frames must find that somebody waits for the device with them.
+      state.flushWantedTo.store(ring.tail)
+      this.#isFlushWanted = false
+    }
+    // Tail first, then the look at whether the writer sleeps: see shared-state.ts.
+    ring.publish()
+    state.writer.ringIfAsleep()
+  }
+
+  readonly #publishLater = () => this.publish()
+
+  #schedulePublish(): void {
+    if (this.#parts.ring.unpublishedBytes >= publishEveryBytes) {
+      this.publish()
+    } else if (!this.#isPublishScheduled) {
+      this.#isPublishScheduled = true
+      queueMicrotask(this.#publishLater)
+    }
+  }
+
+  /** Nobody is told that something is in the ring only. */
+  settle(): void {}
+
+  /** What waited for room goes on, unless the disk is full: then it is refused, as the writer refuses what is in the ring. */
+  proceed(): void {
+    const { state, directory } = this.#parts
+    this.publish()
+    if (this.#held.length > 0 && state.writerState.load() === writerState.noSpace) {
+      const error = noSpaceError(state.writerErrno.load(), directory)
+      for (const { reject } of this.#held.drain()) reject(error)
+    }
+    while (this.#held.length > 0 && this.#held.peek()?.write()) this.#held.shift()
+    if (this.#room.length === 0) return
+    const waiting = this.#room
+    this.#room = []
+    for (const waiter of waiting) {
+      if (this.#hasRoom(waiter.bytes)) waiter.resolve()
+      else this.#room.push(waiter)
+    }
+  }
+
+  wakesAt(): number {
+    if (this.#held.length > 0) return wakes.withEveryBatch
+    return this.#room.length > 0 ? this.#roomMark() : wakes.never
+  }
+
+  refuse(error: Error): void {
+    for (const { reject } of this.#held.drain()) reject(error)
+    for (const { reject } of this.#room) reject(error)
+    this.#room = []
+  }
+
+  /** Sends frames by transfer, ahead of a placeholder that keeps their place in the order. */
+  #writeBulk(
+    topic: TopicHandle,
+    values: readonly Uint8Array[],
+    extras: Extras | undefined,
+    bytes: number,
+    flags: number,
+  ): boolean {
+    const { ring, bulk } = this.#parts
+    if (!this.#isBulkAllowed(bytes)) return false
+    const placeholder = frameBytes(bulkPayloadBytes)
+    if (!ring.hasRoom(placeholder)) return false
+    const frames = new Uint8Array(bytes)
+    encodeGroup(frames, new Uint32Array(frames.buffer), 0, topic.id, values, extras, 0)
+    this.#bulkId = (this.#bulkId + 1) | 0
+    // The frames must have arrived when the writer meets the placeholder: send first, publish after.
+    bulk.postMessage({ id: this.#bulkId >>> 0, frames }, [frames.buffer])
+    const at = ring.claim(placeholder)
+    writeBulkFrame(ring.memory.words, at, this.#bulkId, bytes, flags)
+    this.#bulkBytes += bytes
+    this.#bulks.push({ end: ring.tail, bytes })
+    this.#lastAt = at
+    this.#schedulePublish()
+    return true
+  }
+
+  /** So much more by transfer, beside what the writer has not taken yet. */
+  #isBulkAllowed(bytes: number): boolean {
+    const head = this.#parts.state.ringHead.load()
+    for (let bulk = this.#bulks.peek(); bulk !== undefined && head >= bulk.end; bulk = this.#bulks.peek()) {
+      this.#bulkBytes -= bulk.bytes
+      this.#bulks.shift()
+    }
+    return this.#bulkBytes === 0 || this.#bulkBytes + bytes <= this.#maxBulkBytes
+  }
+
+  /** A topic's declaration stands in the ring in front of its first message. */
+  #declare(topic: TopicHandle): boolean {
+    const { ring, topics, commits } = this.#parts
+    const id = topics.nextId()
+    const at = ring.claim(frameBytes(declarePayloadLength(topic.name)))
+    if (at < 0) return false
+    writeDeclareFrame(ring.memory.bytes, ring.memory.words, at, id, topic.name, 0, 0)
+    topics.assign(topic)
+    commits.noteTopic(topic)
+    return true
+  }
+
+  #hasRoom(bytes: number): boolean {
+    const { ring } = this.#parts
+    if (this.#held.length > 0) return false
+    if (bytes > this.#largestInRing) return this.#isBulkAllowed(bytes) && ring.hasRoom(frameBytes(bulkPayloadBytes))
+    // Half empty at least: waking up for every few frames would cost more than it brings.
+    return ring.usedBytes <= ring.memory.capacity / 2 && ring.hasRoom(bytes + 512)
+  }
+
+  /** The ring head at which it is half empty. */
+  #roomMark(): number {
+    const { ring } = this.#parts
+    return Math.max(0, ring.tail - ring.memory.capacity / 2)
+  }
+}
+
+function encodeGroup(
+  bytes: Uint8Array,
+  words: Uint32Array,
+  at: number,
+  topic: number,
+  values: readonly Uint8Array[],
+  extras: Extras | undefined,
+  flags: number,
+): void {
+  let next = at
+  for (let index = 0; index < values.length; index++) {
+    const more = index < values.length - 1 ? frameFlag.continues : 0
+    writeDataFrame(bytes, words, next, topic, values[index], extras, flags | more)
+    next += frameBytes(payloadLength(values[index], extras))
+  }
+}

@@ -1,0 +1,157 @@
+/**
+ * The one place where this thread waits for the workers.
+ *
+ * Whoever awaits something of theirs keeps a list of its own, and registers here once. As long as anybody waits, one loop sleeps on
+ * the dispatcher's bell; each time it is rung everybody looks for himself at what has been done. So nobody misses a bell that was meant
+ * for somebody else, and a worker's failure reaches everybody who waits.
+ */
+import type { BookendError } from '../errors.js'
+import { deviceError } from '../failures.js'
+import { type SharedState, writerState } from '../ring/shared-state.js'
+import type { KeepAlive } from './keep-alive.js'
+
+/** When a {@link Waiter} has to be woken: with the ring's head at some position, or one of these. The lowest of all wins. */
+export const wakes = {
+  withEveryBatch: 0,
+  /** What it waits for is no matter of the ring's head: whoever does it rings in any case. */
+  anyway: Number.MAX_SAFE_INTEGER,
+  /** It waits for nothing. */
+  never: Number.POSITIVE_INFINITY,
+} as const
+
+/** The bell is looked at this often even if nobody rings. */
+const lookMs = 1_000
+
+/** Somebody who awaits what workers do. */
+export interface Waiter {
+  /** Looks at what workers have done, and tells those who waited for it. Takes up nothing new that a failure would have to refuse. */
+  settle(): void
+  /** What could not be begun before begins now, as far as it can. Called behind everybody's {@link settle}. */
+  proceed?(): void
+  /** When it has to look again: see {@link wakes}. */
+  wakesAt(): number
+  /** Whoever waits gets `error`. Nobody comes any more: {@link Watch.failure} is there. */
+  refuse(error: Error): void
+}
+
+export interface WatchParts {
+  state: SharedState
+  directory: string
+  /** The process stays alive while something is awaited. */
+  keepAlive: KeepAlive
+}
+
+export class Watch {
+  readonly #parts: WatchParts
+  readonly #waiters: Waiter[] = []
+  /** The lowest that the loop was told to be woken at before it fell asleep. */
+  #wakesAt: number = wakes.never
+  #isRunning = false
+  #failure: Error | undefined
+
+  constructor(parts: WatchParts) {
+    this.#parts = parts
+  }
+
+  /** For good. In the order of registration they settle, proceed and are refused. */
+  register(waiter: Waiter): void {
+    this.#waiters.push(waiter)
+  }
+
+  /** Why nothing is appended or committed any more. */
+  get failure(): Error | undefined {
+    return this.#failure
+  }
+
+  /** Called by a waiter behind what it has put into its list. @param wakesAt as {@link Waiter.wakesAt} says it for that */
+  begin(wakesAt: number): void {
+    if (!this.#isRunning) {
+      this.#isRunning = true
+      this.#parts.keepAlive.hold()
+      void this.#run()
+    } else if (wakesAt < this.#wakesAt) {
+      this.#mark(wakesAt)
+      // The writer may have passed the mark while it was being set.
+      this.#parts.state.dispatcher.ring()
+    }
+  }
+
+  /** Everybody looks at once at what workers have done. @throws a broken invariant */
+  look(): void {
+    for (const waiter of this.#waiters) waiter.settle()
+    this.checkWorkers()
+    for (const waiter of this.#waiters) waiter.proceed?.()
+  }
+
+  /** Ends everything if a worker has met a failing device. */
+  checkWorkers(): void {
+    const { state, directory } = this.#parts
+    const flushErrno = state.reaperErrno.load()
+    if (flushErrno !== 0) this.fail(deviceError(flushErrno, directory))
+    else if (state.writerState.load() === writerState.failed)
+      this.fail(deviceError(state.writerErrno.load(), directory))
+  }
+
+  /** Before something is handed over. @throws the error that ended everything */
+  checkWorking(): void {
+    if (this.#failure !== undefined) throw this.#failure
+    const { state, directory } = this.#parts
+    const errno = state.reaperErrno.load()
+    if (errno === 0) return
+    this.fail(deviceError(errno, directory))
+    throw deviceError(errno, directory)
+  }
+
+  /** Ends appending and committing: everything pending and everything to come gets `error`. */
+  fail(error: BookendError): void {
+    if (this.#failure !== undefined) return
+    // What is done already is told before the rest is refused.
+    for (const waiter of this.#waiters) waiter.settle()
+    this.#refuse(error)
+  }
+
+  /** Everybody who waits hears of it, whatever there may be left to settle. */
+  #refuse(error: Error): void {
+    this.#failure ??= error
+    for (const waiter of this.#waiters) waiter.refuse(error)
+    // The loop ends at once, not at its next look.
+    this.#parts.state.dispatcher.ring()
+  }
+
+  #lowest(): number {
+    let lowest: number = wakes.never
+    for (const waiter of this.#waiters) lowest = Math.min(lowest, waiter.wakesAt())
+    return lowest
+  }
+
+  /** Sets the ring head at which the writer rings: no later than that, never before the present one, nor far behind the ring's end. */
+  #mark(wakesAt: number): void {
+    const { state } = this.#parts
+    this.#wakesAt = wakesAt
+    state.wakeHead.store(Math.min(Math.max(wakesAt, state.ringHead.load()), state.ringTail.load() + 1))
+  }
+
+  async #run(): Promise<void> {
+    const { state, keepAlive } = this.#parts
+    try {
+      for (;;) {
+        // Armed before the look: what is done after it rings.
+        const token = state.dispatcher.arm()
+        // Awake: whoever begins to wait during the look need not ring.
+        this.#wakesAt = wakes.withEveryBatch
+        this.look()
+        this.#mark(this.#lowest())
+        // The writer may have passed the mark while it was being set.
+        this.look()
+        if (this.#lowest() === wakes.never) break
+        await state.dispatcher.waitAsync(token, lookMs)
+      }
+    } catch (error) {
+      // A broken invariant, met where no caller is told: without this loop nobody who waits would ever hear of anything again.
+      this.#refuse(error as Error)
+    }
+    state.dispatcher.disarm()
+    this.#isRunning = false
+    keepAlive.release()
+  }
+}

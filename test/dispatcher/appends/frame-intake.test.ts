@@ -1,0 +1,126 @@
+import { MessageChannel } from 'node:worker_threads'
+import { expect, it, onTestFinished } from 'vitest'
+import { FrameIntake } from '../../../src/dispatcher/appends/frame-intake.js'
+import { TopicDirectory } from '../../../src/dispatcher/topic-directory.js'
+import { wakes } from '../../../src/dispatcher/watch.js'
+import { frameBytes } from '../../../src/format/frame-layout.js'
+import { RingConsumer, RingMemory, RingProducer } from '../../../src/ring/append-ring.js'
+import { allocateSharedState, openSharedState, writerState } from '../../../src/ring/shared-state.js'
+import { outcomeOf, topicState } from '../../support/groups.js'
+
+const ringBytes = 64 << 10
+
+function world() {
+  const state = openSharedState(allocateSharedState())
+  const shared = RingMemory.allocate(ringBytes)
+  const ring = new RingProducer(new RingMemory(shared), state.ringTail, state.ringHead)
+  const consumer = new RingConsumer(new RingMemory(shared), state.ringTail, state.ringHead)
+  const { port1: bulk, port2 } = new MessageChannel()
+  onTestFinished(() => {
+    bulk.close()
+    port2.close()
+  })
+  const topics = new TopicDirectory([topicState(0, 'a', 0)])
+  const watch = { register: () => {}, begin: () => {} }
+  const commits = { noteTopic: () => {} }
+  const intake = new FrameIntake({ state, ring, topics, commits, watch, bulk, directory: '/log' })
+  const topic = topics.handle('a')
+  const write = (bytes: number) => intake.writeMessage(topic, new Uint8Array(bytes), undefined, frameBytes(bytes), 0)
+  const takeAll = () => consumer.releaseTo(consumer.loadTail())
+  /** As full as it gets with messages of this size. */
+  const fill = (bytes: number) => {
+    while (write(bytes));
+    intake.publish()
+  }
+  return { state, ring, intake, topic, write, takeAll, fill }
+}
+
+it('frames are published at the end of the turn, all at once', async () => {
+  const { state, ring, write } = world()
+  write(100)
+  write(100)
+  expect(state.ringTail.load()).toBe(0)
+  await Promise.resolve()
+  expect(state.ringTail.load()).toBe(ring.tail)
+})
+
+it('the wish for a flush is there before the frames that it is about', () => {
+  const { state, ring, intake, write } = world()
+  const store = state.ringTail.store.bind(state.ringTail)
+  const wanted: number[] = []
+  state.ringTail.store = (value) => {
+    wanted.push(state.flushWantedTo.load())
+    store(value)
+  }
+  write(100)
+  intake.publish()
+  const before = ring.tail
+  intake.wantFlush()
+  write(100)
+  intake.publish()
+  write(100)
+  intake.publish()
+  expect(wanted).toEqual([0, 2 * before, 2 * before])
+})
+
+it('what waits for room goes on in order, one by one, and nothing overtakes it', () => {
+  const { intake, topic, write, takeAll, fill } = world()
+  fill(15_000)
+  const order: number[] = []
+  for (const number of [1, 2]) {
+    const writeNow = () => {
+      if (!write(15_000)) return false
+      order.push(number)
+      return true
+    }
+    intake.hold(writeNow, () => order.push(-number))
+  }
+  // There is room for this one.
+  expect(intake.offer(topic, new Uint8Array(1), undefined)).toBe(false)
+  expect(intake.wakesAt()).toBe(wakes.withEveryBatch)
+  intake.proceed()
+  expect([order, intake.heldCount]).toEqual([[], 2])
+  takeAll()
+  intake.proceed()
+  expect([order, intake.heldCount, intake.wakesAt()]).toEqual([[1, 2], 0, wakes.never])
+  expect(intake.offer(topic, new Uint8Array(1), undefined)).toBe(true)
+})
+
+it('whoever was refused is told when the ring is half empty, and the writer where that is', async () => {
+  const { state, ring, intake, topic, takeAll, fill } = world()
+  fill(1_000)
+  expect(intake.offer(topic, new Uint8Array(1_000), undefined)).toBe(false)
+  const ready = outcomeOf(new Promise<void>((resolve, reject) => intake.whenRoom(resolve, reject)))
+  expect(intake.wakesAt()).toBe(ring.tail - ringBytes / 2)
+  intake.proceed()
+  await Promise.resolve()
+  expect([ready.state, state.ringHead.load()]).toEqual(['pending', 0])
+  takeAll()
+  intake.proceed()
+  await Promise.resolve()
+  expect([ready.state, intake.wakesAt()]).toEqual(['done', wakes.never])
+})
+
+it('a full disk refuses what waits for room', () => {
+  const { state, intake, write, fill } = world()
+  fill(15_000)
+  const refused: unknown[] = []
+  intake.hold(
+    () => write(15_000),
+    (error) => refused.push(error),
+  )
+  state.writerState.store(writerState.noSpace)
+  state.writerErrno.store(28)
+  intake.proceed()
+  expect(refused).toMatchObject([{ code: 'BOOKEND_NO_SPACE' }])
+  expect(intake.heldCount).toBe(0)
+})
+
+it('only so much travels past the ring, until the writer has taken it', () => {
+  const { write, takeAll, intake } = world()
+  expect(write(20 << 20)).toBe(true)
+  expect(write(20 << 20)).toBe(false)
+  intake.publish()
+  takeAll()
+  expect(write(20 << 20)).toBe(true)
+})

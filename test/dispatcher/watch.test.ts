@@ -1,0 +1,172 @@
+import { expect, it } from 'vitest'
+import { KeepAlive } from '../../src/dispatcher/keep-alive.js'
+import { type Waiter, Watch, wakes } from '../../src/dispatcher/watch.js'
+import { closedError } from '../../src/failures.js'
+import { allocateSharedState, openSharedState, writerState } from '../../src/ring/shared-state.js'
+
+/** Waits for the flushed position to reach what it was told. */
+class Scout implements Waiter {
+  readonly seen: string[] = []
+  want = 0
+  at: number = wakes.anyway
+  onSettle: () => void = () => {}
+  readonly #done: () => boolean
+
+  constructor(done: () => boolean) {
+    this.#done = done
+  }
+
+  settle(): void {
+    this.onSettle()
+    if (this.want > 0 && this.#done()) {
+      this.want = 0
+      this.seen.push('done')
+    }
+  }
+
+  wakesAt(): number {
+    return this.want > 0 ? this.at : wakes.never
+  }
+
+  refuse(error: Error): void {
+    if (this.want > 0) this.seen.push(error.message)
+    this.want = 0
+  }
+}
+
+function world() {
+  const state = openSharedState(allocateSharedState())
+  const watch = new Watch({ state, directory: '/log', keepAlive: new KeepAlive() })
+  const add = (done: () => boolean) => {
+    const scout = new Scout(done)
+    watch.register(scout)
+    return scout
+  }
+  return { state, watch, add }
+}
+
+/** Enough for a bell to be heard. */
+async function turns(): Promise<void> {
+  for (let count = 0; count < 3; count++) await new Promise(setImmediate)
+}
+
+it('one ring of the bell serves everybody who waits, and nobody else keeps the loop', async () => {
+  const { state, watch, add } = world()
+  const [flushed, trimmed, idle] = [
+    add(() => state.durable.load() > 0),
+    add(() => state.trim.load() > 0),
+    add(() => true),
+  ]
+  for (const scout of [flushed, trimmed]) {
+    scout.want = 1
+    watch.begin(wakes.anyway)
+  }
+  state.durable.store(1)
+  state.trim.store(1)
+  state.dispatcher.ring()
+  await turns()
+  expect([flushed.seen, trimmed.seen, idle.seen]).toEqual([['done'], ['done'], []])
+  // Nobody waits: the next bell finds nobody.
+  let looks = 0
+  flushed.onSettle = () => {
+    looks += 1
+  }
+  state.dispatcher.ring()
+  await turns()
+  expect(looks).toBe(0)
+})
+
+it('the writer rings for the earliest that anybody waits for, also for one who comes while the others sleep', async () => {
+  const { state, watch, add } = world()
+  state.ringHead.store(1_000)
+  state.ringTail.store(9_000)
+  const [device, room, batch] = [add(() => false), add(() => false), add(() => false)]
+  const marks: number[] = []
+  for (const [scout, at] of [
+    [device, wakes.anyway],
+    [room, 5_000],
+    [batch, wakes.withEveryBatch],
+    [device, wakes.anyway],
+  ] as const) {
+    scout.want = 1
+    scout.at = at
+    watch.begin(at)
+    marks.push(state.wakeHead.load())
+    await turns()
+    expect(state.wakeHead.load()).toBe(marks.at(-1))
+  }
+  expect(marks).toEqual([9_001, 5_000, 1_000, 1_000])
+  batch.want = 0
+  state.dispatcher.ring()
+  await turns()
+  expect(state.wakeHead.load()).toBe(5_000)
+  watch.fail(closedError('/log'))
+})
+
+it('what is done behind its looks, before it sleeps, is seen', async () => {
+  for (const behind of [1, 2]) {
+    const { state, watch, add } = world()
+    const scout = add(() => state.durable.load() > 0)
+    scout.want = 1
+    let looks = 0
+    // Registered later, so it looks later: the worker is done when the scout has just looked.
+    add(() => false).onSettle = () => {
+      looks += 1
+      if (looks !== behind) return
+      state.durable.store(1)
+      state.dispatcher.ringIfAsleep()
+    }
+    watch.begin(wakes.anyway)
+    await turns()
+    expect(scout.seen).toEqual(['done'])
+  }
+})
+
+it('a failure settles what is done and refuses the rest, once', async () => {
+  const { state, watch, add } = world()
+  const [done, open] = [add(() => state.durable.load() > 0), add(() => false)]
+  for (const scout of [done, open]) {
+    scout.want = 1
+    watch.begin(wakes.anyway)
+  }
+  state.durable.store(1)
+  const error = closedError('/log')
+  watch.fail(error)
+  watch.fail(closedError('/other'))
+  expect(watch.failure).toBe(error)
+  expect([done.seen, open.seen]).toEqual([['done'], [error.message]])
+})
+
+it('a device that fails a worker ends the waiting of all, and is told to whoever comes', async () => {
+  for (const [word, value] of [
+    ['reaperErrno', 5],
+    ['writerState', writerState.failed],
+  ] as const) {
+    const { state, watch, add } = world()
+    const scout = add(() => false)
+    scout.want = 1
+    watch.begin(wakes.anyway)
+    state.writerErrno.store(5)
+    state[word].store(value)
+    state.dispatcher.ring()
+    await turns()
+    expect(watch.failure).toMatchObject({ code: 'BOOKEND_IO' })
+    expect(scout.seen).toEqual([watch.failure?.message])
+    expect(() => watch.checkWorking()).toThrow(watch.failure)
+  }
+})
+
+it('a broken invariant is told to everybody instead of ending the loop in silence', async () => {
+  const { state, watch, add } = world()
+  const [broken, other] = [add(() => false), add(() => false)]
+  other.want = 1
+  watch.begin(wakes.anyway)
+  const error = new Error('an invariant that does not hold')
+  broken.onSettle = () => {
+    throw error
+  }
+  state.dispatcher.ring()
+  await turns()
+  expect(other.seen).toEqual([error.message])
+  expect(watch.failure).toBe(error)
+})
