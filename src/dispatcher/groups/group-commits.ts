@@ -292,8 +292,13 @@ export class GroupCommits implements Waiter {
     if (!this.#isScheduled) this.handOver()
   }
 
+  /** Something is awaited that {@link settle} will settle. */
+  get isAwaited(): boolean {
+    return this.isUnwritten || this.#disk.length > 0
+  }
+
   wakesAt(): number {
-    return this.isUnwritten || this.#disk.length > 0 ? wakes.anyway : wakes.never
+    return this.isAwaited ? wakes.anyway : wakes.never
   }
 
   /** Something asked to be committed is not in the file yet. */

@@ -76,7 +76,7 @@ it('once committing has failed, everything pending and everything to come is tol
   const { world, group } = await opened('disk')
   const failure = new Error('gone')
   const pending = outcomeOf(world.commits.commit(group, { committed: 1, ranges: [] }))
-  world.commits.fail(failure)
+  world.commits.refuse(failure)
   await Promise.resolve()
   expect(pending).toEqual({ state: 'failed', error: failure })
   await expect(world.commits.commit(group, { committed: 2, ranges: [] })).rejects.toBe(failure)

@@ -176,7 +176,7 @@ describe('commits', () => {
     expect(world.syncs).toBe(1)
     // Nothing is left to wait for.
     await commits.flush('disk')
-    expect(commits.wakesAt()).toBe(Number.POSITIVE_INFINITY)
+    expect(commits.isAwaited).toBe(false)
   })
 
   it('that go back replace both records', async () => {
