@@ -327,11 +327,11 @@ class SegmentVerifier {
     if (topic !== undefined) topic.movedTime = isOlder ? header.time : undefined
   }
 
-  /** Records that were moved forward keep their time. They are one topic's, and its first in the segment. */
+  /** Records that were moved forward keep their time. They are one topic's, and its first in the segment, behind what a gap may declare. */
   #mayBeMoved({ topic: id, time }: BatchHeader): boolean {
     if (id === mixedTopics) return false
     const topic = this.#topics.get(id)
-    return topic === undefined || (topic.movedTime !== undefined && time >= topic.movedTime)
+    return topic === undefined || topic.frameBytes === 0 || (topic.movedTime !== undefined && time >= topic.movedTime)
   }
 
   /** Long gaps stand in several batches. */

@@ -158,7 +158,13 @@ describe.each([
           }
         }
       }),
-      { numRuns: 100, examples: [[{ segment: 1, at: 64 }, 1]] },
+      {
+        numRuns: 100,
+        examples: [
+          [{ segment: 1, at: 64 }, 1],
+          [{ segment: 3, at: 100_032 }, 1],
+        ],
+      },
     )
     // Damage to copies that do not count any more.
     expect(unlost).toBeGreaterThan(0)
