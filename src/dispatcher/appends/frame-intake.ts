@@ -27,7 +27,7 @@ import { type Waiter, type Watch, wakes } from '../watch.js'
 const publishEveryBytes = 16 * 1024
 
 /** Something handed over that the ring had no room for. */
-interface Held {
+interface HeldBack {
   /** Tries to put it into the ring; false: still no room. */
   write(): boolean
   reject(error: unknown): void
@@ -54,7 +54,7 @@ export class FrameIntake implements Waiter {
   readonly #parts: FrameIntakeParts
   readonly #largestInRing: number
   readonly #maxBulkBytes: number
-  readonly #held = new Fifo<Held>()
+  readonly #held = new Fifo<HeldBack>()
   #room: AwaitingRoom[] = []
   #refusedBytes = 0
   #lastAt = 0

@@ -62,7 +62,7 @@ const shortPauseMs = 50
 /** Threads that die with nothing in hand, one after the other, before the processor gives up. */
 const maxLosses = 10
 
-interface Waiter {
+interface Idler {
   target: number
   resolve(): void
   reject(error: unknown): void
@@ -123,7 +123,7 @@ export class GroupProcessor implements AsyncDisposable {
   /** Windows that grow by what is published, and what gives that up. */
   readonly #growing = new Map<LeasedWindow, () => void>()
   #reportedMs = 0
-  readonly #idlers: Waiter[] = []
+  readonly #idlers: Idler[] = []
   /** Woken at a stop, a seek, an acknowledgement by others: each looks whether it is concerned. */
   readonly #sleepers = new Set<() => void>()
 
