@@ -2,7 +2,7 @@
 import diagnostics from 'node:diagnostics_channel'
 import { debuglog } from 'node:util'
 import { BookendError } from '../errors.js'
-import type { ReaperEvent } from '../threads/reaper/reaper.js'
+import type { ReaperEvent } from '../threads/reaper/reaper-event.js'
 
 const debug = debuglog('bookend')
 const channels = {

@@ -10,7 +10,7 @@ import { closedError } from '../failures.js'
 import { ControlChannel, type Remote } from '../threads/control-plane.js'
 import { inheritedFlags } from '../threads/own-threads.js'
 import type { OpenedLog, OpenRequest, ReaperControl, ReaperData, TakeOverRequest } from '../threads/protocol.js'
-import type { ReaperEvent } from '../threads/reaper/reaper.js'
+import type { ReaperEvent } from '../threads/reaper/reaper-event.js'
 import type { SharedMemory } from '../threads/shared-memory.js'
 
 /** More deaths than this within the period are not bad luck but a bug, or a device that ends whoever touches it. */

@@ -24,8 +24,6 @@ import { Retainer, type RetainerParts } from './retainer.js'
 import { RetireDuty, type RetireDutyParts } from './retire-duty.js'
 import { SegmentMaker, type SegmentMakerParts } from './segment-maker.js'
 
-export type { ReaperEvent } from './reaper-event.js'
-
 /**
  * ```
  * owning ---> closing ---> ended
