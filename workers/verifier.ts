@@ -1,7 +1,7 @@
 /** Entry of a thread that checks segments for `bookend verify`: a piscina worker, one segment a task. */
 
-import type { SegmentReport } from '../src/storage/check/verify-report.js'
-import { type SegmentTask, verifySegment } from '../src/storage/check/verify-segment.js'
+import type { SegmentReport, SegmentTask } from '../src/storage/check/verify-report.js'
+import { verifySegment } from '../src/storage/check/verify-segment.js'
 import { nodeDisk } from '../src/storage/files/disk.js'
 
 export default function run(task: SegmentTask): SegmentReport {

@@ -8,8 +8,8 @@ import { SalvageWindow } from '../files/salvage-window.js'
 import { LiveIndex } from '../index/live-index.js'
 import { readSealedSegment } from '../index/sealed-index.js'
 import { isSealedIn, type LogExtent } from './log-extent.js'
+import { nonZeroSpan } from './non-zero-span.js'
 import { DiskMemory, SalvageDisk } from './salvage-disk.js'
-import { nonZeroSpan } from './verify-segment.js'
 
 export interface TopicSummary {
   id: number

@@ -18,6 +18,7 @@ import { encodeGroupFile, type FoundGroup, GroupFile } from '../files/group-file
 import { SalvageWindow } from '../files/salvage-window.js'
 import { nameForLost } from '../index/legible-frames.js'
 import { isSealedIn, type LogExtent } from './log-extent.js'
+import { nonZeroSpan } from './non-zero-span.js'
 import {
   type Amendment,
   type RepairTools,
@@ -28,7 +29,6 @@ import {
 import type { GroupsReport } from './verify-groups.js'
 import { beginningOf, lostBeginnings } from './verify-log.js'
 import type { Damage, DamageKind, SegmentReport, TopicInSegment } from './verify-report.js'
-import { nonZeroSpan } from './verify-segment.js'
 
 /** Bytes that are copied away before their place is built anew. */
 export interface SetAside {

@@ -4,8 +4,8 @@ import { segmentHeaderBytes } from '../../format/segment-layout.js'
 import { misnamedError } from '../files/belonging.js'
 import { isSealedIn, type LogExtent } from './log-extent.js'
 import type { GroupsReport } from './verify-groups.js'
-import type { Damage, LostOffsets, Remark, SegmentReport, TopicInSegment } from './verify-report.js'
-import { numbered, type SegmentTask } from './verify-segment.js'
+import type { Damage, LostOffsets, Remark, SegmentReport, SegmentTask, TopicInSegment } from './verify-report.js'
+import { numbered } from './walked-topics.js'
 
 export interface LogReport {
   directory: string

@@ -1,4 +1,18 @@
-/** What checking a log finds out, as plain objects: they travel between threads and are printed as JSON. */
+/** What is to be checked, and what was found out, as plain objects: they travel between threads and are printed as JSON. */
+
+/** One segment to be checked. */
+export interface SegmentTask {
+  segment: number
+  file: string
+  base: number
+  segmentBytes: number
+  /** Of the log. */
+  logMark: string
+  /** Relative end of the data; absent: the segment has to end in a seal. */
+  end?: number
+  /** An owner is at work: an index that is not there may come, and what stands behind the end is in flux. */
+  isLive: boolean
+}
 
 export type DamageKind =
   /** The control file, or one of its records. */
