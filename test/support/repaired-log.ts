@@ -1,6 +1,7 @@
 /** Checking and repairing a log of a test world in this thread, as the command does it with many. */
 import { findExtent, type LogExtent } from '../../src/storage/check/log-extent.js'
-import { planRepair, type RepairPlan, repair } from '../../src/storage/check/repair-log.js'
+import { repair } from '../../src/storage/check/repair-log.js'
+import { planRepair, type RepairPlan } from '../../src/storage/check/repair-plan.js'
 import { type GroupsReport, lookAtGroups } from '../../src/storage/check/verify-groups.js'
 import { joinReports, type LogReport, segmentTasks } from '../../src/storage/check/verify-log.js'
 import type { SegmentReport } from '../../src/storage/check/verify-report.js'
