@@ -9,14 +9,15 @@ import type { EngineGroup, EngineProcessor, ProcessSettings, SubscribeOptions } 
 import type { GroupPosition } from '../engine/terms.js'
 import type { RecordPlace } from '../messages/chunk-cursor.js'
 import type { LocalTopic } from './local-topic.js'
+import type { LogEvents } from './log-events.js'
+import type { RunningProcessors } from './running-processors.js'
 
 /** What a group needs of its log. */
 export interface GroupHost {
-  readonly seats: SeatHost
+  readonly stage: SeatHost
   readonly commits: GroupCommits
-  /** The group was behind what retention has left. */
-  onSkipped(topic: string, group: string, skipped: number, first: number): void
-  process(topic: LocalTopic, desk: GroupDesk, module: string, settings: ProcessSettings): EngineProcessor
+  readonly events: Pick<LogEvents, 'skipped'>
+  readonly processors: Pick<RunningProcessors, 'start'>
 }
 
 export class LocalGroup implements EngineGroup {
@@ -38,8 +39,8 @@ export class LocalGroup implements EngineGroup {
       first: () => topic.first(),
       next: () => topic.next(),
       whenNext: (offset, resolve, reject) => topic.whenNext(offset, resolve, reject),
-      checkOpen: () => host.seats.checkOpen(),
-      onSkipped: (skipped, first) => host.onSkipped(topic.name, name, skipped, first),
+      checkOpen: () => host.stage.checkOpen(),
+      onSkipped: (skipped, first) => host.events.skipped(topic.name, name, skipped, first),
     })
   }
 
@@ -47,7 +48,7 @@ export class LocalGroup implements EngineGroup {
     make: (record: RecordPlace, lease: Lease) => D,
     options: SubscribeOptions,
   ): DeskSubscription<D> {
-    return new DeskSubscription(this.#host.seats, this.#desk, this.#feed, make, options)
+    return new DeskSubscription(this.#host.stage, this.#desk, this.#feed, make, options)
   }
 
   async position(): Promise<GroupPosition> {
@@ -81,6 +82,6 @@ export class LocalGroup implements EngineGroup {
   }
 
   process(module: string, settings: ProcessSettings): EngineProcessor {
-    return this.#host.process(this.#topic, this.#desk, module, settings)
+    return this.#host.processors.start(this.#topic, this.#desk, module, settings)
   }
 }

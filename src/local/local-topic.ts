@@ -12,8 +12,10 @@ import { trimmedError } from '../failures.js'
 import { batchHeaderBytes, batchTime } from '../format/batch-layout.js'
 import type { RecordPlace } from '../messages/chunk-cursor.js'
 import type { ChunkAnswer, RecordsAnswer } from '../threads/reader/reader.js'
-import type { LocalGroup } from './local-group.js'
+import { type GroupHost, LocalGroup } from './local-group.js'
 import type { LogEvents } from './log-events.js'
+import type { LogStage } from './log-stage.js'
+import type { TopicLimits } from './topic-limits.js'
 
 /** What a topic needs of its log. */
 export interface TopicHost {
@@ -22,19 +24,15 @@ export interface TopicHost {
   readonly recent: RecentMessages
   readonly pace: TurnPace
   readonly events: LogEvents
-  /** Called when the log closes. */
-  readonly onClose: Set<() => void>
-  checkOpen(): void
-  checkWritable(): void
-  /** Trims through the writer, and resolves when the trim holds as the log promises. */
-  trim(topic: LocalTopic, before: number): Promise<void>
-  retain(topic: string, retention: Retention, isAddition: boolean): void
-  group(topic: LocalTopic, name: string): LocalGroup
+  readonly stage: LogStage
+  readonly limits: Pick<TopicLimits, 'trim' | 'retain'>
+  readonly groups: GroupHost
 }
 
 export class LocalTopic implements EngineTopic, ChunkSource, FeedSource {
   readonly handle: TopicHandle
   readonly #host: TopicHost
+  readonly #groups = new Map<string, LocalGroup>()
 
   constructor(handle: TopicHandle, host: TopicHost) {
     this.handle = handle
@@ -47,7 +45,7 @@ export class LocalTopic implements EngineTopic, ChunkSource, FeedSource {
 
   append(value: Uint8Array, extras: Extras | undefined, level: Durability): Promise<number> {
     const { appends, events } = this.#host
-    this.#host.checkWritable()
+    this.#host.stage.checkWritable()
     const done = appends.append(this.handle, value, extras, level)
     if (events.wantsAppends) events.append(this.name, 1, value.length, done)
     return done
@@ -55,7 +53,7 @@ export class LocalTopic implements EngineTopic, ChunkSource, FeedSource {
 
   appendMany(values: readonly Uint8Array[], extras: Extras | undefined, level: Durability): Promise<number> {
     const { appends, events } = this.#host
-    this.#host.checkWritable()
+    this.#host.stage.checkWritable()
     const done = appends.appendMany(this.handle, values, extras, level)
     if (events.wantsAppends) {
       const bytes = values.reduce((sum, value) => sum + value.length, 0)
@@ -65,12 +63,12 @@ export class LocalTopic implements EngineTopic, ChunkSource, FeedSource {
   }
 
   offer(value: Uint8Array, extras: Extras | undefined): boolean {
-    this.#host.checkWritable()
+    this.#host.stage.checkWritable()
     return this.#host.appends.offer(this.handle, value, extras)
   }
 
   ready(): Promise<void> {
-    this.#host.checkWritable()
+    this.#host.stage.checkWritable()
     return this.#host.appends.ready()
   }
 
@@ -114,15 +112,20 @@ export class LocalTopic implements EngineTopic, ChunkSource, FeedSource {
   }
 
   trim(before: number): Promise<void> {
-    return this.#host.trim(this, before)
+    return this.#host.limits.trim(this, before)
   }
 
   retain(retention: Retention, isAddition: boolean): void {
-    this.#host.retain(this.name, retention, isAddition)
+    this.#host.limits.retain(this.name, retention, isAddition)
   }
 
   group(name: string): LocalGroup {
-    return this.#host.group(this, name)
+    let group = this.#groups.get(name)
+    if (group === undefined) {
+      group = new LocalGroup(this, name, this.#host.groups)
+      this.#groups.set(name, group)
+    }
+    return group
   }
 
   /**
@@ -130,7 +133,8 @@ export class LocalTopic implements EngineTopic, ChunkSource, FeedSource {
    * cancels.
    */
   whenNext(offset: number, resolve: () => void, reject: (error: unknown) => void): () => void {
-    const { onClose, recent, appends } = this.#host
+    const { stage, recent, appends } = this.#host
+    const { onClose } = stage
     const settle = () => {
       onClose.delete(settle)
       resolve()
@@ -165,7 +169,7 @@ export class LocalTopic implements EngineTopic, ChunkSource, FeedSource {
   }
 
   checkOpen(): void {
-    this.#host.checkOpen()
+    this.#host.stage.checkOpen()
   }
 
   /** As tasks for other threads carry it. */

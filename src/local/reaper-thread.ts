@@ -5,7 +5,7 @@
  * one after the other is not looked after: then the loss is announced, and appending ends.
  */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
-import { assert, BookendError, isThreadDeath } from '../errors.js'
+import { assert, isThreadDeath } from '../errors.js'
 import { closedError } from '../failures.js'
 import { ControlChannel, type Remote } from '../threads/control-plane.js'
 import { inheritedFlags } from '../threads/own-threads.js'
@@ -252,9 +252,4 @@ export class ReaperThread {
       return false
     }
   }
-}
-
-export function reaperDeathError(exitCode: number, cause: unknown): BookendError {
-  const message = `the reaper thread died (exit code ${exitCode}): the log can be read, but takes no more appends until it is opened again`
-  return new BookendError('BOOKEND_WORKER', message, { cause })
 }

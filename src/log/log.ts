@@ -2,7 +2,7 @@
 import type { Engine } from '../engine/engine.js'
 import type { LogStats, SegmentInfo, SegmentResidency } from '../engine/stats.js'
 import type { BackupReport, Durability, Retention } from '../engine/terms.js'
-import { openLocalEngine } from '../local/local-engine.js'
+import { openLocalEngine } from '../local/opening.js'
 import { bytes, type Codec } from '../messages/codec.js'
 import { checkRetention, completeOptions, type OpenOptions, resolveDirectory } from './options.js'
 import { type Queue, TopicQueue } from './queue.js'

@@ -8,8 +8,8 @@ import { fixture, openLog, seeded, small, start, temporaryFolder } from './suppo
 
 /** The built engine: its threads are built JavaScript. */
 const { openLocalEngine } = (await import(
-  new URL('../../dist/src/local/local-engine.js', import.meta.url).href
-)) as typeof import('../../src/local/local-engine.js')
+  new URL('../../dist/src/local/opening.js', import.meta.url).href
+)) as typeof import('../../src/local/opening.js')
 const { completeOptions } = (await import(
   new URL('../../dist/src/log/options.js', import.meta.url).href
 )) as typeof import('../../src/log/options.js')

@@ -100,7 +100,7 @@ export class ReaderPool {
 
   /** Those that have been started and have not ended. */
   get threadCount(): number {
-    return this.#pool.threads.length
+    return this.#alive.size
   }
 
   /** How long a thread stays without a task, as of now. */

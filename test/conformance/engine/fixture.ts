@@ -98,8 +98,8 @@ function local(name: string, io: 'mmap' | 'file', from: string | undefined): Ope
 async function loadLibrary(from: string): Promise<Library> {
   const load = (file: string) => import(pathToFileURL(path.join(from, 'dist/src', file)).href)
   return from === root
-    ? { open, ...(await load('local/local-engine.js')) }
-    : { ...(await load('index.js')), ...(await load('local/local-engine.js')) }
+    ? { open, ...(await load('local/opening.js')) }
+    : { ...(await load('index.js')), ...(await load('local/opening.js')) }
 }
 
 /** A large message needs a large segment. */

@@ -1,0 +1,65 @@
+/**
+ * How an open log ends. Order: no new calls; processors end; appends and reads under way finish; readers give their windows back and end;
+ * everything is flushed while the writer's mapping is there; the writer ends; the reaper marks the log clean and ends; the lock goes last.
+ */
+import type { AppendSide } from '../dispatcher/appends/append-side.js'
+import type { GroupCommits } from '../dispatcher/groups/group-commits.js'
+import type { KeepAlive } from '../dispatcher/keep-alive.js'
+import type { ReadSide } from '../dispatcher/reads/read-side.js'
+import type { Watch } from '../dispatcher/watch.js'
+import { closedError } from '../failures.js'
+import type { LockFile } from './lock-file.js'
+import type { LogStage } from './log-stage.js'
+import type { ReaderFarewell } from './reader-farewell.js'
+import type { RunningProcessors } from './running-processors.js'
+import { callWriter, type StartingThreads } from './starting-threads.js'
+import type { ThreadDeaths } from './thread-deaths.js'
+
+export interface LogClosingParts {
+  readonly directory: string
+  readonly threads: StartingThreads
+  readonly lock: LockFile | undefined
+  readonly stage: LogStage
+  readonly watch: Watch
+  readonly appends: AppendSide
+  readonly reads: ReadSide
+  readonly commits: GroupCommits
+  readonly processors: RunningProcessors
+  readonly farewell: ReaderFarewell
+  readonly deaths: ThreadDeaths
+  readonly keepAlive: KeepAlive
+}
+
+/** @throws what kept the last appends from the device; the log is closed all the same */
+export async function closeLog(parts: LogClosingParts): Promise<void> {
+  const { threads, watch, appends, reads, commits, keepAlive } = parts
+  const { reaper, writer, bulk } = threads
+  keepAlive.hold()
+  let failure: unknown
+  // First, so that what their handlers have done is acknowledged with the rest.
+  await parts.processors.stop()
+  if (watch.failure === undefined && writer !== undefined) {
+    await appends.flush('disk').catch((error) => {
+      failure = error
+    })
+  }
+  parts.stage.tellClosing()
+  await reads.idle()
+  await parts.farewell.say()
+  await reads.close()
+  // The last of what consumers have acknowledged; whose commits fail has been told so.
+  if (writer !== undefined) await commits.flush('disk').catch(() => {})
+  const isClean = failure === undefined && watch.failure === undefined && writer !== undefined
+  watch.fail(closedError(parts.directory))
+  const isWriterDone = await callWriter(threads, (control) => control.close()).then(
+    () => true,
+    () => false,
+  )
+  if (isWriterDone) await parts.deaths.writerExited
+  await reaper.close(isClean)
+  await Promise.allSettled([writer?.terminate(), reaper.terminate()])
+  bulk.close()
+  await parts.lock?.close()
+  keepAlive.end()
+  if (failure !== undefined) throw failure
+}

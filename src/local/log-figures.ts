@@ -1,0 +1,51 @@
+/** The figures of `stats()`: shared counters are read, nothing is asked of other threads. */
+import type { AppendSide } from '../dispatcher/appends/append-side.js'
+import type { GroupCommits } from '../dispatcher/groups/group-commits.js'
+import type { ReadSide } from '../dispatcher/reads/read-side.js'
+import type { LogStats } from '../engine/stats.js'
+import type { SharedState } from '../ring/shared-state.js'
+import type { OpenedLog } from '../threads/protocol.js'
+import type { LogEvents } from './log-events.js'
+import type { SegmentCensus } from './segment-census.js'
+
+export interface LogFiguresSources {
+  readonly state: SharedState
+  readonly opened: OpenedLog
+  readonly appends: AppendSide
+  readonly reads: ReadSide
+  readonly commits: GroupCommits
+  readonly census: SegmentCensus
+  readonly events: LogEvents
+}
+
+export function figuresOf({ state, opened, appends, reads, commits, census, events }: LogFiguresSources): LogStats {
+  return {
+    messages: state.publishedRecords.load(),
+    messageBytes: state.publishedBytes.load(),
+    batches: state.publishedBatches.load(),
+    positions: {
+      published: state.published.load(),
+      durable: state.durable.load(),
+      trimmed: state.trim.load(),
+      indexed: state.indexed.load(),
+    },
+    ring: {
+      capacityBytes: appends.ring.memory.capacity,
+      usedBytes: appends.ring.usedBytes,
+      waiting: appends.overflowCount,
+      pending: appends.pendingCount,
+    },
+    segments: census.totals(),
+    flushes: {
+      count: state.flushCount.load(),
+      totalMs: state.flushMicros.load() / 1000,
+      lastMs: state.lastFlushMicros.load() / 1000,
+    },
+    readers: { threads: reads.threads, tasks: reads.taskCount, running: reads.running },
+    groups: { count: commits.count, commits: commits.writtenCount },
+    recovery: { tornBytes: opened.tornBytes, damages: opened.damages, epoch: opened.epoch },
+    io: opened.io,
+    prefaultedBytes: state.prefaultedBytes.load(),
+    errors: events.errors,
+  }
+}

@@ -1,0 +1,66 @@
+/** The processors of a log: each has handler threads of its own, and all end before the log does. */
+import type { GroupDesk } from '../dispatcher/groups/group-desk.js'
+import type { KeepAlive } from '../dispatcher/keep-alive.js'
+import { GroupProcessor, type ProcessorHost } from '../dispatcher/processing/processor.js'
+import { ReaderPool } from '../dispatcher/reads/reader-pool.js'
+import type { EngineFacts } from '../engine/engine.js'
+import type { ProcessSettings } from '../engine/group-seat.js'
+import type { ReaderData } from '../threads/shared-memory.js'
+import type { LocalTopic } from './local-topic.js'
+import type { LogEvents } from './log-events.js'
+
+/** A thread of a processor ends after this long without messages; starting one takes some tens of milliseconds. */
+const handlerIdleMs = 10_000
+
+export interface RunningProcessorsParts {
+  readonly facts: Pick<EngineFacts, 'durability' | 'maxMessageBytes'>
+  /** How many threads a processor has unless it is told. */
+  readonly readers: number
+  readonly readerData: ReaderData
+  readonly events: LogEvents
+  readonly keepAlive: KeepAlive
+  topic(name: string): LocalTopic
+  /** A thread has ended, and leaves what it had mapped. */
+  onThreadEnd(threadId: number): void
+}
+
+export class RunningProcessors {
+  readonly #parts: RunningProcessorsParts
+  readonly #running = new Set<GroupProcessor>()
+
+  constructor(parts: RunningProcessorsParts) {
+    this.#parts = parts
+  }
+
+  /** @throws RangeError for dead letters that would come back to the topic */
+  start(topic: LocalTopic, desk: GroupDesk, module: string, settings: ProcessSettings): GroupProcessor {
+    const { facts, readers, readerData, events, keepAlive, onThreadEnd } = this.#parts
+    const { deadLetter, maxHeapMb, order, concurrency = readers } = settings
+    if (deadLetter === topic.name)
+      throw new RangeError(`deadLetter is another topic than "${deadLetter}": what fails would come back without end`)
+    const maxThreads = order === 'topic' ? 1 : concurrency
+    const pool = { minThreads: 0, maxThreads, idleTimeoutMs: handlerIdleMs, maxHeapMb }
+    const host: ProcessorHost = {
+      durability: facts.durability,
+      maxMessageBytes: facts.maxMessageBytes,
+      next: () => topic.next(),
+      record: (_, offset) => topic.record(offset),
+      append: ({ name }, value, extras, level) => this.#parts.topic(name).append(value, extras, level),
+      deadLetter: deadLetter === undefined ? undefined : this.#parts.topic(deadLetter).handle,
+      onFailure: (error) => events.processor(topic.name, desk.name, error),
+      // Its threads come and go, and end with what they have mapped: nobody waits until they have closed it.
+      threads: new ReaderPool(readerData, pool, keepAlive, onThreadEnd),
+    }
+    const processor = new GroupProcessor(desk, host, module, { ...settings, concurrency })
+    this.#running.add(processor)
+    void keepAlive
+      .during(processor.finished)
+      .catch(() => {})
+      .finally(() => this.#running.delete(processor))
+    return processor
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#running].map((processor) => processor.stop()))
+  }
+}
