@@ -5,11 +5,13 @@
  * Who asks is served in the order of asking. The desk sleeps on the topic's next message and on the next redelivery that falls
  * due, and on nothing while nobody asks. No wake-up is lost: after it has begun to wait it looks once more.
  */
-import { Fifo } from '../../collections/fifo.js'
-import { maxTimerMs } from '../../limits.js'
+import { assert } from '../../errors.js'
+import { type Extendable, ExtensionRequest, LeaseRequest } from './desk-requests.js'
 import type { GroupCommits, StoredGroup } from './group-commits.js'
 import { GroupLedger } from './group-ledger.js'
-import type { Lease, LeasedRange } from './lease.js'
+import type { Lease } from './lease.js'
+import { type Request, RequestRow } from './request-row.js'
+import { WorkAlarm } from './work-alarm.js'
 
 /** What a desk needs of the log. */
 export interface DeskParts {
@@ -27,48 +29,45 @@ export interface DeskParts {
   onSkipped(skipped: number, first: number): void
 }
 
-/** Somebody who waits. */
-interface Request {
-  /** Served, rejected or given up: it stands in the row only until its turn comes, or the row is swept. */
-  isOver: boolean
-  /** Serves the request if there is something for it. */
-  serve(): boolean
-  reject(error: unknown): void
-}
-
-/** Messages that somebody holds, and who wants to have those that follow them. */
-export interface Extendable {
-  readonly lease: LeasedRange
-  /** Where they end by now. */
-  readonly end: number
-  /** How many more may be added now; 0 or less: no more at all. */
-  room(): number
-  onExtended(end: number): void
-  /** There will be no more. Not called after {@link GroupDesk.extend} was given up. */
-  onOver(): void
-}
-
 /** For who waits on a group that is removed: there is nothing more to come. */
 export class GroupRemovedError extends Error {}
+
+/**
+ * ```
+ * shut -> opening -> open -> shut (removed)      shut -> open: the group is known
+ * ```
+ */
+type Stage =
+  | { readonly name: 'shut' }
+  /** The group is being created. */
+  | { readonly name: 'opening'; readonly done: Promise<void> }
+  | { readonly name: 'open'; readonly ledger: GroupLedger; readonly stored: StoredGroup }
+
+const mayFollow: Readonly<Record<Stage['name'], readonly Stage['name'][]>> = {
+  shut: ['opening', 'open'],
+  opening: ['open', 'shut'],
+  open: ['shut'],
+}
 
 export class GroupDesk {
   /** Called after every acknowledgement, seek, removal and skip. */
   readonly changes = new Set<() => void>()
   readonly #parts: DeskParts
-  readonly #requests = new Fifo<Request>()
-  #sweepAt = leastSweep
-  #ledger: GroupLedger | undefined
-  #stored: StoredGroup | undefined
-  #opening: Promise<void> | undefined
+  readonly #row: RequestRow
+  readonly #alarm: WorkAlarm
+  #stage: Stage = { name: 'shut' }
   #skipped = 0
   #nextGeneration = 0
   #removals = 0
-  #cancelWait: (() => void) | undefined
-  #timer: NodeJS.Timeout | undefined
-  #timerDueMs = Number.POSITIVE_INFINITY
 
   constructor(parts: DeskParts) {
     this.#parts = parts
+    this.#row = new RequestRow(() => parts.checkOpen())
+    this.#alarm = new WorkAlarm({
+      whenNext: (offset, resolve, reject) => parts.whenNext(offset, resolve, reject),
+      onWork: this.#serve,
+      onFailure: (error) => this.reject(error),
+    })
   }
 
   get topic(): { readonly id: number; readonly name: string } {
@@ -81,13 +80,13 @@ export class GroupDesk {
 
   /** The books; only after {@link open}. */
   get ledger(): GroupLedger {
-    if (this.#ledger === undefined) throw new Error(`the group "${this.name}" is not open`)
-    return this.#ledger
+    assert(this.#stage.name === 'open', 'the books are looked at once the group is open')
+    return this.#stage.ledger
   }
 
   /** True if the group has state of its own: it was opened, now or in an earlier life. */
   get exists(): boolean {
-    return this.#ledger !== undefined || this.#parts.commits.known(this.topic.name, this.name) !== undefined
+    return this.#stage.name === 'open' || this.#known() !== undefined
   }
 
   /** How often the group was removed: a consumer of before does not go on with the group of after. */
@@ -97,7 +96,7 @@ export class GroupDesk {
 
   /** False once {@link open} has resolved. */
   get needsOpen(): boolean {
-    return this.#ledger === undefined
+    return this.#stage.name !== 'open'
   }
 
   /** The books as of now, past what retention has deleted. */
@@ -108,19 +107,45 @@ export class GroupDesk {
 
   /** Finds the group, or creates it so that it survives. @param from where a new group starts */
   open(from: 'first' | 'next'): Promise<void> {
-    if (this.#ledger !== undefined) return Promise.resolve()
-    this.#opening ??= this.#open(from).finally(() => {
-      this.#opening = undefined
-    })
-    return this.#opening
+    if (this.#stage.name === 'open') return Promise.resolve()
+    if (this.#stage.name === 'opening') return this.#stage.done
+    const { commits, topic, name, first, next } = this.#parts
+    const known = this.#known()
+    if (known !== undefined) {
+      this.#begin(known)
+      return Promise.resolve()
+    }
+    const start = () => (from === 'first' ? first() : next())
+    const done = commits.open(topic.name, name, start).then(
+      (stored) => this.#begin(stored),
+      (error) => {
+        this.#enter({ name: 'shut' })
+        throw error
+      },
+    )
+    this.#enter({ name: 'opening', done })
+    return done
   }
 
-  async #open(from: 'first' | 'next'): Promise<void> {
-    const { commits, topic, name, first, next } = this.#parts
-    const start = () => (from === 'first' ? first() : next())
-    this.#stored = commits.known(topic.name, name) ?? (await commits.open(topic.name, name, start))
-    this.#ledger = new GroupLedger(this.#stored.state, this.#nextGeneration)
-    this.#skipTrimmed(this.#ledger)
+  #begin(stored: StoredGroup): void {
+    const ledger = new GroupLedger(stored.state, this.#nextGeneration)
+    this.#enter({ name: 'open', ledger, stored })
+    this.#skipTrimmed(ledger)
+  }
+
+  #enter(next: Stage): void {
+    const { name } = this.#stage
+    assert(mayFollow[name].includes(next.name), `a desk does not go from ${name} to ${next.name}`)
+    this.#stage = next
+  }
+
+  #known(): StoredGroup | undefined {
+    return this.#parts.commits.known(this.topic.name, this.name)
+  }
+
+  /** The books, where there are any. */
+  get #books(): GroupLedger | undefined {
+    return this.#stage.name === 'open' ? this.#stage.ledger : undefined
   }
 
   /** Up to `max` messages, at once; undefined: nothing is to be had now. Does not respect who is waiting. */
@@ -134,33 +159,9 @@ export class GroupDesk {
    * @returns a promise, and what gives the request up: true if it was not served yet
    */
   request(max: number): { lease: Promise<Lease>; cancel(): boolean } {
-    let request!: Request
-    const lease = new Promise<Lease>((resolve, reject) => {
-      request = {
-        isOver: false,
-        serve: () => {
-          if (request.isOver) return true
-          const taken = this.take(max)
-          if (taken === undefined) return false
-          request.isOver = true
-          resolve(taken)
-          return true
-        },
-        reject: (error) => {
-          request.isOver = true
-          reject(error)
-        },
-      }
-    })
+    const request = new LeaseRequest(() => this.take(max))
     this.#ask(request)
-    const cancel = () => {
-      const isFirst = !request.isOver
-      request.isOver = true
-      // Its place in the row is passed over; whoever stands behind it may be served now.
-      if (isFirst) this.#serve()
-      return isFirst
-    }
-    return { lease, cancel }
+    return { lease: request.lease, cancel: () => this.#giveUp(request) }
   }
 
   /**
@@ -169,41 +170,18 @@ export class GroupDesk {
    * @returns what gives it up
    */
   extend(holder: Extendable): () => void {
-    const end = () => {
-      request.isOver = true
-      holder.onOver()
+    const extend = (room: number) => {
+      this.#skipTrimmed(this.ledger)
+      return this.ledger.extend(holder.lease.generation, holder.end, room, this.#parts.next(), performance.now())
     }
-    const request: Request = {
-      isOver: false,
-      serve: () => {
-        if (request.isOver) return true
-        this.#skipTrimmed(this.ledger)
-        const room = holder.room()
-        const { generation } = holder.lease
-        const to =
-          room > 0 ? this.ledger.extend(generation, holder.end, room, this.#parts.next(), performance.now()) : undefined
-        if (to === holder.end) return false
-        if (to === undefined) end()
-        else {
-          holder.onExtended(to)
-          // Behind those who have asked meanwhile.
-          this.#requests.push(request)
-        }
-        return true
-      },
-      reject: end,
-    }
+    const request = new ExtensionRequest(holder, extend, (again) => this.#row.add(again))
     this.#ask(request)
-    return () => {
-      if (request.isOver) return
-      request.isOver = true
-      this.#serve()
-    }
+    return () => void this.#giveUp(request)
   }
 
   /** As {@link take}, unless somebody waits already. */
   takeInTurn(max: number): Lease | undefined {
-    return this.#requests.length === 0 ? this.take(max) : undefined
+    return this.#row.length === 0 ? this.take(max) : undefined
   }
 
   /**
@@ -211,7 +189,7 @@ export class GroupDesk {
    * handed the message out yet must not do so any more.
    */
   isWanted(lease: Lease): boolean {
-    const ledger = this.#ledger
+    const ledger = this.#books
     return ledger !== undefined && lease.generation === ledger.generation && !ledger.isDone(lease.first)
   }
 
@@ -220,7 +198,7 @@ export class GroupDesk {
    * a seek or a removal.
    */
   acknowledge(lease: Pick<Lease, 'generation'>, first: number, end: number): Promise<void> {
-    const ledger = this.#ledger
+    const ledger = this.#books
     if (ledger === undefined || lease.generation !== ledger.generation) return Promise.resolve()
     if (ledger.acknowledge(lease, first, end)) this.#announceChange()
     // Also where it changed nothing: the change before it may not be written yet.
@@ -229,7 +207,7 @@ export class GroupDesk {
 
   /** The messages are for somebody else, as this attempt, in `delayMs` at the earliest. */
   giveBack(lease: Pick<Lease, 'generation'>, first: number, end: number, attempt: number, delayMs: number): void {
-    this.#ledger?.giveBack(lease, first, end, attempt, performance.now() + delayMs)
+    this.#books?.giveBack(lease, first, end, attempt, performance.now() + delayMs)
     this.#serve()
   }
 
@@ -238,19 +216,21 @@ export class GroupDesk {
     this.ledger.seek(to)
     this.#announceChange()
     const done = this.#commit(this.ledger)
-    this.#cancelWait?.()
-    this.#cancelWait = undefined
+    this.#alarm.forgetMessage()
     this.#serve()
     return done
   }
 
   /** Forgets the group. Who waits is told so. */
   async remove(): Promise<void> {
-    const stored = this.#stored ?? this.#parts.commits.known(this.topic.name, this.name)
+    const stage = this.#stage
+    const stored = stage.name === 'open' ? stage.stored : this.#known()
     this.#removals += 1
-    if (this.#ledger !== undefined) this.#nextGeneration = this.#ledger.generation + 1
-    this.#ledger = undefined
-    this.#stored = undefined
+    // One that is only just being created is open when it is there.
+    if (stage.name === 'open') {
+      this.#nextGeneration = stage.ledger.generation + 1
+      this.#enter({ name: 'shut' })
+    }
     this.#skipped = 0
     this.reject(new GroupRemovedError(`the group "${this.name}" of topic "${this.topic.name}" was removed`))
     this.#announceChange()
@@ -259,16 +239,16 @@ export class GroupDesk {
 
   /** Ends all waiting. */
   reject(error: unknown): void {
-    const requests = this.#requests.drain()
+    const requests = this.#row.drain()
     // Before they hear of it: who asks again at once waits anew.
-    this.#stopWaiting()
+    this.#alarm.clear()
     for (const request of requests) request.reject(error)
   }
 
   #commit(ledger: GroupLedger): Promise<void> {
-    if (this.#stored === undefined) throw new Error(`the group "${this.name}" is not open`)
+    assert(this.#stage.name === 'open', 'a group commits once it is open')
     // The books themselves: what goes into the file is what they say when it is handed over.
-    return this.#parts.commits.commit(this.#stored, ledger)
+    return this.#parts.commits.commit(this.#stage.stored, ledger)
   }
 
   /** Retention does not wait for a group that lags (unless told to): the group goes on where the topic begins now. */
@@ -288,74 +268,27 @@ export class GroupDesk {
   }
 
   #ask(request: Request): void {
-    // Those who gave up behind somebody who waits for ever would gather: the row is swept each time it has doubled.
-    if (this.#requests.length >= this.#sweepAt) {
-      this.#requests.keep(({ isOver }) => !isOver)
-      this.#sweepAt = Math.max(leastSweep, 2 * this.#requests.length)
-    }
-    this.#requests.push(request)
+    this.#row.add(request)
     this.#serve()
   }
 
-  /** Serves from the head of the row as far as there is work, then waits for more if somebody is left. */
+  /** Its place in the row is passed over; whoever stands behind it may be served now. False: it is over already. */
+  #giveUp(request: Request): boolean {
+    if (request.isOver) return false
+    request.isOver = true
+    this.#serve()
+    return true
+  }
+
+  /** Serves who waits as far as there is work, then waits for more if somebody is left. */
   readonly #serve = (): void => {
     try {
-      while (this.#requests.length > 0) {
-        this.#parts.checkOpen()
-        if (this.#requests.peek()?.serve() !== true) break
-        this.#requests.shift()
-      }
+      this.#row.serve()
     } catch (error) {
       this.reject(error)
     }
-    if (this.#requests.length === 0) this.#stopWaiting()
-    else this.#wait()
-  }
-
-  #wait(): void {
-    const ledger = this.#ledger
-    if (ledger === undefined) return
-    const dueMs = ledger.nextDueMs()
-    if (dueMs !== this.#timerDueMs) {
-      clearTimeout(this.#timer)
-      this.#timerDueMs = dueMs
-      // A millisecond more than asked for: timers may fire early.
-      if (dueMs < Number.POSITIVE_INFINITY) {
-        const delayMs = Math.max(1, Math.ceil(dueMs - performance.now()) + 1)
-        this.#timer = setTimeout(this.#onTimer, Math.min(delayMs, maxTimerMs))
-      }
-    }
-    if (this.#cancelWait !== undefined) return
-    // Either may be called at once, before there is what cancels it: a wait that is over must not stand here as one that lasts.
-    let isOver = false
-    const end = () => {
-      isOver = true
-      this.#cancelWait = undefined
-    }
-    const wake = () => {
-      end()
-      queueMicrotask(this.#serve)
-    }
-    const fail = (error: unknown) => {
-      end()
-      this.reject(error)
-    }
-    const cancel = this.#parts.whenNext(ledger.next, wake, fail)
-    if (!isOver) this.#cancelWait = cancel
-  }
-
-  readonly #onTimer = (): void => {
-    this.#timerDueMs = Number.POSITIVE_INFINITY
-    this.#serve()
-  }
-
-  #stopWaiting(): void {
-    clearTimeout(this.#timer)
-    this.#timerDueMs = Number.POSITIVE_INFINITY
-    this.#cancelWait?.()
-    this.#cancelWait = undefined
+    const books = this.#books
+    if (this.#row.length === 0) this.#alarm.clear()
+    else if (books !== undefined) this.#alarm.set(books.next, books.nextDueMs())
   }
 }
-
-/** A shorter row of requests is not worth sweeping. */
-const leastSweep = 64
