@@ -51,7 +51,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'does not zero a torn tail',
-    file: 'storage/life/recovery.js',
+    file: 'storage/life/segment-remains.js',
     find: 'file?.write(at, zeros.subarray(0, length));',
     replace: '',
     fault: 'power-cut',
@@ -59,7 +59,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'keeps half a group',
-    file: 'storage/life/recovery.js',
+    file: 'storage/life/segment-judge.js',
     find: 'Math.max(index.groupEnd, durable)',
     replace: 'Math.max(index.end, durable)',
     fault: 'power-cut',
