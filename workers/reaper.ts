@@ -19,6 +19,7 @@ import { TopicCells } from '../src/ring/topic-cells.js'
 import { ControlFile, readBootId } from '../src/storage/files/control-file.js'
 import { nodeDisk } from '../src/storage/files/disk.js'
 import { Flusher } from '../src/storage/files/flusher.js'
+import { FollowerFolder } from '../src/storage/files/follower-folder.js'
 import { type Owner, Ownership, takeLocks } from '../src/storage/files/ownership.js'
 import { SegmentFiles } from '../src/storage/files/segment-files.js'
 import { discardNewLog } from '../src/storage/life/discard-log.js'
@@ -36,6 +37,7 @@ import type {
   TakeOverRequest,
 } from '../src/threads/protocol.js'
 import type { LogRead, ReadAnswer } from '../src/threads/reader/reader.js'
+import { FollowerDuty } from '../src/threads/reaper/follower-duty.js'
 import { GroupKeeper } from '../src/threads/reaper/group-keeper.js'
 import { Reaper, type ReaperParts } from '../src/threads/reaper/reaper.js'
 import { runReaper } from '../src/threads/reaper/reaper-loop.js'
@@ -224,9 +226,11 @@ function start(request: OpenRequest, { io, ...begun }: Begun, retained: TakeOver
   const { readOnly, mapTtlMs, flushIntervalMs, retention, diskWatermarks, lockActive } = request
   const keeper = begun.groups
   ;({ id, segmentBytes } = begun.files)
+  const folder = new FollowerFolder(nodeDisk, shared.directory, calls)
   const clockwork = new Reaper({
     ...begun,
     directory: shared.directory,
+    followers: readOnly ? undefined : new FollowerDuty({ state, folder, nowMs }),
     state,
     slots,
     disk: nodeDisk,

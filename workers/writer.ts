@@ -17,6 +17,7 @@ import { SlotTable } from '../src/ring/slot-table.js'
 import { Spin } from '../src/ring/spin.js'
 import { TopicCells } from '../src/ring/topic-cells.js'
 import { LogTail } from '../src/storage/append/log-tail.js'
+import { BellFile } from '../src/storage/files/bell-file.js'
 import { nodeDisk } from '../src/storage/files/disk.js'
 import { GroupFile } from '../src/storage/files/group-file.js'
 import { Ownership } from '../src/storage/files/ownership.js'
@@ -26,6 +27,7 @@ import { serve } from '../src/threads/control-plane.js'
 import { enterRemains } from '../src/threads/own-remains.js'
 import { endOnRejection } from '../src/threads/own-threads.js'
 import type { OpenedLog, Order, WriterControl, WriterData } from '../src/threads/protocol.js'
+import { BellRinger } from '../src/threads/writer/bell-ringer.js'
 import { CommitWriter } from '../src/threads/writer/commit-writer.js'
 import { Writer } from '../src/threads/writer/writer.js'
 import { runWriter } from '../src/threads/writer/writer-loop.js'
@@ -63,7 +65,9 @@ const control: WriterControl = {
     const times = new BatchTimes(shared.times)
     const owner = new Ownership(opened.locks)
     const takeBulk = bulkTaker()
-    writer = new Writer({ state, ring, topics, times, tail, files, commits, owner, takeBulk, takeOrder })
+    const openBell = () => BellFile.forRinging(nodeDisk, shared.directory, logId)
+    const bell = new BellRinger({ state, epoch, openBell })
+    writer = new Writer({ state, ring, topics, times, tail, files, commits, owner, bell, takeBulk, takeOrder })
     // Should the thread end early, mmap-io's finalizers unmap its ranges: the reaper must not touch them any more.
     process.once('exit', () => windows.forgetAll())
     void run(writer, windows)

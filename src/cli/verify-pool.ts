@@ -1,12 +1,12 @@
 /** Checking all segments of a log with all cores. */
 import { availableParallelism } from 'node:os'
 import { Piscina } from 'piscina'
-import { findOwner, type LogOwner } from '../local/log-owner.js'
 import { findExtent, type LogExtent } from '../storage/check/log-extent.js'
 import { type GroupsReport, verifyGroups } from '../storage/check/verify-groups.js'
 import { joinReports, type LogReport, segmentTasks } from '../storage/check/verify-log.js'
 import type { SegmentReport, SegmentTask } from '../storage/check/verify-report.js'
 import { nodeDisk } from '../storage/files/disk.js'
+import { findOwner, type LogOwner } from '../storage/files/log-owner.js'
 import { inheritedFlags } from '../threads/own-threads.js'
 import { startProgress } from './progress.js'
 

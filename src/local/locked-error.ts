@@ -1,6 +1,6 @@
 import os from 'node:os'
 import { BookendError } from '../errors.js'
-import { findOwner } from './log-owner.js'
+import { findOwner } from '../storage/files/log-owner.js'
 
 /** Somebody has the log: who, and what to do about it. */
 export function lockedError(directory: string): BookendError {

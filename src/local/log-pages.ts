@@ -3,7 +3,7 @@ import fs from 'node:fs'
 import { processMappings, type ResidentMap, residentMap } from '../memory/resident-map.js'
 import { findExtent } from '../storage/check/log-extent.js'
 import type { Disk } from '../storage/files/disk.js'
-import { findOwner, type LogOwner } from './log-owner.js'
+import { findOwner, type LogOwner } from '../storage/files/log-owner.js'
 
 export interface SegmentPagesView {
   position: number

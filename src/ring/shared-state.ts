@@ -30,6 +30,8 @@
  * | commitDone | writer | commits up to here are written, or refused |
  * | commitWanted | dispatcher | commits up to here are to be flushed |
  * | commitFlushed | reaper | commits up to here are on the device |
+ * | followerCalls | reaper | 0: nobody in another process follows the log; else another number whenever somebody has come, or files went |
+ * | looksWanted | readers of a follower | added to: the log may have gone on, it is to be looked |
  * | wakeHead | dispatcher | the writer rings the dispatcher's bell once the ring head has reached this |
  * | control | dispatcher | a control call waits at the writer's port |
  *
@@ -64,6 +66,8 @@ const names = [
   'commitDone',
   'commitWanted',
   'commitFlushed',
+  'followerCalls',
+  'looksWanted',
   'control',
   'closing',
   'closedReaders',

@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { writeBatchHeader } from '../../src/format/batch-layout.js'
+import { newBell, putBell } from '../../src/format/bell-layout.js'
 import {
   controlBytes,
   controlRecordAt,
@@ -98,6 +99,14 @@ describe('docs/format.md says where every field stands:', () => {
     expect(document).toContain(`cells of ${groupCellBytes.toLocaleString('en')} bytes`)
     expect(document).toContain(`at most ${maxGroups.toLocaleString('en')}`)
     expect(document).toContain(`number of ranges, at most ${maxGroupRanges}`)
+  })
+
+  it('bell', () => {
+    const bytes = newBell('0c'.repeat(8))
+    const numbers = { sequence: 9, epoch: 3, published: large, trim: large - 1 }
+    putBell(bytes, new DataView(bytes.buffer), numbers)
+    expectFields(bytes, { crc: crc32(bytes.subarray(4)), ...numbers, 'log mark': joined(0x0c) })
+    expect(document).toContain(`bell                        ${bytes.length} bytes`)
   })
 
   it('group identity', () => {

@@ -9,6 +9,7 @@ import { allocateSharedState, openSharedState, type SharedState } from '../../sr
 import { SlotTable } from '../../src/ring/slot-table.js'
 import { TopicCells } from '../../src/ring/topic-cells.js'
 import { LogTail } from '../../src/storage/append/log-tail.js'
+import { BellFile } from '../../src/storage/files/bell-file.js'
 import type { ControlFile } from '../../src/storage/files/control-file.js'
 import { Flusher } from '../../src/storage/files/flusher.js'
 import { GroupFile } from '../../src/storage/files/group-file.js'
@@ -24,6 +25,7 @@ import { GroupKeeper } from '../../src/threads/reaper/group-keeper.js'
 import { Reaper, type ReaperParts } from '../../src/threads/reaper/reaper.js'
 import type { ReaperEvent } from '../../src/threads/reaper/reaper-event.js'
 import { prepareTail } from '../../src/threads/reaper/segment-maker.js'
+import { BellRinger } from '../../src/threads/writer/bell-ringer.js'
 import { CommitWriter } from '../../src/threads/writer/commit-writer.js'
 import { Writer } from '../../src/threads/writer/writer.js'
 import { groupOf, putFrame, runOf, sizeOf, type TestFrame } from './frames.js'
@@ -134,6 +136,7 @@ export class Engine {
       files,
       commits: new CommitWriter({ state, mailboxes, openFile: () => GroupFile.open(disk, directory, logId, 'write') }),
       owner,
+      bell: new BellRinger({ state, epoch, openBell: () => BellFile.forRinging(disk, directory, logId) }),
       takeBulk: (id) => {
         const frames = this.#bulks.get(id)
         if (frames === undefined) throw new Error(`bulk ${id} was taken before or never sent`)

@@ -39,7 +39,17 @@ export interface OpenLog {
 }
 
 /** Names that a log's own directory may hold besides the control file: what owners, backups and repairs make in it. */
-const ownNames = new Set(['lock', 'log', 'control.new', 'groups', 'groups.new', 'damaged', unfinishedBackupName])
+const ownNames = new Set([
+  'lock',
+  'log',
+  'control.new',
+  'groups',
+  'groups.new',
+  'damaged',
+  'bell',
+  'followers',
+  unfinishedBackupName,
+])
 
 /**
  * Why a directory can neither be opened as a log nor made one; undefined if it can. To be asked before anything is written.

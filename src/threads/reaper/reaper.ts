@@ -9,7 +9,7 @@
 import type { BackupReport, Retention } from '../../engine/terms.js'
 import { assert } from '../../errors.js'
 import { ownerLostErrno } from '../../failures.js'
-import { allocateRetryMs, indexQuietMs } from '../../limits.js'
+import { allocateRetryMs, indexQuietMs, maxSleepMs } from '../../limits.js'
 import type { AbortWord } from '../../ring/abort-word.js'
 import type { ControlFile } from '../../storage/files/control-file.js'
 import type { Owner } from '../../storage/files/ownership.js'
@@ -17,6 +17,7 @@ import { type BackupSource, backUp } from '../../storage/life/backup.js'
 import { errnoOf, isBug, isPassing } from '../device-error.js'
 import type { KeptSegment } from '../protocol.js'
 import { FlushDuty, type FlushDutyParts } from './flush-duty.js'
+import type { FollowerDuty } from './follower-duty.js'
 import type { GroupKeeper } from './group-keeper.js'
 import { IndexDuty, type IndexDutyParts } from './index-duty.js'
 import { PrefaultDuty, type PrefaultDutyParts } from './prefault-duty.js'
@@ -63,6 +64,8 @@ export interface ReaperParts
   copy: BackupSource['copy']
   control: ControlFile
   groups: GroupKeeper
+  /** Undefined: nobody is told anything. */
+  followers?: FollowerDuty
   owner: Owner
   bootId: string
   /** Only mappings are tended then; nothing on disk is touched. */
@@ -131,6 +134,7 @@ export class Reaper {
       if (this.#parts.state.reaperErrno.load() === 0) this.#parts.groups.tend()
       this.#index.ifDue()
       retainMs = this.#retainer.step()
+      this.#parts.followers?.tend()
     } catch (error) {
       if (isPassing(error)) return allocateRetryMs
       if (isBug(error)) throw error
@@ -145,6 +149,7 @@ export class Reaper {
     const { state, control, flusher, groups } = this.#parts
     // They have been told to end by whoever closes the log.
     await Promise.allSettled(this.#backups)
+    this.#parts.followers?.close()
     if (!this.#isOwner(true)) {
       this.#enter('ended')
       await Promise.all([this.#flushes.running, this.#index.running])
@@ -208,9 +213,11 @@ export class Reaper {
 
   /** Idle mappings go within two TTLs with nothing but time passing: the clock ticks four times in one. */
   #clockMs(): number {
-    const { mapTtlMs, flushIntervalMs, state, groups } = this.#parts
+    const { mapTtlMs, flushIntervalMs, state, groups, followers } = this.#parts
+    // Nothing else is done then.
+    if (this.#stage !== 'owning') return mapTtlMs / 4
     const isDirty = state.published.load() > state.durable.load() || groups.isDirty
-    const dues = [mapTtlMs / 4]
+    const dues = [mapTtlMs / 4, followers?.clockMs ?? maxSleepMs]
     if (isDirty) dues.push(flushIntervalMs / 2)
     if (this.#index.isBehind) dues.push(indexQuietMs)
     return Math.max(5, Math.min(...dues))

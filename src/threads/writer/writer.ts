@@ -30,6 +30,7 @@ import { type LogTail, movedBytes } from '../../storage/append/log-tail.js'
 import type { Owner } from '../../storage/files/ownership.js'
 import type { SegmentFiles } from '../../storage/files/segment-files.js'
 import type { Order } from '../protocol.js'
+import type { BellRinger } from './bell-ringer.js'
 import type { CommitWriter } from './commit-writer.js'
 
 /** The reaper is told of progress in steps of this, so that it can take page faults ahead of the writer. */
@@ -45,6 +46,8 @@ export interface WriterParts {
   /** Groups have their turn after every batch. */
   commits: CommitWriter
   owner: Owner
+  /** Tells followers in other processes. */
+  bell: BellRinger
   /** The frames of a bulk append that the ring announces under this number; they were sent before the announcement. */
   takeBulk(id: number): Uint8Array
   /** The reaper's next order; it was sent before the word that announces it. */
@@ -98,8 +101,9 @@ export class Writer {
 
   /** Appends what the ring holds. Returns the bytes taken from it; 0: nothing to do, or stalled. */
   doWork(): number {
-    const { ring, state, tail, commits } = this.#parts
+    const { ring, state, tail, commits, bell } = this.#parts
     if (!this.#mayWrite()) return 0
+    if (bell.isCalled) bell.ring()
     commits.doWork()
     if (state.writerState.load() >= writerState.failed) return 0
     const start = ring.head
@@ -262,10 +266,11 @@ export class Writer {
 
   /**
    * Makes appended records visible. Order: the position, then the topic cells (whoever sees a topic's next offset must find
-   * the log reaching as far, or takes the end for damage), then the ring head, which acknowledges and frees, then the bell.
+   * the log reaching as far, or takes the end for damage), then followers, then the ring head, which acknowledges and frees, then the
+   * dispatcher's bell.
    */
   #publish(head: number): void {
-    const { ring, state, tail, topics } = this.#parts
+    const { ring, state, tail, topics, bell } = this.#parts
     state.publishedRecords.store(tail.recordCount)
     state.publishedBytes.store(tail.recordBytes)
     state.publishedBatches.store(tail.batchCount)
@@ -278,6 +283,7 @@ export class Writer {
       topics.first(id).store(tail.first(id))
       topics.next(id).store(tail.next(id))
     }
+    bell.ring()
     const takenBefore = ring.head
     if (head !== ring.head) this.#release(head)
     // After the position: the reaper flushes up to what is published when it sees that it is asked.

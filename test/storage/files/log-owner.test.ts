@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
 import { expect, it } from 'vitest'
-import { findOwner } from '../../src/local/log-owner.js'
-import { openLog, temporaryFolder } from '../scenarios/support.js'
+import { findOwner } from '../../../src/storage/files/log-owner.js'
+import { openLog, temporaryFolder } from '../../scenarios/support.js'
 
 it('whatever stands in the place of the lock file is neither waited for, followed nor read to its end', () => {
   const directory = temporaryFolder()
