@@ -1,5 +1,5 @@
 /**
- * The contract: what the public face needs of a storage engine. Values are bytes already, arguments are valid, failures are
+ * The contract: what the public face needs of a storage engine. Values are encoded already, arguments are valid, failures are
  * `BookendError`s. Nothing in here knows a file, a segment or a thread, and this folder imports types only.
  *
  * Messages travel as chunks (`messages/`): the form in which every engine hands them over, walked without an object per message.
@@ -7,7 +7,7 @@
 import type { ChunkCursor, RecordPlace } from '../messages/chunk-cursor.js'
 import type { EngineGroup } from './group-seat.js'
 import type { LogStats, SegmentInfo, SegmentResidency } from './stats.js'
-import type { BackupReport, Bounds, Durability, Extras, Retention } from './terms.js'
+import type { BackupReport, Bounds, Durability, Extras, Payload, Retention } from './terms.js'
 
 /** What an engine can do, as data: the face refuses the rest with `BOOKEND_UNSUPPORTED` before it calls. */
 export interface Supports {
@@ -63,11 +63,11 @@ export interface EngineTopic {
    * @returns the offset, once the message is as durable as asked. Calls keep their order, {@link offer} among them. Does not hold on to
    *   `value` after it has returned.
    */
-  append(value: Uint8Array, extras: Extras | undefined, level: Durability): Promise<number>
+  append(value: Payload, extras: Extras | undefined, level: Durability): Promise<number>
   /** All or none, without others between them. @returns the first offset */
-  appendMany(values: readonly Uint8Array[], extras: Extras | undefined, level: Durability): Promise<number>
+  appendMany(values: readonly Payload[], extras: Extras | undefined, level: Durability): Promise<number>
   /** False: no room now, nothing was taken. */
-  offer(value: Uint8Array, extras: Extras | undefined): boolean
+  offer(value: Payload, extras: Extras | undefined): boolean
   /** Resolves when the last refused {@link offer} can succeed. */
   ready(): Promise<void>
   /** As published at this moment: an append that has resolved here is counted. Zeros while the topic does not exist. */

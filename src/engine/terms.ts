@@ -37,6 +37,12 @@ export type KeptReason =
   | 'damaged'
   | 'device'
 
+/**
+ * A value on its way in: bytes, or a string that stands for its UTF-8, with U+FFFD for each surrogate that has no other half. A string
+ * lets an engine encode it where it goes.
+ */
+export type Payload = Uint8Array | string
+
 /** Key and headers of a message, encoded. */
 export interface Extras {
   key: Uint8Array | undefined

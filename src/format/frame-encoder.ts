@@ -1,5 +1,5 @@
 /** Writing record frames: the bytes in the ring are the bytes in the log. */
-import type { Extras } from '../engine/terms.js'
+import type { Extras, Payload } from '../engine/terms.js'
 import {
   declareFixedBytes,
   frameBytes,
@@ -24,6 +24,16 @@ export function payloadLength(value: Uint8Array, extras: Extras | undefined): nu
   return frameExtensionBytes + (extras.key?.length ?? 0) + (extras.headers?.length ?? 0) + value.length
 }
 
+/** A UTF-16 unit comes to so many bytes of UTF-8 at most. */
+const utf8BytesPerUnit = 3
+
+/** The same where the value may be a string: then the most that it can come to. */
+export function payloadRoom(value: Payload, extras: Extras | undefined): number {
+  const length = typeof value === 'string' ? value.length * utf8BytesPerUnit : value.length
+  if (extras === undefined) return length
+  return frameExtensionBytes + (extras.key?.length ?? 0) + (extras.headers?.length ?? 0) + length
+}
+
 /** Clears the last 8 bytes of a frame before it is filled, so that its padding is zero. */
 function clearPadding(words: Uint32Array, at: number, length: number): void {
   const end = (at + frameBytes(length)) >>> 2
@@ -31,7 +41,28 @@ function clearPadding(words: Uint32Array, at: number, length: number): void {
   words[end - 2] = 0
 }
 
-/** Writes a data frame at `at`. Its offset is the writer's to stamp. */
+/** Where frames are written: the same memory three times. */
+export interface FrameMemory {
+  readonly bytes: Uint8Array
+  readonly words: Uint32Array
+  readonly text: Buffer
+}
+
+/** Writes a data frame at `at`, where there is {@link payloadRoom} for it. Its offset is the writer's to stamp. Returns its bytes. */
+export function writeFrame(
+  memory: FrameMemory,
+  at: number,
+  topic: number,
+  value: Payload,
+  extras: Extras | undefined,
+  flags: number,
+): number {
+  return typeof value === 'string'
+    ? writeTextFrame(memory, at, topic, value, extras, flags)
+    : writeDataFrame(memory.bytes, memory.words, at, topic, value, extras, flags)
+}
+
+/** The same for bytes. */
 export function writeDataFrame(
   bytes: Uint8Array,
   words: Uint32Array,
@@ -40,7 +71,7 @@ export function writeDataFrame(
   value: Uint8Array,
   extras: Extras | undefined,
   flags: number,
-): void {
+): number {
   const word = at >>> 2
   if (extras === undefined) {
     clearPadding(words, at, value.length)
@@ -48,15 +79,40 @@ export function writeDataFrame(
     words[word + topicWord] = topic
     words[word + tailWordAt] = tailWord(0, dataKind, flags)
     bytes.set(value, at + frameHeaderBytes)
-    return
+    return frameBytes(value.length)
   }
-  const { key, headers } = extras
   const length = payloadLength(value, extras)
   clearPadding(words, at, length)
   words[word + lengthWord] = length
   words[word + topicWord] = topic
   words[word + tailWordAt] = tailWord(0, dataKind, flags | extendedFlag)
-  const extension = at + frameHeaderBytes
+  bytes.set(value, writeExtras(bytes, words, at + frameHeaderBytes, extras))
+  return frameBytes(length)
+}
+
+/** The same for a string, encoded where it stands: its length is known afterwards. */
+function writeTextFrame(
+  { bytes, words, text }: FrameMemory,
+  at: number,
+  topic: number,
+  value: string,
+  extras: Extras | undefined,
+  flags: number,
+): number {
+  const payload = at + frameHeaderBytes
+  const start = extras === undefined ? payload : writeExtras(bytes, words, payload, extras)
+  const length = start + text.write(value, start, 'utf8') - payload
+  const end = at + frameBytes(length)
+  for (let next = payload + length; next < end; next++) bytes[next] = 0
+  const word = at >>> 2
+  words[word + lengthWord] = length
+  words[word + topicWord] = topic
+  words[word + tailWordAt] = tailWord(0, dataKind, extras === undefined ? flags : flags | extendedFlag)
+  return end - at
+}
+
+/** Writes key and headers; returns where the value goes. */
+function writeExtras(bytes: Uint8Array, words: Uint32Array, extension: number, { key, headers }: Extras): number {
   words[extension >>> 2] = key === undefined ? noKey : key.length
   words[(extension >>> 2) + 1] = headers?.length ?? 0
   let next = extension + frameExtensionBytes
@@ -68,7 +124,7 @@ export function writeDataFrame(
     bytes.set(headers, next)
     next += headers.length
   }
-  bytes.set(value, next)
+  return next
 }
 
 export function declarePayloadLength(name: string): number {

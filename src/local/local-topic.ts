@@ -7,7 +7,7 @@ import type { RecentMessages } from '../dispatcher/reads/recent-messages.js'
 import type { TurnPace } from '../dispatcher/reads/turn-pace.js'
 import type { TopicHandle } from '../dispatcher/topic-directory.js'
 import type { EngineTopic, MessageReader, ReadRange } from '../engine/engine.js'
-import type { Bounds, Durability, Extras, Retention } from '../engine/terms.js'
+import type { Bounds, Durability, Extras, Payload, Retention } from '../engine/terms.js'
 import { trimmedError } from '../failures.js'
 import { batchHeaderBytes, batchTime } from '../format/batch-layout.js'
 import type { RecordPlace } from '../messages/chunk-cursor.js'
@@ -43,26 +43,26 @@ export class LocalTopic implements EngineTopic, ChunkSource, FeedSource {
     return this.handle.name
   }
 
-  append(value: Uint8Array, extras: Extras | undefined, level: Durability): Promise<number> {
+  append(value: Payload, extras: Extras | undefined, level: Durability): Promise<number> {
     const { appends, events } = this.#host
     this.#host.stage.checkWritable()
     const done = appends.append(this.handle, value, extras, level)
-    if (events.wantsAppends) events.append(this.name, 1, value.length, done)
+    if (events.wantsAppends) events.append(this.name, 1, bytesOf(value), done)
     return done
   }
 
-  appendMany(values: readonly Uint8Array[], extras: Extras | undefined, level: Durability): Promise<number> {
+  appendMany(values: readonly Payload[], extras: Extras | undefined, level: Durability): Promise<number> {
     const { appends, events } = this.#host
     this.#host.stage.checkWritable()
     const done = appends.appendMany(this.handle, values, extras, level)
     if (events.wantsAppends) {
-      const bytes = values.reduce((sum, value) => sum + value.length, 0)
+      const bytes = values.reduce((sum, value) => sum + bytesOf(value), 0)
       events.append(this.name, values.length, bytes, done)
     }
     return done
   }
 
-  offer(value: Uint8Array, extras: Extras | undefined): boolean {
+  offer(value: Payload, extras: Extras | undefined): boolean {
     this.#host.stage.checkWritable()
     return this.#host.appends.offer(this.handle, value, extras)
   }
@@ -176,6 +176,10 @@ export class LocalTopic implements EngineTopic, ChunkSource, FeedSource {
   get #ref(): { id: number; name: string } {
     return { id: this.handle.id, name: this.name }
   }
+}
+
+function bytesOf(value: Payload): number {
+  return typeof value === 'string' ? Buffer.byteLength(value) : value.length
 }
 
 /** Where the records of an answer stand, in the order in which they were asked for. */

@@ -5,6 +5,7 @@ import type { Bounds, GroupPosition } from '../engine/terms.js'
 import { trimmedError } from '../failures.js'
 import { maxTimerMs } from '../limits.js'
 import type { CodecName } from '../messages/codec.js'
+import type { Decode } from '../messages/value-coding.js'
 import { type ConsumeOptions, type Delivery, GroupConsumer } from './group-consumer.js'
 import { checkProcessOptions, type ProcessOptions, type Processor } from './processor-options.js'
 import { checkSupported } from './supported.js'
@@ -56,14 +57,14 @@ export class TopicGroup<T> implements Group<T> {
   readonly #engine: Engine
   readonly #topic: EngineTopic
   readonly #group: EngineGroup
-  readonly #decode: ((encoded: Uint8Array) => T) | undefined
+  readonly #decode: Decode<T> | undefined
   readonly #codec: CodecName | undefined
 
   constructor(
     engine: Engine,
     topic: EngineTopic,
     name: string,
-    decode: ((encoded: Uint8Array) => T) | undefined,
+    decode: Decode<T> | undefined,
     codec: CodecName | undefined,
   ) {
     this.name = name

@@ -8,7 +8,7 @@ import { checkRetention, completeOptions, type OpenOptions, resolveDirectory } f
 import { type Queue, TopicQueue } from './queue.js'
 import { checkLevel, checkSupported, localParts } from './supported.js'
 import { LogTopic, type Topic } from './topic.js'
-import { checkInteger, checkKeys, checkName, checkSignal } from './validate.js'
+import { checkInteger, checkKeys, checkName, checkSignal, describe } from './validate.js'
 
 export interface QueueOptions<T> {
   codec?: Codec<T>
@@ -166,8 +166,10 @@ export class EngineLog implements Log {
 
 function checkCodec<T>(codec: Codec<T> | undefined): Codec<T> {
   if (codec === undefined) return bytes as unknown as Codec<T>
-  const { encode, decode } = (codec ?? {}) as Partial<Codec<T>>
+  const { encode, decode, encodeInto } = (codec ?? {}) as Partial<Codec<T>>
   if (typeof encode !== 'function' || typeof decode !== 'function')
     throw new TypeError(`codec has the functions encode and decode: it is json, text, bytes, or one of your own`)
+  if (encodeInto !== undefined && typeof encodeInto !== 'function')
+    throw new TypeError(`encodeInto of a codec is a function, if it is there, not ${describe(encodeInto)}`)
   return codec
 }

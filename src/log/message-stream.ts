@@ -4,6 +4,7 @@ import { abortable } from '../abortable.js'
 import type { EngineTopic, MessageReader } from '../engine/engine.js'
 import type { ChunkCursor } from '../messages/chunk-cursor.js'
 import { type Message, type MessageSource, StoredMessage } from '../messages/message.js'
+import type { Decode } from '../messages/value-coding.js'
 
 /** Messages of a topic, in order. Iterate it, or its {@link batches}. */
 export interface MessageStream<T> extends AsyncIterableIterator<Message<T>>, AsyncDisposable {
@@ -32,7 +33,7 @@ export class ChunkedStream<T> implements MessageStream<T> {
   #turn: Promise<unknown> | undefined
   #isDone = false
 
-  constructor(topic: EngineTopic, decode: ((bytes: Uint8Array) => T) | undefined, range: StreamRange) {
+  constructor(topic: EngineTopic, decode: Decode<T> | undefined, range: StreamRange) {
     this.#topic = topic
     this.#source = { topic: topic.name, decode }
     this.#range = range

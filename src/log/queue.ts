@@ -5,6 +5,7 @@ import { BookendError } from '../errors.js'
 import { maxTimerMs } from '../limits.js'
 import type { RecordPlace } from '../messages/chunk-cursor.js'
 import { type MessageSource, StoredMessage } from '../messages/message.js'
+import type { Decode } from '../messages/value-coding.js'
 import { type AppendOptions, appendOptionNames, type Topic } from './topic.js'
 import { checkKeys, checkSignal, checkSpan } from './validate.js'
 
@@ -84,7 +85,7 @@ export class TopicQueue<T> implements Queue<T> {
   /** All pops of this queue share one. */
   #seat: Subscription<Popped<T>>
 
-  constructor(engine: Engine, messages: Topic<T>, decode: ((encoded: Uint8Array) => T) | undefined) {
+  constructor(engine: Engine, messages: Topic<T>, decode: Decode<T> | undefined) {
     this.name = messages.name
     this.#engine = engine
     this.#messages = messages

@@ -2,11 +2,12 @@
 
 import { abortable } from '../abortable.js'
 import type { Engine, EngineTopic } from '../engine/engine.js'
-import type { Durability, Extras } from '../engine/terms.js'
+import type { Durability, Extras, Payload } from '../engine/terms.js'
 import { BookendError } from '../errors.js'
 import { trimmedError } from '../failures.js'
 import { bytes, type Codec, codecName } from '../messages/codec.js'
 import { type Message, StoredMessage } from '../messages/message.js'
+import { type Decode, decoderOf, encoderOf, lastingEncoderOf } from '../messages/value-coding.js'
 import { type Group, TopicGroup } from './group.js'
 import { ChunkedStream, type MessageStream } from './message-stream.js'
 import { checkLevel, checkSupported } from './supported.js'
@@ -118,8 +119,10 @@ export class LogTopic<T> implements Topic<T> {
   readonly #codec: Codec<T>
   /** Values are bytes already: the hot path makes no call to find that out. */
   readonly #isBytes: boolean
+  readonly #encode: (value: T) => Payload
+  readonly #encodeToKeep: (value: T) => Payload
   /** undefined: values are the bytes themselves. */
-  readonly decode: ((encoded: Uint8Array) => T) | undefined
+  readonly decode: Decode<T> | undefined
 
   constructor(engine: Engine, name: string, codec: Codec<T>) {
     this.name = name
@@ -127,14 +130,16 @@ export class LogTopic<T> implements Topic<T> {
     this.#topic = engine.topic(name)
     this.#codec = codec
     this.#isBytes = (codec as unknown) === bytes
-    this.decode = this.#isBytes ? undefined : codec.decode.bind(codec)
+    this.#encode = encoderOf(codec)
+    this.#encodeToKeep = lastingEncoderOf(codec)
+    this.decode = this.#isBytes ? undefined : decoderOf(codec)
   }
 
   /** Not an async function: the engine's promise is the caller's, without another one around it. */
   append(value: T, options?: AppendOptions): Promise<number> {
     try {
       const { level, signal, extras } = this.#appendOptions(options)
-      const encoded = this.#encoded(value)
+      const encoded = this.#encode(value)
       this.#checkSize(encoded, extras)
       return abortable(signal, this.#topic.append(encoded, extras, level))
     } catch (error) {
@@ -145,18 +150,22 @@ export class LogTopic<T> implements Topic<T> {
   async appendMany(values: readonly T[], options?: AppendOptions): Promise<{ first: number; count: number }> {
     if (!Array.isArray(values)) throw new TypeError('appendMany takes an array of values')
     const { level, signal, extras } = this.#appendOptions(options)
-    const encoded = values.map((value) => this.#encoded(value))
-    for (const each of encoded) this.#checkSize(each, extras)
+    const encoded: Payload[] = []
+    for (const value of values) {
+      const each = this.#encodeToKeep(value)
+      this.#checkSize(each, extras)
+      encoded.push(each)
+    }
     this.#engine.checkOpen()
     if (encoded.length === 0) return { first: (await this.#topic.bounds()).next, count: 0 }
     const first = await abortable(signal, this.#topic.appendMany(encoded, extras, level))
-    return { first, count: values.length }
+    return { first, count: encoded.length }
   }
 
   offer(value: T, options?: AppendOptions): boolean {
-    const encoded = this.#encoded(value)
     const extras = options === undefined ? undefined : this.#appendOptions(options).extras
-    if (encoded.length > this.#engine.facts.maxMessageBytes || extras !== undefined) this.#checkSize(encoded, extras)
+    const encoded = this.#isBytes && value instanceof Uint8Array ? value : this.#encode(value)
+    this.#checkSize(encoded, extras)
     return this.#topic.offer(encoded, extras)
   }
 
@@ -246,17 +255,15 @@ export class LogTopic<T> implements Topic<T> {
     return typeof from === 'number' ? from : this.offsetAt(from)
   }
 
-  #encoded(value: T): Uint8Array {
-    if (this.#isBytes && value instanceof Uint8Array) return value
-    const encoded = this.#codec.encode(value)
-    if (!(encoded instanceof Uint8Array)) throw new TypeError('the codec of the topic did not encode to a Uint8Array')
-    return encoded
-  }
-
   /** Before anything is written: a message too large leaves no trace. */
-  #checkSize(value: Uint8Array, extras: Extras | undefined): void {
+  #checkSize(value: Payload, extras: Extras | undefined): void {
     const { maxMessageBytes } = this.#engine.facts
-    const total = value.length + (extras?.key?.length ?? 0) + (extras?.headers?.length ?? 0)
+    const isText = typeof value === 'string'
+    // Of a string this is the most that it can come to, and what it does come to is counted only where that matters.
+    let total = isText ? value.length * 3 : value.length
+    if (extras !== undefined) total += (extras.key?.length ?? 0) + (extras.headers?.length ?? 0)
+    if (total <= maxMessageBytes) return
+    if (isText) total += Buffer.byteLength(value) - value.length * 3
     if (total <= maxMessageBytes) return
     const { messageBytesLimit } = this.#engine.facts
     const remedy =

@@ -1,14 +1,21 @@
-/** How values become bytes and back. */
+/** How values become bytes and back: the codecs there are, and what one of an application looks like. */
+import { textOf } from './utf8.js'
 
 /** How the values of a topic become bytes and back. */
 export interface Codec<T> {
   encode(value: T): Uint8Array
   decode(bytes: Uint8Array): T
+  /**
+   * Optional. `offer` and `append` call it instead of {@link encode}, so that a value costs no memory of its own on its way in.
+   * @param target where to write, from `target[0]` on: at least 4 KiB, and the codec's only until this returns. What it holds before is
+   *   left over from others, and means nothing
+   * @returns how many bytes were written, from 0 to `target.length`; -1: the value needs more, and `encode` is asked for it. With
+   *   anything else it returns, or with what it throws, the append fails and nothing was written
+   */
+  encodeInto?(value: T, target: Uint8Array): number
 }
 
 const encoder = new TextEncoder()
-// A byte order mark is part of the text: what goes in comes out.
-const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** The codec `json`; called with a type, the same codec for values of that type: `json<Order>()`. */
 export interface JsonCodec extends Codec<unknown> {
@@ -20,21 +27,27 @@ export interface JsonCodec extends Codec<unknown> {
  * has the type that `json<T>()` names: it is what was appended.
  */
 export const json: JsonCodec = Object.assign(<T>() => json as Codec<T>, {
-  encode(value: unknown): Uint8Array {
-    const written = JSON.stringify(value)
-    if (written === undefined) throw new TypeError(`the json codec cannot encode ${typeof value}: append null instead`)
-    return encoder.encode(written)
-  },
-  decode: (encoded: Uint8Array): unknown => JSON.parse(decoder.decode(encoded)),
+  encode: (value: unknown): Uint8Array => encoder.encode(jsonText(value)),
+  decode: (encoded: Uint8Array): unknown => JSON.parse(textOf(encoded, 0, encoded.length)),
 })
+
+/** What the codec {@link json} writes in UTF-8. */
+export function jsonText(value: unknown): string {
+  const written = JSON.stringify(value)
+  if (written === undefined) throw new TypeError(`the json codec cannot encode ${typeof value}: append null instead`)
+  return written
+}
 
 /** A string as UTF-8. */
 export const text: Codec<string> = {
-  encode(value) {
-    if (typeof value !== 'string') throw new TypeError(`the text codec encodes strings, not ${typeof value}`)
-    return encoder.encode(value)
-  },
-  decode: (encoded) => decoder.decode(encoded),
+  encode: (value) => encoder.encode(checkedText(value)),
+  decode: (encoded) => textOf(encoded, 0, encoded.length),
+}
+
+/** What the codec {@link text} writes in UTF-8. */
+export function checkedText(value: string): string {
+  if (typeof value !== 'string') throw new TypeError(`the text codec encodes strings, not ${typeof value}`)
+  return value
 }
 
 /** Bytes as they are: the default. A Buffer goes in as well; a plain Uint8Array comes out. */

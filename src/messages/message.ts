@@ -2,6 +2,8 @@
 import { inspect } from 'node:util'
 import { BookendError } from '../errors.js'
 import { partsOf, type RecordPlace } from './chunk-cursor.js'
+import { textOf } from './utf8.js'
+import type { Decode } from './value-coding.js'
 
 /**
  * One message of a topic. Its parts are read when they are asked for, so it loses them where something copies only an object's own
@@ -54,11 +56,10 @@ export interface JsonMessage {
 export interface MessageSource<T> {
   topic: string
   /** undefined: values are the bytes themselves. */
-  decode: ((bytes: Uint8Array) => T) | undefined
+  decode: Decode<T> | undefined
 }
 
 // A byte order mark is part of the text.
-const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 const strictDecoder = new TextDecoder('utf-8', { ignoreBOM: true, fatal: true })
 
 function jsonBytes(bytes: Uint8Array): { text: string; encoding?: 'base64' } {
@@ -104,22 +105,22 @@ export class StoredMessage<T> implements Message<T> {
   }
 
   get keyText(): string | undefined {
-    const { key } = this
-    return key && decoder.decode(key)
+    const { keyStart, keyEnd } = partsOf(this.#words, this.#frame)
+    return keyStart < 0 ? undefined : this.#text(keyStart, keyEnd)
   }
 
   get headers(): Record<string, string> | undefined {
     const { keyEnd, valueStart } = partsOf(this.#words, this.#frame)
     if (keyEnd === valueStart) return undefined
-    return JSON.parse(Buffer.from(this.#view(keyEnd, valueStart)).toString('utf8')) as Record<string, string>
+    return JSON.parse(this.#text(keyEnd, valueStart)) as Record<string, string>
   }
 
   get value(): T {
     if (this.#value === notDecoded) {
       const { valueStart, valueEnd } = partsOf(this.#words, this.#frame)
-      const bytes = this.#view(valueStart, valueEnd)
       const { decode } = this.#source
-      this.#value = decode === undefined ? (bytes as T) : this.#decoded(decode, bytes)
+      this.#value =
+        decode === undefined ? (this.#view(valueStart, valueEnd) as T) : this.#decoded(decode, valueStart, valueEnd)
     }
     return this.#value
   }
@@ -158,9 +159,9 @@ export class StoredMessage<T> implements Message<T> {
     }
   }
 
-  #decoded(decode: (bytes: Uint8Array) => T, bytes: Uint8Array): T {
+  #decoded(decode: Decode<T>, start: number, end: number): T {
     try {
-      return decode(bytes)
+      return this.#isGone ? decode(this.#bytes, 0, 0) : decode(this.#bytes, start, end)
     } catch (cause) {
       const { topic, offset } = this
       const message = `the codec of topic "${topic}" cannot decode message ${offset}: ${String(cause)}`
@@ -168,9 +169,17 @@ export class StoredMessage<T> implements Message<T> {
     }
   }
 
+  /** A message kept from a handler that works on the mapping: its memory has been taken back. */
+  get #isGone(): boolean {
+    return this.#bytes.byteLength === 0
+  }
+
+  #text(start: number, end: number): string {
+    return this.#isGone ? '' : textOf(this.#bytes, start, end)
+  }
+
   #view(start: number, end: number): Uint8Array {
-    // A message kept from a handler that works on the mapping: its memory has been taken back.
-    if (this.#bytes.byteLength === 0) return this.#bytes
+    if (this.#isGone) return this.#bytes
     return new Uint8Array(this.#bytes.buffer, this.#bytes.byteOffset + start, end - start)
   }
 }

@@ -21,6 +21,8 @@ import { untouchedBytes } from './untouched-memory.js'
 export class RingMemory {
   readonly bytes: Uint8Array
   readonly words: Uint32Array
+  /** The same bytes, for who encodes text right into them. */
+  readonly text: Buffer
   readonly capacity: number
   readonly mask: number
 
@@ -33,6 +35,7 @@ export class RingMemory {
     this.capacity = shared.byteLength - untouchedBytes
     this.bytes = new Uint8Array(shared, 0, this.capacity)
     this.words = new Uint32Array(shared, 0, this.capacity / Uint32Array.BYTES_PER_ELEMENT)
+    this.text = Buffer.from(this.bytes.buffer, 0, this.capacity)
     this.mask = this.capacity - 1
   }
 
@@ -85,12 +88,12 @@ export class RingProducer {
     this.#knownHead = head.load()
   }
 
-  /** Ring position behind the last claimed byte. */
+  /** Ring position behind the last frame. */
   get tail(): number {
     return this.#ownTail
   }
 
-  /** Bytes claimed and not yet published. */
+  /** Bytes of frames that are not published yet. */
   get unpublishedBytes(): number {
     return this.#ownTail - this.#publishedTail
   }
@@ -100,10 +103,11 @@ export class RingProducer {
   }
 
   /**
-   * Reserves `byteLength` contiguous bytes (a multiple of 8). Returns their place in the ring, or -1 if the ring has
-   * no room now. Where the end of the ring is too short, padding is claimed in passing.
+   * Where `byteLength` contiguous bytes (a multiple of 8) can be written now, or -1 if the ring has no room. They are taken when
+   * {@link advance} says how many it came to: whoever fails in between, in code of others or for want of stack, leaves
+   * nothing behind. Where the end of the ring is too short, padding is taken in passing.
    */
-  claim(byteLength: number): number {
+  place(byteLength: number): number {
     const { capacity, mask, words } = this.memory
     let at = this.#ownTail & mask
     const untilEnd = capacity - at
@@ -123,11 +127,15 @@ export class RingProducer {
       this.#ownTail += untilEnd
       at = 0
     }
-    this.#ownTail += byteLength
     return at
   }
 
-  /** True if `byteLength` bytes in one frame (or a run without gaps) could be claimed now. */
+  /** Takes `byteLength` bytes, a multiple of 8, at the last {@link place}: whole frames stand there now. */
+  advance(byteLength: number): void {
+    this.#ownTail += byteLength
+  }
+
+  /** True if `byteLength` bytes in one frame (or a run without gaps) could be written now. */
   hasRoom(byteLength: number): boolean {
     const untilEnd = this.memory.capacity - (this.#ownTail & this.memory.mask)
     const needed = byteLength <= untilEnd ? byteLength : untilEnd + byteLength
@@ -135,7 +143,7 @@ export class RingProducer {
     return this.#ownTail - this.#knownHead + needed <= this.memory.capacity
   }
 
-  /** Hands everything claimed over to the consumer: all frame bytes must have been written before. */
+  /** Hands all frames so far over to the consumer. */
   publish(): void {
     this.#publishedTail = this.#ownTail
     this.#tail.store(this.#ownTail)

@@ -24,9 +24,9 @@ function ringOf(capacity: number, start = 0, settledHead?: () => number): Ring {
 }
 
 function write({ producer }: Ring, frame: TestFrame): boolean {
-  const at = producer.claim(sizeOf(frame))
+  const at = producer.place(sizeOf(frame))
   if (at < 0) return false
-  putFrame(producer.memory.bytes, producer.memory.words, at, frame)
+  producer.advance(putFrame(producer.memory.bytes, producer.memory.words, at, frame) - at)
   return true
 }
 

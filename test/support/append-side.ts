@@ -22,6 +22,7 @@ export class AppendWorld {
   readonly watch: Watch
   readonly commits: GroupCommits
   readonly appends: AppendSide
+  readonly memory: RingMemory
   readonly #consumer: RingConsumer
 
   constructor(topics: TopicState[] = []) {
@@ -38,9 +39,10 @@ export class AppendWorld {
       control: { createGroup: noGroups, removeGroup: noGroups },
     })
     const shared = RingMemory.allocate(ringBytes)
+    this.memory = new RingMemory(shared)
     this.appends = new AppendSide({
       ...{ ...common, cells, commits: this.commits, bulk: port1, segmentBytes: 1 << 20 },
-      memory: new RingMemory(shared),
+      memory: this.memory,
     })
     this.#consumer = new RingConsumer(new RingMemory(shared), state.ringTail, state.ringHead)
     onTestFinished(() => {

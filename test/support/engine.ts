@@ -207,10 +207,11 @@ export class Engine {
   /** As the dispatcher does: a run of frames without a gap, handed over. Returns its place in the ring; -1: no room. */
   offer(frames: readonly TestFrame[]): number {
     const { producer } = this
-    const at = producer.claim(frames.reduce((sum, frame) => sum + sizeOf(frame), 0))
+    const at = producer.place(frames.reduce((sum, frame) => sum + sizeOf(frame), 0))
     if (at < 0) return -1
     let next = at
     for (const frame of frames) next = putFrame(producer.memory.bytes, producer.memory.words, next, frame)
+    producer.advance(next - at)
     producer.publish()
     return at
   }
@@ -229,13 +230,14 @@ export class Engine {
     const { bytes } = runOf(groupOf(topic, values))
     this.#bulkId += 1
     this.#bulks.set(this.#bulkId, bytes)
-    const at = this.producer.claim(frameBytes(8))
+    const at = this.producer.place(frameBytes(8))
     const { words } = this.producer.memory
     words[at >>> 2] = 8
     words[(at >>> 2) + 1] = 0
     words[(at >>> 2) + 3] = (4 << 16) | (frameFlag.awaited << 24)
     words[(at >>> 2) + 4] = this.#bulkId
     words[(at >>> 2) + 5] = bytes.length
+    this.producer.advance(frameBytes(8))
     this.producer.publish()
     return at
   }

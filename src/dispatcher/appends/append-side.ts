@@ -5,10 +5,10 @@
  * the log. The way into the ring is frame-intake.ts, the way back is acknowledgements.ts.
  */
 import type { MessagePort } from 'node:worker_threads'
-import type { Durability, Extras } from '../../engine/terms.js'
+import type { Durability, Extras, Payload } from '../../engine/terms.js'
 import { BookendError } from '../../errors.js'
 import { noSpaceError } from '../../failures.js'
-import { payloadLength } from '../../format/frame-encoder.js'
+import { payloadRoom } from '../../format/frame-encoder.js'
 import { frameBytes, frameFlag } from '../../format/frame-layout.js'
 import { groupFitsSegment } from '../../format/segment-layout.js'
 import { type RingMemory, RingProducer } from '../../ring/append-ring.js'
@@ -20,6 +20,8 @@ import { type Waiter, type Watch, wakes } from '../watch.js'
 import { Acknowledgements } from './acknowledgements.js'
 import { flushSync } from './flush-sync.js'
 import { FrameIntake } from './frame-intake.js'
+
+const encoder = new TextEncoder()
 
 interface AwaitingMessage {
   topic: TopicHandle
@@ -69,7 +71,7 @@ export class AppendSide implements Waiter {
   }
 
   /** The fast path. False: no room now, nothing was taken. */
-  offer(topic: TopicHandle, value: Uint8Array, extras: Extras | undefined): boolean {
+  offer(topic: TopicHandle, value: Payload, extras: Extras | undefined): boolean {
     const { failure } = this.#parts.watch
     if (failure !== undefined) throw failure
     return this.#intake.offer(topic, value, extras)
@@ -84,26 +86,38 @@ export class AppendSide implements Waiter {
     })
   }
 
-  append(topic: TopicHandle, value: Uint8Array, extras: Extras | undefined, level: Durability): Promise<number> {
-    const bytes = frameBytes(payloadLength(value, extras))
-    const write = (own: Uint8Array) => this.#intake.writeMessage(topic, own, extras, bytes, frameFlag.awaited)
-    return this.#handOver(value, write, copyOf, level)
+  append(topic: TopicHandle, value: Payload, extras: Extras | undefined, level: Durability): Promise<number> {
+    const bytes = frameBytes(payloadRoom(value, extras))
+    if (typeof value === 'string' && !this.#intake.fitsRing(bytes))
+      return this.append(topic, encoder.encode(value), extras, level)
+    const write = (own: Payload, its: Extras | undefined) =>
+      this.#intake.writeMessage(topic, own, its, bytes, frameFlag.awaited)
+    return this.#handOver(value, extras, write, copyOf, level)
   }
 
   /** All or nothing: the values become one atomic group. */
   appendMany(
     topic: TopicHandle,
-    values: readonly Uint8Array[],
+    values: readonly Payload[],
     extras: Extras | undefined,
     level: Durability,
   ): Promise<number> {
-    const bytes = values.reduce((sum, value) => sum + frameBytes(payloadLength(value, extras)), 0)
-    if (!groupFitsSegment(this.#parts.segmentBytes, bytes, values.length)) {
+    let bytes = 0
+    let hasText = false
+    for (const value of values) {
+      bytes += frameBytes(payloadRoom(value, extras))
+      hasText ||= typeof value === 'string'
+    }
+    const fits = groupFitsSegment(this.#parts.segmentBytes, bytes, values.length)
+    // What strings really come to is known when they are encoded.
+    if (hasText && !(fits && this.#intake.fitsRing(bytes)))
+      return this.appendMany(topic, values.map(asBytes), extras, level)
+    if (!fits) {
       const message = `${values.length} messages (${bytes} bytes) are more than one segment of ${this.#parts.segmentBytes} bytes holds, so they cannot be appended all or nothing: append them in parts`
       return Promise.reject(new BookendError('BOOKEND_TOO_LARGE', message))
     }
-    const write = (own: readonly Uint8Array[]) => this.#intake.writeGroup(topic, own, extras, bytes)
-    return this.#handOver(values, write, copiesOf, level)
+    const write = (own: readonly Payload[], its: Extras | undefined) => this.#intake.writeGroup(topic, own, its, bytes)
+    return this.#handOver(values, extras, write, copiesOf, level)
   }
 
   /** Everything handed over so far has reached the level. Without space that fails only where something waits for space. */
@@ -189,22 +203,29 @@ export class AppendSide implements Waiter {
   }
 
   /** @param write puts what it is given into the ring; false: there is no room now */
-  #handOver<V>(value: V, write: (own: V) => boolean, copy: (value: V) => V, level: Durability): Promise<number> {
+  #handOver<V>(
+    value: V,
+    extras: Extras | undefined,
+    write: (own: V, its: Extras | undefined) => boolean,
+    copy: (value: V) => V,
+    level: Durability,
+  ): Promise<number> {
     // What throws in here rejects the promise.
     return new Promise((resolve, reject) => {
       this.#parts.watch.checkWorking()
       this.#checkSpace()
       if (level === 'disk') this.#intake.wantFlush()
-      if (this.#intake.heldCount === 0 && write(value)) {
+      if (this.#intake.heldCount === 0 && write(value, extras)) {
         this.#acknowledgements.add(this.ring.tail, this.#intake.lastAt, level, resolve, reject)
         return
       }
-      // The caller may use its buffer again: what waits for room is a copy.
+      // The caller may use its buffers again: what waits for room is a copy.
       const own = copy(value)
+      const its = extras?.key === undefined ? extras : { ...extras, key: new Uint8Array(extras.key) }
       const writeLater = () => {
         if (level === 'disk') this.#intake.wantFlush()
         try {
-          if (!write(own)) return false
+          if (!write(own, its)) return false
           this.#acknowledgements.add(this.ring.tail, this.#intake.lastAt, level, resolve, reject)
         } catch (error) {
           // Its own affair, as if it had been written at once: those behind it go on.
@@ -217,5 +238,7 @@ export class AppendSide implements Waiter {
   }
 }
 
-const copyOf = (value: Uint8Array): Uint8Array => value.slice()
-const copiesOf = (values: readonly Uint8Array[]): readonly Uint8Array[] => values.map(copyOf)
+const asBytes = (value: Payload): Uint8Array => (typeof value === 'string' ? encoder.encode(value) : value)
+/** `slice` of a Buffer would be a view of it. */
+const copyOf = (value: Payload): Payload => (typeof value === 'string' ? value : new Uint8Array(value))
+const copiesOf = (values: readonly Payload[]): readonly Payload[] => values.map(copyOf)

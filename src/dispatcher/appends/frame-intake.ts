@@ -6,14 +6,15 @@
  */
 import type { MessagePort } from 'node:worker_threads'
 import { Fifo } from '../../collections/fifo.js'
-import type { Extras } from '../../engine/terms.js'
+import type { Extras, Payload } from '../../engine/terms.js'
 import { noSpaceError } from '../../failures.js'
 import {
   declarePayloadLength,
-  payloadLength,
+  type FrameMemory,
+  payloadRoom,
   writeBulkFrame,
-  writeDataFrame,
   writeDeclareFrame,
+  writeFrame,
 } from '../../format/frame-encoder.js'
 import { bulkPayloadBytes, frameBytes, frameFlag } from '../../format/frame-layout.js'
 import { ringShareForOneAppend } from '../../limits.js'
@@ -22,6 +23,8 @@ import { type SharedState, writerState } from '../../ring/shared-state.js'
 import type { GroupCommits } from '../groups/group-commits.js'
 import type { TopicDirectory, TopicHandle } from '../topic-directory.js'
 import { type Waiter, type Watch, wakes } from '../watch.js'
+
+const encoder = new TextEncoder()
 
 /** Frames are published to the writer at the end of the turn, or sooner when this much has gathered. */
 const publishEveryBytes = 16 * 1024
@@ -83,8 +86,10 @@ export class FrameIntake implements Waiter {
   }
 
   /** Puts one message into the ring, behind everything that waits. False: no room now, nothing was taken. */
-  offer(topic: TopicHandle, value: Uint8Array, extras: Extras | undefined): boolean {
-    const bytes = frameBytes(payloadLength(value, extras))
+  offer(topic: TopicHandle, value: Payload, extras: Extras | undefined): boolean {
+    const bytes = frameBytes(payloadRoom(value, extras))
+    if (typeof value === 'string' && bytes > this.#largestInRing)
+      return this.offer(topic, encoder.encode(value), extras)
     if (this.#held.length === 0 && this.writeMessage(topic, value, extras, bytes, 0)) return true
     this.#refusedBytes = bytes
     this.publish()
@@ -117,33 +122,35 @@ export class FrameIntake implements Waiter {
     this.#isFlushWanted = true
   }
 
-  /** @param bytes of the frame. False: there is no room now, nothing was taken */
-  writeMessage(
-    topic: TopicHandle,
-    value: Uint8Array,
-    extras: Extras | undefined,
-    bytes: number,
-    flags: number,
-  ): boolean {
+  /** True for what goes through the ring; more than that travels by transfer, as bytes. @param bytes of frames */
+  fitsRing(bytes: number): boolean {
+    return bytes <= this.#largestInRing
+  }
+
+  /**
+   * @param value a string only where it {@link fitsRing}
+   * @param bytes of the frame, or the most that they can be. False: there is no room now, nothing was taken
+   */
+  writeMessage(topic: TopicHandle, value: Payload, extras: Extras | undefined, bytes: number, flags: number): boolean {
     if (topic.id < 0 && !this.#declare(topic)) return false
     if (bytes > this.#largestInRing) return this.#writeBulk(topic, [value], extras, bytes, flags)
     const { ring } = this.#parts
-    const at = ring.claim(bytes)
+    const at = ring.place(bytes)
     if (at < 0) return false
-    writeDataFrame(ring.memory.bytes, ring.memory.words, at, topic.id, value, extras, flags)
+    ring.advance(writeFrame(ring.memory, at, topic.id, value, extras, flags))
     this.#lastAt = at
     this.#schedulePublish()
     return true
   }
 
-  /** An atomic group. @param bytes of all its frames */
-  writeGroup(topic: TopicHandle, values: readonly Uint8Array[], extras: Extras | undefined, bytes: number): boolean {
+  /** An atomic group; parameters as in {@link writeMessage}. */
+  writeGroup(topic: TopicHandle, values: readonly Payload[], extras: Extras | undefined, bytes: number): boolean {
     if (topic.id < 0 && !this.#declare(topic)) return false
     if (bytes > this.#largestInRing) return this.#writeBulk(topic, values, extras, bytes, frameFlag.awaited)
     const { ring } = this.#parts
-    const at = ring.claim(bytes)
+    const at = ring.place(bytes)
     if (at < 0) return false
-    encodeGroup(ring.memory.bytes, ring.memory.words, at, topic.id, values, extras, frameFlag.awaited)
+    ring.advance(writeGroupFrames(ring.memory, at, topic.id, values, extras, frameFlag.awaited))
     this.#lastAt = at
     this.#schedulePublish()
     return true
@@ -170,8 +177,9 @@ export class FrameIntake implements Waiter {
     if (this.#parts.ring.unpublishedBytes >= publishEveryBytes) {
       this.publish()
     } else if (!this.#isPublishScheduled) {
-      this.#isPublishScheduled = true
+      // Said once it is so: the call fails where a caller has used up the stack.
       queueMicrotask(this.#publishLater)
+      this.#isPublishScheduled = true
     }
   }
 
@@ -210,7 +218,7 @@ export class FrameIntake implements Waiter {
   /** Sends frames by transfer, ahead of a placeholder that keeps their place in the order. */
   #writeBulk(
     topic: TopicHandle,
-    values: readonly Uint8Array[],
+    values: readonly Payload[],
     extras: Extras | undefined,
     bytes: number,
     flags: number,
@@ -220,12 +228,14 @@ export class FrameIntake implements Waiter {
     const placeholder = frameBytes(bulkPayloadBytes)
     if (!ring.hasRoom(placeholder)) return false
     const frames = new Uint8Array(bytes)
-    encodeGroup(frames, new Uint32Array(frames.buffer), 0, topic.id, values, extras, 0)
+    const memory = { bytes: frames, words: new Uint32Array(frames.buffer), text: Buffer.from(frames.buffer) }
+    writeGroupFrames(memory, 0, topic.id, values, extras, 0)
     this.#bulkId = (this.#bulkId + 1) | 0
     // The frames must have arrived when the writer meets the placeholder: send first, publish after.
     bulk.postMessage({ id: this.#bulkId >>> 0, frames }, [frames.buffer])
-    const at = ring.claim(placeholder)
+    const at = ring.place(placeholder)
     writeBulkFrame(ring.memory.words, at, this.#bulkId, bytes, flags)
+    ring.advance(placeholder)
     this.#bulkBytes += bytes
     this.#bulks.push({ end: ring.tail, bytes })
     this.#lastAt = at
@@ -247,9 +257,11 @@ export class FrameIntake implements Waiter {
   #declare(topic: TopicHandle): boolean {
     const { ring, topics, commits } = this.#parts
     const id = topics.nextId()
-    const at = ring.claim(frameBytes(declarePayloadLength(topic.name)))
+    const bytes = frameBytes(declarePayloadLength(topic.name))
+    const at = ring.place(bytes)
     if (at < 0) return false
     writeDeclareFrame(ring.memory.bytes, ring.memory.words, at, id, topic.name, 0, 0)
+    ring.advance(bytes)
     topics.assign(topic)
     commits.noteTopic(topic)
     return true
@@ -270,19 +282,18 @@ export class FrameIntake implements Waiter {
   }
 }
 
-function encodeGroup(
-  bytes: Uint8Array,
-  words: Uint32Array,
+/** Returns the bytes of all frames. */
+function writeGroupFrames(
+  memory: FrameMemory,
   at: number,
   topic: number,
-  values: readonly Uint8Array[],
+  values: readonly Payload[],
   extras: Extras | undefined,
   flags: number,
-): void {
+): number {
   let next = at
-  for (let index = 0; index < values.length; index++) {
-    const more = index < values.length - 1 ? frameFlag.continues : 0
-    writeDataFrame(bytes, words, next, topic, values[index], extras, flags | more)
-    next += frameBytes(payloadLength(values[index], extras))
-  }
+  const last = values.length - 1
+  for (let index = 0; index < last; index++)
+    next += writeFrame(memory, next, topic, values[index], extras, flags | frameFlag.continues)
+  return next + writeFrame(memory, next, topic, values[last], extras, flags) - at
 }

@@ -11,9 +11,10 @@ import { BookendError, type PortableError, toPortable } from '../../errors.js'
 import type { CodecName } from '../../messages/codec.js'
 import { laneOf } from '../../messages/lanes.js'
 import { ChunkRecords, type MessageBatch } from '../../messages/message-batch.js'
+import type { Decode } from '../../messages/value-coding.js'
 import { HandlerWords, handlerPhase } from '../../ring/handler-words.js'
 import type { HeldChunk, ReadRequest, Resume } from '../../storage/read/topic-reader.js'
-import { type Decode, decodeOf } from './module-codec.js'
+import { decodeOf } from './module-codec.js'
 
 /** A task comes back between two calls once it has worked this long on end: acknowledgements wait for no more than this. */
 const sliceMs = 50
@@ -87,7 +88,7 @@ export type Handler<T = Uint8Array> = (batch: MessageBatch<T>, context: HandlerC
 /** A module, loaded. */
 interface LoadedHandler {
   readonly handle: Handler<unknown>
-  readonly decode: Decode
+  readonly decode: Decode<unknown> | undefined
 }
 
 type ReadChunk = (topic: { id: number; name: string }, request: ReadRequest, views: HandlerViews) => HeldChunk

@@ -6,6 +6,7 @@ import { threadId } from 'node:worker_threads'
 import { BookendError, type PortableError } from '../../errors.js'
 import { trimmedError } from '../../failures.js'
 import { ChunkBatch, type MessageBatch } from '../../messages/message-batch.js'
+import type { Decode } from '../../messages/value-coding.js'
 import { AbortWord } from '../../ring/abort-word.js'
 import { RangeClaims } from '../../ring/range-claims.js'
 import type { TopicCells } from '../../ring/topic-cells.js'
@@ -14,7 +15,7 @@ import { joinPieces } from '../../storage/read/chunk-thinning.js'
 import type { FoundRecords, RecordLookup } from '../../storage/read/record-lookup.js'
 import type { Resume, TopicReader } from '../../storage/read/topic-reader.js'
 import { type HandlerTask, HandlerTasks } from './handler-task.js'
-import { type Decode, decodeOf } from './module-codec.js'
+import { decodeOf } from './module-codec.js'
 
 /** A topic as tasks name it. */
 export interface TopicRef {
@@ -74,7 +75,7 @@ interface ScanModule {
   map(batch: MessageBatch<unknown>): unknown
   reduce(a: unknown, b: unknown): unknown
   /** Of values; undefined: they are bytes. */
-  decode: Decode
+  decode: Decode<unknown> | undefined
 }
 
 export class Reader {

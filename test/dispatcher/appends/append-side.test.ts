@@ -53,3 +53,24 @@ it('where settling itself is broken, everybody who waits is told, and everybody 
   expect(waiting[0].state).not.toBe('pending')
   await expect(appends.append(topic, large, undefined, 'process')).rejects.toBe(broken)
 })
+
+it('what waits for room is a copy, of a Buffer and of a key too', async () => {
+  const world = new AppendWorld([topicState(0, 'a', 0)])
+  const { appends, topics, memory } = world
+  const topic = topics.handle('a')
+  for (let count = 0; count < 5; count++) void appends.append(topic, large, undefined, 'process')
+  const value = Buffer.alloc(16, 1)
+  const key = Buffer.alloc(16, 2)
+  const done = [
+    outcomeOf(appends.append(topic, value, { key, headers: undefined }, 'process')),
+    outcomeOf(appends.appendMany(topic, [value, value], { key, headers: undefined }, 'process')),
+  ]
+  expect(appends.overflowCount).toBeGreaterThan(2)
+  value.fill(9)
+  key.fill(9)
+  await turns(world)
+  expect(done.map(({ state }) => state)).toEqual(['done', 'done'])
+  const written = Buffer.from(memory.bytes)
+  expect(written.indexOf(Buffer.concat([Buffer.alloc(16, 2), Buffer.alloc(16, 1)]))).toBeGreaterThan(0)
+  expect(written.indexOf(Buffer.alloc(16, 9))).toBe(-1)
+})

@@ -26,7 +26,7 @@ function world() {
 
 it('takes what was handed over last: groups first, then the ring, then the device', () => {
   const { state, ring, calls, parts, watch } = world()
-  ring.claim(64)
+  ring.advance(64)
   // The workers, in the moments in which they are looked at.
   watch.look = () => {
     if (state.ringHead.load() === state.ringTail.load()) return
@@ -46,14 +46,14 @@ it('takes what was handed over last: groups first, then the ring, then the devic
 
 it('does not wait for a writer that has died, and says so', () => {
   const { state, ring, parts } = world()
-  ring.claim(64)
+  ring.advance(64)
   state.writerState.store(writerState.died)
   expect(() => flushSync(parts, 'process')).toThrow(/flushSync: the writer thread has died/)
 })
 
 it('on a full disk throws instead of waiting for room', () => {
   const { state, ring, parts } = world()
-  ring.claim(64)
+  ring.advance(64)
   state.writerState.store(writerState.noSpace)
   state.writerErrno.store(28)
   expect(() => flushSync(parts, 'process')).toThrow(expect.objectContaining({ code: 'BOOKEND_NO_SPACE' }))
@@ -63,7 +63,7 @@ it('whatever its end, the loop that sleeps under it looks again', () => {
   const { state, ring, parts } = world()
   for (const isThrown of [false, true]) {
     if (isThrown) {
-      ring.claim(64)
+      ring.advance(64)
       state.writerState.store(writerState.died)
     }
     const token = state.dispatcher.token()

@@ -124,3 +124,20 @@ it('only so much travels past the ring, until the writer has taken it', () => {
   takeAll()
   expect(write(20 << 20)).toBe(true)
 })
+
+it('whoever fails between finding a place and filling it leaves nothing behind', () => {
+  const { ring, intake, topic, write } = world()
+  write(100)
+  const before = ring.tail
+  const value = { length: 100 } as unknown as Uint8Array
+  const failing = new Proxy(value, {
+    get(_, name) {
+      if (name === 'length') return 100
+      throw new Error('in the middle')
+    },
+  })
+  expect(() => intake.writeMessage(topic, failing, undefined, frameBytes(100), 0)).toThrow('in the middle')
+  expect(ring.tail).toBe(before)
+  write(100)
+  expect(ring.tail).toBe(before + frameBytes(100))
+})

@@ -1,6 +1,6 @@
 /** A topic in an array. */
 import type { EngineTopic, MessageReader, ReadRange } from '../../../src/engine/engine.js'
-import type { Bounds, Extras } from '../../../src/engine/terms.js'
+import type { Bounds, Extras, Payload } from '../../../src/engine/terms.js'
 import { trimmedError } from '../../../src/failures.js'
 import type { ChunkCursor, RecordPlace } from '../../../src/messages/chunk-cursor.js'
 import type { MemoryEngine } from './memory-engine.js'
@@ -41,18 +41,19 @@ export class MemoryTopic implements EngineTopic {
     return this.#messages[offset]
   }
 
-  async append(value: Uint8Array, extras: Extras | undefined): Promise<number> {
-    return this.#add([value], extras)
+  async append(value: Payload, extras: Extras | undefined): Promise<number> {
+    return this.#add([asBytes(value)], extras)
   }
 
-  async appendMany(values: readonly Uint8Array[], extras: Extras | undefined): Promise<number> {
-    return this.#add(values, extras)
+  async appendMany(values: readonly Payload[], extras: Extras | undefined): Promise<number> {
+    return this.#add(values.map(asBytes), extras)
   }
 
-  offer(value: Uint8Array, extras: Extras | undefined): boolean {
+  offer(value: Payload, extras: Extras | undefined): boolean {
     this.engine.checkWritable()
-    if (!this.engine.hasRoom(bytesOf([value], extras))) return false
-    this.#add([value], extras)
+    const values = [asBytes(value)]
+    if (!this.engine.hasRoom(bytesOf(values, extras))) return false
+    this.#add(values, extras)
     return true
   }
 
@@ -62,7 +63,7 @@ export class MemoryTopic implements EngineTopic {
     const first = this.next
     const time = Math.max(Date.now(), this.#messages.at(-1)?.time ?? 0)
     // The caller may use its buffers again.
-    for (const value of values) this.#messages.push({ offset: this.next, time, value: value.slice(), extras })
+    for (const value of values) this.#messages.push({ offset: this.next, time, value: new Uint8Array(value), extras })
     this.#announceChange()
     return first
   }
@@ -124,6 +125,10 @@ export class MemoryTopic implements EngineTopic {
   #announceChange(): void {
     for (const look of [...this.onChange]) look()
   }
+}
+
+function asBytes(value: Payload): Uint8Array {
+  return typeof value === 'string' ? new TextEncoder().encode(value) : value
 }
 
 function bytesOf(values: readonly Uint8Array[], extras: Extras | undefined): number {
