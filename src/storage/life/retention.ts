@@ -52,7 +52,7 @@ export function expiresAt({ retention }: TopicShare, since: number): number {
   return retention.maxAgeMs === undefined ? Number.POSITIVE_INFINITY : since + retention.maxAgeMs
 }
 
-export type Verdict =
+export type Verdict<Share extends TopicShare> =
   | {
       verdict: 'delete'
       /** New first readable offsets of the topics that lose records which could still be read. */
@@ -60,13 +60,18 @@ export type Verdict =
       /** Committed offsets were relied on: they must be durable first. */
       isByConsumption: boolean
     }
-  | { verdict: 'keep'; neededBy: TopicShare /** Ms since the epoch: no earlier by age alone. */; until: number }
+  | { verdict: 'keep'; neededBy: Share /** Ms since the epoch: no earlier by age alone. */; until: number }
 
 /**
  * @param since from when on the age of the segment counts: see segment-ages.ts
  * @param isAnyway the disk is too full to ask anybody
  */
-export function decide(shares: Iterable<TopicShare>, since: number, now: number, isAnyway: boolean): Verdict {
+export function decide<Share extends TopicShare>(
+  shares: Iterable<Share>,
+  since: number,
+  now: number,
+  isAnyway: boolean,
+): Verdict<Share> {
   const firsts: [number, number][] = []
   let isByConsumption = false
   for (const share of shares) {
