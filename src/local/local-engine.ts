@@ -99,7 +99,7 @@ export class LocalEngine implements Engine {
     this.#appends = appends
     this.#events = events
     this.#topicHost = {
-      ...{ appends, reads, pace: new TurnPace(), events, stage, limits },
+      ...{ appends, reads, pace: new TurnPace(), events, stage, limits, messageBytesLimit },
       recent: new RecentMessages(appends.ring, new BatchTimes(shared.times), () => state.ringHead.load()),
       groups: { stage, commits: this.groups, events, processors },
     }

@@ -7,6 +7,7 @@ import type { Lease } from '../dispatcher/groups/lease.js'
 import { DeskSubscription, type SeatHost } from '../dispatcher/groups/subscription.js'
 import type { EngineGroup, EngineProcessor, ProcessSettings, SubscribeOptions } from '../engine/group-seat.js'
 import type { GroupPosition } from '../engine/terms.js'
+import { assert } from '../errors.js'
 import type { RecordPlace } from '../messages/chunk-cursor.js'
 import type { LocalTopic } from './local-topic.js'
 import type { LogEvents } from './log-events.js'
@@ -52,16 +53,20 @@ export class LocalGroup implements EngineGroup {
   }
 
   async position(): Promise<GroupPosition> {
-    const first = this.#topic.first()
-    const next = this.#topic.next()
-    if (!this.#desk.exists) return { committed: first, next, lag: next - first, skipped: 0 }
+    if (!this.#desk.exists) {
+      const { first, next } = await this.#topic.bounds()
+      return { committed: first, next, lag: next - first, skipped: 0 }
+    }
     await this.#desk.open('first')
     const { ledger, skipped } = this.#desk.refreshed()
+    // Behind the wait: what was published and acknowledged meanwhile counts.
+    const next = this.#topic.next()
     return { committed: ledger.committed, next, lag: ledger.remaining(next), skipped }
   }
 
   async seek(to: number): Promise<void> {
     await this.#desk.open('first')
+    assert(to >= 0 && to <= this.#topic.next(), 'a group is moved within its topic')
     await this.#desk.seek(to)
   }
 

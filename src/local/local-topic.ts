@@ -8,9 +8,9 @@ import type { TurnPace } from '../dispatcher/reads/turn-pace.js'
 import type { TopicHandle } from '../dispatcher/topic-directory.js'
 import type { EngineTopic, MessageReader, ReadRange } from '../engine/engine.js'
 import type { Bounds, Durability, Extras, Payload, Retention } from '../engine/terms.js'
+import { assert } from '../errors.js'
 import { trimmedError } from '../failures.js'
-import { batchHeaderBytes, batchTime } from '../format/batch-layout.js'
-import type { RecordPlace } from '../messages/chunk-cursor.js'
+import { type RecordPlace, recordAt } from '../messages/chunk-cursor.js'
 import type { ChunkAnswer, RecordsAnswer } from '../threads/reader/reader.js'
 import { type GroupHost, LocalGroup } from './local-group.js'
 import type { LogEvents } from './log-events.js'
@@ -27,6 +27,8 @@ export interface TopicHost {
   readonly stage: LogStage
   readonly limits: Pick<TopicLimits, 'trim' | 'retain'>
   readonly groups: GroupHost
+  /** Of the longest value with key and headers that a segment holds. */
+  readonly messageBytesLimit: number
 }
 
 export class LocalTopic implements EngineTopic, ChunkSource, FeedSource {
@@ -46,6 +48,7 @@ export class LocalTopic implements EngineTopic, ChunkSource, FeedSource {
   append(value: Payload, extras: Extras | undefined, level: Durability): Promise<number> {
     const { appends, events } = this.#host
     this.#host.stage.checkWritable()
+    this.#assertFits(value, extras)
     const done = appends.append(this.handle, value, extras, level)
     if (events.wantsAppends) events.append(this.name, 1, bytesOf(value), done)
     return done
@@ -54,6 +57,7 @@ export class LocalTopic implements EngineTopic, ChunkSource, FeedSource {
   appendMany(values: readonly Payload[], extras: Extras | undefined, level: Durability): Promise<number> {
     const { appends, events } = this.#host
     this.#host.stage.checkWritable()
+    for (const value of values) this.#assertFits(value, extras)
     const done = appends.appendMany(this.handle, values, extras, level)
     if (events.wantsAppends) {
       const bytes = values.reduce((sum, value) => sum + bytesOf(value), 0)
@@ -64,6 +68,7 @@ export class LocalTopic implements EngineTopic, ChunkSource, FeedSource {
 
   offer(value: Payload, extras: Extras | undefined): boolean {
     this.#host.stage.checkWritable()
+    this.#assertFits(value, extras)
     return this.#host.appends.offer(this.handle, value, extras)
   }
 
@@ -92,7 +97,8 @@ export class LocalTopic implements EngineTopic, ChunkSource, FeedSource {
     if (this.handle.id < 0) return offsets.map(() => undefined)
     if (offsets.length === 1) return [await this.#lone(offsets[0])]
     const places: (RecordPlace | undefined)[] = []
-    for (const answer of await this.#host.reads.records(this.#ref, offsets)) addPlaces(answer, offsets, places)
+    for (const answer of await this.#host.reads.records(this.#ref, offsets)) this.#addPlaces(answer, offsets, places)
+    assert(places.length === offsets.length, 'reader threads answer for every offset')
     return places
   }
 
@@ -100,11 +106,15 @@ export class LocalTopic implements EngineTopic, ChunkSource, FeedSource {
   async #lone(offset: number): Promise<RecordPlace | undefined> {
     if (offset < this.first() || offset >= this.next()) return undefined
     const { bytes, length } = await this.record(offset)
-    return length === 0 ? undefined : placeAt(bytes, new Uint32Array(bytes.buffer, bytes.byteOffset), 0, offset)
+    const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2)
+    return length === 0 ? undefined : this.#placeAt(bytes, words, 0, offset)
   }
 
-  offsetAt(time: number): Promise<number> {
-    return this.handle.id < 0 ? Promise.resolve(0) : this.#host.reads.offsetAt(this.#ref, time)
+  async offsetAt(time: number): Promise<number> {
+    if (this.handle.id < 0) return 0
+    const offset = await this.#host.reads.offsetAt(this.#ref, time)
+    assert(offset <= this.next(), 'the time of a message leads to that message, or to the next one')
+    return offset
   }
 
   scan(from: number, to: number, module: string, signal: AbortSignal | undefined): Promise<unknown> {
@@ -112,6 +122,7 @@ export class LocalTopic implements EngineTopic, ChunkSource, FeedSource {
   }
 
   trim(before: number): Promise<void> {
+    assert(Number.isSafeInteger(before) && before >= 0, 'a topic is trimmed below an offset')
     return this.#host.limits.trim(this, before)
   }
 
@@ -172,27 +183,33 @@ export class LocalTopic implements EngineTopic, ChunkSource, FeedSource {
     this.#host.stage.checkOpen()
   }
 
+  /** Longer ones were refused by the face, before anything was written. A string has as many bytes as it is long, or more. */
+  #assertFits(value: Payload, extras: Extras | undefined): void {
+    const more = extras === undefined ? 0 : (extras.key?.length ?? 0) + (extras.headers?.length ?? 0)
+    assert(value.length + more <= this.#host.messageBytesLimit, 'a segment holds the message')
+  }
+
   /** As tasks for other threads carry it. */
   get #ref(): { id: number; name: string } {
     return { id: this.handle.id, name: this.name }
+  }
+
+  /** Where the records of an answer stand, in the order in which they were asked for. */
+  #addPlaces({ bytes, starts }: RecordsAnswer, offsets: readonly number[], places: (RecordPlace | undefined)[]): void {
+    const words = new Uint32Array(bytes.buffer)
+    for (const start of starts)
+      places.push(start < 0 ? undefined : this.#placeAt(bytes, words, start, offsets[places.length]))
+  }
+
+  #placeAt(bytes: Uint8Array, words: Uint32Array, at: number, offset: number): RecordPlace {
+    try {
+      return recordAt(bytes, words, this.handle.id, at, offset)
+    } catch (error) {
+      throw Object.assign(error as Error, { topic: this.name })
+    }
   }
 }
 
 function bytesOf(value: Payload): number {
   return typeof value === 'string' ? Buffer.byteLength(value) : value.length
-}
-
-/** Where the records of an answer stand, in the order in which they were asked for. */
-function addPlaces(
-  { bytes, starts }: RecordsAnswer,
-  offsets: readonly number[],
-  places: (RecordPlace | undefined)[],
-): void {
-  const words = new Uint32Array(bytes.buffer)
-  for (const start of starts) places.push(start < 0 ? undefined : placeAt(bytes, words, start, offsets[places.length]))
-}
-
-/** The one record of the batch at `start`. */
-function placeAt(bytes: Uint8Array, words: Uint32Array, start: number, offset: number): RecordPlace {
-  return { bytes, words, frame: start + batchHeaderBytes, offset, timestamp: batchTime(words, start) }
 }

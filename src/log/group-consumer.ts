@@ -3,6 +3,7 @@ import type { EngineGroup, EngineLease, SubscribeOptions, Subscription } from '.
 import { maxTimerMs } from '../limits.js'
 import type { RecordPlace } from '../messages/chunk-cursor.js'
 import { type Message, type MessageSource, StoredMessage } from '../messages/message.js'
+import { assertLeased } from './answers.js'
 import { checkKeys, checkSpan } from './validate.js'
 
 /** A message given to one consumer, to be acknowledged. */
@@ -39,7 +40,10 @@ export class GroupConsumer<T> implements AsyncIterableIterator<Delivery<T>> {
   #isDone = false
 
   constructor(group: EngineGroup, source: MessageSource<T>, options: SubscribeOptions) {
-    this.#seat = group.subscribe((record, lease) => new LeasedMessage<T>(source, record, lease), options)
+    this.#seat = group.subscribe((record, lease) => {
+      assertLeased(record, lease)
+      return new LeasedMessage<T>(source, record, lease)
+    }, options)
     this.#signal = options.signal
   }
 

@@ -6,6 +6,7 @@ import { trimmedError } from '../failures.js'
 import { maxTimerMs } from '../limits.js'
 import type { CodecName } from '../messages/codec.js'
 import type { Decode } from '../messages/value-coding.js'
+import { assertBounds, assertPosition } from './answers.js'
 import { type ConsumeOptions, type Delivery, GroupConsumer } from './group-consumer.js'
 import { checkProcessOptions, type ProcessOptions, type Processor } from './processor-options.js'
 import { checkSupported } from './supported.js'
@@ -103,6 +104,7 @@ export class TopicGroup<T> implements Group<T> {
     const { name } = this.#topic
     const asked = to instanceof Date ? await this.#topic.offsetAt(to.getTime()) : to
     const bounds = await this.#topic.bounds()
+    assertBounds(bounds)
     const target = offsetOf(asked, bounds)
     if (target < bounds.first) throw trimmedError(name, target, bounds.first)
     if (target > bounds.next)
@@ -112,7 +114,9 @@ export class TopicGroup<T> implements Group<T> {
 
   async position(): Promise<GroupPosition> {
     this.#engine.checkOpen()
-    return this.#group.position()
+    const position = await this.#group.position()
+    assertPosition(position)
+    return position
   }
 
   async remove(): Promise<void> {

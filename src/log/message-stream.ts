@@ -5,6 +5,7 @@ import type { EngineTopic, MessageReader } from '../engine/engine.js'
 import type { ChunkCursor } from '../messages/chunk-cursor.js'
 import { type Message, type MessageSource, StoredMessage } from '../messages/message.js'
 import type { Decode } from '../messages/value-coding.js'
+import { assertChunk } from './answers.js'
 
 /** Messages of a topic, in order. Iterate it, or its {@link batches}. */
 export interface MessageStream<T> extends AsyncIterableIterator<Message<T>>, AsyncDisposable {
@@ -28,6 +29,9 @@ export class ChunkedStream<T> implements MessageStream<T> {
   readonly #source: MessageSource<T>
   readonly #range: StreamRange
   #cursor: ChunkCursor | undefined
+  /** Behind the chunks that were handed over, and behind the last message that is wanted; once there is a reader. */
+  #offset = 0
+  #end = 0
   /** Undefined until the stream is first used. */
   #reader: MessageReader | undefined
   #turn: Promise<unknown> | undefined
@@ -137,6 +141,8 @@ export class ChunkedStream<T> implements MessageStream<T> {
         this.#finish()
         return false
       }
+      assertChunk(cursor, this.#offset, this.#end)
+      this.#offset = cursor.end
       this.#cursor = cursor
       return true
     } catch (error) {
@@ -147,9 +153,10 @@ export class ChunkedStream<T> implements MessageStream<T> {
 
   async #begin(): Promise<MessageReader> {
     const { start, to, follow } = this.#range
-    const from = await start()
-    const end = to ?? (follow ? Number.POSITIVE_INFINITY : Math.max(from, (await this.#topic.bounds()).next))
-    return this.#topic.read({ from, to: end, follow })
+    this.#offset = await start()
+    const from = this.#offset
+    this.#end = to ?? (follow ? Number.POSITIVE_INFINITY : Math.max(from, (await this.#topic.bounds()).next))
+    return this.#topic.read({ from, to: this.#end, follow })
   }
 
   #finish(): void {

@@ -6,6 +6,7 @@ import { maxTimerMs } from '../limits.js'
 import type { RecordPlace } from '../messages/chunk-cursor.js'
 import { type MessageSource, StoredMessage } from '../messages/message.js'
 import type { Decode } from '../messages/value-coding.js'
+import { assertLeased } from './answers.js'
 import { type AppendOptions, appendOptionNames, type Topic } from './topic.js'
 import { checkKeys, checkSignal, checkSpan } from './validate.js'
 
@@ -166,6 +167,7 @@ export class TopicQueue<T> implements Queue<T> {
 
   /** Decodes at once: what the codec refuses is not committed. */
   readonly #read = (record: RecordPlace, lease: EngineLease): Popped<T> => {
+    assertLeased(record, lease)
     return { value: new StoredMessage<T>(this.#source, record).value, lease }
   }
 }

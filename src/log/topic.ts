@@ -8,19 +8,12 @@ import { trimmedError } from '../failures.js'
 import { bytes, type Codec, codecName } from '../messages/codec.js'
 import { type Message, StoredMessage } from '../messages/message.js'
 import { type Decode, decoderOf, encoderOf, lastingEncoderOf } from '../messages/value-coding.js'
+import { assertAllAsked, assertAsked, assertBounds, assertOffset } from './answers.js'
+import { encodeExtras } from './extras.js'
 import { type Group, TopicGroup } from './group.js'
 import { ChunkedStream, type MessageStream } from './message-stream.js'
 import { checkLevel, checkSupported } from './supported.js'
-import {
-  checkBoolean,
-  checkKeys,
-  checkName,
-  checkOffset,
-  checkSignal,
-  checkTime,
-  describe,
-  moduleUrl,
-} from './validate.js'
+import { checkBoolean, checkKeys, checkName, checkOffset, checkSignal, checkTime, moduleUrl } from './validate.js'
 
 export interface AppendOptions {
   /** Stored with the message; a string is stored as UTF-8. At most 64 KiB. */
@@ -108,8 +101,6 @@ export interface Topic<T> {
   group(name: string): Group<T>
 }
 
-const encoder = new TextEncoder()
-const maxKeyBytes = 64 * 1024
 export const appendOptionNames = ['key', 'headers', 'durability', 'signal'] as const
 
 export class LogTopic<T> implements Topic<T> {
@@ -157,8 +148,9 @@ export class LogTopic<T> implements Topic<T> {
       encoded.push(each)
     }
     this.#engine.checkOpen()
-    if (encoded.length === 0) return { first: (await this.#topic.bounds()).next, count: 0 }
+    if (encoded.length === 0) return { first: (await this.bounds()).next, count: 0 }
     const first = await abortable(signal, this.#topic.appendMany(encoded, extras, level))
+    assertOffset(first)
     return { first, count: encoded.length }
   }
 
@@ -175,13 +167,16 @@ export class LogTopic<T> implements Topic<T> {
 
   async bounds(): Promise<{ first: number; next: number }> {
     this.#engine.checkOpen()
-    return this.#topic.bounds()
+    const bounds = await this.#topic.bounds()
+    assertBounds(bounds)
+    return bounds
   }
 
   async get(offset: number): Promise<Message<T> | undefined> {
     checkOffset('offset', offset)
     this.#engine.checkOpen()
     const [record] = await this.#topic.records([offset])
+    assertAsked(record, offset)
     return record && new StoredMessage({ topic: this.name, decode: this.decode }, record)
   }
 
@@ -190,7 +185,10 @@ export class LogTopic<T> implements Topic<T> {
     for (const offset of offsets) checkOffset('offset', offset)
     this.#engine.checkOpen()
     const source = { topic: this.name, decode: this.decode }
-    const records = await this.#topic.records([...offsets])
+    // What was checked is what is asked for, whatever the caller does with the array meanwhile.
+    const asked = [...offsets]
+    const records = await this.#topic.records(asked)
+    assertAllAsked(records, asked)
     return records.map((record) => record && new StoredMessage(source, record))
   }
 
@@ -218,7 +216,9 @@ export class LogTopic<T> implements Topic<T> {
   async offsetAt(time: Date | number): Promise<number> {
     const ms = checkTime('time', time)
     this.#engine.checkOpen()
-    return this.#topic.offsetAt(ms)
+    const offset = await this.#topic.offsetAt(ms)
+    assertOffset(offset)
+    return offset
   }
 
   async scan<R>(module: URL | string, options: ScanOptions = {}): Promise<R> {
@@ -231,7 +231,7 @@ export class LogTopic<T> implements Topic<T> {
     checkSupported(this.#engine, this.#engine.supports.scan, 'scan()')
     this.#engine.checkOpen()
     signal?.throwIfAborted()
-    const { first, next } = await this.#topic.bounds()
+    const { first, next } = await this.bounds()
     const from = start ?? first
     if (from < first) throw trimmedError(this.name, from, first)
     const end = Math.max(from, Math.min(next, to ?? next))
@@ -251,7 +251,7 @@ export class LogTopic<T> implements Topic<T> {
   }
 
   async #start(from: number | 'first' | 'next' | Date): Promise<number> {
-    if (from === 'first' || from === 'next') return (await this.#topic.bounds())[from]
+    if (from === 'first' || from === 'next') return (await this.bounds())[from]
     return typeof from === 'number' ? from : this.offsetAt(from)
   }
 
@@ -288,34 +288,4 @@ export class LogTopic<T> implements Topic<T> {
     signal?.throwIfAborted()
     return { level, signal, extras: encodeExtras(key, headers) }
   }
-}
-
-function encodeExtras(key: unknown, headers: unknown): Extras | undefined {
-  if (key === undefined && headers === undefined) return undefined
-  if (key !== undefined && typeof key !== 'string' && !(key instanceof Uint8Array))
-    throw new TypeError('key is a string or a Uint8Array')
-  const keyBytes = typeof key === 'string' ? encoder.encode(key) : key
-  if (keyBytes !== undefined && keyBytes.length > maxKeyBytes)
-    throw new RangeError(`a key has at most ${maxKeyBytes} bytes, not ${keyBytes.length}`)
-  return { key: keyBytes, headers: headers === undefined ? undefined : encodeHeaders(headers) }
-}
-
-function encodeHeaders(headers: unknown): Uint8Array | undefined {
-  if (!isPlainObject(headers)) throw new TypeError(`headers is a plain object of strings, not ${describe(headers)}`)
-  const names = Object.keys(headers)
-  for (const name of names) {
-    // What is checked here must be what is stored: a getter could say something else the next time.
-    const property = Object.getOwnPropertyDescriptor(headers, name)
-    if (typeof property?.value === 'string') continue
-    const found = property?.get === undefined ? describe(property?.value) : 'a getter'
-    throw new TypeError(`header ${JSON.stringify(name)} is a string, not ${found}`)
-  }
-  return names.length === 0 ? undefined : encoder.encode(JSON.stringify(headers))
-}
-
-/** No array and no instance of a class, which might have a `toJSON`; of any realm. */
-function isPlainObject(value: unknown): value is object {
-  if (typeof value !== 'object' || value === null) return false
-  const prototype = Object.getPrototypeOf(value) as object | null
-  return prototype === null || (Object.getPrototypeOf(prototype) === null && !Array.isArray(value))
 }

@@ -12,7 +12,7 @@ import {
   noKey,
   offsetOf,
 } from '../format/frame-layout.js'
-import { frameEnd } from '../format/frame-walk.js'
+import { frameEnd, recordOffset } from '../format/frame-walk.js'
 
 // Copies of this module's own: the compiler folds them in the loops below, imported objects it would look up each time.
 const { length: lengthWord, topic: topicWord, offsetLow: offsetLowWord, tail: tailWordAt } = frameWord
@@ -52,6 +52,16 @@ export class ChunkCursor implements RecordPlace {
     this.#topic = topic
     this.#expected = from
     this.#to = to
+  }
+
+  /** Offset of the record that {@link next} goes to, while there is one: while this is below {@link end}. */
+  get expected(): number {
+    return this.#expected
+  }
+
+  /** Behind the last record that is wanted. */
+  get end(): number {
+    return this.#to
   }
 
   /** Goes to the next record. False: there is none. @throws `BOOKEND_CORRUPT`, at every further call too, where the next record is not there */
@@ -94,6 +104,26 @@ export class ChunkCursor implements RecordPlace {
     const mayHold = (topic === this.#topic || topic === mixedTopics) && words[(at + batchField.count) >>> 2] > 0
     this.#next = mayHold ? at + batchHeaderBytes : this.#batchEnd
   }
+}
+
+/**
+ * The record of a lookup: the first of the batch at `at`, alone in it.
+ * @throws `BOOKEND_CORRUPT` if what stands there is another record, or none
+ */
+export function recordAt(
+  bytes: Uint8Array,
+  words: Uint32Array,
+  topic: number,
+  at: number,
+  offset: number,
+): RecordPlace {
+  const frame = at + batchHeaderBytes
+  const isThere =
+    isBatchAt(bytes, words, at) &&
+    frameEnd(words, frame, at + batchBytes(words, at)) > 0 &&
+    recordOffset(words, frame, topic) === offset
+  if (!isThere) throw notInChunk(offset, offset + 1)
+  return { bytes, words, frame, offset, timestamp: batchTime(words, at) }
 }
 
 /** A walk over batches ends where there is no whole one. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { BookendError } from '../../src/errors.js'
-import { ChunkCursor, visitValues } from '../../src/messages/chunk-cursor.js'
+import { ChunkCursor, recordAt, visitValues } from '../../src/messages/chunk-cursor.js'
 import { ChunkBatch, ChunkRecords } from '../../src/messages/message-batch.js'
 import { chunkOf } from '../support/chunks.js'
 
@@ -84,5 +84,24 @@ describe('a chunk', () => {
       expect(walk(bytes, 4, 6)).toEqual({ offsets: [4], failure: { offset: 5, next: 6 } })
       expect(corruptOf(() => visited(bytes, 4, 6))).toEqual({ offset: 5, next: 6 })
     }
+  })
+})
+
+describe('the record of a lookup', () => {
+  const bytes = chunkOf(topic, [[7], [9]])
+  const words = new Uint32Array(bytes.buffer)
+  const second = bytes.length / 2
+  const find = (id: number, at: number, offset: number) => corruptOf(() => recordAt(bytes, words, id, at, offset))
+
+  it('is the one of the batch it is said to stand in', () => {
+    expect(recordAt(bytes, words, topic, 0, 7)).toMatchObject({ offset: 7, timestamp: 1_000 })
+    expect(recordAt(bytes, words, topic, second, 9)).toMatchObject({ offset: 9 })
+  })
+
+  it('is no other one, none of another topic, and nothing that is no whole batch', () => {
+    expect(find(topic, second, 7)).toEqual({ offset: 7, next: 8 })
+    expect(find(topic + 1, 0, 7)).toEqual({ offset: 7, next: 8 })
+    expect(find(topic, second + 8, 9)).toEqual({ offset: 9, next: 10 })
+    expect(find(topic, bytes.length, 9)).toEqual({ offset: 9, next: 10 })
   })
 })

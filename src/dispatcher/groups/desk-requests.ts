@@ -15,7 +15,7 @@ export interface Extendable {
 }
 
 /** For messages, once. */
-export class LeaseRequest implements Request {
+export class MessageRequest implements Request {
   readonly lease: Promise<Lease>
   isOver = false
   readonly #take: () => Lease | undefined

@@ -6,7 +6,7 @@
  * due, and on nothing while nobody asks. No wake-up is lost: after it has begun to wait it looks once more.
  */
 import { assert } from '../../errors.js'
-import { type Extendable, ExtensionRequest, LeaseRequest } from './desk-requests.js'
+import { type Extendable, ExtensionRequest, MessageRequest } from './desk-requests.js'
 import type { GroupCommits, StoredGroup } from './group-commits.js'
 import { GroupLedger } from './group-ledger.js'
 import type { Lease } from './lease.js'
@@ -159,7 +159,7 @@ export class GroupDesk {
    * @returns a promise, and what gives the request up: true if it was not served yet
    */
   request(max: number): { lease: Promise<Lease>; cancel(): boolean } {
-    const request = new LeaseRequest(() => this.take(max))
+    const request = new MessageRequest(() => this.take(max))
     this.#ask(request)
     return { lease: request.lease, cancel: () => this.#giveUp(request) }
   }

@@ -4,6 +4,7 @@
  *
  * All consumers of a group share one feed, so each chunk is read once.
  */
+import { assert } from '../../errors.js'
 import type { RecordPlace } from '../../messages/chunk-cursor.js'
 import { ChunkCursor } from '../../messages/chunk-cursor.js'
 import type { ChunkAnswer } from '../../threads/reader/reader.js'
@@ -81,6 +82,7 @@ export class GroupFeed {
     const loading = this.#ahead?.from === offset ? this.#ahead : this.#load(offset)
     this.#ahead = undefined
     const chunk = await loading.answer
+    assert(chunk.next > offset && chunk.next <= this.#source.next(), 'a chunk ends in the range it was read for')
     this.#cursor = new ChunkCursor(chunk.bytes, this.#source.handle.id, offset, chunk.next)
     this.#end = chunk.next
     if (chunk.next < this.#source.next()) this.#ahead = this.#load(chunk.next, chunk)

@@ -8,6 +8,7 @@
 
 import { Heap } from '../../collections/heap.js'
 import { type OffsetRange, OffsetRanges } from '../../collections/offset-ranges.js'
+import { assert } from '../../errors.js'
 import type { GroupState } from '../../format/group-layout.js'
 import { Lease } from './lease.js'
 
@@ -67,6 +68,7 @@ export class GroupLedger implements GroupState {
     if (again !== undefined) {
       this.#due.pop()
       const stop = this.#stretchEnd(again.first, Math.min(again.end, again.first + max))
+      assert(again.first >= this.#committed && stop <= this.#next, 'what comes again was given away, and is not done')
       if (stop < again.end) this.#due.push({ ...again, first: stop })
       return new Lease(again.first, stop, again.attempt, generation)
     }
@@ -100,6 +102,7 @@ export class GroupLedger implements GroupState {
    */
   acknowledge(lease: Pick<Lease, 'generation'>, first: number, end: number): boolean {
     if (lease.generation !== this.#generation || end <= this.#committed || end <= first) return false
+    assert(end <= this.#next, 'only what was given away is acknowledged')
     if (first <= this.#committed) {
       this.#committed = end
       this.#done.removeBelow(end)
@@ -112,6 +115,7 @@ export class GroupLedger implements GroupState {
   /** The offsets come again, as this attempt, not before `dueMs`. Those acknowledged meanwhile do not. */
   giveBack(lease: Pick<Lease, 'generation'>, first: number, end: number, attempt: number, dueMs: number): void {
     if (lease.generation !== this.#generation || end <= first) return
+    assert(end <= this.#next, 'only what was given away is given back')
     this.#later.push({ first, end, attempt, dueMs })
   }
 

@@ -1,5 +1,6 @@
 /** One stream of a topic, in order: chunks come from the reader threads or out of the ring, the next one while this one is looked at. */
 import type { MessageReader, ReadRange } from '../../engine/engine.js'
+import { assert } from '../../errors.js'
 import { trimmedError } from '../../failures.js'
 import { ChunkCursor } from '../../messages/chunk-cursor.js'
 import type { ChunkAnswer } from '../../threads/reader/reader.js'
@@ -47,6 +48,7 @@ export class ChunkReader implements MessageReader {
     const chunk = await this.#ahead
     if (this.#isOver()) return undefined
     this.#source.checkOpen()
+    assert(chunk.next > this.#offset && chunk.next <= this.#readableEnd(), 'a chunk ends in the range it was read for')
     const cursor = new ChunkCursor(chunk.bytes, handle.id, this.#offset, chunk.next)
     this.#offset = chunk.next
     this.#ahead = this.#readableEnd() > this.#offset ? this.#request(chunk.resume) : undefined

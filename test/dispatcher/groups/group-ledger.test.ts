@@ -219,3 +219,15 @@ describe('the books of a group', () => {
     )
   })
 })
+
+it('nothing is acknowledged or given back that was never handed out', () => {
+  const ledger = fresh()
+  const lease = ledger.take(3, 10, 0) as Lease
+  expect(() => ledger.acknowledge(lease, 2, 4)).toThrow('only what was given away is acknowledged')
+  expect(() => ledger.giveBack(lease, 3, 4, 2, 0)).toThrow('only what was given away is given back')
+  // What a seek has made meaningless does no harm, wherever it stood.
+  ledger.seek(1)
+  expect(ledger.acknowledge(lease, 2, 4)).toBe(false)
+  ledger.giveBack(lease, 3, 4, 2, 0)
+  expect(stateOf(ledger)).toEqual({ committed: 1, ranges: [] })
+})

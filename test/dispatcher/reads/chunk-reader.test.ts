@@ -139,3 +139,10 @@ it('of a closed log it hands out nothing, not even a chunk that has come', async
   world.closed = new Error('closed')
   await expect(reader.next()).rejects.toBe(world.closed)
 })
+
+it.each([3, 2, 9])('a chunk of messages 3 to 8 that says it ends at %i is refused', async (next) => {
+  const world = new TopicWorld(9)
+  world.chunk = async () => ({ bytes: chunkOf(topic, [[3, 4]]), next, resume: undefined as never })
+  const read = world.reader({ from: 3, to: 8 }).next()
+  await expect(read).rejects.toThrow('Bookend invariant broken: a chunk ends in the range it was read for')
+})

@@ -1,0 +1,37 @@
+/** Key and headers of an append: what is checked is what is stored. */
+import type { Extras } from '../engine/terms.js'
+import { describe } from './validate.js'
+
+const encoder = new TextEncoder()
+const maxKeyBytes = 64 * 1024
+
+/** @throws TypeError, RangeError */
+export function encodeExtras(key: unknown, headers: unknown): Extras | undefined {
+  if (key === undefined && headers === undefined) return undefined
+  if (key !== undefined && typeof key !== 'string' && !(key instanceof Uint8Array))
+    throw new TypeError('key is a string or a Uint8Array')
+  const keyBytes = typeof key === 'string' ? encoder.encode(key) : key
+  if (keyBytes !== undefined && keyBytes.length > maxKeyBytes)
+    throw new RangeError(`a key has at most ${maxKeyBytes} bytes, not ${keyBytes.length}`)
+  return { key: keyBytes, headers: headers === undefined ? undefined : encodeHeaders(headers) }
+}
+
+function encodeHeaders(headers: unknown): Uint8Array | undefined {
+  if (!isPlainObject(headers)) throw new TypeError(`headers is a plain object of strings, not ${describe(headers)}`)
+  const names = Object.keys(headers)
+  for (const name of names) {
+    // What is checked here must be what is stored: a getter could say something else the next time.
+    const property = Object.getOwnPropertyDescriptor(headers, name)
+    if (typeof property?.value === 'string') continue
+    const found = property?.get === undefined ? describe(property?.value) : 'a getter'
+    throw new TypeError(`header ${JSON.stringify(name)} is a string, not ${found}`)
+  }
+  return names.length === 0 ? undefined : encoder.encode(JSON.stringify(headers))
+}
+
+/** No array and no instance of a class, which might have a `toJSON`; of any realm. */
+function isPlainObject(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype = Object.getPrototypeOf(value) as object | null
+  return prototype === null || (Object.getPrototypeOf(prototype) === null && !Array.isArray(value))
+}
