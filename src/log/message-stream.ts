@@ -4,13 +4,19 @@ import { abortable } from '../abortable.js'
 import type { EngineTopic, MessageReader } from '../engine/engine.js'
 import type { ChunkCursor } from '../messages/chunk-cursor.js'
 import { type Message, type MessageSource, StoredMessage } from '../messages/message.js'
+import { ChunkBatch, type MessageBatch } from '../messages/message-batch.js'
 import type { Decode } from '../messages/value-coding.js'
 import { assertChunk } from './answers.js'
 
-/** Messages of a topic, in order. Iterate it, or its {@link batches}. */
+/** Messages of a topic, in order. Iterate it, its {@link batches} or its {@link chunks}. */
 export interface MessageStream<T> extends AsyncIterableIterator<Message<T>>, AsyncDisposable {
   /** The same messages in arrays, as they come from the reader threads: cheaper than one by one. */
   batches(): AsyncIterableIterator<Message<T>[]>
+  /**
+   * The same messages as they stand in memory, without an object for each: visit their bytes with {@link MessageBatch.forEach}, or iterate
+   * a batch for the messages. Its memory is the application's own; whoever keeps a part of it keeps all of it (256 KiB and more).
+   */
+  chunks(): AsyncIterableIterator<MessageBatch<T>>
   next(): Promise<IteratorResult<Message<T>, undefined>>
   return(): Promise<IteratorResult<Message<T>, undefined>>
 }
@@ -74,25 +80,41 @@ export class ChunkedStream<T> implements MessageStream<T> {
     this.#finish()
   }
 
-  async *batches(): AsyncIterableIterator<Message<T>[]> {
+  batches(): AsyncIterableIterator<Message<T>[]> {
+    return this.#inParts((cursor) => {
+      const messages: Message<T>[] = []
+      try {
+        while (cursor.next()) messages.push(this.#message(cursor))
+      } catch (error) {
+        // What stands before it is delivered; the next turn meets it again.
+        if (messages.length === 0) throw this.#failed(error)
+      }
+      return messages.length > 0 ? messages : undefined
+    })
+  }
+
+  chunks(): AsyncIterableIterator<MessageBatch<T>> {
+    return this.#inParts((cursor) => {
+      const chunk = ChunkBatch.behind(this.#source, cursor)
+      this.#cursor = undefined
+      return chunk.length > 0 ? chunk : undefined
+    })
+  }
+
+  /** @param take what is left of the chunk at hand; undefined: nothing */
+  async *#inParts<P>(take: (cursor: ChunkCursor) => P | undefined): AsyncIterableIterator<P> {
     try {
       for (;;) {
-        const batch = await this.#inTurn(async () => {
+        const part = await this.#inTurn(async () => {
           for (;;) {
             if (this.#isDone) return undefined
-            const messages: Message<T>[] = []
-            try {
-              while (this.#cursor?.next()) messages.push(this.#message(this.#cursor))
-            } catch (error) {
-              // What stands before it is delivered; the next turn meets it again.
-              if (messages.length === 0) throw this.#failed(error)
-            }
-            if (messages.length > 0) return messages
+            const taken = this.#cursor && take(this.#cursor)
+            if (taken !== undefined) return taken
             if (!(await this.#advance())) return undefined
           }
         })
-        if (batch === undefined) return
-        yield batch
+        if (part === undefined) return
+        yield part
       }
     } finally {
       this.#finish()

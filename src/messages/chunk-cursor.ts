@@ -64,6 +64,11 @@ export class ChunkCursor implements RecordPlace {
     return this.#to
   }
 
+  /** Number of the topic whose records it goes to. */
+  get topic(): number {
+    return this.#topic
+  }
+
   /** Goes to the next record. False: there is none. @throws `BOOKEND_CORRUPT`, at every further call too, where the next record is not there */
   next(): boolean {
     if (this.#expected >= this.#to) return false

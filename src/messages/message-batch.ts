@@ -1,13 +1,14 @@
 /**
- * A chunk of one topic as a scan module or a handler sees it: records in order, without an object per record unless
- * somebody asks for one.
+ * A chunk of one topic as a scan module, a handler or a reader of chunks sees it: records in order, without an object per record
+ * unless somebody asks for one.
  */
+import { BookendError } from '../errors.js'
 import { ChunkCursor, partsOf, visitValues } from './chunk-cursor.js'
 import { type Message, type MessageSource, StoredMessage } from './message.js'
 
 /**
- * Messages of one topic, handed to a scan module or a handler in a reader thread. Values are bytes in a scan; a handler gets what the
- * topic's codec decodes, if that is `json` or `text`. A module that exports a `codec` gets what that decodes, in both.
+ * Messages of one topic, handed to a scan module or a handler in a reader thread, or by `read().chunks()`. Values are bytes in a scan; a
+ * handler gets what the topic's codec decodes, if that is `json` or `text`. A module that exports a `codec` gets what that decodes, in both.
  */
 export interface MessageBatch<T = Uint8Array> extends Iterable<Message<T>> {
   /** Number of messages; 0 only for the one call that an empty range gets. */
@@ -21,17 +22,22 @@ export interface MessageBatch<T = Uint8Array> extends Iterable<Message<T>> {
   forEach(visit: (bytes: Uint8Array, start: number, end: number, offset: number) => void): void
 }
 
-export class ChunkBatch implements MessageBatch<unknown> {
+export class ChunkBatch<T = unknown> implements MessageBatch<T> {
   readonly length: number
   readonly firstOffset: number
-  readonly #source: MessageSource<unknown>
+  readonly #source: MessageSource<T>
   readonly #topic: number
   readonly #bytes: Uint8Array
   readonly #isBorrowed: boolean
 
+  /** What a cursor has not come to of its chunk, which is not overwritten. */
+  static behind<T>(source: MessageSource<T>, cursor: ChunkCursor): ChunkBatch<T> {
+    return new ChunkBatch(source, cursor.topic, cursor.bytes, cursor.expected, cursor.end, false)
+  }
+
   /** @param isBorrowed the bytes will be overwritten: messages get a copy of them */
   constructor(
-    source: MessageSource<unknown>,
+    source: MessageSource<T>,
     topic: number,
     bytes: Uint8Array,
     from: number,
@@ -47,13 +53,30 @@ export class ChunkBatch implements MessageBatch<unknown> {
   }
 
   forEach(visit: (bytes: Uint8Array, start: number, end: number, offset: number) => void): void {
-    visitValues(this.#bytes, this.#topic, this.firstOffset, this.firstOffset + this.length, visit)
+    try {
+      visitValues(this.#bytes, this.#topic, this.firstOffset, this.firstOffset + this.length, visit)
+    } catch (error) {
+      throw this.#placed(error)
+    }
   }
 
-  *[Symbol.iterator](): Iterator<Message<unknown>> {
+  *[Symbol.iterator](): Iterator<Message<T>> {
     const bytes = this.#isBorrowed ? this.#bytes.slice() : this.#bytes
     const cursor = new ChunkCursor(bytes, this.#topic, this.firstOffset, this.firstOffset + this.length)
-    while (cursor.next()) yield new StoredMessage<unknown>(this.#source, cursor)
+    for (;;) {
+      try {
+        if (!cursor.next()) return
+      } catch (error) {
+        throw this.#placed(error)
+      }
+      yield new StoredMessage<T>(this.#source, cursor)
+    }
+  }
+
+  /** What is missing in the chunk is missing in a topic, whose name only the source knows. */
+  #placed(error: unknown): unknown {
+    const isOurs = error instanceof BookendError && error.code === 'BOOKEND_CORRUPT' && error.topic === undefined
+    return isOurs ? Object.assign(error, { topic: this.#source.topic }) : error
   }
 }
 

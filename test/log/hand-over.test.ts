@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { ChunkReader } from '../../src/dispatcher/reads/chunk-reader.js'
 import type { EngineTopic } from '../../src/engine/engine.js'
 import { ChunkedStream } from '../../src/log/message-stream.js'
+import type { MessageBatch } from '../../src/messages/message-batch.js'
 import { codedFailureOf } from '../scenarios/support.js'
 import { lyingSource } from '../support/chunks.js'
 
@@ -38,5 +39,21 @@ describe('a stream', () => {
     const batches = streamOf(1).batches()
     expect((await batches.next()).value?.map(({ offset }: { offset: number }) => offset)).toEqual([1, 2, 3, 4])
     expect(await codedFailureOf(() => batches.next())).toMatchObject({ code: 'BOOKEND_CORRUPT', topic: 't', offset: 5 })
+  })
+
+  it('of chunks says so to who comes to it, in either way', async () => {
+    const chunk = (await streamOf(1).chunks().next()).value as MessageBatch
+    const offsets: number[] = []
+    const missing = { code: 'BOOKEND_CORRUPT', topic: 't', offset: 5, next: 10 }
+    const visit = () =>
+      chunk.forEach((_, __, ___, offset) => {
+        offsets.push(offset)
+      })
+    expect(await codedFailureOf(visit)).toMatchObject(missing)
+    const iterate = () => {
+      for (const { offset } of chunk) offsets.push(offset)
+    }
+    expect(await codedFailureOf(iterate)).toMatchObject(missing)
+    expect(offsets).toEqual([1, 2, 3, 4, 1, 2, 3, 4])
   })
 })
