@@ -81,7 +81,7 @@ const orderOf = ({ name }: Stage) => (threadNames as readonly string[]).indexOf(
 /** Waiting is no work. */
 const waits = ['(idle)', '(root)']
 const isWait = (functionName: string, url: string) =>
-  waits.includes(functionName) || (url.endsWith('/ring/shared-state.js') && /^wait/.test(functionName))
+  waits.includes(functionName) || (url.endsWith('/ring/bell.js') && /^wait/.test(functionName))
 
 /**
  * One thread's work, by file and then by function, largest first.

@@ -3,6 +3,7 @@ import { move, transferableSymbol, valueSymbol, workerData } from 'piscina'
 import { loadMemory } from '../src/memory/load.js'
 import { shrinkHeap } from '../src/memory/shrink-heap.js'
 import { loadSystemCalls } from '../src/memory/system-calls.js'
+import { openLane, ownerLane } from '../src/ring/lane-words.js'
 import { openSharedState } from '../src/ring/shared-state.js'
 import { enterRemains } from '../src/threads/own-remains.js'
 import type { ReadTask } from '../src/threads/reader/reader.js'
@@ -11,14 +12,15 @@ import { Reading } from '../src/threads/reader/reading.js'
 import type { ReaderData } from '../src/threads/shared-memory.js'
 
 const data = workerData as ReaderData
-const state = openSharedState(data.shared.state)
+const state = openSharedState(data.shared.state, 'reader')
+const application = openLane(data.shared.lanes, ownerLane).bell
 // Not mmap-io: a module of the application may end this thread at any time, and mmap-io's finalizers would then unmap addresses
 // that the reaper still counts as ours. A koffi mapping stays until the reaper has taken it over.
 const memory = loadMemory(data.io === 'file' ? 'file' : 'koffi', loadSystemCalls())
 enterRemains(data.shared.remains)
 const reading = new Reading(data, state, memory)
 
-void watchRetirements({ state, reading, shrinkHeap })
+void watchRetirements({ state, application, reading, shrinkHeap })
 
 // Not a default export: for one of those Node builds a module facade, and ending a thread in the middle of that aborts the process.
 export async function run(task: ReadTask | { op: 'none' }): Promise<unknown> {

@@ -13,6 +13,7 @@ import { loadSystemCalls } from '../src/memory/system-calls.js'
 import { ownTask } from '../src/memory/thread-task.js'
 import { AbortWord } from '../src/ring/abort-word.js'
 import { GroupMailboxes } from '../src/ring/group-mailboxes.js'
+import { openLane, ownerLane } from '../src/ring/lane-words.js'
 import { openSharedState } from '../src/ring/shared-state.js'
 import { SlotTable } from '../src/ring/slot-table.js'
 import { TopicCells } from '../src/ring/topic-cells.js'
@@ -47,7 +48,9 @@ import type { StandIn } from '../src/threads/reaper/stand-in.js'
 
 endOnRejection()
 const { shared, events, orders } = workerData as ReaperData
-const state = openSharedState(shared.state)
+const state = openSharedState(shared.state, 'reaper')
+const lanes = [openLane(shared.lanes, ownerLane, 'reaper')]
+const application = lanes[ownerLane].bell
 state.reaperTask.store(ownTask())
 const topics = new TopicCells(shared.topics)
 const slots = new SlotTable(shared.slots)
@@ -80,13 +83,15 @@ const control: ReaperControl = {
       topics.next(topic.id).store(topic.next)
       topics.first(topic.id).store(topic.first)
     }
-    state.published.store(recovered.published)
-    state.publishedTime.store(recovered.tail.time)
+    // The writer begins when it hears of this.
+    const writers = openSharedState(shared.state, 'writer')
+    writers.published.store(recovered.published)
+    writers.publishedTime.store(recovered.tail.time)
+    writers.activeSegment.store(recovered.tail.segment)
     state.durable.store(recovered.durable)
     state.indexed.store(recovered.indexed)
     state.trim.store(recovered.trim)
     state.prepared.store(recovered.prepared)
-    state.activeSegment.store(recovered.tail.segment)
     const owner = new Ownership(locks)
     const keeper = keeperOf(request, files.id, owner)
     let found: ReturnType<GroupKeeper['open']>
@@ -141,14 +146,15 @@ const control: ReaperControl = {
         const { code = 'EIO', errno = 5 } = error as NodeJS.ErrnoException
         state.reaperErrno.store(Math.abs(errno))
         events.postMessage({ type: 'error', what: 'taking over from a reaper that died', code, errno })
-        state.dispatcher.ring()
+        application.ring()
       }
     }
     start(request, { files, control, groups: keeper, owner, epoch, bootId, io }, retained)
     // Whoever found the bell unanswered.
     state.writer.ring()
   },
-  trimmed() {
+  async trimmed(isAwaited: boolean) {
+    if (isAwaited) await reaper?.flushed()
     state.reaper.ring()
   },
   retain(topic, retention) {
@@ -215,7 +221,17 @@ const loadStandIn = () => import('../src/threads/reaper/stand-in.js')
 function keeperOf({ flushIntervalMs }: OpenRequest, logId: string, owner: Owner): GroupKeeper {
   const { directory } = shared
   const mailboxes = new GroupMailboxes(shared.groups)
-  return new GroupKeeper({ state, mailboxes, disk: nodeDisk, directory, logId, owner, flushIntervalMs, nowMs })
+  return new GroupKeeper({
+    state,
+    application,
+    mailboxes,
+    disk: nodeDisk,
+    directory,
+    logId,
+    owner,
+    flushIntervalMs,
+    nowMs,
+  })
 }
 
 interface Begun extends Pick<ReaperParts, 'files' | 'control' | 'groups' | 'owner' | 'epoch' | 'bootId'> {
@@ -232,6 +248,8 @@ function start(request: OpenRequest, { io, ...begun }: Begun, retained: TakeOver
     directory: shared.directory,
     followers: readOnly ? undefined : new FollowerDuty({ state, folder, nowMs }),
     state,
+    lanes,
+    applications: application,
     slots,
     disk: nodeDisk,
     plainMemory,

@@ -12,6 +12,7 @@ import { ownTask } from '../src/memory/thread-task.js'
 import { RingConsumer, RingMemory } from '../src/ring/append-ring.js'
 import { BatchTimes } from '../src/ring/batch-times.js'
 import { GroupMailboxes } from '../src/ring/group-mailboxes.js'
+import { openLane, ownerLane } from '../src/ring/lane-words.js'
 import { openSharedState } from '../src/ring/shared-state.js'
 import { SlotTable } from '../src/ring/slot-table.js'
 import { Spin } from '../src/ring/spin.js'
@@ -36,16 +37,18 @@ endOnRejection()
 const { shared, bulk, orders: firstOrders } = workerData as WriterData
 /** From the reaper of the moment. */
 let orders = firstOrders
-const state = openSharedState(shared.state)
+const state = openSharedState(shared.state, 'writer')
+const lane = openLane(shared.lanes, ownerLane, 'writer')
 state.writerTask.store(ownTask())
 const commits = new CommitWriter({
   state,
+  application: lane.bell,
   mailboxes: new GroupMailboxes(shared.groups),
   openFile: () => GroupFile.open(nodeDisk, shared.directory, logId, 'write'),
 })
 const calls = loadSystemCalls()
 enterRemains(shared.remains)
-const ring = new RingConsumer(new RingMemory(shared.ring), state.ringTail, state.ringHead)
+const ring = new RingConsumer(new RingMemory(shared.ring), lane.ringTail, lane.ringHead)
 let isClosing = false
 /** Known when the log is open, and so before anything commits. */
 let logId = unknownLogId
@@ -67,7 +70,7 @@ const control: WriterControl = {
     const takeBulk = bulkTaker()
     const openBell = () => BellFile.forRinging(nodeDisk, shared.directory, logId)
     const bell = new BellRinger({ state, epoch, openBell })
-    writer = new Writer({ state, ring, topics, times, tail, files, commits, owner, bell, takeBulk, takeOrder })
+    writer = new Writer({ state, lane, ring, topics, times, tail, files, commits, owner, bell, takeBulk, takeOrder })
     // Should the thread end early, mmap-io's finalizers unmap its ranges: the reaper must not touch them any more.
     process.once('exit', () => windows.forgetAll())
     void run(writer, windows)

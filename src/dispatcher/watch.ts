@@ -2,11 +2,12 @@
  * The one place where this thread waits for the workers.
  *
  * Whoever awaits something of theirs keeps a list of its own, and registers here once. As long as anybody waits, one loop sleeps on
- * the dispatcher's bell; each time it is rung everybody looks for himself at what has been done. So nobody misses a bell that was meant
+ * the bell of its lane; each time it is rung everybody looks for himself at what has been done. So nobody misses a bell that was meant
  * for somebody else, and a worker's failure reaches everybody who waits.
  */
 import type { BookendError } from '../errors.js'
 import { deviceError } from '../failures.js'
+import type { LaneWords } from '../ring/lane-words.js'
 import { type SharedState, writerState } from '../ring/shared-state.js'
 import type { KeepAlive } from './keep-alive.js'
 
@@ -36,6 +37,7 @@ export interface Waiter {
 
 export interface WatchParts {
   state: SharedState
+  lane: LaneWords<'application'>
   directory: string
   /** The process stays alive while something is awaited. */
   keepAlive: KeepAlive
@@ -72,7 +74,7 @@ export class Watch {
     } else if (wakesAt < this.#wakesAt) {
       this.#mark(wakesAt)
       // The writer may have passed the mark while it was being set.
-      this.#parts.state.dispatcher.ring()
+      this.#parts.lane.bell.ring()
     }
   }
 
@@ -115,7 +117,7 @@ export class Watch {
     this.#failure ??= error
     for (const waiter of this.#waiters) waiter.refuse(error)
     // The loop ends at once, not at its next look.
-    this.#parts.state.dispatcher.ring()
+    this.#parts.lane.bell.ring()
   }
 
   #lowest(): number {
@@ -126,17 +128,17 @@ export class Watch {
 
   /** Sets the ring head at which the writer rings: no later than that, never before the present one, nor far behind the ring's end. */
   #mark(wakesAt: number): void {
-    const { state } = this.#parts
+    const { lane } = this.#parts
     this.#wakesAt = wakesAt
-    state.wakeHead.store(Math.min(Math.max(wakesAt, state.ringHead.load()), state.ringTail.load() + 1))
+    lane.wakeHead.store(Math.min(Math.max(wakesAt, lane.ringHead.load()), lane.ringTail.load() + 1))
   }
 
   async #run(): Promise<void> {
-    const { state, keepAlive } = this.#parts
+    const { lane, keepAlive } = this.#parts
     try {
       for (;;) {
         // Armed before the look: what is done after it rings.
-        const token = state.dispatcher.arm()
+        const token = lane.bell.arm()
         // Awake: whoever begins to wait during the look need not ring.
         this.#wakesAt = wakes.withEveryBatch
         this.look()
@@ -144,13 +146,13 @@ export class Watch {
         // The writer may have passed the mark while it was being set.
         this.look()
         if (this.#lowest() === wakes.never) break
-        await state.dispatcher.waitAsync(token, lookMs)
+        await lane.bell.waitAsync(token, lookMs)
       }
     } catch (error) {
       // A broken invariant, met where no caller is told: without this loop nobody who waits would ever hear of anything again.
       this.#refuse(error as Error)
     }
-    state.dispatcher.disarm()
+    lane.bell.disarm()
     this.#isRunning = false
     keepAlive.release()
   }

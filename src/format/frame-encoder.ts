@@ -15,7 +15,7 @@ import { highWord, lowWord } from './numbers.js'
 
 // Copies of this module's own: the compiler folds them in the loops below, imported objects it would look up each time.
 const { length: lengthWord, topic: topicWord, offsetLow: offsetLowWord, tail: tailWordAt } = frameWord
-const { data: dataKind, declare: declareKind, bulk: bulkKind } = frameKind
+const { data: dataKind, declare: declareKind, bulk: bulkKind, padding: paddingKind } = frameKind
 const { extended: extendedFlag } = frameFlag
 
 /** Payload length of a frame: what its length field will say. */
@@ -162,6 +162,13 @@ export function encodeDeclareFrame(topic: number, next: number, readable: number
   const bytes = new Uint8Array(frameBytes(declarePayloadLength(name)))
   writeDeclareFrame(bytes, new Uint32Array(bytes.buffer), 0, topic, name, readable, 0, next)
   return bytes
+}
+
+/** Writes a frame that holds nothing; what its payload would be is not touched. */
+export function writePaddingFrame(words: Uint32Array, at: number, length: number): void {
+  const word = at >>> 2
+  words[word + lengthWord] = length
+  words[word + tailWordAt] = tailWord(0, paddingKind, 0)
 }
 
 /** Writes the placeholder of frames that travel by transfer. */

@@ -50,7 +50,7 @@ export class LocalEngine implements Engine {
 
   /** @param opened what the reaper has found; the writer has started with it */
   constructor(options: LocalOptions, threads: StartingThreads, opened: OpenedLog, lock: LockFile | undefined) {
-    const { shared, state, reaper, writer, bulk, slots } = threads
+    const { shared, state, lane, reaper, writer, bulk, slots } = threads
     const { directory, durability, maxMessageBytes, readOnly } = options
     const { segmentBytes } = opened
     const messageBytesLimit = segmentMessageBytes(segmentBytes)
@@ -61,7 +61,7 @@ export class LocalEngine implements Engine {
     const keepAlive = new KeepAlive()
     if (options.keepAlive) keepAlive.hold()
 
-    const watch = new Watch({ state, directory, keepAlive })
+    const watch = new Watch({ state, lane, directory, keepAlive })
     // In the order in which they are told what workers have done, see Watch.
     this.groups = new GroupCommits({
       ...{ state, mailboxes: new GroupMailboxes(shared.groups), topics, groups: opened.groups },
@@ -72,7 +72,7 @@ export class LocalEngine implements Engine {
       ...{ directory, durability, readOnly, watch, keepAlive },
     })
     const appends = new AppendSide({
-      ...{ state, memory: new RingMemory(shared.ring), cells: new TopicCells(shared.topics), topics },
+      ...{ state, lane, memory: new RingMemory(shared.ring), cells: new TopicCells(shared.topics), topics },
       ...{ commits: this.groups, watch, bulk, directory, segmentBytes },
     })
     const farewell = new ReaderFarewell({ state, watch, aliveThreads: () => reads.aliveThreads })
@@ -100,7 +100,7 @@ export class LocalEngine implements Engine {
     this.#events = events
     this.#topicHost = {
       ...{ appends, reads, pace: new TurnPace(), events, stage, limits, messageBytesLimit },
-      recent: new RecentMessages(appends.ring, new BatchTimes(shared.times), () => state.ringHead.load()),
+      recent: new RecentMessages(appends.ring, new BatchTimes(shared.times), () => lane.ringHead.load()),
       groups: { stage, commits: this.groups, events, processors },
     }
     const publish = () => this.flush('process')

@@ -6,7 +6,7 @@ import type { SharedState } from '../ring/shared-state.js'
 const patienceMs = 2_000
 
 export interface ReaderFarewellParts {
-  readonly state: SharedState
+  readonly state: SharedState<'application'>
   readonly watch: Pick<Watch, 'register' | 'begin'>
   /** Reader threads that have been started and have not ended: those that have died, and were not missed, do not answer. */
   readonly aliveThreads: () => number

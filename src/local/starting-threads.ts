@@ -2,6 +2,7 @@ import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { RingMemory } from '../ring/append-ring.js'
 import { BatchTimes } from '../ring/batch-times.js'
 import { GroupMailboxes } from '../ring/group-mailboxes.js'
+import { allocateLanes, type LaneWords, openLane, ownerLane } from '../ring/lane-words.js'
 import { allocateSharedState, openSharedState, type SharedState } from '../ring/shared-state.js'
 import { SlotTable } from '../ring/slot-table.js'
 import { ThreadRemains } from '../ring/thread-remains.js'
@@ -16,7 +17,8 @@ import { ReaperThread } from './reaper-thread.js'
 /** The threads of a log and what they share, before anything of it is known. */
 export interface StartingThreads {
   shared: SharedMemory
-  state: SharedState
+  state: SharedState<'application'>
+  lane: LaneWords<'application'>
   slots: SlotTable
   reaper: ReaperThread
   writer: Worker | undefined
@@ -36,6 +38,7 @@ export function shareMemory({
 }: Pick<LocalOptions, 'directory' | 'io' | 'maxMappedBytes' | 'ringBytes'>): SharedMemory {
   return {
     state: allocateSharedState(),
+    lanes: allocateLanes(),
     ring: RingMemory.allocate(ringBytes),
     slots: SlotTable.allocate(),
     topics: TopicCells.allocate(),
@@ -66,8 +69,9 @@ export function startThreads(options: LocalOptions): StartingThreads {
     writerControl = new ControlChannel<WriterControl>(writer, 'writer')
   }
   const slots = new SlotTable(shared.slots)
-  const state = openSharedState(shared.state)
-  return { shared, state, slots, reaper, writer, writerControl, bulk: bulk.port1 }
+  const state = openSharedState(shared.state, 'application')
+  const lane = openLane(shared.lanes, ownerLane, 'application')
+  return { shared, state, lane, slots, reaper, writer, writerControl, bulk: bulk.port1 }
 }
 
 /**
@@ -75,7 +79,7 @@ export function startThreads(options: LocalOptions): StartingThreads {
  * for as long as the call takes.
  */
 export async function callWriter(
-  { state, writerControl }: StartingThreads,
+  { state, writerControl }: Pick<StartingThreads, 'state' | 'writerControl'>,
   call: (control: Remote<WriterControl>) => Promise<void>,
 ): Promise<void> {
   if (writerControl === undefined) return

@@ -55,8 +55,10 @@ export class TopicLimits {
       const { errno = 0 } = error as NodeJS.ErrnoException
       throw isFull(errno) ? noSpaceError(errno, options.directory, 'the record of a trim') : error
     }
-    if (options.durability === 'disk') await appends.flushPublished()
-    await keepAlive.during(threads.reaper.call((remote) => remote.trimmed()))
+    // What the writer has written for it did not pass the ring, where it could be waited for.
+    const isAwaited = options.durability === 'disk'
+    await keepAlive.during(threads.reaper.call((remote) => remote.trimmed(isAwaited)))
+    if (isAwaited) watch.checkWorking()
   }
 
   /** @param isAddition what was said of the topic before stays in force beside it */

@@ -14,9 +14,11 @@
  * the consumer stamped until it reuses the space. After Agrona's OneToOneRingBuffer.
  */
 import { assert } from '../errors.js'
-import { frameBytes, frameHeaderBytes, frameKind, frameWord, tailWord } from '../format/frame-layout.js'
+import { writePaddingFrame } from '../format/frame-encoder.js'
+import { frameBytes, frameHeaderBytes, frameWord } from '../format/frame-layout.js'
 import type { PositionCell } from './position-cell.js'
 import { untouchedBytes } from './untouched-memory.js'
+import type { Loadable } from './word.js'
 
 export class RingMemory {
   readonly bytes: Uint8Array
@@ -59,11 +61,11 @@ export class RingMemory {
   }
 }
 
-/** The dispatcher's side. */
+/** The appending thread's side. */
 export class RingProducer {
   readonly memory: RingMemory
   readonly #tail: PositionCell
-  readonly #head: PositionCell
+  readonly #head: Loadable
   #ownTail: number
   #publishedTail: number
   #knownHead: number
@@ -73,12 +75,7 @@ export class RingProducer {
    * @param settledHead says up to where freed space may be overwritten: whoever reads what the consumer stamped into a frame must
    * have done so before that frame's space is used again
    */
-  constructor(
-    memory: RingMemory,
-    tail: PositionCell,
-    head: PositionCell,
-    settledHead: () => number = () => head.load(),
-  ) {
+  constructor(memory: RingMemory, tail: PositionCell, head: Loadable, settledHead: () => number = () => head.load()) {
     this.memory = memory
     this.#tail = tail
     this.#head = head
@@ -119,11 +116,7 @@ export class RingProducer {
     }
     if (needed !== byteLength) {
       // An end too short for a frame header is skipped by both sides without a frame.
-      if (untilEnd >= frameHeaderBytes) {
-        const word = at >>> 2
-        words[word + frameWord.length] = untilEnd - frameHeaderBytes
-        words[word + frameWord.tail] = tailWord(0, frameKind.padding, 0)
-      }
+      if (untilEnd >= frameHeaderBytes) writePaddingFrame(words, at, untilEnd - frameHeaderBytes)
       this.#ownTail += untilEnd
       at = 0
     }
@@ -153,11 +146,11 @@ export class RingProducer {
 /** The writer's side. */
 export class RingConsumer {
   readonly memory: RingMemory
-  readonly #tail: PositionCell
+  readonly #tail: Loadable
   readonly #head: PositionCell
   #ownHead: number
 
-  constructor(memory: RingMemory, tail: PositionCell, head: PositionCell) {
+  constructor(memory: RingMemory, tail: Loadable, head: PositionCell) {
     this.memory = memory
     this.#tail = tail
     this.#head = head

@@ -35,12 +35,13 @@ const word = {
   handled: 7,
   failed: 8,
   closed: 9,
-  progress: 10,
-  aloneTo: 12,
-  end: 14,
-  bell: 16,
+  bell: 10,
+  // Positions take three each.
+  progress: 11,
+  aloneTo: 14,
+  end: 17,
 } as const
-const wordCount = 17
+const wordCount = 20
 
 /** `idle`: not begun, or over. `reading`: between two calls. */
 export const handlerPhase = { idle: 0, reading: 1, loading: 2, calling: 3 } as const

@@ -1,32 +1,39 @@
 /**
  * A number up to 2^53 in shared memory: one thread stores, any thread loads, nobody waits on it.
  *
- * Two 32-bit words. The high word changes once in 4 GiB; around that change its sign bit is set, so a loader that
- * sees the bit, or two different high words around the low one, looks again. All other stores touch the low word only.
- * Between the number's 21 bits and the mark the high word counts its changes: a number that goes to and fro across such a place
- * does not look unchanged.
+ * ```
+ *   word   the number's upper 21 bits, and above them a count of their changes
+ *   lows   two words for the lower 32 bits: the last bit of the count says which of them is valid
+ * ```
+ *
+ * While the upper bits stay, a store is one store, to the valid low word. When they change, once in 4 GiB, the other low word is
+ * filled first and then the upper word stored, which makes both valid at once. So whatever moment the storing thread dies in, there is a
+ * whole number; and a loader looks again only where the upper word has changed under it. The count keeps a number that goes to and fro
+ * across such a place from looking unchanged.
  */
-const changing = 0x80000000 | 0
+import type { Loadable } from './word.js'
+
 const highBits = 21
 const highMask = (1 << highBits) - 1
 const oneChange = 1 << highBits
 
-export const positionCellWords = 2
+export const positionCellWords = 3
 
-export class PositionCell {
+export class PositionCell implements Loadable {
   readonly #words: Int32Array
-  readonly #low: number
-  readonly #high: number
-  /** The high word as it stands there, with its count of changes. */
+  readonly #index: number
+  /** The upper word as it stands there, with its count of changes. */
   #ownWord: number
   #ownHigh: number
+  /** Index of the valid low word. */
+  #low: number
 
   constructor(words: Int32Array, index: number) {
     this.#words = words
-    this.#low = index
-    this.#high = index + 1
-    this.#ownWord = Atomics.load(words, index + 1) & ~changing
+    this.#index = index
+    this.#ownWord = Atomics.load(words, index)
     this.#ownHigh = this.#ownWord & highMask
+    this.#low = lowOf(index, this.#ownWord)
   }
 
   /** Called by the one owning thread only. Everything it wrote before is visible to whoever loads this value. */
@@ -36,20 +43,25 @@ export class PositionCell {
       Atomics.store(this.#words, this.#low, value | 0)
       return
     }
-    const word = ((((this.#ownWord & ~highMask) + oneChange) & ~changing) | high) >>> 0
-    // The mark comes before the low word, the clean high word after it: no loader can join old and new halves.
-    Atomics.store(this.#words, this.#high, word | changing)
-    Atomics.store(this.#words, this.#low, value | 0)
-    Atomics.store(this.#words, this.#high, word)
+    const word = ((this.#ownWord & ~highMask) + oneChange) | high
+    const low = lowOf(this.#index, word)
+    // The low word first: the upper one makes it valid.
+    Atomics.store(this.#words, low, value | 0)
+    Atomics.store(this.#words, this.#index, word)
     this.#ownWord = word
     this.#ownHigh = high
+    this.#low = low
   }
 
   load(): number {
     for (;;) {
-      const high = Atomics.load(this.#words, this.#high)
-      const low = Atomics.load(this.#words, this.#low)
-      if (high >= 0 && high === Atomics.load(this.#words, this.#high)) return (low >>> 0) + (high & highMask) * 2 ** 32
+      const word = Atomics.load(this.#words, this.#index)
+      const low = Atomics.load(this.#words, lowOf(this.#index, word))
+      if (word === Atomics.load(this.#words, this.#index)) return (low >>> 0) + (word & highMask) * 2 ** 32
     }
   }
+}
+
+function lowOf(index: number, word: number): number {
+  return index + 1 + ((word >>> highBits) & 1)
 }

@@ -6,7 +6,7 @@
  * does not spin at all on a single one.
  */
 import { availableParallelism } from 'node:os'
-import type { Bell } from './shared-state.js'
+import type { Bell } from './bell.js'
 
 export const defaultSpins = availableParallelism() > 1 ? 10_000 : 0
 

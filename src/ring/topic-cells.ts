@@ -7,7 +7,8 @@ import { maxTopics } from '../limits.js'
 import { PositionCell, positionCellWords } from './position-cell.js'
 import { allocateUntouched } from './untouched-memory.js'
 
-const rowWords = 2 * positionCellWords
+/** Two cells, and a row never lies across two lines of the processor's cache. */
+const rowWords = 8
 
 export class TopicCells {
   readonly #words: Int32Array

@@ -109,8 +109,8 @@ export interface ReaperControl {
   open(request: OpenRequest): Promise<OpenedLog | false>
   /** Instead of `open`, in a thread that replaces one that has died. */
   takeOver(request: TakeOverRequest): Promise<void>
-  /** Some topic was trimmed: look what can be deleted. */
-  trimmed(): void
+  /** Some topic was trimmed: look what can be deleted. @param isAwaited answers when the trim is on the device */
+  trimmed(isAwaited: boolean): Promise<void>
   /** From now on the topic of that name is kept as said, whatever the log's own retention. */
   retain(topic: string, retention: Retention): void
   /** The oldest `limit` segments, and why each is there. */

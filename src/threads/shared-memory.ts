@@ -6,6 +6,7 @@ export type OpenIo = 'auto' | 'mmap' | 'file'
 /** What all threads of one open log share; travels to each in its `workerData`. */
 export interface SharedMemory {
   state: SharedArrayBuffer
+  lanes: SharedArrayBuffer
   ring: SharedArrayBuffer
   slots: SharedArrayBuffer
   topics: SharedArrayBuffer

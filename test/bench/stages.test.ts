@@ -4,7 +4,7 @@ import { type CpuProfile, threadStage } from '../../bench/stages.js'
 const frames: [functionName: string, url: string][] = [
   ['(root)', ''],
   ['(idle)', ''],
-  ['wait', 'file:///x/dist/src/ring/shared-state.js'],
+  ['wait', 'file:///x/dist/src/ring/bell.js'],
   ['cut', 'file:///x/dist/src/storage/log-tail.js'],
   ['append', 'file:///x/dist/src/storage/log-tail.js'],
   ['writeBuffers', ''],

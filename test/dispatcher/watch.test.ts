@@ -2,7 +2,8 @@ import { expect, it } from 'vitest'
 import { KeepAlive } from '../../src/dispatcher/keep-alive.js'
 import { type Waiter, Watch, wakes } from '../../src/dispatcher/watch.js'
 import { closedError } from '../../src/failures.js'
-import { allocateSharedState, openSharedState, writerState } from '../../src/ring/shared-state.js'
+import { writerState } from '../../src/ring/shared-state.js'
+import { sharedWords } from '../support/shared-words.js'
 
 /** Waits for the flushed position to reach what it was told. */
 class Scout implements Waiter {
@@ -35,14 +36,14 @@ class Scout implements Waiter {
 }
 
 function world() {
-  const state = openSharedState(allocateSharedState())
-  const watch = new Watch({ state, directory: '/log', keepAlive: new KeepAlive() })
+  const { state, lane } = sharedWords()
+  const watch = new Watch({ state, lane, directory: '/log', keepAlive: new KeepAlive() })
   const add = (done: () => boolean) => {
     const scout = new Scout(done)
     watch.register(scout)
     return scout
   }
-  return { state, watch, add }
+  return { state, lane, watch, add }
 }
 
 /** Enough for a bell to be heard. */
@@ -51,7 +52,7 @@ async function turns(): Promise<void> {
 }
 
 it('one ring of the bell serves everybody who waits, and nobody else keeps the loop', async () => {
-  const { state, watch, add } = world()
+  const { state, lane, watch, add } = world()
   const [flushed, trimmed, idle] = [
     add(() => state.durable.load() > 0),
     add(() => state.trim.load() > 0),
@@ -63,7 +64,7 @@ it('one ring of the bell serves everybody who waits, and nobody else keeps the l
   }
   state.durable.store(1)
   state.trim.store(1)
-  state.dispatcher.ring()
+  lane.bell.ring()
   await turns()
   expect([flushed.seen, trimmed.seen, idle.seen]).toEqual([['done'], ['done'], []])
   // Nobody waits: the next bell finds nobody.
@@ -71,15 +72,15 @@ it('one ring of the bell serves everybody who waits, and nobody else keeps the l
   flushed.onSettle = () => {
     looks += 1
   }
-  state.dispatcher.ring()
+  lane.bell.ring()
   await turns()
   expect(looks).toBe(0)
 })
 
 it('the writer rings for the earliest that anybody waits for, also for one who comes while the others sleep', async () => {
-  const { state, watch, add } = world()
-  state.ringHead.store(1_000)
-  state.ringTail.store(9_000)
+  const { lane, watch, add } = world()
+  lane.ringHead.store(1_000)
+  lane.ringTail.store(9_000)
   const [device, room, batch] = [add(() => false), add(() => false), add(() => false)]
   const marks: number[] = []
   for (const [scout, at] of [
@@ -91,21 +92,21 @@ it('the writer rings for the earliest that anybody waits for, also for one who c
     scout.want = 1
     scout.at = at
     watch.begin(at)
-    marks.push(state.wakeHead.load())
+    marks.push(lane.wakeHead.load())
     await turns()
-    expect(state.wakeHead.load()).toBe(marks.at(-1))
+    expect(lane.wakeHead.load()).toBe(marks.at(-1))
   }
   expect(marks).toEqual([9_001, 5_000, 1_000, 1_000])
   batch.want = 0
-  state.dispatcher.ring()
+  lane.bell.ring()
   await turns()
-  expect(state.wakeHead.load()).toBe(5_000)
+  expect(lane.wakeHead.load()).toBe(5_000)
   watch.fail(closedError('/log'))
 })
 
 it('what is done behind its looks, before it sleeps, is seen', async () => {
   for (const behind of [1, 2]) {
-    const { state, watch, add } = world()
+    const { state, lane, watch, add } = world()
     const scout = add(() => state.durable.load() > 0)
     scout.want = 1
     let looks = 0
@@ -114,7 +115,7 @@ it('what is done behind its looks, before it sleeps, is seen', async () => {
       looks += 1
       if (looks !== behind) return
       state.durable.store(1)
-      state.dispatcher.ringIfAsleep()
+      lane.bell.ringIfAsleep()
     }
     watch.begin(wakes.anyway)
     await turns()
@@ -142,13 +143,13 @@ it('a device that fails a worker ends the waiting of all, and is told to whoever
     ['reaperErrno', 5],
     ['writerState', writerState.failed],
   ] as const) {
-    const { state, watch, add } = world()
+    const { state, lane, watch, add } = world()
     const scout = add(() => false)
     scout.want = 1
     watch.begin(wakes.anyway)
     state.writerErrno.store(5)
     state[word].store(value)
-    state.dispatcher.ring()
+    lane.bell.ring()
     await turns()
     expect(watch.failure).toMatchObject({ code: 'BOOKEND_IO' })
     expect(scout.seen).toEqual([watch.failure?.message])
@@ -157,7 +158,7 @@ it('a device that fails a worker ends the waiting of all, and is told to whoever
 })
 
 it('a broken invariant is told to everybody instead of ending the loop in silence', async () => {
-  const { state, watch, add } = world()
+  const { lane, watch, add } = world()
   const [broken, other] = [add(() => false), add(() => false)]
   other.want = 1
   watch.begin(wakes.anyway)
@@ -165,7 +166,7 @@ it('a broken invariant is told to everybody instead of ending the loop in silenc
   broken.onSettle = () => {
     throw error
   }
-  state.dispatcher.ring()
+  lane.bell.ring()
   await turns()
   expect(other.seen).toEqual([error.message])
   expect(watch.failure).toBe(error)

@@ -157,9 +157,9 @@ const mutants: readonly Mutant[] = [
   {
     name: 'waits for the flush on the thread of the application',
     file: 'dispatcher/appends/acknowledgements.js',
-    find: 'if (this.#unflushed.length > 0)\n            this.#settleUnflushed();',
+    find: 'this.#unflushed.settle();\n        return head;',
     replace:
-      'while (this.#unflushed.length > 0 && state.reaperErrno.load() === 0) { this.#settleUnflushed(); state.dispatcher.wait(state.dispatcher.token(), 5); }',
+      'while (this.#unflushed.length > 0 && state.reaperErrno.load() === 0) { this.#unflushed.settle(); lane.bell.wait(lane.bell.token(), 5); }\n        return head;',
     fault: 'slow-disk',
     scale: 1,
   },
@@ -239,8 +239,25 @@ const mutants: readonly Mutant[] = [
   {
     name: 'publishes and wakes nobody',
     file: 'threads/writer/writer.js',
-    find: 'state.dispatcher.ringIfAsleep();',
+    find: 'lane.bell.ringIfAsleep();',
     replace: ';',
+    fault: 'races',
+    scale: 1,
+  },
+  {
+    name: 'answers a flush with what was published meanwhile',
+    file: 'threads/reaper/flush-duty.js',
+    find: 'this.#ways[lane].answer(heads[lane]);',
+    replace: 'this.#ways[lane].answer(this.#ways[lane].published());',
+    fault: 'races',
+    scale: 1,
+  },
+  {
+    name: 'takes the position of the log before the heads of the lanes',
+    file: 'threads/reaper/flush-duty.js',
+    find: 'const heads = this.#ways.map((way) => way.published());\n        return { heads, position: this.#parts.state.published.load() };',
+    replace:
+      'const position = this.#parts.state.published.load(); return { heads: this.#ways.map((way) => way.published()), position };',
     fault: 'races',
     scale: 1,
   },

@@ -1,13 +1,15 @@
 /**
  * Another thread's step at every place where one could come, one after the other, in one thread: behind each store of the writer
  * somebody reads what it has published, and behind each touch of a shared word something comes that the writer, about to sleep, has to see
- * to. The clock goes back now and then. And writes break off half way. Must: what is published can be read, times never go back, nobody
- * sleeps on what is there; a crash behind a broken write finds a prefix, in whole groups, without damage.
+ * to. The clock goes back now and then. And writes break off half way. Must: what is published can be read, times never go back, what a flush
+ * answers is on the device, nobody sleeps on what is there; a crash behind a broken write finds a prefix, in whole groups, without damage.
  *
- * Mutants it catches: topics published before the position, times that go back, a publish that wakes nobody, a token that is taken behind the
+ * Mutants it catches: topics published before the position, times that go back, a publish that wakes nobody, a flush that answers with what is
+ * published by then, or with heads that are ahead of its position, a token that is taken behind the
  * looks, sleep that is not announced; remains of a broken write, half a group that is not taken back.
  */
 import { breakWrites } from '../support/broken-writes.js'
+import { watchFlushing } from '../support/flushing.js'
 import { tryEveryPlace } from '../support/interleaving.js'
 import { watchPublishing } from '../support/publishing.js'
 import { writerRaces } from '../support/racing-writer.js'
@@ -26,6 +28,14 @@ export const races: Fault = {
       })
       published.runs += looks
     }
+    const flushed = emptyRow('flushes, and the other thread behind every touch')
+    for (let script = 0; context.more(script, 60) && flushed.failures.length < 10; script++) {
+      const looks = await watchFlushing(context.random(2_000_000 + script)).catch((error) => {
+        flushed.failures.push(messageOf(error))
+        return 0
+      })
+      flushed.runs += looks
+    }
     const asleep = emptyRow('a writer about to sleep, at every place')
     for (const [what, prepare] of Object.entries(writerRaces)) {
       const { places, sleptOver } = await tryEveryPlace(prepare)
@@ -40,6 +50,6 @@ export const races: Fault = {
         broken.failures.push(messageOf(error))
       }
     }
-    return [published, asleep, broken]
+    return [published, flushed, asleep, broken]
   },
 }

@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { frameBytes, frameHeaderBytes, frameKind, frameWord, kindOf } from '../../src/format/frame-layout.js'
 import { RingConsumer, RingMemory, RingProducer } from '../../src/ring/append-ring.js'
-import { allocateSharedState, openSharedState } from '../../src/ring/shared-state.js'
 import { putFrame, sizeOf, type TestFrame } from '../support/frames.js'
+import { sharedWords } from '../support/shared-words.js'
 
 interface Ring {
   producer: RingProducer
@@ -13,13 +13,13 @@ interface Ring {
 /** @param start the position at which the ring begins, as if so much had passed through it */
 function ringOf(capacity: number, start = 0, settledHead?: () => number): Ring {
   const shared = RingMemory.allocate(capacity)
-  const state = openSharedState(allocateSharedState())
-  state.ringTail.store(start)
-  state.ringHead.store(start)
+  const { lane } = sharedWords()
+  lane.ringTail.store(start)
+  lane.ringHead.store(start)
   // Each side has its own views, as in two threads.
   return {
-    producer: new RingProducer(new RingMemory(shared), state.ringTail, state.ringHead, settledHead),
-    consumer: new RingConsumer(new RingMemory(shared), state.ringTail, state.ringHead),
+    producer: new RingProducer(new RingMemory(shared), lane.ringTail, lane.ringHead, settledHead),
+    consumer: new RingConsumer(new RingMemory(shared), lane.ringTail, lane.ringHead),
   }
 }
 

@@ -1,8 +1,9 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { Bell, Word } from '../../src/ring/shared-state.js'
+import { Bell } from '../../src/ring/bell.js'
 import { Spin } from '../../src/ring/spin.js'
+import { Word } from '../../src/ring/word.js'
 
 function bellOver(words: Int32Array): Bell {
   return new Bell(words, 0, 1)

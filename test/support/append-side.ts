@@ -9,15 +9,17 @@ import { Watch } from '../../src/dispatcher/watch.js'
 import { closedError } from '../../src/failures.js'
 import { RingConsumer, RingMemory } from '../../src/ring/append-ring.js'
 import { GroupMailboxes } from '../../src/ring/group-mailboxes.js'
-import { allocateSharedState, openSharedState } from '../../src/ring/shared-state.js'
 import { TopicCells } from '../../src/ring/topic-cells.js'
 import type { TopicState } from '../../src/storage/append/topic-state.js'
+import { sharedWords } from './shared-words.js'
 
 export const ringBytes = 64 << 10
 
 export class AppendWorld {
-  readonly state = openSharedState(allocateSharedState())
-  readonly cells = new TopicCells(new SharedArrayBuffer(64 * 16))
+  readonly words = sharedWords()
+  readonly state = this.words.state
+  readonly lane = this.words.lane
+  readonly cells = new TopicCells(TopicCells.allocate())
   readonly topics: TopicDirectory
   readonly watch: Watch
   readonly commits: GroupCommits
@@ -26,13 +28,13 @@ export class AppendWorld {
   readonly #consumer: RingConsumer
 
   constructor(topics: TopicState[] = []) {
-    const { state, cells } = this
+    const { state, lane, cells } = this
     const { port1, port2 } = new MessageChannel()
     const keepAlive = new KeepAlive()
     this.topics = new TopicDirectory(topics)
     const noGroups = () => Promise.reject(new Error('no group is made here'))
-    this.watch = new Watch({ state, keepAlive, directory: '/log' })
-    const common = { state, topics: this.topics, watch: this.watch, directory: '/log' }
+    this.watch = new Watch({ state, lane, keepAlive, directory: '/log' })
+    const common = { state, lane, topics: this.topics, watch: this.watch, directory: '/log' }
     this.commits = new GroupCommits({
       ...{ ...common, durability: 'process', readOnly: false, groups: [], keepAlive },
       mailboxes: new GroupMailboxes(GroupMailboxes.allocate()),
@@ -44,7 +46,7 @@ export class AppendWorld {
       ...{ ...common, cells, commits: this.commits, bulk: port1, segmentBytes: 1 << 20 },
       memory: this.memory,
     })
-    this.#consumer = new RingConsumer(new RingMemory(shared), state.ringTail, state.ringHead)
+    this.#consumer = new RingConsumer(new RingMemory(shared), lane.ringTail, lane.ringHead)
     onTestFinished(() => {
       this.watch.fail(closedError('/log'))
       keepAlive.end()
@@ -56,6 +58,6 @@ export class AppendWorld {
   /** What is in the ring is taken out of it, and so acknowledged. */
   takeAll(): void {
     this.#consumer.releaseTo(this.#consumer.loadTail())
-    this.state.dispatcher.ringIfAsleep()
+    this.lane.bell.ringIfAsleep()
   }
 }

@@ -1,11 +1,11 @@
 /** Writer and reaper in one thread, driven by hand: what the dispatcher and the two workers do, without their loops. */
 
+import { writePaddingFrame } from '../../src/format/frame-encoder.js'
 import { frameBytes, frameFlag, frameWord, kindOf, offsetOf } from '../../src/format/frame-layout.js'
 import { indexQuietMs } from '../../src/limits.js'
 import { RingConsumer, RingMemory, RingProducer } from '../../src/ring/append-ring.js'
 import { BatchTimes } from '../../src/ring/batch-times.js'
 import { GroupMailboxes } from '../../src/ring/group-mailboxes.js'
-import { allocateSharedState, openSharedState, type SharedState } from '../../src/ring/shared-state.js'
 import { SlotTable } from '../../src/ring/slot-table.js'
 import { TopicCells } from '../../src/ring/topic-cells.js'
 import { LogTail } from '../../src/storage/append/log-tail.js'
@@ -29,6 +29,7 @@ import { BellRinger } from '../../src/threads/writer/bell-ringer.js'
 import { CommitWriter } from '../../src/threads/writer/commit-writer.js'
 import { Writer } from '../../src/threads/writer/writer.js'
 import { groupOf, putFrame, runOf, sizeOf, type TestFrame } from './frames.js'
+import { type SharedWords, sharedWords } from './shared-words.js'
 import { bootA, testSegmentBytes } from './storage-log.js'
 import { soleOwner, type World } from './worlds.js'
 
@@ -51,7 +52,8 @@ export class Engine {
   readonly world: World
   readonly files: SegmentFiles
   readonly recovered: Recovered
-  readonly state: SharedState
+  readonly state: SharedWords['state']
+  readonly lane: SharedWords['lane']
   readonly slots: SlotTable
   /** For threads of a test's own. */
   readonly slotsMemory: SharedArrayBuffer
@@ -92,9 +94,11 @@ export class Engine {
     const logId = control.identity.id
     const { published, durable, trim, tail, topics } = recovered
 
-    this.state = openSharedState(allocateSharedState())
-    const { state } = this
-    this.cells = new TopicCells(new SharedArrayBuffer(64 * 16))
+    const words = sharedWords()
+    this.state = words.state
+    this.lane = words.lane
+    const { state, lane } = words
+    this.cells = new TopicCells(TopicCells.allocate())
     for (const topic of topics) {
       this.cells.next(topic.id).store(topic.next)
       this.cells.first(topic.id).store(topic.first)
@@ -109,8 +113,8 @@ export class Engine {
     prepareTail({ state, files, calls, epoch, now }, tail)
 
     const ring = RingMemory.allocate(ringBytes)
-    this.producer = new RingProducer(new RingMemory(ring), state.ringTail, state.ringHead)
-    this.consumer = new RingConsumer(new RingMemory(ring), state.ringTail, state.ringHead)
+    this.producer = new RingProducer(new RingMemory(ring), lane.ringTail, lane.ringHead)
+    this.consumer = new RingConsumer(new RingMemory(ring), lane.ringTail, lane.ringHead)
     this.slotsMemory = SlotTable.allocate()
     this.slots = new SlotTable(this.slotsMemory)
     this.tailWindows = new SegmentWindows(world.memory, plainMemory, files, this.slots, 'write', 256)
@@ -123,18 +127,34 @@ export class Engine {
     this.mailboxes = new GroupMailboxes(GroupMailboxes.allocate())
     const { mailboxes } = this
     const { owner = soleOwner } = options
-    this.groups = new GroupKeeper({ state, mailboxes, disk, directory, logId, owner, flushIntervalMs, nowMs })
+    this.groups = new GroupKeeper({
+      state,
+      application: lane.bell,
+      mailboxes,
+      disk,
+      directory,
+      logId,
+      owner,
+      flushIntervalMs,
+      nowMs,
+    })
     const opened = this.groups.open(topics, false)
     this.openedGroups = opened.groups
     this.groupDamages = opened.damages
     this.writer = new Writer({
       state,
+      lane,
       ring: this.consumer,
       topics: this.cells,
       times: this.times,
       tail: this.tail,
       files,
-      commits: new CommitWriter({ state, mailboxes, openFile: () => GroupFile.open(disk, directory, logId, 'write') }),
+      commits: new CommitWriter({
+        state,
+        application: lane.bell,
+        mailboxes,
+        openFile: () => GroupFile.open(disk, directory, logId, 'write'),
+      }),
       owner,
       bell: new BellRinger({ state, epoch, openBell: () => BellFile.forRinging(disk, directory, logId) }),
       takeBulk: (id) => {
@@ -157,6 +177,8 @@ export class Engine {
         to.write(at, from.read(at, length))
       },
       state,
+      lanes: [lane],
+      applications: lane.bell,
       slots: this.slots,
       disk,
       files,
@@ -271,8 +293,16 @@ export class Engine {
     }
   }
 
+  /** As a flush at level disk does: an empty frame, which the writer takes, and the wish for what is before it. */
   requestFlush(): void {
-    this.state.flushRequest.add(1)
+    const { producer, lane } = this
+    const at = producer.place(frameBytes(0))
+    if (at < 0) return
+    writePaddingFrame(producer.memory.words, at, 0)
+    producer.advance(frameBytes(0))
+    lane.flushWished.store(producer.tail)
+    producer.publish()
+    this.writer.doWork()
   }
 
   async flush(): Promise<void> {
@@ -282,6 +312,6 @@ export class Engine {
   }
 }
 
-function lyingCell(state: SharedState): SharedState['durable'] {
-  return { load: () => state.published.load(), store() {} } as unknown as SharedState['durable']
+function lyingCell(state: SharedWords['state']): SharedWords['state']['durable'] {
+  return { load: () => state.published.load(), store() {} } as unknown as SharedWords['state']['durable']
 }

@@ -53,7 +53,7 @@ export class EveryWay {
     this.#topic = { id, name }
     this.first = first
     this.next = next
-    const cells = new TopicCells(new SharedArrayBuffer(64 * 16))
+    const cells = new TopicCells(TopicCells.allocate())
     cells.first(id).store(first)
     cells.next(id).store(next)
     this.#reader = new Reader(log.reader, log.lookup, log.catalog, cells, () => log.trim)

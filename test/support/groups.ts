@@ -5,12 +5,12 @@ import { KeepAlive } from '../../src/dispatcher/keep-alive.js'
 import { TopicDirectory } from '../../src/dispatcher/topic-directory.js'
 import type { Durability } from '../../src/engine/terms.js'
 import { GroupMailboxes } from '../../src/ring/group-mailboxes.js'
-import { allocateSharedState, openSharedState, type SharedState } from '../../src/ring/shared-state.js'
 import type { TopicState } from '../../src/storage/append/topic-state.js'
 import { GroupFile } from '../../src/storage/files/group-file.js'
 import type { OpenedGroup } from '../../src/threads/protocol.js'
 import { GroupKeeper } from '../../src/threads/reaper/group-keeper.js'
 import { CommitWriter } from '../../src/threads/writer/commit-writer.js'
+import { type SharedWords, sharedWords } from './shared-words.js'
 import type { SimulatedDisk } from './simulated-disk.js'
 import { soleOwner } from './worlds.js'
 
@@ -33,7 +33,8 @@ export interface GroupWorldOptions {
 
 export class GroupWorld {
   readonly disk: SimulatedDisk
-  readonly state: SharedState
+  readonly state: SharedWords['state']
+  readonly lane: SharedWords['lane']
   readonly mailboxes: GroupMailboxes
   readonly topics: TopicDirectory
   /** Another one in its place takes over what is asked from then on. */
@@ -49,18 +50,29 @@ export class GroupWorld {
     const { topics = [], durability = 'process', readOnly = false, flushIntervalMs = 100, number = 0 } = options
     const directory = groupsDirectory
     this.disk = disk
-    const state = openSharedState(allocateSharedState())
-    for (const word of ['commitRequest', 'commitDone', 'commitWanted', 'commitFlushed'] as const)
+    const { state, lane } = sharedWords()
+    for (const word of ['commitRequest', 'commitDone', 'commitWished', 'commitFlushed'] as const)
       state[word].store(number)
     const mailboxes = new GroupMailboxes(GroupMailboxes.allocate())
     const logId = testLogId
     const nowMs = () => this.nowMs
     const owner = soleOwner
-    this.keeper = new GroupKeeper({ state, mailboxes, disk, directory, logId, owner, flushIntervalMs, nowMs })
+    this.keeper = new GroupKeeper({
+      state,
+      application: lane.bell,
+      mailboxes,
+      disk,
+      directory,
+      logId,
+      owner,
+      flushIntervalMs,
+      nowMs,
+    })
     this.keeper.onFailure = (error) => this.failures.push(error)
     const { groups, damages } = this.keeper.open(topics, readOnly)
     this.writer = new CommitWriter({
       state,
+      application: lane.bell,
       mailboxes,
       openFile: () => GroupFile.open(disk, directory, logId, 'write'),
     })
@@ -82,6 +94,7 @@ export class GroupWorld {
       keepAlive: new KeepAlive(),
     })
     this.state = state
+    this.lane = lane
     this.mailboxes = mailboxes
     this.opened = groups
     this.damages = damages

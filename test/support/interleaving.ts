@@ -60,6 +60,14 @@ export function behindEveryStore(look: () => void, run: () => void): Promise<voi
   return withTouches({ touched, sleeps }, run)
 }
 
+/** Runs something that does not sleep, with another thread's step behind each of its touches of shared memory. */
+export function behindEveryTouch(step: () => void, run: () => void): Promise<void> {
+  const sleeps = () => {
+    throw new Error('this is not to sleep')
+  }
+  return withTouches({ touched: step, sleeps }, run)
+}
+
 /** Ends a loop that would sleep otherwise. */
 class Asleep extends Error {}
 

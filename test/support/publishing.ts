@@ -16,7 +16,7 @@ const steps = 25
 export async function watchPublishing(random: Seeded): Promise<number> {
   let clock = 1_000_000
   const engine = new Engine(simulatedWorld(), { ringBytes: 1 << 20, reaper: { now: () => clock } })
-  const { state, cells, reader, writer, consumer, reaper } = engine
+  const { lane, cells, reader, writer, consumer, reaper } = engine
   const values: Uint8Array[][] = names.map(() => [])
   const times = new Map<string, number>()
   for (const [topic, name] of names.entries()) engine.offer([{ declare: name, topic }])
@@ -54,12 +54,12 @@ export async function watchPublishing(random: Seeded): Promise<number> {
     )
     if (engine.offer(frames) < 0) throw new Error('the ring is large enough')
     const head = consumer.head
-    state.wakeHead.store(head)
-    const token = state.dispatcher.arm()
+    lane.wakeHead.store(head)
+    const token = lane.bell.arm()
     await behindEveryStore(look, () => {
       writer.doWork()
     })
-    if (consumer.head > head && state.dispatcher.token() === token)
+    if (consumer.head > head && lane.bell.token() === token)
       throw new Error('the dispatcher sleeps on what was published')
     // Segments are made for it.
     for (let turn = 0; turn < 3; turn++) reaper.tend()

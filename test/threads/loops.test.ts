@@ -1,10 +1,10 @@
 /** No thread goes to sleep on what came while it was deciding to, wherever in that it came. */
 import { describe, expect, it } from 'vitest'
-import { allocateSharedState, openSharedState } from '../../src/ring/shared-state.js'
 import { watchRetirements } from '../../src/threads/reader/reader-loop.js'
 import { runReaper } from '../../src/threads/reaper/reaper-loop.js'
 import { tryEveryPlace } from '../support/interleaving.js'
 import { RacingWriter, racingSpins, writerRaces } from '../support/racing-writer.js'
+import { sharedWords } from '../support/shared-words.js'
 
 describe('the writer', () => {
   it.each(Object.entries(writerRaces))('%s', async (_, prepare) => {
@@ -27,16 +27,17 @@ describe('the writer', () => {
 
 describe('the reaper', () => {
   function idleReaper() {
-    const state = openSharedState(allocateSharedState())
+    const { state, lane } = sharedWords()
     let isClosing = false
     let seen = 0
     const tend = () => {
-      seen = state.flushRequest.load()
+      seen = lane.flushWished.load()
       return Number.POSITIVE_INFINITY
     }
     const run = () => runReaper({ state, reaper: { tend }, turn: async () => {}, isClosing: () => isClosing })
     return {
       state,
+      lane,
       run,
       seen: () => seen,
       close: () => {
@@ -48,9 +49,9 @@ describe('the reaper', () => {
 
   it('sees a demand for a flush', async () => {
     const { places, sleptOver } = await tryEveryPlace(() => {
-      const { state, run, seen } = idleReaper()
+      const { state, lane, run, seen } = idleReaper()
       const happen = () => {
-        state.flushRequest.store(1)
+        lane.flushWished.store(1)
         state.reaper.ringIfAsleep()
       }
       return { run, happen, isSeenTo: () => seen() === 1 }
@@ -71,7 +72,7 @@ describe('the reaper', () => {
 describe('a reader', () => {
   it('gives back what was retired', async () => {
     const { places, sleptOver } = await tryEveryPlace(() => {
-      const state = openSharedState(allocateSharedState())
+      const { state, lane } = sharedWords()
       let dropped = 0
       const dropRetired = () => {
         dropped = state.trim.load()
@@ -81,18 +82,29 @@ describe('a reader', () => {
         state.trim.store(1)
         state.retirements.ring()
       }
-      const run = () => watchRetirements({ state, reading: { dropRetired, close() {} }, shrinkHeap: async () => {} })
+      const run = () =>
+        watchRetirements({
+          state,
+          application: lane.bell,
+          reading: { dropRetired, close() {} },
+          shrinkHeap: async () => {},
+        })
       return { run, happen, isSeenTo: () => dropped === 1 }
     })
     expect({ places: places > 1, sleptOver }).toEqual({ places: true, sleptOver: [] })
   })
 
   it('closes its windows when the log closes, and says so', async () => {
-    const state = openSharedState(allocateSharedState())
+    const { state, lane } = sharedWords()
     const closedAt: number[] = []
     const close = () => closedAt.push(state.closedReaders.load())
     state.closing.store(1)
-    await watchRetirements({ state, reading: { dropRetired: () => false, close }, shrinkHeap: async () => {} })
+    await watchRetirements({
+      state,
+      application: lane.bell,
+      reading: { dropRetired: () => false, close },
+      shrinkHeap: async () => {},
+    })
     expect({ closedAt, counted: state.closedReaders.load() }).toEqual({ closedAt: [0], counted: 1 })
   })
 })

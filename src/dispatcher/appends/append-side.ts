@@ -12,6 +12,7 @@ import { payloadRoom } from '../../format/frame-encoder.js'
 import { frameBytes, frameFlag } from '../../format/frame-layout.js'
 import { groupFitsSegment } from '../../format/segment-layout.js'
 import { type RingMemory, RingProducer } from '../../ring/append-ring.js'
+import type { LaneWords } from '../../ring/lane-words.js'
 import { type SharedState, writerState } from '../../ring/shared-state.js'
 import type { TopicCells } from '../../ring/topic-cells.js'
 import type { GroupCommits } from '../groups/group-commits.js'
@@ -32,6 +33,7 @@ interface AwaitingMessage {
 
 export interface AppendSideParts {
   state: SharedState
+  lane: LaneWords<'application'>
   memory: RingMemory
   cells: TopicCells
   topics: TopicDirectory
@@ -51,11 +53,11 @@ export class AppendSide implements Waiter {
   readonly #messages = new Set<AwaitingMessage>()
 
   constructor(parts: AppendSideParts) {
-    const { state, memory, watch } = parts
+    const { lane, memory, watch } = parts
     this.#parts = parts
     const acknowledgements = new Acknowledgements(parts)
     // What the writer stamped into a frame is read before that frame's space is used again.
-    this.ring = new RingProducer(memory, state.ringTail, state.ringHead, () => acknowledgements.settledHead())
+    this.ring = new RingProducer(memory, lane.ringTail, lane.ringHead, () => acknowledgements.settledHead())
     this.#acknowledgements = acknowledgements
     // Behind the acknowledgements: what waits for room goes on when they have been read.
     this.#intake = new FrameIntake({ ...parts, ring: this.ring })
@@ -123,35 +125,23 @@ export class AppendSide implements Waiter {
   /** Everything handed over so far has reached the level. Without space that fails only where something waits for space. */
   flush(level: Durability): Promise<void> {
     return new Promise((resolve, reject) => {
-      const onPublished = () => {
-        if (level === 'disk') this.#acknowledgements.addFlush(resolve, reject)
-        else resolve()
-      }
-      // In its place behind everything that still waits for room.
       const write = () => {
-        this.#acknowledgements.addPosition(this.ring.tail, onPublished, reject)
+        if (level === 'disk' && !this.#isFlushed() && !this.#intake.writeMark()) return false
+        this.#acknowledgements.add(this.ring.tail, -1, level, () => resolve(), reject)
         return true
       }
       // What throws in here rejects the promise.
       this.#parts.watch.checkWorking()
-      if (this.#intake.heldCount > 0) this.#intake.hold(write, reject)
-      else write()
+      // In its place behind everything that still waits for room.
+      if (this.#intake.heldCount > 0 || !write()) this.#intake.hold(write, reject)
       this.#intake.publish()
       this.#parts.watch.look()
     })
   }
 
-  /** Everything published so far is on the device; what waits in the ring is not waited for. */
-  flushPublished(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#parts.watch.checkWorking()
-      this.#acknowledgements.addFlush(resolve, reject)
-    })
-  }
-
   /** {@link flush}, blocking this thread, of group commits as well. */
   flushSync(level: Durability): void {
-    flushSync({ ...this.#parts, ring: this.ring, intake: this.#intake }, level)
+    flushSync({ ...this.#parts, ring: this.ring, intake: this.#intake, isFlushed: () => this.#isFlushed() }, level)
   }
 
   /** Resolves when the topic has a message at `offset`, rejects when appending has ended; returns what stops waiting. */
@@ -194,6 +184,12 @@ export class AppendSide implements Waiter {
   refuse(error: Error): void {
     for (const { reject } of this.#messages) reject(error)
     this.#messages.clear()
+  }
+
+  /** Nothing is left to be flushed, of what went through this ring and of what did not. */
+  #isFlushed(): boolean {
+    const { state, lane } = this.#parts
+    return lane.flushedTo.load() >= this.ring.tail && state.durable.load() >= state.published.load()
   }
 
   /** @throws the lack of space, where the writer waits for some */

@@ -3,10 +3,11 @@
  * cannot replace one: so it looks for itself, and does not wait for ever without progress.
  */
 import type { Durability } from '../../engine/terms.js'
-import { BookendError } from '../../errors.js'
+import { assert, BookendError } from '../../errors.js'
 import { noSpaceError } from '../../failures.js'
 import { isTaskAlive } from '../../memory/thread-task.js'
 import type { RingProducer } from '../../ring/append-ring.js'
+import type { LaneWords } from '../../ring/lane-words.js'
 import { type SharedState, writerState } from '../../ring/shared-state.js'
 import type { GroupCommits } from '../groups/group-commits.js'
 import type { Watch } from '../watch.js'
@@ -20,26 +21,29 @@ const orphanPatienceMs = 1_000
 
 export interface FlushSyncParts {
   state: SharedState
+  lane: LaneWords<'application'>
   ring: RingProducer
-  intake: Pick<FrameIntake, 'publish' | 'heldCount'>
-  commits: Pick<GroupCommits, 'settle' | 'handOver' | 'isUnwritten' | 'isFlushed' | 'requestFlush'>
+  intake: Pick<FrameIntake, 'publish' | 'heldCount' | 'writeMark'>
+  /** Nothing is left to be flushed, of what went through the ring and of what did not. */
+  isFlushed(): boolean
+  commits: Pick<GroupCommits, 'settle' | 'handOver' | 'isUnwritten' | 'isFlushed' | 'wishFlush'>
   watch: Pick<Watch, 'look' | 'checkWorkers' | 'checkWorking' | 'failure'>
   directory: string
 }
 
 /** @throws as an awaited append; `BOOKEND_WORKER` if a thread that it needs has died, or nothing moves for a long time */
 export function flushSync(parts: FlushSyncParts, level: Durability): void {
-  const { ring, state, intake, commits, watch, directory } = parts
+  const { ring, state, lane, intake, commits, watch, directory } = parts
   try {
     // Before what may throw for lack of space: groups need none.
-    blockUntil(state, 'writer', () => {
+    blockUntil(parts, 'writer', () => {
       watch.checkWorkers()
       commits.settle()
       commits.handOver()
       return !commits.isUnwritten
     })
     intake.publish()
-    blockUntil(state, 'writer', () => {
+    blockUntil(parts, 'writer', () => {
       watch.checkWorking()
       watch.look()
       intake.publish()
@@ -49,36 +53,39 @@ export function flushSync(parts: FlushSyncParts, level: Durability): void {
       return false
     })
     if (level === 'process') return
-    const position = state.published.load()
-    state.flushRequest.add(1)
-    commits.requestFlush()
+    if (!parts.isFlushed()) {
+      const isMarked = intake.writeMark()
+      assert(isMarked, 'an empty ring has room')
+      intake.publish()
+    }
+    commits.wishFlush()
     state.reaper.ring()
-    blockUntil(state, 'reaper', () => {
+    blockUntil(parts, 'reaper', () => {
       watch.checkWorkers()
       if (watch.failure !== undefined) throw watch.failure
-      return state.durable.load() >= position && commits.isFlushed
+      return lane.flushedTo.load() >= ring.tail && commits.isFlushed
     })
     watch.look()
   } finally {
     // The watching loop may have been asleep under this one: let it look, and announce its own sleep again.
-    state.dispatcher.disarm()
-    state.dispatcher.ring()
+    lane.bell.disarm()
+    lane.bell.ring()
   }
 }
 
 /** @param who does what is waited for */
-function blockUntil(state: SharedState, who: 'writer' | 'reaper', isDone: () => boolean): void {
-  state.wakeHead.store(state.ringHead.load())
+function blockUntil({ state, lane }: FlushSyncParts, who: 'writer' | 'reaper', isDone: () => boolean): void {
+  lane.wakeHead.store(lane.ringHead.load())
   let progress = -1
   let progressMs = performance.now()
   for (;;) {
-    const token = state.dispatcher.arm()
+    const token = lane.bell.arm()
     // Before the look at what they have done: it may have been their last.
     const isWriterDead = state.writerState.load() === writerState.died || !isTaskAlive(state.writerTask.load())
     const isReaperDead = !isTaskAlive(state.reaperTask.load())
     if (isDone()) return
     if (isWriterDead) throw deadError('writer')
-    const now = state.ringHead.load() + state.durable.load() + state.commitDone.load()
+    const now = lane.ringHead.load() + lane.flushedTo.load() + state.durable.load() + state.commitDone.load()
     const idleMs = performance.now() - progressMs
     if (now !== progress) {
       progress = now
@@ -89,7 +96,7 @@ function blockUntil(state: SharedState, who: 'writer' | 'reaper', isDone: () => 
     } else if (idleMs > patienceMs) {
       throw new BookendError('BOOKEND_WORKER', 'flushSync: no progress for a minute, a worker thread must have died')
     }
-    state.dispatcher.wait(token, lookMs)
+    lane.bell.wait(token, lookMs)
   }
 }
 

@@ -15,10 +15,12 @@ import {
   writeBulkFrame,
   writeDeclareFrame,
   writeFrame,
+  writePaddingFrame,
 } from '../../format/frame-encoder.js'
 import { bulkPayloadBytes, frameBytes, frameFlag } from '../../format/frame-layout.js'
 import { ringShareForOneAppend } from '../../limits.js'
 import type { RingProducer } from '../../ring/append-ring.js'
+import type { LaneWords } from '../../ring/lane-words.js'
 import { type SharedState, writerState } from '../../ring/shared-state.js'
 import type { GroupCommits } from '../groups/group-commits.js'
 import type { TopicDirectory, TopicHandle } from '../topic-directory.js'
@@ -44,6 +46,7 @@ interface AwaitingRoom {
 
 export interface FrameIntakeParts {
   state: SharedState
+  lane: LaneWords<'application'>
   ring: RingProducer
   topics: TopicDirectory
   /** Told of every new topic. */
@@ -156,17 +159,29 @@ export class FrameIntake implements Waiter {
     return true
   }
 
+  /** An empty frame, for whoever waits for the device with what was handed over before. False: there is no room now. */
+  writeMark(): boolean {
+    const { ring } = this.#parts
+    this.wantFlush()
+    const at = ring.place(frameBytes(0))
+    if (at < 0) return false
+    writePaddingFrame(ring.memory.words, at, 0)
+    ring.advance(frameBytes(0))
+    this.#schedulePublish()
+    return true
+  }
+
   /** Hands everything written so far to the writer. */
   publish(): void {
-    const { ring, state } = this.#parts
+    const { ring, lane, state } = this.#parts
     this.#isPublishScheduled = false
     if (ring.unpublishedBytes === 0) return
     if (this.#isFlushWanted) {
-      // Before the tail: whoever takes the frames must find that somebody waits for the device with them.
-      state.flushWantedTo.store(ring.tail)
+      // Before the tail: whoever takes the frames must find that somebody waits for the device with them. See flush-way.ts.
+      lane.flushWished.store(ring.tail)
       this.#isFlushWanted = false
     }
-    // Tail first, then the look at whether the writer sleeps: see shared-state.ts.
+    // Tail first, then the look at whether the writer sleeps: see bell.ts.
     ring.publish()
     state.writer.ringIfAsleep()
   }
@@ -245,7 +260,7 @@ export class FrameIntake implements Waiter {
 
   /** So much more by transfer, beside what the writer has not taken yet. */
   #isBulkAllowed(bytes: number): boolean {
-    const head = this.#parts.state.ringHead.load()
+    const head = this.#parts.lane.ringHead.load()
     for (let bulk = this.#bulks.peek(); bulk !== undefined && head >= bulk.end; bulk = this.#bulks.peek()) {
       this.#bulkBytes -= bulk.bytes
       this.#bulks.shift()

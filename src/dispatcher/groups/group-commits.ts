@@ -15,6 +15,7 @@ import { assertGroupState, type GroupState } from '../../format/group-layout.js'
 import type { GroupMailboxes } from '../../ring/group-mailboxes.js'
 import type { SharedState } from '../../ring/shared-state.js'
 import type { GroupName, OpenedGroup } from '../../threads/protocol.js'
+import { AwaitingDevice } from '../awaiting-device.js'
 import type { KeepAlive } from '../keep-alive.js'
 import type { TopicDirectory, TopicHandle } from '../topic-directory.js'
 import { type Waiter, type Watch, wakes } from '../watch.js'
@@ -44,13 +45,6 @@ class Answer {
   }
 }
 
-/** A commit that is written and whose flush is awaited. */
-interface CommitAwaitingDisk {
-  number: number
-  resolve(): void
-  reject(error: unknown): void
-}
-
 class Entry implements StoredGroup {
   readonly id: number
   readonly handle: TopicHandle
@@ -77,7 +71,7 @@ class Entry implements StoredGroup {
 }
 
 export interface GroupCommitsParts {
-  state: SharedState
+  state: SharedState<'application'>
   mailboxes: GroupMailboxes
   topics: TopicDirectory
   /** What was in the file when the log was opened. */
@@ -111,8 +105,8 @@ export class GroupCommits implements Waiter {
   #dirty: Entry[] = []
   /** In the order of their numbers. */
   readonly #underWay = new Fifo<Entry>()
-  /** Written, and waiting to be flushed. */
-  #disk: CommitAwaitingDisk[] = []
+  /** Written, and waiting for the device, by the numbers of the commits. */
+  readonly #unflushed: AwaitingDevice<void>
   /** Number of the last commit handed over. */
   #number: number
   #writtenCount = 0
@@ -122,6 +116,7 @@ export class GroupCommits implements Waiter {
   constructor(parts: GroupCommitsParts) {
     this.#parts = parts
     this.#number = parts.state.commitRequest.load()
+    this.#unflushed = new AwaitingDevice(parts.state.commitFlushed)
     parts.watch.register(this)
     for (const { id, topic, name, state } of parts.groups) {
       this.#entries.set(keyOf(topic, name), new Entry(id, parts.topics.handle(topic), name, state))
@@ -232,14 +227,17 @@ export class GroupCommits implements Waiter {
     await Promise.all([...pending].map((entry) => this.#written(entry)))
     const number = this.#number
     if (level === 'process' || this.isFlushed) return
-    await new Promise<void>((resolve, reject) => this.#awaitDisk({ number, resolve, reject }))
+    await new Promise<void>((resolve, reject) => {
+      this.wishFlush()
+      this.#awaitDevice(number, resolve, reject)
+    })
   }
 
   /** Hands every state that is newer than what is under way to the writer. */
   handOver(): void {
     this.#isScheduled = false
     if (this.#dirty.length === 0 || this.#failure !== undefined) return
-    const { state, mailboxes } = this.#parts
+    const { state, mailboxes, durability } = this.#parts
     const left: Entry[] = []
     const before = this.#number
     for (const entry of this.#dirty) {
@@ -257,14 +255,16 @@ export class GroupCommits implements Waiter {
       }
       // The box is ours: the writer has finished with the commit before this one.
       mailboxes.fill(this.#number, entry.id, entry.state)
-      this.#number = (this.#number + 1) | 0
+      this.#number += 1
       entry.underWay = this.#number
       entry.served = waiting
       this.#underWay.push(entry)
     }
     this.#dirty = left
     if (this.#number === before) return
-    // The number after the boxes, the look at whether the writer sleeps last: see shared-state.ts.
+    // Before the number: whoever writes the commits finds that they are waited for on the device. See flush-way.ts.
+    if (durability === 'disk') state.commitWished.store(this.#number)
+    // The number after the boxes, the look at whether the writer sleeps last: see bell.ts.
     state.commitRequest.store(this.#number)
     state.writer.ringIfAsleep()
   }
@@ -276,25 +276,17 @@ export class GroupCommits implements Waiter {
     const { state } = this.#parts
     const done = state.commitDone.load()
     for (let entry = this.#underWay.peek(); entry !== undefined; entry = this.#underWay.peek()) {
-      if (entry.underWay === undefined || ((done - entry.underWay) | 0) < 0) break
+      if (entry.underWay === undefined || done < entry.underWay) break
       this.#underWay.shift()
       this.#finish(entry, entry.underWay)
     }
-    if (this.#disk.length > 0) {
-      const flushed = state.commitFlushed.load()
-      const waiting = this.#disk
-      this.#disk = []
-      for (const waiter of waiting) {
-        if (((flushed - waiter.number) | 0) >= 0) waiter.resolve()
-        else this.#disk.push(waiter)
-      }
-    }
+    this.#unflushed.settle()
     if (!this.#isScheduled) this.handOver()
   }
 
   /** Something is awaited that {@link settle} will settle. */
   get isAwaited(): boolean {
-    return this.isUnwritten || this.#disk.length > 0
+    return this.isUnwritten || this.#unflushed.length > 0
   }
 
   wakesAt(): number {
@@ -308,13 +300,14 @@ export class GroupCommits implements Waiter {
 
   /** Everything that was handed over is on the device. */
   get isFlushed(): boolean {
-    return ((this.#parts.state.commitFlushed.load() - this.#number) | 0) >= 0
+    return this.#parts.state.commitFlushed.load() >= this.#number
   }
 
-  /** Asks the reaper to flush everything that was handed over. */
-  requestFlush(): void {
+  /** Somebody waits for the device with everything that was handed over. */
+  wishFlush(): void {
     const { state } = this.#parts
-    state.commitWanted.store(this.#number)
+    state.commitWished.store(this.#number)
+    // It may be written already, and then the writer has nothing to ring for.
     state.reaper.ringIfAsleep()
   }
 
@@ -338,8 +331,7 @@ export class GroupCommits implements Waiter {
       entry.waiting = undefined
       entry.underWay = undefined
     }
-    for (const { reject } of this.#disk) reject(error)
-    this.#disk = []
+    this.#unflushed.refuse(error)
   }
 
   #checkWritable(): void {
@@ -360,12 +352,11 @@ export class GroupCommits implements Waiter {
     }
     this.#writtenCount += 1
     if (durability === 'process') served.resolve()
-    else this.#awaitDisk({ number, resolve: served.resolve, reject: served.reject })
+    else this.#awaitDevice(number, served.resolve, served.reject)
   }
 
-  #awaitDisk(waiter: CommitAwaitingDisk): void {
-    this.#disk.push(waiter)
-    this.requestFlush()
+  #awaitDevice(number: number, resolve: () => void, reject: (error: unknown) => void): void {
+    this.#unflushed.add(number, undefined, resolve, reject)
     this.#parts.watch.begin(wakes.anyway)
   }
 

@@ -1,4 +1,5 @@
 /** What a reader thread does between its tasks: gives back what the reaper has retired, and everything when the log closes. */
+import type { Rope } from '../../ring/bell.js'
 import type { SharedState } from '../../ring/shared-state.js'
 import type { Reading } from './reading.js'
 
@@ -6,13 +7,15 @@ import type { Reading } from './reading.js'
 const lookMs = 60_000
 
 export interface ReaderLoopParts {
-  state: SharedState
+  state: SharedState<'reader'>
+  /** The thread that closes the log. */
+  application: Rope
   reading: Pick<Reading, 'dropRetired' | 'close'>
   shrinkHeap(): Promise<void>
 }
 
 /** Ends when the log closes. */
-export async function watchRetirements({ state, reading, shrinkHeap }: ReaderLoopParts): Promise<void> {
+export async function watchRetirements({ state, application, reading, shrinkHeap }: ReaderLoopParts): Promise<void> {
   for (;;) {
     // Before the looks. Many threads sleep on this bell, so nobody announces that he does, and it is rung in any case.
     const token = state.retirements.token()
@@ -23,5 +26,5 @@ export async function watchRetirements({ state, reading, shrinkHeap }: ReaderLoo
   reading.close()
   // After the windows: whoever waits for the number takes them for closed.
   state.closedReaders.add(1)
-  state.dispatcher.ring()
+  application.ring()
 }

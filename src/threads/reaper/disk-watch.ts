@@ -6,7 +6,7 @@ import type { DiskWatermarks } from '../../storage/life/retention.js'
 const noSpaceErrno = 28
 
 export interface DiskWatchParts {
-  state: SharedState
+  state: SharedState<'reaper'>
   diskWatermarks: DiskWatermarks
   /** The part of the file system that is in use, 0 to 1. */
   diskUse(): number

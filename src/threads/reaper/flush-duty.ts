@@ -1,8 +1,13 @@
 /**
  * Flushing: what somebody waits for at once, the rest when the interval is over or a segment is left. A flush is quick or it goes off
  * this thread; one is under way at a time. One that fails ends the log, one that could not even be tried is tried again.
+ *
+ * Each begins with a {@link Cut}, and answers with that: see ring/flush-way.ts.
  */
 import { allocateRetryMs } from '../../limits.js'
+import type { Rope } from '../../ring/bell.js'
+import { FlushWay } from '../../ring/flush-way.js'
+import type { LaneWords } from '../../ring/lane-words.js'
 import type { SharedState } from '../../ring/shared-state.js'
 import type { Flusher } from '../../storage/files/flusher.js'
 import type { SegmentFiles } from '../../storage/files/segment-files.js'
@@ -15,7 +20,10 @@ const flushesATurn = 8
 const quickFlushBytes = 1 << 20
 
 export interface FlushDutyParts {
-  state: SharedState
+  state: SharedState<'reaper'>
+  lanes: readonly LaneWords<'reaper'>[]
+  /** All threads that append. */
+  applications: Rope
   files: SegmentFiles
   flusher: Flusher
   flushIntervalMs: number
@@ -32,9 +40,18 @@ export interface FlushDutyHost {
   writeControl(): void
 }
 
+/** What a flush is about to make durable, and will answer. */
+interface Cut {
+  /** How far each lane is published. */
+  readonly heads: readonly number[]
+  /** Where the log ended after that was taken: behind all of it. */
+  readonly position: number
+}
+
 export class FlushDuty {
   readonly #parts: FlushDutyParts
   readonly #host: FlushDutyHost
+  readonly #ways: readonly FlushWay[]
   #flushing: Promise<void> | undefined
   #lastFlushMs = Number.NEGATIVE_INFINITY
   /** After a flush that could not be tried: when to try it. */
@@ -45,6 +62,9 @@ export class FlushDuty {
   constructor(parts: FlushDutyParts, host: FlushDutyHost) {
     this.#parts = parts
     this.#host = host
+    this.#ways = parts.lanes.map(
+      ({ ringHead, flushWished, flushedTo }) => new FlushWay(ringHead, flushWished, flushedTo),
+    )
   }
 
   /** The flush under way. */
@@ -64,30 +84,101 @@ export class FlushDuty {
   here(): void {
     const { state, flusher, nowMs } = this.#parts
     for (let count = 0; count < flushesATurn; count++) {
-      if (this.#flushing !== undefined || !this.#mayFlush()) return
-      const askedTo = state.flushAskedTo.load()
-      const published = state.published.load()
+      if (this.#flushing !== undefined || !this.#mayFlush() || !this.#isAwaited) return
+      const cut = this.#cut()
       const durable = state.durable.load()
-      const isQuick = this.#flushMicros < quickFlushMicros && published - durable <= quickFlushBytes
-      if (askedTo === state.flushedTo.load() || !isQuick) return
+      if (this.#flushMicros >= quickFlushMicros || cut.position - durable > quickFlushBytes) return
       this.#lastFlushMs = nowMs()
       const start = nowMs()
       try {
-        if (published > durable) {
+        if (cut.position > durable) {
           if (!this.#host.isOwner()) return
-          flusher.flushHere(durable, published)
+          flusher.flushHere(durable, cut.position)
         }
       } catch (error) {
         this.#flushFailed(error)
         return
       }
-      this.#flushed(published, askedTo, start)
+      this.#flushed(cut, start)
     }
     state.reaper.ring()
   }
 
+  ifDue(): void {
+    const { state, files, flushIntervalMs, nowMs } = this.#parts
+    if (this.#flushing !== undefined || !this.#mayFlush()) return
+    const isAwaited = this.#isAwaited
+    const cut = this.#cut()
+    const durable = state.durable.load()
+    const isOld = cut.position > durable && nowMs() - this.#lastFlushMs >= flushIntervalMs
+    const activeBase = files.base(state.activeSegment.load())
+    const hasSealed = durable < activeBase
+    if (!isAwaited && !isOld && !hasSealed) return
+    // While segments fill faster than the interval, whole ones are flushed and the tail is left alone: that answers nobody.
+    this.#begin(hasSealed && !isAwaited ? { heads: [], position: activeBase } : cut)
+  }
+
+  /** Flushes what is published, behind the flush under way. One that could not be tried is not tried again. */
+  async once(): Promise<void> {
+    while (this.#flushing !== undefined) await this.#flushing
+    if (this.#parts.state.reaperErrno.load() !== 0) return
+    this.#begin(this.#cut())
+    await this.#flushing
+  }
+
+  /** Resolves when all that is published now is on the device, or cannot get there any more: for what is written without passing a ring. */
+  async all(): Promise<void> {
+    const { state } = this.#parts
+    const position = state.published.load()
+    while (state.durable.load() < position && state.reaperErrno.load() === 0) {
+      if (this.#mayFlush()) await this.once()
+      else await new Promise((resolve) => setTimeout(resolve, allocateRetryMs))
+    }
+  }
+
+  /** Somebody waits for what only has to be flushed. */
+  get #isAwaited(): boolean {
+    for (const way of this.#ways) if (way.isAwaited) return true
+    return false
+  }
+
+  #cut(): Cut {
+    // The heads first: the writer publishes the position before a head that relies on it.
+    const heads = this.#ways.map((way) => way.published())
+    return { heads, position: this.#parts.state.published.load() }
+  }
+
   #mayFlush(): boolean {
     return this.#parts.state.reaperErrno.load() === 0 && this.#parts.nowMs() >= this.#flushAgainMs
+  }
+
+  #begin(cut: Cut): void {
+    const { state, applications } = this.#parts
+    this.#flushing = this.#flush(cut).finally(() => {
+      this.#flushing = undefined
+      applications.ringIfAsleep()
+      // Whoever asked while this one ran is served by the next.
+      state.reaper.ring()
+    })
+  }
+
+  async #flush(cut: Cut): Promise<void> {
+    const { state, flusher, nowMs } = this.#parts
+    this.#lastFlushMs = nowMs()
+    if (cut.position <= state.durable.load()) {
+      this.#answer(cut)
+      return
+    }
+    if (!this.#host.isOwner()) return
+    const start = nowMs()
+    try {
+      await flusher.flush(state.durable.load(), cut.position)
+    } catch (error) {
+      this.#flushFailed(error)
+      return
+    }
+    // What it says is written to the control file.
+    if (this.#host.isOwner()) this.#flushed(cut, start)
   }
 
   #flushFailed(error: unknown): void {
@@ -98,66 +189,25 @@ export class FlushDuty {
     else this.#host.giveUp('flushing the log', error)
   }
 
-  /** Everything up to `position`, and what was asked for before that was looked at, is on the device. */
-  #flushed(position: number, askedTo: number, start: number): void {
-    const { state, nowMs } = this.#parts
+  /** All of the cut is on the device. */
+  #flushed(cut: Cut, start: number): void {
+    const { state, applications, nowMs } = this.#parts
     const micros = Math.round((nowMs() - start) * 1000)
     // A slow flush counts at once, and is forgotten little by little.
     this.#flushMicros = Math.max(micros, this.#flushMicros * 0.9)
-    if (position > state.durable.load()) state.durable.store(position)
-    if (askedTo > state.flushedTo.load()) state.flushedTo.store(askedTo)
+    if (cut.position > state.durable.load()) state.durable.store(cut.position)
+    this.#answer(cut)
     // First those who wait, then the books.
-    state.dispatcher.ringIfAsleep()
+    applications.ringIfAsleep()
     state.writer.ringIfAsleep()
     state.flushCount.store(state.flushCount.load() + 1)
     state.flushMicros.store(state.flushMicros.load() + micros)
     state.lastFlushMicros.store(micros)
     this.#host.writeControl()
-    this.#parts.emit({ type: 'flushed', position, micros })
+    this.#parts.emit({ type: 'flushed', position: cut.position, micros })
   }
 
-  ifDue(): void {
-    const { state, files, flushIntervalMs, nowMs } = this.#parts
-    if (this.#flushing !== undefined || !this.#mayFlush()) return
-    const requested = state.flushRequest.load()
-    const askedTo = state.flushAskedTo.load()
-    const published = state.published.load()
-    const durable = state.durable.load()
-    const isRequested = requested !== state.flushed.load() || askedTo > state.flushedTo.load()
-    const isOld = published > durable && nowMs() - this.#lastFlushMs >= flushIntervalMs
-    const activeBase = files.base(state.activeSegment.load())
-    const hasSealed = durable < activeBase
-    if (!isRequested && !isOld && !hasSealed) return
-    // While segments fill faster than the interval, whole ones are flushed and the tail is left alone.
-    const position = hasSealed && !isRequested ? activeBase : published
-    this.#flushing = this.flush(position, isRequested ? askedTo : 0)
-      .then(() => state.flushed.store(requested))
-      .finally(() => {
-        this.#flushing = undefined
-        state.dispatcher.ringIfAsleep()
-        // Whoever asked while this one ran is served by the next.
-        state.reaper.ring()
-      })
-  }
-
-  /** Flushes up to `position`, which was published before, and after what was asked for. */
-  async flush(position: number, askedTo = 0): Promise<void> {
-    const { state, flusher, nowMs } = this.#parts
-    this.#lastFlushMs = nowMs()
-    if (state.reaperErrno.load() !== 0) return
-    if (position <= state.durable.load()) {
-      if (askedTo > state.flushedTo.load()) state.flushedTo.store(askedTo)
-      return
-    }
-    if (!this.#host.isOwner()) return
-    const start = nowMs()
-    try {
-      await flusher.flush(state.durable.load(), position)
-    } catch (error) {
-      this.#flushFailed(error)
-      return
-    }
-    // What it says is written to the control file.
-    if (this.#host.isOwner()) this.#flushed(position, askedTo, start)
+  #answer({ heads }: Cut): void {
+    for (let lane = 0; lane < heads.length; lane++) this.#ways[lane].answer(heads[lane])
   }
 }

@@ -8,7 +8,7 @@ import type { FollowerFolder } from '../../storage/files/follower-folder.js'
 import type { PathWatch } from '../../storage/files/watched-path.js'
 
 export interface FollowerDutyParts {
-  state: SharedState
+  state: SharedState<'reaper'>
   folder: FollowerFolder
   /** A clock that never goes back. */
   nowMs(): number

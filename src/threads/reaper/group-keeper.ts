@@ -8,6 +8,8 @@ import type { GroupState } from '../../format/group-layout.js'
 import { sequenceAfter } from '../../format/group-layout.js'
 import { maxGroups } from '../../limits.js'
 import { errno, failedCall } from '../../memory/errno.js'
+import type { Rope } from '../../ring/bell.js'
+import { FlushWay } from '../../ring/flush-way.js'
 import type { GroupMailboxes } from '../../ring/group-mailboxes.js'
 import type { SharedState } from '../../ring/shared-state.js'
 import type { TopicState } from '../../storage/append/topic-state.js'
@@ -17,7 +19,9 @@ import type { Owner } from '../../storage/files/ownership.js'
 import type { GroupName, OpenedGroup } from '../protocol.js'
 
 export interface GroupKeeperParts {
-  state: SharedState
+  state: SharedState<'reaper'>
+  /** The thread that commits. */
+  application: Rope
   mailboxes: GroupMailboxes
   disk: Disk
   directory: string
@@ -35,6 +39,8 @@ export class GroupKeeper {
   /** The same file, opened once more, for the flushes that are waited for on this thread. */
   #fileHere: GroupFile | undefined
   readonly #ids = new Set<number>()
+  /** Of commits to the device. */
+  readonly #way: FlushWay
   #flushing: Promise<void> | undefined
   /** Flushes of {@link #file}, one after the other. */
   #syncs: Promise<unknown> = Promise.resolve()
@@ -48,6 +54,8 @@ export class GroupKeeper {
 
   constructor(parts: GroupKeeperParts) {
     this.#parts = parts
+    const { commitDone, commitWished, commitFlushed } = parts.state
+    this.#way = new FlushWay(commitDone, commitWished, commitFlushed)
   }
 
   /**
@@ -138,20 +146,19 @@ export class GroupKeeper {
 
   /** Flushes what was written if that is wanted or due. */
   tend(): void {
-    const { state, flushIntervalMs, nowMs } = this.#parts
+    const { state, application, flushIntervalMs, nowMs } = this.#parts
     if (this.#file === undefined || this.#failure !== undefined || this.#flushing !== undefined || !this.isDirty) return
-    const isWanted = ((state.commitWanted.load() - state.commitFlushed.load()) | 0) > 0
-    if (!isWanted && nowMs() - this.#lastFlushMs < flushIntervalMs) return
+    if (!this.#way.isAwaited && nowMs() - this.#lastFlushMs < flushIntervalMs) return
     this.#lastFlushMs = nowMs()
-    const done = state.commitDone.load()
+    const written = this.#way.published()
     this.#flushing = this.#sync(this.#file)
       .then(
-        () => this.#noteFlushed(done),
+        () => this.#way.answer(written),
         () => {},
       )
       .finally(() => {
         this.#flushing = undefined
-        state.dispatcher.ringIfAsleep()
+        application.ringIfAsleep()
         // Whoever asked while this one ran is served by the next.
         state.reaper.ring()
       })
@@ -159,8 +166,7 @@ export class GroupKeeper {
 
   /** Something is written and not flushed. */
   get isDirty(): boolean {
-    const { state } = this.#parts
-    return state.commitDone.load() !== state.commitFlushed.load()
+    return this.#way.isDirty
   }
 
   /** The lowest committed offset of the topic's groups, as it is in the file; undefined where nobody consumes the topic. */
@@ -173,14 +179,14 @@ export class GroupKeeper {
    * cut puts back finds them missing. @throws system errors
    */
   beforeConsumedTrim(): void {
-    const done = this.#parts.state.commitDone.load()
+    const written = this.#way.published()
     try {
       // Not on the one that another thread may be flushing: a failure might be told there alone.
       this.#fileHere?.sync()
     } catch (error) {
       throw this.#fail(error)
     }
-    this.#noteFlushed(done)
+    this.#way.answer(written)
   }
 
   /** Flushes what is left, if asked, and closes the file. The writer has ended. */
@@ -197,12 +203,6 @@ export class GroupKeeper {
     this.#file = undefined
     this.#fileHere?.close()
     this.#fileHere = undefined
-  }
-
-  /** A flush may end behind another that began later. */
-  #noteFlushed(done: number): void {
-    const { commitFlushed } = this.#parts.state
-    if (((done - commitFlushed.load()) | 0) > 0) commitFlushed.store(done)
   }
 
   /** Opens the file once more, before anything is written: an open file is told of failures since it was opened. */

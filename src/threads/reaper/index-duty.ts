@@ -17,7 +17,7 @@ import type { ReaperEvent } from './reaper-event.js'
 const indexStepBytes = 4 << 20
 
 export interface IndexDutyParts {
-  state: SharedState
+  state: SharedState<'reaper'>
   disk: Disk
   files: SegmentFiles
   /** Reads segments without mapping them. */

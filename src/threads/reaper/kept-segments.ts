@@ -11,7 +11,7 @@ import type { SegmentNeeds } from './segment-needs.js'
 const maxNamesOfNeed = 8
 
 interface KeptSegmentsParts {
-  state: SharedState
+  state: SharedState<'reaper'>
   files: SegmentFiles
   now(): number
 }

@@ -10,7 +10,7 @@ import type { SegmentFiles } from '../../storage/files/segment-files.js'
 import type { ReaperEvent } from './reaper-event.js'
 
 export interface PrefaultDutyParts {
-  state: SharedState
+  state: SharedState<'reaper'>
   slots: SlotTable
   calls: SystemCalls
   files: SegmentFiles

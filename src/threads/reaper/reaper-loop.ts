@@ -4,7 +4,7 @@ import type { SharedState } from '../../ring/shared-state.js'
 import type { Reaper } from './reaper.js'
 
 export interface ReaperLoopParts {
-  state: SharedState
+  state: SharedState<'reaper'>
   reaper: Pick<Reaper, 'tend'>
   /** A turn of the event loop. */
   turn(): Promise<unknown>

@@ -24,8 +24,7 @@
  *   being made or unmade belongs to nobody then, and is made or unmade once more;
  * - a copy for a backup stays as it is, marked as unfinished, and its caller hears of it.
  *
- * Flush requests need nothing: a number that was raised and not answered is still there. Nor do commits: only those count as
- * flushed whose flush was heard of. What single topics are kept for, and what is wrong with the disk, is said and seen again.
+ * Wishes for a flush need nothing: a number that is not reached by the answer is still there, of messages and of commits. What single topics are kept for, and what is wrong with the disk, is said and seen again.
  */
 
 import { segmentHeaderBytes } from '../../format/segment-layout.js'
@@ -42,7 +41,7 @@ import { scanBatches } from '../../storage/index/batch-scan.js'
 const stepBytes = 1 << 20
 
 export interface TakeOverParts {
-  state: SharedState
+  state: SharedState<'reaper'>
   disk: Disk
   files: SegmentFiles
   control: ControlFile

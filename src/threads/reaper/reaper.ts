@@ -158,8 +158,8 @@ export class Reaper {
       flusher.close()
       return
     }
-    await this.#flushes.running
-    if (isClean) await this.#flushes.flush(state.published.load())
+    if (isClean) await this.#flushes.once()
+    else await this.#flushes.running
     if (this.#stage === 'owning') this.#enter('closing')
     await groups.stop(isClean && state.reaperErrno.load() === 0)
     await this.#index.running
@@ -176,6 +176,11 @@ export class Reaper {
   /** A thread has ended without giving its mappings back: nobody else will. */
   ownerDied(threadId: number): void {
     this.#retire.ownerDied(threadId)
+  }
+
+  /** Resolves when all that is published now is on the device; at once where it cannot get there any more. */
+  flushed(): Promise<void> {
+    return this.#flushes.all()
   }
 
   /** Copies the log as it is now. Runs beside the other duties; only the deletion of segments waits for it. */
@@ -252,12 +257,12 @@ export class Reaper {
 
   /** The device failed: from here on nothing is written any more, and everybody who waits is told. */
   #giveUp(what: string, error: unknown): void {
-    const { state } = this.#parts
+    const { state, applications } = this.#parts
     const { errno, code } = errnoOf(error)
     if (state.reaperErrno.load() !== 0) return
     state.reaperErrno.store(errno)
     this.#parts.emit({ type: 'error', what, code, errno })
-    state.dispatcher.ring()
+    applications.ring()
     state.writer.ring()
   }
 

@@ -10,7 +10,7 @@ import { errnoOf, isBug } from '../device-error.js'
 import type { ReaperEvent } from './reaper-event.js'
 
 export interface RetireDutyParts {
-  state: SharedState
+  state: SharedState<'reaper'>
   slots: SlotTable
   calls: SystemCalls
   /**

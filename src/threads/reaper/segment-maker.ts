@@ -16,7 +16,7 @@ import { errnoOf, isBug } from '../device-error.js'
 import type { ReaperEvent } from './reaper-event.js'
 
 export interface SegmentMakerParts {
-  state: SharedState
+  state: SharedState<'reaper'>
   files: SegmentFiles
   calls: SystemCalls
   epoch: number

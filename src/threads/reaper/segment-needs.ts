@@ -13,7 +13,7 @@ import { readSegmentFacts } from '../../storage/life/segment-facts.js'
 const footersPerStep = 16
 
 export interface SegmentNeedsParts {
-  state: SharedState
+  state: SharedState<'reaper'>
   disk: Disk
   files: SegmentFiles
   /** Reads segments without mapping them. */

@@ -6,12 +6,15 @@ import { assert } from '../../errors.js'
 import { isFull } from '../../failures.js'
 import { committedOf, groupSectorBytes, sequenceAfter } from '../../format/group-layout.js'
 import { maxGroups } from '../../limits.js'
+import type { Rope } from '../../ring/bell.js'
 import type { GroupMailboxes } from '../../ring/group-mailboxes.js'
 import { type SharedState, writerState } from '../../ring/shared-state.js'
 import type { GroupFile } from '../../storage/files/group-file.js'
 
 export interface CommitWriterParts {
-  state: SharedState
+  state: SharedState<'writer'>
+  /** The thread that commits. */
+  application: Rope
   mailboxes: GroupMailboxes
   /** The file is there before the first commit. */
   openFile(): GroupFile | undefined
@@ -34,19 +37,18 @@ export class CommitWriter {
 
   /** Writes what was handed over. Returns the number of commits. */
   doWork(): number {
-    const { state, mailboxes } = this.#parts
+    const { state, mailboxes, application } = this.#parts
     const requested = state.commitRequest.load()
-    const count = (requested - this.#done) | 0
+    const count = requested - this.#done
     if (count === 0) return 0
-    for (let index = 0; index < count; index++) this.#write(mailboxes.groupOf((this.#done + index) | 0))
+    for (let index = 0; index < count; index++) this.#write(mailboxes.groupOf(this.#done + index))
     const wasFlushed = state.commitFlushed.load() === this.#done
     this.#done = requested
     // After everything that the mailboxes say of these commits: whoever sees the number believes them.
     state.commitDone.store(requested)
-    state.dispatcher.ringIfAsleep()
-    // The reaper's clock runs from the first commit that is not flushed; a demand may have come ahead of its commit.
-    const isWanted = ((state.commitWanted.load() - state.commitFlushed.load()) | 0) > 0
-    if (wasFlushed || isWanted) state.reaper.ringIfAsleep()
+    application.ringIfAsleep()
+    // The reaper's clock runs from the first commit that is not flushed. The wish was there before the commit it is about.
+    if (wasFlushed || state.commitWished.load() > state.commitFlushed.load()) state.reaper.ringIfAsleep()
     return count
   }
 
@@ -105,10 +107,10 @@ export class CommitWriter {
   }
 
   #fail(errno: number): void {
-    const { state } = this.#parts
+    const { state, application } = this.#parts
     // Errno first: whoever sees the state looks for its reason.
     state.writerErrno.store(errno)
     state.writerState.store(writerState.failed)
-    state.dispatcher.ring()
+    application.ring()
   }
 }

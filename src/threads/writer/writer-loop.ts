@@ -11,7 +11,7 @@ import type { SegmentWindows } from '../../storage/files/segment-windows.js'
 import type { Writer } from './writer.js'
 
 export interface WriterLoopParts {
-  state: SharedState
+  state: SharedState<'writer'>
   writer: Pick<Writer, 'doWork' | 'sleepMs' | 'isFlushAwaited'>
   windows: Pick<SegmentWindows, 'dropRetired' | 'isUnmapped'>
   spin: Spin

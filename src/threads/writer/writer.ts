@@ -23,6 +23,7 @@ import { failedCall } from '../../memory/errno.js'
 import { SystemCallError } from '../../memory/memory.js'
 import type { RingConsumer } from '../../ring/append-ring.js'
 import type { BatchTimes } from '../../ring/batch-times.js'
+import type { LaneWords } from '../../ring/lane-words.js'
 import { type SharedState, writerState } from '../../ring/shared-state.js'
 import type { TopicCells } from '../../ring/topic-cells.js'
 import type { FrameRun } from '../../storage/append/batch-cutter.js'
@@ -37,7 +38,8 @@ import type { CommitWriter } from './commit-writer.js'
 const progressStepBytes = 1 << 20
 
 export interface WriterParts {
-  state: SharedState
+  state: SharedState<'writer'>
+  lane: LaneWords<'writer'>
   ring: RingConsumer
   topics: TopicCells
   times: BatchTimes
@@ -173,13 +175,13 @@ export class Writer {
    * time, since it wrote last. False from then on.
    */
   #mayWrite(): boolean {
-    const { state, owner } = this.#parts
+    const { state, lane, owner } = this.#parts
     if (this.#isLost || owner.isKeptOfLate()) return !this.#isLost
     this.#isLost = true
     // Errno first: whoever sees the state looks for its reason.
     state.writerErrno.store(ownerLostErrno)
     state.writerState.store(writerState.failed)
-    state.dispatcher.ring()
+    lane.bell.ring()
     return false
   }
 
@@ -284,17 +286,10 @@ export class Writer {
       topics.next(id).store(tail.next(id))
     }
     bell.ring()
-    const takenBefore = ring.head
+    // After the position: the reaper takes the head first, and flushes up to the position that it finds then.
     if (head !== ring.head) this.#release(head)
-    // After the position: the reaper flushes up to what is published when it sees that it is asked.
-    const isFlushAsked = state.flushWantedTo.load() > takenBefore
-    if (isFlushAsked) state.flushAskedTo.store(ring.head)
-    // What is flushed soon goes past the mapping: a page that is written back is write-protected first, and the next store faults.
-    tail.isFlushedSoon = isFlushAsked
-    // A dispatcher that only waits for room is not woken for every batch.
-    if (ring.head >= state.wakeHead.load()) state.dispatcher.ringIfAsleep()
     // From the first byte that is not flushed, the reaper's clock has to run at the flush interval.
-    if (isFlushAsked || wasFlushed || tail.storedBytes - this.#reportedBytes >= progressStepBytes) {
+    if (wasFlushed || tail.storedBytes - this.#reportedBytes >= progressStepBytes) {
       this.#reportedBytes = tail.storedBytes
       state.reaper.ringIfAsleep()
     }
@@ -308,8 +303,18 @@ export class Writer {
     state.reaper.ringIfAsleep()
   }
 
+  /** What is before `head` has left the ring, published or refused: whoever waits for that, or for its flush, is woken. */
   #release(head: number): void {
-    this.#parts.ring.releaseTo(head)
+    const { ring, state, lane, tail } = this.#parts
+    const before = ring.head
+    ring.releaseTo(head)
+    // Behind the head: the wish was there before the frames. See flush-way.ts.
+    const isFlushWished = lane.flushWished.load() > before
+    // What is flushed soon goes past the mapping: a page that is written back is write-protected first, and the next store faults.
+    tail.isFlushedSoon = isFlushWished
+    // Somebody who only waits for room is not woken for every batch.
+    if (head >= lane.wakeHead.load()) lane.bell.ringIfAsleep()
+    if (isFlushWished) state.reaper.ringIfAsleep()
   }
 
   /**
@@ -400,7 +405,7 @@ export class Writer {
    * refused appends and the declarations of their topics alone, nobody has to wait for space.
    */
   #refuseAwaited(): void {
-    const { ring, state, tail: log } = this.#parts
+    const { ring, state, lane, tail: log } = this.#parts
     const errno = this.#fullErrno || state.refuseErrno.load() || state.allocateErrno.load()
     if (errno === 0) return
     const { memory } = ring
@@ -423,12 +428,12 @@ export class Writer {
       }
       if (!isFirstWaiting) goneTo = position + frameBytes(memory.words[word + frameWord.length])
     })
-    // State and errno come before the positions: whoever sees those knows why.
+    // State and errno come before the positions: whoever sees those knows why. What is gone before what is refused in its place.
     state.writerErrno.store(errno)
     state.writerState.store(writerState.noSpace)
-    state.cancelledTo.store(end)
     if (goneTo !== ring.head) this.#release(goneTo)
-    state.dispatcher.ring()
+    lane.cancelledTo.store(end)
+    lane.bell.ring()
   }
 
   #forgetBulk(id: number): void {
@@ -438,7 +443,7 @@ export class Writer {
 
   /** A write failed. A full disk is waited out; anything else ends appending for good, and says why. */
   #stop(error: unknown): void {
-    const { state } = this.#parts
+    const { state, lane } = this.#parts
     const errno = error instanceof SystemCallError ? error.errno : 0
     if (mayPass(errno)) {
       this.#isStalled = true
@@ -448,7 +453,7 @@ export class Writer {
     // Errno first: whoever sees the state looks for its reason.
     state.writerErrno.store(errno)
     state.writerState.store(errno === 0 ? writerState.died : writerState.failed)
-    state.dispatcher.ring()
+    lane.bell.ring()
     // Not a device but a bug: end the thread, with the error for everybody to see.
     if (errno === 0) throw error
   }

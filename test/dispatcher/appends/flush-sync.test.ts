@@ -1,11 +1,12 @@
 import { expect, it } from 'vitest'
 import { flushSync } from '../../../src/dispatcher/appends/flush-sync.js'
 import { RingMemory, RingProducer } from '../../../src/ring/append-ring.js'
-import { allocateSharedState, openSharedState, writerState } from '../../../src/ring/shared-state.js'
+import { writerState } from '../../../src/ring/shared-state.js'
+import { sharedWords } from '../../support/shared-words.js'
 
 function world() {
-  const state = openSharedState(allocateSharedState())
-  const ring = new RingProducer(new RingMemory(RingMemory.allocate(1 << 16)), state.ringTail, state.ringHead)
+  const { state, lane } = sharedWords()
+  const ring = new RingProducer(new RingMemory(RingMemory.allocate(1 << 16)), lane.ringTail, lane.ringHead)
   const calls: string[] = []
   const watch = {
     look: () => {},
@@ -13,35 +14,48 @@ function world() {
     checkWorking: () => {},
     failure: undefined as Error | undefined,
   }
-  const intake = { publish: () => ring.publish(), heldCount: 0 }
+  const intake = {
+    publish: () => ring.publish(),
+    heldCount: 0,
+    writeMark: () => {
+      calls.push('mark')
+      ring.advance(16)
+      return true
+    },
+  }
   const commits = {
     settle: () => {},
     handOver: () => calls.push('groups handed over'),
     isUnwritten: false,
     isFlushed: true,
-    requestFlush: () => calls.push('groups to be flushed'),
+    wishFlush: () => calls.push('groups to be flushed'),
   }
-  return { state, ring, calls, watch, parts: { state, ring, watch, intake, commits, directory: '/log' } }
+  const isFlushed = () => lane.flushedTo.load() >= ring.tail
+  const parts = { state, lane, ring, watch, intake, commits, isFlushed, directory: '/log' }
+  return { state, lane, ring, calls, watch, parts }
 }
 
 it('takes what was handed over last: groups first, then the ring, then the device', () => {
-  const { state, ring, calls, parts, watch } = world()
+  const { lane, ring, calls, parts, watch } = world()
   ring.advance(64)
   // The workers, in the moments in which they are looked at.
   watch.look = () => {
-    if (state.ringHead.load() === state.ringTail.load()) return
+    if (lane.ringHead.load() === lane.ringTail.load()) return
     calls.push('ring taken')
-    state.published.store(500)
-    state.ringHead.store(ring.tail)
+    lane.ringHead.store(ring.tail)
   }
-  const add = state.flushRequest.add.bind(state.flushRequest)
-  state.flushRequest.add = (value) => {
-    calls.push('log to be flushed')
-    state.durable.store(500)
-    return add(value)
+  watch.checkWorkers = () => {
+    if (lane.ringTail.load() === ring.tail && calls.includes('mark')) lane.flushedTo.store(ring.tail)
   }
   flushSync(parts, 'disk')
-  expect(calls).toEqual(['groups handed over', 'ring taken', 'log to be flushed', 'groups to be flushed'])
+  expect(calls.slice(0, 4)).toEqual(['groups handed over', 'ring taken', 'mark', 'groups to be flushed'])
+  expect(lane.flushedTo.load()).toBe(ring.tail)
+})
+
+it('hands nothing over where there is nothing to flush', () => {
+  const { ring, calls, parts } = world()
+  flushSync(parts, 'disk')
+  expect([calls, ring.tail]).toEqual([['groups handed over', 'groups to be flushed'], 0])
 })
 
 it('does not wait for a writer that has died, and says so', () => {
@@ -60,16 +74,16 @@ it('on a full disk throws instead of waiting for room', () => {
 })
 
 it('whatever its end, the loop that sleeps under it looks again', () => {
-  const { state, ring, parts } = world()
+  const { state, lane, ring, parts } = world()
   for (const isThrown of [false, true]) {
     if (isThrown) {
       ring.advance(64)
       state.writerState.store(writerState.died)
     }
-    const token = state.dispatcher.token()
+    const token = lane.bell.token()
     try {
       flushSync(parts, 'process')
     } catch {}
-    expect(state.dispatcher.token()).not.toBe(token)
+    expect(lane.bell.token()).not.toBe(token)
   }
 })

@@ -5,16 +5,17 @@ import { TopicDirectory } from '../../../src/dispatcher/topic-directory.js'
 import { wakes } from '../../../src/dispatcher/watch.js'
 import { frameBytes } from '../../../src/format/frame-layout.js'
 import { RingConsumer, RingMemory, RingProducer } from '../../../src/ring/append-ring.js'
-import { allocateSharedState, openSharedState, writerState } from '../../../src/ring/shared-state.js'
+import { writerState } from '../../../src/ring/shared-state.js'
 import { outcomeOf, topicState } from '../../support/groups.js'
+import { sharedWords } from '../../support/shared-words.js'
 
 const ringBytes = 64 << 10
 
 function world() {
-  const state = openSharedState(allocateSharedState())
+  const { state, lane } = sharedWords()
   const shared = RingMemory.allocate(ringBytes)
-  const ring = new RingProducer(new RingMemory(shared), state.ringTail, state.ringHead)
-  const consumer = new RingConsumer(new RingMemory(shared), state.ringTail, state.ringHead)
+  const ring = new RingProducer(new RingMemory(shared), lane.ringTail, lane.ringHead)
+  const consumer = new RingConsumer(new RingMemory(shared), lane.ringTail, lane.ringHead)
   const { port1: bulk, port2 } = new MessageChannel()
   onTestFinished(() => {
     bulk.close()
@@ -23,7 +24,7 @@ function world() {
   const topics = new TopicDirectory([topicState(0, 'a', 0)])
   const watch = { register: () => {}, begin: () => {} }
   const commits = { noteTopic: () => {} }
-  const intake = new FrameIntake({ state, ring, topics, commits, watch, bulk, directory: '/log' })
+  const intake = new FrameIntake({ state, lane, ring, topics, commits, watch, bulk, directory: '/log' })
   const topic = topics.handle('a')
   const write = (bytes: number) => intake.writeMessage(topic, new Uint8Array(bytes), undefined, frameBytes(bytes), 0)
   const takeAll = () => consumer.releaseTo(consumer.loadTail())
@@ -32,24 +33,24 @@ function world() {
     while (write(bytes));
     intake.publish()
   }
-  return { state, ring, intake, topic, write, takeAll, fill }
+  return { state, lane, ring, intake, topic, write, takeAll, fill }
 }
 
 it('frames are published at the end of the turn, all at once', async () => {
-  const { state, ring, write } = world()
+  const { lane, ring, write } = world()
   write(100)
   write(100)
-  expect(state.ringTail.load()).toBe(0)
+  expect(lane.ringTail.load()).toBe(0)
   await Promise.resolve()
-  expect(state.ringTail.load()).toBe(ring.tail)
+  expect(lane.ringTail.load()).toBe(ring.tail)
 })
 
 it('the wish for a flush is there before the frames that it is about', () => {
-  const { state, ring, intake, write } = world()
-  const store = state.ringTail.store.bind(state.ringTail)
+  const { lane, ring, intake, write } = world()
+  const store = lane.ringTail.store.bind(lane.ringTail)
   const wanted: number[] = []
-  state.ringTail.store = (value) => {
-    wanted.push(state.flushWantedTo.load())
+  lane.ringTail.store = (value) => {
+    wanted.push(lane.flushWished.load())
     store(value)
   }
   write(100)
@@ -87,14 +88,14 @@ it('what waits for room goes on in order, one by one, and nothing overtakes it',
 })
 
 it('whoever was refused is told when the ring is half empty, and the writer where that is', async () => {
-  const { state, ring, intake, topic, takeAll, fill } = world()
+  const { lane, ring, intake, topic, takeAll, fill } = world()
   fill(1_000)
   expect(intake.offer(topic, new Uint8Array(1_000), undefined)).toBe(false)
   const ready = outcomeOf(new Promise<void>((resolve, reject) => intake.whenRoom(resolve, reject)))
   expect(intake.wakesAt()).toBe(ring.tail - ringBytes / 2)
   intake.proceed()
   await Promise.resolve()
-  expect([ready.state, state.ringHead.load()]).toEqual(['pending', 0])
+  expect([ready.state, lane.ringHead.load()]).toEqual(['pending', 0])
   takeAll()
   intake.proceed()
   await Promise.resolve()

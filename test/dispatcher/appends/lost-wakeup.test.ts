@@ -3,7 +3,7 @@ import type { TopicHandle } from '../../../src/dispatcher/topic-directory.js'
 import { AppendWorld } from '../../support/append-side.js'
 
 it('a message published while a reader decides to wait for it wakes the reader', async () => {
-  const { appends, cells, state } = new AppendWorld()
+  const { appends, cells, lane } = new AppendWorld()
   const cell = cells.next(0)
   const load = cell.load.bind(cell)
   // The writer thread publishes right behind the n-th look, whichever that is.
@@ -15,7 +15,7 @@ it('a message published while a reader decides to wait for it wakes the reader',
       count += 1
       if (count === looks) {
         cell.store(offset + 1)
-        state.dispatcher.ringIfAsleep()
+        lane.bell.ringIfAsleep()
       }
       return seen
     }

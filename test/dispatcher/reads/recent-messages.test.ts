@@ -41,7 +41,7 @@ describe('messages in the ring', () => {
       { declare: 'b', topic: 1 },
     ])
     engine.writer.doWork()
-    const recent = new RecentMessages(engine.producer, engine.times, () => engine.state.ringHead.load())
+    const recent = new RecentMessages(engine.producer, engine.times, () => engine.lane.ringHead.load())
     recent.watch(0)
     const append = (topic: number, bytes: number, fill: number) => {
       expect(engine.append(topic, new Uint8Array(bytes).fill(fill))).toBeGreaterThanOrEqual(0)

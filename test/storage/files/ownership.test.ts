@@ -73,7 +73,7 @@ it('an owner that has lost the log writes nothing: no batch, commit, segment, co
   const [position, events] = [published.load(), world.disk.events.length]
   isKept = false
   engine.append(0, new Uint8Array(1_000))
-  engine.state.commitRequest.add(1)
+  engine.state.commitRequest.store(1)
   engine.requestFlush()
   await engine.settle()
   expect(() => engine.writer.trim(0, 1)).toThrow(expect.objectContaining({ code: 'BOOKEND_LOCKED' }))

@@ -21,10 +21,11 @@ async function withGroups(...names: string[]): Promise<GroupWorld> {
   return world
 }
 
-function nextKeeper({ state, mailboxes, disk }: GroupWorld): GroupKeeper {
+function nextKeeper({ state, lane, mailboxes, disk }: GroupWorld): GroupKeeper {
   const nowMs = () => 1e6
   return new GroupKeeper({
     state,
+    application: lane.bell,
     mailboxes,
     disk,
     directory: groupsDirectory,

@@ -148,6 +148,7 @@ describe('flushing', () => {
     const before = engine.state.durable.load()
     const flushes = engine.state.flushCount.load()
     for (let waiter = 0; waiter < 5; waiter++) engine.requestFlush()
+    const asked = engine.producer.tail
     engine.reaper.tend()
     engine.reaper.tend()
     // What comes while it runs belongs to the next one.
@@ -157,46 +158,59 @@ describe('flushing', () => {
     expect(world.disk.finishSyncs()).toBe(1)
     await new Promise(setImmediate)
     expect(engine.state.durable.load()).toBe(position)
-    expect(engine.state.flushed.load()).toBe(engine.state.flushRequest.load())
+    expect(engine.lane.flushedTo.load()).toBe(asked)
     expect(engine.state.flushCount.load()).toBe(flushes + 1)
     // The control file follows the device, never the other way.
     expect(decodeControlRecord(world.disk.bytes('/log/control'))?.durable).toBe(position)
   })
 
-  it('the writer asks for the flush of what somebody waits for, and it is reported only when it is on the device', async () => {
+  it('what somebody waits for is flushed as soon as it is published, and reported only when it is on the device', async () => {
     const { engine, world, add } = start()
-    await engine.settle(4)
-    const { state } = engine
-    add(100)
-    expect(state.flushAskedTo.load()).toBe(0)
-    state.flushWantedTo.store(engine.producer.tail + 1)
-    add(100)
-    const asked = engine.producer.tail
-    expect(state.flushAskedTo.load()).toBe(asked)
-    const durable = state.durable.load()
-    expect(durable).toBeLessThan(state.published.load())
-    let seen = -1
+    await engine.flush()
+    const { state, lane, producer } = engine
+    const before = lane.flushedTo.load()
+    expect(before).toBe(producer.tail)
+    const seen: number[] = []
     world.disk.fault = ({ call }) => {
-      if (call === 'sync') seen = state.flushedTo.load()
+      if (call === 'sync') seen.push(lane.flushedTo.load())
     }
+    add(100)
     engine.reaper.tend()
-    expect(seen).toBe(0)
-    expect(state.flushedTo.load()).toBe(asked)
+    expect(seen).toEqual([])
+    const token = state.reaper.arm()
+    lane.flushWished.store(producer.tail + 1)
+    add(100)
+    // Nobody but the writer has rung.
+    expect(state.reaper.token()).not.toBe(token)
+    engine.reaper.tend()
+    expect(seen).toEqual([before])
+    expect(lane.flushedTo.load()).toBe(producer.tail)
     expect(state.durable.load()).toBe(state.published.load())
-    // Nobody waits for these.
-    state.flushWantedTo.store(asked + 1)
     add(100)
-    expect(state.flushAskedTo.load()).toBe(engine.producer.tail)
-    const last = state.flushAskedTo.load()
-    add(100)
-    expect(state.flushAskedTo.load()).toBe(last)
+    engine.reaper.tend()
+    expect(seen).toHaveLength(1)
+  })
+
+  it('what is written past the ring is flushed with what is handed over behind it, and for whoever asks by a call', async () => {
+    const { engine, add } = start()
+    const { state, reaper, writer } = engine
+    add(100, 4)
+    await engine.flush()
+    for (const isCalled of [false, true]) {
+      writer.trim(0, isCalled ? 2 : 1)
+      expect(state.durable.load()).toBeLessThan(state.published.load())
+      if (isCalled) await reaper.flushed()
+      else await engine.flush()
+      expect(state.durable.load()).toBe(state.published.load())
+    }
   })
 
   it.each([5, 24])('what was asked for is never reported by a flush that failed (errno %i)', async (errno) => {
     const { engine, world, add } = start()
     await engine.settle(4)
-    const { state } = engine
-    state.flushWantedTo.store(engine.producer.tail + 1)
+    const { state, lane } = engine
+    const flushedBefore = lane.flushedTo.load()
+    lane.flushWished.store(engine.producer.tail + 1)
     add(100)
     const durable = state.durable.load()
     let tries = 0
@@ -208,13 +222,13 @@ describe('flushing', () => {
     for (let turn = 0; turn < 3; turn++) engine.reaper.tend()
     // A failing device is asked once, and a passing trouble not again at once.
     expect(tries).toBe(1)
-    expect(state.flushedTo.load()).toBe(0)
+    expect(lane.flushedTo.load()).toBe(flushedBefore)
     expect(state.durable.load()).toBe(durable)
     expect(state.reaperErrno.load()).toBe(errno === 5 ? 5 : 0)
     world.disk.fault = () => {}
     engine.letTimePass(allocateRetryMs)
     await engine.settle(4)
-    expect(state.flushedTo.load()).toBe(errno === 5 ? 0 : state.flushAskedTo.load())
+    expect(lane.flushedTo.load()).toBe(errno === 5 ? flushedBefore : engine.producer.tail)
   })
 
   it('covers every segment that the log went through', async () => {
@@ -267,7 +281,7 @@ describe('flushing', () => {
       if (call === 'sync' && file.endsWith('.seg')) throw bug
     }
     // On its own thread, as it flushes what is short.
-    engine.state.flushWantedTo.store(engine.producer.tail + 1)
+    engine.lane.flushWished.store(engine.producer.tail + 1)
     add(100)
     expect(() => engine.reaper.tend()).toThrow(bug)
     // And on another, which ends the thread as an unhandled rejection.

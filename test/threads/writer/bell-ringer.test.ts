@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest'
 import type { BellRecord } from '../../../src/format/bell-layout.js'
-import { allocateSharedState, openSharedState } from '../../../src/ring/shared-state.js'
 import type { BellFile } from '../../../src/storage/files/bell-file.js'
 import { BellRinger } from '../../../src/threads/writer/bell-ringer.js'
+import { sharedWords } from '../../support/shared-words.js'
 
 function ringing(open: (opens: number) => void = () => {}) {
-  const state = openSharedState(allocateSharedState())
+  const { state } = sharedWords()
   const rung: BellRecord[] = []
   const count = { opens: 0, closes: 0 }
   const openBell = () => {

@@ -224,7 +224,7 @@ describe('writer', () => {
       Array(3).fill(frameKind.cancelled),
     )
     expect([...offers, lastOffer].map((at) => engine.kindAt(at))).toEqual(Array(3).fill(frameKind.data))
-    expect(engine.state.cancelledTo.load()).toBe(engine.producer.tail)
+    expect(engine.lane.cancelledTo.load()).toBe(engine.producer.tail)
     // The memory of a refused bulk append is given back.
     expect(engine.bulksUntaken).toBe(0)
     // Every frame of the group, not its first alone.
