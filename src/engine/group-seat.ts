@@ -25,7 +25,7 @@ export interface EngineGroup {
   peek(): Promise<number | undefined>
   /** As far as this process knows. */
   isDone(offset: number): boolean
-  /** Starts a processor, which ends before the log does. @throws RangeError */
+  /** Starts a processor, which ends before the log does. Its dead letters go to another topic. */
   process(module: string, settings: ProcessSettings): EngineProcessor
 }
 

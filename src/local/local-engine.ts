@@ -17,6 +17,7 @@ import { TopicCells } from '../ring/topic-cells.js'
 import { transfer } from '../threads/control-plane.js'
 import type { OpenedLog } from '../threads/protocol.js'
 import type { ReaderData } from '../threads/shared-memory.js'
+import { LocalGroup } from './local-group.js'
 import { type LocalOptions, segmentMessageBytes } from './local-options.js'
 import { LocalTopic, type TopicHost } from './local-topic.js'
 import type { LockFile } from './lock-file.js'
@@ -29,6 +30,7 @@ import { enlist, withdraw } from './open-logs.js'
 import { ReaderFarewell } from './reader-farewell.js'
 import { RunningProcessors } from './running-processors.js'
 import { SegmentCensus } from './segment-census.js'
+import { SegmentTotals } from './segment-totals.js'
 import { callWriter, type StartingThreads } from './starting-threads.js'
 import { ThreadDeaths } from './thread-deaths.js'
 import { TopicLimits } from './topic-limits.js'
@@ -84,9 +86,9 @@ export class LocalEngine implements Engine {
       farewell.threadEnded()
     }
     const reads = new ReadSide(readerData, options.readers, keepAlive, onReaderEnd, (task) => deaths.standIn(task))
+    const segments = new SegmentTotals({ segmentBytes, state, slots, topicName: (id) => topics.nameOf(id) })
     const census = new SegmentCensus({
-      ...{ directory, segmentBytes, state, slots, reaper, writerThreadId: writer?.threadId },
-      topicName: (id) => topics.nameOf(id),
+      ...{ directory, segmentBytes, totals: segments, reaper, writerThreadId: writer?.threadId },
     })
     const limits = new TopicLimits({ options, threads, appends, stage, watch, keepAlive })
     const processors = new RunningProcessors({
@@ -101,7 +103,7 @@ export class LocalEngine implements Engine {
     this.#topicHost = {
       ...{ appends, reads, pace: new TurnPace(), events, stage, limits, messageBytesLimit },
       recent: new RecentMessages(appends.ring, new BatchTimes(shared.times), () => lane.ringHead.load()),
-      groups: { stage, commits: this.groups, events, processors },
+      newGroup: (topic, name) => new LocalGroup(topic, name, { stage, commits: this.groups, events, processors }),
     }
     const publish = () => this.flush('process')
     this.local = {
@@ -110,7 +112,7 @@ export class LocalEngine implements Engine {
       segments: (limit) => keepAlive.during(census.segments(limit)),
       residency: () => keepAlive.during(census.residency()),
     }
-    this.#figures = () => figuresOf({ state, opened, appends, reads, commits: this.groups, census, events })
+    this.#figures = () => figuresOf({ state, opened, appends, reads, commits: this.groups, segments, events })
     this.#close = () =>
       closeLog({
         ...{ directory, threads, lock, stage, watch, appends, reads, commits: this.groups },

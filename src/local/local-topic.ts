@@ -2,41 +2,51 @@
 import type { AppendSide } from '../dispatcher/appends/append-side.js'
 import type { FeedSource } from '../dispatcher/groups/group-feed.js'
 import { ChunkReader, type ChunkSource } from '../dispatcher/reads/chunk-reader.js'
-import type { ReadSide } from '../dispatcher/reads/read-side.js'
 import type { RecentMessages } from '../dispatcher/reads/recent-messages.js'
+import type { TopicReads } from '../dispatcher/reads/topic-reads.js'
 import type { TurnPace } from '../dispatcher/reads/turn-pace.js'
 import type { TopicHandle } from '../dispatcher/topic-directory.js'
 import type { EngineTopic, MessageReader, ReadRange } from '../engine/engine.js'
+import type { EngineGroup } from '../engine/group-seat.js'
 import type { Bounds, Durability, Extras, Payload, Retention } from '../engine/terms.js'
 import { assert } from '../errors.js'
 import { trimmedError } from '../failures.js'
 import { type RecordPlace, recordAt } from '../messages/chunk-cursor.js'
 import type { ChunkAnswer, RecordsAnswer } from '../threads/reader/reader.js'
-import { type GroupHost, LocalGroup } from './local-group.js'
+import type { LocalGroup } from './local-group.js'
 import type { LogEvents } from './log-events.js'
 import type { LogStage } from './log-stage.js'
-import type { TopicLimits } from './topic-limits.js'
 
-/** What a topic needs of its log. */
-export interface TopicHost {
-  readonly appends: AppendSide
-  readonly reads: ReadSide
-  readonly recent: RecentMessages
+/** The way into the log, and what a thread sees of what is published. */
+export type TopicAppends = Pick<
+  AppendSide,
+  'append' | 'appendMany' | 'offer' | 'ready' | 'firstOf' | 'nextOf' | 'whenNext'
+>
+
+/** What a topic needs of its log. @typeParam G the groups of this thread's engine */
+export interface TopicHost<G extends EngineGroup = LocalGroup> {
+  readonly appends: TopicAppends
+  readonly reads: TopicReads
+  /** Undefined: nobody looks for messages in the ring. */
+  readonly recent: RecentMessages | undefined
   readonly pace: TurnPace
   readonly events: LogEvents
   readonly stage: LogStage
-  readonly limits: Pick<TopicLimits, 'trim' | 'retain'>
-  readonly groups: GroupHost
+  readonly limits: {
+    trim(topic: LocalTopic<G>, before: number): Promise<void>
+    retain(topic: string, retention: Retention, isAddition: boolean): void
+  }
+  newGroup(topic: LocalTopic<G>, name: string): G
   /** Of the longest value with key and headers that a segment holds. */
   readonly messageBytesLimit: number
 }
 
-export class LocalTopic implements EngineTopic, ChunkSource, FeedSource {
+export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTopic, ChunkSource, FeedSource {
   readonly handle: TopicHandle
-  readonly #host: TopicHost
-  readonly #groups = new Map<string, LocalGroup>()
+  readonly #host: TopicHost<G>
+  readonly #groups = new Map<string, G>()
 
-  constructor(handle: TopicHandle, host: TopicHost) {
+  constructor(handle: TopicHandle, host: TopicHost<G>) {
     this.handle = handle
     this.#host = host
   }
@@ -97,9 +107,14 @@ export class LocalTopic implements EngineTopic, ChunkSource, FeedSource {
     if (this.handle.id < 0) return offsets.map(() => undefined)
     if (offsets.length === 1) return [await this.#lone(offsets[0])]
     const places: (RecordPlace | undefined)[] = []
-    for (const answer of await this.#host.reads.records(this.#ref, offsets)) this.#addPlaces(answer, offsets, places)
+    for (const answer of await this.answers(offsets)) this.#addPlaces(answer, offsets, places)
     assert(places.length === offsets.length, 'reader threads answer for every offset')
     return places
+  }
+
+  /** As they come from whoever reads. */
+  answers(offsets: readonly number[]): Promise<RecordsAnswer[]> {
+    return this.#host.reads.records(this.#ref, offsets)
   }
 
   /** Lone lookups made in the same turn travel together. */
@@ -130,10 +145,10 @@ export class LocalTopic implements EngineTopic, ChunkSource, FeedSource {
     this.#host.limits.retain(this.name, retention, isAddition)
   }
 
-  group(name: string): LocalGroup {
+  group(name: string): G {
     let group = this.#groups.get(name)
     if (group === undefined) {
-      group = new LocalGroup(this, name, this.#host.groups)
+      group = this.#host.newGroup(this, name)
       this.#groups.set(name, group)
     }
     return group
@@ -152,7 +167,7 @@ export class LocalTopic implements EngineTopic, ChunkSource, FeedSource {
     }
     onClose.add(settle)
     // Whoever waits at the end of a topic gets what comes next out of the ring.
-    recent.watch(this.handle.id)
+    recent?.watch(this.handle.id)
     const cancel = appends.whenNext(this.handle, offset, settle, (error) => {
       onClose.delete(settle)
       reject(error)
@@ -167,11 +182,11 @@ export class LocalTopic implements EngineTopic, ChunkSource, FeedSource {
     const { recent, reads, pace } = this.#host
     const first = this.first()
     if (offset < first) return Promise.reject(trimmedError(this.name, offset, first))
-    const { id } = this.handle
-    const fresh = recent.chunk(id, offset, to)
+    const id = this.handle.id
+    const fresh = recent?.chunk(id, offset, to)
     if (fresh !== undefined) return pace.take({ ...fresh, resume: undefined })
     // Whoever reads the newest message is likely to come for the next one, waiting or not.
-    if (offset === this.next() - 1) recent.watch(id)
+    if (offset === this.next() - 1) recent?.watch(id)
     return reads.chunk({ topic: this.#ref, offset, to, resume }).then((chunk) => pace.take(chunk))
   }
 

@@ -6,19 +6,19 @@ import type { LogStats } from '../engine/stats.js'
 import type { SharedState } from '../ring/shared-state.js'
 import type { OpenedLog } from '../threads/protocol.js'
 import type { LogEvents } from './log-events.js'
-import type { SegmentCensus } from './segment-census.js'
+import type { SegmentTotals } from './segment-totals.js'
 
 export interface LogFiguresSources {
   readonly state: SharedState
-  readonly opened: OpenedLog
-  readonly appends: AppendSide
-  readonly reads: ReadSide
-  readonly commits: GroupCommits
-  readonly census: SegmentCensus
+  readonly opened: Pick<OpenedLog, 'tornBytes' | 'damages' | 'epoch' | 'io'>
+  readonly appends: Pick<AppendSide, 'ring' | 'overflowCount' | 'pendingCount'>
+  readonly reads: Pick<ReadSide, 'threads' | 'taskCount' | 'running'>
+  readonly commits: Pick<GroupCommits, 'count' | 'writtenCount'>
+  readonly segments: SegmentTotals
   readonly events: LogEvents
 }
 
-export function figuresOf({ state, opened, appends, reads, commits, census, events }: LogFiguresSources): LogStats {
+export function figuresOf({ state, opened, appends, reads, commits, segments, events }: LogFiguresSources): LogStats {
   return {
     messages: state.publishedRecords.load(),
     messageBytes: state.publishedBytes.load(),
@@ -35,7 +35,7 @@ export function figuresOf({ state, opened, appends, reads, commits, census, even
       waiting: appends.overflowCount,
       pending: appends.pendingCount,
     },
-    segments: census.totals(),
+    segments: segments.totals(),
     flushes: {
       count: state.flushCount.load(),
       totalMs: state.flushMicros.load() / 1000,

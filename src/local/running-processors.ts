@@ -32,12 +32,9 @@ export class RunningProcessors {
     this.#parts = parts
   }
 
-  /** @throws RangeError for dead letters that would come back to the topic */
   start(topic: LocalTopic, desk: GroupDesk, module: string, settings: ProcessSettings): GroupProcessor {
     const { facts, readers, readerData, events, keepAlive, onThreadEnd } = this.#parts
     const { deadLetter, maxHeapMb, order, concurrency = readers } = settings
-    if (deadLetter === topic.name)
-      throw new RangeError(`deadLetter is another topic than "${deadLetter}": what fails would come back without end`)
     const maxThreads = order === 'topic' ? 1 : concurrency
     const pool = { minThreads: 0, maxThreads, idleTimeoutMs: handlerIdleMs, maxHeapMb }
     const host: ProcessorHost = {

@@ -92,6 +92,9 @@ export class TopicGroup<T> implements Group<T> {
   process(module: URL | string, options: ProcessOptions = {}): Processor {
     const url = moduleUrl(module)
     const checked = checkProcessOptions(options)
+    const { deadLetter } = checked
+    if (deadLetter === this.#topic.name)
+      throw new RangeError(`deadLetter is another topic than "${deadLetter}": what fails would come back without end`)
     checkSupported(this.#engine, this.#engine.supports.process, 'process()')
     this.#engine.checkWritable()
     return this.#group.process(url, { ...checked, codec: this.#codec })

@@ -11,6 +11,7 @@ import type { GroupCommits, StoredGroup } from './group-commits.js'
 import { GroupLedger } from './group-ledger.js'
 import type { Lease } from './lease.js'
 import { type Request, RequestRow } from './request-row.js'
+import type { AskedLease, SeatDesk } from './seat-desk.js'
 import { WorkAlarm } from './work-alarm.js'
 
 /** What a desk needs of the log. */
@@ -49,7 +50,7 @@ const mayFollow: Readonly<Record<Stage['name'], readonly Stage['name'][]>> = {
   open: ['shut'],
 }
 
-export class GroupDesk {
+export class GroupDesk implements SeatDesk {
   /** Called after every acknowledgement, seek, removal and skip. */
   readonly changes = new Set<() => void>()
   readonly #parts: DeskParts
@@ -158,7 +159,7 @@ export class GroupDesk {
    * Up to `max` messages, as soon as there are any and everybody who asked before is served.
    * @returns a promise, and what gives the request up: true if it was not served yet
    */
-  request(max: number): { lease: Promise<Lease>; cancel(): boolean } {
+  request(max: number): AskedLease {
     const request = new MessageRequest(() => this.take(max))
     this.#ask(request)
     return { lease: request.lease, cancel: () => this.#giveUp(request) }

@@ -6,9 +6,10 @@ import type { SubscribeOptions, Subscription } from '../../engine/group-seat.js'
 import { BookendError } from '../../errors.js'
 import { maxTimerMs } from '../../limits.js'
 import { AckDeadline } from './ack-deadline.js'
-import { type GroupDesk, GroupRemovedError } from './group-desk.js'
+import { GroupRemovedError } from './group-desk.js'
 import type { GroupFeed, MakeDelivery } from './group-feed.js'
 import type { Lease, LeaseHolder } from './lease.js'
+import type { SeatDesk } from './seat-desk.js'
 
 /** What a seat needs of the log. */
 export interface SeatHost {
@@ -35,7 +36,7 @@ const never = Number.POSITIVE_INFINITY
 
 export class DeskSubscription<D extends object> implements Subscription<D>, LeaseHolder {
   readonly #host: SeatHost
-  readonly #desk: GroupDesk
+  readonly #desk: SeatDesk
   readonly #feed: GroupFeed
   readonly #make: MakeDelivery<D>
   readonly #options: SubscribeOptions
@@ -50,7 +51,7 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
   readonly #waiters = new Set<() => void>()
   readonly #forgetSignal: () => void
 
-  constructor(host: SeatHost, desk: GroupDesk, feed: GroupFeed, make: MakeDelivery<D>, options: SubscribeOptions) {
+  constructor(host: SeatHost, desk: SeatDesk, feed: GroupFeed, make: MakeDelivery<D>, options: SubscribeOptions) {
     this.#host = host
     this.#desk = desk
     this.#feed = feed
@@ -143,7 +144,8 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
     const isFull = this.#heldCount >= this.#options.prefetch
     const taken = isFull ? undefined : this.#desk.takeInTurn(1)
     if (taken !== undefined) return taken
-    const request = isFull ? undefined : this.#desk.request(1)
+    // Of messages that have no deadline nobody keeps a stock: they would stay in it with a thread that hangs.
+    const request = isFull ? undefined : this.#desk.request(1, this.#options.ackTimeoutMs === never)
     return new Promise((resolve, reject) => {
       let timer: NodeJS.Timeout | undefined
       const settle = () => {
@@ -176,7 +178,7 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
       const leftMs = deadlineMs - performance.now()
       if (leftMs === Number.POSITIVE_INFINITY) return
       // Not at once: somebody who stands before us in the row may need less than there is.
-      if (leftMs <= 0) queueMicrotask(onTimeout)
+      if (leftMs <= 0) void Promise.resolve(request?.looked).then(onTimeout)
       else timer = setTimeout(onTimeout, Math.min(maxTimerMs, Math.ceil(leftMs)))
     })
   }

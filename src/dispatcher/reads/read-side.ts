@@ -7,7 +7,6 @@
  */
 import { isThreadDeath } from '../../errors.js'
 import { closedError } from '../../failures.js'
-import { batchBytes } from '../../format/batch-layout.js'
 import { AbortWord } from '../../ring/abort-word.js'
 import { RangeClaims } from '../../ring/range-claims.js'
 import type {
@@ -21,6 +20,8 @@ import type {
 import type { ReaderData } from '../../threads/shared-memory.js'
 import type { KeepAlive } from '../keep-alive.js'
 import { type AskStandIn, ReaderPool } from './reader-pool.js'
+import { recordIn } from './records-answer.js'
+import type { TopicReads } from './topic-reads.js'
 
 /** Several ranges a thread: who is done early takes those of others. More of them where there is much to do, as each has its own start. */
 const rangesPerReader = { least: 4, most: 16 }
@@ -29,7 +30,7 @@ const messagesPerRange = 16_384
 /** Fewer lookups than this are not worth a second thread: a task costs its thread as much as some twenty of them. */
 const leastLookups = 50
 
-export class ReadSide {
+export class ReadSide implements TopicReads {
   readonly #pool: ReaderPool
   readonly #directory: string
   readonly #readers: number
@@ -190,12 +191,4 @@ export class ReadSide {
       throw this.#isClosed && isThreadDeath(error) ? closedError(this.#directory) : error
     })
   }
-}
-
-/** A record of an answer; empty if it is not there. A copy of its own: one kept message must not keep the whole answer. */
-function recordIn({ bytes, starts }: RecordsAnswer, index: number): Uint8Array {
-  const start = starts[index]
-  if (start < 0) return new Uint8Array(0)
-  const length = batchBytes(new Uint32Array(bytes.buffer), start)
-  return length === bytes.length ? bytes : bytes.slice(start, start + length)
 }
