@@ -7,7 +7,7 @@
 import type { ChunkCursor, RecordPlace } from '../messages/chunk-cursor.js'
 import type { EngineGroup } from './group-seat.js'
 import type { LogStats, SegmentInfo, SegmentResidency } from './stats.js'
-import type { BackupReport, Bounds, Durability, Extras, Payload, Retention } from './terms.js'
+import type { BackupReport, Bounds, Durability, Extras, GroupInfo, Payload, Retention } from './terms.js'
 
 /** What an engine can do, as data: the face refuses the rest with `BOOKEND_UNSUPPORTED` before it calls. */
 export interface Supports {
@@ -43,6 +43,8 @@ export interface Engine {
   topic(name: string): EngineTopic
   /** Names of the topics that exist, in alphabetical order. */
   topicNames(): Promise<string[]>
+  /** Every group that exists, by topic and name in alphabetical order. */
+  groups(): Promise<GroupInfo[]>
   /** Everything handed over before the call, of all topics, and all acknowledgements have reached the level. */
   flush(level: Durability): Promise<void>
   stats(): LogStats

@@ -56,6 +56,20 @@ export interface Bounds {
   readonly next: number
 }
 
+/** A group of an open log, as `Log.groups()` lists it. */
+export interface GroupInfo {
+  topic: string
+  name: string
+  /** All messages below are acknowledged. */
+  committed: number
+  /** Messages not acknowledged yet. */
+  lag: number
+  /** Consumers of this log that have asked for messages and have not ended. */
+  consumers: number
+  /** Processors of this log that have not ended, and the last one if it has failed and none was started since. */
+  processors: { state: 'running' | 'paused' | 'stopped' | 'failed'; error: Error | undefined }[]
+}
+
 /** Where the group stands. */
 export interface GroupPosition {
   /** All messages below are acknowledged. */

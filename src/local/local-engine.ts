@@ -9,7 +9,7 @@ import { TopicDirectory } from '../dispatcher/topic-directory.js'
 import { Watch } from '../dispatcher/watch.js'
 import type { Engine, EngineFacts, LocalParts, Supports } from '../engine/engine.js'
 import type { LogStats } from '../engine/stats.js'
-import type { Durability } from '../engine/terms.js'
+import type { Durability, GroupInfo } from '../engine/terms.js'
 import { RingMemory } from '../ring/append-ring.js'
 import { BatchTimes } from '../ring/batch-times.js'
 import { GroupMailboxes } from '../ring/group-mailboxes.js'
@@ -40,7 +40,7 @@ export class LocalEngine implements Engine {
   readonly supports: Supports = { durabilities: ['process', 'disk'], scan: true, process: true, retention: true }
   readonly local: LocalParts
   /** The consumer groups and how far they have come. */
-  readonly groups: GroupCommits
+  readonly commits: GroupCommits
   readonly #stage: LogStage
   readonly #topics: TopicDirectory
   readonly #appends: AppendSide
@@ -65,7 +65,7 @@ export class LocalEngine implements Engine {
 
     const watch = new Watch({ state, lane, directory, keepAlive })
     // In the order in which they are told what workers have done, see Watch.
-    this.groups = new GroupCommits({
+    this.commits = new GroupCommits({
       ...{ state, mailboxes: new GroupMailboxes(shared.groups), topics, groups: opened.groups },
       control: {
         createGroup: (topic, name, committed) => reaper.call((remote) => remote.createGroup(topic, name, committed)),
@@ -75,7 +75,7 @@ export class LocalEngine implements Engine {
     })
     const appends = new AppendSide({
       ...{ state, lane, memory: new RingMemory(shared.ring), cells: new TopicCells(shared.topics), topics },
-      ...{ commits: this.groups, watch, bulk, directory, segmentBytes },
+      ...{ commits: this.commits, watch, bulk, directory, segmentBytes },
     })
     const farewell = new ReaderFarewell({ state, watch, aliveThreads: () => reads.aliveThreads })
 
@@ -103,7 +103,7 @@ export class LocalEngine implements Engine {
     this.#topicHost = {
       ...{ appends, reads, pace: new TurnPace(), events, stage, limits, messageBytesLimit },
       recent: new RecentMessages(appends.ring, new BatchTimes(shared.times), () => lane.ringHead.load()),
-      newGroup: (topic, name) => new LocalGroup(topic, name, { stage, commits: this.groups, events, processors }),
+      newGroup: (topic, name) => new LocalGroup(topic, name, { stage, commits: this.commits, events, processors }),
     }
     const publish = () => this.flush('process')
     this.local = {
@@ -112,10 +112,10 @@ export class LocalEngine implements Engine {
       segments: (limit) => keepAlive.during(census.segments(limit)),
       residency: () => keepAlive.during(census.residency()),
     }
-    this.#figures = () => figuresOf({ state, opened, appends, reads, commits: this.groups, segments, events })
+    this.#figures = () => figuresOf({ state, opened, appends, reads, commits: this.commits, segments, events })
     this.#close = () =>
       closeLog({
-        ...{ directory, threads, lock, stage, watch, appends, reads, commits: this.groups },
+        ...{ directory, threads, lock, stage, watch, appends, reads, commits: this.commits },
         ...{ processors, farewell, deaths, keepAlive },
       })
 
@@ -128,7 +128,7 @@ export class LocalEngine implements Engine {
       },
       onDeath: (exitCode, cause, isReplaced) => deaths.reaperDied(exitCode, cause, isReplaced),
       meetReaper: (orders) => callWriter(threads, (control) => control.meetReaper(transfer(orders, [orders]))),
-      remembered: () => ({ retained: limits.retained, groups: this.groups.cells() }),
+      remembered: () => ({ retained: limits.retained, groups: this.commits.cells() }),
     })
     enlist(this)
     for (const { from, to } of opened.damages) events.error('BOOKEND_CORRUPT', `damage at positions ${from} to ${to}`)
@@ -148,9 +148,14 @@ export class LocalEngine implements Engine {
     return this.#topics.names()
   }
 
+  async groups(): Promise<GroupInfo[]> {
+    const infos = await Promise.all(this.commits.list().map(({ topic, name }) => this.topic(topic).group(name).info()))
+    return infos.sort((a, b) => compareText(a.topic, b.topic) || compareText(a.name, b.name))
+  }
+
   flush(level: Durability): Promise<void> {
     if (this.facts.isReadOnly) return Promise.resolve()
-    return Promise.all([this.#appends.flush(level), this.groups.flush(level)]).then(() => {})
+    return Promise.all([this.#appends.flush(level), this.commits.flush(level)]).then(() => {})
   }
 
   stats(): LogStats {
@@ -189,3 +194,5 @@ export class LocalEngine implements Engine {
     if (!this.facts.isReadOnly) this.#appends.flushSync(level)
   }
 }
+
+const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)

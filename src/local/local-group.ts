@@ -6,7 +6,7 @@ import { GroupFeed } from '../dispatcher/groups/group-feed.js'
 import type { Lease } from '../dispatcher/groups/lease.js'
 import { DeskSubscription, type SeatHost } from '../dispatcher/groups/subscription.js'
 import type { EngineGroup, EngineProcessor, ProcessSettings, SubscribeOptions } from '../engine/group-seat.js'
-import type { GroupPosition } from '../engine/terms.js'
+import type { GroupInfo, GroupPosition } from '../engine/terms.js'
 import { assert } from '../errors.js'
 import type { RecordPlace } from '../messages/chunk-cursor.js'
 import type { LocalTopic } from './local-topic.js'
@@ -18,7 +18,7 @@ export interface GroupHost {
   readonly stage: SeatHost
   readonly commits: GroupCommits
   readonly events: Pick<LogEvents, 'skipped'>
-  readonly processors: Pick<RunningProcessors, 'start'>
+  readonly processors: Pick<RunningProcessors, 'start' | 'of'>
 }
 
 export class LocalGroup implements EngineGroup {
@@ -43,6 +43,12 @@ export class LocalGroup implements EngineGroup {
       checkOpen: () => host.stage.checkOpen(),
       onSkipped: (skipped, first) => host.events.skipped(topic.name, name, skipped, first),
     })
+  }
+
+  async info(): Promise<GroupInfo> {
+    const { committed, lag } = await this.position()
+    const processors = this.#host.processors.of(this.#desk).map(({ state, error }) => ({ state, error }))
+    return { topic: this.#topic.name, name: this.name, committed, lag, consumers: this.#desk.seats.count(), processors }
   }
 
   subscribe<D extends object>(

@@ -26,7 +26,9 @@ export interface RunningProcessorsParts {
 
 export class RunningProcessors {
   readonly #parts: RunningProcessorsParts
-  readonly #running = new Set<GroupProcessor>()
+  readonly #running = new Map<GroupProcessor, GroupDesk>()
+  /** For who looks what has become of a group: the last one that has failed. */
+  readonly #failed = new Map<GroupDesk, GroupProcessor>()
 
   constructor(parts: RunningProcessorsParts) {
     this.#parts = parts
@@ -49,15 +51,22 @@ export class RunningProcessors {
       threads: new ReaderPool(readerData, pool, keepAlive, onThreadEnd),
     }
     const processor = new GroupProcessor(desk, host, module, { ...settings, concurrency })
-    this.#running.add(processor)
+    this.#running.set(processor, desk)
+    this.#failed.delete(desk)
     void keepAlive
       .during(processor.finished)
-      .catch(() => {})
+      .catch(() => this.#failed.set(desk, processor))
       .finally(() => this.#running.delete(processor))
     return processor
   }
 
+  of(desk: GroupDesk): GroupProcessor[] {
+    const failed = this.#failed.get(desk)
+    const running = [...this.#running].filter(([, each]) => each === desk).map(([processor]) => processor)
+    return failed === undefined || this.#running.has(failed) ? running : [...running, failed]
+  }
+
   async stop(): Promise<void> {
-    await Promise.all([...this.#running].map((processor) => processor.stop()))
+    await Promise.all([...this.#running.keys()].map((processor) => processor.stop()))
   }
 }

@@ -1,23 +1,10 @@
 /** One consumer of a group: deliveries one after the other, each to be acknowledged. */
-import type { EngineGroup, EngineLease, SubscribeOptions, Subscription } from '../engine/group-seat.js'
-import { maxTimerMs } from '../limits.js'
-import type { RecordPlace } from '../messages/chunk-cursor.js'
-import { type Message, type MessageSource, StoredMessage } from '../messages/message.js'
+import type { EngineGroup, SubscribeOptions, Subscription } from '../engine/group-seat.js'
+import type { MessageSource } from '../messages/message.js'
+import { tracing } from '../tracing.js'
 import { assertLeased } from './answers.js'
-import { checkKeys, checkSpan } from './validate.js'
-
-/** A message given to one consumer, to be acknowledged. */
-export interface Delivery<T> extends Message<T> {
-  /** 1 for the first delivery since the log was opened, counted up each time the message comes again. */
-  readonly attempt: number
-  /**
-   * The message is done. Resolves once that survives a crash; the message then never comes again. Idempotent, and valid even if
-   * the message was meanwhile given to somebody else.
-   */
-  ack(): Promise<void>
-  /** The message is for another attempt, by whichever consumer asks then. Nothing happens if it is no longer ours. */
-  nack(options?: { delayMs?: number }): Promise<void>
-}
+import { type Delivery, LeasedMessage } from './delivery.js'
+import { TracedDelivery } from './traced-delivery.js'
 
 export interface ConsumeOptions {
   /** Where a group starts that has never been used: at the oldest readable message (the default), or at the next one. */
@@ -39,10 +26,13 @@ export class GroupConsumer<T> implements AsyncIterableIterator<Delivery<T>> {
   #waitingCalls = 0
   #isDone = false
 
-  constructor(group: EngineGroup, source: MessageSource<T>, options: SubscribeOptions) {
+  /** @param log where it is, for who traces */
+  constructor(group: EngineGroup, source: MessageSource<T>, options: SubscribeOptions, log: string) {
     this.#seat = group.subscribe((record, lease) => {
       assertLeased(record, lease)
-      return new LeasedMessage<T>(source, record, lease)
+      return tracing.consume.start.hasSubscribers
+        ? new TracedDelivery<T>(log, source, group.name, record, lease)
+        : new LeasedMessage<T>(source, record, lease)
     }, options)
     this.#signal = options.signal
   }
@@ -101,32 +91,5 @@ export class GroupConsumer<T> implements AsyncIterableIterator<Delivery<T>> {
     if (this.#isDone) return
     this.#isDone = true
     this.#seat.close()
-  }
-}
-
-class LeasedMessage<T> extends StoredMessage<T> implements Delivery<T> {
-  readonly #lease: EngineLease
-
-  constructor(source: MessageSource<T>, record: RecordPlace, lease: EngineLease) {
-    super(source, record)
-    this.#lease = lease
-  }
-
-  get attempt(): number {
-    return this.#lease.attempt
-  }
-
-  ack(): Promise<void> {
-    try {
-      return this.#lease.acknowledge()
-    } catch (error) {
-      return Promise.reject(error)
-    }
-  }
-
-  async nack(options: { delayMs?: number } = {}): Promise<void> {
-    checkKeys('nack()', options, ['delayMs'])
-    const { delayMs = 0 } = options
-    this.#lease.giveBack(checkSpan('delayMs', delayMs, 0, maxTimerMs))
   }
 }

@@ -7,7 +7,8 @@ import { maxTimerMs } from '../limits.js'
 import type { CodecName } from '../messages/codec.js'
 import type { Decode } from '../messages/value-coding.js'
 import { assertBounds, assertPosition } from './answers.js'
-import { type ConsumeOptions, type Delivery, GroupConsumer } from './group-consumer.js'
+import type { Delivery } from './delivery.js'
+import { type ConsumeOptions, GroupConsumer } from './group-consumer.js'
 import { checkProcessOptions, type ProcessOptions, type Processor } from './processor-options.js'
 import { checkSupported } from './supported.js'
 import {
@@ -86,7 +87,8 @@ export class TopicGroup<T> implements Group<T> {
       signal: checkSignal(options.signal),
     }
     this.#engine.checkWritable()
-    return new GroupConsumer<T>(this.#group, { topic: this.#topic.name, decode: this.#decode }, checked)
+    const source = { topic: this.#topic.name, decode: this.#decode }
+    return new GroupConsumer<T>(this.#group, source, checked, this.#engine.facts.place)
   }
 
   process(module: URL | string, options: ProcessOptions = {}): Processor {

@@ -1,13 +1,15 @@
 /** The open log, as the application holds it. */
 import type { Engine } from '../engine/engine.js'
 import type { LogStats, SegmentInfo, SegmentResidency } from '../engine/stats.js'
-import type { BackupReport, Durability, Retention } from '../engine/terms.js'
+import type { BackupReport, Durability, GroupInfo, Retention } from '../engine/terms.js'
 import { openLocalEngine } from '../local/opening.js'
 import { bytes, type Codec } from '../messages/codec.js'
+import { tracing } from '../tracing.js'
 import { checkRetention, completeOptions, type OpenOptions, resolveDirectory } from './options.js'
 import { type Queue, TopicQueue } from './queue.js'
 import { checkLevel, checkSupported, localParts } from './supported.js'
-import { LogTopic, type Topic } from './topic.js'
+import type { Topic } from './topic.js'
+import { TracedTopic } from './traced-topic.js'
 import { checkInteger, checkKeys, checkName, checkSignal, describe } from './validate.js'
 
 export interface QueueOptions<T> {
@@ -42,6 +44,8 @@ export interface Log extends AsyncDisposable {
   queue<T = Uint8Array>(name: string, options?: QueueOptions<T>): Queue<T>
   /** Names of the topics that exist, in alphabetical order. */
   topics(): Promise<string[]>
+  /** The consumer groups of all topics, by topic and name: where they stand, and who works for them in this log. */
+  groups(): Promise<GroupInfo[]>
   /** Resolves when everything handed over so far has reached that level (`process` unless said). */
   flush(level?: Durability): Promise<void>
   /**
@@ -102,7 +106,7 @@ export class EngineLog implements Log {
       checkSupported(this.#engine, this.#engine.supports.retention, 'retention')
       this.#engine.topic(name).retain(retention, false)
     }
-    return new LogTopic<T>(this.#engine, name, codec)
+    return new TracedTopic<T>(this.#engine, name, codec)
   }
 
   queue<T = Uint8Array>(name: string, options: QueueOptions<T> = {}): Queue<T> {
@@ -111,7 +115,7 @@ export class EngineLog implements Log {
     const codec = checkCodec(options.codec)
     this.#engine.checkOpen()
     if (this.#engine.supports.retention) this.#engine.topic(name).retain({ consumed: true }, true)
-    const topic = new LogTopic<T>(this.#engine, name, codec)
+    const topic = new TracedTopic<T>(this.#engine, name, codec)
     return new TopicQueue<T>(this.#engine, topic, topic.decode)
   }
 
@@ -120,10 +124,16 @@ export class EngineLog implements Log {
     return this.#engine.topicNames()
   }
 
+  async groups(): Promise<GroupInfo[]> {
+    this.#engine.checkOpen()
+    return this.#engine.groups()
+  }
+
   async flush(level: Durability = 'process'): Promise<void> {
     checkLevel(this.#engine, 'level', level)
     this.#engine.checkOpen()
-    return this.#engine.flush(level)
+    if (!tracing.flush.start.hasSubscribers) return this.#engine.flush(level)
+    return tracing.flush.tracePromise(() => this.#engine.flush(level), { log: this.directory, level })
   }
 
   flushSync(level: Durability = 'process'): void {

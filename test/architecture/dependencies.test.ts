@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { linesMatching, manifest, type SourceFile, sourceFiles } from './source-files.js'
 
 /** Files that everybody may import, and that import nothing above them. */
-const groundFiles = ['src/errors.ts', 'src/limits.ts', 'src/failures.ts', 'src/abortable.ts']
+const groundFiles = ['src/errors.ts', 'src/limits.ts', 'src/failures.ts', 'src/abortable.ts', 'src/tracing.ts']
 /** Folders that everybody may import: the contract, which is types only, and plain collections. */
 const groundRooms = ['engine', 'collections']
 /** Bytes and shared memory: no room of these knows what a log is. */
@@ -16,6 +16,7 @@ const bytes = ['format', 'memory', 'ring']
  */
 const arrows: Readonly<Record<string, readonly string[]>> = {
   '.': ['log', 'messages', 'storage/life', 'threads/reader'],
+  observe: ['log'],
   cli: ['cli/verbs', 'local', 'threads', 'storage/check', 'storage/files'],
   'cli/verbs': ['cli', 'local', 'log', 'storage/check', 'storage/files', 'format', 'memory'],
   log: ['local', 'messages'],
@@ -83,6 +84,7 @@ const packageRooms: Readonly<Record<string, readonly string[]>> = {
   'mmap-io': ['memory'],
   comlink: ['threads'],
   piscina: ['dispatcher/reads', 'cli', 'workers'],
+  'prom-client': ['observe'],
   commander: ['cli', 'cli/verbs'],
   'cli-progress': ['cli', 'cli/verbs'],
   picocolors: ['cli', 'cli/verbs'],

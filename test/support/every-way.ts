@@ -154,7 +154,7 @@ export class EveryWay {
       subscribe: (make, seat) => new DeskSubscription(host, desk, feed, make, seat),
     }
     while (desk.ledger.committed < this.next) {
-      const consumer = new GroupConsumer<Uint8Array>(group as EngineGroup, source, options)
+      const consumer = new GroupConsumer<Uint8Array>(group as EngineGroup, source, options, 'log')
       try {
         while (desk.ledger.committed < this.next) {
           const { value: delivery } = await consumer.next()

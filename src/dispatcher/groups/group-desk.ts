@@ -5,6 +5,7 @@
  * Who asks is served in the order of asking. The desk sleeps on the topic's next message and on the next redelivery that falls
  * due, and on nothing while nobody asks. No wake-up is lost: after it has begun to wait it looks once more.
  */
+import { Living } from '../../collections/living.js'
 import { assert } from '../../errors.js'
 import { type Extendable, ExtensionRequest, MessageRequest } from './desk-requests.js'
 import type { GroupCommits, StoredGroup } from './group-commits.js'
@@ -53,6 +54,7 @@ const mayFollow: Readonly<Record<Stage['name'], readonly Stage['name'][]>> = {
 export class GroupDesk implements SeatDesk {
   /** Called after every acknowledgement, seek, removal and skip. */
   readonly changes = new Set<() => void>()
+  readonly seats = new Living<object>()
   readonly #parts: DeskParts
   readonly #row: RequestRow
   readonly #alarm: WorkAlarm

@@ -1,4 +1,5 @@
 /** What a seat needs of the desk of its group: the one that keeps the books, or one in another thread. */
+import type { Living } from '../../collections/living.js'
 import type { Lease } from './lease.js'
 
 /** A place in the row of who asks. */
@@ -11,6 +12,8 @@ export interface AskedLease {
 }
 
 export interface SeatDesk {
+  /** Consumers: those who have asked for a message, and have not given their seat up. */
+  readonly seats: Pick<Living<object>, 'add' | 'delete'>
   /** How often the group was removed: a consumer of before does not go on with the group of after. */
   readonly removals: number
   /** False once {@link open} has resolved. */

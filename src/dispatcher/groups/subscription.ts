@@ -45,6 +45,7 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
   readonly #held = new Fifo<Lease>()
   readonly #extended = new Heap<Extended>((a, b) => a.deadlineMs < b.deadlineMs)
   #heldCount = 0
+  #hasAsked = false
   readonly #clock: AckDeadline
   #isClosed = false
   /** Calls that wait, for a message or for a free place: each looks again, or gives up. */
@@ -69,6 +70,7 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
   }
 
   next(deadlineMs: number, signal: AbortSignal | undefined): D | Promise<D | undefined> {
+    if (!this.#hasAsked) this.#sit()
     const lease = this.#mayTake() && signal?.aborted !== true ? this.#desk.takeInTurn(1) : undefined
     if (lease === undefined) return this.#next(deadlineMs, signal, undefined)
     const found = this.#find(lease)
@@ -78,6 +80,7 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
+    this.#desk.seats.delete(this)
     for (const lease of this.#held.drain()) this.giveBack(lease, 0)
     for (let due = this.#extended.pop(); due !== undefined; due = this.#extended.pop()) this.giveBack(due.lease, 0)
     this.#letGo()
@@ -102,6 +105,12 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
     lease.isExtended = true
     this.#extended.push({ lease, deadlineMs })
     this.#watchDeadline()
+  }
+
+  /** Who asks is a consumer; a handle alone is none. */
+  #sit(): void {
+    this.#hasAsked = true
+    if (!this.#isClosed) this.#desk.seats.add(this)
   }
 
   /** False where {@link #next} would not take a message at once. */

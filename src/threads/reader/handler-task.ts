@@ -15,6 +15,7 @@ import type { Decode } from '../../messages/value-coding.js'
 import { HandlerWords, handlerPhase } from '../../ring/handler-words.js'
 import type { HeldChunk, ReadRequest, Resume } from '../../storage/read/topic-reader.js'
 import { decodeOf } from './module-codec.js'
+import { tracedHandler } from './traced-handler.js'
 
 /** A task comes back between two calls once it has worked this long on end: acknowledgements wait for no more than this. */
 const sliceMs = 50
@@ -270,7 +271,7 @@ async function loadHandler(url: string, topicCodec: CodecName | undefined): Prom
     throw new BookendError('BOOKEND_HANDLER', `the module ${url} does not load: ${describe(cause)}`, { cause })
   }
   if (typeof module.default === 'function')
-    return { handle: module.default as Handler<unknown>, decode: decodeOf(url, module, topicCodec) }
+    return { handle: tracedHandler(module.default as Handler<unknown>), decode: decodeOf(url, module, topicCodec) }
   throw new BookendError('BOOKEND_HANDLER', `the module ${url} does not export a function as its default`)
 }
 

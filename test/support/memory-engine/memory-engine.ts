@@ -4,6 +4,7 @@
  */
 import type { Engine, EngineFacts, Supports } from '../../../src/engine/engine.js'
 import type { LogStats } from '../../../src/engine/stats.js'
+import type { GroupInfo } from '../../../src/engine/terms.js'
 import { closedError } from '../../../src/failures.js'
 import { MemoryTopic } from './memory-topic.js'
 
@@ -47,6 +48,13 @@ export class MemoryEngine implements Engine {
       .filter(({ exists }) => exists)
       .map(({ name }) => name)
       .sort()
+  }
+
+  async groups(): Promise<GroupInfo[]> {
+    const infos = await Promise.all(
+      [...this.#topics.values()].flatMap(({ groups }) => groups.map((group) => group.info())),
+    )
+    return infos.sort((a, b) => (`${a.topic}/${a.name}` < `${b.topic}/${b.name}` ? -1 : 1))
   }
 
   async flush(): Promise<void> {}

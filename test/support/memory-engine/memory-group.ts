@@ -6,7 +6,7 @@ import type {
   SubscribeOptions,
   Subscription,
 } from '../../../src/engine/group-seat.js'
-import type { GroupPosition } from '../../../src/engine/terms.js'
+import type { GroupInfo, GroupPosition } from '../../../src/engine/terms.js'
 import type { RecordPlace } from '../../../src/messages/chunk-cursor.js'
 import type { MemoryTopic } from './memory-topic.js'
 import { chunkOf } from './stored-message.js'
@@ -44,6 +44,8 @@ export class MemoryGroup implements EngineGroup {
   #removals = 0
   /** Who waits, in the order of asking: true once it is served, or has given up. */
   readonly #row: (() => boolean)[] = []
+  /** Those who have asked and are not closed. */
+  readonly seats = new Set<object>()
 
   constructor(name: string, topic: MemoryTopic) {
     this.name = name
@@ -53,6 +55,10 @@ export class MemoryGroup implements EngineGroup {
 
   get removals(): number {
     return this.#removals
+  }
+
+  get exists(): boolean {
+    return this.#books !== undefined
   }
 
   get generation(): number {
@@ -109,6 +115,12 @@ export class MemoryGroup implements EngineGroup {
   isDone(offset: number): boolean {
     const books = this.#refreshed()
     return books !== undefined && (offset < this.#committed(books) || books.done.has(offset))
+  }
+
+  async info(): Promise<GroupInfo> {
+    const { committed, lag } = await this.position()
+    const { name, topic, seats } = this
+    return { topic: topic.name, name, committed, lag, consumers: seats.size, processors: [] }
   }
 
   async position(): Promise<GroupPosition> {
@@ -200,6 +212,7 @@ class MemorySeat<D extends object> implements Subscription<D> {
 
   next(deadlineMs: number, signal: AbortSignal | undefined): Promise<D | undefined> {
     const { engine } = this.#group.topic
+    if (!this.#isClosed) this.#group.seats.add(this)
     return new Promise((resolve, reject) => {
       let timer: NodeJS.Timeout | undefined
       let isOver = false
@@ -262,6 +275,7 @@ class MemorySeat<D extends object> implements Subscription<D> {
 
   close(): void {
     this.#isClosed = true
+    this.#group.seats.delete(this)
     for (const lease of [...this.#held]) lease.giveBack(0)
     this.#look()
   }

@@ -113,6 +113,10 @@ export class MemoryTopic implements EngineTopic {
     throw new Error('not supported: nobody asks')
   }
 
+  get groups(): MemoryGroup[] {
+    return [...this.#groups.values()].filter(({ exists }) => exists)
+  }
+
   group(name: string): MemoryGroup {
     let group = this.#groups.get(name)
     if (group === undefined) {

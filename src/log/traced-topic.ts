@@ -1,0 +1,58 @@
+/** A topic whose calls are told to tracing channels, where somebody listens: see tracing.ts. */
+import type { Engine } from '../engine/engine.js'
+import type { Codec } from '../messages/codec.js'
+import type { Message } from '../messages/message.js'
+import { type AppendTrace, tracing } from '../tracing.js'
+import { type AppendOptions, LogTopic } from './topic.js'
+
+export class TracedTopic<T> extends LogTopic<T> {
+  readonly #log: string
+
+  constructor(engine: Engine, name: string, codec: Codec<T>) {
+    super(engine, name, codec)
+    this.#log = engine.facts.place
+  }
+
+  override append(value: T, options?: AppendOptions): Promise<number> {
+    if (!tracing.append.start.hasSubscribers) return super.append(value, options)
+    const trace = this.#trace(1)
+    return tracing.append.tracePromise(() => super.append(value, withHeaders(options, trace)), trace)
+  }
+
+  override appendMany(values: readonly T[], options?: AppendOptions): Promise<{ first: number; count: number }> {
+    if (!tracing.append.start.hasSubscribers) return super.appendMany(values, options)
+    const trace = this.#trace(values?.length ?? 0)
+    return tracing.append.tracePromise(() => super.appendMany(values, withHeaders(options, trace)), trace)
+  }
+
+  override offer(value: T, options?: AppendOptions): boolean {
+    if (!tracing.append.start.hasSubscribers) return super.offer(value, options)
+    const trace = this.#trace(1)
+    return tracing.append.traceSync(() => super.offer(value, withHeaders(options, trace)), trace)
+  }
+
+  override get(offset: number): Promise<Message<T> | undefined> {
+    if (!tracing.read.start.hasSubscribers) return super.get(offset)
+    return tracing.read.tracePromise(() => super.get(offset), { log: this.#log, topic: this.name, count: 1 })
+  }
+
+  override getMany(offsets: readonly number[]): Promise<(Message<T> | undefined)[]> {
+    if (!tracing.read.start.hasSubscribers) return super.getMany(offsets)
+    const trace = { log: this.#log, topic: this.name, count: offsets.length }
+    return tracing.read.tracePromise(() => super.getMany(offsets), trace)
+  }
+
+  #trace(count: number): AppendTrace {
+    return { log: this.#log, topic: this.name, count, headers: {} }
+  }
+}
+
+/** Headers of the call, with what the subscribers have added under them. What is not right about those of the call is left as it is, and refused. */
+function withHeaders(options: AppendOptions | undefined, { headers }: AppendTrace): AppendOptions | undefined {
+  const added = Object.getOwnPropertyDescriptors(headers)
+  if (Object.keys(added).length === 0) return options
+  const own: unknown = options?.headers === undefined ? {} : options.headers
+  if (typeof own !== 'object' || own === null) return options
+  const merged = Object.create(Object.getPrototypeOf(own), { ...added, ...Object.getOwnPropertyDescriptors(own) })
+  return { ...options, headers: merged as Record<string, string> }
+}

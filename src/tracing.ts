@@ -1,0 +1,67 @@
+/**
+ * Tracing channels of Node, for whoever makes spans of what a log does: `tracing:bookend:append` and its like, as
+ * `diagnostics_channel.tracingChannel('bookend:append')` has them. Nothing is paid where nobody subscribes: one look at a flag a call,
+ * none a message. The context objects below are what subscribers are given; they may be written to, and what is said to travel does.
+ */
+import diagnostics from 'node:diagnostics_channel'
+
+interface Traced {
+  /** Where the log is: its directory, or its URL. */
+  log: string
+  /** Set by Node at the end: what the call has returned, or thrown. */
+  result?: unknown
+  error?: unknown
+}
+
+/** `tracing:bookend:append`: one call of `append`, `appendMany`, `push` or `offer`. */
+export interface AppendTrace extends Traced {
+  topic: string
+  /** Messages of the call. */
+  count: number
+  /** Empty. What a subscriber of `start` puts in goes with the messages, under headers of the call: `traceparent`, so that it is there in the handler. */
+  headers: Record<string, string>
+}
+
+/** `tracing:bookend:read`: one call of `get` or `getMany`. */
+export interface ReadTrace extends Traced {
+  topic: string
+  count: number
+}
+
+/** `tracing:bookend:consume`: one delivery, from when it is handed over (`start`) until it is settled (`asyncEnd`). */
+export interface ConsumeTrace extends Traced {
+  topic: string
+  group: string
+  offset: number
+  attempt: number
+  /** Of the message: `traceparent` as its append has left it. */
+  headers: Readonly<Record<string, string>>
+  outcome?: 'acknowledged' | 'given back'
+}
+
+/** `tracing:bookend:process`: one call of a handler, in the handler's thread. */
+export interface ProcessTrace {
+  topic: string
+  group: string
+  attempt: number
+  /** What the handler is given: a batch, whose messages have the headers of their appends. */
+  batch: unknown
+  result?: unknown
+  error?: unknown
+}
+
+/** `tracing:bookend:flush`: one call of `flush`. */
+export interface FlushTrace extends Traced {
+  level: string
+}
+
+const channel = <Context extends object>(name: string) => diagnostics.tracingChannel<unknown, Context>(name)
+
+/** Look at `start.hasSubscribers` first: who wants the ends only subscribes to the start as well, as `TracingChannel.subscribe` does. */
+export const tracing = {
+  append: channel<AppendTrace>('bookend:append'),
+  read: channel<ReadTrace>('bookend:read'),
+  consume: channel<ConsumeTrace>('bookend:consume'),
+  process: channel<ProcessTrace>('bookend:process'),
+  flush: channel<FlushTrace>('bookend:flush'),
+}
