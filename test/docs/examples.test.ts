@@ -34,6 +34,17 @@ it('parallel-count counts every message', async () => {
   expect(printed).toBe('200: 30000\n304: 10000\n404: 10000\n')
 })
 
+it('opentelemetry joins append and delivery in the trace of their request', async () => {
+  const lines = (await runExample('opentelemetry.mjs', join(folder, 'traces'))).trim().split('\n')
+  const spans = lines.map((line) => /^(.+): trace ([0-9a-f]{32}), (.+)$/.exec(line)?.slice(1) ?? [line])
+  expect(spans.map(([name, , place]) => [name, place])).toEqual([
+    ['append orders', 'a child'],
+    ['checkout', 'the first span'],
+    ['consume orders', 'a child'],
+  ])
+  expect(new Set(spans.map(([, traceId]) => traceId)).size).toBe(1)
+})
+
 it('every example imports the package by its name and fits on a page', () => {
   for (const name of readdirSync(join(root, 'examples')).filter((entry) => entry.endsWith('.mjs'))) {
     const text = readText(join('examples', name))

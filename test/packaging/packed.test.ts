@@ -31,7 +31,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 it('the package holds the library and its documents, and nothing else', () => {
-  const code = /^dist\/((src|workers|bench)\/.+\.js|src\/index\.d\.ts)$/
+  const code = /^dist\/((src|workers|bench)\/.+\.js|src\/((observe\/)?index|shared-types)\.d\.ts)$/
   const beside = /^(docs\/.+|bench\/(package\.json|page\/.+)|README\.md|CHANGELOG\.md|LICENSE|package\.json)$/
   expect(packedPaths.filter((path) => !code.test(path) && !beside.test(path))).toEqual([])
   const entries = ['dist/src/index.js', 'dist/src/index.d.ts']
@@ -96,10 +96,16 @@ it('the oldest TypeScript that is tested is the one that the README names', () =
   expect(readFileSync(join(root, 'README.md'), 'utf8')).toContain(`TypeScript ${oldest} or later`)
 })
 
-it('the types are one file, with the comments of the public face and without a private one', () => {
-  const types = readFileSync(join(withoutScripts, 'node_modules', 'bookend', 'dist', 'src', 'index.d.ts'), 'utf8')
+it('the types are a file for each entry and one that they share, with the comments of the public face and without what is private', () => {
+  const folder = join(withoutScripts, 'node_modules', 'bookend', 'dist', 'src')
+  const names = ['index.d.ts', 'observe/index.d.ts', 'shared-types.d.ts']
+  const types = names.map((name) => readFileSync(join(folder, name), 'utf8')).join('')
   expect(types).toContain('Any JSON value, as UTF-8 text.')
-  expect(types).not.toMatch(/\bimport\b.*\bfrom\b|SharedState|SlotTable/)
+  const foreign = [...types.matchAll(/\bimport\b.*\bfrom '(.+)'/g)]
+    .map(([, from]) => from)
+    .filter((from) => !/^(\.|node:)/.test(from))
+  expect(foreign).toEqual([])
+  expect(types).not.toMatch(/SharedState|SlotTable/)
 })
 
 it('the benchmark runs from the package, and fetches what it needs into the cache of the user', async () => {
