@@ -58,7 +58,8 @@ export class LocalEngine implements Engine {
     const messageBytesLimit = segmentMessageBytes(segmentBytes)
     this.facts = { place: directory, durability, maxMessageBytes, messageBytesLimit, isReadOnly: readOnly }
     const stage = new LogStage(directory, readOnly)
-    const topics = new TopicDirectory(opened.topics)
+    const cells = new TopicCells(shared.topics)
+    const topics = new TopicDirectory(opened.topics, cells)
     const events = new LogEvents(directory, segmentBytes)
     const keepAlive = new KeepAlive()
     if (options.keepAlive) keepAlive.hold()
@@ -74,7 +75,7 @@ export class LocalEngine implements Engine {
       ...{ directory, durability, readOnly, watch, keepAlive },
     })
     const appends = new AppendSide({
-      ...{ state, lane, memory: new RingMemory(shared.ring), cells: new TopicCells(shared.topics), topics },
+      ...{ state, lane, memory: new RingMemory(shared.ring), cells, topics },
       ...{ commits: this.commits, watch, bulk, directory, segmentBytes },
     })
     const farewell = new ReaderFarewell({ state, watch, aliveThreads: () => reads.aliveThreads })

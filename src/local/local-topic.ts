@@ -104,7 +104,7 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
   }
 
   async records(offsets: readonly number[]): Promise<(RecordPlace | undefined)[]> {
-    if (this.handle.id < 0) return offsets.map(() => undefined)
+    if (!this.handle.isInLog) return offsets.map(() => undefined)
     if (offsets.length === 1) return [await this.#lone(offsets[0])]
     const places: (RecordPlace | undefined)[] = []
     for (const answer of await this.answers(offsets)) this.#addPlaces(answer, offsets, places)
@@ -126,7 +126,7 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
   }
 
   async offsetAt(time: number): Promise<number> {
-    if (this.handle.id < 0) return 0
+    if (!this.handle.isInLog) return 0
     const offset = await this.#host.reads.offsetAt(this.#ref, time)
     assert(offset <= this.next(), 'the time of a message leads to that message, or to the next one')
     return offset

@@ -41,7 +41,7 @@ export class TopicLimits {
     stage.checkWritable()
     if (watch.failure !== undefined) throw watch.failure
     // A topic that is not there has nothing to lose.
-    if (handle.id < 0) return
+    if (!handle.isInLog) return
     const next = topic.next()
     if (before > next)
       throw new RangeError(

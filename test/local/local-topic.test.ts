@@ -1,9 +1,12 @@
 /** What reader threads answer is looked at before it leaves the engine, and what goes to the writer before it enters the ring. */
 import { expect, it } from 'vitest'
+import { TopicDirectory } from '../../src/dispatcher/topic-directory.js'
 import { LocalTopic, type TopicHost } from '../../src/local/local-topic.js'
 import { LogStage } from '../../src/local/log-stage.js'
+import { TopicCells } from '../../src/ring/topic-cells.js'
 import { codedFailureOf, failureOf } from '../scenarios/support.js'
 import { chunkOf } from '../support/chunks.js'
+import { topicState } from '../support/groups.js'
 
 const topicId = 3
 const next = 10
@@ -12,7 +15,8 @@ const next = 10
 function topicOf(host: { reads?: object; appends?: object }): LocalTopic {
   const appends = { firstOf: () => 0, nextOf: () => next, ...host.appends }
   const parts = { appends, reads: host.reads, stage: new LogStage('/log', false), messageBytesLimit: 100 }
-  return new LocalTopic({ id: topicId, name: 't' }, parts as unknown as TopicHost)
+  const directory = new TopicDirectory([topicState(topicId, 't', next)], new TopicCells(TopicCells.allocate()))
+  return new LocalTopic(directory.handle('t'), parts as unknown as TopicHost)
 }
 
 /** An answer to a lookup that holds these records, one in each batch. */

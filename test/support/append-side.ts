@@ -31,7 +31,7 @@ export class AppendWorld {
     const { state, lane, cells } = this
     const { port1, port2 } = new MessageChannel()
     const keepAlive = new KeepAlive()
-    this.topics = new TopicDirectory(topics)
+    this.topics = new TopicDirectory(topics, cells)
     const noGroups = () => Promise.reject(new Error('no group is made here'))
     this.watch = new Watch({ state, lane, keepAlive, directory: '/log' })
     const common = { state, lane, topics: this.topics, watch: this.watch, directory: '/log' }

@@ -5,6 +5,7 @@ import { KeepAlive } from '../../src/dispatcher/keep-alive.js'
 import { TopicDirectory } from '../../src/dispatcher/topic-directory.js'
 import type { Durability } from '../../src/engine/terms.js'
 import { GroupMailboxes } from '../../src/ring/group-mailboxes.js'
+import { TopicCells } from '../../src/ring/topic-cells.js'
 import type { TopicState } from '../../src/storage/append/topic-state.js'
 import { GroupFile } from '../../src/storage/files/group-file.js'
 import type { OpenedGroup } from '../../src/threads/protocol.js'
@@ -76,7 +77,7 @@ export class GroupWorld {
       mailboxes,
       openFile: () => GroupFile.open(disk, directory, logId, 'write'),
     })
-    this.topics = new TopicDirectory(topics)
+    this.topics = new TopicDirectory(topics, new TopicCells(TopicCells.allocate()))
     this.commits = new GroupCommits({
       state,
       mailboxes,

@@ -159,11 +159,13 @@ export class AppendSide implements Waiter {
   }
 
   nextOf(topic: TopicHandle): number {
-    return topic.id < 0 ? 0 : this.#parts.cells.next(topic.id).load()
+    const { id } = topic
+    return id < 0 ? 0 : this.#parts.cells.next(id).load()
   }
 
   firstOf(topic: TopicHandle): number {
-    return topic.id < 0 ? 0 : this.#parts.cells.first(topic.id).load()
+    const { id } = topic
+    return id < 0 ? 0 : this.#parts.cells.first(id).load()
   }
 
   /** Messages are told of behind all acknowledgements. */

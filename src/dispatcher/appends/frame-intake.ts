@@ -22,7 +22,6 @@ import { ringShareForOneAppend } from '../../limits.js'
 import type { RingProducer } from '../../ring/append-ring.js'
 import type { LaneWords } from '../../ring/lane-words.js'
 import { type SharedState, writerState } from '../../ring/shared-state.js'
-import type { GroupCommits } from '../groups/group-commits.js'
 import type { TopicDirectory, TopicHandle } from '../topic-directory.js'
 import { type Waiter, type Watch, wakes } from '../watch.js'
 
@@ -49,8 +48,6 @@ export interface FrameIntakeParts {
   lane: LaneWords<'application'>
   ring: RingProducer
   topics: TopicDirectory
-  /** Told of every new topic. */
-  commits: Pick<GroupCommits, 'noteTopic'>
   watch: Pick<Watch, 'register' | 'begin'>
   bulk: MessagePort
   directory: string
@@ -135,7 +132,7 @@ export class FrameIntake implements Waiter {
    * @param bytes of the frame, or the most that they can be. False: there is no room now, nothing was taken
    */
   writeMessage(topic: TopicHandle, value: Payload, extras: Extras | undefined, bytes: number, flags: number): boolean {
-    if (topic.id < 0 && !this.#declare(topic)) return false
+    if (!topic.isDeclared && !this.#declare(topic)) return false
     if (bytes > this.#largestInRing) return this.#writeBulk(topic, [value], extras, bytes, flags)
     const { ring } = this.#parts
     const at = ring.place(bytes)
@@ -148,7 +145,7 @@ export class FrameIntake implements Waiter {
 
   /** An atomic group; parameters as in {@link writeMessage}. */
   writeGroup(topic: TopicHandle, values: readonly Payload[], extras: Extras | undefined, bytes: number): boolean {
-    if (topic.id < 0 && !this.#declare(topic)) return false
+    if (!topic.isDeclared && !this.#declare(topic)) return false
     if (bytes > this.#largestInRing) return this.#writeBulk(topic, values, extras, bytes, frameFlag.awaited)
     const { ring } = this.#parts
     const at = ring.place(bytes)
@@ -270,15 +267,19 @@ export class FrameIntake implements Waiter {
 
   /** A topic's declaration stands in the ring in front of its first message. */
   #declare(topic: TopicHandle): boolean {
-    const { ring, topics, commits } = this.#parts
-    const id = topics.nextId()
+    const { ring, topics } = this.#parts
+    const id = topics.numberFor(topic)
+    if (topic.isInLog) {
+      // By another thread.
+      topic.isDeclared = true
+      return true
+    }
     const bytes = frameBytes(declarePayloadLength(topic.name))
     const at = ring.place(bytes)
     if (at < 0) return false
     writeDeclareFrame(ring.memory.bytes, ring.memory.words, at, id, topic.name, 0, 0)
     ring.advance(bytes)
-    topics.assign(topic)
-    commits.noteTopic(topic)
+    topic.isDeclared = true
     return true
   }
 

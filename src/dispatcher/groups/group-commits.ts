@@ -119,7 +119,9 @@ export class GroupCommits implements Waiter {
     this.#unflushed = new AwaitingDevice(parts.state.commitFlushed)
     parts.watch.register(this)
     for (const { id, topic, name, state } of parts.groups) {
-      this.#entries.set(keyOf(topic, name), new Entry(id, parts.topics.handle(topic), name, state))
+      const entry = new Entry(id, parts.topics.handle(topic), name, state)
+      this.#entries.set(keyOf(topic, name), entry)
+      if (entry.handle.id < 0 && !parts.readOnly) this.#tellTopic(entry)
     }
   }
 
@@ -311,13 +313,6 @@ export class GroupCommits implements Waiter {
     state.reaper.ringIfAsleep()
   }
 
-  /** A topic has got its number: from now on its messages are kept for its groups. Before the first of them is published. */
-  noteTopic(handle: TopicHandle): void {
-    for (const entry of this.#entries.values()) {
-      if (entry.handle === handle) this.#parts.mailboxes.setTopic(entry.id, handle.id)
-    }
-  }
-
   /** Ends committing: everything pending and everything to come gets `error`. What is written already was {@link settle}d before. */
   refuse(error: Error): void {
     this.#failure ??= error
@@ -366,14 +361,23 @@ export class GroupCommits implements Waiter {
   }
 
   async #create(topic: string, name: string, committed: number): Promise<StoredGroup> {
-    const { topics, mailboxes, control } = this.#parts
+    const { topics, control } = this.#parts
     const state: GroupState = { committed, ranges: [] }
     assertGroupState(state)
     const id = await this.#call(() => control.createGroup(topic, name, committed))
     const entry = new Entry(id, topics.handle(topic), name, state)
-    mailboxes.setTopic(id, entry.handle.id)
+    this.#tellTopic(entry)
     this.#entries.set(keyOf(topic, name), entry)
     return entry
+  }
+
+  /**
+   * From now on messages of its topic are kept for it. The topic gets its number here, if it has none: whatever thread declares it, its
+   * first message is one of this group's.
+   */
+  #tellTopic(entry: Entry): void {
+    const { topics, mailboxes } = this.#parts
+    mailboxes.setTopic(entry.id, topics.intern(entry.handle))
   }
 
   /** One creation or removal of a group at a time. */

@@ -6,6 +6,7 @@ import { wakes } from '../../../src/dispatcher/watch.js'
 import { frameBytes } from '../../../src/format/frame-layout.js'
 import { RingConsumer, RingMemory, RingProducer } from '../../../src/ring/append-ring.js'
 import { writerState } from '../../../src/ring/shared-state.js'
+import { TopicCells } from '../../../src/ring/topic-cells.js'
 import { outcomeOf, topicState } from '../../support/groups.js'
 import { sharedWords } from '../../support/shared-words.js'
 
@@ -21,10 +22,9 @@ function world() {
     bulk.close()
     port2.close()
   })
-  const topics = new TopicDirectory([topicState(0, 'a', 0)])
+  const topics = new TopicDirectory([topicState(0, 'a', 0)], new TopicCells(TopicCells.allocate()))
   const watch = { register: () => {}, begin: () => {} }
-  const commits = { noteTopic: () => {} }
-  const intake = new FrameIntake({ state, lane, ring, topics, commits, watch, bulk, directory: '/log' })
+  const intake = new FrameIntake({ state, lane, ring, topics, watch, bulk, directory: '/log' })
   const topic = topics.handle('a')
   const write = (bytes: number) => intake.writeMessage(topic, new Uint8Array(bytes), undefined, frameBytes(bytes), 0)
   const takeAll = () => consumer.releaseTo(consumer.loadTail())
