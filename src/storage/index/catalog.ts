@@ -7,11 +7,12 @@
  */
 import { entryBytes, entryWord, segmentHeaderBytes } from '../../format/segment-layout.js'
 import type { Disk } from '../files/disk.js'
-import { SalvageWindow } from '../files/salvage-window.js'
 import type { SegmentFiles } from '../files/segment-files.js'
 import type { SegmentWindows } from '../files/segment-windows.js'
-import { LiveIndex } from './live-index.js'
+import type { LiveIndex } from './live-index.js'
+import { LiveIndexes } from './live-indexes.js'
 import { readSealedFile } from './sealed-index.js'
+import { lastAtOrBelow, pushStretch, type SealedStretch, SealedStretches, type Stretch } from './sealed-stretches.js'
 
 /** The positions that bound what a reader may look at. Loaded anew at every call. */
 export interface LogBounds {
@@ -38,14 +39,6 @@ export interface PlacedRecord {
 /** How many entries of an index are looked at in one go. */
 const placesALook = 1024
 
-/** A topic's records in one sealed segment. */
-interface Stretch {
-  segment: number
-  firstOffset: number
-  count: number
-  entriesAt: number
-}
-
 /** The entries of a topic's records in one segment: stored there, or derived from its batches. */
 export type Holder = { segment: number; firstOffset: number; count: number } & (
   | { words?: undefined; entriesAt: number }
@@ -57,30 +50,23 @@ export class Catalog {
   readonly #files: SegmentFiles
   readonly #windows: SegmentWindows
   readonly #bounds: LogBounds
-  readonly #stretches = new Map<number, Stretch[]>()
-  /** Of each segment whose footer was read, the time of its last batch, and of how many topics it holds records. */
-  readonly #sealed = new Map<number, { lastTime: number; topics: number }>()
-  /** Topics of deleted segments, each counted once a segment, that may still have stretches in them. */
-  #stale = 0
-  readonly #live = new Map<number, LiveIndex>()
-  /** The first index that could not be caught up at the last look, and why. */
-  #unread: { segment: number; error: unknown } | undefined
+  readonly #sealed = new SealedStretches()
+  readonly #live: LiveIndexes
   /** First segment whose footer has not been read. */
   #loaded: number
-  /** First segment that had not been deleted at the last look. */
-  #firstKept = 0
 
   constructor(disk: Disk, files: SegmentFiles, windows: SegmentWindows, bounds: LogBounds) {
     this.#disk = disk
     this.#files = files
     this.#windows = windows
     this.#bounds = bounds
+    this.#live = new LiveIndexes(files, windows)
     this.#loaded = files.segmentOf(bounds.trim())
   }
 
   /** The first segment that could not be read at the last look. */
   get unreadSegment(): number | undefined {
-    return this.#unread?.segment
+    return this.#live.unread?.segment
   }
 
   /** The place of a record, or undefined if no segment knows it. */
@@ -94,7 +80,7 @@ export class Catalog {
    */
   locateRun(topic: number, offset: number, count: number): Place[] {
     this.#refresh()
-    const stretches = this.#stretchesOf(topic)
+    const stretches = this.#sealed.of(topic)
     const index = lastAtOrBelow(stretches, offset)
     const stretch = stretches[index]
     if (stretch !== undefined && offset < stretch.firstOffset + stretch.count) {
@@ -111,14 +97,15 @@ export class Catalog {
       if (places.length > 0) return places
     }
     // Not found in what could be looked at: that says nothing while there is more.
-    if (this.#unread !== undefined) throw this.#unread.error
+    const { unread } = this.#live
+    if (unread !== undefined) throw unread.error
     return []
   }
 
   /** For each segment that holds some of the records wanted, the subscripts of their offsets. A record that no segment knows is left out. */
   holders(topic: number, offsets: readonly number[]): Map<Holder, number[]> {
     this.#refresh()
-    const stretches = this.#stretchesOf(topic)
+    const stretches = this.#sealed.of(topic)
     let live: Holder[] | undefined
     const found = new Map<Holder, number[]>()
     offsets.forEach((offset, index) => {
@@ -138,7 +125,7 @@ export class Catalog {
   /** The topic's records by segment, in order: what a parallel scan divides. */
   stretches(topic: number, from: number, to: number): { segment: number; first: number; end: number }[] {
     this.#refresh()
-    const all: Omit<Stretch, 'entriesAt'>[] = [...this.#stretchesOf(topic)]
+    const all: Stretch[] = [...this.#sealed.of(topic)]
     for (const [segment, live] of this.#liveIndexes()) {
       const entries = live.topics.get(topic)
       if (entries !== undefined && entries.count > 0) {
@@ -147,7 +134,7 @@ export class Catalog {
     }
     // A segment whose footer lies is among the live ones, before sealed ones.
     all.sort((a, b) => a.segment - b.segment)
-    const kept: Omit<Stretch, 'entriesAt'>[] = []
+    const kept: Stretch[] = []
     for (const { segment, firstOffset, count } of all) pushStretch(kept, { segment, firstOffset, count })
     return kept
       .map(({ segment, firstOffset, count }) => ({
@@ -161,7 +148,7 @@ export class Catalog {
   /** The topic's records in the segments whose last batch, of whatever topic, is at or after `time`; in order. */
   stretchesEndingAtOrAfter(topic: number, time: number): { segment: number; first: number; end: number }[] {
     return this.stretches(topic, 0, Number.MAX_SAFE_INTEGER).filter(({ segment }) => {
-      const last = this.#sealed.get(segment)?.lastTime ?? this.#live.get(segment)?.lastTime
+      const last = this.#sealed.lastTime(segment) ?? this.#live.lastTime(segment)
       return last === undefined || last >= time
     })
   }
@@ -221,70 +208,36 @@ export class Catalog {
   /** Gives back what was derived from segments that nobody reads any more; it is derived again when somebody does. */
   forget(segments: readonly number[]): void {
     // What has no footer to be derived anew from stays.
-    for (const segment of segments) if (segment >= this.#loaded) this.#live.delete(segment)
+    for (const segment of segments) if (segment >= this.#loaded) this.#live.remove(segment)
   }
 
   /** Stops believing a segment's stored index: from now on it is derived from the batches, past any damage. */
   distrust(segment: number): void {
-    if (!this.#sealed.delete(segment)) return
-    for (const [topic, stretches] of this.#stretches) {
-      const left = stretches.filter((stretch) => stretch.segment !== segment)
-      if (left.length !== stretches.length) this.#stretches.set(topic, left)
-    }
-    this.#live.set(segment, new LiveIndex(this.#files.base(segment), this.#files.segmentBytes))
+    if (this.#sealed.remove(segment)) this.#live.begin(segment)
   }
 
   /** Forgets deleted segments and reads the footers that have been written since the last call. */
   #refresh(): void {
     const firstKept = this.#files.segmentOf(this.#bounds.trim())
-    this.#firstKept = firstKept
-    for (const [segment, { topics }] of this.#sealed) {
-      if (segment >= firstKept) break
-      this.#sealed.delete(segment)
-      this.#stale += topics
-    }
-    // What is left of them goes when its topic is looked at; that of all others at once, when it is as much as there are topics.
-    if (this.#stale > this.#stretches.size) {
-      for (const topic of this.#stretches.keys()) this.#stretchesOf(topic)
-      this.#stale = 0
-    }
-    for (const segment of this.#live.keys()) if (segment < firstKept) this.#live.delete(segment)
+    this.#sealed.dropBelow(firstKept)
+    this.#live.dropBelow(firstKept)
     this.#windows.dropBelow(firstKept)
     this.#loaded = Math.max(this.#loaded, firstKept)
     const sealedEnd = this.#files.segmentOf(this.#bounds.indexed())
     for (; this.#loaded < sealedEnd; this.#loaded++) this.#load(this.#loaded)
   }
 
-  /** The topic's records in indexed segments, in order, without those in deleted ones. */
-  #stretchesOf(topic: number): readonly Stretch[] {
-    const stretches = this.#stretches.get(topic)
-    if (stretches === undefined) return []
-    let gone = 0
-    while (gone < stretches.length && stretches[gone].segment < this.#firstKept) gone += 1
-    if (gone > 0) stretches.splice(0, gone)
-    if (stretches.length === 0) this.#stretches.delete(topic)
-    return stretches
-  }
-
   #load(segment: number): void {
-    const { segmentBytes } = this.#files
     const sealed = readSealedFile(this.#disk, this.#files, segment)
     if (sealed === undefined) {
-      this.#live.set(segment, new LiveIndex(this.#files.base(segment), segmentBytes))
+      this.#live.begin(segment)
       return
     }
-    this.#live.delete(segment)
-    this.#sealed.set(segment, { lastTime: sealed.footer.lastTime, topics: sealed.rows.length })
-    for (const { topic, firstOffset, count, entriesAt } of sealed.rows) {
-      if (count === 0) continue
-      const stretches = this.#stretches.get(topic)
-      const stretch = { segment, firstOffset, count, entriesAt }
-      if (stretches === undefined) this.#stretches.set(topic, [stretch])
-      else pushStretch(stretches, stretch)
-    }
+    this.#live.remove(segment)
+    this.#sealed.add(segment, sealed)
   }
 
-  #sealedPlaces(stretch: Stretch, offset: number, count: number): Place[] {
+  #sealedPlaces(stretch: SealedStretch, offset: number, count: number): Place[] {
     const skip = offset - stretch.firstOffset
     const length = Math.min(count, stretch.count - skip) * entryBytes
     const bytes = this.#windows.with(stretch.segment, ({ window }) =>
@@ -304,60 +257,11 @@ export class Catalog {
     })
   }
 
-  /** Live indexes in order of segments, caught up to the published position. */
   #liveIndexes(): [number, LiveIndex][] {
-    const published = this.#bounds.published()
-    const { segmentBytes } = this.#files
-    const last = this.#files.segmentOf(published)
-    for (let segment = this.#loaded; segment <= last; segment++) {
-      if (!this.#live.has(segment)) {
-        this.#live.set(segment, new LiveIndex(this.#files.base(segment), segmentBytes))
-      }
-    }
-    const inOrder = [...this.#live].sort(([a], [b]) => a - b)
-    this.#unread = undefined
-    for (const [segment, live] of inOrder) {
-      const to = Math.min(published - this.#files.base(segment), segmentBytes)
-      if (live.isSealed || live.end >= to || to <= segmentHeaderBytes) continue
-      try {
-        this.#windows.with(segment, ({ window }) => live.catchUp(new SalvageWindow(window), to, true))
-      } catch (error) {
-        // It may be the moment (no descriptor to be had): who asks for one of its records meets the error, or the next look.
-        this.#unread ??= { segment, error }
-      }
-    }
-    return inOrder
+    return this.#live.caughtUp(this.#loaded, this.#bounds.published())
   }
 }
 
 function placeAt(words: Uint32Array, at: number, segment: number): Place {
   return { segment, batch: words[at + entryWord.batch], frame: words[at + entryWord.frame] }
-}
-
-/**
- * Adds what a later segment holds of a topic. Where it starts below the end of what came before, the topic was moved forward:
- * its records stand here again, all that can be read of them, and the older copies do not count.
- */
-function pushStretch<S extends { firstOffset: number; count: number }>(stretches: S[], stretch: S): void {
-  for (let last = stretches.at(-1); last !== undefined; last = stretches.at(-1)) {
-    if (last.firstOffset + last.count <= stretch.firstOffset) break
-    if (last.firstOffset < stretch.firstOffset) {
-      last.count = stretch.firstOffset - last.firstOffset
-      break
-    }
-    stretches.pop()
-  }
-  stretches.push(stretch)
-}
-
-/** Subscript of the last stretch that starts at or below `offset`, or -1. */
-function lastAtOrBelow(stretches: readonly Stretch[], offset: number): number {
-  let low = 0
-  let high = stretches.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (stretches[middle].firstOffset <= offset) low = middle + 1
-    else high = middle
-  }
-  return low - 1
 }

@@ -1,0 +1,64 @@
+/** The indexes of segments that have no footer, or none that is believed: derived from the batches, and caught up when asked. */
+import { segmentHeaderBytes } from '../../format/segment-layout.js'
+import { SalvageWindow } from '../files/salvage-window.js'
+import type { SegmentFiles } from '../files/segment-files.js'
+import type { SegmentWindows } from '../files/segment-windows.js'
+import { LiveIndex } from './live-index.js'
+
+export class LiveIndexes {
+  readonly #files: SegmentFiles
+  readonly #windows: SegmentWindows
+  readonly #indexes = new Map<number, LiveIndex>()
+  /** The first index that could not be caught up at the last look, and why. */
+  #unread: { segment: number; error: unknown } | undefined
+
+  constructor(files: SegmentFiles, windows: SegmentWindows) {
+    this.#files = files
+    this.#windows = windows
+  }
+
+  get unread(): { segment: number; error: unknown } | undefined {
+    return this.#unread
+  }
+
+  /** Of the last batch that was met so far. */
+  lastTime(segment: number): number | undefined {
+    return this.#indexes.get(segment)?.lastTime
+  }
+
+  /** Derives the index of the segment from now on, from its beginning. */
+  begin(segment: number): void {
+    this.#indexes.set(segment, new LiveIndex(this.#files.base(segment), this.#files.segmentBytes))
+  }
+
+  remove(segment: number): void {
+    this.#indexes.delete(segment)
+  }
+
+  dropBelow(firstKept: number): void {
+    for (const segment of this.#indexes.keys()) if (segment < firstKept) this.#indexes.delete(segment)
+  }
+
+  /**
+   * In order of segments, caught up to the published position.
+   * @param from first segment whose footer has not been read
+   */
+  caughtUp(from: number, published: number): [number, LiveIndex][] {
+    const { segmentBytes } = this.#files
+    const last = this.#files.segmentOf(published)
+    for (let segment = from; segment <= last; segment++) if (!this.#indexes.has(segment)) this.begin(segment)
+    const inOrder = [...this.#indexes].sort(([a], [b]) => a - b)
+    this.#unread = undefined
+    for (const [segment, index] of inOrder) {
+      const to = Math.min(published - this.#files.base(segment), segmentBytes)
+      if (index.isSealed || index.end >= to || to <= segmentHeaderBytes) continue
+      try {
+        this.#windows.with(segment, ({ window }) => index.catchUp(new SalvageWindow(window), to, true))
+      } catch (error) {
+        // It may be the moment (no descriptor to be had): who asks for one of its records meets the error, or the next look.
+        this.#unread ??= { segment, error }
+      }
+    }
+    return inOrder
+  }
+}
