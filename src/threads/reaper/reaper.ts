@@ -144,30 +144,27 @@ export class Reaper {
     return Math.min(retainMs, this.#parts.state.allocateErrno.load() === 0 ? this.#clockMs() : allocateRetryMs)
   }
 
-  /** Stops the clockwork after flushing everything; the control record then says "clean". */
+  /**
+   * Stops the clockwork after flushing everything; the control record then says "clean". The lock may be lost at every step of it: then
+   * nothing more is written, as another owner may be writing already.
+   */
   async stop(isClean: boolean): Promise<void> {
     const { state, control, flusher, groups } = this.#parts
     // They have been told to end by whoever closes the log.
     await Promise.allSettled(this.#backups)
     this.#parts.followers?.close()
-    if (!this.#isOwner(true)) {
-      this.#enter('ended')
-      await Promise.all([this.#flushes.running, this.#index.running])
-      await groups.stop(false)
-      control.close()
-      flusher.close()
-      return
-    }
-    if (isClean) await this.#flushes.once()
+    if (isClean && this.#isOwner(true)) await this.#flushes.once()
     else await this.#flushes.running
     if (this.#stage === 'owning') this.#enter('closing')
-    await groups.stop(isClean && state.reaperErrno.load() === 0)
+    await groups.stop(isClean && this.#isOwner(true) && state.reaperErrno.load() === 0)
     await this.#index.running
     // A clean log opens without walking anything but its tail.
-    if (isClean) await this.#index.finish()
-    const isFlushed = state.durable.load() >= state.published.load()
-    this.#writeControl(isClean && isFlushed && state.reaperErrno.load() === 0)
-    control.sync()
+    if (isClean && this.#isOwner(true)) await this.#index.finish()
+    if (this.#isOwner(true)) {
+      const isFlushed = state.durable.load() >= state.published.load()
+      this.#writeControl(isClean && isFlushed && state.reaperErrno.load() === 0)
+      control.sync()
+    }
     control.close()
     flusher.close()
     this.#enter('ended')
