@@ -1,28 +1,10 @@
 /**
  * Broken variants of the product, each a small patch on a copy of the build, and the fault that must catch it. A test that no
- * mutant fails proves nothing; a patch that does not fit exactly once any more fails here.
+ * mutant fails proves nothing; a patch that does not fit exactly once any more fails here, and so does one whose fault cannot run.
  *
  *   node dist/test/faults/mutants.js [--only NAME...]
  */
-import { spawn } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import os from 'node:os'
-import path from 'node:path'
-import { Command } from 'commander'
-import { root } from './writer-process.js'
-
-interface Mutant {
-  name: string
-  /** Below dist/src. */
-  file: string
-  find: string
-  replace: string
-  fault: string
-  scale: number
-  /** An endless loop is what it is caught by; anywhere else, not to end in time has proved nothing. */
-  mayHang?: true
-  needsRoot?: true
-}
+import { type Mutant, runMutants } from './mutant-runner.js'
 
 const mutants: readonly Mutant[] = [
   {
@@ -355,76 +337,4 @@ const mutants: readonly Mutant[] = [
   },
 ]
 
-const limitMs = 480_000
-
-const options = new Command('mutants').option('--only <name...>', 'these only').parse().opts<{ only?: string[] }>()
-
-async function isKilled(mutant: Mutant): Promise<string | undefined> {
-  const copy = mkdtempSync(path.join(os.tmpdir(), 'bookend-mutant-'))
-  try {
-    mkdirSync(path.join(copy, 'dist'))
-    for (const folder of ['src', 'workers', 'test']) {
-      cpSync(path.join(root, 'dist', folder), path.join(copy, 'dist', folder), { recursive: true })
-    }
-    cpSync(path.join(root, 'package.json'), path.join(copy, 'package.json'))
-    cpSync(path.join(root, 'test'), path.join(copy, 'test'), { recursive: true })
-    symlinkSync(path.join(root, 'node_modules'), path.join(copy, 'node_modules'))
-    const file = path.join(copy, 'dist/src', mutant.file)
-    const parts = readFileSync(file, 'utf8').split(mutant.find)
-    if (parts.length !== 2)
-      throw new Error(`the patch fits ${parts.length - 1} places of ${mutant.file}, not one: mend it`)
-    writeFileSync(file, parts.join(mutant.replace))
-    const args = ['--only', mutant.fault, '--seed', '1', '--scale', String(mutant.scale), '--first-failure']
-    const main = path.join(copy, 'dist/test/faults/main.js')
-    // A group of its own, so that a mutant that hangs can be ended with all it started.
-    const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'ignore'], detached: true })
-    let output = ''
-    child.stdout.setEncoding('utf8').on('data', (text) => {
-      output += text
-    })
-    let isLate = false
-    const timer = setTimeout(() => {
-      isLate = true
-      process.kill(-(child.pid as number), 'SIGKILL')
-    }, limitMs)
-    const status = await new Promise((resolve) => child.once('close', resolve))
-    clearTimeout(timer)
-    if (isLate && mutant.mayHang) return 'hangs'
-    if (isLate) throw new Error(`did not end in ${limitMs / 1000} s: look at it, or give it more time`)
-    if (status === 0) return undefined
-    const reason = output.split('\n').find((line) => line.startsWith('FAILED '))
-    // A fault that could not even start has caught nothing.
-    if (reason === undefined) throw new Error(`no verdict, exit status ${status}: ${output.slice(-300)}`)
-    return reason.slice(7, 160)
-  } finally {
-    rmSync(copy, { recursive: true, force: true })
-  }
-}
-
-const isRoot = process.getuid?.() === 0
-const chosen = mutants.filter(
-  ({ name, fault, needsRoot }) =>
-    (isRoot || needsRoot === undefined) &&
-    (options.only === undefined || options.only.some((text) => name.includes(text) || fault === text)),
-)
-if (!isRoot) console.log('without root, mutants of the faults that need it are not run')
-let killed = 0
-let next = 0
-async function lane(): Promise<void> {
-  for (let mutant = chosen[next++]; mutant !== undefined; mutant = chosen[next++]) {
-    const { name, fault } = mutant
-    const start = performance.now()
-    try {
-      const how = await isKilled(mutant)
-      const seconds = ((performance.now() - start) / 1000).toFixed(0)
-      if (how !== undefined) killed += 1
-      const verdict = how === undefined ? 'LIVES ' : 'killed'
-      console.log(`${verdict} ${name} (${fault}, ${seconds} s)${how === undefined ? '' : `: ${how}`}`)
-    } catch (error) {
-      console.log(`BROKEN ${name}: ${(error as Error).message}`)
-    }
-  }
-}
-await Promise.all([lane(), lane()])
-console.log(`mutants killed: ${killed} of ${chosen.length}`)
-process.exitCode = killed === chosen.length && chosen.length > 0 ? 0 : 1
+await runMutants(mutants)
