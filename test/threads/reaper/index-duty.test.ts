@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest'
+import { readSealedSegment } from '../../../src/storage/index/sealed-index.js'
+import { start } from '../../support/driven-reaper.js'
+import { readAll } from '../../support/model.js'
+import { testSegmentBytes } from '../../support/storage-log.js'
+import type { simulatedWorld } from '../../support/worlds.js'
+
+describe('indexing', () => {
+  it('writes the footer of a sealed segment after its data is durable, and flushes nothing for it', async () => {
+    const { engine, world, fillTo } = start()
+    await fillTo(2)
+    const file = engine.files.path(0)
+    const { calls } = world.disk
+    await engine.settle()
+    expect(engine.state.indexed.load()).toBe(2 * testSegmentBytes)
+    expect(sealed(world, file)).toBeDefined()
+    // The flush of the data, then entries of one topic, directory, footer.
+    const last = calls.filter((what) => what.file === file && (what.call === 'write' || what.call === 'sync')).slice(-4)
+    expect(last.map(({ call }) => call)).toEqual(['sync', 'write', 'write', 'write'])
+  })
+
+  it('waits for a pause in the appends', async () => {
+    const { engine, world, add } = start()
+    const file = engine.files.path(0)
+    await engine.settle(4)
+    while (engine.tail.segment < 1) {
+      add(60_000)
+      await engine.settle(1)
+    }
+    for (let look = 0; look < 20; look++) {
+      add(100)
+      await engine.settle(1)
+      expect(sealed(world, file)).toBeUndefined()
+    }
+    await engine.settle()
+    expect(sealed(world, file)).toBeDefined()
+  })
+
+  it('gives a damaged segment no footer, and goes on', async () => {
+    const { engine, world, add, model } = start()
+    await engine.settle(4)
+    while (engine.tail.segment < 1) add(60_000)
+    world.disk.bytes(engine.files.path(0))[5_000] ^= 1
+    await engine.flush()
+    await engine.settle()
+    expect(engine.state.indexed.load()).toBe(testSegmentBytes)
+    expect(sealed(world, engine.files.path(0))).toBeUndefined()
+    const { length } = model.topics[0].values
+    expect(readAll(engine.reader, 0, 1, length, 'dense')).toHaveLength(length - 1)
+  })
+
+  function sealed(world: ReturnType<typeof simulatedWorld>, file: string) {
+    return readSealedSegment((at, length) => world.disk.bytes(file).slice(at, at + length), 0, testSegmentBytes)
+  }
+})
