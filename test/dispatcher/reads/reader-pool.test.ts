@@ -1,7 +1,14 @@
+import type { Worker } from 'node:worker_threads'
 import { expect, it, onTestFinished } from 'vitest'
 import { KeepAlive } from '../../../src/dispatcher/keep-alive.js'
 import { unknownLogId } from '../../../src/format/log-id.js'
-import { temporaryFolder, until } from '../../scenarios/support.js'
+import { seeThreads } from '../../fixtures/see-threads.mjs'
+import { openLog, temporaryFolder, until } from '../../scenarios/support.js'
+
+const readers: Worker[] = []
+seeThreads((thread, name) => {
+  if (name?.startsWith('bookend-') !== true) readers.push(thread)
+})
 
 /** The built ones: their threads are built JavaScript. */
 const built = (file: string) => import(new URL(`../../../dist/src/${file}`, import.meta.url).href)
@@ -29,4 +36,15 @@ it('a thread that has to be started again and again stays longer each time', asy
     expect(pool.idleTimeoutMs).toBe(idleTimeoutMs)
     await until('the thread has ended', () => pool.threadCount === 0)
   }
+})
+
+it('a read whose thread dies under it is begun again, and so are those behind it', async () => {
+  const log = await openLog()
+  const topic = log.topic('t')
+  await topic.appendMany(Array.from({ length: 10 }, (_, index) => Uint8Array.of(index)))
+  await topic.get(0)
+  const [reader] = readers.splice(0)
+  const reads = Array.from({ length: 10 }, (_, offset) => topic.getMany([offset, offset]))
+  await reader.terminate()
+  expect((await Promise.all(reads)).map(([message]) => message?.value[0])).toEqual([...Array(10).keys()])
 })
