@@ -231,6 +231,8 @@ function keeperOf({ flushIntervalMs }: OpenRequest, logId: string, owner: Owner)
     owner,
     flushIntervalMs,
     nowMs,
+    // Before there is a reaper the opening fails with it.
+    onFailure: (error) => reaper?.groupsFailed(error),
   })
 }
 

@@ -137,6 +137,7 @@ export class Engine {
       owner,
       flushIntervalMs,
       nowMs,
+      onFailure: (error) => this.reaper.groupsFailed(error),
     })
     const opened = this.groups.open(topics, false)
     this.openedGroups = opened.groups

@@ -68,8 +68,8 @@ export class GroupWorld {
       owner,
       flushIntervalMs,
       nowMs,
+      onFailure: (error) => this.failures.push(error),
     })
-    this.keeper.onFailure = (error) => this.failures.push(error)
     const { groups, damages } = this.keeper.open(topics, readOnly)
     this.writer = new CommitWriter({
       state,

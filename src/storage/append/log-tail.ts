@@ -61,8 +61,6 @@ export class LogTail {
   /** When the last append came, by the clock as it is: unlike the time of batches this may go back. */
   #appendedAt = 0
 
-  /** Everything goes past the mapping then, short batches too. */
-  isFlushedSoon = false
   /** Bytes of batches that went through the mapping: the share that can use pages faulted in ahead. */
   storedBytes = 0
   recordCount = 0
@@ -133,28 +131,30 @@ export class LogTail {
   /**
    * Writes batches from the frames at `[from, to)` of the run, up to {@link gatherBytes} of them: one short one into the
    * mapping, or several by one write. The last batch ends in front of the first frame that begins an atomic group.
+   * @param isFlushedSoon everything goes past the mapping, short batches too
    * @returns the bytes taken: less than asked for where that is enough, or where a frame is of a kind that only the ring
    *   knows; 0 where there is no room for the first frame (see {@link blocksFor})
    * @throws the error of the write, with the tail as it was before
    */
-  append(run: FrameRun, from: number, to: number): number {
-    return this.#appendBatches(run, from, to, false) - from
+  append(run: FrameRun, from: number, to: number, isFlushedSoon = false): number {
+    return this.#appendBatches(run, from, to, false, isFlushedSoon) - from
   }
 
   /**
    * Writes all frames of one atomic group, in as many batches as it takes, inside one segment.
+   * @param isFlushedSoon as for {@link append}
    * @returns false where there is no room for the whole of it (see {@link blocksFor}); nothing was written
    * @throws the error of a write, with the tail as it was before: of a group there is all or nothing
    */
-  appendGroup(run: FrameRun, from: number, to: number, records: number): boolean {
+  appendGroup(run: FrameRun, from: number, to: number, records: number, isFlushedSoon = false): boolean {
     if (!this.#fits(groupCost(to - from, records))) return false
-    const end = this.#appendBatches(run, from, to, true)
+    const end = this.#appendBatches(run, from, to, true, isFlushedSoon)
     assert(end === to, 'a group that fits the segment is taken as a whole')
     return true
   }
 
   /** Returns where in the run the last batch ends. */
-  #appendBatches(run: FrameRun, from: number, to: number, isGroup: boolean): number {
+  #appendBatches(run: FrameRun, from: number, to: number, isGroup: boolean, isFlushedSoon: boolean): number {
     const before = this.#mark()
     const parts: Uint8Array[] = []
     let start = this.#relative
@@ -167,7 +167,7 @@ export class LogTail {
         const batch = this.#cutter.cut(run, at, to, isGroup, this.#room())
         if (batch === undefined) break
         at = batch.to
-        if (parts.length === 0 && batch.bytes < directWriteBytes && !this.isFlushedSoon) {
+        if (parts.length === 0 && batch.bytes < directWriteBytes && !isFlushedSoon) {
           this.#mapping.noteShort(batch.bytes)
           this.#store(run, batch)
           start = this.#relative

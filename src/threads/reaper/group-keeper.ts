@@ -31,6 +31,8 @@ export interface GroupKeeperParts {
   flushIntervalMs: number
   /** A clock that never goes back. */
   nowMs(): number
+  /** A flush failed: what is on the device is not known any more. */
+  onFailure(error: unknown): void
 }
 
 export class GroupKeeper {
@@ -49,8 +51,6 @@ export class GroupKeeper {
   #failure: unknown
   /** Creations and removals, one after the other. */
   #changes: Promise<unknown> = Promise.resolve()
-  /** A flush failed: what is on the device is not known any more. */
-  onFailure: (error: unknown) => void = () => {}
 
   constructor(parts: GroupKeeperParts) {
     this.#parts = parts
@@ -237,7 +237,7 @@ export class GroupKeeper {
   /** Nothing is flushed again: a later success would say nothing about these pages. */
   #fail(error: unknown): unknown {
     this.#failure ??= error
-    this.onFailure(error)
+    this.#parts.onFailure(error)
     return error
   }
 

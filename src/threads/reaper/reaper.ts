@@ -88,7 +88,6 @@ export class Reaper {
 
   constructor(parts: ReaperParts) {
     this.#parts = parts
-    parts.groups.onFailure = (error) => this.#giveUp('flushing the groups', error)
     this.#stage = parts.readOnly ? 'readOnly' : 'owning'
     const { control } = parts
     const isOwner = () => this.#isOwner(true)
@@ -250,6 +249,11 @@ export class Reaper {
   #enter(next: Stage): void {
     assert(mayFollow[this.#stage].includes(next), `the reaper of a log may be ${next} after ${this.#stage}`)
     this.#stage = next
+  }
+
+  /** See {@link GroupKeeperParts.onFailure}. */
+  groupsFailed(error: unknown): void {
+    this.#giveUp('flushing the groups', error)
   }
 
   /** The device failed: from here on nothing is written any more, and everybody who waits is told. */

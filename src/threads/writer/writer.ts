@@ -69,6 +69,8 @@ export class Writer {
   /** From this position on the reaper is asked for blocks. */
   #askAt = 0
   #isWishing = false
+  /** Somebody waits for the device with what was published last. */
+  #isFlushAwaited = false
   #isStalled = false
   /** The log is not this process's any more. */
   #isLost = false
@@ -92,7 +94,7 @@ export class Writer {
 
   /** True if the appends last published wait for the reaper now: the next will hardly come before it is done. */
   get isFlushAwaited(): boolean {
-    return this.#parts.tail.isFlushedSoon
+    return this.#isFlushAwaited
   }
 
   /** For so long at the most nothing has to be done unless the bell rings. */
@@ -217,7 +219,7 @@ export class Writer {
     const { ring, tail } = this.#parts
     const { memory } = ring
     let taken: number
-    if ((flags & frameFlag.continues) === 0) taken = tail.append(memory, from, to)
+    if ((flags & frameFlag.continues) === 0) taken = tail.append(memory, from, to, this.#isFlushAwaited)
     else {
       const { bytes } = groupExtent(memory.words, from, to)
       taken = this.#appendGroup(memory, from, from + bytes) ? bytes : 0
@@ -235,9 +237,9 @@ export class Writer {
   #appendGroup(run: FrameRun, from: number, to: number): boolean {
     const { tail } = this.#parts
     const { records } = groupExtent(run.words, from, to)
-    if (tail.appendGroup(run, from, to, records)) return true
+    if (tail.appendGroup(run, from, to, records, this.#isFlushAwaited)) return true
     if (!this.#makeRoom(to - from, records)) return false
-    const isTaken = tail.appendGroup(run, from, to, records)
+    const isTaken = tail.appendGroup(run, from, to, records, this.#isFlushAwaited)
     assert(isTaken, 'a group that was let into the ring fits an empty segment')
     return true
   }
@@ -305,13 +307,13 @@ export class Writer {
 
   /** What is before `head` has left the ring, published or refused: whoever waits for that, or for its flush, is woken. */
   #release(head: number): void {
-    const { ring, state, lane, tail } = this.#parts
+    const { ring, state, lane } = this.#parts
     const before = ring.head
     ring.releaseTo(head)
     // Behind the head: the wish was there before the frames. See flush-way.ts.
     const isFlushWished = lane.flushWished.load() > before
     // What is flushed soon goes past the mapping: a page that is written back is write-protected first, and the next store faults.
-    tail.isFlushedSoon = isFlushWished
+    this.#isFlushAwaited = isFlushWished
     // Somebody who only waits for room is not woken for every batch.
     if (head >= lane.wakeHead.load()) lane.bell.ringIfAsleep()
     if (isFlushWished) state.reaper.ringIfAsleep()

@@ -33,6 +33,7 @@ function nextKeeper({ state, lane, mailboxes, disk }: GroupWorld): GroupKeeper {
     owner: soleOwner,
     flushIntervalMs: 0,
     nowMs,
+    onFailure: () => {},
   })
 }
 
