@@ -8,18 +8,14 @@ function expectAnswerOrClosed<T>(outcome: PromiseSettledResult<T>, expectAnswer:
   else expect(outcome.reason).toMatchObject({ code: 'BOOKEND_CLOSED' })
 }
 
-it('close waits for what is pending, and is idempotent', async () => {
+it('what was pending when the log closed is there when it is opened again, and nothing was torn', async () => {
   const directory = temporaryFolder()
   const log = await openLog(directory, { ringBytes: 64 << 10 })
   const topic = log.topic('t')
   // Far more than the ring holds, so that most of it waits.
   const appends = Array.from({ length: 200 }, (_, index) => topic.append(new Uint8Array(5_000).fill(index)))
-  const read = topic.get(0)
-  const first = log.close()
-  const second = log.close()
-  await Promise.all([first, second, log.close()])
-  expect(await Promise.all(appends)).toEqual(Array.from({ length: 200 }, (_, index) => index))
-  await read
+  await log.close()
+  await Promise.all(appends)
   const again = await openLog(directory)
   expect(again.stats().recovery.tornBytes).toBe(0)
   const messages = await collect(again.topic('t').read())

@@ -31,18 +31,10 @@ it('a message that was popped is gone after a restart, the rest is there', async
   expect(await again.queue.pop()).toBe('m4')
 })
 
-it('clear drops everything pushed before it, and nothing after', async () => {
+it('what clear has dropped is not there either when the log is opened again', async () => {
   const { log, queue, directory } = await pushed(100)
-  await queue.pop()
-  // Not awaited: handed over before the call is before it.
-  const last = queue.push('last before')
   await queue.clear()
-  await last
-  expect(await queue.size()).toBe(0)
-  expect(await queue.pop()).toBeUndefined()
-  expect(await collect(queue.browse())).toEqual([])
   await queue.push('after')
-  expect(await queue.peek()).toBe('after')
   await log.close()
   const again = await queueOf(directory)
   expect(await again.queue.size()).toBe(1)

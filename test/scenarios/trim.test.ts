@@ -1,6 +1,6 @@
 import { text } from 'bookend'
 import { expect, it } from 'vitest'
-import { codedFailureOf, collect, expectMistake, openLog, segmentNames, temporaryFolder, until } from './support.js'
+import { codedFailureOf, collect, openLog, segmentNames, temporaryFolder, until } from './support.js'
 
 it('what is trimmed cannot be read any more, and what is left can', async () => {
   const directory = temporaryFolder()
@@ -30,19 +30,6 @@ it('what is trimmed cannot be read any more, and what is left can', async () => 
       Array.from({ length: 600 }, (_, index) => 400 + index),
     )
   }
-  const topic = log.topic('t', { codec: text })
-  // Going back does nothing; going further than there are messages is a mistake, and deletes none.
-  await topic.trim(10)
-  expect(await topic.bounds()).toEqual({ first: 400, next: 1_000 })
-  await expectMistake(() => topic.trim(1_000_000), RangeError)
-  await log.topic('new').trim(1)
-  expect(await log.topics()).not.toContain('new')
-  expect(await topic.bounds()).toEqual({ first: 400, next: 1_000 })
-  await topic.trim(1_000)
-  expect(await topic.bounds()).toEqual({ first: 1_000, next: 1_000 })
-  expect(await collect(topic.read())).toEqual([])
-  expect(await topic.append('next')).toBe(1_000)
-  expect((await topic.get(1_000))?.value).toBe('next')
 })
 
 for (const io of ['mmap', 'file'] as const) {

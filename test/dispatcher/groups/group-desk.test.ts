@@ -105,3 +105,61 @@ it('requests that were given up do not gather behind one that waits for ever', a
   await turn()
   expect(first.state).toBe('done')
 })
+
+/** A desk of a group that is not there, whose creation is the test's to end. */
+function deskToBe() {
+  const creations: { succeed(): void; fail(error: Error): void }[] = []
+  const commits = {
+    known: () => undefined,
+    open: () =>
+      new Promise((resolve, reject) => {
+        const stored = { id: 0, topic: 't', name: 'g', state: { committed: 0, ranges: [] } }
+        creations.push({ succeed: () => resolve(stored), fail: reject })
+      }),
+  }
+  const desk = new GroupDesk({
+    ...{ commits: commits as unknown as GroupCommits, topic: { id: 0, name: 't' }, name: 'g' },
+    ...{ first: () => 0, next: () => 0, whenNext: () => () => {}, checkOpen() {}, onSkipped() {} },
+  })
+  return { desk, creations }
+}
+
+it('those who open a group at the same time make it once', async () => {
+  const { desk, creations } = deskToBe()
+  const openings = [desk.open('first'), desk.open('next')]
+  expect(creations).toHaveLength(1)
+  expect(desk.needsOpen).toBe(true)
+  creations[0].succeed()
+  await Promise.all(openings)
+  expect(desk.needsOpen).toBe(false)
+  await desk.open('first')
+  expect(creations).toHaveLength(1)
+})
+
+it('a group that could not be made is made by who opens it next', async () => {
+  const { desk, creations } = deskToBe()
+  const opening = desk.open('first')
+  creations[0].fail(new Error('the disk is full'))
+  await expect(opening).rejects.toThrow('the disk is full')
+  expect(desk.needsOpen).toBe(true)
+  const next = desk.open('first')
+  creations[1].succeed()
+  await next
+  expect(desk.needsOpen).toBe(false)
+})
+
+it('a group that is removed while it is being made is open when it is there', async () => {
+  const { desk, creations } = deskToBe()
+  const opening = desk.open('first')
+  await desk.remove()
+  expect(desk.removals).toBe(1)
+  creations[0].succeed()
+  await opening
+  expect(desk.ledger.committed).toBe(0)
+})
+
+it('the books of a group that is not open are nobody’s to look at', () => {
+  const { desk } = deskToBe()
+  expect(() => desk.ledger).toThrow('the books are looked at once the group is open')
+  expect(() => desk.refreshed()).toThrow('the books are looked at once the group is open')
+})
