@@ -104,7 +104,7 @@ it('takes topic names into the log, never into the file system', async () => {
   }
   await log.close()
   expect(fs.readdirSync(parent)).toEqual(['log'])
-  expect(fs.readdirSync(directory).sort()).toEqual(['control', 'lock', 'log'])
+  expect(fs.readdirSync(directory).sort()).toEqual(['control', 'followers', 'lock', 'log'])
   expect(fs.existsSync(segmentFile(directory, 0))).toBe(true)
 })
 
