@@ -29,7 +29,6 @@ export function assertChunk(chunk: ChunkCursor, offset: number, to: number): voi
 /** A message that a consumer is given. */
 export function assertLeased(record: RecordPlace, lease: EngineLease): void {
   assert(record.offset === lease.offset, 'a consumer is given the message that its lease is for')
-  assert(lease.attempt >= 1, 'attempts are counted from 1')
 }
 
 export function assertOffset(offset: number): void {
