@@ -41,6 +41,13 @@ export interface Libc {
    * @param targets address of `count` vectors (`struct iovec`), whose lengths are those of `sources`
    */
   readRanges: ((targets: number, sources: number, count: number) => number) | undefined
+  /**
+   * Reads what the page cache holds of `[at, at + length)` of a file, and nothing that would have to be waited for: bytes read, fewer than
+   * asked for where only the beginning is in memory, or the negative error number (`EAGAIN`: nothing is). Undefined where the C library has
+   * no such call; the kernel or the file system may still lack it (`EOPNOTSUPP`, `ENOSYS`, `EINVAL`).
+   * @param vectors address of `count` vectors (`struct iovec`)
+   */
+  readNow: ((descriptor: number, vectors: number, count: number, at: number) => number) | undefined
   lockPages(address: number, byteLength: number): number
   yieldProcessor(): void
   lockExclusive(descriptor: number): number
@@ -124,6 +131,7 @@ function bind(koffi: typeof Koffi): Libc {
       }),
     resident: (address, byteLength, pages) => outcome(mincore(address, byteLength, pages)),
     readRanges: bindReadRanges(koffi, define),
+    readNow: bindReadNow(koffi, define),
     lockPages: (address, byteLength) => outcome(mlock(address, byteLength)),
     yieldProcessor: () => {
       schedYield()
@@ -183,6 +191,23 @@ function bindReadRanges(koffi: typeof Koffi, define: <T>(prototype: string) => T
   return (targets, sources, count) => {
     const copied = call(pid, targets, count, sources, count, 0)
     return copied >= 0 ? copied : -koffi.errno()
+  }
+}
+
+/** `RWF_NOWAIT`: as in linux/fs.h. */
+const readNowFlag = 8
+
+function bindReadNow(koffi: typeof Koffi, define: <T>(prototype: string) => T): Libc['readNow'] {
+  let call: (...args: number[]) => number
+  try {
+    // musl has it from 1.2.5 on.
+    call = define('int64_t preadv2(int, uintptr_t, int, int64_t, int)')
+  } catch {
+    return undefined
+  }
+  return (descriptor, vectors, count, at) => {
+    const read = call(descriptor, vectors, count, at, readNowFlag)
+    return read >= 0 ? read : -koffi.errno()
   }
 }
 

@@ -2,7 +2,7 @@
  * What the storage code may ask of the operating system, and nothing else of it.
  *
  * Everything here is synchronous unless it says otherwise and belongs to worker threads; the application's thread
- * never calls it. Addresses are plain numbers: user space ends below 2^47 on the supported platforms.
+ * never calls it, but for read-now.ts. Addresses are plain numbers: user space ends below 2^47 on the supported platforms.
  */
 
 /** How segments are reached. `file` is the portable baseline: `pread` and `pwrite`, nothing mapped. */

@@ -1,0 +1,105 @@
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { expect, it } from 'vitest'
+import { loadNowFiles, type NowFile, type NowFiles } from '../../src/memory/read-now.js'
+import { canTell, dropFromCache } from '../support/page-cache.js'
+import { temporaryFolder } from './temporary-folder.js'
+
+const byteLength = 1 << 20
+const now = loadNowFiles()
+const isHere = now !== undefined && canTell(os.tmpdir())
+
+async function filled(now: NowFiles, folder = temporaryFolder()): Promise<{ file: NowFile; path: string }> {
+  const name = path.join(folder, 'file')
+  fs.writeFileSync(
+    name,
+    Uint8Array.from({ length: byteLength }, (_, at) => (at >>> 12) + at),
+  )
+  const file = await now.open(name, byteLength)
+  if (file === undefined) throw new Error('it is there')
+  return { file, path: name }
+}
+
+it.skipIf(!isHere)('copies what is in memory to its place in the target', async () => {
+  const { file } = await filled(now as NowFiles)
+  const target = (now as NowFiles).target(10_000)
+  expect(file.read(target, 8, 5_000, 9_000)).toBe(true)
+  expect(target.bytes.subarray(8, 9_008)).toEqual(
+    Uint8Array.from({ length: 9_000 }, (_, at) => ((at + 5_000) >>> 12) + at + 5_000),
+  )
+  expect([target.bytes[7], target.bytes[9_008]]).toEqual([0, 0])
+  await file.close()
+})
+
+it.skipIf(!isHere)(
+  'refuses what is not in memory, all of it or a part, and has it again once it was fetched',
+  async () => {
+    const { file, path: name } = await filled(now as NowFiles)
+    const target = (now as NowFiles).target(byteLength)
+    dropFromCache(name)
+    expect(file.read(target, 0, 0, 4_096)).toBe(false)
+    expect(file.read(target, 0, byteLength - 200, 200)).toBe(false)
+    await file.fetch(0, byteLength)
+    expect(file.read(target, 0, 0, byteLength)).toBe(true)
+    // The kernel answers with what stands before it.
+    dropFromCache(name, byteLength / 2)
+    expect(file.read(target, 0, 0, byteLength)).toBe(false)
+    expect(file.read(target, 0, 0, 4_096)).toBe(true)
+    expect((now as NowFiles).isSupported).toBe(true)
+    await file.close()
+  },
+)
+
+it.skipIf(!isHere)('refuses what is behind the end of the file, and of a closed one everything', async () => {
+  const { file } = await filled(now as NowFiles)
+  const target = (now as NowFiles).target(4_096)
+  expect(file.read(target, 0, byteLength - 100, 200)).toBe(false)
+  expect(await file.fetch(byteLength - 100, 200)).toBeUndefined()
+  await file.close()
+  await file.close()
+  expect(file.read(target, 0, 0, 100)).toBe(false)
+  expect(await file.fetch(0, 100)).toBeUndefined()
+})
+
+it.skipIf(!isHere)('never lets the kernel write beside the target', async () => {
+  const { file } = await filled(now as NowFiles)
+  const target = (now as NowFiles).target(4_096)
+  for (const [targetAt, length] of [
+    [0, 4_097],
+    [4_000, 97],
+    [-8, 8],
+    [8, -8],
+  ])
+    expect(() => file.read(target, targetAt, 0, length)).toThrow(RangeError)
+  await file.close()
+})
+
+it.skipIf(now === undefined)('opens neither links, nor what is missing, too short or no file', async () => {
+  const folder = temporaryFolder()
+  const files = now as NowFiles
+  const { file, path: name } = await filled(files, folder)
+  fs.symlinkSync(name, path.join(folder, 'link'))
+  expect(await files.open(path.join(folder, 'link'), 4_096)).toBeUndefined()
+  expect(await files.open(path.join(folder, 'missing'), 4_096)).toBeUndefined()
+  expect(await files.open(name, 2 * byteLength)).toBeUndefined()
+  expect(await files.open(folder, 0)).toBeUndefined()
+  await file.close()
+})
+
+it.skipIf(!fs.existsSync('/dev/shm') || canTell('/dev/shm') || now === undefined)(
+  'finds out that a file system cannot tell, and asks no more',
+  async () => {
+    const folder = fs.mkdtempSync('/dev/shm/bookend-now-')
+    try {
+      const files = loadNowFiles() as NowFiles
+      const { file } = await filled(files, folder)
+      const isThere = file.read(files.target(4_096), 0, 0, 4_096)
+      // Some kernels can, for tmpfs as well.
+      expect(files.isSupported).toBe(isThere)
+      await file.close()
+    } finally {
+      fs.rmSync(folder, { recursive: true })
+    }
+  },
+)
