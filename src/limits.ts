@@ -71,6 +71,31 @@ export const maxWindowsPerReader = 128
 /** What lookups keep of indexes, in each reader thread that is asked for records, until its mappings are retired: 16 MiB, a million entries. */
 export const indexPageBytes = 4 * KiB
 export const maxIndexPages = 4096
+/**
+ * Reads on the calling thread: how many of the newest segments it may have open, and for how many ms of not reading it keeps them. A record
+ * of a batch longer than this is left to a reader thread, which hands its memory over instead of copying it there.
+ */
+export const maxHotSegments = 128
+export const hotIdleMs = 30_000
+export const maxHotBatchBytes = chunkBytes
+/** The first chunk of a stream that is read there: a tenth of a ms. */
+export const hotChunkBytes = 64 * KiB
+/** Segments with more topics than that are left to reader threads: their directory would take too long to take apart. */
+export const maxHotTopics = 4096
+/**
+ * Of a segment without index the calling thread keeps one row for each topic in so many bytes: 24 bytes at most, and in a segment no more than
+ * 6 MiB, a topic counted as so many rows.
+ */
+export const mapRowBytes = 4 * KiB
+export const maxMapRows = 2 ** 18
+export const rowsPerMappedTopic = 16
+/**
+ * What it keeps of verified batches, with what one takes at least; of segments without index the place of one record in so many bytes besides.
+ * Batches of full size: those of half a GiB without index, of several GiB with one.
+ */
+export const maxKnownBytes = 8 * MiB
+export const knownBatchBytes = 256
+export const placeStepBytes = 2 * KiB
 /** The reaper reads in the place of readers where it has no more than this to walk, and no more footers than that to look at: tens of ms. */
 export const standInBytes = 32 * MiB
 export const standInSegments = 1024

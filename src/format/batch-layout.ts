@@ -41,7 +41,7 @@ export interface BatchHeader {
 }
 
 /** Where fields stand, for code that reads single ones in place. */
-export const batchField = { bytes: 8, count: 12, time: 24, bodyCrc: 36, topic: 40, flags: 44 } as const
+export const batchField = { bytes: 8, count: 12, position: 16, time: 24, bodyCrc: 36, topic: 40, flags: 44 } as const
 
 /**
  * Writes the header of a batch at `at`. Where its frames stand behind it already, a crash in between finds either no

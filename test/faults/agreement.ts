@@ -1,9 +1,10 @@
 /**
  * Small random logs with one to four accidents in their segments, read in every way as they are and after a repair: each message by itself,
- * many at once, streams, scans, consumers, processors with a dead-letter topic, and what `verify` says. Must: what `get` delivers nobody
+ * many at once, from memory as the application's thread does it, streams, scans, consumers, processors with a dead-letter topic, and what `verify` says. Must: what `get` delivers nobody
  * passes over, what is lost everybody reports.
  *
- * Mutants it catches: goes on in the next segment behind a lost message, gives up what stands behind a segment that is gone.
+ * Mutants it catches: goes on in the next segment behind a lost message, gives up what stands behind a segment that is gone, reads
+ * from memory without a checksum, takes what an index leads to for the message that was asked for.
  */
 import { agreementOf } from '../support/damaged-logs.js'
 import { type Context, emptyRow, type Fault, messageOf, type Row } from './fault.js'

@@ -104,6 +104,22 @@ const mutants: readonly Mutant[] = [
     scale: 0.1,
   },
   {
+    name: 'reads from memory without a checksum',
+    file: 'storage/hot/hot-reader.js',
+    find: 'if (!bodyMatches(scratch.bytes, at, header))',
+    replace: 'if (false)',
+    fault: 'agreement',
+    scale: 0.1,
+  },
+  {
+    name: 'takes what an index leads to for the message that was asked for',
+    file: 'storage/hot/hot-reader.js',
+    find: 'if (recordOffset(words, frame, topic) !== offset)',
+    replace: 'if (recordOffset(words, frame, topic) < 0)',
+    fault: 'agreement',
+    scale: 0.1,
+  },
+  {
     name: 'does not look at the size of a segment',
     file: 'storage/files/segment-files.js',
     find: "file.size() === this.segmentBytes ? 'whole' : 'cut'",

@@ -20,6 +20,8 @@ export interface Agreement {
   /** Messages asked for, and those that `get` does not deliver; before and after the repair. */
   messages: number
   lost: number
+  /** Messages that the calling thread found in memory. */
+  hot: number
   disagreements: string[]
 }
 
@@ -28,7 +30,7 @@ export async function agreementOf(seed: number): Promise<Agreement> {
   const random = new Seeded(seed)
   const { disk, values } = await randomLog(random)
   const damages = damaged(disk, random)
-  const agreement: Agreement = { messages: 0, lost: 0, disagreements: [] }
+  const agreement: Agreement = { messages: 0, lost: 0, hot: 0, disagreements: [] }
   const say = (stage: string) => (what: string) =>
     agreement.disagreements.push(`seed ${seed}, ${stage} (${damages.join(', ')}): ${what}`)
   const asItIs = simulatedWorld(disk.copy(), random.chance(0.5))
@@ -142,6 +144,10 @@ async function compareTopic(
     if (Buffer.compare(value, values[offset]) !== 0) tell(`get delivers other bytes as ${offset}`)
   const order: Order = random.pick(['topic', 'key', 'none'])
   const outcomes = [
+    // First, so that the others too begin with what is in memory.
+    await ways.hot((count) => {
+      agreement.hot += count
+    }),
     await ways.stream(false),
     await ways.stream(true),
     await ways.consume(),

@@ -15,6 +15,7 @@ import { GroupConsumer } from '../../src/log/group-consumer.js'
 import { ChunkedStream } from '../../src/log/message-stream.js'
 import { RangeClaims } from '../../src/ring/range-claims.js'
 import { TopicCells } from '../../src/ring/topic-cells.js'
+import type { HotReader } from '../../src/storage/hot/hot-reader.js'
 import {
   type ChunkAnswer,
   Reader,
@@ -23,6 +24,7 @@ import {
   type ScanRange,
 } from '../../src/threads/reader/reader.js'
 import { fixtureUrl } from './fixtures.js'
+import { valueAt } from './hot.js'
 import { recordsOf } from './model.js'
 import { handlerModule, setHandler } from './processing.js'
 import type { StorageLog } from './storage-log.js'
@@ -47,6 +49,7 @@ export class EveryWay {
   readonly #topic: { id: number; name: string }
   readonly #reader: Reader
   readonly #source: ChunkSource & FeedSource
+  readonly #hot: HotReader
 
   constructor(log: StorageLog, topic: { id: number; name: string; first: number; next: number }) {
     const { id, name, first, next } = topic
@@ -57,14 +60,18 @@ export class EveryWay {
     cells.first(id).store(first)
     cells.next(id).store(next)
     this.#reader = new Reader(log.reader, log.lookup, log.catalog, cells, () => log.trim)
+    const { hot } = log
+    if (hot === undefined) throw new Error('the world does not say what is in memory')
+    this.#hot = hot
     this.#source = {
       handle: this.#topic,
       checkOpen() {},
       first: () => first,
       next: () => next,
       whenNext: never,
-      chunk: (offset, to, resume) =>
-        this.#reader.run({ op: 'chunk', topic: this.#topic, offset, to, resume }) as Promise<ChunkAnswer>,
+      chunk: async (offset, to, resume) =>
+        (resume === undefined ? hot.chunk(id, offset, to) : undefined) ??
+        ((await this.#reader.run({ op: 'chunk', topic: this.#topic, offset, to, resume })) as ChunkAnswer),
       record: async (offset) => {
         const bytes = await this.#record(offset)
         return { bytes, length: bytes.length }
@@ -103,6 +110,30 @@ export class EveryWay {
     offsets.forEach((offset, index) => {
       if (starts[index] >= 0) note(outcome, offset, valueIn(bytes.subarray(starts[index]), this.#topic.id, offset))
     })
+    return outcome
+  }
+
+  /** As the application's thread does it: what is in memory, it reads itself; `found` counts that. */
+  async hot(found: (count: number) => void): Promise<Outcome> {
+    const outcome = this.#outcome('get from memory')
+    const hot = this.#hot
+    const offsets = Array.from({ length: this.next - this.first }, (_, index) => this.first + index)
+    for (let round = 0; round < 4; round++) {
+      for (const offset of offsets) hot.find(this.#topic.id, offset)
+      await hot.settled()
+    }
+    const records = hot.findMany(this.#topic.id, offsets)
+    for (const offset of offsets) {
+      const record = hot.find(this.#topic.id, offset)
+      if ((record === undefined) !== (records[offset - this.first] === undefined))
+        throw new Error(`${offset} is found alone, or among others, but not both`)
+      if (record !== undefined) found(1)
+      try {
+        note(outcome, offset, record ? valueAt(record) : valueIn(await this.#record(offset), this.#topic.id, offset))
+      } catch (error) {
+        outcome.reported.push({ first: corrupt(error, offset).offset, end: offset + 1 })
+      }
+    }
     return outcome
   }
 

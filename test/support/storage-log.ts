@@ -7,6 +7,7 @@ import { LogTail } from '../../src/storage/append/log-tail.js'
 import { ControlFile } from '../../src/storage/files/control-file.js'
 import { SegmentFiles } from '../../src/storage/files/segment-files.js'
 import { SegmentWindows } from '../../src/storage/files/segment-windows.js'
+import { HotReader } from '../../src/storage/hot/hot-reader.js'
 import { Catalog } from '../../src/storage/index/catalog.js'
 import { LiveIndex } from '../../src/storage/index/live-index.js'
 import { writeSegmentIndex } from '../../src/storage/index/segment-sealer.js'
@@ -37,6 +38,8 @@ export class StorageLog {
   readonly tail: LogTail
   readonly reader: TopicReader
   readonly lookup: RecordLookup
+  /** Where the world says what is in memory. */
+  readonly hot: HotReader | undefined
   readonly catalog: Catalog
   readonly slots: SlotTable
   readonly tailWindows: SegmentWindows
@@ -76,6 +79,7 @@ export class StorageLog {
     this.catalog = new Catalog(disk, files, this.readWindows, bounds)
     this.reader = new TopicReader(files, this.readWindows, this.catalog, bounds)
     this.lookup = new RecordLookup(files, this.readWindows, this.catalog, bounds)
+    this.hot = world.now && new HotReader(world.now, files, bounds)
     if (mayRepair) this.writeControl(false)
   }
 
@@ -165,6 +169,7 @@ export class StorageLog {
       this.flush()
       this.writeControl(true)
     }
+    void this.hot?.close()
     this.control.close()
     this.tailWindows.closeAll()
     this.readWindows.closeAll()

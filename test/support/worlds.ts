@@ -9,6 +9,7 @@ import { loadSystemCalls } from '../../src/memory/system-calls.js'
 import { type Disk, nodeDisk } from '../../src/storage/files/disk.js'
 import type { Owner } from '../../src/storage/files/ownership.js'
 import { SimulatedDisk, SimulatedMemory, SimulatedSystemCalls } from './simulated-disk.js'
+import { SimulatedNowFiles } from './simulated-now.js'
 
 /** Of a log that nobody else can open. */
 export const soleOwner: Owner = { isKept: () => true, isKeptOfLate: () => true }
@@ -21,6 +22,8 @@ export interface World {
   plainMemory: Memory
   calls: SystemCalls
   directory: string
+  /** What of its files is in memory, where a test can say so. */
+  now?: SimulatedNowFiles
   dispose(): void
 }
 
@@ -28,13 +31,15 @@ export interface SimulatedWorld extends World {
   disk: SimulatedDisk
   memory: SimulatedMemory
   calls: SimulatedSystemCalls
+  now: SimulatedNowFiles
 }
 
 export function simulatedWorld(disk = new SimulatedDisk(), isMapped = true): SimulatedWorld {
   const memory = new SimulatedMemory(disk, isMapped)
   const plainMemory = new SimulatedMemory(disk, false)
   const calls = new SimulatedSystemCalls(disk, memory)
-  return { disk, memory, plainMemory, calls, directory: '/log', dispose() {} }
+  const now = new SimulatedNowFiles(disk)
+  return { disk, memory, plainMemory, calls, now, directory: '/log', dispose() {} }
 }
 
 /** A folder of real files; in memory where the system offers that, as these tests are not about the device. */

@@ -5,14 +5,22 @@
  */
 import { entryBytes, entryWord } from '../../format/segment-layout.js'
 import { indexPageBytes, maxIndexPages, maxSegmentBytes } from '../../limits.js'
-import type { PinnedWindow } from '../files/segment-windows.js'
+import type { Window } from '../../memory/memory.js'
+
+/** What of a pinned window is needed. */
+export interface IndexedSegment {
+  readonly segment: number
+  readonly window: Pick<Window, 'byteLength' | 'readInto'>
+}
 
 /** Keeps the pages of all segments apart in one number. */
 const pagesPerSegment = maxSegmentBytes / indexPageBytes
 
 export class IndexPages {
-  /** In order of arrival; the oldest goes first. */
   readonly #pages = new Map<number, Uint32Array<ArrayBuffer>>()
+  /** The keys of all pages in the round; where the next one goes, the oldest stands. */
+  readonly #keys: number[] = []
+  #next = 0
   /** The page that {@link find} found. */
   words: Uint32Array = new Uint32Array(0)
 
@@ -20,7 +28,7 @@ export class IndexPages {
    * Finds an entry of a sealed segment: its first word is `words[find(...)]`.
    * @param entriesAt where the entries of its topic start in the segment
    */
-  find(pinned: PinnedWindow, entriesAt: number, entry: number): number {
+  find(pinned: IndexedSegment, entriesAt: number, entry: number): number {
     // Entries are aligned to 8 bytes only; from here on none of the segment straddles two pages.
     const shift = entriesAt % entryBytes
     const at = entriesAt + entry * entryBytes - shift
@@ -32,24 +40,26 @@ export class IndexPages {
 
   clear(): void {
     this.#pages.clear()
+    this.#keys.length = 0
+    this.#next = 0
     this.words = new Uint32Array(0)
   }
 
-  #load({ window }: PinnedWindow, key: number, at: number): Uint32Array<ArrayBuffer> {
+  #load({ window }: IndexedSegment, key: number, at: number): Uint32Array<ArrayBuffer> {
     const words = this.#oldest() ?? new Uint32Array(indexPageBytes / Uint32Array.BYTES_PER_ELEMENT)
     window.readInto(new Uint8Array(words.buffer), 0, at, Math.min(indexPageBytes, window.byteLength - at))
     // Only now: a page that could not be read is none.
     this.#pages.set(key, words)
+    this.#keys[this.#next] = key
+    this.#next = (this.#next + 1) % maxIndexPages
     return words
   }
 
   /** The memory of the page that goes, if there are as many as there may be. */
   #oldest(): Uint32Array<ArrayBuffer> | undefined {
-    if (this.#pages.size < maxIndexPages) return undefined
-    for (const [key, words] of this.#pages) {
-      this.#pages.delete(key)
-      return words
-    }
-    return undefined
+    const oldest = this.#keys[this.#next]
+    const words = oldest === undefined ? undefined : this.#pages.get(oldest)
+    if (words !== undefined) this.#pages.delete(oldest)
+    return words
   }
 }

@@ -14,7 +14,8 @@ export interface Wanted {
 /** Bytes of a segment, from `at` on; `limit` of them are published. */
 export interface WalkedStretch {
   bytes: Uint8Array<ArrayBuffer>
-  pinned: PinnedWindow
+  /** What is known of its batches. */
+  pinned: Pick<PinnedWindow, 'isVerified' | 'markVerified'>
   /** Position of the segment. */
   base: number
   at: number

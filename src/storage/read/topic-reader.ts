@@ -51,7 +51,7 @@ export interface HeldChunk extends Chunk {
 }
 
 /** Below this share of a chunk a topic counts as sparse, and the index is used instead of reading everything. */
-const sparseShare = 1 / 8
+export const sparseShare = 1 / 8
 const recordsPerSparseChunk = 1024
 
 export class TopicReader {

@@ -4,13 +4,18 @@ import { seedsFrom } from '../../support/seeded.js'
 
 it('whatever is damaged, and repaired: what get delivers nobody passes over, and what is lost everybody reports', async () => {
   let lost = 0
+  let messages = 0
+  let hot = 0
   for (const seed of seedsFrom(1, 12)) {
     const agreement = await agreementOf(seed)
     expect(agreement.disagreements).toEqual([])
     lost += agreement.lost
+    messages += agreement.messages
+    hot += agreement.hot
   }
   // Otherwise nothing was shown.
   if (process.env.SEED === undefined) expect(lost).toBeGreaterThan(100)
+  expect(hot).toBeGreaterThan((messages - lost) / 2)
 })
 
 it('a name that damage has garbled counts for nothing where another segment has it whole', async () => {

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { collectTopic } from '../../../src/storage/append/topic-mover.js'
 import { groupOf, payloadOf, type TestFrame } from '../../support/frames.js'
+import { warmUp } from '../../support/hot.js'
 import {
   expectPrefix,
   expectRecords,
@@ -152,10 +153,23 @@ async function play(world: World, script: readonly Step[]): Promise<void> {
       for (const { id, first } of log.recovered.topics) expect(first).toBe(model.topics[id].first)
     } else {
       readEverything(log, model, times)
+      await readHot(log, model, clock)
     }
   }
   readEverything(log, model, times)
+  await readHot(log, model, 0)
   log.close(true)
+}
+
+/** What the calling thread finds in memory is right; all of it, if nothing is `cold`. */
+async function readHot({ hot, world }: StorageLog, model: Model, cold: number): Promise<void> {
+  if (hot === undefined || world.now === undefined) return
+  let reads = cold
+  world.now.isCold = () => cold > 0 && (reads++ * 7) % 11 < 4
+  for (const topic of model.topics) {
+    const found = await warmUp(hot, topic)
+    if (cold === 0) expect(found).toBe(topic.values.length - topic.first)
+  }
 }
 
 /** The time of each record, as first seen: it never changes. */

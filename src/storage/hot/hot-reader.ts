@@ -1,0 +1,283 @@
+/**
+ * Reads what is in memory, on the calling thread, without ever waiting: for the application's thread, and for any other that must not.
+ *
+ * Whatever it answers is as sure as what a reader thread answers: the record stands, with its topic and its offset, in a batch below the
+ * published position whose two checksums were right when it was read through this very file. What it cannot find so, for whatever
+ * reason (not in memory, not open yet, damaged, too long), it leaves to a reader thread, which looks by other means and says what is wrong.
+ *
+ * The caller knows which offsets there are: it asks for published ones at or above the topic's first only.
+ */
+import { batchHeaderBytes, bodyMatches, mixedTopics, readBatchHeader } from '../../format/batch-layout.js'
+import { frameEnd, recordOffset } from '../../format/frame-walk.js'
+import { segmentHeaderBytes } from '../../format/segment-layout.js'
+import { hotChunkBytes, maxHotBatchBytes } from '../../limits.js'
+import type { NowFiles, Target } from '../../memory/read-now.js'
+import type { SegmentFiles } from '../files/segment-files.js'
+import type { LogBounds } from '../index/catalog.js'
+import { IndexPages } from '../index/index-pages.js'
+import { walkChunk } from '../read/chunk-walk.js'
+import { type Chunk, sparseShare } from '../read/topic-reader.js'
+import { lookBytes } from './batch-map.js'
+import type { HotSegment } from './hot-segment.js'
+import { HotSegments } from './hot-segments.js'
+import { KnownBatch } from './known-batches.js'
+
+/** Shorter batches are summed up anew each time: that costs no more than to remember them. */
+const rememberedBytes = 2048
+
+/** A record that was found: a frame in memory of the caller's own. */
+export class HotRecord {
+  readonly bytes: Uint8Array<ArrayBuffer>
+  readonly words: Uint32Array<ArrayBuffer>
+  readonly frame: number
+  readonly offset: number
+  readonly timestamp: number
+
+  constructor({ bytes, words }: Slab, frame: number, offset: number, timestamp: number) {
+    this.bytes = bytes
+    this.words = words
+    this.frame = frame
+    this.offset = offset
+    this.timestamp = timestamp
+  }
+}
+
+/** Memory that records of one answer are put into, one behind the other. */
+class Slab {
+  readonly bytes: Uint8Array<ArrayBuffer>
+  readonly words: Uint32Array<ArrayBuffer>
+  end = 0
+
+  constructor(byteLength: number) {
+    // Not as a short array, whose memory V8 moves when it is asked for.
+    const buffer = new ArrayBuffer(byteLength)
+    this.bytes = new Uint8Array(buffer)
+    this.words = new Uint32Array(buffer)
+  }
+
+  get room(): number {
+    return this.bytes.length - this.end
+  }
+}
+
+/** Slabs grow with the answer, and no further: a message that is kept keeps its slab. */
+const slabBytes = { least: 1 << 10, most: 1 << 16 }
+
+export class HotReader {
+  readonly #now: NowFiles
+  readonly #bounds: LogBounds
+  readonly #segmentBytes: number
+  readonly #segments: HotSegments
+  readonly #pages = new IndexPages()
+  /** Holds one batch, and nothing between calls. */
+  readonly #scratch: Target
+  /** Of the record that was brought to the scratch. */
+  #frameBytes = 0
+  #time = 0
+
+  /** @param now of this thread and this log alone, as file systems differ */
+  constructor(now: NowFiles, files: SegmentFiles, bounds: LogBounds) {
+    this.#now = now
+    this.#bounds = bounds
+    this.#segmentBytes = files.segmentBytes
+    this.#scratch = now.target(maxHotBatchBytes)
+    const onClose = () => this.#pages.clear()
+    this.#segments = new HotSegments({ now, files, bounds, scratch: this.#scratch, budget: { used: 0 }, onClose })
+  }
+
+  /** False: it was found that this system, or the file system of the log, cannot do it. */
+  get isSupported(): boolean {
+    return this.#now.isSupported
+  }
+
+  /** @returns undefined: ask a reader thread */
+  find(topic: number, offset: number): HotRecord | undefined {
+    const at = this.#fetch(topic, offset)
+    // Memory of its own: one kept message must not keep others.
+    return at < 0 ? undefined : this.#put(new Slab(this.#frameBytes), at, offset)
+  }
+
+  /**
+   * Records that share their memory.
+   * @param offsets negative ones are left out
+   * @returns in their order; undefined: ask a reader thread
+   */
+  findMany(topic: number, offsets: readonly number[]): (HotRecord | undefined)[] {
+    const records: (HotRecord | undefined)[] = []
+    let slab = new Slab(slabBytes.least)
+    let bytes = 0
+    for (const offset of offsets) {
+      const at = offset < 0 || bytes > maxAnswerBytes ? -1 : this.#fetch(topic, offset)
+      if (at < 0) {
+        records.push(undefined)
+        continue
+      }
+      const size = this.#frameBytes
+      if (size > slab.room) slab = new Slab(Math.max(size, Math.min(slabBytes.most, 2 * slab.bytes.length)))
+      records.push(this.#put(slab, at, offset))
+      bytes += size
+    }
+    return records
+  }
+
+  /**
+   * A short chunk that begins with the record at `offset`, for who has just come; as `TopicReader.read` answers.
+   * @returns undefined: ask a reader thread
+   */
+  chunk(topic: number, offset: number, to: number): Chunk | undefined {
+    const published = this.#bounds.published()
+    const near = this.#near(topic, offset, published)
+    if (near <= 0 || this.#found === undefined) return undefined
+    const segment = this.#found
+    const limit = Math.min(published - segment.base, this.#segmentBytes) - near
+    for (let length = Math.min(hotChunkBytes, limit); length > 0; ) {
+      const target = this.#now.target(length)
+      if (!segment.read(target, 0, near, length)) return undefined
+      const { base } = segment
+      const stretch = { bytes: target.bytes, pinned: unverified, base, at: near, limit }
+      const walked = walkChunk({ topic, offset, to }, stretch, false)
+      const { stop, scanned, needed, kept, first, next, firstBeyond } = walked
+      if (stop === 'partial' && scanned === 0 && needed > length && needed <= maxHotBatchBytes) {
+        length = needed
+        continue
+      }
+      if (first < 0 || first > offset || next <= offset) return undefined
+      const end = stop === 'seal' ? base + this.#segmentBytes + segmentHeaderBytes : base + near + scanned
+      const position = firstBeyond >= 0 ? base + near + firstBeyond : end
+      const resume = { position, isSparse: kept < scanned * sparseShare }
+      const bytes = kept > length / 2 ? target.bytes.subarray(0, kept) : target.bytes.slice(0, kept)
+      return { bytes, next: Math.min(next, to), resume }
+    }
+    return undefined
+  }
+
+  /** Closes the files of deleted segments, whose space is not free before. */
+  dropDeleted(): void {
+    this.#segments.dropDeleted()
+  }
+
+  /** Resolves when what was begun to be opened is open: for tests. */
+  settled(): Promise<void> {
+    return this.#segments.settled()
+  }
+
+  /** Gives all files back. */
+  close(): Promise<void> {
+    return this.#segments.close()
+  }
+
+  /** The segment that {@link #near} speaks of. */
+  #found: HotSegment | undefined
+
+  /** As {@link HotSegment.batchNear}, in all that are open. */
+  #near(topic: number, offset: number, published: number): number {
+    const segments = this.#segments
+    segments.touch()
+    for (const segment of segments.newestFirst) {
+      const near = segment.batchNear(topic, offset, published, this.#pages, this.#scratch)
+      if (near === 0) continue
+      this.#found = segment
+      return near
+    }
+    this.#found = undefined
+    segments.widen()
+    return 0
+  }
+
+  #put(slab: Slab, from: number, offset: number): HotRecord {
+    const at = slab.end
+    slab.bytes.set(this.#scratch.bytes.subarray(from, from + this.#frameBytes), at)
+    slab.end += this.#frameBytes
+    return new HotRecord(slab, at, offset, this.#time)
+  }
+
+  /** Brings a record out of a verified batch to the scratch. Returns where its frame stands there; -1: it is not to be had here. */
+  #fetch(topic: number, offset: number): number {
+    const published = this.#bounds.published()
+    const near = this.#near(topic, offset, published)
+    const segment = this.#found
+    if (near <= 0 || segment === undefined) return -1
+    const known = segment.known.get(near)
+    const at = known === undefined ? -1 : this.#fetchKnown(segment, near, known, topic, offset)
+    if (at >= 0) return at
+    const verified = this.#verify(segment, near, published, topic, offset)
+    // It may stand in a segment that is newer than all that are open.
+    if (verified < 0) this.#segments.keepUp()
+    return verified
+  }
+
+  /** The same where the batch was verified before. */
+  #fetchKnown(segment: HotSegment, near: number, known: KnownBatch, topic: number, offset: number): number {
+    const { frame } = segment
+    let from = frame
+    let to = near + known.bytes
+    if (frame === 0) {
+      if (!known.find(topic, offset)) return -1
+      from = near + known.from
+      to = near + known.to
+    } else {
+      const length = segment.frameBytes
+      if (frame < near + batchHeaderBytes || length > to - frame) return -1
+      to = frame + length
+    }
+    if (!segment.read(this.#scratch, 0, from, to - from)) return -1
+    this.#time = known.time
+    return this.#frameIn(0, to - from, topic, offset)
+  }
+
+  /** Looks through the batches from `near` on for the one with the record, and verifies that one. */
+  #verify(segment: HotSegment, near: number, published: number, topic: number, offset: number): number {
+    const { base } = segment
+    const scratch = this.#scratch
+    const limit = Math.min(published - base, this.#segmentBytes) - near
+    const length = Math.min(lookBytes, limit)
+    if (length < batchHeaderBytes || !segment.read(scratch, 0, near, length)) return -1
+    for (let at = 0; at + batchHeaderBytes <= length; ) {
+      const header = readBatchHeader(scratch.bytes, at, base + near + at, limit - at)
+      if (header === undefined) return -1
+      const isLong = at + header.bytes > length
+      const mayHold = (header.topic === topic || header.topic === mixedTopics) && header.count > 0
+      if (isLong) {
+        // A look begins with it, or does not mean it; and known batches were asked before.
+        const isMeant = at === 0 && mayHold && header.bytes <= maxHotBatchBytes && segment.known.get(near) === undefined
+        if (!isMeant || !segment.read(scratch, 0, near, header.bytes)) return -1
+      }
+      const frame = mayHold ? this.#frameIn(at + batchHeaderBytes, at + header.bytes, topic, offset) : -1
+      if (frame < 0 && !isLong) {
+        at += header.bytes
+        continue
+      }
+      // Before anything of it is used, or remembered.
+      if (!bodyMatches(scratch.bytes, at, header)) return -1
+      if (header.bytes >= rememberedBytes)
+        segment.known.add(
+          near + at,
+          segment.isMapped ? KnownBatch.withPlaces(header, scratch.words, at) : KnownBatch.withoutPlaces(header),
+        )
+      this.#time = header.time
+      return frame
+    }
+    return -1
+  }
+
+  /** Finds the record in the scratch, and sets {@link #frameBytes}. */
+  #frameIn(from: number, end: number, topic: number, offset: number): number {
+    const { words } = this.#scratch
+    for (
+      let frame = from, next = frameEnd(words, frame, end);
+      next > 0;
+      frame = next, next = frameEnd(words, frame, end)
+    ) {
+      if (recordOffset(words, frame, topic) !== offset) continue
+      this.#frameBytes = next - frame
+      return frame
+    }
+    return -1
+  }
+}
+
+/** What one answer may take: two MiB of messages are some 100 us of copying, beside a lookup for each. */
+const maxAnswerBytes = 2 << 20
+
+/** Every batch of a chunk is verified. */
+const unverified = { isVerified: () => false, markVerified() {} }
