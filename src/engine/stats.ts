@@ -50,6 +50,8 @@ export interface LogStats {
     threads: number
     tasks: number
     running: number
+    /** Lookups and first chunks of streams that needed none: what they asked for was in memory, and read where they were called. */
+    hot: number
   }
   groups: {
     /** Consumer groups of all topics. */

@@ -2,6 +2,7 @@
 import { AppendSide } from '../dispatcher/appends/append-side.js'
 import { GroupCommits } from '../dispatcher/groups/group-commits.js'
 import { KeepAlive } from '../dispatcher/keep-alive.js'
+import { HotReads } from '../dispatcher/reads/hot-reads.js'
 import { ReadSide } from '../dispatcher/reads/read-side.js'
 import { RecentMessages } from '../dispatcher/reads/recent-messages.js'
 import { TurnPace } from '../dispatcher/reads/turn-pace.js'
@@ -87,6 +88,8 @@ export class LocalEngine implements Engine {
       farewell.threadEnded()
     }
     const reads = new ReadSide(readerData, options.readers, keepAlive, onReaderEnd, (task) => deaths.standIn(task))
+    const pace = new TurnPace()
+    const hot = new HotReads(readerData, state, pace)
     const segments = new SegmentTotals({ segmentBytes, state, slots, topicName: (id) => topics.nameOf(id) })
     const census = new SegmentCensus({
       ...{ directory, segmentBytes, totals: segments, reaper, writerThreadId: writer?.threadId },
@@ -102,7 +105,7 @@ export class LocalEngine implements Engine {
     this.#appends = appends
     this.#events = events
     this.#topicHost = {
-      ...{ appends, reads, pace: new TurnPace(), events, stage, limits, messageBytesLimit },
+      ...{ appends, reads, hot, pace, events, stage, limits, messageBytesLimit },
       recent: new RecentMessages(appends.ring, new BatchTimes(shared.times), () => lane.ringHead.load()),
       newGroup: (topic, name) => new LocalGroup(topic, name, { stage, commits: this.commits, events, processors }),
     }
@@ -113,10 +116,10 @@ export class LocalEngine implements Engine {
       segments: (limit) => keepAlive.during(census.segments(limit)),
       residency: () => keepAlive.during(census.residency()),
     }
-    this.#figures = () => figuresOf({ state, opened, appends, reads, commits: this.commits, segments, events })
+    this.#figures = () => figuresOf({ state, opened, appends, reads, hot, commits: this.commits, segments, events })
     this.#close = () =>
       closeLog({
-        ...{ directory, threads, lock, stage, watch, appends, reads, commits: this.commits },
+        ...{ directory, threads, lock, stage, watch, appends, reads, hot, commits: this.commits },
         ...{ processors, farewell, deaths, keepAlive },
       })
 
@@ -126,6 +129,7 @@ export class LocalEngine implements Engine {
       onEvent: (event) => {
         events.reaper(event)
         if (event.type === 'error') watch.checkWorkers()
+        if (event.type === 'deleted') hot.dropDeleted()
       },
       onDeath: (exitCode, cause, isReplaced) => deaths.reaperDied(exitCode, cause, isReplaced),
       meetReaper: (orders) => callWriter(threads, (control) => control.meetReaper(transfer(orders, [orders]))),

@@ -2,6 +2,7 @@
 import type { AppendSide } from '../dispatcher/appends/append-side.js'
 import type { FeedSource } from '../dispatcher/groups/group-feed.js'
 import { ChunkReader, type ChunkSource } from '../dispatcher/reads/chunk-reader.js'
+import type { HotReads } from '../dispatcher/reads/hot-reads.js'
 import type { RecentMessages } from '../dispatcher/reads/recent-messages.js'
 import type { TopicReads } from '../dispatcher/reads/topic-reads.js'
 import type { TurnPace } from '../dispatcher/reads/turn-pace.js'
@@ -29,6 +30,8 @@ export interface TopicHost<G extends EngineGroup = LocalGroup> {
   readonly reads: TopicReads
   /** Undefined: nobody looks for messages in the ring. */
   readonly recent: RecentMessages | undefined
+  /** Undefined: this thread reads nothing itself. */
+  readonly hot: HotReads | undefined
   readonly pace: TurnPace
   readonly events: LogEvents
   readonly stage: LogStage
@@ -106,9 +109,20 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
   async records(offsets: readonly number[]): Promise<(RecordPlace | undefined)[]> {
     if (!this.handle.isInLog) return offsets.map(() => undefined)
     if (offsets.length === 1) return [await this.#lone(offsets[0])]
-    const places: (RecordPlace | undefined)[] = []
-    for (const answer of await this.answers(offsets)) this.#addPlaces(answer, offsets, places)
-    assert(places.length === offsets.length, 'reader threads answer for every offset')
+    const [first, next] = [this.first(), this.next()]
+    const inMemory = await this.#host.hot?.records(this.handle.id, offsets, first, next)
+    const places: (RecordPlace | undefined)[] = inMemory ?? offsets.map(() => undefined)
+    const missing = offsets.flatMap((offset, index) =>
+      places[index] === undefined && offset >= first && offset < next ? [index] : [],
+    )
+    if (missing.length === 0) return places
+    const found: (RecordPlace | undefined)[] = []
+    const wanted = missing.length === offsets.length ? offsets : missing.map((index) => offsets[index])
+    for (const answer of await this.answers(wanted)) this.#addPlaces(answer, wanted, found)
+    assert(found.length === wanted.length, 'reader threads answer for every offset')
+    missing.forEach((index, at) => {
+      places[index] = found[at]
+    })
     return places
   }
 
@@ -117,9 +131,11 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
     return this.#host.reads.records(this.#ref, offsets)
   }
 
-  /** Lone lookups made in the same turn travel together. */
+  /** Lone lookups that go to a reader thread in the same turn travel together. */
   async #lone(offset: number): Promise<RecordPlace | undefined> {
     if (offset < this.first() || offset >= this.next()) return undefined
+    const found = this.#host.hot?.record(this.handle.id, offset)
+    if (found !== undefined) return found
     const { bytes, length } = await this.record(offset)
     const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2)
     return length === 0 ? undefined : this.#placeAt(bytes, words, 0, offset)
@@ -179,7 +195,7 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
   }
 
   chunk(offset: number, to: number, resume: ChunkAnswer['resume']): Promise<ChunkAnswer> {
-    const { recent, reads, pace } = this.#host
+    const { recent, hot, reads, pace } = this.#host
     const first = this.first()
     if (offset < first) return Promise.reject(trimmedError(this.name, offset, first))
     const id = this.handle.id
@@ -187,6 +203,9 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
     if (fresh !== undefined) return pace.take({ ...fresh, resume: undefined })
     // Whoever reads the newest message is likely to come for the next one, waiting or not.
     if (offset === this.next() - 1) recent?.watch(id)
+    // Who comes for the next chunk has one under way.
+    const found = resume === undefined ? hot?.chunk(id, offset, to) : undefined
+    if (found !== undefined) return pace.take(found)
     return reads.chunk({ topic: this.#ref, offset, to, resume }).then((chunk) => pace.take(chunk))
   }
 

@@ -5,6 +5,7 @@
 import type { AppendSide } from '../dispatcher/appends/append-side.js'
 import type { GroupCommits } from '../dispatcher/groups/group-commits.js'
 import type { KeepAlive } from '../dispatcher/keep-alive.js'
+import type { HotReads } from '../dispatcher/reads/hot-reads.js'
 import type { ReadSide } from '../dispatcher/reads/read-side.js'
 import type { Watch } from '../dispatcher/watch.js'
 import { closedError } from '../failures.js'
@@ -23,6 +24,7 @@ export interface LogClosingParts {
   readonly watch: Watch
   readonly appends: AppendSide
   readonly reads: ReadSide
+  readonly hot: HotReads
   readonly commits: GroupCommits
   readonly processors: RunningProcessors
   readonly farewell: ReaderFarewell
@@ -32,7 +34,7 @@ export interface LogClosingParts {
 
 /** @throws what kept the last appends from the device; the log is closed all the same */
 export async function closeLog(parts: LogClosingParts): Promise<void> {
-  const { threads, watch, appends, reads, commits, keepAlive } = parts
+  const { threads, watch, appends, reads, hot, commits, keepAlive } = parts
   const { reaper, writer, bulk } = threads
   keepAlive.hold()
   let failure: unknown
@@ -44,9 +46,11 @@ export async function closeLog(parts: LogClosingParts): Promise<void> {
     })
   }
   parts.stage.tellClosing()
+  // In this order: what is not in memory goes on to a reader thread, in the turn in which it was found out.
+  await hot.idle()
   await reads.idle()
   await parts.farewell.say()
-  await reads.close()
+  await Promise.all([reads.close(), hot.close()])
   // The last of what consumers have acknowledged; whose commits fail has been told so.
   if (writer !== undefined) await commits.flush('disk').catch(() => {})
   const isClean = failure === undefined && watch.failure === undefined && writer !== undefined

@@ -1,6 +1,7 @@
 /** The figures of `stats()`: shared counters are read, nothing is asked of other threads. */
 import type { AppendSide } from '../dispatcher/appends/append-side.js'
 import type { GroupCommits } from '../dispatcher/groups/group-commits.js'
+import type { HotReads } from '../dispatcher/reads/hot-reads.js'
 import type { ReadSide } from '../dispatcher/reads/read-side.js'
 import type { LogStats } from '../engine/stats.js'
 import type { SharedState } from '../ring/shared-state.js'
@@ -13,12 +14,22 @@ export interface LogFiguresSources {
   readonly opened: Pick<OpenedLog, 'tornBytes' | 'damages' | 'epoch' | 'io'>
   readonly appends: Pick<AppendSide, 'ring' | 'overflowCount' | 'pendingCount'>
   readonly reads: Pick<ReadSide, 'threads' | 'taskCount' | 'running'>
+  readonly hot: Pick<HotReads, 'answered'>
   readonly commits: Pick<GroupCommits, 'count' | 'writtenCount'>
   readonly segments: SegmentTotals
   readonly events: LogEvents
 }
 
-export function figuresOf({ state, opened, appends, reads, commits, segments, events }: LogFiguresSources): LogStats {
+export function figuresOf({
+  state,
+  opened,
+  appends,
+  reads,
+  hot,
+  commits,
+  segments,
+  events,
+}: LogFiguresSources): LogStats {
   return {
     messages: state.publishedRecords.load(),
     messageBytes: state.publishedBytes.load(),
@@ -41,7 +52,7 @@ export function figuresOf({ state, opened, appends, reads, commits, segments, ev
       totalMs: state.flushMicros.load() / 1000,
       lastMs: state.lastFlushMicros.load() / 1000,
     },
-    readers: { threads: reads.threads, tasks: reads.taskCount, running: reads.running },
+    readers: { threads: reads.threads, tasks: reads.taskCount, running: reads.running, hot: hot.answered },
     groups: { count: commits.count, commits: commits.writtenCount },
     recovery: { tornBytes: opened.tornBytes, damages: opened.damages, epoch: opened.epoch },
     io: opened.io,

@@ -38,7 +38,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'dispatcher/processing': ['dispatcher/groups', 'threads/reader', 'messages', 'ring'],
   'dispatcher/groups': ['dispatcher', 'dispatcher/reads', 'threads', 'threads/reader', 'messages', 'format', 'ring'],
   'dispatcher/appends': ['dispatcher', 'dispatcher/groups', ...bytes],
-  'dispatcher/reads': ['dispatcher', 'threads', 'threads/reader', 'messages', 'format', 'ring'],
+  'dispatcher/reads': ['dispatcher', 'threads', 'threads/reader', 'storage/files', 'storage/hot', 'messages', ...bytes],
   dispatcher: ['storage/append', 'ring'],
   workers: [
     'threads',
@@ -66,6 +66,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'storage/check': ['storage/life', 'storage/append', 'storage/index', 'storage/files', 'format', 'memory'],
   'storage/life': ['storage/append', 'storage/index', 'storage/files', 'format', 'memory'],
   'storage/append': ['storage/index', 'storage/files', 'format', 'memory'],
+  'storage/hot': ['storage/read', 'storage/index', 'storage/files', 'format', 'memory'],
   'storage/read': ['storage/index', 'storage/files', 'format', 'memory'],
   'storage/index': ['storage/files', 'format', 'memory'],
   'storage/files': ['format', 'memory', 'ring'],

@@ -3,6 +3,8 @@ import { chunkBytes } from '../../limits.js'
 /** Chunks handed to streams before the event loop turns; large ones fewer: half a MiB of short messages is a millisecond of work. */
 const maxChunks = 16
 const maxBytes = 2 * chunkBytes
+/** Lookups answered before the event loop turns: about as long. */
+const maxLookups = 512
 
 /**
  * A reader of messages that are all at hand would never let the event loop turn: after a few chunks it does. Nor would one that is
@@ -12,18 +14,30 @@ export class TurnPace {
   /** Since the event loop turned. */
   #chunks = 0
   #bytes = 0
+  #lookups = 0
 
   /** Resolves with the chunk, in a later turn if this one has had its share. */
   take<C extends { bytes: Uint8Array }>(chunk: C): Promise<C> {
+    this.#begin()
     this.#chunks += 1
-    if (this.#chunks === 1) {
-      setImmediate(() => {
-        this.#chunks = 0
-        this.#bytes = 0
-      })
-    }
     this.#bytes += chunk.bytes.length
     if (this.#chunks <= maxChunks && this.#bytes <= maxBytes) return Promise.resolve(chunk)
     return new Promise((resolve) => setImmediate(resolve, chunk))
+  }
+
+  /** Of lookups that were answered on this thread. Undefined: go on; else this turn has had its share, and what resolves in the next one. */
+  afterLookups(count: number): Promise<void> | undefined {
+    this.#begin()
+    this.#lookups += count
+    return this.#lookups <= maxLookups ? undefined : new Promise((resolve) => setImmediate(resolve))
+  }
+
+  #begin(): void {
+    if (this.#chunks > 0 || this.#lookups > 0) return
+    setImmediate(() => {
+      this.#chunks = 0
+      this.#bytes = 0
+      this.#lookups = 0
+    })
   }
 }

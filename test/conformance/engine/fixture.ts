@@ -53,6 +53,8 @@ interface Opener {
   readonly supports: Supported
   /** Whether a closed log is read by a read-only opener as well; mapping twice would show the same of that. */
   readonly hasReadOnly: boolean
+  /** Where its folders are. */
+  readonly parent: string
   open(directory: string, options: OpenOptions): Promise<Log>
   openEngine(directory: string): Promise<Engine>
 }
@@ -66,26 +68,31 @@ interface Library {
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 const everything: Supported = { scan: true, process: true, disk: true, local: true }
 
+const inMemory = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
+
 const openers: readonly Opener[] = [
   ...(isMmapIoBuilt() ? [local('mmap, mmap-io', 'mmap', root), local('mmap, koffi', 'mmap', undefined)] : []),
   ...(isMmapIoBuilt() ? [] : [local('mmap, koffi', 'mmap', root)]),
-  local('file', 'file', root),
+  // On a disk, where the calling thread can tell what is in memory: there it reads that itself.
+  local('file', 'file', root, tmpdir()),
   {
     name: 'arrays',
     supports: { scan: false, process: false, disk: false, local: false },
     hasReadOnly: false,
+    parent: inMemory,
     open: async (_, options) => new EngineLog(new MemoryEngine(options)),
     openEngine: async () => new MemoryEngine(),
   },
 ]
 
 /** @param from the folder of the library; undefined: one that finds no mmap-io, and maps through koffi */
-function local(name: string, io: 'mmap' | 'file', from: string | undefined): Opener {
+function local(name: string, io: 'mmap' | 'file', from: string | undefined, parent = inMemory): Opener {
   const library = () => loadLibrary(from ?? withoutMmapIo())
   return {
     name,
     supports: everything,
     hasReadOnly: from === root,
+    parent,
     open: async (directory, options) => {
       const log = await (await library()).open(directory, { ...fitting(options), io })
       expect(log.stats().io).toBe(name.split(' ').at(-1))
@@ -150,8 +157,8 @@ async function closeSound(log: Log): Promise<void> {
 }
 
 /** A folder that lasts as long as a file of tests. */
-function lastingFolder(): string {
-  return mkdtempSync(path.join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'bookend-conformance-'))
+function lastingFolder(parent: string): string {
+  return mkdtempSync(path.join(parent, 'bookend-conformance-'))
 }
 
 /** Declares the cases once for each engine. */
@@ -160,7 +167,7 @@ export function onEveryEngine(cases: (engine: EngineUnderTest) => void): void {
     let log: Promise<Log> | undefined
     let engine: Promise<Engine> | undefined
     let names = 0
-    const folder = lastingFolder()
+    const folder = lastingFolder(opener.parent)
     afterAll(async () => {
       if (log !== undefined) await closeSound(await log)
       await (await engine)?.close()
@@ -170,7 +177,7 @@ export function onEveryEngine(cases: (engine: EngineUnderTest) => void): void {
       name: opener.name,
       supports: opener.supports,
       async open(options = {}) {
-        const log = await opener.open(temporaryFolder(), options)
+        const log = await opener.open(temporaryFolder(opener.parent), options)
         onTestFinished(() => closeSound(log))
         return log
       },
@@ -191,13 +198,13 @@ export function onEveryEngine(cases: (engine: EngineUnderTest) => void): void {
  * The cases share that log, and write nothing.
  */
 export function onEveryReader(fill: (log: Log) => Promise<unknown>, cases: (reader: ReaderUnderTest) => void): void {
-  const ways = openers.flatMap(({ name, supports, open, hasReadOnly }) => [
-    { title: name, supports, open, isReadOnly: false },
-    ...(hasReadOnly ? [{ title: `${name}, read-only`, supports, open, isReadOnly: true }] : []),
+  const ways = openers.flatMap(({ name, supports, open, hasReadOnly, parent }) => [
+    { title: name, supports, open, parent, isReadOnly: false },
+    ...(hasReadOnly ? [{ title: `${name}, read-only`, supports, open, parent, isReadOnly: true }] : []),
   ])
-  describe.each(ways)('$title', ({ title, supports, open, isReadOnly }) => {
+  describe.each(ways)('$title', ({ title, supports, open, parent, isReadOnly }) => {
     let log: Log | undefined
-    const folder = lastingFolder()
+    const folder = lastingFolder(parent)
     beforeAll(async () => {
       log = await open(folder, {})
       await fill(log)
