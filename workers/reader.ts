@@ -3,7 +3,7 @@ import { move, transferableSymbol, valueSymbol, workerData } from 'piscina'
 import { loadMemory } from '../src/memory/load.js'
 import { shrinkHeap } from '../src/memory/shrink-heap.js'
 import { loadSystemCalls } from '../src/memory/system-calls.js'
-import { openLane, ownerLane } from '../src/ring/lane-words.js'
+import { LaneTable, ownerLane } from '../src/ring/lane-table.js'
 import { openSharedState } from '../src/ring/shared-state.js'
 import { enterRemains } from '../src/threads/own-remains.js'
 import type { ReadTask } from '../src/threads/reader/reader.js'
@@ -13,7 +13,7 @@ import type { ReaderData } from '../src/threads/shared-memory.js'
 
 const data = workerData as ReaderData
 const state = openSharedState(data.shared.state, 'reader')
-const application = openLane(data.shared.lanes, ownerLane).bell
+const application = new LaneTable(data.shared.lanes).open(ownerLane).bell
 // Not mmap-io: a module of the application may end this thread at any time, and mmap-io's finalizers would then unmap addresses
 // that the reaper still counts as ours. A koffi mapping stays until the reaper has taken it over.
 const memory = loadMemory(data.io === 'file' ? 'file' : 'koffi', loadSystemCalls())

@@ -13,7 +13,7 @@ import { loadSystemCalls } from '../src/memory/system-calls.js'
 import { ownTask } from '../src/memory/thread-task.js'
 import { AbortWord } from '../src/ring/abort-word.js'
 import { GroupMailboxes } from '../src/ring/group-mailboxes.js'
-import { openLane, ownerLane } from '../src/ring/lane-words.js'
+import { LaneTable, ownerLane } from '../src/ring/lane-table.js'
 import { openSharedState } from '../src/ring/shared-state.js'
 import { SlotTable } from '../src/ring/slot-table.js'
 import { TopicCells } from '../src/ring/topic-cells.js'
@@ -49,8 +49,8 @@ import type { StandIn } from '../src/threads/reaper/stand-in.js'
 endOnRejection()
 const { shared, events, orders } = workerData as ReaperData
 const state = openSharedState(shared.state, 'reaper')
-const lanes = [openLane(shared.lanes, ownerLane, 'reaper')]
-const application = lanes[ownerLane].bell
+const lanes = new LaneTable(shared.lanes)
+const application = lanes.open(ownerLane).bell
 state.reaperTask.store(ownTask())
 const topics = new TopicCells(shared.topics)
 const slots = new SlotTable(shared.slots)
@@ -146,7 +146,7 @@ const control: ReaperControl = {
         const { code = 'EIO', errno = 5 } = error as NodeJS.ErrnoException
         state.reaperErrno.store(Math.abs(errno))
         events.postMessage({ type: 'error', what: 'taking over from a reaper that died', code, errno })
-        application.ring()
+        lanes.bells.ring()
       }
     }
     start(request, { files, control, groups: keeper, owner, epoch, bootId, io }, retained)
@@ -251,7 +251,6 @@ function start(request: OpenRequest, { io, ...begun }: Begun, retained: TakeOver
     followers: readOnly ? undefined : new FollowerDuty({ state, folder, nowMs }),
     state,
     lanes,
-    applications: application,
     slots,
     disk: nodeDisk,
     plainMemory,

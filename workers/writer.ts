@@ -12,7 +12,8 @@ import { ownTask } from '../src/memory/thread-task.js'
 import { RingConsumer, RingMemory } from '../src/ring/append-ring.js'
 import { BatchTimes } from '../src/ring/batch-times.js'
 import { GroupMailboxes } from '../src/ring/group-mailboxes.js'
-import { openLane, ownerLane } from '../src/ring/lane-words.js'
+import { LaneTable, ownerLane } from '../src/ring/lane-table.js'
+import type { LaneWords } from '../src/ring/lane-words.js'
 import { openSharedState } from '../src/ring/shared-state.js'
 import { SlotTable } from '../src/ring/slot-table.js'
 import { Spin } from '../src/ring/spin.js'
@@ -29,7 +30,10 @@ import { enterRemains } from '../src/threads/own-remains.js'
 import { endOnRejection } from '../src/threads/own-threads.js'
 import type { OpenedLog, Order, WriterControl, WriterData } from '../src/threads/protocol.js'
 import { BellRinger } from '../src/threads/writer/bell-ringer.js'
+import { BulkPort } from '../src/threads/writer/bulk-port.js'
 import { CommitWriter } from '../src/threads/writer/commit-writer.js'
+import { LaneIntake } from '../src/threads/writer/lane-intake.js'
+import { LaneTurns } from '../src/threads/writer/lane-turns.js'
 import { Writer } from '../src/threads/writer/writer.js'
 import { runWriter } from '../src/threads/writer/writer-loop.js'
 
@@ -38,17 +42,18 @@ const { shared, bulk, orders: firstOrders } = workerData as WriterData
 /** From the reaper of the moment. */
 let orders = firstOrders
 const state = openSharedState(shared.state, 'writer')
-const lane = openLane(shared.lanes, ownerLane, 'writer')
+const lanes = new LaneTable(shared.lanes)
+const ownerWords = lanes.open(ownerLane, 'writer')
 state.writerTask.store(ownTask())
 const commits = new CommitWriter({
   state,
-  application: lane.bell,
+  application: ownerWords.bell,
   mailboxes: new GroupMailboxes(shared.groups),
   openFile: () => GroupFile.open(nodeDisk, shared.directory, logId, 'write'),
 })
 const calls = loadSystemCalls()
 enterRemains(shared.remains)
-const ring = new RingConsumer(new RingMemory(shared.ring), lane.ringTail, lane.ringHead)
+const turns = new LaneTurns(lanes, intakeOf(ownerWords, shared.ring, bulk, new BatchTimes(shared.times)))
 let isClosing = false
 /** Known when the log is open, and so before anything commits. */
 let logId = unknownLogId
@@ -65,12 +70,10 @@ const control: WriterControl = {
     const allocatedTo = () => state.allocated.load()
     const tail = new LogTail(files, windows, from, known, epoch, Date.now, lockActive, allocatedTo)
     const topics = new TopicCells(shared.topics)
-    const times = new BatchTimes(shared.times)
     const owner = new Ownership(opened.locks)
-    const takeBulk = bulkTaker()
     const openBell = () => BellFile.forRinging(nodeDisk, shared.directory, logId)
     const bell = new BellRinger({ state, epoch, openBell })
-    writer = new Writer({ state, lane, ring, topics, times, tail, files, commits, owner, bell, takeBulk, takeOrder })
+    writer = new Writer({ state, lanes, turns, topics, tail, files, commits, owner, bell, takeOrder })
     // Should the thread end early, mmap-io's finalizers unmap its ranges: the reaper must not touch them any more.
     process.once('exit', () => windows.forgetAll())
     void run(writer, windows)
@@ -84,6 +87,9 @@ const control: WriterControl = {
     writer.meetReaper()
     orders.close()
     orders = nextOrders
+  },
+  attach(lane: number, memory: SharedArrayBuffer, port: MessagePort) {
+    turns.attach(intakeOf(lanes.open(lane, 'writer'), memory, port))
   },
   close() {
     isClosing = true
@@ -104,29 +110,24 @@ async function run(writer: Writer, windows: SegmentWindows): Promise<void> {
   await runWriter({ state, writer, windows, spin, shrinkHeap, turn, isClosing: () => isClosing })
   windows.closeAll()
   commits.close()
-  bulk.close()
+  for (const lane of turns) lane.close()
   orders.close()
   parentPort?.close()
+}
+
+/** @param times where somebody looks for the newest messages in the ring */
+function intakeOf(
+  words: LaneWords<'writer'>,
+  memory: SharedArrayBuffer,
+  port: MessagePort,
+  times?: BatchTimes,
+): LaneIntake {
+  const ring = new RingConsumer(new RingMemory(memory), words.ringTail, words.ringHead)
+  return new LaneIntake({ words, ring, times, bulk: new BulkPort(port) })
 }
 
 function takeOrder(): Order {
   const received = receiveMessageOnPort(orders) as { message: Order } | undefined
   assert(received !== undefined, 'an order is sent before it is announced')
   return received.message
-}
-
-/** Bulk frames by number: an awaited one may be refused while an earlier one still waits for its turn. */
-function bulkTaker(): (id: number) => Uint8Array {
-  const early = new Map<number, Uint8Array>()
-  return (id) => {
-    let frames = early.get(id)
-    while (frames === undefined) {
-      const received = receiveMessageOnPort(bulk) as { message: { id: number; frames: Uint8Array } } | undefined
-      assert(received !== undefined, 'bulk frames are sent before the ring announces them')
-      if (received.message.id === id) frames = received.message.frames
-      else early.set(received.message.id, received.message.frames)
-    }
-    early.delete(id)
-    return frames
-  }
 }

@@ -5,10 +5,10 @@
  * the bell of its lane; each time it is rung everybody looks for himself at what has been done. So nobody misses a bell that was meant
  * for somebody else, and a worker's failure reaches everybody who waits.
  */
-import type { BookendError } from '../errors.js'
-import { deviceError } from '../failures.js'
+import { BookendError } from '../errors.js'
+import { closedError, deviceError } from '../failures.js'
 import type { LaneWords } from '../ring/lane-words.js'
-import { type SharedState, writerState } from '../ring/shared-state.js'
+import { logEnds, type SharedState, writerState } from '../ring/shared-state.js'
 import type { KeepAlive } from './keep-alive.js'
 
 /** When a {@link Waiter} has to be woken: with the ring's head at some position, or one of these. The lowest of all wins. */
@@ -38,6 +38,8 @@ export interface Waiter {
 export interface WatchParts {
   state: SharedState
   lane: LaneWords<'application'>
+  /** Another thread has opened the log, and ends it. */
+  isAttached?: boolean
   directory: string
   /** The process stays alive while something is awaited. */
   keepAlive: KeepAlive
@@ -87,7 +89,9 @@ export class Watch {
 
   /** Ends everything if a worker has met a failing device. */
   checkWorkers(): void {
-    const { state, directory } = this.#parts
+    const { state, directory, isAttached } = this.#parts
+    const end = state.logEnd.load()
+    if (isAttached && end !== logEnds.open) this.fail(endError(end, directory))
     const flushErrno = state.reaperErrno.load()
     if (flushErrno !== 0) this.fail(deviceError(flushErrno, directory))
     else if (state.writerState.load() === writerState.failed)
@@ -156,4 +160,12 @@ export class Watch {
     this.#isRunning = false
     keepAlive.release()
   }
+}
+
+/** Why the thread that has opened the log takes no more from this one. */
+function endError(end: number, directory: string): BookendError {
+  if (end === logEnds.closed) return closedError(directory)
+  const role = end === logEnds.writerDied ? 'writer' : 'reaper'
+  const message = `the ${role} thread died: the log can be read, but takes no more appends until it is opened again`
+  return new BookendError('BOOKEND_WORKER', message)
 }

@@ -18,6 +18,7 @@ import { TopicCells } from '../ring/topic-cells.js'
 import { transfer } from '../threads/control-plane.js'
 import type { OpenedLog } from '../threads/protocol.js'
 import type { ReaderData } from '../threads/shared-memory.js'
+import { Lanes } from './lanes.js'
 import { LocalGroup } from './local-group.js'
 import { type LocalOptions, segmentMessageBytes } from './local-options.js'
 import { LocalTopic, type TopicHost } from './local-topic.js'
@@ -42,6 +43,8 @@ export class LocalEngine implements Engine {
   readonly local: LocalParts
   /** The consumer groups and how far they have come. */
   readonly commits: GroupCommits
+  /** Of other threads that append. */
+  readonly lanes: Lanes
   readonly #stage: LogStage
   readonly #topics: TopicDirectory
   readonly #appends: AppendSide
@@ -53,7 +56,7 @@ export class LocalEngine implements Engine {
 
   /** @param opened what the reaper has found; the writer has started with it */
   constructor(options: LocalOptions, threads: StartingThreads, opened: OpenedLog, lock: LockFile | undefined) {
-    const { shared, state, lane, reaper, writer, bulk, slots } = threads
+    const { shared, state, lanes, lane, reaper, writer, bulk, slots } = threads
     const { directory, durability, maxMessageBytes, readOnly } = options
     const { segmentBytes } = opened
     const messageBytesLimit = segmentMessageBytes(segmentBytes)
@@ -76,12 +79,13 @@ export class LocalEngine implements Engine {
       ...{ directory, durability, readOnly, watch, keepAlive },
     })
     const appends = new AppendSide({
-      ...{ state, lane, memory: new RingMemory(shared.ring), cells, topics },
+      ...{ state, lanes, lane, memory: new RingMemory(shared.ring), cells, topics },
       ...{ commits: this.commits, watch, bulk, directory, segmentBytes },
     })
     const farewell = new ReaderFarewell({ state, watch, aliveThreads: () => reads.aliveThreads })
 
-    const deaths = new ThreadDeaths({ threads, opened, stage, events, watch })
+    this.lanes = new Lanes({ threads, topics, watch, keepAlive, directory, ringBytes: options.ringBytes })
+    const deaths = new ThreadDeaths({ threads, opened, stage, events, watch, lanes: this.lanes })
     const readerData: ReaderData = { shared, id: opened.id, segmentBytes, io: opened.io }
     const onReaderEnd = (threadId: number) => {
       if (stage.isOpen) deaths.ownerDied(threadId)
@@ -120,7 +124,7 @@ export class LocalEngine implements Engine {
     this.#close = () =>
       closeLog({
         ...{ directory, threads, lock, stage, watch, appends, reads, hot, commits: this.commits },
-        ...{ processors, farewell, deaths, keepAlive },
+        ...{ lanes: this.lanes, processors, farewell, deaths, keepAlive },
       })
 
     // An open log alone does not keep the process alive; what is awaited does, see KeepAlive.

@@ -1,5 +1,5 @@
 /**
- * How an open log ends. Order: no new calls; processors end; appends and reads under way finish; readers give their windows back and end;
+ * How an open log ends. Order: no new calls; processors end; other threads' lanes are drained; appends and reads under way finish; readers give their windows back and end;
  * everything is flushed while the writer's mapping is there; the writer ends; the reaper marks the log clean and ends; the lock goes last.
  */
 import type { AppendSide } from '../dispatcher/appends/append-side.js'
@@ -9,6 +9,7 @@ import type { HotReads } from '../dispatcher/reads/hot-reads.js'
 import type { ReadSide } from '../dispatcher/reads/read-side.js'
 import type { Watch } from '../dispatcher/watch.js'
 import { closedError } from '../failures.js'
+import type { Lanes } from './lanes.js'
 import type { LockFile } from './lock-file.js'
 import type { LogStage } from './log-stage.js'
 import type { ReaderFarewell } from './reader-farewell.js'
@@ -23,6 +24,7 @@ export interface LogClosingParts {
   readonly stage: LogStage
   readonly watch: Watch
   readonly appends: AppendSide
+  readonly lanes: Lanes
   readonly reads: ReadSide
   readonly hot: HotReads
   readonly commits: GroupCommits
@@ -41,9 +43,12 @@ export async function closeLog(parts: LogClosingParts): Promise<void> {
   // First, so that what their handlers have done is acknowledged with the rest.
   await parts.processors.stop()
   if (watch.failure === undefined && writer !== undefined) {
-    await appends.flush('disk').catch((error) => {
-      failure = error
-    })
+    const note = (error: unknown) => {
+      failure ??= error
+    }
+    // Before the flush, which is of all that is published then.
+    await parts.lanes.drain().catch(note)
+    await appends.flush('disk').catch(note)
   }
   parts.stage.tellClosing()
   // In this order: what is not in memory goes on to a reader thread, in the turn in which it was found out.

@@ -2,7 +2,8 @@ import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { RingMemory } from '../ring/append-ring.js'
 import { BatchTimes } from '../ring/batch-times.js'
 import { GroupMailboxes } from '../ring/group-mailboxes.js'
-import { allocateLanes, type LaneWords, openLane, ownerLane } from '../ring/lane-words.js'
+import { LaneTable, ownerLane } from '../ring/lane-table.js'
+import type { LaneWords } from '../ring/lane-words.js'
 import { allocateSharedState, openSharedState, type SharedState } from '../ring/shared-state.js'
 import { SlotTable } from '../ring/slot-table.js'
 import { ThreadRemains } from '../ring/thread-remains.js'
@@ -18,6 +19,8 @@ import { ReaperThread } from './reaper-thread.js'
 export interface StartingThreads {
   shared: SharedMemory
   state: SharedState<'application'>
+  lanes: LaneTable
+  /** The lane of this thread. */
   lane: LaneWords<'application'>
   slots: SlotTable
   reaper: ReaperThread
@@ -38,7 +41,7 @@ export function shareMemory({
 }: Pick<LocalOptions, 'directory' | 'io' | 'maxMappedBytes' | 'ringBytes'>): SharedMemory {
   return {
     state: allocateSharedState(),
-    lanes: allocateLanes(),
+    lanes: LaneTable.allocate(),
     ring: RingMemory.allocate(ringBytes),
     slots: SlotTable.allocate(),
     topics: TopicCells.allocate(),
@@ -70,8 +73,9 @@ export function startThreads(options: LocalOptions): StartingThreads {
   }
   const slots = new SlotTable(shared.slots)
   const state = openSharedState(shared.state, 'application')
-  const lane = openLane(shared.lanes, ownerLane, 'application')
-  return { shared, state, lane, slots, reaper, writer, writerControl, bulk: bulk.port1 }
+  const lanes = new LaneTable(shared.lanes)
+  const lane = lanes.open(ownerLane, 'application')
+  return { shared, state, lanes, lane, slots, reaper, writer, writerControl, bulk: bulk.port1 }
 }
 
 /**

@@ -13,6 +13,7 @@ import { BookendError } from '../errors.js'
 import { standInBytes, standInSegments } from '../limits.js'
 import type { OpenedLog } from '../threads/protocol.js'
 import type { LogRead, ReadAnswer } from '../threads/reader/reader.js'
+import type { Lanes } from './lanes.js'
 import type { LogEvents } from './log-events.js'
 import type { LogStage } from './log-stage.js'
 import type { StartingThreads } from './starting-threads.js'
@@ -23,6 +24,8 @@ export interface ThreadDeathsParts {
   readonly stage: LogStage
   readonly events: LogEvents
   readonly watch: Watch
+  /** Other threads that append. */
+  readonly lanes: Pick<Lanes, 'appendingEnded'>
 }
 
 export class ThreadDeaths {
@@ -44,7 +47,7 @@ export class ThreadDeaths {
       events.error('BOOKEND_WORKER', `the reaper thread died (exit code ${exitCode}) and was replaced`)
       return
     }
-    this.#endAppending(new BookendError('BOOKEND_WORKER', deathMessage('reaper', exitCode), { cause }))
+    this.#endAppending('reaper', exitCode, cause)
   }
 
   /** What a thread that has ended had mapped is taken over, by the reaper of the moment. */
@@ -72,12 +75,15 @@ export class ThreadDeaths {
     const exitCode = await new Promise<number>((resolve) => worker.once('exit', resolve))
     this.#disown(threadId)
     if (!this.#parts.stage.isOpen && cause === undefined) return
-    this.#endAppending(new BookendError('BOOKEND_WORKER', deathMessage('writer', exitCode), { cause }))
+    this.#endAppending('writer', exitCode, cause)
   }
 
-  #endAppending(error: BookendError): void {
+  #endAppending(role: 'writer' | 'reaper', exitCode: number, cause: unknown): void {
+    const message = `the ${role} thread died (exit code ${exitCode}): the log can be read, but takes no more appends until it is opened again`
+    const error = new BookendError('BOOKEND_WORKER', message, { cause })
     this.#parts.events.error(error.code, error.message)
     this.#parts.watch.fail(error)
+    this.#parts.lanes.appendingEnded(role)
   }
 
   /** The writer may have ended without giving its mappings back: the reaper must not touch what is not ours any more. */
@@ -88,8 +94,4 @@ export class ThreadDeaths {
     else
       for (const { slot, owner } of slots.rows()) if (owner === threadId && slots.tryWithdraw(slot)) slots.release(slot)
   }
-}
-
-function deathMessage(role: 'writer' | 'reaper', exitCode: number): string {
-  return `the ${role} thread died (exit code ${exitCode}): the log can be read, but takes no more appends until it is opened again`
 }

@@ -1,8 +1,4 @@
-/**
- * The words of a lane: one thread that appends, with a ring of its own (append-ring.ts).
- *
- * Lane 0 is the thread that opened the log.
- */
+/** The words of a lane, one row of the table of lanes: see lane-table.ts. */
 import { bell, openWords, position, type Role, tableBytes, type WordsOf } from './word-table.js'
 
 const table = {
@@ -22,19 +18,20 @@ const table = {
 }
 
 /** The words of a lane as a thread has them that plays the roles `R`; with none, to look at. */
-export type LaneWords<R extends Role = never> = WordsOf<typeof table, R>
-
-export const ownerLane = 0
-
-export function allocateLanes(): SharedArrayBuffer {
-  return new SharedArrayBuffer(tableBytes(table))
+export type LaneWords<R extends Role = never> = WordsOf<typeof table, R> & {
+  /** Which lane. */
+  readonly number: number
 }
 
-/** The calling thread's accessors over the words of one lane. @param _roles what it is to that lane */
-export function openLane<R extends Role = never>(
+export const laneBytes = tableBytes(table)
+
+/** @param rowsAt where the rows of all lanes begin, in bytes. @param _roles what the calling thread is to the lane */
+export function openLaneAt<R extends Role = never>(
   shared: SharedArrayBuffer,
-  lane: number,
+  rowsAt: number,
+  number: number,
   ..._roles: R[]
 ): LaneWords<R> {
-  return openWords(table, shared, lane * tableBytes(table))
+  const words = openWords<typeof table, R>(table, shared, rowsAt + number * laneBytes)
+  return { number, ...words }
 }

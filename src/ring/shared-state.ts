@@ -77,6 +77,8 @@ const table = {
   /** Readers close their windows, and count themselves in `closedReaders`. */
   closing: word('application'),
   closedReaders: count('reader'),
+  /** Whether other threads may append still: see {@link logEnds}. */
+  logEnd: word('application'),
   writer: bell('writer'),
   reaper: bell('reaper'),
   /** All readers sleep on this one. */
@@ -101,6 +103,9 @@ export const keptReasons = [
 
 /** `died`: a bug, not a device; the thread has ended or is about to. */
 export const writerState = { running: 0, noSpace: 1, failed: 2, died: 3 } as const
+
+/** Why nothing that another thread hands over from now on is written. */
+export const logEnds = { open: 0, closed: 1, writerDied: 2, reaperDied: 3 } as const
 
 export function allocateSharedState(): SharedArrayBuffer {
   return new SharedArrayBuffer(tableBytes(table))

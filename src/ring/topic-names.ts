@@ -80,8 +80,12 @@ export class TopicNames {
       let entry = Atomics.load(this.#words, headerWords + slot)
       if (entry === 0) {
         if (makeNumber === undefined) return -1
-        if (own === 0) own = this.#write(name, makeNumber())
-        if (own < 0) return -1
+        if (own === 0) {
+          own = this.#reserve(name)
+          const number = makeNumber()
+          if (own < 0 || number >= maxTopics) return -1
+          this.#fill(own, name, number)
+        }
         // Whole by now: this makes it visible, to whoever looks, at once.
         entry = Atomics.compareExchange(this.#words, headerWords + slot, 0, own)
         if (entry === 0) return this.#words[own + entryWord.number]
@@ -90,16 +94,18 @@ export class TopicNames {
     }
   }
 
-  /** Where the entry stands; -1: there is no room for it. */
-  #write(name: string, number: number): number {
+  /** Where an entry can stand; -1: there is no room for it. */
+  #reserve(name: string): number {
     const words = entryWords(name)
     const at = arenaAt + Atomics.add(this.#words, header.arenaUsed, words)
-    if (number >= maxTopics || at + words > this.#words.length) return -1
+    return at + words > this.#words.length ? -1 : at
+  }
+
+  #fill(at: number, name: string, number: number): void {
     this.#words[at + entryWord.number] = number
     this.#words[at + entryWord.length] = name.length
     const start = (at + entryWord.name) * Int32Array.BYTES_PER_ELEMENT
     for (let index = 0; index < name.length; index++) this.#bytes[start + index] = name.charCodeAt(index)
-    return at
   }
 
   #isNamed(entry: number, name: string): boolean {

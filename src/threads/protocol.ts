@@ -144,6 +144,8 @@ export interface WriterControl {
   trim(topic: number, before: number): void
   /** The reaper has died. Called before the next one begins, whose orders come through this port. */
   meetReaper(orders: MessagePort): void
-  /** Appends what the ring still holds, gives its windows back and ends the loop. */
+  /** Another thread appends from now on through this ring, and sends what does not fit it through this port. */
+  attach(lane: number, ring: SharedArrayBuffer, bulk: MessagePort): void
+  /** Appends what the rings still hold, gives its windows back and ends the loop. */
   close(): void
 }

@@ -236,8 +236,8 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'publishes and wakes nobody',
-    file: 'threads/writer/writer.js',
-    find: 'lane.bell.ringIfAsleep();',
+    file: 'threads/writer/lane-intake.js',
+    find: 'words.bell.ringIfAsleep();',
     replace: ';',
     fault: 'races',
     scale: 1,
@@ -245,8 +245,8 @@ const mutants: readonly Mutant[] = [
   {
     name: 'answers a flush with what was published meanwhile',
     file: 'threads/reaper/flush-duty.js',
-    find: 'this.#ways[lane].answer(heads[lane]);',
-    replace: 'this.#ways[lane].answer(this.#ways[lane].published());',
+    find: 'this.#knownWays[lane].answer(heads[lane]);',
+    replace: 'this.#knownWays[lane].answer(this.#knownWays[lane].published());',
     fault: 'races',
     scale: 1,
   },

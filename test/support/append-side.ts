@@ -29,12 +29,13 @@ export class AppendWorld {
 
   constructor(topics: TopicState[] = []) {
     const { state, lane, cells } = this
+    const { lanes } = this.words
     const { port1, port2 } = new MessageChannel()
     const keepAlive = new KeepAlive()
     this.topics = new TopicDirectory(topics, cells)
     const noGroups = () => Promise.reject(new Error('no group is made here'))
     this.watch = new Watch({ state, lane, keepAlive, directory: '/log' })
-    const common = { state, lane, topics: this.topics, watch: this.watch, directory: '/log' }
+    const common = { state, lanes, lane, topics: this.topics, watch: this.watch, directory: '/log' }
     this.commits = new GroupCommits({
       ...{ ...common, durability: 'process', readOnly: false, groups: [], keepAlive },
       mailboxes: new GroupMailboxes(GroupMailboxes.allocate()),

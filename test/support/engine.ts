@@ -27,6 +27,8 @@ import type { ReaperEvent } from '../../src/threads/reaper/reaper-event.js'
 import { prepareTail } from '../../src/threads/reaper/segment-maker.js'
 import { BellRinger } from '../../src/threads/writer/bell-ringer.js'
 import { CommitWriter } from '../../src/threads/writer/commit-writer.js'
+import { LaneIntake } from '../../src/threads/writer/lane-intake.js'
+import { LaneTurns } from '../../src/threads/writer/lane-turns.js'
 import { Writer } from '../../src/threads/writer/writer.js'
 import { groupOf, putFrame, runOf, sizeOf, type TestFrame } from './frames.js'
 import { type SharedWords, sharedWords } from './shared-words.js'
@@ -53,6 +55,7 @@ export class Engine {
   readonly files: SegmentFiles
   readonly recovered: Recovered
   readonly state: SharedWords['state']
+  readonly lanes: SharedWords['lanes']
   readonly lane: SharedWords['lane']
   readonly slots: SlotTable
   /** For threads of a test's own. */
@@ -97,7 +100,8 @@ export class Engine {
     const words = sharedWords()
     this.state = words.state
     this.lane = words.lane
-    const { state, lane } = words
+    const { state, lanes, lane } = words
+    this.lanes = lanes
     this.cells = new TopicCells(TopicCells.allocate())
     for (const topic of topics) {
       this.cells.next(topic.id).store(topic.next)
@@ -142,12 +146,19 @@ export class Engine {
     const opened = this.groups.open(topics, false)
     this.openedGroups = opened.groups
     this.groupDamages = opened.damages
+    const takeBulk = (id: number) => {
+      const frames = this.#bulks.get(id)
+      if (frames === undefined) throw new Error(`bulk ${id} was taken before or never sent`)
+      this.#bulks.delete(id)
+      return frames
+    }
+    const bulk = { take: takeBulk, close: () => {} }
+    const intake = new LaneIntake({ words: lane, ring: this.consumer, times: this.times, bulk })
     this.writer = new Writer({
       state,
-      lane,
-      ring: this.consumer,
+      lanes,
+      turns: new LaneTurns(lanes, intake),
       topics: this.cells,
-      times: this.times,
       tail: this.tail,
       files,
       commits: new CommitWriter({
@@ -158,12 +169,6 @@ export class Engine {
       }),
       owner,
       bell: new BellRinger({ state, epoch, openBell: () => BellFile.forRinging(disk, directory, logId) }),
-      takeBulk: (id) => {
-        const frames = this.#bulks.get(id)
-        if (frames === undefined) throw new Error(`bulk ${id} was taken before or never sent`)
-        this.#bulks.delete(id)
-        return frames
-      },
       takeOrder: () => {
         const order = this.orders.shift()
         if (order === undefined) throw new Error('an order is sent before it is announced')
@@ -178,8 +183,7 @@ export class Engine {
         to.write(at, from.read(at, length))
       },
       state,
-      lanes: [lane],
-      applications: lane.bell,
+      lanes,
       slots: this.slots,
       disk,
       files,
@@ -235,8 +239,14 @@ export class Engine {
     let next = at
     for (const frame of frames) next = putFrame(producer.memory.bytes, producer.memory.words, next, frame)
     producer.advance(next - at)
-    producer.publish()
+    this.publish()
     return at
+  }
+
+  /** Hands over what the ring holds. */
+  publish(): void {
+    this.producer.publish()
+    this.lanes.dirty.add(this.lane.number)
   }
 
   /** A single frame that somebody waits for. */
@@ -261,7 +271,7 @@ export class Engine {
     words[(at >>> 2) + 4] = this.#bulkId
     words[(at >>> 2) + 5] = bytes.length
     this.producer.advance(frameBytes(8))
-    this.producer.publish()
+    this.publish()
     return at
   }
 
@@ -302,7 +312,7 @@ export class Engine {
     writePaddingFrame(producer.memory.words, at, 0)
     producer.advance(frameBytes(0))
     lane.flushWished.store(producer.tail)
-    producer.publish()
+    this.publish()
     this.writer.doWork()
   }
 

@@ -3,7 +3,7 @@
  * does wrong in the face of that is found, whatever the place, and found again.
  */
 
-const { load, store, wait, waitAsync } = Atomics
+const { load, store, or, and, exchange, compareExchange, wait, waitAsync } = Atomics
 
 interface Touching {
   /** Behind a load or a store of a shared word. What it does itself is not told. */
@@ -38,6 +38,26 @@ async function withTouches<R>({ touched, sleeps }: Touching, run: () => R | Prom
       tell('store')
       return value
     },
+    or(words: Int32Array, index: number, bits: number): number {
+      const before = or(words, index, bits)
+      tell('store')
+      return before
+    },
+    and(words: Int32Array, index: number, bits: number): number {
+      const before = and(words, index, bits)
+      tell('store')
+      return before
+    },
+    exchange(words: Int32Array, index: number, value: number): number {
+      const before = exchange(words, index, value)
+      tell('store')
+      return before
+    },
+    compareExchange(words: Int32Array, index: number, expected: number, value: number): number {
+      const before = compareExchange(words, index, expected, value)
+      tell('store')
+      return before
+    },
     wait: sleep,
     waitAsync: (words: Int32Array, index: number, token: number) => ({
       async: false,
@@ -47,7 +67,7 @@ async function withTouches<R>({ touched, sleeps }: Touching, run: () => R | Prom
   try {
     return await run()
   } finally {
-    Object.assign(Atomics, { load, store, wait, waitAsync })
+    Object.assign(Atomics, { load, store, or, and, exchange, compareExchange, wait, waitAsync })
   }
 }
 

@@ -19,8 +19,8 @@ export class RacingWriter {
   }
 
   readonly run = (): Promise<void> => {
-    const { state, writer, consumer, tailWindows: windows } = this.engine
-    const hasWork = () => consumer.loadTail() !== consumer.head && !writer.isStalled
+    const { state, writer, tailWindows: windows } = this.engine
+    const hasWork = () => writer.hasWork
     const turn = async () => {
       this.turns += 1
       // The port serves the call, and the caller hears of it.

@@ -1,18 +1,23 @@
 /** The shared words of a log and of its owner's lane, for a test that plays all the threads. */
-import { allocateLanes, type LaneWords, openLane, ownerLane } from '../../src/ring/lane-words.js'
+import { LaneTable, ownerLane } from '../../src/ring/lane-table.js'
+import type { LaneWords } from '../../src/ring/lane-words.js'
 import { allocateSharedState, openSharedState, type SharedState } from '../../src/ring/shared-state.js'
 import type { Role } from '../../src/ring/word-table.js'
 
-const everybody = ['application', 'writer', 'reaper', 'reader'] as const satisfies readonly Role[]
+export const everybody = ['application', 'writer', 'reaper', 'reader'] as const satisfies readonly Role[]
 
 export interface SharedWords {
   state: SharedState<Role>
+  lanes: LaneTable
+  /** Of the owner. */
   lane: LaneWords<Role>
 }
 
 export function sharedWords(): SharedWords {
+  const lanes = new LaneTable(LaneTable.allocate())
   return {
     state: openSharedState(allocateSharedState(), ...everybody),
-    lane: openLane(allocateLanes(), ownerLane, ...everybody),
+    lanes,
+    lane: lanes.open(ownerLane, ...everybody),
   }
 }

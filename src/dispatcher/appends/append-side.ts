@@ -12,6 +12,7 @@ import { payloadRoom } from '../../format/frame-encoder.js'
 import { frameBytes, frameFlag } from '../../format/frame-layout.js'
 import { groupFitsSegment } from '../../format/segment-layout.js'
 import { type RingMemory, RingProducer } from '../../ring/append-ring.js'
+import type { LaneTable } from '../../ring/lane-table.js'
 import type { LaneWords } from '../../ring/lane-words.js'
 import { type SharedState, writerState } from '../../ring/shared-state.js'
 import type { TopicCells } from '../../ring/topic-cells.js'
@@ -33,11 +34,13 @@ interface AwaitingMessage {
 
 export interface AppendSideParts {
   state: SharedState
+  lanes: LaneTable
   lane: LaneWords<'application'>
   memory: RingMemory
   cells: TopicCells
   topics: TopicDirectory
-  commits: GroupCommits
+  /** None where groups are another thread's. */
+  commits: GroupCommits | undefined
   watch: Watch
   bulk: MessagePort
   directory: string
@@ -146,7 +149,9 @@ export class AppendSide implements Waiter {
 
   /** Resolves when the topic has a message at `offset`, rejects when appending has ended; returns what stops waiting. */
   whenNext(topic: TopicHandle, offset: number, resolve: () => void, reject: (error: unknown) => void): () => void {
-    const { watch } = this.#parts
+    const { watch, lanes, lane } = this.#parts
+    // Before the look: from here on the writer rings for messages of every lane.
+    lanes.following.add(lane.number)
     // One look: the writer publishes at any moment, and a message that comes between two would be waited for, for ever.
     const isThere = this.nextOf(topic) > offset
     if (isThere) resolve()
@@ -177,6 +182,8 @@ export class AppendSide implements Waiter {
       this.#messages.delete(waiter)
       waiter.resolve()
     }
+    const { lanes, lane } = this.#parts
+    if (this.#messages.size === 0 && lanes.following.has(lane.number)) lanes.following.remove(lane.number)
   }
 
   wakesAt(): number {

@@ -7,6 +7,7 @@ import { assert, BookendError } from '../../errors.js'
 import { noSpaceError } from '../../failures.js'
 import { isTaskAlive } from '../../memory/thread-task.js'
 import type { RingProducer } from '../../ring/append-ring.js'
+import { type LaneTable, ownerLane } from '../../ring/lane-table.js'
 import type { LaneWords } from '../../ring/lane-words.js'
 import { type SharedState, writerState } from '../../ring/shared-state.js'
 import type { GroupCommits } from '../groups/group-commits.js'
@@ -21,34 +22,41 @@ const orphanPatienceMs = 1_000
 
 export interface FlushSyncParts {
   state: SharedState
+  lanes: LaneTable
   lane: LaneWords<'application'>
   ring: RingProducer
   intake: Pick<FrameIntake, 'publish' | 'heldCount' | 'writeMark'>
   /** Nothing is left to be flushed, of what went through the ring and of what did not. */
   isFlushed(): boolean
-  commits: Pick<GroupCommits, 'settle' | 'handOver' | 'isUnwritten' | 'isFlushed' | 'wishFlush'>
+  /** None where groups are another thread's. */
+  commits: Pick<GroupCommits, 'settle' | 'handOver' | 'isUnwritten' | 'isFlushed' | 'wishFlush'> | undefined
   watch: Pick<Watch, 'look' | 'checkWorkers' | 'checkWorking' | 'failure'>
   directory: string
 }
 
-/** @throws as an awaited append; `BOOKEND_WORKER` if a thread that it needs has died, or nothing moves for a long time */
+/**
+ * Of what this thread has handed over; in the thread that opened the log, of what all have.
+ * @throws as an awaited append; `BOOKEND_WORKER` if a thread that it needs has died, or nothing moves for a long time
+ */
 export function flushSync(parts: FlushSyncParts, level: Durability): void {
-  const { ring, state, lane, intake, commits, watch, directory } = parts
+  const { ring, state, lanes, lane, intake, commits, watch, directory } = parts
+  const tails = lane.number === ownerLane ? lanes.tails() : []
   try {
     // Before what may throw for lack of space: groups need none.
-    blockUntil(parts, 'writer', () => {
-      watch.checkWorkers()
-      commits.settle()
-      commits.handOver()
-      return !commits.isUnwritten
-    })
+    if (commits !== undefined)
+      blockUntil(parts, 'writer', () => {
+        watch.checkWorkers()
+        commits.settle()
+        commits.handOver()
+        return !commits.isUnwritten
+      })
     intake.publish()
     blockUntil(parts, 'writer', () => {
       watch.checkWorking()
       watch.look()
       intake.publish()
       state.writer.ringIfAsleep()
-      if (intake.heldCount === 0 && ring.usedBytes === 0) return true
+      if (intake.heldCount === 0 && ring.usedBytes === 0 && lanes.areTaken(tails)) return true
       if (state.writerState.load() === writerState.noSpace) throw noSpaceError(state.writerErrno.load(), directory)
       return false
     })
@@ -58,12 +66,12 @@ export function flushSync(parts: FlushSyncParts, level: Durability): void {
       assert(isMarked, 'an empty ring has room')
       intake.publish()
     }
-    commits.wishFlush()
+    commits?.wishFlush()
     state.reaper.ring()
     blockUntil(parts, 'reaper', () => {
       watch.checkWorkers()
       if (watch.failure !== undefined) throw watch.failure
-      return lane.flushedTo.load() >= ring.tail && commits.isFlushed
+      return lane.flushedTo.load() >= ring.tail && (commits?.isFlushed ?? true)
     })
     watch.look()
   } finally {
@@ -85,7 +93,8 @@ function blockUntil({ state, lane }: FlushSyncParts, who: 'writer' | 'reaper', i
     const isReaperDead = !isTaskAlive(state.reaperTask.load())
     if (isDone()) return
     if (isWriterDead) throw deadError('writer')
-    const now = lane.ringHead.load() + lane.flushedTo.load() + state.durable.load() + state.commitDone.load()
+    const positions = state.published.load() + state.durable.load()
+    const now = positions + lane.ringHead.load() + lane.flushedTo.load() + state.commitDone.load()
     const idleMs = performance.now() - progressMs
     if (now !== progress) {
       progress = now

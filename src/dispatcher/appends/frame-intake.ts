@@ -20,8 +20,9 @@ import {
 import { bulkPayloadBytes, frameBytes, frameFlag } from '../../format/frame-layout.js'
 import { ringShareForOneAppend } from '../../limits.js'
 import type { RingProducer } from '../../ring/append-ring.js'
+import type { LaneTable } from '../../ring/lane-table.js'
 import type { LaneWords } from '../../ring/lane-words.js'
-import { type SharedState, writerState } from '../../ring/shared-state.js'
+import { logEnds, type SharedState, writerState } from '../../ring/shared-state.js'
 import type { TopicDirectory, TopicHandle } from '../topic-directory.js'
 import { type Waiter, type Watch, wakes } from '../watch.js'
 
@@ -45,10 +46,11 @@ interface AwaitingRoom {
 
 export interface FrameIntakeParts {
   state: SharedState
+  lanes: LaneTable
   lane: LaneWords<'application'>
   ring: RingProducer
   topics: TopicDirectory
-  watch: Pick<Watch, 'register' | 'begin'>
+  watch: Pick<Watch, 'register' | 'begin' | 'checkWorkers'>
   bulk: MessagePort
   directory: string
 }
@@ -170,7 +172,7 @@ export class FrameIntake implements Waiter {
 
   /** Hands everything written so far to the writer. */
   publish(): void {
-    const { ring, lane, state } = this.#parts
+    const { ring, lanes, lane, state, watch } = this.#parts
     this.#isPublishScheduled = false
     if (ring.unpublishedBytes === 0) return
     if (this.#isFlushWanted) {
@@ -178,9 +180,12 @@ export class FrameIntake implements Waiter {
       lane.flushWished.store(ring.tail)
       this.#isFlushWanted = false
     }
-    // Tail first, then the look at whether the writer sleeps: see bell.ts.
+    // Tail first, then the mark that it has moved, then the look at whether the writer sleeps: see lane-table.ts and bell.ts.
     ring.publish()
+    lanes.dirty.add(lane.number)
     state.writer.ringIfAsleep()
+    // Behind the tail: who ends the log looks at the tails behind that.
+    if (state.logEnd.load() !== logEnds.open) watch.checkWorkers()
   }
 
   readonly #publishLater = () => this.publish()

@@ -5,9 +5,8 @@
  * Each begins with a {@link Cut}, and answers with that: see ring/flush-way.ts.
  */
 import { allocateRetryMs } from '../../limits.js'
-import type { Rope } from '../../ring/bell.js'
 import { FlushWay } from '../../ring/flush-way.js'
-import type { LaneWords } from '../../ring/lane-words.js'
+import type { LaneTable } from '../../ring/lane-table.js'
 import type { SharedState } from '../../ring/shared-state.js'
 import type { Flusher } from '../../storage/files/flusher.js'
 import type { SegmentFiles } from '../../storage/files/segment-files.js'
@@ -21,9 +20,7 @@ const quickFlushBytes = 1 << 20
 
 export interface FlushDutyParts {
   state: SharedState<'reaper'>
-  lanes: readonly LaneWords<'reaper'>[]
-  /** All threads that append. */
-  applications: Rope
+  lanes: LaneTable
   files: SegmentFiles
   flusher: Flusher
   flushIntervalMs: number
@@ -51,7 +48,8 @@ interface Cut {
 export class FlushDuty {
   readonly #parts: FlushDutyParts
   readonly #host: FlushDutyHost
-  readonly #ways: readonly FlushWay[]
+  /** Of every lane that has been used. */
+  readonly #knownWays: FlushWay[] = []
   #flushing: Promise<void> | undefined
   #lastFlushMs = Number.NEGATIVE_INFINITY
   /** After a flush that could not be tried: when to try it. */
@@ -62,9 +60,6 @@ export class FlushDuty {
   constructor(parts: FlushDutyParts, host: FlushDutyHost) {
     this.#parts = parts
     this.#host = host
-    this.#ways = parts.lanes.map(
-      ({ ringHead, flushWished, flushedTo }) => new FlushWay(ringHead, flushWished, flushedTo),
-    )
   }
 
   /** The flush under way. */
@@ -136,6 +131,15 @@ export class FlushDuty {
     }
   }
 
+  get #ways(): readonly FlushWay[] {
+    const { lanes } = this.#parts
+    for (let lane = this.#knownWays.length, { count } = lanes; lane < count; lane++) {
+      const { ringHead, flushWished, flushedTo } = lanes.open(lane, 'reaper')
+      this.#knownWays.push(new FlushWay(ringHead, flushWished, flushedTo))
+    }
+    return this.#knownWays
+  }
+
   /** Somebody waits for what only has to be flushed. */
   get #isAwaited(): boolean {
     for (const way of this.#ways) if (way.isAwaited) return true
@@ -153,10 +157,10 @@ export class FlushDuty {
   }
 
   #begin(cut: Cut): void {
-    const { state, applications } = this.#parts
+    const { state, lanes } = this.#parts
     this.#flushing = this.#flush(cut).finally(() => {
       this.#flushing = undefined
-      applications.ringIfAsleep()
+      lanes.bells.ringIfAsleep()
       // Whoever asked while this one ran is served by the next.
       state.reaper.ring()
     })
@@ -191,14 +195,14 @@ export class FlushDuty {
 
   /** All of the cut is on the device. */
   #flushed(cut: Cut, start: number): void {
-    const { state, applications, nowMs } = this.#parts
+    const { state, lanes, nowMs } = this.#parts
     const micros = Math.round((nowMs() - start) * 1000)
     // A slow flush counts at once, and is forgotten little by little.
     this.#flushMicros = Math.max(micros, this.#flushMicros * 0.9)
     if (cut.position > state.durable.load()) state.durable.store(cut.position)
     this.#answer(cut)
     // First those who wait, then the books.
-    applications.ringIfAsleep()
+    lanes.bells.ringIfAsleep()
     state.writer.ringIfAsleep()
     state.flushCount.store(state.flushCount.load() + 1)
     state.flushMicros.store(state.flushMicros.load() + micros)
@@ -208,6 +212,6 @@ export class FlushDuty {
   }
 
   #answer({ heads }: Cut): void {
-    for (let lane = 0; lane < heads.length; lane++) this.#ways[lane].answer(heads[lane])
+    for (let lane = 0; lane < heads.length; lane++) this.#knownWays[lane].answer(heads[lane])
   }
 }

@@ -258,12 +258,12 @@ export class Reaper {
 
   /** The device failed: from here on nothing is written any more, and everybody who waits is told. */
   #giveUp(what: string, error: unknown): void {
-    const { state, applications } = this.#parts
+    const { state, lanes } = this.#parts
     const { errno, code } = errnoOf(error)
     if (state.reaperErrno.load() !== 0) return
     state.reaperErrno.store(errno)
     this.#parts.emit({ type: 'error', what, code, errno })
-    applications.ring()
+    lanes.bells.ring()
     state.writer.ring()
   }
 

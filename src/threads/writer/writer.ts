@@ -1,5 +1,5 @@
 /**
- * The writer: takes frames from the append ring and appends them to the log. The only thread that stores into the tail.
+ * The writer: takes frames from the rings of all lanes and appends them to the log. The only thread that stores into the tail.
  *
  * `doWork()` does what there is to do and returns how much it was, so that tests can drive it without a thread. It
  * never calls fsync, never creates a file and never waits for a reader.
@@ -8,7 +8,6 @@
 import { assert, BookendError } from '../../errors.js'
 import { mayPass, ownerLostErrno, ownerLostError } from '../../failures.js'
 import {
-  bulkPayloadBytes,
   flagsOf,
   frameBytes,
   frameFlag,
@@ -16,14 +15,11 @@ import {
   frameKind,
   frameWord,
   kindOf,
-  tailWord,
 } from '../../format/frame-layout.js'
 import { allocateRetryMs, maxSleepMs, maxUnflushedBytes, quietMsToMap } from '../../limits.js'
 import { failedCall } from '../../memory/errno.js'
 import { SystemCallError } from '../../memory/memory.js'
-import type { RingConsumer } from '../../ring/append-ring.js'
-import type { BatchTimes } from '../../ring/batch-times.js'
-import type { LaneWords } from '../../ring/lane-words.js'
+import type { LaneTable } from '../../ring/lane-table.js'
 import { type SharedState, writerState } from '../../ring/shared-state.js'
 import type { TopicCells } from '../../ring/topic-cells.js'
 import type { FrameRun } from '../../storage/append/batch-cutter.js'
@@ -33,16 +29,17 @@ import type { SegmentFiles } from '../../storage/files/segment-files.js'
 import type { Order } from '../protocol.js'
 import type { BellRinger } from './bell-ringer.js'
 import type { CommitWriter } from './commit-writer.js'
+import type { LaneIntake } from './lane-intake.js'
+import type { LaneTurns } from './lane-turns.js'
 
 /** The reaper is told of progress in steps of this, so that it can take page faults ahead of the writer. */
 const progressStepBytes = 1 << 20
 
 export interface WriterParts {
   state: SharedState<'writer'>
-  lane: LaneWords<'writer'>
-  ring: RingConsumer
+  lanes: LaneTable
+  turns: LaneTurns
   topics: TopicCells
-  times: BatchTimes
   tail: LogTail
   files: SegmentFiles
   /** Groups have their turn after every batch. */
@@ -50,16 +47,12 @@ export interface WriterParts {
   owner: Owner
   /** Tells followers in other processes. */
   bell: BellRinger
-  /** The frames of a bulk append that the ring announces under this number; they were sent before the announcement. */
-  takeBulk(id: number): Uint8Array
   /** The reaper's next order; it was sent before the word that announces it. */
   takeOrder(): Order
 }
 
 export class Writer {
   readonly #parts: WriterParts
-  /** A bulk append that arrived and waits for a segment. */
-  #bulk: { id: number; run: FrameRun } | undefined
   /** An order that waits for a segment. */
   #order: Order | undefined
   /** Why the last write was refused for lack of space, where the file system says so only when it is written to. */
@@ -71,6 +64,8 @@ export class Writer {
   #isWishing = false
   /** Somebody waits for the device with what was published last. */
   #isFlushAwaited = false
+  /** Since the last call for work. */
+  #takenBytes = 0
   #isStalled = false
   /** The log is not this process's any more. */
   #isLost = false
@@ -81,10 +76,10 @@ export class Writer {
 
   /** True if there is something to write that can be written. */
   get hasWork(): boolean {
-    const { ring, state, commits } = this.#parts
+    const { state, turns, commits } = this.#parts
     if (this.#isLost) return false
     if (commits.hasWork) return true
-    return ring.loadTail() !== ring.head && !this.#isStalled && state.writerState.load() < writerState.failed
+    return turns.hasWork && !this.#isStalled && state.writerState.load() < writerState.failed
   }
 
   /** True if frames are waiting that cannot be written for lack of a segment. */
@@ -103,23 +98,26 @@ export class Writer {
     return this.#parts.tail.isUnmapped ? quietMsToMap : maxSleepMs
   }
 
-  /** Appends what the ring holds. Returns the bytes taken from it; 0: nothing to do, or stalled. */
+  /** Appends what the rings hold. Returns the bytes taken from them; 0: nothing to do, or stalled. */
   doWork(): number {
-    const { ring, state, tail, commits, bell } = this.#parts
+    const { state, turns, tail, commits, bell } = this.#parts
     if (!this.#mayWrite()) return 0
     if (bell.isCalled) bell.ring()
     commits.doWork()
     if (state.writerState.load() >= writerState.failed) return 0
-    const start = ring.head
+    this.#takenBytes = 0
     this.#isStalled = false
     this.#fullErrno = 0
     try {
       this.#obey()
       // Above the watermark nothing is appended; what frees space goes on.
       if (state.refuseErrno.load() !== 0) this.#isStalled = true
-      while (!this.#isStalled && this.#mayWrite() && this.#step(ring.loadTail())) {
+      while (!this.#isStalled && this.#mayWrite()) {
+        const lane = turns.next()
+        if (lane === undefined) break
         // Every step publishes what it appended.
-        commits.doWork()
+        if (this.#step(lane)) commits.doWork()
+        else turns.found(lane)
       }
     } catch (error) {
       this.#stop(error)
@@ -131,8 +129,8 @@ export class Writer {
     if (this.#isStalled) this.#refuseAwaited()
     else if (state.writerState.load() === writerState.noSpace) state.writerState.store(writerState.running)
     this.#prepareNext(tail)
-    if (ring.head === start) this.#mapIfQuiet()
-    return ring.head - start
+    if (this.#takenBytes === 0) this.#mapIfQuiet()
+    return this.#takenBytes
   }
 
   /**
@@ -141,7 +139,7 @@ export class Writer {
    * @throws the error of the device, also where it has ended appending before
    */
   trim(topic: number, before: number): void {
-    const { state, tail, ring } = this.#parts
+    const { state, tail } = this.#parts
     if (!this.#mayWrite()) throw ownerLostError(this.#parts.files.logDirectory)
     // Whoever asked may not have heard of it yet.
     if (state.writerState.load() >= writerState.failed) {
@@ -159,7 +157,7 @@ export class Writer {
       const message = 'the segment has no room left for a trim, and there is no other yet: free space on its disk'
       throw new BookendError('BOOKEND_NO_SPACE', message)
     }
-    this.#publish(ring.head)
+    this.#publish()
   }
 
   /**
@@ -177,26 +175,26 @@ export class Writer {
    * time, since it wrote last. False from then on.
    */
   #mayWrite(): boolean {
-    const { state, lane, owner } = this.#parts
+    const { state, lanes, owner } = this.#parts
     if (this.#isLost || owner.isKeptOfLate()) return !this.#isLost
     this.#isLost = true
     // Errno first: whoever sees the state looks for its reason.
     state.writerErrno.store(ownerLostErrno)
     state.writerState.store(writerState.failed)
-    lane.bell.ring()
+    lanes.bells.ring()
     return false
   }
 
-  /** Takes one padding, one bulk append or one batch from the ring. False: the ring is empty. */
-  #step(ringTail: number): boolean {
-    const { ring } = this.#parts
+  /** Takes one padding, one bulk append or one batch from the ring of a lane. False: it is empty. */
+  #step(lane: LaneIntake): boolean {
+    const { ring } = lane
     const { memory, head } = ring
-    const available = ringTail - head
+    const available = ring.loadTail() - head
     if (available === 0) return false
     const at = head & memory.mask
     const untilEnd = memory.capacity - at
     if (untilEnd < frameHeaderBytes) {
-      this.#release(head + untilEnd)
+      this.#release(lane, head + untilEnd)
       return true
     }
     const word = at >>> 2
@@ -204,19 +202,20 @@ export class Writer {
     switch (kindOf(tail)) {
       case frameKind.padding:
       case frameKind.cancelled:
-        this.#release(head + frameBytes(memory.words[word + frameWord.length]))
+        this.#release(lane, head + frameBytes(memory.words[word + frameWord.length]))
         return true
       case frameKind.bulk:
-        this.#appendBulk(at)
+        this.#appendBulk(lane, at)
         return true
       default:
-        this.#appendRun(at, Math.min(at + available, memory.capacity), flagsOf(tail))
+        this.#appendRun(lane, at, Math.min(at + available, memory.capacity), flagsOf(tail))
         return true
     }
   }
 
-  #appendRun(from: number, to: number, flags: number): void {
-    const { ring, tail } = this.#parts
+  #appendRun(lane: LaneIntake, from: number, to: number, flags: number): void {
+    const { tail } = this.#parts
+    const { ring } = lane
     const { memory } = ring
     let taken: number
     if ((flags & frameFlag.continues) === 0) taken = tail.append(memory, from, to, this.#isFlushAwaited)
@@ -229,8 +228,8 @@ export class Writer {
       this.#makeRoom(frameBytes(memory.words[(from >>> 2) + frameWord.length]), 1)
       return
     }
-    this.#parts.times.note(ring.head, tail.time)
-    this.#publish(ring.head + taken)
+    lane.noteTime(tail.time)
+    this.#publish(lane, ring.head + taken)
   }
 
   /** False: there is no room for the group yet, and nothing was written. */
@@ -245,36 +244,20 @@ export class Writer {
   }
 
   /** Frames that did not fit the ring: they came by transfer, and the ring holds their place. */
-  #appendBulk(place: number): void {
-    const { ring, takeBulk } = this.#parts
-    const { memory } = ring
-    const word = place >>> 2
-    const id = memory.words[(place + frameHeaderBytes) >>> 2]
-    if (this.#bulk?.id !== id) {
-      const bytes = takeBulk(id)
-      this.#bulk = { id, run: { bytes, words: new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2) } }
-    }
-    const { run } = this.#bulk
-    if (!this.#appendGroup(run, 0, run.bytes.length)) return
-    // The dispatcher reads the first offset where it looks for every other: in the ring.
-    memory.words[word + frameWord.offsetLow] = run.words[frameWord.offsetLow]
-    const tailOfFirst = run.words[frameWord.tail]
-    memory.words[word + frameWord.tail] = tailWord(
-      tailOfFirst & 0xffff,
-      frameKind.bulk,
-      flagsOf(memory.words[word + frameWord.tail]),
-    )
-    this.#bulk = undefined
-    this.#publish(ring.head + frameBytes(bulkPayloadBytes))
+  #appendBulk(lane: LaneIntake, place: number): void {
+    const run = lane.bulkAt(place)
+    if (this.#appendGroup(run, 0, run.bytes.length)) this.#publish(lane, lane.bulkAppended(place))
   }
 
   /**
    * Makes appended records visible. Order: the position, then the topic cells (whoever sees a topic's next offset must find
-   * the log reaching as far, or takes the end for damage), then followers, then the ring head, which acknowledges and frees, then the
-   * dispatcher's bell.
+   * the log reaching as far, or takes the end for damage), then followers, then the head of the lane's ring, which acknowledges and frees,
+   * then the bells of threads.
+   * @param lane whose frames they were; none for what did not come through a ring
+   * @param head ring position behind them
    */
-  #publish(head: number): void {
-    const { ring, state, tail, topics, bell } = this.#parts
+  #publish(lane?: LaneIntake, head = 0): void {
+    const { state, tail, topics, bell } = this.#parts
     state.publishedRecords.store(tail.recordCount)
     state.publishedBytes.store(tail.recordBytes)
     state.publishedBatches.store(tail.batchCount)
@@ -289,7 +272,7 @@ export class Writer {
     }
     bell.ring()
     // After the position: the reaper takes the head first, and flushes up to the position that it finds then.
-    if (head !== ring.head) this.#release(head)
+    if (lane !== undefined) this.#release(lane, head)
     // From the first byte that is not flushed, the reaper's clock has to run at the flush interval.
     if (wasFlushed || tail.storedBytes - this.#reportedBytes >= progressStepBytes) {
       this.#reportedBytes = tail.storedBytes
@@ -305,18 +288,22 @@ export class Writer {
     state.reaper.ringIfAsleep()
   }
 
-  /** What is before `head` has left the ring, published or refused: whoever waits for that, or for its flush, is woken. */
-  #release(head: number): void {
-    const { ring, state, lane } = this.#parts
-    const before = ring.head
-    ring.releaseTo(head)
-    // Behind the head: the wish was there before the frames. See flush-way.ts.
-    const isFlushWished = lane.flushWished.load() > before
+  /** What is before `head` has left the ring of the lane, published or refused. */
+  #release(lane: LaneIntake, head: number): void {
+    const { state, lanes } = this.#parts
+    this.#takenBytes += head - lane.ring.head
+    const isFlushWished = lane.release(head)
     // What is flushed soon goes past the mapping: a page that is written back is write-protected first, and the next store faults.
     this.#isFlushAwaited = isFlushWished
-    // Somebody who only waits for room is not woken for every batch.
-    if (head >= lane.wakeHead.load()) lane.bell.ringIfAsleep()
     if (isFlushWished) state.reaper.ringIfAsleep()
+    // Who waits for messages waits for those of every lane; of its own it is rung for already.
+    if (lanes.following.hasOther(lane.number)) this.#ringFollowing(lane.number)
+  }
+
+  #ringFollowing(besides: number): void {
+    const { lanes, turns } = this.#parts
+    for (const { number, words } of turns)
+      if (number !== besides && lanes.following.has(number)) words.bell.ringIfAsleep()
   }
 
   /**
@@ -340,7 +327,7 @@ export class Writer {
     if (!isNext) return true
     tail.roll()
     state.activeSegment.store(tail.segment)
-    this.#publish(this.#parts.ring.head)
+    this.#publish()
     state.reaper.ring()
     return true
   }
@@ -377,7 +364,7 @@ export class Writer {
     const isDone = this.#order.kind === 'move' ? this.#move(this.#order) : this.#forget(this.#order)
     if (isDone === undefined) return
     this.#order = undefined
-    this.#publish(this.#parts.ring.head)
+    this.#publish()
     // The words come after the position: the reaper flushes up to what is published, then deletes.
     state.orderResult.store(isDone ? 1 : 0)
     state.ordersDone.store(given)
@@ -403,49 +390,26 @@ export class Writer {
 
   /**
    * No segment can be had because the disk is full: everything that somebody waits for is refused, in place; what was
-   * only offered stays in the ring until there is space. What stands in front of that and waits for nothing leaves the ring: behind
-   * refused appends and the declarations of their topics alone, nobody has to wait for space.
+   * only offered stays in its ring until there is space.
    */
   #refuseAwaited(): void {
-    const { ring, state, lane, tail: log } = this.#parts
+    const { state, lanes, turns, tail } = this.#parts
     const errno = this.#fullErrno || state.refuseErrno.load() || state.allocateErrno.load()
     if (errno === 0) return
-    const { memory } = ring
-    const end = ring.loadTail()
-    let goneTo = ring.head
-    let isFirstWaiting = false
-    memory.visitFrames(ring.head, end, (at, position) => {
-      const word = at >>> 2
-      const tail = memory.words[word + frameWord.tail]
-      const kind = kindOf(tail)
-      if (kind !== frameKind.padding && kind !== frameKind.cancelled) {
-        const isAwaited = (flagsOf(tail) & frameFlag.awaited) !== 0
-        // Its first record declares the topic as well.
-        const isNeedless = kind === frameKind.declare && !isFirstWaiting
-        isFirstWaiting ||= !isAwaited && !isNeedless
-        if (!isAwaited && !isNeedless) return
-        if (kind === frameKind.declare) log.learn(memory, at)
-        if (kind === frameKind.bulk) this.#forgetBulk(memory.words[(at + frameHeaderBytes) >>> 2])
-        memory.words[word + frameWord.tail] = tailWord(0, frameKind.cancelled, flagsOf(tail))
-      }
-      if (!isFirstWaiting) goneTo = position + frameBytes(memory.words[word + frameWord.length])
-    })
+    const refused = [...turns].map((lane) => ({ lane, ...lane.refuse((run, at) => tail.learn(run, at)) }))
     // State and errno come before the positions: whoever sees those knows why. What is gone before what is refused in its place.
     state.writerErrno.store(errno)
     state.writerState.store(writerState.noSpace)
-    if (goneTo !== ring.head) this.#release(goneTo)
-    lane.cancelledTo.store(end)
-    lane.bell.ring()
-  }
-
-  #forgetBulk(id: number): void {
-    if (this.#bulk?.id === id) this.#bulk = undefined
-    else this.#parts.takeBulk(id)
+    for (const { lane, end, goneTo } of refused) {
+      if (goneTo !== lane.ring.head) this.#release(lane, goneTo)
+      lane.words.cancelledTo.store(end)
+    }
+    lanes.bells.ring()
   }
 
   /** A write failed. A full disk is waited out; anything else ends appending for good, and says why. */
   #stop(error: unknown): void {
-    const { state, lane } = this.#parts
+    const { state, lanes } = this.#parts
     const errno = error instanceof SystemCallError ? error.errno : 0
     if (mayPass(errno)) {
       this.#isStalled = true
@@ -455,7 +419,7 @@ export class Writer {
     // Errno first: whoever sees the state looks for its reason.
     state.writerErrno.store(errno)
     state.writerState.store(errno === 0 ? writerState.died : writerState.failed)
-    lane.bell.ring()
+    lanes.bells.ring()
     // Not a device but a bug: end the thread, with the error for everybody to see.
     if (errno === 0) throw error
   }

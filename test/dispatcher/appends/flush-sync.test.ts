@@ -5,7 +5,7 @@ import { writerState } from '../../../src/ring/shared-state.js'
 import { sharedWords } from '../../support/shared-words.js'
 
 function world() {
-  const { state, lane } = sharedWords()
+  const { state, lanes, lane } = sharedWords()
   const ring = new RingProducer(new RingMemory(RingMemory.allocate(1 << 16)), lane.ringTail, lane.ringHead)
   const calls: string[] = []
   const watch = {
@@ -31,7 +31,7 @@ function world() {
     wishFlush: () => calls.push('groups to be flushed'),
   }
   const isFlushed = () => lane.flushedTo.load() >= ring.tail
-  const parts = { state, lane, ring, watch, intake, commits, isFlushed, directory: '/log' }
+  const parts = { state, lanes, lane, ring, watch, intake, commits, isFlushed, directory: '/log' }
   return { state, lane, ring, calls, watch, parts }
 }
 

@@ -13,7 +13,7 @@ import { sharedWords } from '../../support/shared-words.js'
 const ringBytes = 64 << 10
 
 function world() {
-  const { state, lane } = sharedWords()
+  const { state, lanes, lane } = sharedWords()
   const shared = RingMemory.allocate(ringBytes)
   const ring = new RingProducer(new RingMemory(shared), lane.ringTail, lane.ringHead)
   const consumer = new RingConsumer(new RingMemory(shared), lane.ringTail, lane.ringHead)
@@ -23,8 +23,8 @@ function world() {
     port2.close()
   })
   const topics = new TopicDirectory([topicState(0, 'a', 0)], new TopicCells(TopicCells.allocate()))
-  const watch = { register: () => {}, begin: () => {} }
-  const intake = new FrameIntake({ state, lane, ring, topics, watch, bulk, directory: '/log' })
+  const watch = { register: () => {}, begin: () => {}, checkWorkers: () => {} }
+  const intake = new FrameIntake({ state, lanes, lane, ring, topics, watch, bulk, directory: '/log' })
   const topic = topics.handle('a')
   const write = (bytes: number) => intake.writeMessage(topic, new Uint8Array(bytes), undefined, frameBytes(bytes), 0)
   const takeAll = () => consumer.releaseTo(consumer.loadTail())

@@ -96,12 +96,13 @@ describe('messages in the ring', () => {
   })
 
   /** Lets bytes pass through the ring that hold no message. */
-  const pass = ({ producer, consumer }: Engine, bytes: number) => {
+  const pass = (engine: Engine, bytes: number) => {
+    const { producer, consumer } = engine
     const step = producer.memory.capacity / 4
     for (let passed = 0; passed < bytes; passed += step) {
       if (producer.place(step) < 0) throw new Error('an empty ring takes a quarter of itself')
       producer.advance(step)
-      producer.publish()
+      engine.publish()
       consumer.releaseTo(producer.tail)
     }
   }
