@@ -16,13 +16,8 @@ import { ChunkedStream } from '../../src/log/message-stream.js'
 import { RangeClaims } from '../../src/ring/range-claims.js'
 import { TopicCells } from '../../src/ring/topic-cells.js'
 import type { HotReader } from '../../src/storage/hot/hot-reader.js'
-import {
-  type ChunkAnswer,
-  Reader,
-  type RecordsAnswer,
-  type ScanPart,
-  type ScanRange,
-} from '../../src/threads/reader/reader.js'
+import { type ChunkAnswer, Reader, type RecordsAnswer } from '../../src/threads/reader/reader.js'
+import type { ScanPart, ScanRange } from '../../src/threads/reader/scan-task.js'
 import { fixtureUrl } from './fixtures.js'
 import { valueAt } from './hot.js'
 import { recordsOf } from './model.js'

@@ -9,14 +9,8 @@ import { isThreadDeath } from '../../errors.js'
 import { closedError } from '../../failures.js'
 import { AbortWord } from '../../ring/abort-word.js'
 import { RangeClaims } from '../../ring/range-claims.js'
-import type {
-  ChunkAnswer,
-  ReadTask,
-  RecordsAnswer,
-  ScanPart,
-  ScanRange,
-  TopicRef,
-} from '../../threads/reader/reader.js'
+import type { ChunkAnswer, ReadTask, RecordsAnswer, TopicRef } from '../../threads/reader/reader.js'
+import type { ScanPart, ScanRange } from '../../threads/reader/scan-task.js'
 import type { ReaderData } from '../../threads/shared-memory.js'
 import type { KeepAlive } from '../keep-alive.js'
 import { type AskStandIn, ReaderPool } from './reader-pool.js'
@@ -26,6 +20,8 @@ import type { TopicReads } from './topic-reads.js'
 /** Several ranges a thread: who is done early takes those of others. More of them where there is much to do, as each has its own start. */
 const rangesPerReader = { least: 4, most: 16 }
 const messagesPerRange = 16_384
+/** Below this the start of a range costs more than what another thread could take off it. */
+const leastMessagesPerRange = 1_024
 
 /** Fewer lookups than this are not worth a second thread: a task costs its thread as much as some twenty of them. */
 const leastLookups = 50
@@ -123,9 +119,11 @@ export class ReadSide implements TopicReads {
     signal?.addEventListener('abort', onAbort)
     try {
       const { least, most } = rangesPerReader
-      const wanted = this.#readers * Math.max(least, Math.min(most, (to - from) / messagesPerRange / this.#readers))
+      const forAll = this.#readers * Math.max(least, Math.min(most, (to - from) / messagesPerRange / this.#readers))
+      const wanted = Math.min(forAll, (to - from) / leastMessagesPerRange)
+      // One range needs nobody who knows where to cut.
       const ranges =
-        from >= to
+        this.#readers === 1 || wanted < 2
           ? [{ from, to, resume: undefined }]
           : ((await this.#run({ op: 'ranges', topic, from, to, parts: wanted })) as ScanRange[])
       const claims = RangeClaims.allocate(ranges.length)

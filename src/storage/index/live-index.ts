@@ -82,6 +82,13 @@ export interface DamagedRange {
   to: number
 }
 
+export interface CatchUpOptions {
+  /** Stops after about this much, to go on with another call. */
+  stepBytes?: number
+  /** Told of each valid batch by its place in the segment. */
+  onValid?(batch: number): void
+}
+
 /** What of a window the walk needs. */
 type Legible = Pick<Window, 'read' | 'readInto'>
 
@@ -122,10 +129,14 @@ export class LiveIndex {
    * @param resync go on behind damage: for segments known to hold later data. Without it the walk stops in front of
    *   the first bad batch.
    * @param to the end of data or of the segment, never the middle of a batch
-   * @param stepBytes stop after about this much, to go on with another call
    * @returns true if it stopped in front of bytes that are no valid batch
    */
-  catchUp(window: Legible, to: number, resync: boolean, stepBytes = Number.POSITIVE_INFINITY): boolean {
+  catchUp(
+    window: Legible,
+    to: number,
+    resync: boolean,
+    { stepBytes = Number.POSITIVE_INFINITY, onValid }: CatchUpOptions = {},
+  ): boolean {
     const stepEnd = this.end + stepBytes
     let want = chunkBytes
     while (this.end < Math.min(to, stepEnd) && !this.isSealed) {
@@ -133,9 +144,11 @@ export class LiveIndex {
       const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2)
       const start = this.end
       want = chunkBytes
-      const result = scanBatches(bytes, this.#base + start, to - start, (header, at) =>
-        this.#addBatch(words, bytes, header, at, start),
-      )
+      const visit = (header: BatchHeader, at: number) => {
+        onValid?.(start + at)
+        this.#addBatch(words, bytes, header, at, start)
+      }
+      const result = scanBatches(bytes, this.#base + start, to - start, visit)
       this.end = start + result.end
       if (result.stop === 'partial') want = Math.max(result.needed, chunkBytes)
       if (result.stop !== 'bad') continue

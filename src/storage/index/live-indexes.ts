@@ -53,7 +53,10 @@ export class LiveIndexes {
       const to = Math.min(published - this.#files.base(segment), segmentBytes)
       if (index.isSealed || index.end >= to || to <= segmentHeaderBytes) continue
       try {
-        this.#windows.with(segment, ({ window }) => index.catchUp(new SalvageWindow(window), to, true))
+        // What is found right here is not summed up again where it is read. Not the other way round: of what is salvaged, some is zeros.
+        this.#windows.with(segment, ({ window, markVerified: onValid }) =>
+          index.catchUp(new SalvageWindow(window), to, true, { onValid }),
+        )
       } catch (error) {
         // It may be the moment (no descriptor to be had): who asks for one of its records meets the error, or the next look.
         this.#unread ??= { segment, error }

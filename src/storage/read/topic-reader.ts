@@ -9,7 +9,7 @@
 import { batchHeaderBytes, batchTime, shrinkBatchCopy } from '../../format/batch-layout.js'
 import { frameBytes, frameHeaderBytes, frameKind, frameWord, kindOf, offsetOf } from '../../format/frame-layout.js'
 import { segmentHeaderBytes } from '../../format/segment-layout.js'
-import { chunkBytes } from '../../limits.js'
+import { chunkBytes, maxBatchBytes } from '../../limits.js'
 import { isUnreadable } from '../../memory/errno.js'
 import { SalvageWindow } from '../files/salvage-window.js'
 import type { SegmentFiles } from '../files/segment-files.js'
@@ -188,7 +188,7 @@ export class TopicReader {
     // Segments behind a resumed reader may have been deleted since; its next record was not in them.
     if (position < this.#bounds.trim()) position = this.#startOf(topic, offset)
     const published = this.#bounds.published()
-    let want = chunkBytes
+    let want = request.resume === undefined ? this.#lengthUpTo(topic, to, position) : chunkBytes
     let scannedBytes = 0
     for (;;) {
       const segment = this.#files.segmentOf(position)
@@ -221,6 +221,13 @@ export class TopicReader {
       // Nothing of the topic in a whole chunk: let the index find the next record.
       if (scannedBytes >= chunkBytes) return this.#readSparse(request)
     }
+  }
+
+  /** How much to read from `position` on where a range may end before a chunk does: no further than its last batch can reach. */
+  #lengthUpTo(topic: number, to: number, position: number): number {
+    const place = this.placeOf(topic, to - 1)
+    if (place === undefined || place.position < position) return chunkBytes
+    return Math.min(chunkBytes, place.position - position + batchHeaderBytes + maxBatchBytes)
   }
 
   /** Whoever reads on in order may come to a segment that is gone: then where the record stands, if not in that one. */

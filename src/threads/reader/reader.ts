@@ -2,20 +2,15 @@
  * Carries out read tasks, in a thread that has its `Reading`; where records stand, the `TopicReader` knows. Tasks are synchronous up to the user's own functions,
  * so no window is ever pinned across a turn of the event loop, but for a handler that works on the mapping itself.
  */
-import { threadId } from 'node:worker_threads'
 import { BookendError, type PortableError } from '../../errors.js'
 import { trimmedError } from '../../failures.js'
-import { ChunkBatch, type MessageBatch } from '../../messages/message-batch.js'
-import type { Decode } from '../../messages/value-coding.js'
-import { AbortWord } from '../../ring/abort-word.js'
-import { RangeClaims } from '../../ring/range-claims.js'
 import type { TopicCells } from '../../ring/topic-cells.js'
 import type { Catalog } from '../../storage/index/catalog.js'
 import { joinPieces } from '../../storage/read/chunk-thinning.js'
 import type { FoundRecords, RecordLookup } from '../../storage/read/record-lookup.js'
 import type { Resume, TopicReader } from '../../storage/read/topic-reader.js'
 import { type HandlerTask, HandlerTasks } from './handler-task.js'
-import { decodeOf } from './module-codec.js'
+import { type ScanPart, type ScanRange, type ScanTask, ScanTasks } from './scan-task.js'
 
 /** A topic as tasks name it. */
 export interface TopicRef {
@@ -28,15 +23,7 @@ export type ReadTask =
   | { op: 'records'; topic: TopicRef; offsets: number[] }
   | { op: 'offsetAt'; topic: TopicRef; time: number }
   | { op: 'ranges'; topic: TopicRef; from: number; to: number; parts: number }
-  | {
-      op: 'scan'
-      topic: TopicRef
-      ranges: ScanRange[]
-      claims: SharedArrayBuffer
-      shares: number
-      module: string
-      abort: SharedArrayBuffer
-    }
+  | ({ op: 'scan' } & ScanTask)
   | { op: 'reduce'; module: string; parts: unknown[] }
   | ({ op: 'process' } & HandlerTask)
 
@@ -44,8 +31,6 @@ export type ReadAnswer = { value: unknown } | { error: PortableError }
 
 /** Tasks that do nothing but read the log: any thread may run them, and run them again. The others run modules of the application. */
 export type LogRead = Extract<ReadTask, { op: 'chunk' | 'records' | 'offsetAt' | 'ranges' }>
-
-type ScanTask = Extract<ReadTask, { op: 'scan' }>
 
 export interface ChunkAnswer {
   bytes: Uint8Array<ArrayBuffer>
@@ -57,34 +42,13 @@ export interface ChunkAnswer {
 /** One-record batches, each where `starts` says; -1 stands for an offset that is not there. */
 export type RecordsAnswer = FoundRecords
 
-export interface ScanRange {
-  from: number
-  to: number
-  /** Where its first record stands; undefined: let the index tell. */
-  resume: Resume | undefined
-}
-
-/** What the scan of neighbouring ranges, from `first` to before `end`, came to. */
-export interface ScanPart {
-  first: number
-  end: number
-  value: unknown
-}
-
-interface ScanModule {
-  map(batch: MessageBatch<unknown>): unknown
-  reduce(a: unknown, b: unknown): unknown
-  /** Of values; undefined: they are bytes. */
-  decode: Decode<unknown> | undefined
-}
-
 export class Reader {
   readonly #reader: TopicReader
   readonly #lookup: RecordLookup
   readonly #catalog: Catalog
   readonly #cells: TopicCells
   readonly #trim: () => number
-  readonly #modules = new Map<string, Promise<ScanModule>>()
+  readonly #scans: ScanTasks
   readonly #handlers: HandlerTasks
 
   /** @param trim the position below which segments are gone */
@@ -94,6 +58,9 @@ export class Reader {
     this.#trim = trim
     this.#catalog = catalog
     this.#cells = cells
+    this.#scans = new ScanTasks((topic, request) =>
+      this.#guarded(topic, request.offset, () => reader.readBorrowed(request)),
+    )
     this.#handlers = new HandlerTasks((topic, request, views) =>
       this.#guarded(topic, request.offset, () =>
         views === 'mapped' ? reader.readMapped(request) : { ...reader.read(request), release() {} },
@@ -114,9 +81,9 @@ export class Reader {
       case 'ranges':
         return this.#guarded(task.topic, task.from, () => this.#ranges(task.topic.id, task.from, task.to, task.parts))
       case 'scan':
-        return this.#scan(task)
+        return this.#scans.run(task) satisfies Promise<ScanPart[]>
       case 'reduce':
-        return this.#reduce(await this.#load(task.module), task.parts)
+        return this.#scans.reduce(task.module, task.parts)
       case 'process':
         return this.#handlers.run(task)
     }
@@ -196,79 +163,6 @@ export class Reader {
     if (at < to) ranges.push({ from: at, to, resume: undefined })
     return ranges
   }
-
-  async #scan({ topic, ranges, claims, shares, module: url, abort }: ScanTask): Promise<ScanPart[]> {
-    const module = await this.#load(url)
-    const isAborted = new AbortWord(abort)
-    const parts: ScanPart[] = []
-    for (const index of new RangeClaims(claims).take(threadId % shares, shares)) {
-      const value = await this.#scanRange(module, topic, ranges[index], isAborted)
-      if (isAborted.isRaised) break
-      const last = parts.at(-1)
-      // Neighbours are put together here, where their memory is: what is left travels to another thread.
-      if (last?.end === index) {
-        last.value = await module.reduce(last.value, value)
-        last.end = index + 1
-      } else parts.push({ first: index, end: index + 1, value })
-    }
-    return parts
-  }
-
-  async #scanRange(module: ScanModule, topic: TopicRef, range: ScanRange, abort: AbortWord): Promise<unknown> {
-    const { from, to } = range
-    const source = { topic: topic.name, decode: module.decode }
-    if (from >= to) return module.map(new ChunkBatch(source, topic.id, new Uint8Array(0), from, from, false))
-    let result: unknown
-    let isFirst = true
-    let { resume } = range
-    for (let offset = from; offset < to; ) {
-      if (abort.isRaised) return undefined
-      const chunk = this.#guarded(topic, offset, () =>
-        this.#reader.readBorrowed({ topic: topic.id, offset, to, resume }),
-      )
-      const batch = new ChunkBatch(source, topic.id, chunk.bytes, offset, chunk.next, true)
-      let mapped = module.map(batch)
-      if (mapped instanceof Promise) mapped = await mapped
-      result = isFirst ? mapped : module.reduce(result, mapped)
-      if (result instanceof Promise) result = await result
-      isFirst = false
-      offset = chunk.next
-      resume = chunk.resume
-    }
-    return result
-  }
-
-  async #reduce(module: ScanModule, parts: unknown[]): Promise<unknown> {
-    let result = parts[0]
-    for (const part of parts.slice(1)) result = await module.reduce(result, part)
-    return result
-  }
-
-  #load(url: string): Promise<ScanModule> {
-    let loading = this.#modules.get(url)
-    if (loading === undefined) {
-      loading = loadScanModule(url)
-      this.#modules.set(url, loading)
-      // A module that failed to load may be mended: do not remember the failure.
-      loading.catch(() => this.#modules.delete(url))
-    }
-    return loading
-  }
-}
-
-async function loadScanModule(url: string): Promise<ScanModule> {
-  let module: Partial<ScanModule> & { codec?: unknown }
-  try {
-    module = (await import(url)) as Partial<ScanModule> & { codec?: unknown }
-  } catch (cause) {
-    throw new BookendError('BOOKEND_HANDLER', `the module ${url} does not load: ${String(cause)}`, { cause })
-  }
-  for (const name of ['map', 'reduce'] as const) {
-    if (typeof module[name] === 'function') continue
-    throw new BookendError('BOOKEND_HANDLER', `the module ${url} does not export a function "${name}"`)
-  }
-  const { map, reduce } = module as ScanModule
-  return { map, reduce, decode: decodeOf(url, module, undefined) }
 }
 
 /** A call to the system that failed: a device, or a limit of the process, which may pass. Anything else comes back as it is. */

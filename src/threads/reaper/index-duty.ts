@@ -107,7 +107,7 @@ export class IndexDuty {
       try {
         // In steps, so that the thread's other duties are not held up by a large segment.
         while (!index.isSealed && index.damages.length === 0 && index.end < files.segmentBytes) {
-          index.catchUp(window, files.segmentBytes, true, indexStepBytes)
+          index.catchUp(window, files.segmentBytes, true, { stepBytes: indexStepBytes })
           await new Promise(setImmediate)
         }
       } finally {

@@ -9,6 +9,8 @@ import { onEveryEngine, onEveryReader } from './fixture.js'
 const sum = new URL('../../fixtures/scan-sum.mjs', import.meta.url)
 const bad = (how: string) => new URL(`../../fixtures/scan-bad.mjs?${how}`, import.meta.url)
 
+const finishing = (how: string) => new URL(`../../fixtures/scan-finish.mjs?${how}`, import.meta.url)
+
 interface Sum {
   count: number
   bytes: number
@@ -42,6 +44,32 @@ onEveryEngine(({ open, supports }) => {
     const log = await open({ readers: 3 })
     await fill(log)
     await expectSums(log)
+    // Whoever puts the last parts together finishes, once.
+    const parts = new URL('../../fixtures/scan-finish-parts.mjs', import.meta.url)
+    for (let round = 0; round < 5; round++)
+      expect(await log.topic('t').scan(parts)).toEqual({ count: 10_000, finished: 1 })
+    expect(await log.topic('t').scan(parts, { to: 10 })).toEqual({ count: 10, finished: 1 })
+    expect(await log.topic('t').scan(parts, { to: 0 })).toEqual({ count: 0, finished: 1 })
+  })
+
+  it.runIf(supports.scan)('many small topics beside each other are scanned as what they are', async () => {
+    const log = await open({ readers: 2 })
+    const counts = Array.from({ length: 60 }, (_, index) => 1 + ((index * 7) % 40))
+    for (let round = 0; round < 40; round++)
+      for (const [index, count] of counts.entries())
+        if (round < count) {
+          const topic = log.topic(`t${index}`)
+          const value = new Uint8Array(index * 20 + round)
+          while (!topic.offer(value)) await topic.ready()
+        }
+    await log.flush()
+    const bytesOf = (index: number) => (counts[index] * (counts[index] - 1)) / 2 + counts[index] * index * 20
+    for (let pass = 0; pass < 2; pass++) {
+      const sums = await Promise.all(counts.map((_, index) => log.topic(`t${index}`).scan<Sum>(sum)))
+      expect(sums.map(({ count }) => count)).toEqual(counts)
+      expect(sums.map(({ bytes }) => bytes)).toEqual(counts.map((_, index) => bytesOf(index)))
+      expect(sums.every(({ runs }, index) => runs[0][0] === 0 && runs[0][1] === counts[index] - 1)).toBe(true)
+    }
   })
 })
 
@@ -68,6 +96,16 @@ onEveryReader(fill, (reader) => {
       expect(broken.code).toBe('BOOKEND_HANDLER')
       expect(broken.cause).toBeInstanceOf(Error)
       expect((await topic.scan<Sum>(sum)).count).toBe(10_000)
+    })
+
+    it('whose module finishes sends what that makes of the result, not the result', async () => {
+      const topic = reader.log.topic('t')
+      const one = { to: 1_000 }
+      for (const how of ['', 'late']) expect(await topic.scan(finishing(how), one)).toEqual({ first: 0, count: 1_000 })
+      expect(await topic.scan(finishing(''), { from: 7, to: 7 })).toEqual({ first: 7, count: 0 })
+      expect((await failureOf(() => topic.scan(finishing('throw'), one))).message).toBe('finish did this')
+      const error = await codedFailureOf(() => topic.scan(finishing('no-function'), one))
+      expect([error.code, error.message]).toEqual(['BOOKEND_HANDLER', expect.stringContaining('"finish"')])
     })
 
     it('rejects with what the module throws, as it is, and the next one goes on', async () => {
