@@ -87,7 +87,10 @@ export interface Topic<T> {
   /**
    * Runs a module over the topic, in parallel inside the reader threads, and returns its reduced result.
    * @param module URL or path of a module that exports `map(batch: MessageBatch): R` and `reduce(a: R, b: R): R`. `reduce` must
-   *   be associative and may reuse its arguments; the order of ranges is kept. An empty range is mapped once, as an empty batch.
+   *   be associative and may reuse its arguments; the order of ranges is kept. An empty range is mapped once, as an empty batch. If it
+   *   exports `finish(result: R)` too, that is called once, with the whole result, in the thread that has it, and what it returns is what
+   *   `scan` resolves with: for results that are small, or can travel between threads, only then. What several threads have come
+   *   to travels to be reduced before that; the number of threads is theirs to choose
    * @throws `BOOKEND_HANDLER` if the module does not load; what the module throws, with its message
    */
   scan<R>(module: URL | string, options?: ScanOptions): Promise<R>
