@@ -13,6 +13,7 @@ export const errorCodes = [
   'BOOKEND_TRIMMED',
   'BOOKEND_DECODE',
   'BOOKEND_UNSUPPORTED',
+  'BOOKEND_DISCONNECTED',
 ] as const
 
 export type ErrorCode = (typeof errorCodes)[number]

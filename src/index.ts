@@ -2,6 +2,7 @@
  * Bookend: an embedded, persistent message log for Node.js. This file is the whole public face.
  * @packageDocumentation
  */
+export type { Supports } from './engine/engine.js'
 export type { ProcessOrder, ProcessorState } from './engine/group-seat.js'
 export type { LogStats, SegmentInfo, SegmentResidency } from './engine/stats.js'
 export type { BackupReport, Durability, GroupInfo, GroupPosition, KeptReason, Retention } from './engine/terms.js'

@@ -9,7 +9,7 @@ import type { EngineGroup } from './group-seat.js'
 import type { LogStats, SegmentInfo, SegmentResidency } from './stats.js'
 import type { BackupReport, Bounds, Durability, Extras, GroupInfo, Payload, Retention } from './terms.js'
 
-/** What an engine can do, as data: the face refuses the rest with `BOOKEND_UNSUPPORTED` before it calls. */
+/** What a log can do, as data: the rest is refused with `BOOKEND_UNSUPPORTED` before anything is done. */
 export interface Supports {
   /** The levels that are kept here; weaker ones are never passed off as stronger ones. */
   readonly durabilities: readonly Durability[]
@@ -30,6 +30,8 @@ export interface EngineFacts {
   readonly maxMessageBytes: number
   /** What the option `maxMessageBytes` could be raised to at most, for this log. */
   readonly messageBytesLimit: number
+  /** What to do about longer ones, as words for people. */
+  readonly beyondLimit: string
   readonly isReadOnly: boolean
 }
 

@@ -67,11 +67,24 @@ export interface LogStats {
     /** How many times the log has been opened for writing. */
     epoch: number
   }
-  /** How segments are reached: `mmap-io` and `koffi` map them, `file` reads and writes them. */
-  io: 'mmap-io' | 'koffi' | 'file'
+  /** How segments are reached: `mmap-io` and `koffi` map them, `file` reads and writes them; `network`: they are elsewhere. */
+  io: 'mmap-io' | 'koffi' | 'file' | 'network'
   prefaultedBytes: number
   /** Errors met in the background, the last one's code with them. */
   errors: { count: number; last: string | undefined }
+  /** Of a log that servers keep; undefined for one in a directory. */
+  connection?: {
+    /** Ms since the epoch; undefined: it is there. */
+    disconnectedSince: number | undefined
+    /** How often the connection was lost. */
+    losses: number
+    /** Attempts after the first one, of whatever was asked for. */
+    retries: number
+    /** Batches that an earlier attempt had written, its answer lost. */
+    found: number
+    /** Messages that the replica that was asked did not know yet. */
+    staleReads: number
+  }
 }
 
 /** A segment and why it is kept. */

@@ -1,10 +1,10 @@
 /** The words that the public face and every engine share: types and nothing else. */
 
 /**
- * What an acknowledged append survives. `process`: the death of this process, `kill -9` included, but not a power cut. `disk`: a power cut,
- * since it was flushed to the device first.
+ * What an acknowledged append survives. `process`: the death of this process, `kill -9` included, but not a power cut. `replicated`: the loss
+ * of any one machine, where several have it. `disk`: a power cut (of all machines), since it was flushed to the device first.
  */
-export type Durability = 'process' | 'disk'
+export type Durability = 'process' | 'replicated' | 'disk'
 
 /** What of a topic may be deleted. Each part suffices; nothing is deleted where none is given. */
 export interface Retention {

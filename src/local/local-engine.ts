@@ -60,7 +60,8 @@ export class LocalEngine implements Engine {
     const { directory, durability, maxMessageBytes, readOnly } = options
     const { segmentBytes } = opened
     const messageBytesLimit = segmentMessageBytes(segmentBytes)
-    this.facts = { place: directory, durability, maxMessageBytes, messageBytesLimit, isReadOnly: readOnly }
+    const beyondLimit = 'create a log with larger segmentBytes: those of this one hold no more'
+    this.facts = { place: directory, durability, maxMessageBytes, messageBytesLimit, beyondLimit, isReadOnly: readOnly }
     const stage = new LogStage(directory, readOnly)
     const cells = new TopicCells(shared.topics)
     const topics = new TopicDirectory(opened.topics, cells)

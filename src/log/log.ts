@@ -1,5 +1,5 @@
 /** The open log, as the application holds it. */
-import type { Engine } from '../engine/engine.js'
+import type { Engine, Supports } from '../engine/engine.js'
 import type { LogStats, SegmentInfo, SegmentResidency } from '../engine/stats.js'
 import type { BackupReport, Durability, GroupInfo, Retention } from '../engine/terms.js'
 import { openLocalEngine } from '../local/opening.js'
@@ -29,7 +29,10 @@ export interface TopicOptions<T> {
 
 /** An open log. One process owns it at a time; inside the process its work is spread over worker threads. */
 export interface Log extends AsyncDisposable {
+  /** Where it is: a directory, or URLs of servers and a name. */
   readonly directory: string
+  /** What this log can do; whatever it cannot is `BOOKEND_UNSUPPORTED`. */
+  readonly supports: Supports
   /**
    * A handle on a topic; the topic comes to be with its first append. A `retention` is in force from this call until the log is
    * closed, in place of the log's own; it is not stored, so say it each time the log is opened.
@@ -89,10 +92,12 @@ export async function open(directory: string | URL, options: OpenOptions = {}): 
 
 export class EngineLog implements Log {
   readonly directory: string
+  readonly supports: Supports
   readonly #engine: Engine
 
   constructor(engine: Engine) {
     this.directory = engine.facts.place
+    this.supports = engine.supports
     this.#engine = engine
   }
 

@@ -17,7 +17,6 @@ import {
   segmentGranuleBytes,
 } from '../limits.js'
 import type { DiskWatermarks, LocalOptions } from '../local/local-options.js'
-import { durabilities } from './supported.js'
 import { checkBoolean, checkInteger, checkKeys, checkOneOf, describe } from './validate.js'
 
 export interface OpenOptions {
@@ -30,7 +29,7 @@ export interface OpenOptions {
    * What an awaited append means. `process` (the default): it survives the death of this process, `kill -9` included, but
    * not a power cut. `disk`: it survives a power cut, since it was flushed to the device first.
    */
-  durability?: Durability
+  durability?: Exclude<Durability, 'replicated'>
   /** How often what was appended is flushed in the background, ms; 500 unless said. */
   flushIntervalMs?: number
   /** Reader threads; one less than there are cores unless said, at least one. */
@@ -117,7 +116,7 @@ export function completeOptions(directory: string | URL, options: OpenOptions): 
   return {
     directory: folder,
     segmentBytes,
-    durability: checkOneOf('durability', options.durability ?? 'process', durabilities),
+    durability: checkOneOf('durability', options.durability ?? 'process', ['process', 'disk']),
     flushIntervalMs: checkInteger('flushIntervalMs', options.flushIntervalMs ?? defaultFlushIntervalMs, 1, 3_600_000),
     readers: checkInteger('readers', options.readers ?? Math.max(1, availableParallelism() - 1), 1, 256),
     mapTtlMs: checkInteger('mapTtlMs', options.mapTtlMs ?? defaultMapTtlMs, 10, 2 ** 30),

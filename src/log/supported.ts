@@ -5,7 +5,7 @@ import { BookendError } from '../errors.js'
 import { checkOneOf } from './validate.js'
 
 /** All there are, whatever an engine keeps. */
-export const durabilities = ['process', 'disk'] as const satisfies readonly Durability[]
+export const durabilities = ['process', 'replicated', 'disk'] as const satisfies readonly Durability[]
 
 /** @throws `BOOKEND_UNSUPPORTED` */
 export function checkSupported({ facts }: Engine, isSupported: boolean, what: string): void {

@@ -268,11 +268,11 @@ export class LogTopic<T> implements Topic<T> {
     if (total <= maxMessageBytes) return
     if (isText) total += Buffer.byteLength(value) - value.length * 3
     if (total <= maxMessageBytes) return
-    const { messageBytesLimit } = this.#engine.facts
+    const { messageBytesLimit, beyondLimit } = this.#engine.facts
     const remedy =
       maxMessageBytes < messageBytesLimit
-        ? `open the log with a higher maxMessageBytes (its segments hold ${messageBytesLimit})`
-        : 'create a log with larger segmentBytes: those of this one hold no more'
+        ? `open the log with a higher maxMessageBytes (up to ${messageBytesLimit} here)`
+        : beyondLimit
     const message = `the message has ${total} bytes with its key and headers, and ${maxMessageBytes} is the most here: split it, or ${remedy}`
     throw new BookendError('BOOKEND_TOO_LARGE', message, { topic: this.name })
   }

@@ -20,6 +20,11 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   cli: ['cli/verbs', 'local', 'threads', 'storage/check', 'storage/files'],
   'cli/verbs': ['cli', 'local', 'log', 'storage/check', 'storage/files', 'format', 'memory'],
   log: ['local', 'messages'],
+  jetstream: ['jetstream/appends', 'jetstream/groups', 'jetstream/reads', 'jetstream/server', 'log', 'messages'],
+  'jetstream/groups': ['jetstream/server', 'messages'],
+  'jetstream/reads': ['jetstream/server', 'messages'],
+  'jetstream/appends': ['jetstream/server'],
+  'jetstream/server': ['messages'],
   local: [
     'dispatcher',
     'dispatcher/appends',
@@ -81,6 +86,14 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
 const fileRooms = ['local', 'memory', 'storage/files', 'storage/life', 'storage/check']
 /** Which rooms may import which package: everything else goes through them. */
 const packageRooms: Readonly<Record<string, readonly string[]>> = {
+  '@nats-io/jetstream': ['jetstream/appends', 'jetstream/groups', 'jetstream/reads', 'jetstream/server'],
+  '@nats-io/transport-node': [
+    'jetstream',
+    'jetstream/appends',
+    'jetstream/groups',
+    'jetstream/reads',
+    'jetstream/server',
+  ],
   koffi: ['memory'],
   'mmap-io': ['memory'],
   comlink: ['threads'],
@@ -131,8 +144,8 @@ describe('the rooms of src/', () => {
 
 describe('what the library needs from outside', () => {
   it('is a dependency of the published package', () => {
-    const { dependencies, optionalDependencies } = manifest()
-    const published = new Set(Object.keys({ ...dependencies, ...optionalDependencies }))
+    const { dependencies, optionalDependencies, peerDependencies } = manifest()
+    const published = new Set(Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies }))
     const foreign = everyImport.filter(({ target, isRelative }) => !isRelative && !isBuiltin(target))
     expect(foreign.filter(({ target }) => !published.has(packageOf(target))).map(arrow)).toEqual([])
   })
@@ -150,6 +163,14 @@ describe('what the library needs from outside', () => {
       ({ from, target }) => /^node:fs(\/|$)/.test(target) && !fileRooms.includes(roomOf(from)),
     )
     expect(wrong.map(arrow)).toEqual([])
+  })
+
+  it('is not asked of an application that does without: nobody imports the rooms of an optional peer', () => {
+    const outside = everyImport.filter(
+      ({ from, target, isRelative }) =>
+        isRelative && roomOf(target).startsWith('jetstream') && !roomOf(from).startsWith('jetstream'),
+    )
+    expect(outside.map(arrow)).toEqual([])
   })
 
   it('is named with node: where it belongs to Node', () => {

@@ -30,7 +30,10 @@ export function sourceFiles(...folders: readonly string[]): SourceFile[] {
   )
 }
 
-export function manifest(): Record<'dependencies' | 'optionalDependencies', Record<string, string>> {
+export function manifest(): Record<
+  'dependencies' | 'optionalDependencies' | 'peerDependencies',
+  Record<string, string>
+> {
   return JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 }
 

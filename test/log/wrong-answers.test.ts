@@ -3,13 +3,13 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import type { EngineTopic, MessageReader } from '../../src/engine/engine.js'
 import type { EngineGroup } from '../../src/engine/group-seat.js'
 import { EngineLog } from '../../src/log/log.js'
+import { chunkOf, type LooseMessage } from '../../src/messages/chunk-builder.js'
 import { ChunkCursor, type RecordPlace } from '../../src/messages/chunk-cursor.js'
 import { failureOf } from '../scenarios/support.js'
 import { MemoryEngine } from '../support/memory-engine/memory-engine.js'
-import { chunkOf, type Stored } from '../support/memory-engine/stored-message.js'
 
 const count = 10
-const stored = (offset: number): Stored => ({ offset, time: 1, value: Uint8Array.of(offset), extras: undefined })
+const stored = (offset: number): LooseMessage => ({ offset, time: 1, value: Uint8Array.of(offset), extras: undefined })
 
 function placeOf(offset: number): RecordPlace {
   const cursor = chunkOf([stored(offset)])

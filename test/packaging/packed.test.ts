@@ -31,12 +31,21 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 it('the package holds the library and its documents, and nothing else', () => {
-  const code = /^dist\/((src|workers|bench)\/.+\.js|src\/((observe\/)?index|shared-types)\.d\.ts)$/
+  const code = /^dist\/((src|workers|bench)\/.+\.js|src\/(((observe|jetstream)\/)?index|shared-types)\.d\.ts)$/
   const beside = /^(docs\/.+|bench\/(package\.json|page\/.+)|README\.md|CHANGELOG\.md|LICENSE|package\.json)$/
   expect(packedPaths.filter((path) => !code.test(path) && !beside.test(path))).toEqual([])
   const entries = ['dist/src/index.js', 'dist/src/index.d.ts']
   const workers = ['dist/workers/writer.js', 'dist/workers/reader.js', 'dist/workers/reaper.js']
   expect(packedPaths).toEqual(expect.arrayContaining([...entries, ...workers]))
+})
+
+it('nothing of NATS is installed or loaded where it is not asked for, and then what is missing is named', async () => {
+  for (const application of [withoutScripts, withoutOptional]) {
+    expect(readdirSync(join(application, 'node_modules'))).not.toContain('@nats-io')
+    const program = "await import('bookend/jetstream').catch(({ code, message }) => console.log(code, message))"
+    const { stdout } = await run(application, process.execPath, '--input-type=module', '-e', program)
+    expect(stdout).toMatch(/^ERR_MODULE_NOT_FOUND .*@nats-io/)
+  }
 })
 
 it('the package holds no output of a source that is gone', () => {

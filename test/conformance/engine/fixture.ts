@@ -8,12 +8,17 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { type Log, type OpenOptions, open } from 'bookend'
+import { open as openJetStream } from 'bookend/jetstream'
 import { afterAll, beforeAll, describe, expect, onTestFinished } from 'vitest'
 import type { Engine } from '../../../src/engine/engine.js'
+import { openJetStream as openJetStreamEngine } from '../../../src/jetstream/jetstream-engine.js'
+import { completeOptions as completeJetStreamOptions } from '../../../src/jetstream/options.js'
 import { EngineLog } from '../../../src/log/log.js'
 import { completeOptions } from '../../../src/log/options.js'
 import { small, temporaryFolder } from '../../scenarios/support.js'
 import { MemoryEngine } from '../../support/memory-engine/memory-engine.js'
+import { serverBinary, withoutServer } from '../../support/nats/binary.js'
+import { Servers } from '../../support/nats/servers.js'
 
 /** What a case may ask for. */
 export type LogOptions = Pick<OpenOptions, 'maxMessageBytes' | 'ringBytes' | 'readers'>
@@ -25,6 +30,8 @@ export interface Supported {
   readonly disk: boolean
   /** What has a meaning for files of this process only. */
   readonly local: boolean
+  /** Of calls under way at the same time, the one that was made first takes effect first. */
+  readonly callOrder: boolean
 }
 
 export interface EngineUnderTest {
@@ -66,7 +73,9 @@ interface Library {
 }
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
-const everything: Supported = { scan: true, process: true, disk: true, local: true }
+/** Three, where a cluster is asked for. */
+const replicas = Number(process.env.BOOKEND_REPLICAS ?? 1)
+const everything: Supported = { scan: true, process: true, disk: true, local: true, callOrder: true }
 
 const inMemory = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
 
@@ -77,13 +86,43 @@ const openers: readonly Opener[] = [
   local('file', 'file', root, tmpdir()),
   {
     name: 'arrays',
-    supports: { scan: false, process: false, disk: false, local: false },
+    supports: { scan: false, process: false, disk: false, local: false, callOrder: true },
     hasReadOnly: false,
     parent: inMemory,
     open: async (_, options) => new EngineLog(new MemoryEngine(options)),
     openEngine: async () => new MemoryEngine(),
   },
+  ...(serverBinary === undefined ? [] : [jetStream()]),
 ]
+if (serverBinary === undefined) describe.skip(`jetstream (${withoutServer})`, () => {})
+
+/** Servers of this file, and on them a log of its own for each folder. */
+function jetStream(): Opener {
+  let servers: Promise<Servers> | undefined
+  let logs = 0
+  const options = async ({ ringBytes, maxMessageBytes }: OpenOptions) => {
+    servers ??= Servers.start({ nodes: replicas })
+    const name = `log${logs++}`
+    return {
+      urls: (await servers).urls,
+      options: { ...{ name, replicas, batchMessages: 20_000 }, ringBytes, maxMessageBytes },
+    }
+  }
+  return {
+    name: `jetstream, ${replicas === 1 ? 'one node' : `${replicas} nodes`}`,
+    supports: { scan: false, process: false, disk: false, local: false, callOrder: false },
+    hasReadOnly: false,
+    parent: inMemory,
+    async open(_, asked) {
+      const { urls, options: known } = await options(asked)
+      return openJetStream(urls, known)
+    },
+    async openEngine() {
+      const { urls, options: known } = await options({})
+      return openJetStreamEngine(completeJetStreamOptions(urls, known))
+    },
+  }
+}
 
 /** @param from the folder of the library; undefined: one that finds no mmap-io, and maps through koffi */
 function local(name: string, io: 'mmap' | 'file', from: string | undefined, parent = inMemory): Opener {

@@ -39,19 +39,22 @@ onEveryEngine(({ open, shared, supports }) => {
     await queue.clear()
   })
 
-  it('what is cleared, or acknowledged by a consumer of the group, while it is looked up is not popped', async () => {
-    const { log, name, queue } = await pushed(3)
-    const popped = queue.pop()
-    await queue.clear()
-    expect(await popped).toBeUndefined()
-    await queue.push('after')
-    const consumer = log.topic(name).group('queue').consume()
-    const { value: delivery } = await consumer.next()
-    await delivery?.nack()
-    const again = queue.pop()
-    await delivery?.ack()
-    expect(await again).toBeUndefined()
-  })
+  it.runIf(supports.callOrder)(
+    'what is cleared, or acknowledged by a consumer of the group, while it is looked up is not popped',
+    async () => {
+      const { log, name, queue } = await pushed(3)
+      const popped = queue.pop()
+      await queue.clear()
+      expect(await popped).toBeUndefined()
+      await queue.push('after')
+      const consumer = log.topic(name).group('queue').consume()
+      const { value: delivery } = await consumer.next()
+      await delivery?.nack()
+      const again = queue.pop()
+      await delivery?.ack()
+      expect(await again).toBeUndefined()
+    },
+  )
 
   it('push() takes what append() takes', async () => {
     const { log, name, queue } = await pushed(0)

@@ -26,7 +26,8 @@ export class MemoryEngine implements Engine {
 
   constructor({ maxMessageBytes = 1 << 20, ringBytes = defaultRingBytes } = {}) {
     const messageBytesLimit = Math.max(maxMessageBytes, 1 << 30)
-    this.facts = { place: 'memory', durability: 'process', maxMessageBytes, messageBytesLimit, isReadOnly: false }
+    const limits = { maxMessageBytes, messageBytesLimit, beyondLimit: 'there is no more' }
+    this.facts = { place: 'memory', durability: 'process', ...limits, isReadOnly: false }
     this.#ringBytes = ringBytes
   }
 

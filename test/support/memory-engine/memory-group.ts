@@ -7,9 +7,9 @@ import type {
   Subscription,
 } from '../../../src/engine/group-seat.js'
 import type { GroupInfo, GroupPosition } from '../../../src/engine/terms.js'
+import { chunkOf } from '../../../src/messages/chunk-builder.js'
 import type { RecordPlace } from '../../../src/messages/chunk-cursor.js'
 import type { MemoryTopic } from './memory-topic.js'
-import { chunkOf } from './stored-message.js'
 
 /** A message that somebody is given. */
 interface Taken {

@@ -2,10 +2,10 @@
 import type { EngineTopic, MessageReader, ReadRange } from '../../../src/engine/engine.js'
 import type { Bounds, Extras, Payload } from '../../../src/engine/terms.js'
 import { trimmedError } from '../../../src/failures.js'
+import { chunkOf, type LooseMessage } from '../../../src/messages/chunk-builder.js'
 import type { ChunkCursor, RecordPlace } from '../../../src/messages/chunk-cursor.js'
 import type { MemoryEngine } from './memory-engine.js'
 import { MemoryGroup } from './memory-group.js'
-import { chunkOf, type Stored } from './stored-message.js'
 
 /** Messages of one chunk: few, so that readers meet many ends of chunks. */
 const chunkMessages = 7
@@ -15,7 +15,7 @@ export class MemoryTopic implements EngineTopic {
   readonly engine: MemoryEngine
   /** Called after each append and trim. */
   readonly onChange = new Set<() => void>()
-  readonly #messages: Stored[] = []
+  readonly #messages: LooseMessage[] = []
   readonly #groups = new Map<string, MemoryGroup>()
   #first = 0
 
@@ -37,7 +37,7 @@ export class MemoryTopic implements EngineTopic {
   }
 
   /** The message at an offset within the bounds. */
-  at(offset: number): Stored {
+  at(offset: number): LooseMessage {
     return this.#messages[offset]
   }
 
@@ -165,7 +165,7 @@ class ArrayReader implements MessageReader {
       if (this.#offset < first) throw trimmedError(name, this.#offset, first)
       const end = Math.min(to, next, this.#offset + chunkMessages)
       if (end > this.#offset) {
-        const messages: Stored[] = []
+        const messages: LooseMessage[] = []
         while (this.#offset < end) messages.push(this.#topic.at(this.#offset++))
         return chunkOf(messages)
       }

@@ -1,0 +1,203 @@
+/**
+ * The append side of one topic: a line of what was handed over, of which the first batch is under way, and no other. What comes meanwhile
+ * is the next batch. So the order of the calls is the order of the offsets whatever has to be sent again, and the more there is to do, the
+ * longer the batches are.
+ *
+ * What fails for good takes all that waits behind it along: nothing overtakes what may be written yet.
+ */
+import { nuid } from '@nats-io/transport-node'
+import { Fifo } from '../../collections/fifo.js'
+import { assert, BookendError } from '../../errors.js'
+import { apiCodeOf } from '../server/link.js'
+import type { TopicStream } from '../server/topic-stream.js'
+import type { Outgoing } from '../server/wire.js'
+import { writeBatch } from './batch-write.js'
+
+/** Bytes of a batch, unless one call brings more. */
+const batchBytes = 4 << 20
+/** What a message takes beside its own bytes, about. */
+const messageOverheadBytes = 128
+const outOfSpace: ReadonlySet<number | undefined> = new Set([10077, 10047, 10023])
+const tooLarge: ReadonlySet<number | undefined> = new Set([10054, 10199, 10097])
+
+/** One call: all of it goes into one batch. */
+interface AppendCall {
+  readonly messages: readonly Outgoing[]
+  readonly bytes: number
+  resolve(offset: number): void
+  reject(error: unknown): void
+}
+
+/** Counted for all topics of a log. */
+export interface AppendCounters {
+  batches: number
+  messages: number
+  messageBytes: number
+  /** Batches that an earlier try had written. */
+  found: number
+}
+
+export interface LineOptions {
+  readonly ringBytes: number
+  readonly batchMessages: number
+  readonly counters: AppendCounters
+  /** Nobody awaits what was lost. */
+  onLost(error: unknown, count: number): void
+}
+
+interface RoomWaiter {
+  resolve(): void
+  reject(error: unknown): void
+}
+
+export class AppendLine {
+  readonly #stream: TopicStream
+  readonly #options: LineOptions
+  readonly #waiting = new Fifo<AppendCall>()
+  /** Of all that waits and is under way. */
+  #bytes = 0
+  #pending = 0
+  #stage: 'idle' | 'sending' = 'idle'
+  /** The last offer that found no room. */
+  #refusedBytes = 0
+  readonly #whenRoom: RoomWaiter[] = []
+  /** Everything below this offset was written by us. */
+  #knownNext = 0
+
+  constructor(stream: TopicStream, options: LineOptions) {
+    this.#stream = stream
+    this.#options = options
+  }
+
+  get usedBytes(): number {
+    return this.#bytes
+  }
+
+  /** Calls that have not ended. */
+  get pending(): number {
+    return this.#pending
+  }
+
+  get knownNext(): number {
+    return this.#knownNext
+  }
+
+  /** @returns the offset of the first message */
+  append(messages: readonly Outgoing[]): Promise<number> {
+    return new Promise((resolve, reject) => this.#push({ messages, bytes: bytesOf(messages), resolve, reject }))
+  }
+
+  /** @returns false if there is no room */
+  offer(message: () => Outgoing, length: number): boolean {
+    const bytes = length + messageOverheadBytes
+    if (!this.#hasRoom(bytes)) {
+      this.#refusedBytes = bytes
+      return false
+    }
+    this.#push({ messages: [message()], bytes, resolve() {}, reject: (error) => this.#options.onLost(error, 1) })
+    return true
+  }
+
+  /** Resolves when there is room for what was refused last. */
+  ready(): Promise<void> {
+    if (this.#hasRoom(this.#refusedBytes)) return Promise.resolve()
+    return new Promise((resolve, reject) => this.#whenRoom.push({ resolve, reject }))
+  }
+
+  /** Everything handed over so far is written. @throws what of it has failed for */
+  async flush(): Promise<void> {
+    if (this.#stage === 'idle') return
+    // In the line like everybody else: a batch of its own, of nothing.
+    await new Promise((resolve, reject) => this.#push({ messages: [], bytes: 0, resolve, reject }))
+  }
+
+  /** An empty line has room for anything. */
+  #hasRoom(bytes: number): boolean {
+    return this.#bytes === 0 || this.#bytes + bytes <= this.#options.ringBytes
+  }
+
+  #push(entry: AppendCall): void {
+    this.#waiting.push(entry)
+    this.#bytes += entry.bytes
+    this.#pending += 1
+    if (this.#stage === 'sending') return
+    this.#stage = 'sending'
+    // What else this turn of the caller hands over is the same batch.
+    queueMicrotask(() => void this.#send())
+  }
+
+  async #send(): Promise<void> {
+    for (let batch = this.#take(); batch.length > 0; batch = this.#take()) {
+      const messages = batch.length === 1 ? batch[0].messages : batch.flatMap((entry) => entry.messages)
+      try {
+        let offset = messages.length === 0 ? this.#knownNext : await this.#write(messages)
+        this.#knownNext = Math.max(this.#knownNext, offset + messages.length)
+        for (const entry of batch) {
+          this.#settle(entry)
+          entry.resolve(offset)
+          offset += entry.messages.length
+        }
+      } catch (error) {
+        for (const entry of [...batch, ...this.#waiting.drain()]) {
+          this.#settle(entry)
+          entry.reject(error)
+        }
+      }
+      if (this.#hasRoom(this.#refusedBytes)) for (const { resolve } of this.#whenRoom.splice(0)) resolve()
+    }
+    assert(this.#bytes === 0 && this.#pending === 0, 'a line that is empty holds nothing')
+    this.#stage = 'idle'
+  }
+
+  #settle({ bytes }: AppendCall): void {
+    this.#bytes -= bytes
+    this.#pending -= 1
+  }
+
+  /** The next batch: whole calls, in their order. */
+  #take(): AppendCall[] {
+    const taken: AppendCall[] = []
+    let count = 0
+    let bytes = 0
+    for (let entry = this.#waiting.peek(); entry !== undefined; entry = this.#waiting.peek()) {
+      count += entry.messages.length
+      bytes += entry.bytes
+      if (taken.length > 0 && (count > this.#options.batchMessages || bytes > batchBytes)) break
+      taken.push(entry)
+      this.#waiting.shift()
+    }
+    return taken
+  }
+
+  async #write(messages: readonly Outgoing[]): Promise<number> {
+    const { link, topic, subject } = this.#stream
+    const { counters } = this.#options
+    try {
+      await this.#stream.ensure()
+      // One id for all tries: that is what makes the second one harmless.
+      const id = nuid.next()
+      const write = (attempt: number) => writeBatch(link.nc, { subject, id, messages }, attempt)
+      const { offset, wasFound } = await link.trying(`appending to topic "${topic}"`, write)
+      counters.batches += 1
+      counters.messages += messages.length
+      for (const { payload } of messages) counters.messageBytes += payload.length
+      if (wasFound) counters.found += 1
+      return offset
+    } catch (error) {
+      throw this.#failure(error)
+    }
+  }
+
+  #failure(error: unknown): unknown {
+    const code = apiCodeOf(error)
+    if (code === undefined) return error
+    const { topic, link } = this.#stream
+    const message = `the servers at ${link.place} refuse an append to topic "${topic}": ${(error as Error).message}`
+    const kind = outOfSpace.has(code) ? 'BOOKEND_NO_SPACE' : tooLarge.has(code) ? 'BOOKEND_TOO_LARGE' : 'BOOKEND_IO'
+    return new BookendError(kind, message, { topic, cause: error })
+  }
+}
+
+function bytesOf(messages: readonly Outgoing[]): number {
+  return messages.reduce((sum, { payload }) => sum + payload.length + messageOverheadBytes, 0)
+}

@@ -1,0 +1,96 @@
+/** A group of a topic on JetStream. */
+import type {
+  EngineGroup,
+  EngineLease,
+  EngineProcessor,
+  SubscribeOptions,
+  Subscription,
+} from '../../engine/group-seat.js'
+import type { GroupInfo, GroupPosition } from '../../engine/terms.js'
+import type { RecordPlace } from '../../messages/chunk-cursor.js'
+import type { TopicStream } from '../server/topic-stream.js'
+import { GroupShare, type ShareHost } from './group-share.js'
+import { GroupSeat, type JetStreamSeatHost } from './seat.js'
+import { ServerGroup } from './server-group.js'
+
+export type JetStreamGroupHost = ShareHost & JetStreamSeatHost
+
+export class JetStreamGroup implements EngineGroup {
+  readonly name: string
+  readonly share: GroupShare
+  readonly #stream: TopicStream
+  readonly #server: ServerGroup
+  readonly #host: JetStreamGroupHost
+  #skipped = 0
+
+  constructor(stream: TopicStream, name: string, host: JetStreamGroupHost) {
+    this.name = name
+    this.#stream = stream
+    this.#host = host
+    this.#server = new ServerGroup(stream, name, host.ackWaitMs)
+    this.share = new GroupShare(stream, name, this.#server, host)
+  }
+
+  subscribe<D extends object>(
+    make: (record: RecordPlace, lease: EngineLease) => D,
+    options: SubscribeOptions,
+  ): Subscription<D> {
+    return new GroupSeat(this.share, this.#host, make, options)
+  }
+
+  async position(): Promise<GroupPosition> {
+    const info = await this.#server.info()
+    const { first, next } = await this.#stream.bounds()
+    if (info === undefined) return { committed: first, next, lag: next - first, skipped: 0 }
+    const lag = info.num_pending + info.num_ack_pending
+    return { committed: Math.max(first, info.ack_floor.stream_seq), next, lag, skipped: this.#skipped }
+  }
+
+  seek(to: number): Promise<void> {
+    return this.share.seek(to)
+  }
+
+  async remove(): Promise<void> {
+    this.#skipped = 0
+    await this.share.remove()
+  }
+
+  async peek(): Promise<number | undefined> {
+    const { lowestAtHand } = this.share
+    const info = await this.#server.info()
+    const { first, next } = await this.#stream.bounds()
+    // What the server has not given to anybody, or else what is here and nobody has.
+    const given = info === undefined ? first : Math.max(first, info.delivered.stream_seq)
+    const lowest = Math.min(given, lowestAtHand ?? Number.POSITIVE_INFINITY)
+    return lowest < next ? lowest : undefined
+  }
+
+  isDone(offset: number): boolean {
+    return this.share.isDone(offset)
+  }
+
+  process(): EngineProcessor {
+    throw new Error('Bookend invariant broken: the face asks for nothing that is not supported')
+  }
+
+  /** Undefined: it does not exist. */
+  async listed(): Promise<GroupInfo | undefined> {
+    const info = await this.#server.info()
+    if (info === undefined) return undefined
+    const { committed, lag } = await this.position()
+    return { topic: this.#stream.topic, name: this.name, committed, lag, consumers: this.share.seats, processors: [] }
+  }
+
+  /** Does what deletes messages, and counts those that the group had not acknowledged. */
+  async whileTrimming(before: number, trim: () => Promise<void>): Promise<void> {
+    const lagBefore = await this.#lag()
+    await trim()
+    this.share.trimmed(before)
+    if (lagBefore !== undefined) this.#skipped += Math.max(0, lagBefore - ((await this.#lag()) ?? lagBefore))
+  }
+
+  async #lag(): Promise<number | undefined> {
+    const info = await this.#server.info()
+    return info && info.num_pending + info.num_ack_pending
+  }
+}

@@ -1,0 +1,115 @@
+/** One topic of a log on JetStream: a stream, and the line of what goes into it. */
+import type { EngineTopic, MessageReader, ReadRange } from '../engine/engine.js'
+import type { Bounds, Extras, Payload, Retention } from '../engine/terms.js'
+import { BookendError } from '../errors.js'
+import type { RecordPlace } from '../messages/chunk-cursor.js'
+import { AppendLine, type LineOptions } from './appends/append-line.js'
+import type { JetStreamGroup } from './groups/jetstream-group.js'
+import { type LookupCounters, offsetAt, recordsAt } from './reads/lookups.js'
+import { type ReaderHost, StreamReader } from './reads/stream-reader.js'
+import type { TopicStream } from './server/topic-stream.js'
+import { outgoing } from './server/wire.js'
+
+/** What a topic needs of its log. */
+export interface JetStreamTopicHost extends ReaderHost {
+  readonly lookups: LookupCounters
+  checkWritable(): void
+  /** Met where nobody waits for it. */
+  onError(what: string, error: unknown): void
+  group(topic: JetStreamTopic, name: string): JetStreamGroup
+}
+
+export class JetStreamTopic implements EngineTopic {
+  readonly name: string
+  readonly stream: TopicStream
+  readonly line: AppendLine
+  readonly #host: JetStreamTopicHost
+  readonly #batchMessages: number
+  readonly #groups = new Map<string, JetStreamGroup>()
+  #retention: Retention = {}
+
+  constructor(stream: TopicStream, host: JetStreamTopicHost, options: LineOptions) {
+    this.name = stream.topic
+    this.stream = stream
+    this.line = new AppendLine(stream, options)
+    this.#host = host
+    this.#batchMessages = options.batchMessages
+  }
+
+  append(value: Payload, extras: Extras | undefined): Promise<number> {
+    this.#host.checkWritable()
+    return this.line.append([outgoing(value, extras)])
+  }
+
+  async appendMany(values: readonly Payload[], extras: Extras | undefined): Promise<number> {
+    this.#host.checkWritable()
+    if (values.length > this.#batchMessages) {
+      const message = `appendMany takes ${this.#batchMessages} messages here, not ${values.length}: divide them, or raise limits { batch { max_msgs } } of the servers and batchMessages of open()`
+      throw new BookendError('BOOKEND_TOO_LARGE', message, { topic: this.name })
+    }
+    return this.line.append(values.map((value) => outgoing(value, extras)))
+  }
+
+  offer(value: Payload, extras: Extras | undefined): boolean {
+    this.#host.checkWritable()
+    const length = typeof value === 'string' ? Buffer.byteLength(value) : value.length
+    const more = (extras?.key?.length ?? 0) + (extras?.headers?.length ?? 0)
+    return this.line.offer(() => outgoing(value, extras), length + more)
+  }
+
+  async ready(): Promise<void> {
+    this.#host.checkWritable()
+    return this.line.ready()
+  }
+
+  bounds(): Promise<Bounds> {
+    return this.stream.bounds()
+  }
+
+  read(range: ReadRange): MessageReader {
+    return new StreamReader(this.stream, this.#host, range)
+  }
+
+  records(offsets: readonly number[]): Promise<(RecordPlace | undefined)[]> {
+    return recordsAt(this.stream, offsets, this.#host.lookups)
+  }
+
+  offsetAt(time: number): Promise<number> {
+    return offsetAt(this.stream, time)
+  }
+
+  async scan(): Promise<unknown> {
+    throw new Error('Bookend invariant broken: the face asks for nothing that is not supported')
+  }
+
+  async trim(before: number): Promise<void> {
+    this.#host.checkWritable()
+    // What was offered before has its place first; what cannot have one is told to whoever handed it over.
+    await this.line.flush().catch(() => {})
+    const { next } = await this.stream.bounds()
+    // A topic that is not there has nothing to lose.
+    if (next === 0) return
+    if (before > next)
+      throw new RangeError(`offset ${before} of topic "${this.name}" is not written yet: the next one is ${next}`)
+    let trim = () => this.stream.purge(before)
+    for (const group of this.#groups.values()) {
+      const inner = trim
+      trim = () => group.whileTrimming(before, inner)
+    }
+    await trim()
+  }
+
+  retain(retention: Retention, isAddition: boolean): void {
+    this.#retention = isAddition ? { ...this.#retention, ...retention } : retention
+    this.stream.retain(this.#retention).catch((error) => this.#host.onError(`retention of topic "${this.name}"`, error))
+  }
+
+  group(name: string): JetStreamGroup {
+    let group = this.#groups.get(name)
+    if (group === undefined) {
+      group = this.#host.group(this, name)
+      this.#groups.set(name, group)
+    }
+    return group
+  }
+}
