@@ -21,6 +21,7 @@ import { ControlFile, readBootId } from '../src/storage/files/control-file.js'
 import { nodeDisk } from '../src/storage/files/disk.js'
 import { Flusher } from '../src/storage/files/flusher.js'
 import { FollowerFolder } from '../src/storage/files/follower-folder.js'
+import { FollowerGroups } from '../src/storage/files/follower-groups.js'
 import { type Owner, Ownership, takeLocks } from '../src/storage/files/ownership.js'
 import { SegmentFiles } from '../src/storage/files/segment-files.js'
 import { discardNewLog } from '../src/storage/life/discard-log.js'
@@ -38,6 +39,7 @@ import type {
   TakeOverRequest,
 } from '../src/threads/protocol.js'
 import type { LogRead, ReadAnswer } from '../src/threads/reader/reader.js'
+import { FollowerConsumption } from '../src/threads/reaper/follower-consumption.js'
 import { FollowerDuty } from '../src/threads/reaper/follower-duty.js'
 import { GroupKeeper } from '../src/threads/reaper/group-keeper.js'
 import { Reaper, type ReaperParts } from '../src/threads/reaper/reaper.js'
@@ -245,10 +247,14 @@ function start(request: OpenRequest, { io, ...begun }: Begun, retained: TakeOver
   const keeper = begun.groups
   ;({ id, segmentBytes } = begun.files)
   const folder = new FollowerFolder(nodeDisk, shared.directory, calls)
+  const elsewhere = new FollowerConsumption(new FollowerGroups(nodeDisk, shared.directory, id, calls), nowMs)
+  const followers = readOnly ? undefined : new FollowerDuty({ state, folder, nowMs })
+  // Before anything is appended: who follows already hears of the first publication.
+  if (state.reaperErrno.load() === 0) followers?.tend()
   const clockwork = new Reaper({
     ...begun,
     directory: shared.directory,
-    followers: readOnly ? undefined : new FollowerDuty({ state, folder, nowMs }),
+    followers,
     state,
     lanes,
     slots,
@@ -267,8 +273,11 @@ function start(request: OpenRequest, { io, ...begun }: Begun, retained: TakeOver
     retention,
     diskWatermarks,
     lockActive,
-    consumedTo: (topic) => keeper.consumedTo(topic),
-    beforeConsumedTrim: () => keeper.beforeConsumedTrim(),
+    consumedTo: (topic, name) => elsewhere.consumedTo(name, keeper.consumedTo(topic)),
+    beforeConsumedTrim: () => {
+      keeper.beforeConsumedTrim()
+      elsewhere.beforeConsumedTrim()
+    },
     diskUse: () => fileSystemUse(shared.directory),
     now: Date.now,
     send: (order) => orders?.postMessage(order),

@@ -6,6 +6,7 @@ import { guardOutput } from './terminal.js'
 import type { Verb } from './verb.js'
 import { backup } from './verbs/backup.js'
 import { bench } from './verbs/bench.js'
+import { groups } from './verbs/groups.js'
 import { pages } from './verbs/pages.js'
 import { repair } from './verbs/repair.js'
 import { stat } from './verbs/stat.js'
@@ -13,7 +14,7 @@ import { verify } from './verbs/verify.js'
 import { visible } from './visible.js'
 
 /** In the order of the help. A new verb is a file in verbs/ and a line here. */
-const verbs: readonly Verb[] = [pages, stat, verify, repair, backup, bench]
+const verbs: readonly Verb[] = [pages, stat, groups, verify, repair, backup, bench]
 
 const { version } = createRequire(import.meta.url)('../../../package.json') as { version: string }
 
@@ -24,6 +25,7 @@ Colours and redrawing are for terminals; NO_COLOR switches colours off. --json p
 Examples:
   bookend pages ./event-log --watch     see both ends of the log in memory, live
   bookend stat ./event-log              topics, groups, offsets, sizes, state
+  bookend groups ./event-log            how far consumer groups have come, now
   bookend verify ./event-log            read everything, report each damage
   bookend repair ./event-log --dry-run  what a repair would do
   bookend backup ./event-log ./copy     copy it while it is in use

@@ -122,6 +122,14 @@ export class TopicDirectory {
     return this.#shared
   }
 
+  /** A topic that another process has made. */
+  learn(id: number, name: string): TopicHandle {
+    const handle = this.handle(name)
+    handle.assign(id)
+    this.#nextNumber = Math.max(this.#nextNumber, id + 1)
+    return handle
+  }
+
   /** For statistics: looks through all of them. */
   nameOf(id: number): string | undefined {
     for (const topic of this.#numbered()) if (topic.id === id) return topic.name

@@ -33,6 +33,8 @@ export interface EngineFacts {
   /** What to do about longer ones, as words for people. */
   readonly beyondLimit: string
   readonly isReadOnly: boolean
+  /** Read-only, and yet going on: another process writes, and this log shows what it publishes. It may have groups of its own. */
+  readonly isFollower?: boolean
 }
 
 /** One open log. */

@@ -59,6 +59,17 @@ export interface LogStats {
     /** Their states written; several commits that come together are written once. */
     commits: number
   }
+  /** Of a log opened with `follow`; undefined otherwise. */
+  follower?:
+    | {
+        /**
+         * How it hears of what is published. `bell`: its owner tells it at once. `looks`: it looks once a second, and `because` says why.
+         * `left`: no owner has the log open; the next one is heard.
+         */
+        hears: 'bell' | 'looks' | 'left'
+        because: string | undefined
+      }
+    | undefined
   recovery: {
     /** Bytes of torn batches cut off when the log was opened. */
     tornBytes: number

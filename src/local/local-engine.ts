@@ -1,6 +1,6 @@
 /** The engine inside this process: the worker threads of one open log, wired to the dispatcher. */
 import { AppendSide } from '../dispatcher/appends/append-side.js'
-import { GroupCommits } from '../dispatcher/groups/group-commits.js'
+import { GroupCommits, type GroupControl } from '../dispatcher/groups/group-commits.js'
 import { KeepAlive } from '../dispatcher/keep-alive.js'
 import { HotReads } from '../dispatcher/reads/hot-reads.js'
 import { ReadSide } from '../dispatcher/reads/read-side.js'
@@ -18,6 +18,7 @@ import { TopicCells } from '../ring/topic-cells.js'
 import { transfer } from '../threads/control-plane.js'
 import type { OpenedLog } from '../threads/protocol.js'
 import type { ReaderData } from '../threads/shared-memory.js'
+import type { FollowerThread } from './follower/follower-thread.js'
 import { Lanes } from './lanes.js'
 import { LocalGroup } from './local-group.js'
 import { type LocalOptions, segmentMessageBytes } from './local-options.js'
@@ -30,6 +31,7 @@ import { figuresOf } from './log-figures.js'
 import { LogStage } from './log-stage.js'
 import { enlist, withdraw } from './open-logs.js'
 import { ReaderFarewell } from './reader-farewell.js'
+import type { ReaperThread } from './reaper-thread.js'
 import { RunningProcessors } from './running-processors.js'
 import { SegmentCensus } from './segment-census.js'
 import { SegmentTotals } from './segment-totals.js'
@@ -51,17 +53,20 @@ export class LocalEngine implements Engine {
   readonly #events: LogEvents
   readonly #topicsByName = new Map<string, LocalTopic>()
   readonly #topicHost: TopicHost
+  readonly #follower: FollowerThread | undefined
   readonly #figures: () => LogStats
   readonly #close: () => Promise<void>
 
   /** @param opened what the reaper has found; the writer has started with it */
   constructor(options: LocalOptions, threads: StartingThreads, opened: OpenedLog, lock: LockFile | undefined) {
-    const { shared, state, lanes, lane, reaper, writer, bulk, slots } = threads
+    const { shared, state, lanes, lane, reaper, writer, follower, bulk, slots } = threads
     const { directory, durability, maxMessageBytes, readOnly } = options
     const { segmentBytes } = opened
     const messageBytesLimit = segmentMessageBytes(segmentBytes)
     const beyondLimit = 'create a log with larger segmentBytes: those of this one hold no more'
-    this.facts = { place: directory, durability, maxMessageBytes, messageBytesLimit, beyondLimit, isReadOnly: readOnly }
+    const isFollower = follower !== undefined
+    const sizes = { maxMessageBytes, messageBytesLimit, beyondLimit }
+    this.facts = { place: directory, durability, ...sizes, isReadOnly: readOnly, isFollower }
     const stage = new LogStage(directory, readOnly)
     const cells = new TopicCells(shared.topics)
     const topics = new TopicDirectory(opened.topics, cells)
@@ -72,12 +77,11 @@ export class LocalEngine implements Engine {
     const watch = new Watch({ state, lane, directory, keepAlive })
     // In the order in which they are told what workers have done, see Watch.
     this.commits = new GroupCommits({
-      ...{ state, mailboxes: new GroupMailboxes(shared.groups), topics, groups: opened.groups },
-      control: {
-        createGroup: (topic, name, committed) => reaper.call((remote) => remote.createGroup(topic, name, committed)),
-        removeGroup: (id) => reaper.call((remote) => remote.removeGroup(id)),
-      },
-      ...{ directory, durability, readOnly, watch, keepAlive },
+      ...{ state, mailboxes: new GroupMailboxes(shared.groups), topics },
+      // The groups of a follower are its own.
+      groups: isFollower ? [] : opened.groups,
+      control: follower ?? groupsInTheLog(reaper),
+      ...{ directory, durability, readOnly: readOnly && !isFollower, isFollower, watch, keepAlive },
     })
     const appends = new AppendSide({
       ...{ state, lanes, lane, memory: new RingMemory(shared.ring), cells, topics },
@@ -103,6 +107,7 @@ export class LocalEngine implements Engine {
     const processors = new RunningProcessors({
       ...{ facts: this.facts, readers: options.readers, readerData, events, keepAlive },
       topic: (name) => this.topic(name),
+      checkWritable: () => stage.checkWritable(),
       onThreadEnd: (threadId) => deaths.ownerDied(threadId),
     })
     this.#stage = stage
@@ -112,7 +117,8 @@ export class LocalEngine implements Engine {
     this.#topicHost = {
       ...{ appends, reads, hot, pace, events, stage, limits, messageBytesLimit },
       recent: new RecentMessages(appends.ring, new BatchTimes(shared.times), () => lane.ringHead.load()),
-      newGroup: (topic, name) => new LocalGroup(topic, name, { stage, commits: this.commits, events, processors }),
+      newGroup: (topic, name) =>
+        new LocalGroup(topic, name, { stage, commits: this.commits, events, processors, elsewhere: follower }),
     }
     const publish = () => this.flush('process')
     this.local = {
@@ -121,7 +127,8 @@ export class LocalEngine implements Engine {
       segments: (limit) => keepAlive.during(census.segments(limit)),
       residency: () => keepAlive.during(census.residency()),
     }
-    this.#figures = () => figuresOf({ state, opened, appends, reads, hot, commits: this.commits, segments, events })
+    this.#figures = () =>
+      figuresOf({ state, opened, appends, reads, hot, commits: this.commits, segments, events, follower })
     this.#close = () =>
       closeLog({
         ...{ directory, threads, lock, stage, watch, appends, reads, hot, commits: this.commits },
@@ -140,6 +147,19 @@ export class LocalEngine implements Engine {
       meetReaper: (orders) => callWriter(threads, (control) => control.meetReaper(transfer(orders, [orders]))),
       remembered: () => ({ retained: limits.retained, groups: this.commits.cells() }),
     })
+    follower?.attend({
+      onTopic: (id, name) => {
+        topics.learn(id, name)
+        // Whoever waits for its first message looks again.
+        lane.bell.ring()
+      },
+      onError: (code, message) => events.error(code, message),
+      onEnd: (error) => {
+        events.error(error.code, error.message)
+        watch.fail(error)
+      },
+    })
+    this.#follower = follower
     enlist(this)
     for (const { from, to } of opened.damages) events.error('BOOKEND_CORRUPT', `damage at positions ${from} to ${to}`)
     for (const what of opened.otherDamages) events.error('BOOKEND_CORRUPT', what)
@@ -155,6 +175,7 @@ export class LocalEngine implements Engine {
   }
 
   async topicNames(): Promise<string[]> {
+    this.#follower?.drain()
     return this.#topics.names()
   }
 
@@ -206,3 +227,14 @@ export class LocalEngine implements Engine {
 }
 
 const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
+
+/** The groups of an owner are in one file, which the reaper keeps. */
+function groupsInTheLog(reaper: ReaperThread): GroupControl {
+  return {
+    async takeGroup(topic, name, committed) {
+      const id = await reaper.call((remote) => remote.createGroup(topic, name, committed))
+      return { id, state: { committed, ranges: [] } }
+    },
+    removeGroup: (id) => reaper.call((remote) => remote.removeGroup(id)),
+  }
+}

@@ -3,11 +3,13 @@
 import type { GroupCommits } from '../dispatcher/groups/group-commits.js'
 import { GroupDesk } from '../dispatcher/groups/group-desk.js'
 import { GroupFeed } from '../dispatcher/groups/group-feed.js'
+import { GroupLedger } from '../dispatcher/groups/group-ledger.js'
 import type { Lease } from '../dispatcher/groups/lease.js'
 import { DeskSubscription, type SeatHost } from '../dispatcher/groups/subscription.js'
 import type { EngineGroup, EngineProcessor, ProcessSettings, SubscribeOptions } from '../engine/group-seat.js'
 import type { GroupInfo, GroupPosition } from '../engine/terms.js'
 import { assert } from '../errors.js'
+import type { GroupState } from '../format/group-layout.js'
 import type { RecordPlace } from '../messages/chunk-cursor.js'
 import type { LocalTopic } from './local-topic.js'
 import type { LogEvents } from './log-events.js'
@@ -19,6 +21,8 @@ export interface GroupHost {
   readonly commits: GroupCommits
   readonly events: Pick<LogEvents, 'skipped'>
   readonly processors: Pick<RunningProcessors, 'start' | 'of'>
+  /** Of a follower: how far a group has come that this process has not taken; undefined: there is none. */
+  readonly elsewhere: { stateOf(topic: string, name: string): Promise<GroupState | undefined> } | undefined
 }
 
 export class LocalGroup implements EngineGroup {
@@ -59,12 +63,7 @@ export class LocalGroup implements EngineGroup {
   }
 
   async position(): Promise<GroupPosition> {
-    if (!this.#desk.exists) {
-      const { first, next } = await this.#topic.bounds()
-      return { committed: first, next, lag: next - first, skipped: 0 }
-    }
-    await this.#desk.open('first')
-    const { ledger, skipped } = this.#desk.refreshed()
+    const { ledger, skipped } = await this.#books()
     // Behind the wait: what was published and acknowledged meanwhile counts.
     const next = this.#topic.next()
     return { committed: ledger.committed, next, lag: ledger.remaining(next), skipped }
@@ -76,16 +75,15 @@ export class LocalGroup implements EngineGroup {
     await this.#desk.seek(to)
   }
 
-  remove(): Promise<void> {
+  async remove(): Promise<void> {
+    // One that this process has not taken yet is taken first: another process may have it.
+    if (!this.#desk.exists && (await this.#elsewhere()) !== undefined) await this.#desk.open('first')
     return this.#desk.remove()
   }
 
   async peek(): Promise<number | undefined> {
-    const first = this.#topic.first()
-    const next = this.#topic.next()
-    if (!this.#desk.exists) return first < next ? first : undefined
-    await this.#desk.open('first')
-    return this.#desk.refreshed().ledger.peek(next, performance.now())
+    const { ledger } = await this.#books()
+    return ledger.peek(this.#topic.next(), performance.now())
   }
 
   isDone(offset: number): boolean {
@@ -94,5 +92,21 @@ export class LocalGroup implements EngineGroup {
 
   process(module: string, settings: ProcessSettings): EngineProcessor {
     return this.#host.processors.start(this.#topic, this.#desk, module, settings)
+  }
+
+  /** What there is of it, without making a group, nor taking one that another process has. */
+  async #books(): Promise<{ ledger: GroupLedger; skipped: number }> {
+    if (this.#desk.exists) {
+      await this.#desk.open('first')
+      return this.#desk.refreshed()
+    }
+    const state = await this.#elsewhere()
+    const ledger = new GroupLedger(state ?? { committed: 0, ranges: [] })
+    ledger.skipBelow(this.#topic.first())
+    return { ledger, skipped: 0 }
+  }
+
+  async #elsewhere(): Promise<GroupState | undefined> {
+    return this.#host.elsewhere?.stateOf(this.#topic.name, this.name)
   }
 }

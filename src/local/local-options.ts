@@ -25,6 +25,8 @@ export interface LocalOptions {
   lockActive: boolean
   io: OpenIo
   readOnly: boolean
+  /** Only with `readOnly`. */
+  follow: boolean
   keepAlive: boolean
 }
 

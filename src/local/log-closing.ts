@@ -37,7 +37,7 @@ export interface LogClosingParts {
 /** @throws what kept the last appends from the device; the log is closed all the same */
 export async function closeLog(parts: LogClosingParts): Promise<void> {
   const { threads, watch, appends, reads, hot, commits, keepAlive } = parts
-  const { reaper, writer, bulk } = threads
+  const { reaper, writer, follower, bulk } = threads
   keepAlive.hold()
   let failure: unknown
   // First, so that what their handlers have done is acknowledged with the rest.
@@ -57,7 +57,7 @@ export async function closeLog(parts: LogClosingParts): Promise<void> {
   await parts.farewell.say()
   await Promise.all([reads.close(), hot.close()])
   // The last of what consumers have acknowledged; whose commits fail has been told so.
-  if (writer !== undefined) await commits.flush('disk').catch(() => {})
+  if ((writer ?? follower) !== undefined) await commits.flush('disk').catch(() => {})
   const isClean = failure === undefined && watch.failure === undefined && writer !== undefined
   watch.fail(closedError(parts.directory))
   const isWriterDone = await callWriter(threads, (control) => control.close()).then(
@@ -65,6 +65,7 @@ export async function closeLog(parts: LogClosingParts): Promise<void> {
     () => false,
   )
   if (isWriterDone) await parts.deaths.writerExited
+  await follower?.close()
   await reaper.close(isClean)
   await Promise.allSettled([writer?.terminate(), reaper.terminate()])
   bulk.close()

@@ -6,6 +6,7 @@ import type { ReadSide } from '../dispatcher/reads/read-side.js'
 import type { LogStats } from '../engine/stats.js'
 import type { SharedState } from '../ring/shared-state.js'
 import type { OpenedLog } from '../threads/protocol.js'
+import type { FollowerThread } from './follower/follower-thread.js'
 import type { LogEvents } from './log-events.js'
 import type { SegmentTotals } from './segment-totals.js'
 
@@ -18,18 +19,11 @@ export interface LogFiguresSources {
   readonly commits: Pick<GroupCommits, 'count' | 'writtenCount'>
   readonly segments: SegmentTotals
   readonly events: LogEvents
+  readonly follower: FollowerThread | undefined
 }
 
-export function figuresOf({
-  state,
-  opened,
-  appends,
-  reads,
-  hot,
-  commits,
-  segments,
-  events,
-}: LogFiguresSources): LogStats {
+export function figuresOf(sources: LogFiguresSources): LogStats {
+  const { state, opened, appends, reads, hot, commits, segments, events, follower } = sources
   return {
     messages: state.publishedRecords.load(),
     messageBytes: state.publishedBytes.load(),
@@ -54,6 +48,7 @@ export function figuresOf({
     },
     readers: { threads: reads.threads, tasks: reads.taskCount, running: reads.running, hot: hot.answered },
     groups: { count: commits.count, commits: commits.writtenCount },
+    follower: follower && { hears: follower.hearing.by, because: follower.hearing.because },
     recovery: { tornBytes: opened.tornBytes, damages: opened.damages, epoch: opened.epoch },
     io: opened.io,
     prefaultedBytes: state.prefaultedBytes.load(),

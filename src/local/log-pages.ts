@@ -27,11 +27,19 @@ export interface LogPagesView {
   segments: SegmentPagesView[]
 }
 
-/** @param partsFor into how many shares a segment is divided, given the position of the last one */
-export function viewPages(disk: Disk, directory: string, partsFor: (lastPosition: number) => number): LogPagesView {
+/**
+ * @param partsFor into how many shares a segment is divided, given the position of the last one
+ * @param heard what the owner says is published
+ */
+export function viewPages(
+  disk: Disk,
+  directory: string,
+  partsFor: (lastPosition: number) => number,
+  heard = 0,
+): LogPagesView {
   const owner = findOwner(directory)
   // As of a live log: the control file is enough, and nothing of the segments is read.
-  const { files, published } = findExtent({ disk, directory, isLive: true })
+  const { files, published } = findExtent({ disk, directory, isLive: true, published: heard })
   const mappings = owner.pid === undefined ? undefined : processMappings(owner.pid)
   const byInode = new Map<number, { write: number; read: number }>()
   for (const { inode, isWritable } of mappings ?? []) {

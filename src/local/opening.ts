@@ -45,10 +45,12 @@ export async function openLocalEngine(options: LocalOptions): Promise<LocalEngin
     checkMappedBytes(options, opened.segmentBytes)
     await lock?.sign()
     await callWriter(starting, (writer) => writer.start(opened))
+    await starting.follower?.start(opened)
     return new LocalEngine({ ...options, maxMessageBytes }, starting, opened, lock)
   } catch (error) {
     // The writer may be loading modules still: to end it in that can fail checks of V8, and they end the process. Who answers has loaded.
     if (starting !== undefined) await callWriter(starting, (writer) => writer.close()).catch(() => {})
+    await starting?.follower?.close()
     await Promise.allSettled([starting?.reaper.terminate(), starting?.writer?.terminate()])
     starting?.bulk.close()
     await lock?.close()

@@ -20,6 +20,8 @@ export interface RunningProcessorsParts {
   readonly events: LogEvents
   readonly keepAlive: KeepAlive
   topic(name: string): LocalTopic
+  /** @throws `BOOKEND_READ_ONLY` */
+  checkWritable(): void
   /** A thread has ended, and leaves what it had mapped. */
   onThreadEnd(threadId: number): void
 }
@@ -34,9 +36,12 @@ export class RunningProcessors {
     this.#parts = parts
   }
 
+  /** @throws `BOOKEND_READ_ONLY` for dead letters where nothing is written */
   start(topic: LocalTopic, desk: GroupDesk, module: string, settings: ProcessSettings): GroupProcessor {
     const { facts, readers, readerData, events, keepAlive, onThreadEnd } = this.#parts
     const { deadLetter, maxHeapMb, order, concurrency = readers } = settings
+    // Nothing can be written: said before the first message fails.
+    if (deadLetter !== undefined) this.#parts.checkWritable()
     const maxThreads = order === 'topic' ? 1 : concurrency
     const pool = { minThreads: 0, maxThreads, idleTimeoutMs: handlerIdleMs, maxHeapMb }
     const host: ProcessorHost = {

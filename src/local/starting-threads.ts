@@ -12,6 +12,7 @@ import { ControlChannel, type Remote } from '../threads/control-plane.js'
 import { inheritedFlags } from '../threads/own-threads.js'
 import type { WriterControl, WriterData } from '../threads/protocol.js'
 import type { SharedMemory } from '../threads/shared-memory.js'
+import { FollowerThread } from './follower/follower-thread.js'
 import type { LocalOptions } from './local-options.js'
 import { ReaperThread } from './reaper-thread.js'
 
@@ -26,6 +27,8 @@ export interface StartingThreads {
   reaper: ReaperThread
   writer: Worker | undefined
   writerControl: ControlChannel<WriterControl> | undefined
+  /** In the writer's place, where another process writes. */
+  follower: FollowerThread | undefined
   bulk: MessagePort
 }
 
@@ -38,7 +41,9 @@ export function shareMemory({
   io,
   maxMappedBytes,
   ringBytes,
-}: Pick<LocalOptions, 'directory' | 'io' | 'maxMappedBytes' | 'ringBytes'>): SharedMemory {
+  follow = false,
+}: Pick<LocalOptions, 'directory' | 'io' | 'maxMappedBytes' | 'ringBytes'> &
+  Partial<Pick<LocalOptions, 'follow'>>): SharedMemory {
   return {
     state: allocateSharedState(),
     lanes: LaneTable.allocate(),
@@ -51,6 +56,7 @@ export function shareMemory({
     directory,
     io,
     maxMappedBytes,
+    isFollower: follow,
   }
 }
 
@@ -71,11 +77,12 @@ export function startThreads(options: LocalOptions): StartingThreads {
     })
     writerControl = new ControlChannel<WriterControl>(writer, 'writer')
   }
+  const follower = options.follow ? new FollowerThread(shared, options.flushIntervalMs) : undefined
   const slots = new SlotTable(shared.slots)
   const state = openSharedState(shared.state, 'application')
   const lanes = new LaneTable(shared.lanes)
   const lane = lanes.open(ownerLane, 'application')
-  return { shared, state, lanes, lane, slots, reaper, writer, writerControl, bulk: bulk.port1 }
+  return { shared, state, lanes, lane, slots, reaper, writer, writerControl, follower, bulk: bulk.port1 }
 }
 
 /**

@@ -10,7 +10,7 @@ import { assertBounds, assertPosition } from './answers.js'
 import type { Delivery } from './delivery.js'
 import { type ConsumeOptions, GroupConsumer } from './group-consumer.js'
 import { checkProcessOptions, type ProcessOptions, type Processor } from './processor-options.js'
-import { checkSupported } from './supported.js'
+import { checkGroups, checkSupported } from './supported.js'
 import {
   checkInteger,
   checkKeys,
@@ -86,7 +86,7 @@ export class TopicGroup<T> implements Group<T> {
       ackTimeoutMs: checkSpan('ackTimeoutMs', ackTimeoutMs, 1, maxTimerMs),
       signal: checkSignal(options.signal),
     }
-    this.#engine.checkWritable()
+    checkGroups(this.#engine)
     const source = { topic: this.#topic.name, decode: this.#decode }
     return new GroupConsumer<T>(this.#group, source, checked, this.#engine.facts.place)
   }
@@ -98,14 +98,14 @@ export class TopicGroup<T> implements Group<T> {
     if (deadLetter === this.#topic.name)
       throw new RangeError(`deadLetter is another topic than "${deadLetter}": what fails would come back without end`)
     checkSupported(this.#engine, this.#engine.supports.process, 'process()')
-    this.#engine.checkWritable()
+    checkGroups(this.#engine)
     return this.#group.process(url, { ...checked, codec: this.#codec })
   }
 
   async seek(to: number | 'first' | 'next' | Date): Promise<void> {
     if (to instanceof Date) checkTime('to', to)
     else if (to !== 'first' && to !== 'next') checkOffset("to (an offset, 'first', 'next' or a Date)", to)
-    this.#engine.checkWritable()
+    checkGroups(this.#engine)
     const { name } = this.#topic
     const asked = to instanceof Date ? await this.#topic.offsetAt(to.getTime()) : to
     const bounds = await this.#topic.bounds()
@@ -125,7 +125,7 @@ export class TopicGroup<T> implements Group<T> {
   }
 
   async remove(): Promise<void> {
-    this.#engine.checkWritable()
+    checkGroups(this.#engine)
     await this.#group.remove()
   }
 }

@@ -67,8 +67,16 @@ export interface OpenOptions {
    * maps where that is safe (not on btrfs, zfs or network file systems) and native parts are installed.
    */
   io?: 'auto' | 'mmap' | 'file'
-  /** No lock is taken and nothing is written; the log may be in use by its owner. It is seen as it was at this moment. */
+  /**
+   * No lock is taken and nothing is written; the log may be in use by its owner. It is seen as it was at this moment, or with `follow` as
+   * it goes on.
+   */
   readOnly?: boolean
+  /**
+   * With `readOnly`: sees what the owner publishes as it is published, in whatever process that is, and in its next life. `group()` is then
+   * a group of this process, whose position is kept beside the log. See docs/processes.md.
+   */
+  follow?: boolean
   /**
    * True: an open log keeps the process running until it is closed. False (the default): the process may end while the
    * log is open and idle; it never ends while an append, a flush or a read is awaited.
@@ -90,6 +98,7 @@ const known = [
   'lockActive',
   'io',
   'readOnly',
+  'follow',
   'keepAlive',
 ]
 
@@ -112,6 +121,10 @@ export function completeOptions(directory: string | URL, options: OpenOptions): 
     if (segmentBytes % segmentGranuleBytes !== 0)
       throw new RangeError(`segmentBytes is a multiple of ${segmentGranuleBytes}, not ${segmentBytes}`)
   }
+  const readOnly = checkBoolean('readOnly', options.readOnly ?? false)
+  const follow = checkBoolean('follow', options.follow ?? false)
+  if (follow && !readOnly)
+    throw new TypeError('follow is for a log opened with readOnly: true; its owner sees all that is published anyway')
   const ringBytes = checkInteger('ringBytes', options.ringBytes ?? defaultRingBytes, minRingBytes, maxRingBytes)
   return {
     directory: folder,
@@ -133,7 +146,8 @@ export function completeOptions(directory: string | URL, options: OpenOptions): 
     ),
     lockActive: checkBoolean('lockActive', options.lockActive ?? false),
     io: checkOneOf('io', options.io ?? 'auto', ['auto', 'mmap', 'file']),
-    readOnly: checkBoolean('readOnly', options.readOnly ?? false),
+    readOnly,
+    follow,
     keepAlive: checkBoolean('keepAlive', options.keepAlive ?? false),
   }
 }

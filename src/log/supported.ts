@@ -28,3 +28,9 @@ export function localParts({ facts, local }: Engine, what: string): LocalParts {
 function unsupportedError(place: string, what: string): BookendError {
   return new BookendError('BOOKEND_UNSUPPORTED', `the log at ${place} does not have ${what}; nothing was written`)
 }
+
+/** Before a group is used. @throws `BOOKEND_CLOSED`; `BOOKEND_READ_ONLY` where it could not keep its position */
+export function checkGroups(engine: Engine): void {
+  if (engine.facts.isFollower) engine.checkOpen()
+  else engine.checkWritable()
+}

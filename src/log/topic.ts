@@ -31,7 +31,7 @@ export interface ReadOptions {
   from?: number | 'first' | 'next' | Date
   /** End, exclusive. Without it: what is there when the stream starts, or no end with `follow`. */
   to?: number
-  /** Waits for new messages instead of ending. A TypeError on a log opened with `readOnly`, which is seen as it was then. */
+  /** Waits for new messages instead of ending. A TypeError on a log opened with `readOnly` and without `follow`, which is seen as it was then. */
   follow?: boolean
   signal?: AbortSignal
 }
@@ -202,9 +202,10 @@ export class LogTopic<T> implements Topic<T> {
     else if (from !== 'first' && from !== 'next') checkOffset("from (an offset, 'first', 'next' or a Date)", from)
     if (to !== undefined) checkOffset('to', to)
     checkBoolean('follow', follow)
-    if (follow && this.#engine.facts.isReadOnly)
+    const { isReadOnly, isFollower = false } = this.#engine.facts
+    if (follow && isReadOnly && !isFollower)
       throw new TypeError(
-        'read({ follow: true }) needs a log that is opened to write: one opened with readOnly is seen as it was then, and nothing would ever come. Read without follow, or open the log again to see more',
+        'read({ follow: true }) needs a log that goes on: this one was opened with readOnly and without follow, so it is seen as it was then, and nothing would ever come. Open it with { readOnly: true, follow: true } to see what its owner publishes',
       )
     const signal = checkSignal(options.signal)
     this.#engine.checkOpen()

@@ -18,6 +18,8 @@ export interface SharedMemory {
   io: OpenIo
   /** Bound of the address space that mappings of segments take. */
   maxMappedBytes: number
+  /** Another process writes the log: it may delete segments at any time. */
+  isFollower: boolean
 }
 
 export interface ReaderData {

@@ -45,6 +45,19 @@ it('opentelemetry joins append and delivery in the trace of their request', asyn
   expect(new Set(spans.map(([, traceId]) => traceId)).size).toBe(1)
 })
 
+it('tailer prints what another process writes, in order, and goes on where it stopped', async () => {
+  const directory = join(folder, 'tailed')
+  const writing = runExample('tailer.mjs', directory, 'write', '60')
+  const first = (await runExample('tailer.mjs', directory, '20')).trim().split('\n')
+  const second = (await runExample('tailer.mjs', directory, '40')).trim().split('\n')
+  await writing
+  const lines = Array.from(
+    { length: 60 },
+    (_, number) => `${number} ${number % 5 === 0 ? 'warn' : 'info'} line ${number}`,
+  )
+  expect([...first, ...second]).toEqual(lines)
+})
+
 it('every example imports the package by its name and fits on a page', () => {
   for (const name of readdirSync(join(root, 'examples')).filter((entry) => entry.endsWith('.mjs'))) {
     const text = readText(join('examples', name))

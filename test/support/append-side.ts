@@ -37,9 +37,9 @@ export class AppendWorld {
     this.watch = new Watch({ state, lane, keepAlive, directory: '/log' })
     const common = { state, lanes, lane, topics: this.topics, watch: this.watch, directory: '/log' }
     this.commits = new GroupCommits({
-      ...{ ...common, durability: 'process', readOnly: false, groups: [], keepAlive },
+      ...{ ...common, durability: 'process', readOnly: false, isFollower: false, groups: [], keepAlive },
       mailboxes: new GroupMailboxes(GroupMailboxes.allocate()),
-      control: { createGroup: noGroups, removeGroup: noGroups },
+      control: { takeGroup: noGroups, removeGroup: noGroups },
     })
     const shared = RingMemory.allocate(ringBytes)
     this.memory = new RingMemory(shared)

@@ -84,12 +84,16 @@ export class GroupWorld {
       topics: this.topics,
       groups,
       control: {
-        createGroup: (topic, name, committed) => this.keeper.create(topic, name, committed),
+        takeGroup: async (topic, name, committed) => {
+          const id = await this.keeper.create(topic, name, committed)
+          return { id, state: { committed, ranges: [] } }
+        },
         removeGroup: (id) => this.keeper.remove(id),
       },
       directory,
       durability,
       readOnly,
+      isFollower: false,
       // Driven by hand: see settle.
       watch: { register: () => {}, begin: () => {} },
       keepAlive: new KeepAlive(),

@@ -39,7 +39,7 @@ opens like a log that was closed. The owner of the log goes on meanwhile and is 
 }
 
 async function copy(directory: string, target: string, signal: AbortSignal) {
-  await using log = await open(directory, { readOnly: true })
+  await using log = await open(directory, { readOnly: true, follow: true })
   try {
     return await log.backup(target, { signal })
   } catch (error) {

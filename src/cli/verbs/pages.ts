@@ -1,5 +1,7 @@
 import path from 'node:path'
+import { PublishedNow } from '../../local/follower/published-now.js'
 import { viewPages } from '../../local/log-pages.js'
+import { findExtent } from '../../storage/check/log-extent.js'
 import { nodeDisk } from '../../storage/files/disk.js'
 import { directoryArgument, positive, seconds } from '../arguments.js'
 import { exitStatus } from '../failure.js'
@@ -40,24 +42,35 @@ and touches no page.`,
 
   async run([given], options: Options) {
     const directory = path.resolve(given)
-    const look = (partsFor: (last: number) => number) => viewPages(nodeDisk, directory, partsFor)
-    const lookForPrograms = () => look(() => jsonParts)
-    const lines = (): string[] => {
-      const screen = terminal()
-      const view = look((last) => stripCells(screen, last))
-      const maxRows = options.lines ?? (screen.isInteractive ? Math.max(3, screen.rows - screenFrame) : plainLines)
-      return pagesScreen(view, screen, maxRows)
+    // Before the first look: a directory that is no log is not waited for.
+    findExtent({ disk: nodeDisk, directory, isLive: true })
+    const published = await PublishedNow.open(nodeDisk, directory)
+    try {
+      return await show(directory, published, options)
+    } finally {
+      published.close()
     }
-    const { watch } = options
-    if (watch === undefined) {
-      if (options.json) printJson(lookForPrograms())
-      else print(lines().join('\n'))
-      return exitStatus.ok
-    }
-    const intervalMs = (watch === true ? defaultWatchSeconds : watch) * 1000
-    if (options.json) await watchAsText(() => print(JSON.stringify(lookForPrograms())), intervalMs)
-    else if (terminal().isInteractive) await watchOnScreen(lines, intervalMs)
-    else await watchAsText(() => print(`${lines().join('\n')}\n`), intervalMs)
-    return exitStatus.ok
   },
+}
+
+async function show(directory: string, published: PublishedNow, options: Options): Promise<number> {
+  const look = (partsFor: (last: number) => number) => viewPages(nodeDisk, directory, partsFor, published.position)
+  const lookForPrograms = () => look(() => jsonParts)
+  const lines = (): string[] => {
+    const screen = terminal()
+    const view = look((last) => stripCells(screen, last))
+    const maxRows = options.lines ?? (screen.isInteractive ? Math.max(3, screen.rows - screenFrame) : plainLines)
+    return pagesScreen(view, screen, maxRows)
+  }
+  const { watch } = options
+  if (watch === undefined) {
+    if (options.json) printJson(lookForPrograms())
+    else print(lines().join('\n'))
+    return exitStatus.ok
+  }
+  const intervalMs = (watch === true ? defaultWatchSeconds : watch) * 1000
+  if (options.json) await watchAsText(() => print(JSON.stringify(lookForPrograms())), intervalMs)
+  else if (terminal().isInteractive) await watchOnScreen(lines, intervalMs)
+  else await watchAsText(() => print(`${lines().join('\n')}\n`), intervalMs)
+  return exitStatus.ok
 }

@@ -1,5 +1,6 @@
 import path from 'node:path'
 import { isKnownLogId, logIdText } from '../../format/log-id.js'
+import { PublishedNow } from '../../local/follower/published-now.js'
 import { findExtent, type LogExtent } from '../../storage/check/log-extent.js'
 import { type LogSummary, summarize, type TopicSummary } from '../../storage/check/log-summary.js'
 import { type GroupsReport, verifyGroups } from '../../storage/check/verify-groups.js'
@@ -21,7 +22,7 @@ export const stat: Verb = {
   name: 'stat',
   summary: 'topics, groups, offsets, sizes, positions, state',
   description: `Says what a log holds and in which state it is, from its indexes and the end that has none yet. Of a log that is open it
-shows what its control file last said was published. It does not read the messages: that is what verify does.`,
+shows what its owner has published. It does not read the messages: that is what verify does.`,
   examples: `  bookend stat ./event-log
   bookend stat ./event-log --json | jq '.topics[] | {name, next}'`,
 
@@ -34,7 +35,12 @@ shows what its control file last said was published. It does not read the messag
   async run([given], { quick = false, json = false }: Options) {
     const directory = path.resolve(given)
     const owner = findOwner(directory)
-    const extent = findExtent({ disk: nodeDisk, directory, isLive: owner.state !== 'none' })
+    const isLive = owner.state !== 'none'
+    // Asked of the owner, which says it at once: its control file is behind by up to a flush.
+    const heard = isLive ? await PublishedNow.open(nodeDisk, directory) : undefined
+    const published = heard?.position
+    heard?.close()
+    const extent = findExtent({ disk: nodeDisk, directory, isLive, published })
     const summary = summarize(nodeDisk, extent, !quick)
     const found = await verifyGroups(nodeDisk, extent)
     const groups = groupsOf(found, summary)

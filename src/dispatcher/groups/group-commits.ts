@@ -70,20 +70,25 @@ class Entry implements StoredGroup {
   }
 }
 
+/** Calls to the thread that keeps the groups' files. */
+export interface GroupControl {
+  /** Makes a group that is not known here. Where others may have made it before, it is as they left it. */
+  takeGroup(topic: string, name: string, committed: number): Promise<{ id: number; state: GroupState }>
+  removeGroup(id: number): Promise<void>
+}
+
 export interface GroupCommitsParts {
   state: SharedState<'application'>
   mailboxes: GroupMailboxes
   topics: TopicDirectory
   /** What was in the file when the log was opened. */
   groups: readonly OpenedGroup[]
-  /** Calls to the reaper. */
-  control: {
-    createGroup(topic: string, name: string, committed: number): Promise<number>
-    removeGroup(id: number): Promise<void>
-  }
+  control: GroupControl
   directory: string
   durability: Durability
   readOnly: boolean
+  /** Another process writes the log, and these groups are this one's. */
+  isFollower: boolean
   /** Makes its loop call {@link GroupCommits.settle} while something is awaited. */
   watch: Pick<Watch, 'register' | 'begin'>
   /** The process stays alive while a group is created or removed. */
@@ -362,9 +367,8 @@ export class GroupCommits implements Waiter {
 
   async #create(topic: string, name: string, committed: number): Promise<StoredGroup> {
     const { topics, control } = this.#parts
-    const state: GroupState = { committed, ranges: [] }
-    assertGroupState(state)
-    const id = await this.#call(() => control.createGroup(topic, name, committed))
+    assertGroupState({ committed, ranges: [] })
+    const { id, state } = await this.#call(() => control.takeGroup(topic, name, committed))
     const entry = new Entry(id, topics.handle(topic), name, state)
     this.#tellTopic(entry)
     this.#entries.set(keyOf(topic, name), entry)
@@ -376,7 +380,9 @@ export class GroupCommits implements Waiter {
    * first message is one of this group's.
    */
   #tellTopic(entry: Entry): void {
-    const { topics, mailboxes } = this.#parts
+    const { topics, mailboxes, isFollower } = this.#parts
+    // Its owner numbers the topics of a log, and keeps what is in it.
+    if (isFollower) return
     mailboxes.setTopic(entry.id, topics.intern(entry.handle))
   }
 

@@ -50,6 +50,8 @@ export interface ExtentOptions {
   disk: Disk
   directory: string
   isLive: boolean
+  /** Of a live log, what its owner says is published, if that is known. */
+  published?: number
   bootId?: string
 }
 
@@ -63,7 +65,7 @@ export function findExtent(options: ExtentOptions): LogExtent {
   if (isLive) {
     const { record } = control
     const common = { directory, files, created, record, damages, strangers: [], isLive }
-    const published = record?.published ?? 0
+    const published = Math.max(record?.published ?? 0, options.published ?? 0)
     const last = files.segmentOf(Math.max(0, published - 1))
     const first = files.segmentOf(record?.trim ?? 0)
     return { ...common, first, last, end: published - files.base(last), published, recovered: undefined }

@@ -71,6 +71,11 @@ export class GroupFile {
     return found
   }
 
+  /** A file that is open already, whatever it holds; {@link close} closes it. */
+  static on(file: DiskFile, where: string, logId: string): GroupFile {
+    return new GroupFile(file, where, logMarkOf(logId))
+  }
+
   /** The file gets its name after its header is flushed. */
   static create(disk: Disk, directory: string, logId: string): GroupFile {
     const where = GroupFile.path(directory)

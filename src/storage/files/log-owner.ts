@@ -21,23 +21,33 @@ export function findOwner(directory: string): LogOwner {
   const signature = readSignature(path.join(directory, 'lock'))
   if (files.length === 0) return { state: 'none', signature }
   const signed = /^pid (\d+) on (\S+) /.exec(signature)
+  const holder = lockHolder(files, Number(signed?.[1]))
+  if (holder === 'untold') return { state: signed === null ? 'none' : isAlive(signed), ...pidOf(signed), signature }
+  if (holder !== undefined) return { state: 'running', ...(holder > 0 ? { pid: holder } : pidOf(signed)), signature }
+  // Locks of processes in another container are not in the list.
+  return { state: signed === null || signed[2] === os.hostname() ? 'none' : 'unknown', signature }
+}
+
+/**
+ * The process that holds a `flock` lock on one of the files, as the kernel lists it. `untold`: the system does not tell.
+ * @param likely some file systems show another device here than to those who ask the file: then this process is believed to be it
+ */
+export function lockHolder(files: readonly fs.Stats[], likely: number | undefined): number | 'untold' | undefined {
   let locks: string
   try {
     locks = fs.readFileSync('/proc/locks', 'latin1')
   } catch {
-    return { state: signed === null ? 'none' : isAlive(signed), ...pidOf(signed), signature }
+    return 'untold'
   }
-  // 3: FLOCK  ADVISORY  WRITE 4711 fe:00:1311 0 EOF. Some file systems show another device here than to those who ask the file.
+  // 3: FLOCK  ADVISORY  WRITE 4711 fe:00:1311 0 EOF.
   for (const [, holder, major, minor, number] of locks.matchAll(/ FLOCK .* (-?\d+) ([0-9a-f]+):([0-9a-f]+):(\d+) /g)) {
     const file = files.find(({ ino }) => ino === Number(number))
     if (file === undefined) continue
     const pid = Number(holder)
     const isDevice = file.dev === deviceNumber(Number.parseInt(major, 16), Number.parseInt(minor, 16))
-    if (isDevice || pid === Number(signed?.[1]))
-      return { state: 'running', ...(pid > 0 ? { pid } : pidOf(signed)), signature }
+    if (isDevice || pid === likely) return pid
   }
-  // Locks of processes in another container are not in the list.
-  return { state: signed === null || signed[2] === os.hostname() ? 'none' : 'unknown', signature }
+  return undefined
 }
 
 /** An owner writes less. */

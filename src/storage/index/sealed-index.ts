@@ -47,3 +47,8 @@ export function readSealedFile(disk: Disk, files: SegmentFiles, segment: number)
     file.close()
   }
 }
+
+/** True if the segment carries its index, and with it the proof that it is durable. */
+export function hasFooter(disk: Disk, files: SegmentFiles, segment: number): boolean {
+  return readSealedFile(disk, files, segment) !== undefined
+}

@@ -48,11 +48,23 @@ export class Reader {
   readonly #catalog: Catalog
   readonly #cells: TopicCells
   readonly #trim: () => number
+  readonly #latestTrim: () => number
   readonly #scans: ScanTasks
   readonly #handlers: HandlerTasks
 
-  /** @param trim the position below which segments are gone */
-  constructor(reader: TopicReader, lookup: RecordLookup, catalog: Catalog, cells: TopicCells, trim: () => number) {
+  /**
+   * @param trim the position below which segments are gone, as this process knows it
+   * @param latestTrim the same as of now; asked where something was missed
+   */
+  constructor(
+    reader: TopicReader,
+    lookup: RecordLookup,
+    catalog: Catalog,
+    cells: TopicCells,
+    trim: () => number,
+    latestTrim: () => number = trim,
+  ) {
+    this.#latestTrim = latestTrim
     this.#reader = reader
     this.#lookup = lookup
     this.#trim = trim
@@ -96,7 +108,7 @@ export class Reader {
       return read()
     } catch (error) {
       // A segment went while it was looked for. What could still be read in it stands further on.
-      if (this.#trim() !== trim && offset >= this.#cells.first(topic.id).load())
+      if (this.#latestTrim() !== trim && offset >= this.#cells.first(topic.id).load())
         return this.#guarded(topic, offset, read)
       const first = this.#cells.first(topic.id).load()
       if (offset < first) throw trimmedError(topic.name, offset, first)

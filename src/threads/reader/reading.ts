@@ -16,6 +16,7 @@ import { Catalog, type LogBounds } from '../../storage/index/catalog.js'
 import { RecordLookup } from '../../storage/read/record-lookup.js'
 import { TopicReader } from '../../storage/read/topic-reader.js'
 import type { ReaderData } from '../shared-memory.js'
+import { ownersTrim } from './owners-trim.js'
 import { type ReadAnswer, Reader, type ReadTask } from './reader.js'
 
 export class Reading {
@@ -48,7 +49,9 @@ export class Reading {
     this.#catalog = new Catalog(nodeDisk, files, windows, bounds)
     this.#lookup = new RecordLookup(files, windows, this.#catalog, bounds)
     const topics = new TopicReader(files, windows, this.#catalog, bounds)
-    this.#reader = new Reader(topics, this.#lookup, this.#catalog, new TopicCells(shared.topics), bounds.trim)
+    const latestTrim = shared.isFollower ? ownersTrim(shared) : bounds.trim
+    const cells = new TopicCells(shared.topics)
+    this.#reader = new Reader(topics, this.#lookup, this.#catalog, cells, bounds.trim, latestTrim)
   }
 
   /**

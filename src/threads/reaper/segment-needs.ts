@@ -22,8 +22,8 @@ export interface SegmentNeedsParts {
   /** Topics' first readable offsets and the offsets of their next records, by topic id. */
   firstReadable(topic: number): number
   nextOffset(topic: number): number
-  /** All groups of the topic are past everything below; undefined: it has none. */
-  consumedTo(topic: number): number | undefined
+  /** All groups of the topic are past everything below, those of followers too; undefined: it has none. */
+  consumedTo(topic: number, name: string): number | undefined
 }
 
 /** A share, and which row of the segment's directory it is. */
@@ -128,7 +128,7 @@ export class SegmentNeeds {
       isMoved: this.#ledger.isMoved(topic, segment) || segment < (this.#moves.get(topic) ?? 0),
       bytesBehind: this.#ledger.bytesOf(topic) - frameBytes,
       // Nobody else asks the groups.
-      consumedTo: retention.consumed === true ? consumedTo(topic) : undefined,
+      consumedTo: retention.consumed === true ? consumedTo(topic, name) : undefined,
       retention,
     }
   }

@@ -11,19 +11,22 @@ import type { GroupMailboxes } from '../../ring/group-mailboxes.js'
 import { type SharedState, writerState } from '../../ring/shared-state.js'
 import type { GroupFile } from '../../storage/files/group-file.js'
 
+/** What the writer needs of it; a follower has a file for each group behind it. */
+type SectorFile = Pick<GroupFile, 'writeSector' | 'rewriteRecords' | 'close'>
+
 export interface CommitWriterParts {
   state: SharedState<'writer'>
   /** The thread that commits. */
   application: Rope
   mailboxes: GroupMailboxes
   /** The file is there before the first commit. */
-  openFile(): GroupFile | undefined
+  openFile(): SectorFile | undefined
 }
 
 export class CommitWriter {
   readonly #parts: CommitWriterParts
   readonly #sector = new Uint8Array(groupSectorBytes)
-  #file: GroupFile | undefined
+  #file: SectorFile | undefined
   #done: number
 
   constructor(parts: CommitWriterParts) {

@@ -21,7 +21,8 @@ const { shareMemory } = (await built(
 
 it('a thread that has to be started again and again stays longer each time', async () => {
   const keepAlive = new KeepAlive()
-  const shared = shareMemory({ directory: temporaryFolder(), io: 'file', maxMappedBytes: 1 << 30, ringBytes: 1 << 16 })
+  const sizes = { maxMappedBytes: 1 << 30, ringBytes: 1 << 16 }
+  const shared = shareMemory({ directory: temporaryFolder(), io: 'file', follow: false, ...sizes })
   const data = { shared, id: unknownLogId, segmentBytes: 1 << 20, io: 'file' } as const
   const options = { minThreads: 0, maxThreads: 1, idleTimeoutMs: 20, maxHeapMb: undefined }
   const pool = new ReaderPool(data, options, keepAlive, () => {})

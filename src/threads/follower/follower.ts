@@ -1,0 +1,349 @@
+/**
+ * The follower: stands where the writer stands in an owner. What the owner publishes it takes in, batch by batch, and publishes in the
+ * shared words of its own log, in the writer's order.
+ *
+ * An event-loop thread. Whatever is missed (an event, an owner that was killed while it rang) is found by a look: every ten seconds while
+ * the bell is heard, every second where there is none.
+ */
+import { assert, BookendError } from '../../errors.js'
+import type { ControlRecord } from '../../format/control-layout.js'
+import { maxSleepMs } from '../../limits.js'
+import type { Rope } from '../../ring/bell.js'
+import type { SharedState } from '../../ring/shared-state.js'
+import type { TopicCells } from '../../ring/topic-cells.js'
+import type { BellFile } from '../../storage/files/bell-file.js'
+import type { LogOwner } from '../../storage/files/log-owner.js'
+import type { SegmentFiles } from '../../storage/files/segment-files.js'
+import type { PathWatch } from '../../storage/files/watched-path.js'
+import type { FirstOffsets } from '../../storage/follow/first-offsets.js'
+import { type Judgement, judge, type KnownLog } from '../../storage/follow/judgement.js'
+import type { LogWalk, MetTopic } from '../../storage/follow/log-walk.js'
+import type { FollowerNews, Hearing } from './follower-protocol.js'
+
+export interface FollowerParts {
+  /** Nobody else plays these roles: another process has writer and reaper of the log. */
+  state: SharedState<'writer' | 'reaper'>
+  /** The thread that waits for messages. */
+  application: Rope
+  topics: TopicCells
+  files: SegmentFiles
+  directory: string
+  known: KnownLog
+  /** Topics that the log had when it was opened, by number. */
+  firstTopics: readonly { id: number; name: string; next: number; first: number }[]
+  walk: LogWalk
+  firsts: FirstOffsets
+  /** Why this follower is not in the folder of followers, so that nobody rings for it. */
+  unregistered: string | undefined
+  /** @returns undefined: there is none. @throws `BOOKEND_FORMAT` for another log's */
+  readControl(): ControlRecord | undefined
+  /** Names of what repairs have set aside. */
+  listRepairs(): string[]
+  findOwner(): LogOwner['state']
+  openBell(): BellFile | undefined
+  watchBell(onChange: () => void): PathWatch | string
+  /** Where the next owner will find the end of a log that nobody has open. */
+  endOfLeft(record: ControlRecord): number
+  hasFooter(segment: number): boolean
+  send(news: FollowerNews): void
+  /** A clock that never goes back. */
+  nowMs(): number
+}
+
+/**
+ * ```
+ * looking <-> hearing <-> left <-> looking
+ * any -> lost
+ * ```
+ */
+export type FollowerStage =
+  /** There may be an owner at work, whose bell is not heard. */
+  | 'looking'
+  /** The owner is at work, and rings. */
+  | 'hearing'
+  /** Nobody has the log open; what the last owner has left is taken in. */
+  | 'left'
+  /** It is another log by now, or was repaired. */
+  | 'lost'
+
+const mayFollow: Readonly<Record<FollowerStage, readonly FollowerStage[]>> = {
+  looking: ['looking', 'hearing', 'left', 'lost'],
+  hearing: ['looking', 'hearing', 'left', 'lost'],
+  left: ['looking', 'hearing', 'left', 'lost'],
+  lost: [],
+}
+
+/** While nothing is heard. */
+const unheardLookMs = 1_000
+/** A bell is believed for so long without another look at whether the owner is still there. */
+const believedMs = 1_000
+
+interface FollowedTopic {
+  name: string
+  next: number
+  first: number
+  /** The first segment that holds a record of it which counts, as far as is known: no later one does. */
+  since: number
+}
+
+export class Follower {
+  readonly #parts: FollowerParts
+  readonly #topics = new Map<number, FollowedTopic>()
+  readonly #byName = new Map<string, FollowedTopic>()
+  readonly #repairs: string
+  #stage: FollowerStage = 'looking'
+  #known: KnownLog
+  #bell: BellFile | undefined
+  #watch: PathWatch | undefined
+  /** Of the bell that was heard last. */
+  #sequence = 0
+  #lookedMs = Number.NEGATIVE_INFINITY
+  /** Number of the control record under which the log was seen to be left, and taken in. */
+  #leftSequence = -1
+  #hearing: Hearing = { by: 'looks', because: undefined }
+  #looksWanted: number
+
+  constructor(parts: FollowerParts) {
+    this.#parts = parts
+    this.#known = parts.known
+    this.#repairs = parts.listRepairs().join('/')
+    this.#looksWanted = parts.state.looksWanted.load()
+    for (const { id, name, next, first } of parts.firstTopics) this.#learn(id, { name, next, first, since: 0 })
+  }
+
+  get stage(): FollowerStage {
+    return this.#stage
+  }
+
+  get hearing(): Hearing {
+    return this.#hearing
+  }
+
+  get published(): number {
+    return this.#known.published
+  }
+
+  /** Of the bell that was heard last; 0: none was. */
+  get sequence(): number {
+    return this.#sequence
+  }
+
+  nextOf(topic: string): number {
+    return this.#byName.get(topic)?.next ?? 0
+  }
+
+  /** For so long nothing has to be done unless somebody rings. */
+  get sleepMs(): number {
+    if (this.#stage === 'lost') return maxSleepMs
+    return Math.max(1, this.#lookedMs + this.#lookMs - this.#parts.nowMs())
+  }
+
+  /** Does what is due: a look that somebody asks for, or whose time has come. */
+  tend(): void {
+    const wanted = this.#parts.state.looksWanted.load()
+    if (wanted === this.#looksWanted && this.#parts.nowMs() - this.#lookedMs < this.#lookMs) return
+    this.#looksWanted = wanted
+    this.look()
+  }
+
+  /** The bell was written to. */
+  hear(): void {
+    const isLate = this.#parts.nowMs() - this.#lookedMs >= believedMs
+    const bell = this.#stage === 'hearing' && !isLate ? this.#bell?.read() : undefined
+    if (bell === undefined || bell.epoch !== this.#known.epoch) this.look()
+    else {
+      this.#sequence = bell.sequence
+      this.#takeIn(Math.max(bell.published, this.#known.published), Math.max(bell.trim, this.#known.trim))
+    }
+  }
+
+  /** Looks at everything: who is at work, what the control file and the bell say, and takes in what follows from it. */
+  look(): void {
+    if (this.#stage === 'lost') return
+    this.#lookedMs = this.#parts.nowMs()
+    try {
+      const lost = this.#look()
+      if (lost === undefined) this.#findFooters()
+      else this.#lose(lost)
+    } catch (error) {
+      const { code, errno, message } = error as NodeJS.ErrnoException
+      if (error instanceof BookendError && error.code === 'BOOKEND_FORMAT') this.#lose(message)
+      // A device, or a limit of the process, that may pass: the next look tries again.
+      else if (code !== undefined && errno !== undefined)
+        this.#parts.send({ type: 'error', code, message: `a look at what the owner has published failed: ${message}` })
+      else throw error
+    }
+  }
+
+  close(): void {
+    this.#watch?.close()
+    this.#bell?.close()
+    this.#watch = undefined
+    this.#bell = undefined
+    this.#parts.walk.close()
+  }
+
+  get #lookMs(): number {
+    if (this.#stage === 'hearing') return maxSleepMs
+    // The next owner rings as soon as it is there.
+    return this.#stage === 'left' && this.#watch !== undefined ? maxSleepMs : unheardLookMs
+  }
+
+  /** @returns why it is not the log any more that is followed */
+  #look(): string | undefined {
+    const { findOwner, readControl, listRepairs } = this.#parts
+    const because = this.#listen()
+    // The owner first: of one that ends now, what it leaves is read afterwards.
+    const owner = findOwner()
+    const record = readControl()
+    if (record === undefined) return 'its control file is gone'
+    if (listRepairs().join('/') !== this.#repairs) return 'it was repaired'
+    const bell = this.#bell?.read()
+    this.#sequence = bell?.sequence ?? 0
+    const judgement = judge(this.#known, { record, bell, owner })
+    if (judgement.kind === 'replaced') return judgement.why
+    this.#believe(judgement, record, because)
+    return undefined
+  }
+
+  /** @returns why nothing can be heard */
+  #listen(): string | undefined {
+    const { openBell, watchBell, unregistered } = this.#parts
+    // Anew at each look: another file may have taken the name.
+    this.#watch?.close()
+    this.#bell?.close()
+    this.#watch = undefined
+    this.#bell = openBell()
+    if (unregistered !== undefined) return unregistered
+    if (this.#bell === undefined) return 'the owner has not rung yet'
+    // Before the bell is read: what is rung behind that look is heard.
+    const watch = watchBell(this.#onBell)
+    if (typeof watch === 'string') return `the file bell cannot be watched (${watch})`
+    this.#watch = watch
+    return undefined
+  }
+
+  readonly #onBell = (): void => this.hear()
+
+  #believe(
+    judgement: Exclude<Judgement, { kind: 'replaced' }>,
+    record: ControlRecord,
+    because: string | undefined,
+  ): void {
+    const { endOfLeft, findOwner, readControl } = this.#parts
+    let { published } = judgement
+    const { epoch, trim } = judgement
+    if (judgement.kind === 'left' && record.sequence !== this.#leftSequence) {
+      const end = endOfLeft(record)
+      const isStillLeft = findOwner() === 'none' && readControl()?.sequence === record.sequence
+      // Somebody has opened it meanwhile, and may append already: what was found is not judged any more.
+      if (isStillLeft) {
+        published = Math.max(published, end)
+        this.#leftSequence = record.sequence
+      } else this.#lookedMs = Number.NEGATIVE_INFINITY
+    }
+    this.#known = { ...this.#known, epoch }
+    this.#takeIn(published, trim)
+    // Nobody can hear without being told of it by the system.
+    const isHeard = judgement.kind === 'hearing' && because === undefined
+    const stage = judgement.kind === 'left' ? 'left' : isHeard ? 'hearing' : 'looking'
+    this.#enter(stage)
+    const by = stage === 'hearing' ? 'bell' : stage === 'left' ? 'left' : 'looks'
+    const why = stage === 'looking' ? (because ?? 'the owner does not ring') : undefined
+    if (by !== this.#hearing.by || why !== this.#hearing.because) {
+      this.#hearing = { by, because: why }
+      this.#parts.send({ type: 'hearing', hearing: this.#hearing })
+    }
+  }
+
+  /**
+   * Takes in what is published up to there. Order as the writer's: the position, then the topic cells, then whoever waits. Of what was
+   * deleted the first offsets come before the position below which files are gone: who misses a file then knows why.
+   */
+  #takeIn(published: number, trim: number): void {
+    const { state, application, topics, walk } = this.#parts
+    assert(published >= this.#known.published && trim <= published, 'what is published stays published')
+    const before = this.#known.published
+    for (const step of walk.advance(published, trim)) {
+      for (const found of step.topics) this.#meet(found)
+      state.publishedTime.store(Math.max(state.publishedTime.load(), step.time))
+      state.published.store(step.position)
+      // Nothing is written here, so nothing is to be flushed.
+      state.durable.store(step.position)
+      for (const { topic } of step.topics) {
+        const known = this.#topics.get(topic)
+        if (known === undefined) continue
+        topics.first(topic).store(known.first)
+        topics.next(topic).store(known.next)
+      }
+      this.#known = { ...this.#known, published: step.position }
+      state.activeSegment.store(this.#parts.files.segmentOf(step.position))
+      application.ringIfAsleep()
+    }
+    if (trim > this.#known.trim) this.#trimTo(trim)
+    if (this.#parts.files.segmentOf(before) !== this.#parts.files.segmentOf(this.#known.published)) this.#findFooters()
+  }
+
+  #meet({ topic, name, next, readable, segment, count }: MetTopic): void {
+    const { state, send } = this.#parts
+    const known = this.#topics.get(topic)
+    if (known === undefined) {
+      // Its declaration was lost to damage: the next owner gives it a name.
+      if (name === '') return
+      this.#learn(topic, { name, next, first: readable, since: segment })
+      send({ type: 'topic', id: topic, name })
+      state.publishedRecords.store(state.publishedRecords.load() + count)
+      return
+    }
+    // Records that were moved forward have offsets that were known before.
+    state.publishedRecords.store(state.publishedRecords.load() + Math.max(0, next - known.next))
+    known.next = Math.max(known.next, next)
+    known.first = Math.min(known.next, Math.max(known.first, readable))
+  }
+
+  #learn(id: number, topic: FollowedTopic): void {
+    this.#topics.set(id, topic)
+    this.#byName.set(topic.name, topic)
+  }
+
+  /** Files below are gone, or go now. */
+  #trimTo(trim: number): void {
+    const { state, topics, files, firsts } = this.#parts
+    const below = files.segmentOf(trim)
+    state.indexed.store(Math.max(state.indexed.load(), trim))
+    firsts.trimmed(trim, this.#known.published)
+    for (const [id, topic] of this.#topics) {
+      if (topic.since >= below || topic.first >= topic.next) continue
+      const left = firsts.of(id)
+      topic.since = left?.segment ?? below
+      topic.first = Math.max(topic.first, left?.first ?? topic.next)
+      topics.first(id).store(topic.first)
+    }
+    this.#known = { ...this.#known, trim }
+    state.trim.store(trim)
+    // Who has deleted files open keeps their space; and who misses one waits for this.
+    state.retirements.ring()
+  }
+
+  /** Segments whose index the owner has written meanwhile are read by it. */
+  #findFooters(): void {
+    const { state, files, hasFooter } = this.#parts
+    const last = files.segmentOf(this.#known.published)
+    for (let segment = files.segmentOf(state.indexed.load()); segment < last && hasFooter(segment); segment++)
+      state.indexed.store(files.base(segment + 1))
+  }
+
+  #lose(why: string): void {
+    this.#enter('lost')
+    this.close()
+    const { directory, send } = this.#parts
+    const message = `the log in ${directory} is not the one any more that is followed: ${why}. Close it, and open it anew`
+    const { name, code, stack } = new BookendError('BOOKEND_FORMAT', message, { file: directory })
+    send({ type: 'lost', error: { name, message, code, stack, isBookend: true, details: { file: directory } } })
+  }
+
+  #enter(next: FollowerStage): void {
+    assert(mayFollow[this.#stage].includes(next), `a follower may be ${next} after ${this.#stage}`)
+    this.#stage = next
+  }
+}

@@ -1,0 +1,211 @@
+import fs from 'node:fs'
+import path from 'node:path'
+import { type Log, type OpenOptions, open, text } from 'bookend'
+import { expect, it, onTestFinished } from 'vitest'
+import {
+  codedFailureOf,
+  collect,
+  expectMistake,
+  openLog,
+  segmentNames,
+  small,
+  start,
+  temporaryFolder,
+  until,
+} from '../support.js'
+
+async function follow(directory: string, options: OpenOptions = {}): Promise<Log> {
+  const log = await open(directory, { readers: 1, ...options, readOnly: true, follow: true })
+  onTestFinished(() => log.close().catch(() => {}))
+  return log
+}
+
+it('what was acknowledged before a follower opened is there, and what comes after comes: owner and follower in one process', async () => {
+  const directory = temporaryFolder()
+  const owner = await openLog(directory)
+  await owner.topic('t', { codec: text }).append('before')
+  const follower = await follow(directory)
+  const topic = follower.topic('t', { codec: text })
+  expect(await topic.bounds()).toEqual({ first: 0, next: 1 })
+  expect(follower.stats().follower).toEqual({ hears: 'bell', because: undefined })
+  expect(owner.stats().follower).toBeUndefined()
+  const stream = topic.read({ follow: true })
+  expect((await stream.next()).value?.value).toBe('before')
+  for (let number = 0; number < 300; number++) {
+    const next = stream.next()
+    await owner.topic('t', { codec: text }).append(`${number}`)
+    expect((await next).value).toMatchObject({ value: `${number}`, offset: number + 1 })
+  }
+  expect((await topic.get(300))?.value).toBe('299')
+  expect((await collect(topic.read({ from: 299 }))).map(({ value }) => value)).toEqual(['298', '299'])
+  expect(follower.stats().positions.published).toBe(owner.stats().positions.published)
+})
+
+it('a topic that is made later is waited for, read and listed', async () => {
+  const directory = temporaryFolder()
+  const owner = await openLog(directory)
+  const follower = await follow(directory)
+  const names = Array.from({ length: 40 }, (_, index) => `topic-${index}`)
+  const waiting = names.map((name) => follower.topic(name, { codec: text }).read({ follow: true }).next())
+  for (const name of names) await owner.topic(name, { codec: text }).append(name)
+  expect((await Promise.all(waiting)).map(({ value }) => value?.value)).toEqual(names)
+  expect(await follower.topics()).toEqual([...names].sort())
+})
+
+it('writes nothing, and says so', async () => {
+  const directory = temporaryFolder()
+  await openLog(directory)
+  const follower = await follow(directory)
+  const topic = follower.topic('t')
+  const calls = [
+    () => topic.append(new Uint8Array(1)),
+    () => topic.offer(new Uint8Array(1)),
+    () => topic.trim(0),
+    () => follower.queue('q').push(new Uint8Array(1)),
+    () => follower.queue('q').pop(),
+    () => topic.group('g').process(new URL('../../fixtures/scan-sum.mjs', import.meta.url), { deadLetter: 'dead' }),
+  ]
+  for (const call of calls) expect((await codedFailureOf(call)).code, String(call)).toBe('BOOKEND_READ_ONLY')
+})
+
+it('following is asked for, and only of a log opened with readOnly', async () => {
+  const directory = temporaryFolder()
+  await openLog(directory)
+  const frozen = await open(directory, { readOnly: true, readers: 1 })
+  onTestFinished(() => frozen.close())
+  await expectMistake(() => frozen.topic('t').read({ follow: true }), TypeError)
+  expect(() => frozen.topic('t').read({ follow: true })).toThrow(/readOnly: true, follow: true/)
+  await expectMistake(() => open(directory, { follow: true }), TypeError)
+  expect((await codedFailureOf(() => follow(temporaryFolder()))).code).toBe('BOOKEND_FORMAT')
+})
+
+it('what is trimmed and deleted is BOOKEND_TRIMMED, at once, with where reading can go on; the bounds follow', async () => {
+  const directory = temporaryFolder()
+  const owner = await openLog(directory, { retention: { maxBytes: 1 << 20 } })
+  const value = new Uint8Array(100_000)
+  for (let number = 0; number < 25; number++) await owner.topic('t').append(value.fill(number))
+  const follower = await follow(directory)
+  const topic = follower.topic('t')
+  const early = topic.read({ from: (await topic.bounds()).first, follow: true })
+  expect((await early.next()).value?.value[0]).toBe((await topic.bounds()).first)
+  const before = segmentNames(directory)
+  for (let number = 25; number < 120; number++) await owner.topic('t').append(value.fill(number))
+  await owner.flush('disk')
+  await until('old segments are deleted', () => !segmentNames(directory).includes(before[1] as string))
+  const { first } = await owner.topic('t').bounds()
+  const error = await codedFailureOf(() => topic.read({ from: 0 }).next())
+  expect(error).toMatchObject({ code: 'BOOKEND_TRIMMED', topic: 't' })
+  expect(await topic.get(0)).toBeUndefined()
+  await until("the bounds are the owner's", async () => (await topic.bounds()).first >= first)
+  expect(await topic.bounds()).toEqual(await owner.topic('t').bounds())
+  const left = await collect(topic.read())
+  expect(left.map(({ value }) => value[0])).toEqual(
+    Array.from({ length: 120 - left[0]!.offset }, (_, i) => left[0]!.offset + i),
+  )
+})
+
+it('a trim of the owner is one of the follower, and topics of which nothing is left begin where they end', async () => {
+  const directory = temporaryFolder()
+  const owner = await openLog(directory)
+  for (let number = 0; number < 10; number++) await owner.topic('t').append(new Uint8Array(8))
+  const follower = await follow(directory)
+  await owner.topic('t').trim(7)
+  const { topic } = { topic: follower.topic('t') }
+  await until('it has heard', async () => (await topic.bounds()).first === 7)
+  expect((await codedFailureOf(() => topic.read({ from: 3 }).next())).first).toBe(7)
+  await owner.topic('t').trim(10)
+  await until('it has heard', async () => (await topic.bounds()).first === 10)
+})
+
+it('an owner that closes and opens again is heard again, and a follower may come first', async () => {
+  const directory = temporaryFolder()
+  const first = await openLog(directory)
+  await first.topic('t', { codec: text }).append('a')
+  await first.close()
+  const follower = await follow(directory)
+  expect(follower.stats().follower?.hears).toBe('left')
+  const stream = follower.topic('t', { codec: text }).read({ follow: true })
+  expect((await stream.next()).value?.value).toBe('a')
+  for (const value of ['b', 'c', 'd']) {
+    const next = stream.next()
+    const owner = await openLog(directory)
+    await owner.topic('t', { codec: text }).append(value)
+    expect((await next).value?.value).toBe(value)
+    await owner.close()
+  }
+})
+
+it('twenty followers see everything, and when they are gone nothing is rung any more', async () => {
+  const directory = temporaryFolder()
+  const owner = await openLog(directory)
+  const programs = Array.from({ length: 2 }, () => start('ten-followers.mjs', [directory, '400']))
+  for (const program of programs) await program.says('ready')
+  expect(fs.readdirSync(path.join(directory, 'followers')).filter((name) => name.endsWith('.lock'))).toHaveLength(20)
+  for (let number = 0; number < 400; number++) await owner.topic('t', { codec: text }).append(`${number}`)
+  for (const program of programs) expect((await program.ended).output).toContain('all seen by 10')
+  await until('they are forgotten', () => fs.readdirSync(path.join(directory, 'followers')).length === 0)
+  const bell = () => fs.readFileSync(path.join(directory, 'bell')).toString('hex')
+  // The word that nobody follows has come to the writer when a publication changes nothing any more.
+  await until('the bell is still', async () => {
+    const before = bell()
+    await owner.topic('t', { codec: text }).append('more')
+    return bell() === before
+  })
+})
+
+it('a follower that was killed is forgotten by its owner', async () => {
+  const directory = temporaryFolder()
+  await openLog(directory)
+  const program = start('ten-followers.mjs', [directory, '1'])
+  await program.says('ready')
+  program.process.kill('SIGKILL')
+  const folder = path.join(directory, 'followers')
+  // Nobody else comes or goes, so that only the owner's own clock makes it look.
+  await until('its locks are gone', () => fs.readdirSync(folder).length === 0)
+})
+
+it('after a repair the log has to be opened anew, and says so to who waits', async () => {
+  const directory = temporaryFolder()
+  const owner = await openLog(directory)
+  await owner.topic('t').append(new Uint8Array(8))
+  const follower = await follow(directory)
+  const waiting = follower.topic('t').read({ from: 'next', follow: true }).next()
+  await owner.close()
+  fs.mkdirSync(path.join(directory, 'damaged', 'once'), { recursive: true })
+  await openLog(directory)
+  const error = await codedFailureOf(() => waiting)
+  expect(error.code).toBe('BOOKEND_FORMAT')
+  expect(error.message).toMatch(/repaired.*open it anew/)
+})
+
+it('without permission to write beside the log it looks once a second, and says so', async () => {
+  const directory = temporaryFolder()
+  const owner = await openLog(directory)
+  fs.rmSync(path.join(directory, 'followers'), { recursive: true })
+  // A file in the folder's place: whoever may not write there meets the same.
+  fs.writeFileSync(path.join(directory, 'followers'), '')
+  await owner.topic('t', { codec: text }).append('a')
+  const follower = await follow(directory)
+  expect(follower.stats().follower).toMatchObject({ hears: 'looks', because: expect.stringContaining('followers') })
+  const stream = follower.topic('t', { codec: text }).read({ follow: true })
+  expect((await stream.next()).value?.value).toBe('a')
+  const next = stream.next()
+  await owner.topic('t', { codec: text }).append('b')
+  expect((await next).value?.value).toBe('b')
+  const group = follower.topic('t', { codec: text }).group('g').consume()
+  expect((await codedFailureOf(() => group.next())).code).toMatch(/BOOKEND_READ_ONLY|ENOTDIR/)
+})
+
+it('a log that is deleted under its follower, or is another one under the same name, says so', async () => {
+  const directory = temporaryFolder()
+  const owner = await openLog(directory)
+  await owner.topic('t').append(new Uint8Array(8))
+  await owner.close()
+  const follower = await follow(directory)
+  const waiting = follower.topic('t').read({ from: 'next', follow: true }).next()
+  const other = temporaryFolder()
+  await (await open(other, small)).close()
+  fs.cpSync(path.join(other, 'control'), path.join(directory, 'control'))
+  fs.rmSync(path.join(directory, 'bell'), { force: true })
+  expect((await codedFailureOf(() => waiting)).message).toMatch(/another log.*open it anew/)
+})
