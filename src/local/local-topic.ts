@@ -194,7 +194,7 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
     }
   }
 
-  chunk(offset: number, to: number, resume: ChunkAnswer['resume']): Promise<ChunkAnswer> {
+  chunk(offset: number, to: number, resume: ChunkAnswer['resume'], count?: number): Promise<ChunkAnswer> {
     const { recent, hot, reads, pace } = this.#host
     const first = this.first()
     if (offset < first) return Promise.reject(trimmedError(this.name, offset, first))
@@ -206,7 +206,11 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
     // Who comes for the next chunk has one under way.
     const found = resume === undefined ? hot?.chunk(id, offset, to) : undefined
     if (found !== undefined) return pace.take(found)
-    return reads.chunk({ topic: this.#ref, offset, to, resume }).then((chunk) => pace.take(chunk))
+    return reads.chunk({ topic: this.#ref, offset, to, resume, count }).then((chunk) => pace.take(chunk))
+  }
+
+  paced(chunk: ChunkAnswer): Promise<ChunkAnswer> {
+    return this.#host.pace.take(chunk)
   }
 
   record(offset: number): Promise<{ bytes: Uint8Array; length: number }> {

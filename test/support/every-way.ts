@@ -64,9 +64,10 @@ export class EveryWay {
       first: () => first,
       next: () => next,
       whenNext: never,
-      chunk: async (offset, to, resume) =>
+      paced: async (chunk) => chunk,
+      chunk: async (offset, to, resume, count) =>
         (resume === undefined ? hot.chunk(id, offset, to) : undefined) ??
-        ((await this.#reader.run({ op: 'chunk', topic: this.#topic, offset, to, resume })) as ChunkAnswer),
+        ((await this.#reader.run({ op: 'chunk', topic: this.#topic, offset, to, resume, count })) as ChunkAnswer),
       record: async (offset) => {
         const bytes = await this.#record(offset)
         return { bytes, length: bytes.length }

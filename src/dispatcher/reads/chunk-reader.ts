@@ -12,13 +12,21 @@ export interface ChunkSource {
   /** First readable offset, and offset of the next append, as published at this moment. */
   first(): number
   next(): number
-  /** A chunk that begins with the message at `offset`, which is published. */
-  chunk(offset: number, to: number, resume: ChunkAnswer['resume']): Promise<ChunkAnswer>
+  /**
+   * A chunk that begins with the message at `offset`, which is published.
+   * @param count how many chunks are wanted: the others may come as its `more`
+   */
+  chunk(offset: number, to: number, resume: ChunkAnswer['resume'], count?: number): Promise<ChunkAnswer>
+  /** Resolves with a chunk that is there already, in a later turn of the event loop if this one has had its share. */
+  paced(chunk: ChunkAnswer): Promise<ChunkAnswer>
   /** Calls back once there is a message at `offset`, or the log closes; returns what stops waiting. */
   whenNext(offset: number, resolve: () => void, reject: (error: unknown) => void): () => void
   /** @throws `BOOKEND_CLOSED` */
   checkOpen(): void
 }
+
+/** Chunks asked for at once, at most: 1 MiB is half a millisecond of a reader thread's work, and then it waits for the next task. */
+const maxCount = 4
 
 export class ChunkReader implements MessageReader {
   readonly #source: ChunkSource
@@ -27,6 +35,12 @@ export class ChunkReader implements MessageReader {
   /** Offset behind the last chunk that was handed out. */
   #offset: number
   #ahead: Promise<ChunkAnswer> | undefined
+  /** Whether what is under way has come. */
+  #hasCome = false
+  /** What has come with the last chunk, and is to be handed out before anything else. */
+  #ready: ChunkAnswer[] = []
+  /** How many chunks are asked for at once. */
+  #count = 1
   #cancelWait: (() => void) | undefined
 
   constructor(source: ChunkSource, range: ReadRange) {
@@ -40,24 +54,41 @@ export class ChunkReader implements MessageReader {
     const { handle } = this.#source
     this.#source.checkOpen()
     if (this.#stage === 'new') this.#begin()
-    if (this.#ahead === undefined && !(await this.#waitForMore())) {
-      this.close()
-      return undefined
-    }
-    this.#ahead ??= this.#request(undefined)
-    const chunk = await this.#ahead
-    if (this.#isOver()) return undefined
+    const chunk = this.#ready.length > 0 ? await this.#source.paced(this.#ready[0]) : await this.#arrival()
+    if (chunk === undefined || this.#isOver()) return undefined
     this.#source.checkOpen()
     assert(chunk.next > this.#offset && chunk.next <= this.#readableEnd(), 'a chunk ends in the range it was read for')
     const cursor = new ChunkCursor(chunk.bytes, handle.id, this.#offset, chunk.next)
     this.#offset = chunk.next
-    this.#ahead = this.#readableEnd() > this.#offset ? this.#request(chunk.resume) : undefined
+    if (this.#ready.length > 0) this.#ready.shift()
+    else this.#askOn(chunk)
     return cursor
+  }
+
+  /** The chunk that is under way, or will be once there is something to read. Undefined: the stream has ended. */
+  async #arrival(): Promise<ChunkAnswer | undefined> {
+    if (this.#ahead === undefined && !(await this.#waitForMore())) {
+      this.close()
+      return undefined
+    }
+    // Who comes before the chunk can take more than the reader thread makes of one task; who comes later is not to be kept more for.
+    if (this.#ahead !== undefined)
+      this.#count = this.#hasCome ? Math.max(1, this.#count >>> 1) : Math.min(maxCount, 2 * this.#count)
+    this.#ahead ??= this.#request(this.#offset, undefined)
+    return this.#ahead
+  }
+
+  /** While a chunk and its followers are looked at, the ones behind them are read. */
+  #askOn(chunk: ChunkAnswer): void {
+    this.#ready = chunk.more ?? []
+    const last = this.#ready.at(-1) ?? chunk
+    this.#ahead = this.#readableEnd() > last.next ? this.#request(last.next, last.resume) : undefined
   }
 
   close(): void {
     this.#stage = 'over'
     this.#ahead = undefined
+    this.#ready = []
     this.#cancelWait?.()
   }
 
@@ -100,10 +131,14 @@ export class ChunkReader implements MessageReader {
     return true
   }
 
-  #request(resume: ChunkAnswer['resume']): Promise<ChunkAnswer> {
-    const request = this.#source.chunk(this.#offset, this.#readableEnd(), resume)
+  #request(offset: number, resume: ChunkAnswer['resume']): Promise<ChunkAnswer> {
+    const request = this.#source.chunk(offset, this.#readableEnd(), resume, this.#count)
+    this.#hasCome = false
     // It may fail before anybody asks for it.
-    request.catch(() => {})
+    const come = () => {
+      if (this.#ahead === request) this.#hasCome = true
+    }
+    request.then(come, come)
     return request
   }
 }

@@ -19,7 +19,8 @@ export interface TopicRef {
 }
 
 export type ReadTask =
-  | { op: 'chunk'; topic: TopicRef; offset: number; to: number; resume: Resume | undefined }
+  /** With a `count` of chunks that are wanted; fewer come at the end of the range, or in front of what cannot be read. */
+  | { op: 'chunk'; topic: TopicRef; offset: number; to: number; resume: Resume | undefined; count?: number }
   | { op: 'records'; topic: TopicRef; offsets: number[] }
   | { op: 'offsetAt'; topic: TopicRef; time: number }
   | { op: 'ranges'; topic: TopicRef; from: number; to: number; parts: number }
@@ -32,11 +33,15 @@ export type ReadAnswer = { value: unknown } | { error: PortableError }
 /** Tasks that do nothing but read the log: any thread may run them, and run them again. The others run modules of the application. */
 export type LogRead = Extract<ReadTask, { op: 'chunk' | 'records' | 'offsetAt' | 'ranges' }>
 
+type ChunkTask = Extract<ReadTask, { op: 'chunk' }>
+
 export interface ChunkAnswer {
   bytes: Uint8Array<ArrayBuffer>
   next: number
   /** undefined: the chunk came out of the ring. */
   resume: Resume | undefined
+  /** Those that follow it, where several were asked for. */
+  more?: ChunkAnswer[]
 }
 
 /** One-record batches, each where `starts` says; -1 stands for an offset that is not there. */
@@ -83,9 +88,7 @@ export class Reader {
   async run(task: ReadTask): Promise<unknown> {
     switch (task.op) {
       case 'chunk':
-        return this.#guarded(task.topic, task.offset, () =>
-          this.#reader.read({ topic: task.topic.id, offset: task.offset, to: task.to, resume: task.resume }),
-        ) satisfies ChunkAnswer
+        return this.#chunks(task)
       case 'records':
         return this.#records(task.topic, task.offsets)
       case 'offsetAt':
@@ -99,6 +102,24 @@ export class Reader {
       case 'process':
         return this.#handlers.run(task)
     }
+  }
+
+  #chunks({ topic, offset, to, resume, count = 1 }: ChunkTask): ChunkAnswer {
+    const read = (request: { offset: number; resume: Resume | undefined }): ChunkAnswer =>
+      this.#guarded(topic, request.offset, () => this.#reader.read({ topic: topic.id, to, ...request }))
+    const chunk = read({ offset, resume })
+    let last = chunk
+    const more: ChunkAnswer[] = []
+    while (more.length < count - 1 && last.next < to) {
+      try {
+        last = read({ offset: last.next, resume: last.resume })
+      } catch {
+        // Who comes for the next one meets it again, and hears of it.
+        break
+      }
+      more.push(last)
+    }
+    return more.length === 0 ? chunk : { ...chunk, more }
   }
 
   /** Names the topic in errors, and tells a trim that came in between from damage. */

@@ -61,8 +61,7 @@ export class Reading {
   async run(task: ReadTask): Promise<{ answer: ReadAnswer; buffers: ArrayBuffer[] }> {
     try {
       const value = await this.#reader.run(task)
-      const isChunk = task.op === 'chunk' || task.op === 'records'
-      return { answer: { value }, buffers: isChunk ? [(value as { bytes: Uint8Array<ArrayBuffer> }).bytes.buffer] : [] }
+      return { answer: { value }, buffers: isAnsweredInBytes(task) ? buffersOf(value as AnswerInBytes) : [] }
     } catch (error) {
       return { answer: { error: toPortable(error) }, buffers: [] }
     }
@@ -84,4 +83,17 @@ export class Reading {
   close(): void {
     this.#windows.closeAll()
   }
+}
+
+interface AnswerInBytes {
+  bytes: Uint8Array<ArrayBuffer>
+  more?: AnswerInBytes[]
+}
+
+function isAnsweredInBytes({ op }: ReadTask): boolean {
+  return op === 'chunk' || op === 'records'
+}
+
+function buffersOf({ bytes, more = [] }: AnswerInBytes): ArrayBuffer[] {
+  return [bytes.buffer, ...more.map((each) => each.bytes.buffer)]
 }

@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import { ChunkReader, type ChunkSource } from '../../../src/dispatcher/reads/chunk-reader.js'
+import type { ChunkAnswer } from '../../../src/threads/reader/reader.js'
 import { chunkOf } from '../../support/chunks.js'
 
 const topic = 3
@@ -11,6 +12,11 @@ const upTo = (from: number, to: number) => Array.from({ length: to - from }, (_,
 class TopicWorld implements ChunkSource {
   readonly handle = { id: topic, name: 't' }
   readonly asked: { offset: number; to: number; resume: unknown }[] = []
+  /** How many chunks were asked for at once. */
+  readonly counts: number[] = []
+  pacedCount = 0
+  /** Whether a chunk takes a turn of the event loop. */
+  takesTurns = false
   readonly waits = new Set<() => void>()
   firstOffset = 0
   nextOffset: number
@@ -25,11 +31,28 @@ class TopicWorld implements ChunkSource {
   first = () => this.firstOffset
   next = () => this.nextOffset
 
-  async chunk(offset: number, to: number, resume: unknown) {
+  async chunk(offset: number, to: number, resume: unknown, count = 1): Promise<ChunkAnswer> {
     this.asked.push({ offset, to, resume })
+    this.counts.push(count)
+    if (this.takesTurns) await turn()
     if (this.failure?.at === offset) throw this.failure.error
     const next = Math.min(to, offset + perChunk)
-    return { bytes: chunkOf(topic, [upTo(offset, next)]), next, resume: { position: next } as never }
+    const chunk = { bytes: chunkOf(topic, [upTo(offset, next)]), next, resume: { position: next } as never }
+    const more: ChunkAnswer[] = []
+    for (
+      let at = next;
+      more.length < count - 1 && at < to && this.failure?.at !== at;
+      at = more[more.length - 1].next
+    ) {
+      const end = Math.min(to, at + perChunk)
+      more.push({ bytes: chunkOf(topic, [upTo(at, end)]), next: end, resume: { position: end } as never })
+    }
+    return { ...chunk, more }
+  }
+
+  async paced(chunk: ChunkAnswer): Promise<ChunkAnswer> {
+    this.pacedCount += 1
+    return chunk
   }
 
   whenNext(offset: number, resolve: () => void): () => void {
@@ -79,6 +102,55 @@ it('asks for the chunk after the one it hands out, and for none behind the end',
   ])
   await reader.next()
   expect(world.asked).toHaveLength(2)
+})
+
+/** Reads to the end: in front of each chunk the consumer works for some turns of the event loop. */
+async function readOn(world: TopicWorld, reader: ChunkReader, chunks: number, workTurns: number): Promise<number[]> {
+  const offsets: number[] = []
+  world.takesTurns = true
+  for (let count = 0; count < chunks; count++) {
+    for (let turns = 0; turns < workTurns; turns++) await turn()
+    offsets.push(...(await offsetsOf(reader)))
+  }
+  return offsets
+}
+
+it('asks for more at once as long as it comes before its chunks, and for one again when they come before it', async () => {
+  const world = new TopicWorld(1_000)
+  const reader = world.reader()
+  const fast = await readOn(world, reader, 30, 0)
+  expect(world.counts.slice(0, 5)).toEqual([1, 1, 2, 4, 4])
+  const slow = await readOn(world, reader, 60, 3)
+  expect([...fast, ...slow]).toEqual(upTo(0, 90 * perChunk))
+  // No more than one is kept for whoever is slow, beside the one he looks at.
+  expect(world.counts.slice(-20)).toEqual(Array.from({ length: 20 }, () => 1))
+  expect(Math.max(...world.counts)).toBe(4)
+})
+
+it('never asks for more than one at once for a consumer that is slow from the start', async () => {
+  const world = new TopicWorld(200)
+  expect(await readOn(world, world.reader(), 50, 3)).toEqual(upTo(0, 200))
+  expect(new Set(world.counts)).toEqual(new Set([1]))
+})
+
+it('hands out what came together one by one, each in its turn, up to what cannot be read', async () => {
+  const world = new TopicWorld(400)
+  const reader = world.reader({ from: 1 })
+  const error = new Error('unreadable')
+  world.failure = { at: 1 + 40 * perChunk, error }
+  expect(await readOn(world, reader, 40, 0)).toEqual(upTo(1, 1 + 40 * perChunk))
+  expect(world.counts).toContain(4)
+  expect(world.pacedCount).toBe(40 - world.counts.length + 1)
+  await expect(reader.next()).rejects.toBe(error)
+})
+
+it('closed among chunks that came together, it hands out no more', async () => {
+  const world = new TopicWorld(1_000)
+  const reader = world.reader()
+  await readOn(world, reader, 10, 0)
+  const coming = reader.next()
+  reader.close()
+  expect([await coming, await reader.next()]).toEqual([undefined, undefined])
 })
 
 it('follows the topic: it waits for what is to come, and reads no further than it may', async () => {
