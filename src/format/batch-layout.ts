@@ -41,7 +41,16 @@ export interface BatchHeader {
 }
 
 /** Where fields stand, for code that reads single ones in place. */
-export const batchField = { bytes: 8, count: 12, position: 16, time: 24, bodyCrc: 36, topic: 40, flags: 44 } as const
+export const batchField = {
+  bytes: 8,
+  count: 12,
+  position: 16,
+  time: 24,
+  epoch: 32,
+  bodyCrc: 36,
+  topic: 40,
+  flags: 44,
+} as const
 
 /**
  * Writes the header of a batch at `at`. Where its frames stand behind it already, a crash in between finds either no
@@ -139,6 +148,11 @@ export function putBatchCopy(words: Uint32Array, at: number, bytes: number, time
 /** Bytes of the batch at `at` of a verified copy. */
 export function batchBytes(words: Uint32Array, at: number): number {
   return words[(at + batchField.bytes) >>> 2]
+}
+
+/** Which take-over of the log wrote the batch at `at`, as far as its header is right. */
+export function batchEpoch(words: Uint32Array, at: number): number {
+  return words[(at + batchField.epoch) >>> 2]
 }
 
 /** Time of the batch at `at` of a verified copy. */

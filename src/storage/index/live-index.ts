@@ -6,7 +6,14 @@
  */
 
 import { crc32 } from 'node:zlib'
-import { type BatchHeader, batchFlag, batchHeaderBytes } from '../../format/batch-layout.js'
+import {
+  type BatchHeader,
+  batchEpoch,
+  batchFlag,
+  batchHeaderBytes,
+  bodyMatches,
+  mixedTopics,
+} from '../../format/batch-layout.js'
 import {
   declaredName,
   flagsOf,
@@ -27,7 +34,7 @@ import { findNextBatch, scanBatches } from './batch-scan.js'
 
 // Copies of this module's own: the compiler folds them in the loops below, imported objects it would look up each time.
 const { length: lengthWord, topic: topicWord, offsetLow: offsetLowWord, tail: tailWordAt } = frameWord
-const { declare: declareKind } = frameKind
+const { data: dataKind, declare: declareKind } = frameKind
 const { extended: extendedFlag } = frameFlag
 
 const { perEntry } = entryWord
@@ -87,6 +94,11 @@ export interface CatchUpOptions {
   stepBytes?: number
   /** Told of each valid batch by its place in the segment. */
   onValid?(batch: number): void
+  /**
+   * Bodies of batches that this take-over wrote are believed, as far as their headers are right: {@link LiveIndex.addsUp} says whether
+   * they may be. Undefined: all are summed up.
+   */
+  trustedEpoch?: number | undefined
 }
 
 /** What of a window the walk needs. */
@@ -102,6 +114,11 @@ export class LiveIndex {
   lastTime = 0
   lastEpoch = 0
   isSealed = false
+  /**
+   * Every batch has held as many records as it says, each of them the next of a topic that was declared: what a segment is like that was
+   * written without an accident. Where it is not so, only checksums can tell why.
+   */
+  addsUp = true
   /** Relative position up to which the segment is indexed: the end of the last valid batch. */
   end = segmentHeaderBytes
   /** The same without the batches of an atomic group whose last batch has not been seen. */
@@ -135,7 +152,7 @@ export class LiveIndex {
     window: Legible,
     to: number,
     resync: boolean,
-    { stepBytes = Number.POSITIVE_INFINITY, onValid }: CatchUpOptions = {},
+    { stepBytes = Number.POSITIVE_INFINITY, onValid, trustedEpoch }: CatchUpOptions = {},
   ): boolean {
     const stepEnd = this.end + stepBytes
     let want = chunkBytes
@@ -146,9 +163,10 @@ export class LiveIndex {
       want = chunkBytes
       const visit = (header: BatchHeader, at: number) => {
         onValid?.(start + at)
-        this.#addBatch(words, bytes, header, at, start)
+        this.#addBatch(words, bytes, header, at, start, header.epoch === trustedEpoch)
       }
-      const result = scanBatches(bytes, this.#base + start, to - start, visit)
+      const isTrusted = trustedEpoch === undefined ? undefined : (at: number) => batchEpoch(words, at) === trustedEpoch
+      const result = scanBatches(bytes, this.#base + start, to - start, visit, isTrusted)
       this.end = start + result.end
       if (result.stop === 'partial') want = Math.max(result.needed, chunkBytes)
       if (result.stop !== 'bad') continue
@@ -164,7 +182,14 @@ export class LiveIndex {
     return false
   }
 
-  #addBatch(words: Uint32Array, bytes: Uint8Array, header: BatchHeader, at: number, start: number): void {
+  #addBatch(
+    words: Uint32Array,
+    bytes: Uint8Array,
+    header: BatchHeader,
+    at: number,
+    start: number,
+    isTrusted: boolean,
+  ): void {
     if (this.firstTime === 0) this.firstTime = header.time
     // Records that were moved forward keep their time, which is older.
     this.lastTime = Math.max(this.lastTime, header.time)
@@ -174,11 +199,15 @@ export class LiveIndex {
     const isGap = (header.flags & batchFlag.gap) !== 0
     if (isGap) this.gaps.push({ from: batch, to: start + end })
     let last: TopicEntries | undefined
+    let isSummedUp = false
+    let records = 0
+    let walked = at + batchHeaderBytes
     for (
       let frame = at + batchHeaderBytes, next = frameEnd(words, frame, end);
       next > 0;
       frame = next, next = frameEnd(words, frame, end)
     ) {
+      walked = next
       const word = frame >>> 2
       const length = words[word + lengthWord]
       const tail = words[word + tailWordAt]
@@ -187,9 +216,17 @@ export class LiveIndex {
       const topic = words[word + topicWord]
       const offset = offsetOf(words[word + offsetLowWord], tail)
       if (kindOf(tail) === declareKind) {
+        // Nothing else would tell a wrong name or first offset.
+        if (isTrusted && !isSummedUp) {
+          isSummedUp = true
+          if (!bodyMatches(bytes, at, header)) this.addsUp = false
+        }
         this.#declare(topic, offset, bytes, frame + frameHeaderBytes, length, words)
       } else {
+        records += 1
         if (last === undefined || last.topic !== topic) last = this.#topic(topic, offset)
+        const isNext = offset === last.firstOffset + last.count && last.name !== '' && kindOf(tail) === dataKind
+        if (!isNext || (topic !== header.topic && header.topic !== mixedTopics)) this.addsUp = false
         if (offset >= last.firstOffset && offset - last.firstOffset < this.#segmentBytes / frameHeaderBytes) {
           const tag = !this.#keepsEntries || (flagsOf(tail) & extendedFlag) === 0 ? 0 : keyTag(bytes, words, frame)
           if (this.#keepsEntries) last.add(offset, batch, start + frame, length, tag)
@@ -198,6 +235,7 @@ export class LiveIndex {
         }
       }
     }
+    if (records !== header.count || walked !== end) this.addsUp = false
     if ((header.flags & batchFlag.seal) !== 0) this.isSealed = true
     if ((header.flags & batchFlag.continues) === 0) this.groupEnd = start + end
   }

@@ -1,9 +1,12 @@
 /**
  * Indexing: a sealed segment whose data is durable gets index and footer. That reads the whole segment, at the cost of whoever appends
  * meanwhile: it waits for a pause, unless the writer nears the bound it has to stop at.
+ *
+ * What this owner has written is not summed up again: the writer has made its checksums of the same bytes, and whoever reads a record
+ * checks them. Headers are checked, and all must add up; where it does not, the segment is walked once more, and nothing is believed.
  */
 import { indexAnywayBytes, indexAnywaySegments, indexQuietMs } from '../../limits.js'
-import type { Memory } from '../../memory/memory.js'
+import type { Memory, Window } from '../../memory/memory.js'
 import type { SharedState } from '../../ring/shared-state.js'
 import type { Disk } from '../../storage/files/disk.js'
 import type { SegmentFiles } from '../../storage/files/segment-files.js'
@@ -20,6 +23,8 @@ export interface IndexDutyParts {
   state: SharedState<'reaper'>
   disk: Disk
   files: SegmentFiles
+  /** Of this take-over. */
+  epoch: number
   /** Reads segments without mapping them. */
   plainMemory: Memory
   nowMs(): number
@@ -96,30 +101,42 @@ export class IndexDuty {
   }
 
   async #index(segment: number): Promise<void> {
-    const { files, disk, plainMemory } = this.#parts
+    const { files, disk, plainMemory, epoch } = this.#parts
     const base = files.base(segment)
     const file = disk.open(files.path(segment), 'write')
     if (file === undefined) return
     try {
       if (readSealedSegment((at, length) => file.read(at, length), base, files.segmentBytes) !== undefined) return
-      const index = new LiveIndex(base, files.segmentBytes)
       const window = plainMemory.open(files.path(segment), files.segmentBytes, 'read')
+      let index: LiveIndex | undefined
       try {
-        // In steps, so that the thread's other duties are not held up by a large segment.
-        while (!index.isSealed && index.damages.length === 0 && index.end < files.segmentBytes) {
-          index.catchUp(window, files.segmentBytes, true, { stepBytes: indexStepBytes })
-          await new Promise(setImmediate)
-        }
+        index = (await this.#walk(window, segment, epoch)) ?? (await this.#walk(window, segment, undefined))
       } finally {
         window.close()
       }
       // A damaged segment keeps no footer: who reads it derives the index and meets the damage.
-      if (!index.isSealed || index.damages.length > 0) return
-      if (!this.#isOwner()) return
+      if (index === undefined || !this.#isOwner()) return
       writeSegmentIndex(file, base, files.segmentBytes, index)
       this.#parts.emit({ type: 'indexed', segment })
     } finally {
       file.close()
     }
+  }
+
+  /**
+   * The index of a segment that is whole; undefined: it is damaged, or does not add up where it was believed.
+   * @param trustedEpoch whose batches are believed; undefined: nobody's
+   */
+  async #walk(window: Window, segment: number, trustedEpoch: number | undefined): Promise<LiveIndex | undefined> {
+    const { files } = this.#parts
+    const { segmentBytes } = files
+    const index = new LiveIndex(files.base(segment), segmentBytes)
+    const isSound = () => index.damages.length === 0 && (trustedEpoch === undefined || index.addsUp)
+    // In steps, so that the thread's other duties are not held up by a large segment.
+    while (!index.isSealed && isSound() && index.end < segmentBytes) {
+      index.catchUp(window, segmentBytes, true, { stepBytes: indexStepBytes, trustedEpoch })
+      await new Promise(setImmediate)
+    }
+    return index.isSealed && isSound() ? index : undefined
   }
 }

@@ -1,4 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { batchHeaderBytes } from '../../../src/format/batch-layout.js'
+import { frameHeaderBytes } from '../../../src/format/frame-layout.js'
+import { segmentHeaderBytes } from '../../../src/format/segment-layout.js'
 import { readSealedSegment } from '../../../src/storage/index/sealed-index.js'
 import { start } from '../../support/driven-reaper.js'
 import { readAll } from '../../support/model.js'
@@ -40,13 +43,34 @@ describe('indexing', () => {
     const { engine, world, add, model } = start()
     await engine.settle(4)
     while (engine.tail.segment < 1) add(60_000)
-    world.disk.bytes(engine.files.path(0))[5_000] ^= 1
+    // In the declaration, which stands in the first batch.
+    const bytes = world.disk.bytes(engine.files.path(0))
+    bytes[segmentHeaderBytes + batchHeaderBytes + frameHeaderBytes] ^= 1
     await engine.flush()
     await engine.settle()
     expect(engine.state.indexed.load()).toBe(testSegmentBytes)
     expect(sealed(world, engine.files.path(0))).toBeUndefined()
     const { length } = model.topics[0].values
     expect(readAll(engine.reader, 0, 1, length, 'dense')).toHaveLength(length - 1)
+  })
+
+  it('does not sum up again what this owner has written: who reads it does', async () => {
+    const { engine, world, add, model } = start()
+    await engine.settle(4)
+    while (engine.tail.segment < 1) add(60_000)
+    const file = engine.files.path(0)
+    // In the middle of a value, behind the declaration's batch.
+    world.disk.bytes(file)[150_000] ^= 1
+    await engine.flush()
+    await engine.settle()
+    const rows = sealed(world, file)?.rows
+    expect(rows).toMatchObject([{ topic: 0, name: 'a', firstOffset: 0 }])
+    const { length } = model.topics[0].values
+    expect(() => readAll(engine.reader, 0, 0, length, 'dense')).toThrow(
+      expect.objectContaining({ code: 'BOOKEND_CORRUPT', offset: 2 }),
+    )
+    expect(readAll(engine.reader, 0, 3, length, 'dense')).toHaveLength(length - 3)
+    expect(readAll(engine.reader, 0, 0, 2, 'dense')).toHaveLength(2)
   })
 
   function sealed(world: ReturnType<typeof simulatedWorld>, file: string) {
