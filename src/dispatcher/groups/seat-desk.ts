@@ -23,7 +23,7 @@ export interface SeatDesk {
   takeInTurn(max: number): Lease | undefined
   /**
    * Up to `max` messages, as soon as there are any and everybody who asked before is served.
-   * @param isAlone nothing may be leased beside what is asked for
+   * @param isAlone nothing may be leased beside what is asked for, and it is looked for it now: see {@link AskedLease.looked}
    */
   request(max: number, isAlone: boolean): AskedLease
   /** False: who holds the lease and has not handed the message out yet must not do so any more. */

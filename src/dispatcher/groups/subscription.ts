@@ -153,8 +153,7 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
     const isFull = this.#heldCount >= this.#options.prefetch
     const taken = isFull ? undefined : this.#desk.takeInTurn(1)
     if (taken !== undefined) return taken
-    // Of messages that have no deadline nobody keeps a stock: they would stay in it with a thread that hangs.
-    const request = isFull ? undefined : this.#desk.request(1, this.#options.ackTimeoutMs === never)
+    const request = isFull ? undefined : this.#desk.request(1, this.#isAlone(deadlineMs))
     return new Promise((resolve, reject) => {
       let timer: NodeJS.Timeout | undefined
       const settle = () => {
@@ -190,6 +189,11 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
       if (leftMs <= 0) void Promise.resolve(request?.looked).then(onTimeout)
       else timer = setTimeout(onTimeout, Math.min(maxTimerMs, Math.ceil(leftMs)))
     })
+  }
+
+  /** Who does not wait for ever has to know what there is; and of messages without a deadline nobody keeps a stock. */
+  #isAlone(deadlineMs: number): boolean {
+    return deadlineMs !== never || this.#options.ackTimeoutMs === never
   }
 
   #find(lease: Lease): D | Promise<D | undefined> {

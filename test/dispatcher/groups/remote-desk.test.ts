@@ -1,0 +1,255 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import fc from 'fast-check'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { GroupRemovedError } from '../../../src/dispatcher/groups/group-desk.js'
+import type { Lease } from '../../../src/dispatcher/groups/lease.js'
+import { FarDesk, NearDesk } from '../../support/far-desk.js'
+import { outcomeOf } from '../../support/groups.js'
+
+/** Everything that is under way arrives, and whatever it leads to. */
+async function settle(...desks: FarDesk[]): Promise<void> {
+  for (let isMoving = true; isMoving; ) {
+    await turn()
+    isMoving = desks.map((desk) => [desk.deliver(false), desk.deliver(true)].includes(true)).includes(true)
+  }
+}
+
+async function opened(near: NearDesk): Promise<FarDesk> {
+  const far = new FarDesk(near)
+  const done = far.desk.open('first')
+  await settle(far)
+  await done
+  return far
+}
+
+async function taken(far: FarDesk, ...others: FarDesk[]): Promise<Lease> {
+  const lease = far.desk.takeInTurn() ?? far.desk.request(1, false).lease
+  await settle(far, ...others)
+  return lease
+}
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] })
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+it('deals out what is leased in order, and asks for more at a time the faster it is taken', async () => {
+  const near = new NearDesk()
+  near.publish(500)
+  const far = await opened(near)
+  const offsets: number[] = []
+  let asked = 0
+  while (offsets.length < 500) {
+    const atHand = far.desk.takeInTurn()
+    const lease = atHand ?? (await taken(far))
+    if (atHand === undefined) asked += 1
+    offsets.push(lease.first)
+  }
+  expect(offsets).toEqual(Array.from({ length: 500 }, (_, index) => index))
+  expect(asked).toBeLessThan(12)
+})
+
+it('what nobody takes goes back, as the attempt it was', async () => {
+  const near = new NearDesk()
+  near.publish(40)
+  const far = await opened(near)
+  for (let count = 0; count < 20; count++) await taken(far)
+  const other = await opened(near)
+  vi.advanceTimersByTime(60)
+  await settle(far, other)
+  const rest = new Map<number, number>()
+  for (let count = 0; count < 20; count++) {
+    const lease = await taken(other)
+    rest.set(lease.first, lease.attempt)
+  }
+  expect([...rest.keys()].sort((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, index) => 20 + index))
+  expect(new Set(rest.values())).toEqual(new Set([1]))
+})
+
+it('who wants one message alone leaves nothing in stock', async () => {
+  const near = new NearDesk()
+  near.publish(10)
+  const far = await opened(near)
+  for (let offset = 0; offset < 5; offset++) {
+    const { lease } = far.desk.request(1, true)
+    await settle(far)
+    expect((await lease).first).toBe(offset)
+    expect(far.desk.takeInTurn()).toBeUndefined()
+  }
+})
+
+it('an ask that was given up when its answer was under way keeps nothing', async () => {
+  const near = new NearDesk()
+  const far = await opened(near)
+  const { lease, cancel } = far.desk.request(1, true)
+  await settle(far)
+  near.publish(1)
+  await turn()
+  expect(cancel()).toBe(true)
+  await settle(far)
+  expect(await Promise.race([lease.then(() => 'given'), turn('nothing')])).toBe('nothing')
+  const other = await opened(near)
+  expect(await taken(other, far)).toMatchObject({ first: 0, attempt: 1 })
+})
+
+it('tells that it was looked and there is nothing, and serves who waits all the same', async () => {
+  const near = new NearDesk()
+  const far = await opened(near)
+  const { lease, looked } = far.desk.request(1, true)
+  let hasLooked = false
+  void looked?.then(() => {
+    hasLooked = true
+  })
+  await turn()
+  expect(hasLooked).toBe(false)
+  await settle(far)
+  expect(hasLooked).toBe(true)
+  near.publish(1)
+  await settle(far)
+  expect((await lease).first).toBe(0)
+})
+
+it('a thread that ends gives back what it holds, dealt out or not, to be counted', async () => {
+  const near = new NearDesk()
+  near.publish(6)
+  const far = await opened(near)
+  const first = await taken(far)
+  await taken(far)
+  await taken(far)
+  void far.desk.acknowledge(first, 0, 1)
+  await settle(far)
+  far.end()
+  const other = await opened(near)
+  const again: [number, number][] = []
+  for (let count = 0; count < 3; count++) {
+    const { first, attempt } = await taken(other)
+    again.push([first, attempt])
+  }
+  expect(again[0]).toEqual([1, 2])
+  expect(again[1]).toEqual([2, 2])
+  expect(again[2][0]).toBe(3)
+})
+
+it('acknowledgements of one turn travel together, and are told when they are written', async () => {
+  const near = new NearDesk()
+  near.publish(8)
+  const far = await opened(near)
+  const leases: Lease[] = []
+  for (let count = 0; count < 8; count++) leases.push(await taken(far))
+  const outcomes = leases.map((lease) => far.desk.acknowledge(lease, lease.first, lease.end))
+  expect(new Set(outcomes).size).toBe(1)
+  expect(near.committed).toBe(0)
+  await turn()
+  expect(far.deliver(false)).toBe(true)
+  expect(near.committed).toBe(8)
+  await settle(far)
+  await Promise.all(outcomes)
+  expect(far.desk.isDone(7)).toBe(true)
+  expect(far.desk.isDone(8)).toBe(false)
+})
+
+it('a seek by anybody makes leases and stock mean nothing', async () => {
+  const near = new NearDesk()
+  near.publish(10)
+  const far = await opened(near)
+  const lease = await taken(far)
+  await taken(far)
+  await near.desk.seek(0)
+  await settle(far)
+  expect(far.desk.isWanted(lease)).toBe(false)
+  await far.desk.acknowledge(lease, lease.first, lease.end)
+  await settle(far)
+  expect(near.committed).toBe(0)
+  expect(await taken(far)).toMatchObject({ first: 0, attempt: 1 })
+})
+
+it('a removal ends who waits, and the seats of before', async () => {
+  const near = new NearDesk()
+  const far = await opened(near)
+  const removals = far.desk.removals
+  const waiting = outcomeOf(far.desk.request(1, false).lease)
+  await settle(far)
+  await near.desk.remove()
+  await settle(far)
+  expect((await waiting).error).toBeInstanceOf(GroupRemovedError)
+  expect(far.desk.removals).toBeGreaterThan(removals)
+  expect(far.desk.needsOpen).toBe(true)
+})
+
+it('whatever is asked, settled and ended in whatever order: nothing is lost, nothing is with two at a time, nothing done comes again', async () => {
+  vi.useRealTimers()
+  const step = fc.tuple(fc.nat({ max: 9 }), fc.nat({ max: 2 }), fc.nat({ max: 5 }))
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+      const near = new NearDesk()
+      const threads = await Promise.all([opened(near), opened(near), opened(near)])
+      const held = new Map<number, { lease: Lease; thread: number }>()
+      const done = new Set<number>()
+      const gone = new Set<number>()
+      const note = (thread: number) => (lease: Lease) => {
+        if (gone.has(thread)) return
+        expect(held.has(lease.first)).toBe(false)
+        expect(done.has(lease.first)).toBe(false)
+        held.set(lease.first, { lease, thread })
+      }
+      for (const [what, thread, argument] of steps) {
+        const far = threads[thread]
+        if (what === 0) near.publish(argument)
+        else if (what < 3 && !gone.has(thread)) {
+          const lease = far.desk.takeInTurn()
+          if (lease !== undefined) note(thread)(lease)
+          else far.desk.request(1, argument === 0).lease.then(note(thread), () => {})
+        } else if (what < 5) {
+          const mine = [...held.values()].filter((each) => each.thread === thread && !gone.has(thread))
+          const each = mine[argument % Math.max(1, mine.length)]
+          if (each === undefined) continue
+          held.delete(each.lease.first)
+          done.add(each.lease.first)
+          void far.desk.acknowledge(each.lease, each.lease.first, each.lease.end)
+          await turn()
+        } else if (what === 5) {
+          const mine = [...held.values()].filter((each) => each.thread === thread && !gone.has(thread))
+          const each = mine[argument % Math.max(1, mine.length)]
+          if (each === undefined) continue
+          held.delete(each.lease.first)
+          far.desk.giveBack(each.lease, each.lease.first, each.lease.end, each.lease.attempt + 1, 0)
+        } else if (what === 6 && thread > 0 && !gone.has(thread)) {
+          gone.add(thread)
+          far.end()
+          for (const [offset, each] of held) if (each.thread === thread) held.delete(offset)
+        } else {
+          far.deliver(argument % 2 === 0)
+          await turn()
+        }
+      }
+      await settle(...threads)
+      // Thread 0 takes what is left.
+      for (const { lease, thread } of [...held.values()]) {
+        if (gone.has(thread)) continue
+        done.add(lease.first)
+        held.delete(lease.first)
+        void threads[thread].desk.acknowledge(lease, lease.first, lease.end)
+      }
+      await settle(...threads)
+      for (const thread of [1, 2]) if (!gone.has(thread)) threads[thread].desk.close(new Error('closed'))
+      for (const thread of [1, 2]) if (!gone.has(thread)) threads[thread].end()
+      await settle(threads[0])
+      // Of what it has asked for before, and of what it asks for now.
+      for (let guard = 0; near.committed < near.next && guard < 500; guard++) {
+        const lease = threads[0].desk.takeInTurn()
+        if (lease !== undefined) note(0)(lease)
+        else threads[0].desk.request(1, false).lease.then(note(0), () => {})
+        await settle(threads[0])
+        for (const { lease } of [...held.values()]) {
+          held.delete(lease.first)
+          void threads[0].desk.acknowledge(lease, lease.first, lease.end)
+        }
+        await settle(threads[0])
+      }
+      expect(near.committed).toBe(near.next)
+    }),
+    { numRuns: 60 },
+  )
+})
