@@ -5,12 +5,28 @@
 export type { Supports } from './engine/engine.js'
 export type { ProcessOrder, ProcessorState } from './engine/group-seat.js'
 export type { LogStats, SegmentInfo, SegmentResidency } from './engine/stats.js'
-export type { BackupReport, Durability, GroupInfo, GroupPosition, KeptReason, Retention } from './engine/terms.js'
+export type {
+  BackupReport,
+  Durability,
+  GroupInfo,
+  GroupPosition,
+  KeptReason,
+  LogPort,
+  Retention,
+} from './engine/terms.js'
 export { BookendError, type ErrorCode, type ErrorDetails } from './errors.js'
 export type { Delivery } from './log/delivery.js'
 export type { Group } from './log/group.js'
 export type { ConsumeOptions } from './log/group-consumer.js'
-export { type BackupOptions, type Log, open, type QueueOptions, type TopicOptions } from './log/log.js'
+export {
+  type BackupOptions,
+  type ConnectOptions,
+  connect,
+  type Log,
+  open,
+  type QueueOptions,
+  type TopicOptions,
+} from './log/log.js'
 export type { MessageStream } from './log/message-stream.js'
 export type { OpenOptions } from './log/options.js'
 export type { ProcessOptions, Processor } from './log/processor-options.js'

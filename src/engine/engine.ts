@@ -7,7 +7,7 @@
 import type { ChunkCursor, RecordPlace } from '../messages/chunk-cursor.js'
 import type { EngineGroup } from './group-seat.js'
 import type { LogStats, SegmentInfo, SegmentResidency } from './stats.js'
-import type { BackupReport, Bounds, Durability, Extras, GroupInfo, Payload, Retention } from './terms.js'
+import type { BackupReport, Bounds, Durability, Extras, GroupInfo, LogPort, Payload, Retention } from './terms.js'
 
 /** What a log can do, as data: the rest is refused with `BOOKEND_UNSUPPORTED` before anything is done. */
 export interface Supports {
@@ -121,6 +121,8 @@ export interface LocalParts {
   flushSync(level: Durability): void
   /** Copies everything handed over so far, and perhaps more, into a directory that is empty or not there. */
   backup(target: string, signal: AbortSignal | undefined): Promise<BackupReport>
+  /** For another thread, which then has an engine of its own on the same log. */
+  port(): Promise<LogPort>
   segments(limit: number): Promise<SegmentInfo[]>
   residency(): Promise<SegmentResidency[]>
 }

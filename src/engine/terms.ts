@@ -1,4 +1,5 @@
 /** The words that the public face and every engine share: types and nothing else. */
+import type { MessagePort } from 'node:worker_threads'
 
 /**
  * What an acknowledged append survives. `process`: the death of this process, `kill -9` included, but not a power cut. `replicated`: the loss
@@ -80,4 +81,12 @@ export interface GroupPosition {
   lag: number
   /** Messages that were deleted before the group had acknowledged them, since the log was opened. */
   skipped: number
+}
+
+/**
+ * A way into an open log for one other thread of the process: goes there in `workerData` or a message, with `ports` as the transfer list.
+ * It can be used once.
+ */
+export interface LogPort {
+  readonly ports: readonly MessagePort[]
 }

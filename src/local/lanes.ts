@@ -73,6 +73,8 @@ export class Lanes implements Waiter {
    */
   ended(lane: number): void {
     this.#table.end(lane)
+    // Read-only, there is nothing to be taken and nobody who would.
+    if (this.#parts.threads.writerControl === undefined) this.#table.free(lane)
     this.#state.writer.ringIfAsleep()
   }
 

@@ -11,6 +11,7 @@ import { Watch } from '../dispatcher/watch.js'
 import type { Engine, EngineFacts, LocalParts, Supports } from '../engine/engine.js'
 import type { LogStats } from '../engine/stats.js'
 import type { Durability, GroupInfo } from '../engine/terms.js'
+import { BookendError } from '../errors.js'
 import { RingMemory } from '../ring/append-ring.js'
 import { BatchTimes } from '../ring/batch-times.js'
 import { GroupMailboxes } from '../ring/group-mailboxes.js'
@@ -18,6 +19,7 @@ import { TopicCells } from '../ring/topic-cells.js'
 import { transfer } from '../threads/control-plane.js'
 import type { OpenedLog } from '../threads/protocol.js'
 import type { ReaderData } from '../threads/shared-memory.js'
+import { Attachments } from './attached/attachments.js'
 import type { FollowerThread } from './follower/follower-thread.js'
 import { Lanes } from './lanes.js'
 import { LocalGroup } from './local-group.js'
@@ -121,7 +123,13 @@ export class LocalEngine implements Engine {
         new LocalGroup(topic, name, { stage, commits: this.commits, events, processors, elsewhere: follower }),
     }
     const publish = () => this.flush('process')
+    const attachments = new Attachments({
+      ...{ engine: this, events, shared, opened, lanes: this.lanes },
+      flushGroups: (level) => this.commits.flush(level),
+    })
+    watch.register(attachments)
     this.local = {
+      port: () => (isFollower ? Promise.reject(noPortsError(directory)) : attachments.port()),
       flushSync: (level) => this.#flushSync(level),
       backup: (target, signal) => backUpLog({ directory, reaper, stage, keepAlive, publish }, target, signal),
       segments: (limit) => keepAlive.during(census.segments(limit)),
@@ -132,7 +140,7 @@ export class LocalEngine implements Engine {
     this.#close = () =>
       closeLog({
         ...{ directory, threads, lock, stage, watch, appends, reads, hot, commits: this.commits },
-        ...{ lanes: this.lanes, processors, farewell, deaths, keepAlive },
+        ...{ lanes: this.lanes, processors, attachments, farewell, deaths, keepAlive },
       })
 
     // An open log alone does not keep the process alive; what is awaited does, see KeepAlive.
@@ -237,4 +245,10 @@ function groupsInTheLog(reaper: ReaperThread): GroupControl {
     },
     removeGroup: (id) => reaper.call((remote) => remote.removeGroup(id)),
   }
+}
+
+/** What another process publishes is told to the thread that follows it, and to no other. */
+function noPortsError(directory: string): BookendError {
+  const message = `the log in ${directory} was opened with follow, and has no ports: open it in the thread itself`
+  return new BookendError('BOOKEND_UNSUPPORTED', message)
 }

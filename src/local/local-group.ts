@@ -1,5 +1,6 @@
 /** A group of the local engine: its desk, and the feed that all its consumers share. */
 
+import type { OffsetRange } from '../collections/offset-ranges.js'
 import type { GroupCommits } from '../dispatcher/groups/group-commits.js'
 import { GroupDesk } from '../dispatcher/groups/group-desk.js'
 import { GroupFeed } from '../dispatcher/groups/group-feed.js'
@@ -29,7 +30,8 @@ export class LocalGroup implements EngineGroup {
   readonly name: string
   readonly #topic: LocalTopic
   readonly #host: GroupHost
-  readonly #desk: GroupDesk
+  /** Where other threads ask as well. */
+  readonly desk: GroupDesk
   readonly #feed: GroupFeed
 
   constructor(topic: LocalTopic, name: string, host: GroupHost) {
@@ -37,7 +39,7 @@ export class LocalGroup implements EngineGroup {
     this.#topic = topic
     this.#host = host
     this.#feed = new GroupFeed(topic)
-    this.#desk = new GroupDesk({
+    this.desk = new GroupDesk({
       commits: host.commits,
       topic: topic.handle,
       name,
@@ -51,15 +53,15 @@ export class LocalGroup implements EngineGroup {
 
   async info(): Promise<GroupInfo> {
     const { committed, lag } = await this.position()
-    const processors = this.#host.processors.of(this.#desk).map(({ state, error }) => ({ state, error }))
-    return { topic: this.#topic.name, name: this.name, committed, lag, consumers: this.#desk.seats.count(), processors }
+    const processors = this.#host.processors.of(this.desk).map(({ state, error }) => ({ state, error }))
+    return { topic: this.#topic.name, name: this.name, committed, lag, consumers: this.desk.seats.count(), processors }
   }
 
   subscribe<D extends object>(
     make: (record: RecordPlace, lease: Lease) => D,
     options: SubscribeOptions,
   ): DeskSubscription<D> {
-    return new DeskSubscription(this.#host.stage, this.#desk, this.#feed, make, options)
+    return new DeskSubscription(this.#host.stage, this.desk, this.#feed, make, options)
   }
 
   async position(): Promise<GroupPosition> {
@@ -70,15 +72,15 @@ export class LocalGroup implements EngineGroup {
   }
 
   async seek(to: number): Promise<void> {
-    await this.#desk.open('first')
+    await this.desk.open('first')
     assert(to >= 0 && to <= this.#topic.next(), 'a group is moved within its topic')
-    await this.#desk.seek(to)
+    await this.desk.seek(to)
   }
 
   async remove(): Promise<void> {
     // One that this process has not taken yet is taken first: another process may have it.
-    if (!this.#desk.exists && (await this.#elsewhere()) !== undefined) await this.#desk.open('first')
-    return this.#desk.remove()
+    if (!this.desk.exists && (await this.#elsewhere()) !== undefined) await this.desk.open('first')
+    return this.desk.remove()
   }
 
   async peek(): Promise<number | undefined> {
@@ -86,19 +88,26 @@ export class LocalGroup implements EngineGroup {
     return ledger.peek(this.#topic.next(), performance.now())
   }
 
+  /** What the books say now, for another thread. */
+  async view(): Promise<{ offset: number | undefined; committed: number; ranges: readonly OffsetRange[] }> {
+    const { ledger } = await this.#books()
+    const { committed, ranges } = ledger
+    return { offset: ledger.peek(this.#topic.next(), performance.now()), committed, ranges }
+  }
+
   isDone(offset: number): boolean {
-    return !this.#desk.needsOpen && this.#desk.ledger.isDone(offset)
+    return !this.desk.needsOpen && this.desk.ledger.isDone(offset)
   }
 
   process(module: string, settings: ProcessSettings): EngineProcessor {
-    return this.#host.processors.start(this.#topic, this.#desk, module, settings)
+    return this.#host.processors.start(this.#topic, this.desk, module, settings)
   }
 
   /** What there is of it, without making a group, nor taking one that another process has. */
   async #books(): Promise<{ ledger: GroupLedger; skipped: number }> {
-    if (this.#desk.exists) {
-      await this.#desk.open('first')
-      return this.#desk.refreshed()
+    if (this.desk.exists) {
+      await this.desk.open('first')
+      return this.desk.refreshed()
     }
     const state = await this.#elsewhere()
     const ledger = new GroupLedger(state ?? { committed: 0, ranges: [] })

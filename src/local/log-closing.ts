@@ -1,5 +1,5 @@
 /**
- * How an open log ends. Order: no new calls; processors end; other threads' lanes are drained; appends and reads under way finish; readers give their windows back and end;
+ * How an open log ends. Order: no new calls; processors end; attached threads leave, and their lanes are drained; appends and reads under way finish; readers give their windows back and end;
  * everything is flushed while the writer's mapping is there; the writer ends; the reaper marks the log clean and ends; the lock goes last.
  */
 import type { AppendSide } from '../dispatcher/appends/append-side.js'
@@ -9,6 +9,7 @@ import type { HotReads } from '../dispatcher/reads/hot-reads.js'
 import type { ReadSide } from '../dispatcher/reads/read-side.js'
 import type { Watch } from '../dispatcher/watch.js'
 import { closedError } from '../failures.js'
+import type { Attachments } from './attached/attachments.js'
 import type { Lanes } from './lanes.js'
 import type { LockFile } from './lock-file.js'
 import type { LogStage } from './log-stage.js'
@@ -29,6 +30,7 @@ export interface LogClosingParts {
   readonly hot: HotReads
   readonly commits: GroupCommits
   readonly processors: RunningProcessors
+  readonly attachments: Attachments
   readonly farewell: ReaderFarewell
   readonly deaths: ThreadDeaths
   readonly keepAlive: KeepAlive
@@ -42,6 +44,8 @@ export async function closeLog(parts: LogClosingParts): Promise<void> {
   let failure: unknown
   // First, so that what their handlers have done is acknowledged with the rest.
   await parts.processors.stop()
+  // Before the flush: what threads have handed over that are attached, and what they have acknowledged, is written with the rest.
+  await parts.attachments.close()
   if (watch.failure === undefined && writer !== undefined) {
     const note = (error: unknown) => {
       failure ??= error

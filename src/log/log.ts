@@ -1,7 +1,8 @@
 /** The open log, as the application holds it. */
 import type { Engine, Supports } from '../engine/engine.js'
 import type { LogStats, SegmentInfo, SegmentResidency } from '../engine/stats.js'
-import type { BackupReport, Durability, GroupInfo, Retention } from '../engine/terms.js'
+import type { BackupReport, Durability, GroupInfo, LogPort, Retention } from '../engine/terms.js'
+import { connectEngine } from '../local/attached/connection.js'
 import { openLocalEngine } from '../local/opening.js'
 import { bytes, type Codec } from '../messages/codec.js'
 import { tracing } from '../tracing.js'
@@ -10,7 +11,7 @@ import { type Queue, TopicQueue } from './queue.js'
 import { checkLevel, checkSupported, localParts } from './supported.js'
 import type { Topic } from './topic.js'
 import { TracedTopic } from './traced-topic.js'
-import { checkInteger, checkKeys, checkName, checkSignal, describe } from './validate.js'
+import { checkInteger, checkKeys, checkName, checkOneOf, checkSignal, describe } from './validate.js'
 
 export interface QueueOptions<T> {
   codec?: Codec<T>
@@ -74,8 +75,16 @@ export interface Log extends AsyncDisposable {
    */
   backup(directory: string | URL, options?: BackupOptions): Promise<BackupReport>
   /**
+   * A way into the log for one other thread of this process, which calls {@link connect} with it. Send it in `workerData` or a
+   * message, with its `ports` as the transfer list; ask for one for each thread, and for each time. May be called in any thread that has
+   * the log.
+   * @throws `BOOKEND_CLOSED`
+   */
+  port(): Promise<LogPort>
+  /**
    * Waits for pending appends and reads, flushes, unmaps everything, ends the threads and releases the lock. Idempotent.
-   * Every call after it fails with `BOOKEND_CLOSED`; streams that are still being read do too.
+   * Every call after it fails with `BOOKEND_CLOSED`; streams that are still being read do too. So do calls in other threads
+   * that are connected to the log. A connected log closes for its own thread alone.
    */
   close(): Promise<void>
 }
@@ -88,6 +97,28 @@ export interface Log extends AsyncDisposable {
 export async function open(directory: string | URL, options: OpenOptions = {}): Promise<Log> {
   const engine = await openLocalEngine(completeOptions(directory, options))
   return new EngineLog(engine)
+}
+
+export interface ConnectOptions {
+  /**
+   * `here` (the default): messages are read in the calling thread, without another one in between; it may then wait for the disk.
+   * `pool`: in the reader threads of the log, as where it was opened.
+   */
+  reads?: 'here' | 'pool'
+}
+
+/**
+ * The log in another thread than the one that opened it, with a way of its own for appends: they keep the order of this thread's calls, and
+ * `offer` waits for nobody. {@link Log.close} detaches this thread alone; a thread that ends without it does no harm: what it had handed over
+ * is written, and what it held of groups comes again to others at once.
+ * @param port what {@link Log.port} resolved with, in the thread that it was sent to
+ * @throws TypeError if it is none, was connected before, or was passed on; `BOOKEND_CLOSED` if its log has closed; `BOOKEND_NO_SPACE` if
+ *   too many threads are connected
+ */
+export async function connect(port: LogPort, options: ConnectOptions = {}): Promise<Log> {
+  checkKeys('connect()', options, ['reads'])
+  const reads = checkOneOf('reads', options.reads ?? 'here', ['here', 'pool'])
+  return new EngineLog(await connectEngine(port, reads))
 }
 
 export class EngineLog implements Log {
@@ -168,6 +199,11 @@ export class EngineLog implements Log {
     const limit = checkInteger('limit', options.limit ?? 100, 1, 1_000_000)
     this.#engine.checkOpen()
     return localParts(this.#engine, 'segments()').segments(limit)
+  }
+
+  async port(): Promise<LogPort> {
+    this.#engine.checkOpen()
+    return localParts(this.#engine, 'port()').port()
   }
 
   close(): Promise<void> {

@@ -119,6 +119,13 @@ export class GroupMailboxes {
     return Atomics.load(this.#topics, group) !== 0
   }
 
+  /** How many there are. */
+  get knownCount(): number {
+    let count = 0
+    for (let group = 0; group < maxGroups; group++) if (this.isKnown(group)) count += 1
+    return count
+  }
+
   /** The committed offset of a group that is in the file, whatever is under way. */
   written(group: number): number {
     return Number(Atomics.load(this.#written, group))

@@ -34,6 +34,11 @@ it('parallel-count counts every message', async () => {
   expect(printed).toBe('200: 30000\n304: 10000\n404: 10000\n')
 })
 
+it('threads-server appends what all its threads take, each in its order', async () => {
+  const printed = await runExample('threads-server.mjs', join(folder, 'threads'), '3', '60')
+  expect(printed).toBe('60 requests in 3 threads, each in order: true\nthe log has 60 messages\n')
+})
+
 it('opentelemetry joins append and delivery in the trace of their request', async () => {
   const lines = (await runExample('opentelemetry.mjs', join(folder, 'traces'))).trim().split('\n')
   const spans = lines.map((line) => /^(.+): trace ([0-9a-f]{32}), (.+)$/.exec(line)?.slice(1) ?? [line])

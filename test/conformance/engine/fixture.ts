@@ -7,7 +7,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { type Log, type OpenOptions, open } from 'bookend'
+import { connect, type Log, type OpenOptions, open } from 'bookend'
 import { open as openJetStream } from 'bookend/jetstream'
 import { afterAll, beforeAll, describe, expect, onTestFinished } from 'vitest'
 import type { Engine } from '../../../src/engine/engine.js'
@@ -19,6 +19,7 @@ import { small, temporaryFolder } from '../../scenarios/support.js'
 import { MemoryEngine } from '../../support/memory-engine/memory-engine.js'
 import { serverBinary, withoutServer } from '../../support/nats/binary.js'
 import { Servers } from '../../support/nats/servers.js'
+import { OwnerThread } from '../../support/owner-thread.js'
 
 /** What a case may ask for. */
 export type LogOptions = Pick<OpenOptions, 'maxMessageBytes' | 'ringBytes' | 'readers'>
@@ -84,6 +85,8 @@ const openers: readonly Opener[] = [
   ...(isMmapIoBuilt() ? [] : [local('mmap, koffi', 'mmap', root)]),
   // On a disk, where the calling thread can tell what is in memory: there it reads that itself.
   local('file', 'file', root, tmpdir()),
+  connected('connected, reads here', 'here'),
+  connected('connected, reads in the pool', 'pool'),
   {
     name: 'arrays',
     supports: { scan: false, process: false, disk: false, local: false, callOrder: true },
@@ -139,6 +142,34 @@ function local(name: string, io: 'mmap' | 'file', from: string | undefined, pare
     },
     openEngine: async (directory) => (await library()).openLocalEngine(completeOptions(directory, { ...small, io })),
   }
+}
+
+/** Another thread has opened the log, and this one is connected to it: both are closed together. */
+function connected(name: string, reads: 'here' | 'pool'): Opener {
+  const io = 'mmap'
+  return {
+    name,
+    supports: { ...everything, callOrder: false },
+    hasReadOnly: false,
+    parent: inMemory,
+    async open(directory, options) {
+      const owner = await OwnerThread.start(directory, { ...fitting(options), io })
+      return closingWith(await connect(owner.port, { reads }), owner)
+    },
+    async openEngine(directory) {
+      const owner = await OwnerThread.start(directory, { ...small, io })
+      const { connectEngine } = await import(
+        pathToFileURL(path.join(root, 'dist/src/local/attached/connection.js')).href
+      )
+      return closingWith((await connectEngine(owner.port, reads)) as Engine, owner)
+    },
+  }
+}
+
+function closingWith<L extends { close(): Promise<void> }>(log: L, owner: OwnerThread): L {
+  const detach = log.close.bind(log)
+  log.close = () => detach().finally(() => owner.close())
+  return log
 }
 
 async function loadLibrary(from: string): Promise<Library> {

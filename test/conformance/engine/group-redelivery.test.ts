@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { offsetsOf, take, words } from '../../support/words.js'
 import { onEveryEngine } from './fixture.js'
 
-onEveryEngine(({ shared }) => {
+onEveryEngine(({ shared, supports }) => {
   const filled = async (count: number) => {
     const { log, name } = await shared()
     const topic = log.topic(name, { codec: text })
@@ -26,22 +26,25 @@ onEveryEngine(({ shared }) => {
     expect(await group.position()).toMatchObject({ committed: 2, lag: 0 })
   })
 
-  it('what is acknowledged, or sought past, while the next consumer looks it up is not given to it any more', async () => {
-    const group = await filled(4)
-    const [first] = await take(group.consume(), 1)
-    const other = group.consume()
-    // By itself, so that its lookup is the only one.
-    await first.nack()
-    const behindIt = take(other, 1)
-    await first.ack()
-    expect(offsetsOf(await behindIt)).toEqual([1])
+  it.runIf(supports.callOrder)(
+    'what is acknowledged, or sought past, while the next consumer looks it up is not given to it any more',
+    async () => {
+      const group = await filled(4)
+      const [first] = await take(group.consume(), 1)
+      const other = group.consume()
+      // By itself, so that its lookup is the only one.
+      await first.nack()
+      const behindIt = take(other, 1)
+      await first.ack()
+      expect(offsetsOf(await behindIt)).toEqual([1])
 
-    const [second] = await take(other, 1)
-    await second.nack()
-    const behindTheSeek = take(other, 1)
-    await group.seek(3)
-    expect(offsetsOf(await behindTheSeek)).toEqual([3])
-  })
+      const [second] = await take(other, 1)
+      await second.nack()
+      const behindTheSeek = take(other, 1)
+      await group.seek(3)
+      expect(offsetsOf(await behindTheSeek)).toEqual([3])
+    },
+  )
 
   it('a consumer that ends gives back what it holds, at once', async () => {
     const group = await filled(4)

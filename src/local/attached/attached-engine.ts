@@ -1,0 +1,276 @@
+/**
+ * The engine in a thread that did not open the log: it appends through a lane of its own and reads with windows of its own. What there is
+ * one of in a log (the books of groups, deletion, backups, processors) it asks of the thread that owns it.
+ *
+ * ```
+ *   open --close()--> closing --everything is settled--> closed
+ *     |                                                    ^
+ *     +-- the owner closes: as close() --------------------+
+ *     +-- the owner is gone: nothing can be settled -------+
+ * ```
+ */
+import type { MessagePort } from 'node:worker_threads'
+import { AppendSide } from '../../dispatcher/appends/append-side.js'
+import type { KeepAlive } from '../../dispatcher/keep-alive.js'
+import { TurnPace } from '../../dispatcher/reads/turn-pace.js'
+import { TopicDirectory } from '../../dispatcher/topic-directory.js'
+import { Watch } from '../../dispatcher/watch.js'
+import type { Engine, EngineFacts, LocalParts, Supports } from '../../engine/engine.js'
+import type { LogStats } from '../../engine/stats.js'
+import type { Durability, GroupInfo } from '../../engine/terms.js'
+import { type BookendError, fromPortable } from '../../errors.js'
+import { closedError } from '../../failures.js'
+import { RingMemory } from '../../ring/append-ring.js'
+import { GroupMailboxes } from '../../ring/group-mailboxes.js'
+import { LaneTable } from '../../ring/lane-table.js'
+import { openSharedState, type SharedState } from '../../ring/shared-state.js'
+import { SlotTable } from '../../ring/slot-table.js'
+import { TopicCells } from '../../ring/topic-cells.js'
+import { LocalTopic, type TopicHost } from '../local-topic.js'
+import { LogEvents } from '../log-events.js'
+import { figuresOf } from '../log-figures.js'
+import { LogStage } from '../log-stage.js'
+import { enlist, withdraw } from '../open-logs.js'
+import { SegmentTotals } from '../segment-totals.js'
+import { ReadsHere, ReadsInPool } from './attached-reads.js'
+import { OwnReading } from './own-reading.js'
+import type { Grant, OwnerParty, ProcessorView } from './protocol.js'
+import { RemoteGroup } from './remote-group.js'
+import { RemoteProcessors } from './remote-processors.js'
+
+/** Where messages are read: in this thread, or in the reader threads of the owner. */
+export type ReadsIn = 'here' | 'pool'
+
+export interface AttachedParts {
+  owner: OwnerParty
+  keepAlive: KeepAlive
+  grant: Grant
+  readsIn: ReadsIn
+}
+
+type AttachedTopic = LocalTopic<RemoteGroup>
+
+export class AttachedEngine implements Engine {
+  readonly facts: EngineFacts
+  readonly supports: Supports = { durabilities: ['process', 'disk'], scan: true, process: true, retention: true }
+  readonly local: LocalParts
+  readonly #owner: OwnerParty
+  readonly #keepAlive: KeepAlive
+  readonly #stage: LogStage
+  readonly #watch: Watch
+  readonly #bulk: MessagePort
+  readonly #appends: AppendSide
+  readonly #reading: OwnReading | undefined
+  readonly #events: LogEvents
+  readonly #figures: () => LogStats
+  readonly #topics: TopicDirectory
+  readonly #topicHost: TopicHost<RemoteGroup>
+  readonly #topicsByName = new Map<string, AttachedTopic>()
+  readonly #groups: RemoteGroup[] = []
+  readonly #processors: RemoteProcessors
+
+  constructor({ owner, keepAlive, grant, readsIn }: AttachedParts) {
+    const { facts, shared, segmentBytes } = grant
+    const stage = new LogStage(facts.place, facts.isReadOnly)
+    const state = openSharedState(shared.state, 'application')
+    const lanes = new LaneTable(shared.lanes)
+    const lane = lanes.open(grant.lane.lane, 'application')
+    const cells = new TopicCells(shared.topics)
+    const topics = new TopicDirectory(grant.lane.names, cells)
+    const events = new LogEvents(facts.place, segmentBytes)
+    const watch = new Watch({ state, lane, isAttached: true, directory: facts.place, keepAlive })
+    const appends = new AppendSide({
+      ...{ state, lanes, lane, memory: new RingMemory(grant.lane.ring), cells, topics, commits: undefined, watch },
+      ...{ bulk: grant.lane.bulk, directory: facts.place, segmentBytes },
+    })
+    // What is awaited keeps the thread alive, see KeepAlive.
+    grant.lane.bulk.unref()
+    const reading = readsIn === 'here' ? new OwnReading(grant) : undefined
+    const reads = reading === undefined ? new ReadsInPool(owner) : new ReadsHere(owner, reading)
+    const processors = new RemoteProcessors(owner, keepAlive)
+    this.facts = facts
+    this.#owner = owner
+    this.#keepAlive = keepAlive
+    this.#stage = stage
+    this.#watch = watch
+    this.#bulk = grant.lane.bulk
+    this.#appends = appends
+    this.#reading = reading
+    this.#events = events
+    this.#topics = topics
+    this.#processors = processors
+    const slots = new SlotTable(shared.slots)
+    const segments = new SegmentTotals({ segmentBytes, state, slots, topicName: (id) => topics.nameOf(id) })
+    const commits = new CountedGroups(new GroupMailboxes(shared.groups), state)
+    this.#figures = () =>
+      figuresOf({ state, opened: grant, appends, reads, hot: noneHot, commits, segments, events, follower: undefined })
+    this.#topicHost = {
+      ...{
+        appends,
+        reads,
+        recent: undefined,
+        hot: undefined,
+        pace: new TurnPace(),
+        events,
+        stage,
+        messageBytesLimit: facts.messageBytesLimit,
+      },
+      limits: {
+        trim: (topic, before) => this.#trim(topic, before),
+        retain: (topic, retention, isAddition) => owner.tell('retain', topic, retention, isAddition),
+      },
+      newGroup: (topic, name) => {
+        const group = new RemoteGroup(topic, name, { stage, owner, processors })
+        this.#groups.push(group)
+        return group
+      },
+    }
+    this.local = {
+      flushSync: (level) => this.#flushSync(level),
+      backup: async (target, signal) => {
+        stage.checkOpen()
+        await this.flush('process')
+        return owner.callUntil(signal, 'backup', target)
+      },
+      port: () => owner.call('port'),
+      segments: (limit) => owner.call('segments', limit),
+      residency: () => owner.call('residency'),
+    }
+    enlist(this)
+  }
+
+  topic(name: string): AttachedTopic {
+    let topic = this.#topicsByName.get(name)
+    if (topic === undefined) {
+      topic = new LocalTopic(this.#topics.handle(name), this.#topicHost)
+      this.#topicsByName.set(name, topic)
+    }
+    return topic
+  }
+
+  topicNames(): Promise<string[]> {
+    return this.#owner.call('topicNames')
+  }
+
+  async groups(): Promise<GroupInfo[]> {
+    const infos = await this.#owner.call('groups')
+    return infos.map(({ processors, ...info }) => ({
+      ...info,
+      processors: processors.map(({ state, error }) => ({ state, error: error && fromPortable(error) })),
+    }))
+  }
+
+  async flush(level: Durability): Promise<void> {
+    if (this.facts.isReadOnly) return
+    for (const group of this.#groups) group.sendAcknowledgements()
+    const groups = this.#groups.length > 0 ? this.#owner.call('flushGroups', level) : undefined
+    await Promise.all([this.#appends.flush(level), groups])
+  }
+
+  stats(): LogStats {
+    return this.#figures()
+  }
+
+  get isOpen(): boolean {
+    return this.#stage.isOpen
+  }
+
+  checkOpen(): void {
+    this.#stage.checkOpen()
+  }
+
+  checkWritable(): void {
+    this.#stage.checkWritable()
+  }
+
+  /** Detaches this thread, and nobody else. */
+  close(): Promise<void> {
+    return this.#stage.close(() => this.#close())
+  }
+
+  /** The owner says that appending has ended. */
+  fail(error: BookendError): void {
+    this.#events.error(error.code, error.message)
+    this.#watch.fail(error)
+  }
+
+  /** The owner is gone, and its channel with it: what is not settled by now will not be. */
+  lose(error: BookendError): void {
+    this.#watch.fail(error)
+    void this.close().catch(() => {})
+  }
+
+  noteProcessor(number: number, view: ProcessorView): void {
+    this.#processors.note(number, view)
+  }
+
+  /** Called in the `exit` event of this thread: what was offered must not die with it. */
+  onExit(): void {
+    try {
+      this.#flushSync('process')
+    } catch (error) {
+      this.#events.note('at exit', error)
+    }
+  }
+
+  #flushSync(level: Durability): void {
+    if (!this.facts.isReadOnly) this.#appends.flushSync(level)
+  }
+
+  /** Order: no new calls; processors end; appends and acknowledgements are settled; what is leased and mapped goes back; the owner knows. */
+  async #close(): Promise<void> {
+    const closed = closedError(this.facts.place)
+    this.#keepAlive.hold()
+    withdraw(this)
+    let failure: unknown
+    await this.#processors.stop()
+    if (!this.facts.isReadOnly) {
+      const level = this.#appends.pendingCount > 0 ? 'disk' : 'process'
+      await this.#appends.flush(level).catch((error) => {
+        failure = error
+      })
+    }
+    this.#stage.tellClosing()
+    for (const group of this.#groups) group.close(closed)
+    this.#reading?.close()
+    // Behind everything that was said before: when it is answered, the owner has heard all of it.
+    await this.#owner.call('detach').catch(() => {
+      // It is gone: there is nobody who could miss anything.
+      failure = undefined
+    })
+    this.#owner.end(closed)
+    this.#watch.fail(closed)
+    this.#bulk.close()
+    this.#keepAlive.end()
+    if (failure !== undefined) throw failure
+  }
+
+  async #trim(topic: AttachedTopic, before: number): Promise<void> {
+    this.checkWritable()
+    // What this thread has handed over before can be trimmed as well: the owner sees it when it is published.
+    if (before > topic.next()) await this.#appends.flush('process').catch(() => {})
+    await this.#owner.call('trim', topic.name, before)
+  }
+}
+
+/** A thread that reads for itself waits where the messages are not in memory; nobody else's time is spared by not waiting. */
+const noneHot = { answered: 0 }
+
+/** What `stats()` says of groups, where their books are not at hand. */
+class CountedGroups {
+  readonly #mailboxes: GroupMailboxes
+  readonly #state: SharedState
+
+  constructor(mailboxes: GroupMailboxes, state: SharedState) {
+    this.#mailboxes = mailboxes
+    this.#state = state
+  }
+
+  get count(): number {
+    return this.#mailboxes.knownCount
+  }
+
+  get writtenCount(): number {
+    return this.#state.commitDone.load()
+  }
+}

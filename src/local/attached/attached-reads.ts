@@ -1,0 +1,75 @@
+/** How a thread that is attached to a log reads: with windows of its own, or by the reader threads of the owner. */
+
+import { recordIn } from '../../dispatcher/reads/records-answer.js'
+import type { TopicReads } from '../../dispatcher/reads/topic-reads.js'
+import { fromPortable } from '../../errors.js'
+import type { ChunkAnswer, LogRead, RecordsAnswer, TopicRef } from '../../threads/reader/reader.js'
+import type { OwnReading } from './own-reading.js'
+import type { OwnerParty } from './protocol.js'
+
+/** By the reader threads of the owner, and over the owner's event loop. */
+export class ReadsInPool implements TopicReads {
+  /** As in `stats()`. */
+  readonly threads = 0
+  readonly running = 0
+  taskCount = 0
+  readonly #owner: OwnerParty
+
+  constructor(owner: OwnerParty) {
+    this.#owner = owner
+  }
+
+  chunk({ topic, offset, to, resume }: Parameters<TopicReads['chunk']>[0]): Promise<ChunkAnswer> {
+    this.taskCount += 1
+    return this.#owner.call('chunk', topic.name, offset, to, resume)
+  }
+
+  records(topic: TopicRef, offsets: readonly number[]): Promise<RecordsAnswer[]> {
+    this.taskCount += 1
+    return this.#owner.call('records', topic.name, offsets)
+  }
+
+  async record(topic: TopicRef, offset: number): Promise<{ bytes: Uint8Array; length: number }> {
+    const [answer] = await this.records(topic, [offset])
+    const bytes = recordIn(answer, 0)
+    return { bytes, length: bytes.length }
+  }
+
+  offsetAt(topic: TopicRef, time: number): Promise<number> {
+    this.taskCount += 1
+    return this.#owner.call('offsetAt', topic.name, time)
+  }
+
+  scan(topic: TopicRef, from: number, to: number, module: string, signal: AbortSignal | undefined): Promise<unknown> {
+    return this.#owner.callUntil(signal, 'scan', topic.name, from, to, module)
+  }
+}
+
+/** In this thread, which waits for the disk where the messages are not in memory. Modules run in the reader threads of the owner. */
+export class ReadsHere extends ReadsInPool {
+  readonly #reading: OwnReading
+
+  constructor(owner: OwnerParty, reading: OwnReading) {
+    super(owner)
+    this.#reading = reading
+  }
+
+  override chunk(task: Parameters<TopicReads['chunk']>[0]): Promise<ChunkAnswer> {
+    return this.#run({ op: 'chunk', ...task })
+  }
+
+  override async records(topic: TopicRef, offsets: readonly number[]): Promise<RecordsAnswer[]> {
+    return [await this.#run<RecordsAnswer>({ op: 'records', topic, offsets: [...offsets] })]
+  }
+
+  override offsetAt(topic: TopicRef, time: number): Promise<number> {
+    return this.#run({ op: 'offsetAt', topic, time })
+  }
+
+  async #run<A>(task: LogRead): Promise<A> {
+    this.taskCount += 1
+    const { answer } = await this.#reading.run(task)
+    if ('error' in answer) throw fromPortable(answer.error)
+    return answer.value as A
+  }
+}

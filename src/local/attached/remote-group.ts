@@ -1,0 +1,97 @@
+/** A group in a thread that does not keep its books: seats at a desk of this thread's own, everything else asked of the owner. */
+import { GroupFeed } from '../../dispatcher/groups/group-feed.js'
+import type { Lease } from '../../dispatcher/groups/lease.js'
+import { RemoteDesk } from '../../dispatcher/groups/remote-desk.js'
+import { DeskSubscription, type SeatHost } from '../../dispatcher/groups/subscription.js'
+import type { EngineGroup, EngineProcessor, ProcessSettings, SubscribeOptions } from '../../engine/group-seat.js'
+import type { GroupPosition } from '../../engine/terms.js'
+import type { RecordPlace } from '../../messages/chunk-cursor.js'
+import type { LocalTopic } from '../local-topic.js'
+import type { BooksView, DeskName, OwnerParty } from './protocol.js'
+import type { RemoteProcessors } from './remote-processors.js'
+
+/** What a group needs of its thread's engine. */
+export interface RemoteGroupHost {
+  readonly stage: SeatHost
+  readonly owner: OwnerParty
+  readonly processors: Pick<RemoteProcessors, 'start'>
+}
+
+export class RemoteGroup implements EngineGroup {
+  readonly name: string
+  readonly #topic: LocalTopic<RemoteGroup>
+  readonly #host: RemoteGroupHost
+  readonly #feed: GroupFeed
+  readonly desk: RemoteDesk
+  #view: BooksView | undefined
+
+  constructor(topic: LocalTopic<RemoteGroup>, name: string, host: RemoteGroupHost) {
+    this.name = name
+    this.#topic = topic
+    this.#host = host
+    this.#feed = new GroupFeed(topic)
+    const { owner } = host
+    const named: DeskName = { topic: topic.name, group: name }
+    this.desk = new RemoteDesk({
+      open: (from) => owner.call('openDesk', named, from),
+      ask: (number, max, mayWait) => owner.tell('ask', named, number, max, mayWait),
+      cancel: (number) => owner.tell('cancel', named, number),
+      acknowledge: (generation, ranges) => owner.call('acknowledge', named, generation, ranges),
+      giveBack: (range, delayMs) => owner.tell('giveBack', named, range, delayMs),
+      seats: (count) => owner.tell('seats', named, count),
+    })
+  }
+
+  subscribe<D extends object>(
+    make: (record: RecordPlace, lease: Lease) => D,
+    options: SubscribeOptions,
+  ): DeskSubscription<D> {
+    return new DeskSubscription(this.#host.stage, this.desk, this.#feed, make, options)
+  }
+
+  async position(): Promise<GroupPosition> {
+    this.sendAcknowledgements()
+    return this.#host.owner.call('position', this.#topic.name, this.name)
+  }
+
+  async seek(to: number): Promise<void> {
+    this.sendAcknowledgements()
+    this.#view = undefined
+    await this.#host.owner.call('seek', this.#topic.name, this.name, to)
+  }
+
+  async remove(): Promise<void> {
+    this.sendAcknowledgements()
+    this.#view = undefined
+    await this.#host.owner.call('remove', this.#topic.name, this.name)
+    // If it was opened, the owner has told it before the answer.
+    this.desk.noteRemoval()
+  }
+
+  async peek(): Promise<number | undefined> {
+    this.sendAcknowledgements()
+    this.#view = await this.#host.owner.call('view', this.#topic.name, this.name)
+    return this.#view.offset
+  }
+
+  /** By this thread, or as of the last {@link peek}. */
+  isDone(offset: number): boolean {
+    if (this.desk.isDone(offset)) return true
+    const { committed = 0, ranges = [] } = this.#view ?? {}
+    return offset < committed || ranges.some(({ first, end }) => offset >= first && offset < end)
+  }
+
+  process(module: string, settings: ProcessSettings): EngineProcessor {
+    return this.#host.processors.start(this.#topic.name, this.name, module, settings)
+  }
+
+  /** What is in stock goes back; who waits gets `error`. */
+  close(error: Error): void {
+    this.desk.close(error)
+  }
+
+  /** Before anything is asked whose answer they may change. */
+  sendAcknowledgements(): void {
+    this.desk.sendAcknowledgements()
+  }
+}
