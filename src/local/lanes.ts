@@ -12,10 +12,12 @@ import { RingMemory } from '../ring/append-ring.js'
 import { type LaneTable, maxLanes, ownerLane } from '../ring/lane-table.js'
 import { logEnds, type SharedState, writerState } from '../ring/shared-state.js'
 import { transfer } from '../threads/control-plane.js'
+import type { SharedMemory } from '../threads/shared-memory.js'
 import { callWriter, type StartingThreads } from './starting-threads.js'
 
-/** What a thread needs to append, beside what all threads of the log share. Goes to it by a message, with `bulk` in the transfer list. */
+/** What a thread needs to append. Goes to it by a message, with `bulk` in the transfer list. */
 export interface LaneGrant {
+  shared: SharedMemory
   lane: number
   /** Of this lane alone. */
   ring: SharedArrayBuffer
@@ -26,7 +28,7 @@ export interface LaneGrant {
 }
 
 export interface LanesParts {
-  readonly threads: Pick<StartingThreads, 'state' | 'lanes' | 'writerControl'>
+  readonly threads: Pick<StartingThreads, 'shared' | 'state' | 'lanes' | 'writerControl'>
   readonly topics: Pick<TopicDirectory, 'share'>
   readonly watch: Pick<Watch, 'register' | 'begin' | 'checkWorking'>
   readonly keepAlive: KeepAlive
@@ -64,7 +66,7 @@ export class Lanes implements Waiter {
     const ring = RingMemory.allocate(ringBytes)
     const { port1: bulk, port2 } = new MessageChannel()
     await keepAlive.during(callWriter(threads, (writer) => writer.attach(lane, ring, transfer(port2, [port2]))))
-    return { lane, ring, names: topics.share(), bulk }
+    return { shared: threads.shared, lane, ring, names: topics.share(), bulk }
   }
 
   /**

@@ -11,6 +11,7 @@
 import { breakWrites } from '../support/broken-writes.js'
 import { watchFlushing } from '../support/flushing.js'
 import { tryEveryPlace } from '../support/interleaving.js'
+import { watchLanes, watchNaming } from '../support/lane-world.js'
 import { watchPublishing } from '../support/publishing.js'
 import { writerRaces } from '../support/racing-writer.js'
 import { type Context, emptyRow, type Fault, messageOf, type Row } from './fault.js'
@@ -36,6 +37,17 @@ export const races: Fault = {
       })
       flushed.runs += looks
     }
+    const lanes = emptyRow('threads that append and end behind every touch of the writer')
+    for (let script = 0; context.more(script, 200) && lanes.failures.length < 10; script++) {
+      const random = context.random(3_000_000 + script)
+      const runs = await watchLanes(random)
+        .then(async (messages) => messages + (await watchNaming(random)))
+        .catch((error) => {
+          lanes.failures.push(messageOf(error))
+          return 0
+        })
+      lanes.runs += runs
+    }
     const asleep = emptyRow('a writer about to sleep, at every place')
     for (const [what, prepare] of Object.entries(writerRaces)) {
       const { places, sleptOver } = await tryEveryPlace(prepare)
@@ -50,6 +62,6 @@ export const races: Fault = {
         broken.failures.push(messageOf(error))
       }
     }
-    return [published, flushed, asleep, broken]
+    return [published, flushed, lanes, asleep, broken]
   },
 }

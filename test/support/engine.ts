@@ -61,6 +61,8 @@ export class Engine {
   /** For threads of a test's own. */
   readonly slotsMemory: SharedArrayBuffer
   readonly cells: TopicCells
+  /** Another lane is attached here. */
+  readonly turns: LaneTurns
   readonly producer: RingProducer
   readonly consumer: RingConsumer
   readonly tail: LogTail
@@ -154,10 +156,11 @@ export class Engine {
     }
     const bulk = { take: takeBulk, close: () => {} }
     const intake = new LaneIntake({ words: lane, ring: this.consumer, times: this.times, bulk })
+    this.turns = new LaneTurns(lanes, intake)
     this.writer = new Writer({
       state,
       lanes,
-      turns: new LaneTurns(lanes, intake),
+      turns: this.turns,
       topics: this.cells,
       tail: this.tail,
       files,
