@@ -3,7 +3,7 @@
  * does wrong in the face of that is found, whatever the place, and found again.
  */
 
-const { load, store, or, and, exchange, compareExchange, wait, waitAsync } = Atomics
+const { load, store, add, or, and, exchange, compareExchange, wait, waitAsync } = Atomics
 
 interface Touching {
   /** Behind a load or a store of a shared word. What it does itself is not told. */
@@ -38,6 +38,11 @@ async function withTouches<R>({ touched, sleeps }: Touching, run: () => R | Prom
       tell('store')
       return value
     },
+    add(words: Int32Array, index: number, value: number): number {
+      const before = add(words, index, value)
+      tell('store')
+      return before
+    },
     or(words: Int32Array, index: number, bits: number): number {
       const before = or(words, index, bits)
       tell('store')
@@ -67,7 +72,7 @@ async function withTouches<R>({ touched, sleeps }: Touching, run: () => R | Prom
   try {
     return await run()
   } finally {
-    Object.assign(Atomics, { load, store, or, and, exchange, compareExchange, wait, waitAsync })
+    Object.assign(Atomics, { load, store, add, or, and, exchange, compareExchange, wait, waitAsync })
   }
 }
 

@@ -2,7 +2,7 @@
  * Lanes of several threads, whose steps come behind every touch of the writer's: handing over in its two steps, ending between any two of them,
  * taking a lane that was left. What was handed over is taken, in order; lanes come back; nobody sleeps on what was published for him.
  */
-import { frameFlag } from '../../src/format/frame-layout.js'
+import { frameFlag, frameWord, kindOf } from '../../src/format/frame-layout.js'
 import { RingConsumer, RingMemory, RingProducer } from '../../src/ring/append-ring.js'
 import type { LaneWords } from '../../src/ring/lane-words.js'
 import { TopicNames } from '../../src/ring/topic-names.js'
@@ -16,12 +16,12 @@ import type { Seeded } from './seeded.js'
 import { everybody } from './shared-words.js'
 import { simulatedWorld } from './worlds.js'
 
-const ringBytes = 1 << 14
+const smallRing = 1 << 14
 const threadCount = 4
 const rounds = 12
 
 /** A thread that appends, in steps between which it may end. */
-class TestThread {
+export class TestThread {
   readonly words: LaneWords<Role>
   handedOver = 0
   readonly #engine: Engine
@@ -32,7 +32,7 @@ class TestThread {
   #sawHead = -1
   #token = 0
 
-  constructor(engine: Engine, id: number) {
+  constructor(engine: Engine, id: number, ringBytes = smallRing) {
     const lane = engine.lanes.claim()
     if (lane === undefined) throw new Error('there are more lanes than threads')
     this.#engine = engine
@@ -49,22 +49,38 @@ class TestThread {
 
   /** One step of handing a message over. */
   step(random: Seeded): void {
-    const { lanes } = this.#engine
-    if (!this.#isMarked) {
-      lanes.dirty.add(this.words.number)
-      this.#isMarked = true
-      return
-    }
-    const value = new Uint8Array(8 + random.below(60))
+    if (!this.#isMarked) this.#mark()
+    else this.handOver(8 + random.below(60), frameFlag.awaited)
+  }
+
+  /** A message: up to its tail, and not marked yet. Returns its place in the ring; -1: no room. */
+  handOver(bytes: number, flags: number): number {
+    const value = new Uint8Array(bytes)
     new Uint32Array(value.buffer, 0, 2).set([this.#id, this.handedOver])
-    const frame = { topic: 0, value, flags: frameFlag.awaited }
+    const frame = { topic: 0, value, flags }
     const at = this.#producer.place(sizeOf(frame))
-    if (at < 0) return
+    if (at < 0) return -1
     putFrame(this.#producer.memory.bytes, this.#producer.memory.words, at, frame)
     this.#producer.advance(sizeOf(frame))
     this.#producer.publish()
     this.handedOver += 1
     this.#isMarked = false
+    return at
+  }
+
+  append(bytes: number, flags = 0): number {
+    const at = this.handOver(bytes, flags)
+    this.#mark()
+    return at
+  }
+
+  kindAt(at: number): number {
+    return kindOf(this.#producer.memory.words[(at >>> 2) + frameWord.tail])
+  }
+
+  #mark(): void {
+    this.#engine.lanes.dirty.add(this.words.number)
+    this.#isMarked = true
   }
 
   /** It was terminated: whatever it was about to do is not done. Then the owner hears of it. */
@@ -107,10 +123,8 @@ export async function watchLanes(random: Seeded): Promise<number> {
     for (const thread of alive) thread.sleepOrLook()
     if (alive.length === 0 || !random.chance(share)) return
     const thread = random.pick(alive)
-    if (!random.chance(0.1)) {
-      thread.step(random)
-      return
-    }
+    for (let steps = random.below(3); steps > 0; steps--) thread.step(random)
+    if (random.chance(0.85)) return
     thread.end()
     alive = alive.filter((other) => other !== thread)
   }
@@ -120,6 +134,7 @@ export async function watchLanes(random: Seeded): Promise<number> {
     await behindEveryTouch(stepOfOthers(random.pick([0.02, 0.1, 0.3])), () => {
       writer.doWork()
     })
+    for (const thread of alive) thread.checkAwake()
     if (alive.length === 0) begin()
   }
   for (const thread of alive) thread.end()
@@ -130,7 +145,6 @@ export async function watchLanes(random: Seeded): Promise<number> {
     engine.reaper.tend()
     await new Promise(setImmediate)
   }
-  for (const thread of all) thread.checkAwake()
   for (let lane = 1; lane < lanes.count; lane++)
     if (lanes.isOpen(lane) || lanes.isEnding(lane)) throw new Error(`lane ${lane} is not free again`)
   const next = cells.next(0).load()
@@ -160,11 +174,10 @@ export async function watchNaming(random: Seeded): Promise<number> {
     const name = `t${random.below(1_000_000)}`
     const seen: number[] = []
     let own = -1
-    const isAsking = random.chance(0.5)
     await behindEveryTouch(
       () => {
         times += 1
-        const number = isAsking ? others.intern(name) : others.find(name)
+        const number = random.chance(0.5) ? others.intern(name) : others.find(name)
         if (number >= 0) seen.push(number)
       },
       () => {
