@@ -111,6 +111,14 @@ export class Lanes implements Waiter {
       this.#draining.reject(noSpaceError(this.#state.writerErrno.load(), directory))
   }
 
+  /** Behind those who wait for messages, and may have had the writer ring no more for other lanes. */
+  proceed(): void {
+    if (this.#draining === undefined) return
+    this.#table.following.add(ownerLane)
+    // What was taken before is not rung for.
+    this.settle()
+  }
+
   wakesAt(): number {
     return this.#draining === undefined ? wakes.never : wakes.withEveryBatch
   }
