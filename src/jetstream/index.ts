@@ -6,6 +6,9 @@ import { EngineLog, type Log } from '../log/log.js'
 import { openJetStream } from './jetstream-engine.js'
 import { completeOptions, type JetStreamOptions } from './options.js'
 
+export type { Mirror } from './mirror/copier.js'
+export { type MirrorOptions, mirror } from './mirror/mirror.js'
+export { type ReplayOptions, replay } from './mirror/replay.js'
 export type { ClientOptions, JetStreamOptions } from './options.js'
 
 /**

@@ -64,6 +64,7 @@ export class JetStreamEngine implements Engine, JetStreamTopicHost {
   readonly #counters: AppendCounters = { batches: 0, messages: 0, messageBytes: 0, found: 0 }
   readonly #topics = new Map<string, JetStreamTopic>()
   readonly #everyGroup: JetStreamGroup[] = []
+  readonly #reads = new Set<Promise<unknown>>()
   #stage: Stage = 'open'
   #closing: Promise<void> | undefined
 
@@ -177,6 +178,13 @@ export class JetStreamEngine implements Engine, JetStreamTopicHost {
     this.checkOpen()
   }
 
+  reading<T>(work: Promise<T>): Promise<T> {
+    this.#reads.add(work)
+    const end = () => this.#reads.delete(work)
+    work.then(end, end)
+    return work
+  }
+
   onError(what: string, error: unknown): void {
     this.#events.error(what, error)
   }
@@ -191,6 +199,7 @@ export class JetStreamEngine implements Engine, JetStreamTopicHost {
     // Whoever waits for something to come is told; what was handed over still goes out.
     for (const end of [...this.onClose]) end()
     await this.flush().catch(() => {})
+    await Promise.allSettled(this.#reads)
     for (const { share } of this.#everyGroup) share.shut()
     if (this.#link.isUp) await this.#link.nc.flush().catch(() => {})
     this.#stage = 'closed'

@@ -14,6 +14,8 @@ import { outgoing } from './server/wire.js'
 export interface JetStreamTopicHost extends ReaderHost {
   readonly lookups: LookupCounters
   checkWritable(): void
+  /** The log is not closed before it has ended. */
+  reading<T>(work: Promise<T>): Promise<T>
   /** Met where nobody waits for it. */
   onError(what: string, error: unknown): void
   group(topic: JetStreamTopic, name: string): JetStreamGroup
@@ -63,7 +65,7 @@ export class JetStreamTopic implements EngineTopic {
   }
 
   bounds(): Promise<Bounds> {
-    return this.stream.bounds()
+    return this.#host.reading(this.stream.bounds())
   }
 
   read(range: ReadRange): MessageReader {
@@ -71,11 +73,11 @@ export class JetStreamTopic implements EngineTopic {
   }
 
   records(offsets: readonly number[]): Promise<(RecordPlace | undefined)[]> {
-    return recordsAt(this.stream, offsets, this.#host.lookups)
+    return this.#host.reading(recordsAt(this.stream, offsets, this.#host.lookups))
   }
 
   offsetAt(time: number): Promise<number> {
-    return offsetAt(this.stream, time)
+    return this.#host.reading(offsetAt(this.stream, time))
   }
 
   async scan(): Promise<unknown> {

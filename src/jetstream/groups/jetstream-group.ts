@@ -1,4 +1,6 @@
 /** A group of a topic on JetStream. */
+
+import type { ConsumerInfo } from '@nats-io/jetstream'
 import type {
   EngineGroup,
   EngineLease,
@@ -6,7 +8,7 @@ import type {
   SubscribeOptions,
   Subscription,
 } from '../../engine/group-seat.js'
-import type { GroupInfo, GroupPosition } from '../../engine/terms.js'
+import type { Bounds, GroupInfo, GroupPosition } from '../../engine/terms.js'
 import type { RecordPlace } from '../../messages/chunk-cursor.js'
 import type { TopicStream } from '../server/topic-stream.js'
 import { GroupShare, type ShareHost } from './group-share.js'
@@ -42,8 +44,10 @@ export class JetStreamGroup implements EngineGroup {
     const info = await this.#server.info()
     const { first, next } = await this.#stream.bounds()
     if (info === undefined) return { committed: first, next, lag: next - first, skipped: 0 }
-    const lag = info.num_pending + info.num_ack_pending
-    return { committed: Math.max(first, info.ack_floor.stream_seq), next, lag, skipped: this.#skipped }
+    // Two answers, not of one moment: a group has not acknowledged what is not there, and does not lag by more than what is.
+    const committed = Math.min(next, Math.max(first, info.ack_floor.stream_seq))
+    const lag = Math.min(next - committed, lagOf(info, { first, next }))
+    return { committed, next, lag, skipped: this.#skipped }
   }
 
   seek(to: number): Promise<void> {
@@ -91,6 +95,11 @@ export class JetStreamGroup implements EngineGroup {
 
   async #lag(): Promise<number | undefined> {
     const info = await this.#server.info()
-    return info && info.num_pending + info.num_ack_pending
+    return info && lagOf(info, await this.#stream.bounds())
   }
+}
+
+/** What was not given to anybody, by where the stream ends: the consumer may be on a node that has not heard of all of it. */
+function lagOf({ delivered, num_ack_pending }: ConsumerInfo, { first, next }: Bounds): number {
+  return Math.max(0, next - Math.max(first, delivered.stream_seq)) + num_ack_pending
 }

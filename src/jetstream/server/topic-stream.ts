@@ -40,10 +40,14 @@ export class TopicStream {
     this.#options = options
   }
 
-  /** Makes it, unless it is there; by several processes at the same time if that is so. @throws `BOOKEND_FORMAT` if it is not ours */
-  ensure(): Promise<void> {
+  /**
+   * Makes it, unless it is there; by several processes at the same time if that is so.
+   * @param first offset of its first message
+   * @throws `BOOKEND_FORMAT` if it is not ours
+   */
+  ensure(first = 0): Promise<void> {
     if (this.#made === undefined) {
-      const made = this.#make()
+      const made = this.#make(first)
       this.#made = made
       // Who comes next tries again.
       made.catch(() => {
@@ -80,15 +84,19 @@ export class TopicStream {
     if ((await this.info()) !== undefined) await this.#update()
   }
 
-  async #make(): Promise<void> {
+  async #make(first: number): Promise<void> {
     const { link } = this
-    try {
-      await link.trying(`making topic "${this.topic}"`, () => link.jsm.streams.add(this.#config()))
-      return
-    } catch (error) {
-      if (apiCodeOf(error) !== existsOtherwise) throw this.#notMade(error)
+    const found = await this.info()
+    if (found === undefined) {
+      const config = { ...this.#config(), ...(first > 0 && { first_seq: first + 1 }) }
+      try {
+        await link.trying(`making topic "${this.topic}"`, () => link.jsm.streams.add(config))
+        return
+      } catch (error) {
+        if (apiCodeOf(error) !== existsOtherwise) throw this.#notMade(error)
+      }
     }
-    const info = await this.info()
+    const info = found ?? (await this.info())
     if (info !== undefined) this.#check(info.config)
     if (this.#retention !== undefined) await this.#update()
   }

@@ -112,9 +112,6 @@ export class Node {
     openSync(this.#log, 'a')
     const args = ['-c', keeper, serverBinary as string, this.#configuration, this.#log]
     const shell = spawn('sh', args, { stdio: ['pipe', 'pipe', 'ignore'] })
-    // A pipe that is still open keeps no test running.
-    shell.unref()
-    for (const end of [shell.stdin, shell.stdout]) (end as unknown as { unref(): void }).unref()
     shell.stdin.on('error', () => {})
     this.#shell = shell
     this.#exited = new Promise((resolve) => shell.once('exit', resolve))
@@ -123,6 +120,9 @@ export class Node {
       shell.once('error', reject)
     })) as [Buffer]
     this.#pid = Number(String(said))
+    // A pipe that is still open keeps no test running.
+    shell.unref()
+    for (const end of [shell.stdin, shell.stdout]) (end as unknown as { unref(): void }).unref()
   }
 
   /** Ready to serve: streams have their leaders. */
@@ -144,6 +144,7 @@ export class Node {
     const shell = this.#shell
     if (shell === undefined) return
     this.#shell = undefined
+    shell.ref()
     try {
       this.signal('SIGKILL')
     } catch {
