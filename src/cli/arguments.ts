@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander'
+import { namePattern } from '../limits.js'
 
 /** For options that take seconds. */
 export function seconds(text: string): number {
@@ -14,4 +15,31 @@ export function positive(text: string): number {
   throw new InvalidArgumentError('It must be a whole number from 1.')
 }
 
+/** For options that take a count which may be none. */
+export function count(text: string): number {
+  const value = Number(text)
+  if (/^\d+$/.test(text) && Number.isSafeInteger(value)) return value
+  throw new InvalidArgumentError('It must be a whole number from 0.')
+}
+
+/** For names of topics and groups. */
+export function name(text: string): string {
+  if (namePattern.test(text)) return text
+  throw new InvalidArgumentError('It must be 1 to 200 of A-Z a-z 0-9 . _ -, not starting with a dot.')
+}
+
+/** For headers. */
+export function nameAndValue(text: string): [name: string, value: string] {
+  const equals = text.indexOf('=')
+  if (equals < 1) throw new InvalidArgumentError('It must be the name of a header, =, and its value.')
+  return [text.slice(0, equals), text.slice(equals + 1)]
+}
+
+/** For options that may come several times. */
+export function names(text: string, before: readonly string[] = []): readonly string[] {
+  return [...before, name(text)]
+}
+
+export const topicOption = ['--topic <topic>', 'this topic only; may come several times', names] as const
+export const topicArgument = ['<topic>', 'name of the topic', name] as const
 export const directoryArgument = ['<directory>', 'directory of the log'] as const

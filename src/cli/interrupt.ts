@@ -14,3 +14,12 @@ export async function withInterrupt<R>(work: (signal: AbortSignal) => Promise<R>
     process.off('SIGTERM', onSignal)
   }
 }
+
+/** For work that has no end of its own: there Ctrl-C is how it ends, and no failure. */
+export async function untilInterrupt(isEndless: boolean, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  try {
+    await withInterrupt(work)
+  } catch (error) {
+    if (!isEndless || !(error instanceof Failure) || error.status !== exitStatus.interrupted) throw error
+  }
+}

@@ -4,25 +4,34 @@ import { Command, CommanderError } from 'commander'
 import { exitStatus, Failure } from './failure.js'
 import { guardOutput } from './terminal.js'
 import type { Verb } from './verb.js'
+import { append } from './verbs/append.js'
 import { backup } from './verbs/backup.js'
 import { bench } from './verbs/bench.js'
+import { get } from './verbs/get.js'
+import { grep } from './verbs/grep.js'
 import { groups } from './verbs/groups.js'
 import { pages } from './verbs/pages.js'
 import { repair } from './verbs/repair.js'
 import { stat } from './verbs/stat.js'
+import { tail } from './verbs/tail.js'
+import { topics } from './verbs/topics.js'
 import { verify } from './verbs/verify.js'
 import { visible } from './visible.js'
 
 /** In the order of the help. A new verb is a file in verbs/ and a line here. */
-const verbs: readonly Verb[] = [pages, stat, groups, verify, repair, backup, bench]
+const verbs: readonly Verb[] = [topics, tail, get, grep, append, pages, stat, groups, verify, repair, backup, bench]
 
 const { version } = createRequire(import.meta.url)('../../../package.json') as { version: string }
 
 const epilogue = `
-Exit status: 0 all is well, 1 damage was found or the command failed, 2 the command line is wrong.
-Colours and redrawing are for terminals; NO_COLOR switches colours off. --json prints for programs.
+Exit status: 0 all is well, 1 damage was found, nothing was found, or the command failed, 2 the command line is wrong,
+3 another process has the log open. Colours and redrawing are for terminals; NO_COLOR switches colours off. Messages are
+text on a terminal and NDJSON elsewhere; --format and --json say otherwise.
 
 Examples:
+  bookend tail ./event-log orders       the last messages of a topic
+  bookend grep ./event-log refund       messages in which something stands
+  echo hi | bookend append ./log hello  a message for each line
   bookend pages ./event-log --watch     see both ends of the log in memory, live
   bookend stat ./event-log              topics, groups, offsets, sizes, state
   bookend groups ./event-log            how far consumer groups have come, now
@@ -36,7 +45,7 @@ export async function run(args: readonly string[]): Promise<number> {
   guardOutput()
   let status: number = exitStatus.ok
   const program = new Command('bookend')
-    .description('Looks into the directory of a Bookend log, checks, repairs and copies it.')
+    .description('Looks into the directory of a Bookend log and writes to it; checks, repairs and copies it.')
     .version(version)
     .addHelpText('after', epilogue)
     .showHelpAfterError('(add --help for what is possible)')
@@ -48,7 +57,12 @@ export async function run(args: readonly string[]): Promise<number> {
     if (verb.examples !== '') command.addHelpText('after', `\nExamples:\n${verb.examples}`)
     command.action(async (...given: unknown[]) => {
       // Commander hands over the arguments, then the options, then the command.
-      status = await verb.run(given.slice(0, -2).flat() as string[], given.at(-2) as Record<string, unknown>)
+      const options = given.at(-2) as Record<string, unknown>
+      try {
+        status = await verb.run(given.slice(0, -2).flat() as string[], options)
+      } catch (error) {
+        throw Failure.from(error, verb.failedStatus)
+      }
     })
   }
   try {

@@ -42,6 +42,11 @@ export function print(text: string): void {
   process.stdout.write(`${visible(text)}\n`)
 }
 
+/** What was done, beside what is printed: on standard error. */
+export function note(text: string): void {
+  process.stderr.write(`${visible(text)}\n`)
+}
+
 export function printJson(value: unknown): void {
   print(JSON.stringify(value, null, 2))
 }

@@ -22,3 +22,8 @@ export function time(ms: number): string {
   const local = new Date(ms - new Date(ms).getTimezoneOffset() * 60_000)
   return local.toISOString().slice(0, 19).replace('T', ' ')
 }
+
+/** Local time, to the millisecond. */
+export function preciseTime(ms: number): string {
+  return `${time(ms)}.${String(ms % 1_000).padStart(3, '0')}`
+}

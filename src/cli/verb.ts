@@ -8,6 +8,8 @@ export interface Verb {
   readonly description: string
   /** Lines for its help; may be empty. */
   readonly examples: string
+  /** Exit status of a failure, where that of all others means something else; `get` has 1 for what is not there. */
+  readonly failedStatus?: number
   /** Adds arguments and options. */
   define(command: Command): Command
   /** @returns the exit status */

@@ -17,7 +17,7 @@ const bytes = ['format', 'memory', 'ring']
 const arrows: Readonly<Record<string, readonly string[]>> = {
   '.': ['log', 'messages', 'storage/life', 'threads/reader'],
   observe: ['log'],
-  cli: ['cli/verbs', 'local', 'threads', 'storage/check', 'storage/files'],
+  cli: ['cli/verbs', 'local', 'log', 'messages', 'threads', 'storage/check', 'storage/files'],
   'cli/verbs': ['cli', 'local', 'local/follower', 'log', 'storage/check', 'storage/files', 'format', 'memory'],
   log: ['local', 'local/attached', 'messages'],
   jetstream: [

@@ -5,15 +5,16 @@ import { expect, it } from 'vitest'
 import { bookend, closedLog, commandFile, temporaryFolder } from './command.js'
 
 const verbs = ['pages', 'stat', 'verify', 'repair']
+const messageVerbs = ['topics', 'tail', 'get', 'grep']
 
 it('help names every verb, with examples, and ends well', async () => {
   const { status, out, errors } = await bookend(['--help'])
   expect({ status, errors }).toEqual({ status: 0, errors: '' })
-  for (const verb of [...verbs, 'bench']) expect(out).toMatch(new RegExp(`^ +${verb} `, 'm'))
+  for (const verb of [...verbs, ...messageVerbs, 'append', 'bench']) expect(out).toMatch(new RegExp(`^ +${verb} `, 'm'))
   expect(out).toContain('Examples:')
 })
 
-it.each(verbs)('%s has a section with a sample in docs/cli.md', (verb) => {
+it.each([...verbs, ...messageVerbs])('%s has a section with a sample in docs/cli.md', (verb) => {
   const document = readFileSync(new URL('../../docs/cli.md', import.meta.url), 'utf8')
   const section = document.split(/^## /m).find((text) => text.startsWith(`bookend ${verb}\n`))
   expect(section).toContain(`$ bookend ${verb} event-log`)
@@ -38,7 +39,7 @@ it('bench hands everything over, in order, and passes the status on', async () =
   expect((await bookend(['bench', '--version'])).errors).toContain("unknown option '--version'")
 })
 
-it.each(verbs)('%s has help with an example', async (verb) => {
+it.each([...verbs, ...messageVerbs])('%s has help with an example', async (verb) => {
   const { status, out, errors } = await bookend([verb, '--help'])
   expect({ status, errors }).toEqual({ status: 0, errors: '' })
   expect(out).toContain(`bookend ${verb} ./event-log`)

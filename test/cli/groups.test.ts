@@ -42,7 +42,7 @@ it('lists the groups of the log and of followers, with their lag as of now, whil
 it('forgets a group that nobody has, and refuses with who has it', async () => {
   const { directory, owner, follower } = await usedLog()
   const refused = await bookend(['groups', directory, '--remove', 'g'])
-  expect(refused.status).toBe(1)
+  expect(refused.status).toBe(3)
   expect(refused.errors).toContain('BOOKEND_LOCKED')
   await owner.close()
   // The log is free now, and the follower is not: what is the log's own goes, what is in use stays.

@@ -1,0 +1,70 @@
+import path from 'node:path'
+import { directoryArgument, positive, topicOption } from '../arguments.js'
+import { exitStatus } from '../failure.js'
+import { withInterrupt } from '../interrupt.js'
+import { type Format, formatFor, formatOption, parseFormat } from '../message-format.js'
+import { openToRead, topicsOf } from '../open-log.js'
+import { Output } from '../output.js'
+import { searcher } from '../search.js'
+import { type Selection, selected, withSelection } from '../selection.js'
+import { terminal } from '../terminal.js'
+import type { Verb } from '../verb.js'
+
+interface Options extends Selection {
+  topic?: readonly string[]
+  ignoreCase?: boolean
+  fixedStrings?: boolean
+  count?: boolean
+  maxCount?: number
+  format?: Format
+}
+
+export const grep: Verb = {
+  name: 'grep',
+  summary: 'messages in which a pattern is found',
+  description: `Looks for a regular expression in values, keys and headers (as NAME=VALUE), and prints a line for each message in which it is. Exit
+status 0: something was found, 1: nothing, 2: it failed, as grep itself has them.`,
+  examples: `  bookend grep ./event-log 'refund|chargeback' --ignore-case
+  bookend grep ./event-log '"id":4711\\b' --topic orders --from 1d
+  bookend grep ./event-log --fixed-strings 'a.b' --count`,
+  failedStatus: exitStatus.usage,
+
+  define: (command) =>
+    withSelection(
+      command
+        .argument(...directoryArgument)
+        .argument('<pattern>', 'regular expression, as JavaScript has them')
+        .option(...topicOption)
+        .option('-i, --ignore-case', 'capitals are the same as small letters')
+        .option('-F, --fixed-strings', 'the pattern is plain text')
+        .option('-c, --count', 'print how many messages match, and nothing else')
+        .option('-m, --max-count <count>', 'stop after so many', positive),
+    ).option(...formatOption, parseFormat),
+
+  async run([given, pattern], { topic: names, ignoreCase, fixedStrings, count, maxCount, format, ...rest }: Options) {
+    const isFound = searcher(pattern, { ignoreCase, fixedStrings })
+    const screen = terminal()
+    const { ofTopics } = formatFor(format, screen)
+    const output = new Output()
+    await using log = await openToRead(path.resolve(given))
+    const topics = await topicsOf(log, names)
+    let found = 0
+    await withInterrupt(async (signal) => {
+      for (const topic of topics) {
+        for await (const messages of selected(topic, rest, signal)) {
+          for (const message of messages) {
+            if (!isFound(message)) continue
+            found += 1
+            if (count !== true) await output.add(ofTopics(message, screen))
+            if (found === maxCount) return
+          }
+          // What is found is seen at once, however rare it is.
+          await output.flush()
+        }
+      }
+    })
+    if (count === true) await output.add(`${found}\n`)
+    await output.flush()
+    return found > 0 ? exitStatus.ok : exitStatus.nothingFound
+  },
+}
