@@ -2,7 +2,7 @@
 import { InvalidArgumentError } from 'commander'
 
 /** An offset, an end of the topic, or a time. */
-export type Place = number | 'first' | 'next' | Date
+export type TopicPlace = number | 'first' | 'next' | Date
 
 const units: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 const datePattern = /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:?\d\d)?)?$/
@@ -11,7 +11,7 @@ export const placeHelp =
   'an offset, first, next, a time (2026-11-26, "2026-11-26 13:04:05", local unless it has a zone), or how long ago (30s, 10m, 2h, 1d)'
 
 /** For commander. @throws InvalidArgumentError */
-export function parsePlace(text: string): Place {
+export function parsePlace(text: string): TopicPlace {
   return text === 'first' || text === 'next' ? text : parseOffsetOrTime(text)
 }
 

@@ -7,19 +7,42 @@ import type { Verb } from './verb.js'
 import { append } from './verbs/append.js'
 import { backup } from './verbs/backup.js'
 import { bench } from './verbs/bench.js'
+import { deadLetters } from './verbs/dead-letters.js'
+import { exportVerb } from './verbs/export.js'
 import { get } from './verbs/get.js'
 import { grep } from './verbs/grep.js'
 import { groups } from './verbs/groups.js'
+import { importVerb } from './verbs/import.js'
 import { pages } from './verbs/pages.js'
 import { repair } from './verbs/repair.js'
+import { seek } from './verbs/seek.js'
 import { stat } from './verbs/stat.js'
 import { tail } from './verbs/tail.js'
 import { topics } from './verbs/topics.js'
+import { trim } from './verbs/trim.js'
 import { verify } from './verbs/verify.js'
 import { visible } from './visible.js'
 
 /** In the order of the help. A new verb is a file in verbs/ and a line here. */
-const verbs: readonly Verb[] = [topics, tail, get, grep, append, pages, stat, groups, verify, repair, backup, bench]
+const verbs: readonly Verb[] = [
+  topics,
+  tail,
+  get,
+  grep,
+  append,
+  exportVerb,
+  importVerb,
+  seek,
+  trim,
+  deadLetters,
+  pages,
+  stat,
+  groups,
+  verify,
+  repair,
+  backup,
+  bench,
+]
 
 const { version } = createRequire(import.meta.url)('../../../package.json') as { version: string }
 

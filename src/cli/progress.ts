@@ -3,21 +3,23 @@ import { SingleBar } from 'cli-progress'
 import { bytes } from './units.js'
 
 export interface Progress {
-  advance(bytes: number): void
+  advance(more: number): void
   end(): void
 }
 
 const lineIntervalMs = 1_000
 
+/** @param inWords says how much of it is done; bytes unless said */
 export function startProgress(
   label: string,
-  totalBytes: number,
+  total: number,
+  inWords: (count: number) => string = bytes,
   stream: NodeJS.WriteStream = process.stderr,
 ): Progress {
-  return stream.isTTY === true ? bar(label, totalBytes, stream) : lines(label, totalBytes, stream)
+  return stream.isTTY === true ? bar(label, total, inWords, stream) : lines(label, total, inWords, stream)
 }
 
-function bar(label: string, totalBytes: number, stream: NodeJS.WriteStream): Progress {
+function bar(label: string, total: number, inWords: (count: number) => string, stream: NodeJS.WriteStream): Progress {
   const shown = new SingleBar({
     format: `${label} {bar} {percentage}%  {state}`,
     stream,
@@ -28,9 +30,9 @@ function bar(label: string, totalBytes: number, stream: NodeJS.WriteStream): Pro
     clearOnComplete: true,
     hideCursor: true,
   })
-  const state = (done: number) => ({ state: `${bytes(done)} of ${bytes(totalBytes)}` })
+  const state = (done: number) => ({ state: `${inWords(done)} of ${inWords(total)}` })
   let done = 0
-  shown.start(Math.max(1, totalBytes), 0, state(0))
+  shown.start(Math.max(1, total), 0, state(0))
   return {
     advance(more) {
       done += more
@@ -40,7 +42,7 @@ function bar(label: string, totalBytes: number, stream: NodeJS.WriteStream): Pro
   }
 }
 
-function lines(label: string, totalBytes: number, stream: NodeJS.WriteStream): Progress {
+function lines(label: string, total: number, inWords: (count: number) => string, stream: NodeJS.WriteStream): Progress {
   let done = 0
   let shownAt = performance.now()
   return {
@@ -48,7 +50,7 @@ function lines(label: string, totalBytes: number, stream: NodeJS.WriteStream): P
       done += more
       if (performance.now() - shownAt < lineIntervalMs) return
       shownAt = performance.now()
-      stream.write(`${label}: ${bytes(done)} of ${bytes(totalBytes)}\n`)
+      stream.write(`${label}: ${inWords(done)} of ${inWords(total)}\n`)
     },
     end() {},
   }

@@ -3,10 +3,10 @@ import { type Command, Option } from 'commander'
 import type { Topic } from '../log/topic.js'
 import type { Message } from '../messages/message.js'
 import { count, nameAndValue } from './arguments.js'
-import { type Place, parseOffsetOrTime, parsePlace, placeHelp } from './place.js'
+import { parseOffsetOrTime, parsePlace, placeHelp, type TopicPlace } from './place.js'
 
 export interface Selection {
-  from?: Place
+  from?: TopicPlace
   /** End, exclusive. */
   to?: number | Date
   /** Only the last ones of what all the others select. */
@@ -62,7 +62,7 @@ export async function* selected(
 }
 
 /** Nothing, where the end stands before the beginning. */
-function atLeast(to: number, from: Place): number {
+function atLeast(to: number, from: TopicPlace): number {
   return typeof from === 'number' ? Math.max(to, from) : to
 }
 
@@ -82,7 +82,7 @@ async function start(
   { from = 'first', to, last, key, where }: Selection,
   matches: (message: Message) => boolean,
   signal: AbortSignal,
-): Promise<Place> {
+): Promise<TopicPlace> {
   if (last === undefined) return from
   const { first, next } = await topic.bounds()
   const wanted = to instanceof Date ? await topic.offsetAt(to) : (to ?? next)

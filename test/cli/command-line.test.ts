@@ -5,12 +5,13 @@ import { expect, it } from 'vitest'
 import { bookend, closedLog, commandFile, temporaryFolder } from './command.js'
 
 const verbs = ['pages', 'stat', 'verify', 'repair']
-const messageVerbs = ['topics', 'tail', 'get', 'grep']
+const messageVerbs = ['topics', 'tail', 'get', 'grep', 'export', 'seek', 'trim', 'dead-letters']
 
 it('help names every verb, with examples, and ends well', async () => {
   const { status, out, errors } = await bookend(['--help'])
   expect({ status, errors }).toEqual({ status: 0, errors: '' })
-  for (const verb of [...verbs, ...messageVerbs, 'append', 'bench']) expect(out).toMatch(new RegExp(`^ +${verb} `, 'm'))
+  for (const verb of [...verbs, ...messageVerbs, 'append', 'import', 'bench'])
+    expect(out).toMatch(new RegExp(`^ +${verb} `, 'm'))
   expect(out).toContain('Examples:')
 })
 

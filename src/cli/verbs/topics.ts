@@ -15,7 +15,7 @@ interface Options {
   json?: boolean
 }
 
-interface TopicRow {
+interface TopicEnds {
   name: string
   first: number
   next: number
@@ -52,8 +52,8 @@ export const topics: Verb = {
   },
 }
 
-async function rowsOf(log: Log, names: readonly string[]): Promise<TopicRow[]> {
-  const rows: TopicRow[] = []
+async function rowsOf(log: Log, names: readonly string[]): Promise<TopicEnds[]> {
+  const rows: TopicEnds[] = []
   for (const name of names) {
     const topic = log.topic(name)
     const { first, next } = await topic.bounds()
@@ -77,7 +77,7 @@ async function timeOf(topic: Topic<Uint8Array>, offset: number): Promise<number 
   }
 }
 
-function linesOf(rows: readonly TopicRow[]): string[] {
+function linesOf(rows: readonly TopicEnds[]): string[] {
   if (rows.length === 0) return ['no topics']
   const [head, ...lines] = textTable(
     [

@@ -1,0 +1,59 @@
+import path from 'node:path'
+import { directoryArgument, topicOption } from '../arguments.js'
+import { exitStatus } from '../failure.js'
+import { withInterrupt } from '../interrupt.js'
+import { ndjsonFormat } from '../message-format.js'
+import { openToRead, topicsOf } from '../open-log.js'
+import { Output } from '../output.js'
+import { startProgress } from '../progress.js'
+import { type Selection, selected, withSelection } from '../selection.js'
+import { note, terminal } from '../terminal.js'
+import { counted, whole } from '../units.js'
+import type { Verb } from '../verb.js'
+
+interface Options extends Selection {
+  topic?: readonly string[]
+}
+
+export const exportVerb: Verb = {
+  name: 'export',
+  summary: 'messages as NDJSON, for import or other programs',
+  description: `Prints the messages of all topics, or of some, as lines of JSON: topic, offset, timestamp, key, headers and value; bytes that are not UTF-8
+in base64. One topic follows the other, each up to where it ends when its turn comes. Works while the log is in use.`,
+  examples: `  bookend export ./event-log > event-log.ndjson
+  bookend export ./event-log --topic orders --from 1d | gzip > orders.ndjson.gz`,
+
+  define: (command) => withSelection(command.argument(...directoryArgument).option(...topicOption)),
+
+  async run([given], { topic: names, ...selection }: Options) {
+    const screen = terminal()
+    const output = new Output()
+    await using log = await openToRead(path.resolve(given))
+    const topics = await topicsOf(log, names)
+    let total = 0
+    for (const topic of topics) {
+      const { first, next } = await topic.bounds()
+      total += next - first
+    }
+    // Two hands on one screen would write over each other.
+    const isShown = process.stderr.isTTY === true && !screen.isInteractive
+    const progress = isShown ? startProgress('export', total, whole) : undefined
+    let count = 0
+    try {
+      await withInterrupt(async (signal) => {
+        for (const topic of topics) {
+          for await (const messages of selected(topic, selection, signal)) {
+            for (const message of messages) await output.add(ndjsonFormat(message, screen))
+            await output.flush()
+            count += messages.length
+            progress?.advance(messages.length)
+          }
+        }
+      })
+    } finally {
+      progress?.end()
+    }
+    note(`${counted(count, 'message')} exported`)
+    return exitStatus.ok
+  },
+}
