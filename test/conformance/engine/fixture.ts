@@ -51,6 +51,8 @@ export interface ReaderUnderTest {
   readonly name: string
   readonly supports: Supported
   readonly isReadOnly: boolean
+  /** What is appended elsewhere would be seen. */
+  readonly goesOn: boolean
   /** The log that was filled. */
   readonly log: Log
 }
@@ -269,27 +271,32 @@ export function onEveryEngine(cases: (engine: EngineUnderTest) => void): void {
  */
 export function onEveryReader(fill: (log: Log) => Promise<unknown>, cases: (reader: ReaderUnderTest) => void): void {
   const ways = openers.flatMap(({ name, supports, open, hasReadOnly, parent }) => [
-    { title: name, supports, open, parent, isReadOnly: false },
-    ...(hasReadOnly ? [{ title: `${name}, read-only`, supports, open, parent, isReadOnly: true }] : []),
+    { title: name, supports, open, parent, way: 'owner' },
+    ...(hasReadOnly ? [{ title: `${name}, read-only`, supports, open, parent, way: 'read-only' }] : []),
+    ...(hasReadOnly ? [{ title: `${name}, follower`, supports, open, parent, way: 'follower' }] : []),
   ])
-  describe.each(ways)('$title', ({ title, supports, open, parent, isReadOnly }) => {
+  describe.each(ways)('$title', ({ title, supports, open, parent, way }) => {
     let log: Log | undefined
+    let owner: Log | undefined
     const folder = lastingFolder(parent)
     beforeAll(async () => {
       log = await open(folder, {})
       await fill(log)
-      if (!isReadOnly) return
-      await closeSound(log)
-      log = await open(folder, { readOnly: true })
+      if (way === 'owner') return
+      // The owner of a log that is followed stays.
+      if (way === 'follower') owner = log
+      else await closeSound(log)
+      log = await open(folder, { readOnly: true, follow: way === 'follower' })
     })
     afterAll(async () => {
-      if (log !== undefined) await closeSound(log)
+      for (const each of [log, owner]) if (each !== undefined) await closeSound(each)
       rmSync(folder, { recursive: true, force: true })
     })
     cases({
       name: title,
       supports,
-      isReadOnly,
+      isReadOnly: way !== 'owner',
+      goesOn: way !== 'read-only',
       get log() {
         if (log === undefined) throw new Error('the log is there only while a case runs')
         return log

@@ -20,17 +20,21 @@ onEveryReader(fill, (reader) => {
         () => topic.offer('a'),
         () => topic.ready(),
         () => topic.trim(1),
-        () => group.consume(),
-        () => group.seek(0),
-        () => group.remove(),
-        () => group.process(handlers),
         () => queue.push('a'),
         () => queue.pop(),
         () => queue.clear(),
       ]
+      // Whoever follows has groups of its own.
+      if (!reader.goesOn)
+        calls.push(
+          () => group.consume(),
+          () => group.seek(0),
+          () => group.remove(),
+          () => group.process(handlers),
+        )
       for (const call of calls) expect((await codedFailureOf(call)).code, String(call)).toBe('BOOKEND_READ_ONLY')
       // It would wait for ever: nothing new comes.
-      await expectMistake(() => topic.read({ follow: true }), TypeError)
+      if (!reader.goesOn) await expectMistake(() => topic.read({ follow: true }), TypeError)
       await reader.log.flush()
       expect(await topic.bounds()).toEqual({ first: 0, next: 3 })
       expect(await queue.peek()).toBe('m0')

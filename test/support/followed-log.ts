@@ -1,0 +1,302 @@
+/**
+ * A log and its followers on the simulated disk, all of them the real code: an owner appends, is killed in the middle of a write, loses its power,
+ * comes again; followers hear and look at any moment. What they may know is checked against what their owner knows.
+ */
+import assert from 'node:assert/strict'
+import type { ControlRecord } from '../../src/format/control-layout.js'
+import { frameFlag } from '../../src/format/frame-layout.js'
+import { SlotTable } from '../../src/ring/slot-table.js'
+import { TopicCells } from '../../src/ring/topic-cells.js'
+import { BellFile } from '../../src/storage/files/bell-file.js'
+import { ControlFile } from '../../src/storage/files/control-file.js'
+import { SegmentWindows } from '../../src/storage/files/segment-windows.js'
+import { FirstOffsets } from '../../src/storage/follow/first-offsets.js'
+import { endOfLeft } from '../../src/storage/follow/left-behind.js'
+import { LogWalk } from '../../src/storage/follow/log-walk.js'
+import { hasFooter } from '../../src/storage/index/sealed-index.js'
+import { openLog } from '../../src/storage/life/open-log.js'
+import { Follower } from '../../src/threads/follower/follower.js'
+import { Engine } from './engine.js'
+import { groupOf, payloadOf } from './frames.js'
+import type { Seeded } from './seeded.js'
+import { sharedWords } from './shared-words.js'
+import { imageStyles } from './simulated-disk.js'
+import { bootA } from './storage-log.js'
+import { type SimulatedWorld, simulatedWorld } from './worlds.js'
+
+const segmentBytes = 1 << 18
+const topics = ['a', 'b', 'c']
+
+/** What is broken, one at a time. */
+export type BellMutant =
+  /** The owner rings, then publishes. */
+  | 'rings first'
+  /** A bell counts with any epoch. */
+  | 'any epoch'
+  /** A bell counts without an owner at work. */
+  | 'no owner'
+  /** Of a log that is left everything that looks like a batch counts. */
+  | 'torn tail'
+  /** Nothing but the bell is ever looked at. */
+  | 'no looks'
+
+interface Following {
+  follower: Follower
+  cells: TopicCells
+  published: number
+}
+
+export class FollowedLog {
+  #world: SimulatedWorld = simulatedWorld()
+  #boot = 0
+  #owner: Engine | undefined
+  #following: Following[] = []
+  #sent = 0
+  readonly #random: Seeded
+  readonly #mutant: BellMutant | undefined
+
+  constructor(random: Seeded, mutant: BellMutant | undefined) {
+    this.#random = random
+    this.#mutant = mutant
+    this.#open()
+    // There is a log, whatever the power does.
+    this.#world.disk.settle()
+  }
+
+  /** One thing happens. @throws where a follower knows what it must not */
+  step(): void {
+    const random = this.#random
+    const what = random.unit()
+    if (this.#owner === undefined) {
+      if (what < 0.5) this.#open()
+      else if (what < 0.6) this.#cutPower()
+    } else if (what < 0.6) this.#append()
+    else if (what < 0.75) this.#tend()
+    else if (what < 0.8) this.#kill()
+    else if (what < 0.83) this.#cutPower()
+    if (this.#following.length < 3 && random.chance(0.1)) this.#follow()
+    for (const following of this.#following) {
+      if (random.chance(0.4)) this.#let(following, (follower) => follower.hear())
+      else if (random.chance(0.15)) this.#look(following)
+    }
+  }
+
+  /** Nothing happens any more, and every follower has its look: it knows all that there is. */
+  settle(): void {
+    for (const following of this.#following) {
+      this.#look(following)
+      // A second one: the first may have found somebody else at work than the record it read.
+      this.#look(following)
+    }
+    const end = this.#owner?.state.published.load() ?? this.#endAsOpened()
+    for (const { follower } of this.#following) assert.equal(follower.published, end, 'a follower has missed something')
+  }
+
+  #look(following: Following): void {
+    if (this.#mutant !== 'no looks') this.#let(following, (follower) => follower.look())
+  }
+
+  #let(following: Following, act: (follower: Follower) => void): void {
+    act(following.follower)
+    this.#check(following)
+  }
+
+  #check(following: Following): void {
+    const { follower, cells } = following
+    assert.notEqual(follower.stage, 'lost', 'a follower takes its log for another')
+    assert.ok(follower.published >= following.published, 'what a follower knows goes back')
+    following.published = follower.published
+    const owner = this.#owner
+    if (owner === undefined) {
+      assert.ok(follower.published <= this.#endAsOpened(), 'a follower shows what the next owner will cut')
+      return
+    }
+    assert.ok(follower.published <= owner.state.published.load(), 'a follower knows more than its owner')
+    for (const id of topics.keys()) {
+      const theirs: number = cells.next(id).load()
+      const own: number = owner.cells.next(id).load()
+      assert.ok(theirs <= own, 'a follower knows a message that its owner does not')
+      if (follower.published === owner.state.published.load()) assert.equal(theirs, own, 'a message is missing')
+    }
+  }
+
+  #open(): void {
+    const owner = new Engine(this.#world, { segmentBytes, bootId: this.#bootId })
+    this.#owner = owner
+    for (const { follower } of this.#following)
+      assert.ok(follower.published <= owner.recovered.published, 'the next owner has cut what a follower had shown')
+    owner.state.followerCalls.store(1)
+    const { published } = owner.state
+    // In the moment in which the bell is rung a follower may hear it.
+    const hear = () => {
+      for (const following of this.#following) if (this.#random.chance(0.3)) this.#let(following, (each) => each.hear())
+    }
+    if (this.#mutant === 'rings first') {
+      const bell = BellFile.forRinging(this.#world.disk, this.#world.directory, owner.files.id)
+      const { epoch } = this.#record() as ControlRecord
+      const load = () => published.load()
+      const store = (position: number) => {
+        bell.ring({ sequence: ((position / 8) | 0) + 1, epoch, published: position, trim: owner.state.trim.load() })
+        hear()
+        published.store(position)
+      }
+      Object.assign(owner.state, { published: { load, store } })
+    }
+    owner.writer.doWork()
+  }
+
+  #append(): void {
+    const owner = this.#owner as Engine
+    const random = this.#random
+    const id = random.below(topics.length)
+    if (owner.tail.next(id) === undefined || !this.#isDeclared(owner, id))
+      owner.offer([{ declare: topics[id] as string, topic: id }])
+    const count = 1 + random.below(6)
+    const values = Array.from({ length: count }, () => payloadOf(id, this.#sent++, 8 + random.below(3_000)))
+    if (random.chance(0.4)) owner.offer(groupOf(id, values, frameFlag.awaited))
+    else for (const value of values) owner.append(id, value)
+    if (random.chance(0.8)) owner.writer.doWork()
+  }
+
+  #isDeclared(owner: Engine, id: number): boolean {
+    return owner.cells.next(id).load() > 0
+  }
+
+  #tend(): void {
+    const owner = this.#owner as Engine
+    owner.letTimePass()
+    owner.writer.doWork()
+    owner.reaper.tend()
+    owner.writer.doWork()
+  }
+
+  /** As `kill -9` does it: at any moment, perhaps in the middle of a write that nobody has heard of. */
+  #kill(): void {
+    const owner = this.#owner as Engine
+    const { disk, directory } = this.#world
+    if (this.#random.chance(0.6)) {
+      const bell = BellFile.path(directory)
+      const before = disk.has(bell) ? disk.bytes(bell).slice() : undefined
+      const from = owner.state.published.load()
+      const segment = owner.tail.segment
+      this.#silently(() => this.#append())
+      owner.writer.doWork()
+      // In place: followers have it open.
+      if (before !== undefined) disk.bytes(bell).set(before)
+      else if (disk.has(bell)) disk.drop(bell)
+      const to = owner.tail.segment === segment ? owner.state.published.load() : from
+      const base = owner.files.base(segment)
+      const bytes = disk.bytes(owner.files.path(segment))
+      // Some of it is there, the rest is not. In front of it nothing has changed.
+      bytes.fill(0, from - base + this.#random.below(Math.max(1, to - from)), to - base)
+    }
+    this.#owner = undefined
+  }
+
+  /** The other process does not hear meanwhile. */
+  #silently(act: () => void): void {
+    const following = this.#following
+    this.#following = []
+    act()
+    this.#following = following
+  }
+
+  /** Followers go with the machine. */
+  #cutPower(): void {
+    const { disk } = this.#world
+    this.#owner = undefined
+    this.#following = []
+    this.#boot += 1
+    const image = disk.imageAfter(disk.events.length, this.#random, this.#random.pick(imageStyles))
+    image.settle()
+    this.#world = simulatedWorld(image)
+  }
+
+  get #bootId(): string {
+    return this.#boot === 0 ? bootA : String(this.#boot).padStart(32, '0')
+  }
+
+  #record(): ControlRecord | undefined {
+    const control = ControlFile.open(this.#world.disk, this.#world.directory, 'read')
+    control?.close()
+    return control?.found
+  }
+
+  /** Where the next owner would find the end, as things are now. */
+  #endAsOpened(): number {
+    const { disk, directory, plainMemory: memory } = this.#world
+    const common = { disk, directory, segmentBytes, memory, bootId: this.#bootId, now: () => 1 }
+    const { control, recovered } = openLog({ ...common, readOnly: true })
+    control.close()
+    return recovered.published
+  }
+
+  #follow(): void {
+    const world = this.#world
+    const { disk, directory, plainMemory } = world
+    const common = { disk, directory, segmentBytes, memory: plainMemory, bootId: this.#bootId, now: () => 1 }
+    const { control, files, recovered } = openLog({ ...common, readOnly: true })
+    control.close()
+    const { state, lane } = sharedWords()
+    const cells = new TopicCells(new SharedArrayBuffer(64 * 16))
+    for (const topic of recovered.topics) {
+      cells.next(topic.id).store(topic.next)
+      cells.first(topic.id).store(topic.first)
+    }
+    state.published.store(recovered.published)
+    const windows = new SegmentWindows(plainMemory, plainMemory, files, new SlotTable(SlotTable.allocate()), 'read', 4)
+    const { published, trim } = recovered
+    const mutant = this.#mutant
+    const openBell = () => {
+      const bell = BellFile.forHearing(disk, directory, files.id)
+      if (bell === undefined || mutant !== 'any epoch') return bell
+      const read = () => {
+        const found = bell.read()
+        return found && { ...found, epoch: this.#record()?.epoch ?? 0 }
+      }
+      return { read, close: () => bell.close() } as BellFile
+    }
+    const follower = new Follower({
+      state,
+      application: lane.bell,
+      topics: cells,
+      files,
+      directory,
+      known: { epoch: this.#record()?.epoch ?? 0, published, trim },
+      firstTopics: recovered.topics,
+      walk: new LogWalk(disk, files, published),
+      firsts: new FirstOffsets(disk, files, windows, trim, () => state.indexed.load()),
+      unregistered: undefined,
+      readControl: () => this.#record(),
+      listRepairs: () => [],
+      findOwner: () => (this.#owner === undefined && mutant !== 'no owner' ? 'none' : 'running'),
+      openBell,
+      watchBell: () => ({ close() {} }),
+      endOfLeft: (record) =>
+        mutant === 'torn tail' ? this.#writtenEnd() : endOfLeft(disk, plainMemory, files, record, this.#bootId),
+      hasFooter: (segment) => hasFooter(disk, files, segment),
+      send: () => {},
+      nowMs: () => 0,
+    })
+    const following = { follower, cells, published }
+    this.#look(following)
+    this.#following.push(following)
+  }
+
+  /** Where the last byte stands that is not zero. */
+  #writtenEnd(): number {
+    const { disk, directory } = this.#world
+    const control = ControlFile.open(disk, directory, 'read')
+    control?.close()
+    const names = disk
+      .list(`${directory}/log`)
+      .filter((name) => name.endsWith('.seg'))
+      .sort()
+    for (const name of names.reverse()) {
+      const bytes = disk.bytes(`${directory}/log/${name}`)
+      const last = bytes.findLastIndex((byte) => byte !== 0)
+      if (last >= 64) return Number(name.slice(0, 20)) + Math.ceil((last + 1) / 8) * 8
+    }
+    return 0
+  }
+}
