@@ -93,6 +93,8 @@ export interface ProcessSettings {
   readonly maxHeapMb: number | undefined
   readonly from: 'first' | 'next'
   readonly signal: AbortSignal | undefined
+  /** For the handler: structured-cloneable. */
+  readonly data: unknown
 }
 
 /** A processor at work. */

@@ -53,7 +53,7 @@ export class RunningProcessors {
       deadLetter: deadLetter === undefined ? undefined : this.#parts.topic(deadLetter).handle,
       onFailure: (error) => events.processor(topic.name, desk.name, error),
       // Its threads come and go, and end with what they have mapped: nobody waits until they have closed it.
-      threads: new ReaderPool(readerData, pool, keepAlive, onThreadEnd),
+      threads: new ReaderPool({ ...readerData, handlerData: settings.data }, pool, keepAlive, onThreadEnd),
     }
     const processor = new GroupProcessor(desk, host, module, { ...settings, concurrency })
     this.#running.set(processor, desk)

@@ -32,6 +32,8 @@ export interface ProcessOptions {
   timeoutMs?: number
   /** Heap of one thread, MiB; what Node gives it unless said. A handler that needs more is ended with its thread. */
   maxHeapMb?: number
+  /** Handlers find a copy of it at `context.data`, one for each thread: what `structuredClone` copies. */
+  data?: unknown
   /** Stops the processor, as {@link Processor.stop} does. */
   signal?: AbortSignal
 }
@@ -79,6 +81,7 @@ const known = [
   'from',
   'timeoutMs',
   'maxHeapMb',
+  'data',
   'signal',
 ]
 const maxConcurrency = 256
@@ -100,5 +103,15 @@ export function checkProcessOptions(options: ProcessOptions): Omit<ProcessSettin
     timeoutMs: checkInteger('timeoutMs', options.timeoutMs ?? 60_000, 1, maxTimerMs),
     maxHeapMb: maxHeapMb === undefined ? undefined : checkInteger('maxHeapMb', maxHeapMb, 16, maxHeapLimitMb),
     signal: checkSignal(options.signal),
+    data: checkCloneable(options.data),
+  }
+}
+
+/** Now, and not in the thread that would not start: what cannot be sent there. */
+function checkCloneable(data: unknown): unknown {
+  try {
+    return structuredClone(data)
+  } catch (cause) {
+    throw new TypeError('data is what structuredClone copies: no functions, no instances with methods', { cause })
   }
 }

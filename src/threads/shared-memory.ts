@@ -28,4 +28,6 @@ export interface ReaderData {
   id: string
   segmentBytes: number
   io: MemoryKind
+  /** For the handlers that run in the thread. */
+  handlerData?: unknown
 }

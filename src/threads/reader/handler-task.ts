@@ -78,6 +78,8 @@ export interface HandlerContext {
   readonly attempt: number
   /** Fires when the processor is asked to stop: it waits for this call. */
   readonly signal: AbortSignal
+  /** What `process(module, { data })` was given: a copy for each thread, the same for all its calls. */
+  readonly data: unknown
 }
 
 /**
@@ -97,9 +99,11 @@ type ReadChunk = (topic: { id: number; name: string }, request: ReadRequest, vie
 export class HandlerTasks {
   readonly #read: ReadChunk
   readonly #modules = new Map<string, LoadedHandler>()
+  readonly #data: unknown
 
-  constructor(read: ReadChunk) {
+  constructor(read: ReadChunk, data?: unknown) {
     this.#read = read
+    this.#data = data
   }
 
   /** @throws `BOOKEND_HANDLER` if the module does not load */
@@ -112,7 +116,7 @@ export class HandlerTasks {
       this.#modules.set(task.module, handler)
       words.begin(threadId, handlerPhase.reading)
     }
-    const run = new TaskRun(this.#read, handler, task, words)
+    const run = new TaskRun(this.#read, handler, task, words, this.#data)
     const end = await run.untilEnd()
     words.end(run.done)
     const { done, resume, busyMs } = run
@@ -134,9 +138,11 @@ class TaskRun {
   #calls = 0
   done: number
   resume: Resume | undefined
+  readonly #data: unknown
 
-  constructor(read: ReadChunk, handler: LoadedHandler, task: HandlerTask, words: HandlerWords) {
+  constructor(read: ReadChunk, handler: LoadedHandler, task: HandlerTask, words: HandlerWords, data: unknown) {
     this.#read = read
+    this.#data = data
     this.#handler = handler
     this.#task = task
     this.#words = words
@@ -237,6 +243,7 @@ class TaskRun {
       group,
       topic: topic.name,
       attempt,
+      data: this.#data,
       get signal() {
         return signal.get()
       },

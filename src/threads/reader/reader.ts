@@ -60,6 +60,7 @@ export class Reader {
   /**
    * @param trim the position below which segments are gone, as this process knows it
    * @param latestTrim the same as of now; asked where something was missed
+   * @param handlerData what handlers are given beside their messages
    */
   constructor(
     reader: TopicReader,
@@ -68,6 +69,7 @@ export class Reader {
     cells: TopicCells,
     trim: () => number,
     latestTrim: () => number = trim,
+    handlerData?: unknown,
   ) {
     this.#latestTrim = latestTrim
     this.#reader = reader
@@ -78,10 +80,12 @@ export class Reader {
     this.#scans = new ScanTasks((topic, request) =>
       this.#guarded(topic, request.offset, () => reader.readBorrowed(request)),
     )
-    this.#handlers = new HandlerTasks((topic, request, views) =>
-      this.#guarded(topic, request.offset, () =>
-        views === 'mapped' ? reader.readMapped(request) : { ...reader.read(request), release() {} },
-      ),
+    this.#handlers = new HandlerTasks(
+      (topic, request, views) =>
+        this.#guarded(topic, request.offset, () =>
+          views === 'mapped' ? reader.readMapped(request) : { ...reader.read(request), release() {} },
+        ),
+      handlerData,
     )
   }
 

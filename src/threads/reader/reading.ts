@@ -28,7 +28,7 @@ export class Reading {
   readonly #reader: Reader
 
   /** @param memory how segments are reached */
-  constructor({ shared, id, segmentBytes }: Omit<ReaderData, 'io'>, state: SharedState, memory: Memory) {
+  constructor({ shared, id, segmentBytes, handlerData }: Omit<ReaderData, 'io'>, state: SharedState, memory: Memory) {
     const slots = new SlotTable(shared.slots)
     const files = new SegmentFiles(nodeDisk, shared.directory, segmentBytes, id)
     const maxMapped = Math.min((maxSlots / 4) * 3, Math.floor(shared.maxMappedBytes / segmentBytes) - writerMappings)
@@ -51,7 +51,7 @@ export class Reading {
     const topics = new TopicReader(files, windows, this.#catalog, bounds)
     const latestTrim = shared.isFollower ? ownersTrim(shared) : bounds.trim
     const cells = new TopicCells(shared.topics)
-    this.#reader = new Reader(topics, this.#lookup, this.#catalog, cells, bounds.trim, latestTrim)
+    this.#reader = new Reader(topics, this.#lookup, this.#catalog, cells, bounds.trim, latestTrim, handlerData)
   }
 
   /**

@@ -92,6 +92,16 @@ onEveryEngine(({ shared, supports }) => {
       await processor.stop()
     })
 
+    it('gives its handler a copy of the data that it was started with', async () => {
+      const { topic, record } = await filled(['data'])
+      const data = [1, 2]
+      const processor = topic.group('g').process(record.module, { data })
+      data.push(3)
+      await processor.idle()
+      expect(record.lines()[0]).toBe('data 1-2')
+      await processor.stop()
+    })
+
     it('refuses bad options as mistakes of the caller, at once', async () => {
       const { topic, record } = await filled([])
       const group = topic.group('g')
@@ -104,6 +114,7 @@ onEveryEngine(({ shared, supports }) => {
       await expectMistake(attempt({ deadLetter: 'no such/name' }), RangeError)
       await expectMistake(attempt({ deadLetter: topic.name }), RangeError)
       await expectMistake(attempt({ retry: 1 }), TypeError)
+      await expectMistake(attempt({ data: () => {} }), TypeError)
       await expectMistake(attempt({ signal: 5 }), TypeError)
       await expectMistake(() => group.process('handler.js'), RangeError)
       await expectMistake(() => group.process(5 as unknown as string), TypeError)
