@@ -6,6 +6,8 @@ export interface Fault {
   readonly name: string
   /** In `npm run faults`; the others are in `npm run faults:root`. */
   readonly isRoot: boolean
+  /** In `npm run faults:jetstream` alone: it starts NATS servers. */
+  readonly needsServers?: true
   /** Relative length, so that long ones start first. */
   readonly weight: number
   run(context: Context): Promise<Row[]>

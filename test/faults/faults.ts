@@ -7,6 +7,9 @@ import { blockLog, shutdown, smallFileSystems } from './file-systems.js'
 import { flushErrors } from './flush-errors.js'
 import { fuzz } from './fuzz.js'
 import { groups } from './groups.js'
+import { jetStreamAnswers } from './jetstream/answers.js'
+import { jetStreamFailover } from './jetstream/failover.js'
+import { jetStreamMirror } from './jetstream/mirror-kills.js'
 import { kill } from './kill.js'
 import { killPoints } from './kill-points.js'
 import { limits } from './limits.js'
@@ -30,4 +33,7 @@ export const faults: readonly Fault[] = [
   shutdown,
   smallFileSystems,
   blockLog,
+  jetStreamAnswers,
+  jetStreamFailover,
+  jetStreamMirror,
 ]

@@ -1,7 +1,7 @@
 /**
  * Runs the fault tests, two at a time, each in a process of its own, and prints one table.
  *
- *   node dist/test/faults/main.js [--root] [--seed N] [--only NAME] [--scale F] [--minutes M] [--first-failure] [--list]
+ *   node dist/test/faults/main.js [--root | --jetstream] [--seed N] [--only NAME] [--scale F] [--minutes M] [--first-failure] [--list]
  *
  * Every fault draws what it does from the seed. Where real threads and processes take part, the seed replays the moments at which
  * they are hit, not what they were doing then.
@@ -17,6 +17,7 @@ import { isGood, tableOf } from './table.js'
 
 interface Options {
   root: boolean
+  jetstream: boolean
   seed: number
   scale: number
   minutes?: number
@@ -35,6 +36,7 @@ function number(text: string): number {
 
 const options = new Command('faults')
   .option('--root', 'the faults that need root, loop devices and file system tools', false)
+  .option('--jetstream', 'the faults of logs on NATS servers, which it starts', false)
   .option('--seed <n>', 'replay a run', number, Math.floor(Date.now() % 1_000_000))
   .option('--scale <factor>', 'times the usual number of runs', number, 1)
   .option('--minutes <n>', 'run each fault for so long instead', number)
@@ -90,8 +92,10 @@ function startOne(fault: Fault): Promise<Row[]> {
 }
 
 async function runAll(): Promise<number> {
-  const chosen = faults.filter(({ name, isRoot }) =>
-    options.only === undefined ? isRoot === options.root : options.only.includes(name),
+  const chosen = faults.filter(({ name, isRoot, needsServers = false }) =>
+    options.only === undefined
+      ? isRoot === options.root && needsServers === options.jetstream
+      : options.only.includes(name),
   )
   if (options.list) {
     for (const { name, isRoot } of faults) console.log(`${name}${isRoot ? ' (root)' : ''}`)

@@ -4,6 +4,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writ
 import os from 'node:os'
 import path from 'node:path'
 import { Command } from 'commander'
+import { serverBinary, withoutServer } from '../support/nats/binary.js'
 import { root } from './writer-process.js'
 
 export interface Mutant {
@@ -17,6 +18,8 @@ export interface Mutant {
   /** An endless loop is what it is caught by; anywhere else, not to end in time has proved nothing. */
   mayHang?: true
   needsRoot?: true
+  /** Left out where there is no NATS server to start. */
+  needsServers?: true
 }
 
 type Verdict = { kind: 'killed'; how: string } | { kind: 'LIVES' } | { kind: 'COULD NOT RUN' | 'BROKEN'; why: string }
@@ -30,11 +33,13 @@ export async function runMutants(mutants: readonly Mutant[]): Promise<void> {
   const options = new Command('mutants').option('--only <name...>', 'these only').parse().opts<{ only?: string[] }>()
   const isRoot = process.getuid?.() === 0
   const chosen = mutants.filter(
-    ({ name, fault, needsRoot }) =>
+    ({ name, fault, needsRoot, needsServers }) =>
       (isRoot || needsRoot === undefined) &&
+      (serverBinary !== undefined || needsServers === undefined) &&
       (options.only === undefined || options.only.some((text) => name.includes(text) || fault === text)),
   )
   if (!isRoot) console.log('without root, mutants of the faults that need it are not run')
+  if (serverBinary === undefined) console.log(`mutants of JetStream are not run: ${withoutServer}`)
   const verdicts: Verdict[] = []
   let next = 0
   const lane = async () => {

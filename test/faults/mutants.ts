@@ -8,6 +8,42 @@ import { type Mutant, runMutants } from './mutant-runner.js'
 
 const mutants: readonly Mutant[] = [
   {
+    name: 'gives each try of a batch an id of its own',
+    file: 'jetstream/appends/append-line.js',
+    find: 'writeBatch(link.nc, { subject, id, messages }, attempt)',
+    replace: 'writeBatch(link.nc, { subject, id: nuid.next(), messages }, attempt)',
+    fault: 'jetstream-answers',
+    scale: 1,
+    needsServers: true,
+  },
+  {
+    name: 'acknowledges a delivery before the servers have answered',
+    file: 'jetstream/groups/ack-sender.js',
+    find: 'await nc.request(batch[last].reply, ack, { timeout: requestMs });',
+    replace: 'nc.publish(batch[last].reply, ack);',
+    fault: 'jetstream-answers',
+    scale: 1,
+    needsServers: true,
+  },
+  {
+    name: 'mirrors from its own position instead of the end of the copy',
+    file: 'jetstream/mirror/mirror.js',
+    find: 'return next;',
+    replace: 'return (await this.#group.position()).committed;',
+    fault: 'jetstream-mirror',
+    scale: 1,
+    needsServers: true,
+  },
+  {
+    name: 'mirrors without saying how the copy has to end',
+    file: 'jetstream/mirror/mirror.js',
+    find: 'messages: outgoings, expectedLast }',
+    replace: 'messages: outgoings }',
+    fault: 'jetstream-answers',
+    scale: 1,
+    needsServers: true,
+  },
+  {
     name: 'acknowledges before the flush',
     file: 'storage/files/flusher.js',
     find: 'for (let at = from; at < to;) {',

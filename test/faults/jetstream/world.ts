@@ -1,0 +1,39 @@
+/** What the faults of JetStream share. */
+import { type Log, type Message, text } from 'bookend'
+import { type Context, emptyRow, messageOf, type Row } from '../fault.js'
+
+export async function valuesOf(log: Log, topic: string): Promise<string[]> {
+  const values: string[] = []
+  for await (const message of log.topic(topic, { codec: text }).read() as AsyncIterable<Message<string>>)
+    values.push(message.value)
+  return values
+}
+
+/** Runs a fault that ends its servers, whatever becomes of it. */
+export async function withRow(
+  what: string,
+  context: Context,
+  run: (row: Row & { recoveryMs: number[] }, defer: (end: () => Promise<unknown>) => void) => Promise<void>,
+): Promise<Row[]> {
+  const row = emptyRow(what)
+  const ends: (() => Promise<unknown>)[] = []
+  try {
+    await run(row, (end) => ends.push(end))
+  } catch (error) {
+    if ((error as Error).constructor.name === 'FirstFailure') throw error
+    row.failures.push(messageOf(error))
+  } finally {
+    for (const end of ends.reverse()) await end().catch((error) => context.say(messageOf(error)))
+  }
+  return [row]
+}
+
+/** Waits for a condition; false: it did not come to be in time. */
+export async function comesTrue(condition: () => Promise<boolean> | boolean, limitMs: number): Promise<boolean> {
+  const untilMs = performance.now() + limitMs
+  while (performance.now() < untilMs) {
+    if (await Promise.resolve(condition()).catch(() => false)) return true
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  return false
+}
