@@ -109,20 +109,33 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
   async records(offsets: readonly number[]): Promise<(RecordPlace | undefined)[]> {
     if (!this.handle.isInLog) return offsets.map(() => undefined)
     if (offsets.length === 1) return [await this.#lone(offsets[0])]
+    // The reader threads begin first: they go on while this one looks up its share.
+    const own = this.#host.hot?.shareOf(offsets.length) ?? 0
+    const others = this.#fetched(offsets.slice(own))
+    const [mine, theirs] = await Promise.all([this.#foundHere(offsets.slice(0, own)), others])
+    return mine.length === 0 ? theirs : mine.concat(theirs)
+  }
+
+  /** What is in memory by this thread, the rest by others. */
+  async #foundHere(offsets: readonly number[]): Promise<(RecordPlace | undefined)[]> {
     const [first, next] = [this.first(), this.next()]
-    const inMemory = await this.#host.hot?.records(this.handle.id, offsets, first, next)
-    const places: (RecordPlace | undefined)[] = inMemory ?? offsets.map(() => undefined)
+    const found = await this.#host.hot?.records(this.handle.id, offsets, first, next)
+    const places: (RecordPlace | undefined)[] = found ?? offsets.map(() => undefined)
     const missing = offsets.flatMap((offset, index) =>
       places[index] === undefined && offset >= first && offset < next ? [index] : [],
     )
-    if (missing.length === 0) return places
-    const found: (RecordPlace | undefined)[] = []
-    const wanted = missing.length === offsets.length ? offsets : missing.map((index) => offsets[index])
-    for (const answer of await this.answers(wanted)) this.#addPlaces(answer, wanted, found)
-    assert(found.length === wanted.length, 'reader threads answer for every offset')
+    const fetched = await this.#fetched(missing.map((index) => offsets[index]))
     missing.forEach((index, at) => {
-      places[index] = found[at]
+      places[index] = fetched[at]
     })
+    return places
+  }
+
+  async #fetched(offsets: readonly number[]): Promise<(RecordPlace | undefined)[]> {
+    const places: (RecordPlace | undefined)[] = []
+    if (offsets.length === 0) return places
+    for (const answer of await this.answers(offsets)) this.#addPlaces(answer, offsets, places)
+    assert(places.length === offsets.length, 'reader threads answer for every offset')
     return places
   }
 

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { collect, openLog, temporaryFolder } from '../scenarios/support.js'
 
 it('getMany keeps the order where several threads look up parts of it', async () => {
-  for (const count of [99, 100, 109, 110, 111, 149, 160, 170, 1_000]) {
+  for (const count of [99, 100, 101, 149, 150, 151, 1_000]) {
     // A new log each: what has been read once, the calling thread has open and reads itself.
     const log = await openLog(temporaryFolder(), { readers: 3 })
     const topic = log.topic('t', { codec: text })
@@ -11,10 +11,9 @@ it('getMany keeps the order where several threads look up parts of it', async ()
     const before = log.stats().readers.tasks
     // All over the topic and past its end, repeatedly.
     const offsets = Array.from({ length: count }, (_, index) => (index * 619) % 1_100)
-    const there = offsets.filter((offset) => offset < 1_000).length
     const values = (await topic.getMany(offsets)).map((message) => message?.value)
     expect(values).toEqual(offsets.map((offset) => (offset < 1_000 ? `m${offset}` : undefined)))
-    expect(log.stats().readers.tasks - before).toBe(Math.min(3, Math.max(1, Math.floor(there / 50))))
+    expect(log.stats().readers.tasks - before).toBe(Math.min(3, Math.max(1, Math.floor(count / 50))))
   }
 })
 
