@@ -13,6 +13,7 @@ import {
   type FrameMemory,
   payloadRoom,
   writeBulkFrame,
+  writeDataFrame,
   writeDeclareFrame,
   writeFrame,
   writePaddingFrame,
@@ -139,7 +140,12 @@ export class FrameIntake implements Waiter {
     const { ring } = this.#parts
     const at = ring.place(bytes)
     if (at < 0) return false
-    ring.advance(writeFrame(ring.memory, at, topic.id, value, extras, flags))
+    const { memory } = ring
+    // The common case is written out: of bytes it is known before what they come to.
+    if (typeof value !== 'string') {
+      writeDataFrame(memory.bytes, memory.words, at, topic.id, value, extras, flags)
+      ring.advance(bytes)
+    } else ring.advance(writeFrame(memory, at, topic.id, value, extras, flags))
     this.#lastAt = at
     this.#schedulePublish()
     return true
