@@ -22,7 +22,8 @@ const encoder = new TextEncoder()
 
 export function outgoing(given: Payload, extras: Extras | undefined): Outgoing {
   const value = typeof given === 'string' ? encoder.encode(given) : given
-  if (extras === undefined) return { payload: value === given ? value.slice() : value, parts: undefined }
+  // Not by slice(), which of a Buffer makes a view of the same memory.
+  if (extras === undefined) return { payload: value === given ? new Uint8Array(value) : value, parts: undefined }
   const { key, headers: said } = extras
   const keyBytes = key?.length ?? 0
   const valueStart = keyBytes + (said?.length ?? 0)
