@@ -83,6 +83,7 @@ export class FollowedLog {
 
   /** Nothing happens any more, and every follower has its look: it knows all that there is. */
   settle(): void {
+    if (this.#owner !== undefined) this.#tend()
     for (const following of this.#following) {
       this.#look(following)
       // A second one: the first may have found somebody else at work than the record it read.
@@ -125,7 +126,8 @@ export class FollowedLog {
     this.#owner = owner
     for (const { follower } of this.#following)
       assert.ok(follower.published <= owner.recovered.published, 'the next owner has cut what a follower had shown')
-    owner.state.followerCalls.store(1)
+    // Until it has seen that somebody follows, the bell is as the last owner has left it.
+    if (this.#random.chance(0.5)) owner.state.followerCalls.store(1)
     const { published } = owner.state
     // In the moment in which the bell is rung a follower may hear it.
     const hear = () => {
@@ -165,6 +167,7 @@ export class FollowedLog {
   #tend(): void {
     const owner = this.#owner as Engine
     owner.letTimePass()
+    owner.state.followerCalls.store(1)
     owner.writer.doWork()
     owner.reaper.tend()
     owner.writer.doWork()
@@ -262,6 +265,7 @@ export class FollowedLog {
       topics: cells,
       files,
       directory,
+      bootId: this.#bootId,
       known: { epoch: this.#record()?.epoch ?? 0, published, trim },
       firstTopics: recovered.topics,
       walk: new LogWalk(disk, files, published),

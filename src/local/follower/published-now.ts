@@ -4,7 +4,7 @@
  */
 import { loadSystemCalls } from '../../memory/system-calls.js'
 import { BellFile } from '../../storage/files/bell-file.js'
-import { ControlFile } from '../../storage/files/control-file.js'
+import { ControlFile, readBootId } from '../../storage/files/control-file.js'
 import type { Disk } from '../../storage/files/disk.js'
 import { FollowerFolder } from '../../storage/files/follower-folder.js'
 import { findOwner } from '../../storage/files/log-owner.js'
@@ -62,7 +62,7 @@ export class PublishedNow {
     file?.close()
     const known = { epoch: 0, published: 0, trim: 0 }
     const owner = findOwner(this.#directory).state
-    const judgement = judge(known, { record: control.found, bell, owner })
+    const judgement = judge(known, { record: control.found, bell, owner, bootId: readBootId() })
     return { published: judgement.kind === 'replaced' ? 0 : judgement.published, sequence: bell?.sequence ?? 0 }
   }
 }

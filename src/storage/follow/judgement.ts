@@ -4,7 +4,8 @@
  * What is published stays published, whatever becomes of the owner: batches below the position are whole in the page cache, and the next
  * owner's recovery keeps them. So what a follower knows never goes back; a log in which it does is not the one that was followed.
  *
- * - The control file is written behind what it speaks of, so what it says is true, only old.
+ * - The control file is written behind what it speaks of, so what an owner at work says there is true, only old. One that is gone says
+ *   nothing, nor does a record from before the machine was started: a power cut may have taken what they speak of.
  * - The bell says more, but only as the word of an owner that is at work: one that holds the locks, and rings with the epoch that the control
  *   file names. Any other is the remainder of an owner that is gone, and after a power cut it may speak of what is not there.
  * - Of a log that nobody has open, the end is where a recovery would find it: what is behind that was never published.
@@ -15,10 +16,12 @@ import type { LogOwner } from '../files/log-owner.js'
 
 /** What a follower finds at one look. */
 export interface LogLook {
-  record: Pick<ControlRecord, 'epoch' | 'published' | 'trim' | 'isClean'>
+  record: Pick<ControlRecord, 'epoch' | 'published' | 'trim' | 'bootId'>
   /** Undefined: there is none, or none of this log. */
   bell: BellRecord | undefined
   owner: LogOwner['state']
+  /** Of the machine's present boot. */
+  bootId: string
 }
 
 /** How far a follower knows a log. */
@@ -34,23 +37,24 @@ export type Judgement =
   /** There may be an owner at work, whose bell is not heard. */
   | ({ kind: 'looking' } & KnownLog)
   /** Nobody has the log open. */
-  | ({ kind: 'left'; isClean: boolean } & KnownLog)
+  | ({ kind: 'left' } & KnownLog)
   /** It is not the log any more that was followed. */
   | { kind: 'replaced'; why: string }
 
-export function judge(known: KnownLog, { record, bell, owner }: LogLook): Judgement {
+export function judge(known: KnownLog, { record, bell, owner, bootId }: LogLook): Judgement {
   if (record.epoch < known.epoch)
     return { kind: 'replaced', why: `its epoch was ${known.epoch} and is ${record.epoch} now` }
-  const isHeard = owner !== 'none' && bell !== undefined && bell.epoch === record.epoch
-  const published = Math.max(record.published, isHeard ? bell.published : 0)
+  const isCurrent = owner !== 'none' && record.bootId === bootId
+  const isHeard = isCurrent && bell !== undefined && bell.epoch === record.epoch
+  const published = Math.max(isCurrent ? record.published : 0, isHeard ? bell.published : 0)
   // The next owner has looked at all there is before it says how far the log goes. Of the same one the record is older than the bell was.
-  if (record.epoch > known.epoch && published < known.published)
+  if (isCurrent && record.epoch > known.epoch && published < known.published)
     return { kind: 'replaced', why: `it went up to position ${known.published} and ends at ${published} now` }
   const log: KnownLog = {
     epoch: record.epoch,
     published: Math.max(known.published, published),
     trim: Math.max(known.trim, record.trim, isHeard ? bell.trim : 0),
   }
-  if (owner === 'none') return { kind: 'left', isClean: record.isClean, ...log }
+  if (owner === 'none') return { kind: 'left', ...log }
   return { kind: isHeard ? 'hearing' : 'looking', ...log }
 }

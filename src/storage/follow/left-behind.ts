@@ -13,7 +13,6 @@ export function endOfLeft(
   control: ControlRecord,
   bootId: string,
 ): number {
-  if (control.isClean) return control.published
   const looks = files.lookAtAll()
   return recover({ disk, memory, files, looks, control, bootId, mayRepair: false }).published
 }

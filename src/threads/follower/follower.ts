@@ -28,6 +28,8 @@ export interface FollowerParts {
   topics: TopicCells
   files: SegmentFiles
   directory: string
+  /** Of the machine's present boot. */
+  bootId: string
   known: KnownLog
   /** Topics that the log had when it was opened, by number. */
   firstTopics: readonly { id: number; name: string; next: number; first: number }[]
@@ -200,7 +202,7 @@ export class Follower {
     if (listRepairs().join('/') !== this.#repairs) return 'it was repaired'
     const bell = this.#bell?.read()
     this.#sequence = bell?.sequence ?? 0
-    const judgement = judge(this.#known, { record, bell, owner })
+    const judgement = judge(this.#known, { record, bell, owner, bootId: this.#parts.bootId })
     if (judgement.kind === 'replaced') return judgement.why
     this.#believe(judgement, record, because)
     return undefined
