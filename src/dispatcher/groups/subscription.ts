@@ -131,7 +131,8 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
           if (!this.isOpen) return undefined
           this.#host.checkOpen()
           await this.#desk.open(this.#options.from)
-          // Everything may have changed meanwhile.
+          // Everything may have changed meanwhile. Nobody answers who asks the desk of a log that is closed.
+          this.#host.checkOpen()
           signal?.throwIfAborted()
           if (!this.isOpen) return undefined
           const lease = await this.#lease(deadlineMs, signal)
