@@ -51,15 +51,6 @@ it('a scan that is under way when the log closes ends, or is BOOKEND_CLOSED', as
   }
 })
 
-it('a scan that would never end does not hold the close up, and is BOOKEND_CLOSED', async () => {
-  const log = await openLog()
-  const topic = log.topic('t')
-  await topic.append(new Uint8Array(100))
-  const scan = Promise.allSettled([topic.scan(new URL('../fixtures/scan-waits.mjs', import.meta.url))])
-  await log.close()
-  expect(await scan).toMatchObject([{ status: 'rejected', reason: { code: 'BOOKEND_CLOSED' } }])
-})
-
 it('leaving the scope of an await using closes the log', async () => {
   const directory = temporaryFolder()
   let kept: Log
