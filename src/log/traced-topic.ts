@@ -38,7 +38,7 @@ export class TracedTopic<T> extends LogTopic<T> {
 
   override getMany(offsets: readonly number[]): Promise<(Message<T> | undefined)[]> {
     if (!tracing.read.start.hasSubscribers) return super.getMany(offsets)
-    const trace = { log: this.#log, topic: this.name, count: offsets.length }
+    const trace = { log: this.#log, topic: this.name, count: offsets?.length ?? 0 }
     return tracing.read.tracePromise(() => super.getMany(offsets), trace)
   }
 

@@ -84,9 +84,11 @@ it('bad headers are refused as they are without a subscriber', async () => {
 
 it('what fails is told with its error', async () => {
   const told = listen('append')
+  listen('read')
   const topic = openLog().topic('t')
   await expect(topic.append(new Uint8Array(2000))).rejects.toMatchObject({ code: 'BOOKEND_TOO_LARGE' })
   await expect(topic.appendMany('none' as never)).rejects.toBeInstanceOf(TypeError)
+  await expect(topic.getMany(undefined as never)).rejects.toBeInstanceOf(TypeError)
   expect(events(told).filter((event) => event === 'error')).toHaveLength(2)
   expect(told.find(([event]) => event === 'error')?.[1].error).toMatchObject({ code: 'BOOKEND_TOO_LARGE' })
 })

@@ -127,14 +127,10 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
     try {
       for (let held = taken; ; held = undefined) {
         if (held === undefined) {
-          signal?.throwIfAborted()
-          if (!this.isOpen) return undefined
-          this.#host.checkOpen()
+          if (!this.#stillAsks(signal)) return undefined
           await this.#desk.open(this.#options.from)
           // Everything may have changed meanwhile. Nobody answers who asks the desk of a log that is closed.
-          this.#host.checkOpen()
-          signal?.throwIfAborted()
-          if (!this.isOpen) return undefined
+          if (!this.#stillAsks(signal)) return undefined
           const lease = await this.#lease(deadlineMs, signal)
           if (lease === 'free place') continue
           if (lease === undefined) return undefined
@@ -147,6 +143,14 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
       if (error instanceof GroupRemovedError) return undefined
       throw error
     }
+  }
+
+  /** False: the seat was given up. @throws the signal's reason; `BOOKEND_CLOSED` */
+  #stillAsks(signal: AbortSignal | undefined): boolean {
+    signal?.throwIfAborted()
+    if (!this.isOpen) return false
+    this.#host.checkOpen()
+    return true
   }
 
   /** A message; undefined: none came in time, or the seat was given up. */
