@@ -200,7 +200,7 @@ export class JetStreamEngine implements Engine, JetStreamTopicHost {
     for (const end of [...this.onClose]) end()
     await this.flush().catch(() => {})
     await Promise.allSettled(this.#reads)
-    for (const { share } of this.#everyGroup) share.shut()
+    await Promise.all(this.#everyGroup.map(({ share }) => share.shut()))
     if (this.#link.isUp) await this.#link.nc.flush().catch(() => {})
     this.#stage = 'closed'
     await this.#link.close()

@@ -56,6 +56,18 @@ withServers({}, ({ open, newName, servers }) => {
     expect(again.map(({ offset }) => offset).sort()).toEqual([0, 1, 2])
   })
 
+  it('what a log held that closes while it asks for more is for the others at once', async () => {
+    const { logs, groups, topic } = await pair({ ackWaitMs: 3_600_000 })
+    await topic.appendMany(words(50))
+    const held = groups[0].consume({ prefetch: 100 })
+    await take(held, 50)
+    // The server owes this one a message.
+    const waiting = held.next()
+    await Promise.all([logs[0].close(), expect(waiting).rejects.toMatchObject({ code: 'BOOKEND_CLOSED' })])
+    const again = await take(groups[1].consume({ prefetch: 100 }), 50)
+    expect(again.map(({ offset }) => offset).sort((a, b) => a - b)).toEqual(range(0, 50))
+  })
+
   it('what a process holds is not for others, until it is not heard of for ackWaitMs', async () => {
     const name = newName()
     const [url] = (await servers()).urls

@@ -240,7 +240,9 @@ export class GroupShare {
   }
 
   /** Everything that is held goes back to the server, and nothing more is asked for. */
-  shut(): void {
+  async shut(): Promise<void> {
+    // Not with a request of ours still there: the server would give it to us again, and we would not be there.
+    if (this.#stream.link.isUp) await this.#pull?.end()
     for (const held of this.#held.all()) this.#say(held, settle.giveBack)
     this.#clear()
     this.#closePull()

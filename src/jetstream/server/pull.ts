@@ -30,6 +30,7 @@ export class Pull {
   readonly #inbox = createInbox()
   readonly #subscription: Subscription
   #owner: PullOwner | undefined
+  #isEnding = false
   /** Messages that were asked for and have not come. */
   #asked = 0
   /** A message, since something was asked for. */
@@ -57,7 +58,7 @@ export class Pull {
 
   /** The server owes so many more. */
   ask(count: number): void {
-    if (this.#owner === undefined) return
+    if (this.#owner === undefined || this.#isEnding) return
     if (this.#asked === 0) this.#heardMs = performance.now()
     this.#asked += count
     this.#hasCome = false
@@ -78,6 +79,16 @@ export class Pull {
       this.#asked += 1
       this.#request({ batch: 1, no_wait: true })
     })
+  }
+
+  /**
+   * Nothing more is asked for, and the server gives nothing more: what it had sent before it heard of that has come to the owner when this
+   * resolves. The connection must be up.
+   */
+  async end(): Promise<void> {
+    this.#isEnding = true
+    await this.#subscription.drain().catch(() => {})
+    this.close()
   }
 
   /** What comes after it comes to nobody. */
