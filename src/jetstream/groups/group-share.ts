@@ -10,35 +10,22 @@
  * ```
  */
 import type { Msg } from '@nats-io/transport-node'
-import { Fifo } from '../../collections/fifo.js'
 import { assert } from '../../errors.js'
-import { Pull } from '../server/pull.js'
-import type { TopicStream } from '../server/topic-stream.js'
 import { deliveredOf, incoming } from '../server/wire.js'
 import { AckSender } from './ack-sender.js'
+import { type Asker, Demand, type Seat } from './demand.js'
 import { KnownDone } from './known-done.js'
+import { LeaseKeeper } from './lease-keeper.js'
 import { type HeldMessage, LeasedMessages, settle } from './leased-messages.js'
-import { Readahead } from './readahead.js'
 import { eraOf, newEra, type ServerGroup } from './server-group.js'
+import { type PullHost, SteadyPull } from './steady-pull.js'
 
 /** What a share needs of its log. */
-export interface ShareHost {
-  readonly maxMessageBytes: number
+export interface ShareHost extends PullHost {
   readonly ackWaitMs: number
-  readonly isOpen: boolean
   /** @throws `BOOKEND_CLOSED` */
   checkOpen(): void
-  /** Met where nobody waits for it. */
-  onError(what: string, error: unknown): void
 }
-
-/** Whoever takes messages: how many more of them it would hold, where it takes one after the other. */
-export interface Seat {
-  readonly room: number
-}
-
-/** Who asks: true once it is served, or does not ask any more. */
-type Asker = () => boolean
 
 type Stage = 'closed' | 'opening' | 'open' | 'seeking'
 
@@ -49,41 +36,34 @@ const mayFollow: Readonly<Record<Stage, readonly Stage[]>> = {
   seeking: ['open', 'closed'],
 }
 
-/** What nobody claims for so long goes back, where nobody takes one after the other: the next seat often comes right behind the last one. */
-const unclaimedMs = 250
-const longestTickMs = 250
-
 export class GroupShare {
-  readonly #stream: TopicStream
   readonly #server: ServerGroup
   readonly #host: ShareHost
-  readonly #what: string
   readonly #acks: AckSender
+  readonly #demand = new Demand()
   readonly #held = new LeasedMessages()
-  readonly #row = new Fifo<Asker>()
-  readonly #seats = new Set<Seat>()
-  readonly #readahead = new Readahead()
+  readonly #keeper: LeaseKeeper
+  readonly #pull: SteadyPull
   readonly #done = new KnownDone()
-  /** Attempts of messages that went back to the server, where we know of more than it has counted. */
-  readonly #attempts = new Map<number, number>()
   #stage: Stage = 'closed'
   #opening: Promise<void> | undefined
-  #pull: Pull | undefined
-  /** Which seek the books are of, or the group's beginning. */
-  #era: string | undefined
   #generation = 0
   #removals = 0
-  #claimedMs = 0
-  #toldMs = 0
-  #ticker: NodeJS.Timeout | undefined
 
-  constructor(stream: TopicStream, group: string, server: ServerGroup, host: ShareHost) {
-    this.#stream = stream
+  constructor(server: ServerGroup, host: ShareHost) {
     this.#server = server
     this.#host = host
-    this.#what = `group "${group}" of topic "${stream.topic}"`
-    const exists = async () => (await server.info()) !== undefined
-    this.#acks = new AckSender(stream.link, `acknowledging in ${this.#what}`, exists)
+    const { link } = server.stream
+    this.#acks = new AckSender(link, `acknowledging in ${server.what}`, () => server.exists())
+    this.#keeper = new LeaseKeeper(link, this.#held, this.#demand, host.ackWaitMs)
+    this.#pull = new SteadyPull(server, host, {
+      onMessage: (message) => this.#receive(message),
+      onExpired: () => this.#ask(),
+      onGone: () => {
+        this.#end()
+        this.serve()
+      },
+    })
   }
 
   /** Raised by seek and removal: what was given before means nothing. */
@@ -101,7 +81,7 @@ export class GroupShare {
 
   /** Who has a seat. */
   get seats(): number {
-    return this.#seats.size
+    return this.#demand.seats
   }
 
   /** The lowest offset that is here and that nobody was given. */
@@ -118,11 +98,11 @@ export class GroupShare {
   }
 
   enter(seat: Seat): void {
-    this.#seats.add(seat)
+    this.#demand.enter(seat)
   }
 
   leave(seat: Seat): void {
-    this.#seats.delete(seat)
+    this.#demand.leave(seat)
   }
 
   /** Makes the group if it does not exist, and begins to ask for messages. @throws what keeps it from that */
@@ -139,38 +119,38 @@ export class GroupShare {
     if (this.#stage !== 'open') return undefined
     const held = this.#held.take(holder)
     if (held === undefined) return undefined
-    this.#claimedMs = performance.now()
-    if (this.#held.atHandCount <= this.#readahead.count >>> 1) this.#ask()
+    this.#keeper.claimed()
+    if (this.#demand.isLow(this.#held.atHandCount)) this.#ask()
     return held
   }
 
   /** True: others have asked before. */
   get isAsked(): boolean {
-    return this.#row.length > 0
+    return this.#demand.isAsked
   }
 
   ask(asker: Asker): void {
-    const isFirst = this.#row.length === 0
-    this.#row.push(asker)
+    const isFirst = !this.isAsked
+    this.#demand.push(asker)
     this.serve()
-    if (isFirst && this.#row.length > 0) {
-      this.#readahead.ranDry(performance.now())
+    if (isFirst && this.isAsked) {
+      this.#demand.ranDry()
       this.#ask()
     }
   }
 
   /** Looks at all who ask: something has changed. */
   serve(): void {
-    while (this.#row.peek()?.() === true) this.#row.shift()
-    if (this.#row.length > 0) this.#ask()
+    this.#demand.serve()
+    if (this.isAsked) this.#ask()
   }
 
   /** Asks the server whether there is a message at this moment; it is dealt out before this resolves. */
   async probe(): Promise<void> {
-    await this.#stream.link.trying(`asking for messages of ${this.#what}`, async () => {
+    await this.#server.stream.link.trying(`asking for messages of ${this.#server.what}`, async () => {
       await this.open('first')
       const removals = this.#removals
-      const answer = await this.#pull?.probe()
+      const answer = await this.#pull.probe()
       if (answer === undefined && this.#removals === removals && this.#host.isOpen)
         throw new Error('the servers did not say')
     })
@@ -181,7 +161,7 @@ export class GroupShare {
     if (generation !== this.#generation) return
     const held = this.#held.forget(offset)
     held?.holder?.release()
-    this.#attempts.delete(offset)
+    this.#keeper.settled(offset)
     await this.#acks.add(offset, held?.reply ?? reply)
     if (generation !== this.#generation) return
     // Only now: until then it has to come again if this process dies.
@@ -195,7 +175,7 @@ export class GroupShare {
     if (generation !== this.#generation || this.#held.get(offset) !== held) return
     held.attempt = attempt
     // The server keeps the time, and knows of the attempt, whatever becomes of us.
-    if (delayMs > 0) this.#handBack(held, settle.giveBackAfter(delayMs))
+    if (delayMs > 0) this.#keeper.handBack(held, settle.giveBackAfter(delayMs))
     // A turn later: it may be acknowledged right behind this.
     else setImmediate(() => this.putBack(generation, held, attempt))
   }
@@ -242,10 +222,10 @@ export class GroupShare {
   /** Everything that is held goes back to the server, and nothing more is asked for. */
   async shut(): Promise<void> {
     // Not with a request of ours still there: the server would give it to us again, and we would not be there.
-    if (this.#stream.link.isUp) await this.#pull?.end()
-    for (const held of this.#held.all()) this.#say(held, settle.giveBack)
-    this.#clear()
-    this.#closePull()
+    if (this.#server.stream.link.isUp) await this.#pull.end()
+    for (const held of this.#held.all()) this.#keeper.handBack(held, settle.giveBack)
+    this.#keeper.forgetAll()
+    this.#pull.close()
     if (this.#stage === 'open' || this.#stage === 'seeking') this.#enter('closed')
   }
 
@@ -264,55 +244,13 @@ export class GroupShare {
     this.#host.checkOpen()
     this.#enter('opening')
     try {
-      const info = await this.#server.ensure(from)
-      const era = eraOf(info)
-      if (this.#era !== era) this.#done.beginAt(0)
-      this.#era = era
+      this.#done.meet(eraOf(await this.#server.ensure(from)))
       this.#enter('open')
     } catch (error) {
       this.#enter('closed')
       throw error
     }
-    this.#pullAnew()
-    this.serve()
-  }
-
-  #pullAnew(): void {
-    const { link, name } = this.#stream
-    const pull = new Pull(link, name, this.#server.consumer, this.#host.maxMessageBytes, {
-      onMessage: (message) => this.#receive(message),
-      onExpired: () => this.#ask(),
-      onLost: (isGone) => {
-        if (this.#pull !== pull) return
-        this.#pull = undefined
-        if (isGone) this.#removedElsewhere()
-        else void this.#restore()
-      },
-    })
-    this.#pull = pull
-    this.#ask()
-  }
-
-  /** The pull is lost: another one, if the group is still there. */
-  async #restore(): Promise<void> {
-    const removals = this.#removals
-    const isNeeded = () =>
-      this.#removals === removals && this.#pull === undefined && this.#stage !== 'closed' && this.#host.isOpen
-    try {
-      const info = await this.#server.info()
-      if (!isNeeded()) return
-      if (info === undefined) this.#removedElsewhere()
-      else this.#pullAnew()
-    } catch (error) {
-      if (!isNeeded()) return
-      this.#host.onError(`asking for messages of ${this.#what}`, error)
-      // It has tried for long. Consumers never fall silent.
-      setTimeout(() => void this.#restore(), 1_000).unref()
-    }
-  }
-
-  #removedElsewhere(): void {
-    this.#end()
+    this.#pull.begin()
     this.serve()
   }
 
@@ -320,31 +258,16 @@ export class GroupShare {
   #end(): void {
     this.#removals += 1
     this.#beginAnew(0, undefined)
-    this.#seats.clear()
-    this.#closePull()
+    this.#demand.clearSeats()
+    this.#pull.close()
     if (this.#stage === 'open' || this.#stage === 'seeking') this.#enter('closed')
-  }
-
-  #closePull(): void {
-    const pull = this.#pull
-    this.#pull = undefined
-    pull?.close()
   }
 
   #beginAnew(floor: number, era: string | undefined): void {
     this.#generation += 1
     for (const { holder } of this.#held.all()) holder?.release()
-    this.#clear()
-    this.#attempts.clear()
-    this.#done.beginAt(floor)
-    this.#era = era
-  }
-
-  #clear(): void {
-    this.#held.clear()
-    this.#readahead.stop()
-    clearInterval(this.#ticker)
-    this.#ticker = undefined
+    this.#keeper.forgetAll()
+    this.#done.beginAt(floor, era)
   }
 
   #receive(message: Msg): void {
@@ -361,7 +284,7 @@ export class GroupShare {
     const held: HeldMessage = {
       message: incoming(offset, time, message.data, message.headers),
       reply,
-      attempt: Math.max(attempt, this.#attempts.get(offset) ?? 0),
+      attempt: this.#keeper.attemptOf(offset, attempt),
       holder: undefined,
     }
     if (this.#done.has(offset)) void this.#meetAgain(held)
@@ -370,7 +293,7 @@ export class GroupShare {
 
   #keep(held: HeldMessage): void {
     this.#putAtHand(held)
-    this.#ticker ??= setInterval(() => this.#tick(), Math.min(longestTickMs, this.#host.ackWaitMs / 4)).unref()
+    this.#keeper.begin()
     this.serve()
   }
 
@@ -378,67 +301,30 @@ export class GroupShare {
   async #meetAgain(held: HeldMessage): Promise<void> {
     const generation = this.#generation
     // Not what it is after the wait: another one may have met the same.
-    const known = this.#era
+    const known = this.#done.era
     try {
       const info = await this.#server.info()
       if (generation !== this.#generation || info === undefined) return
       const era = eraOf(info)
-      if (era === known) return this.#say(held, settle.ack)
-      if (era !== this.#era) this.#done.beginAt(0)
-      this.#era = era
+      if (era === known) return this.#keeper.tell(held, settle.ack)
+      this.#done.meet(era)
       this.#keep(held)
     } catch (error) {
       // Not settled, so it comes again.
-      this.#host.onError(`a message of ${this.#what} that came again`, error)
+      this.#host.onError(`a message of ${this.#server.what} that came again`, error)
     }
   }
 
   #putAtHand(held: HeldMessage): void {
-    if (this.#held.atHandCount === 0) this.#claimedMs = performance.now()
+    if (this.#held.atHandCount === 0) this.#keeper.claimed()
     this.#held.put(held)
   }
 
   /** As many as are asked for here, and ahead of them as many as are likely to be. */
   #ask(): void {
-    if (this.#pull === undefined || this.#stage !== 'open') return
-    const missing = this.#row.length + this.#wantedAhead() - this.#held.atHandCount - this.#pull.asked
+    if (this.#stage !== 'open') return
+    const missing = this.#demand.wanted - this.#held.atHandCount - this.#pull.asked
     if (missing > 0) this.#pull.ask(missing)
-  }
-
-  #wantedAhead(): number {
-    let room = 0
-    for (const seat of this.#seats) room += seat.room
-    return Math.min(this.#readahead.count, room)
-  }
-
-  #say({ reply }: HeldMessage, what: string): void {
-    const { nc } = this.#stream.link
-    if (!nc.isClosed()) nc.publish(reply, what)
-  }
-
-  #handBack(held: HeldMessage, how: string): void {
-    const { offset } = held.message
-    this.#held.forget(offset)
-    this.#attempts.set(offset, held.attempt)
-    this.#say(held, how)
-  }
-
-  /** What somebody holds stays ours; what nobody takes goes back. */
-  #tick(): void {
-    const nowMs = performance.now()
-    if (this.#held.size === 0) {
-      clearInterval(this.#ticker)
-      this.#ticker = undefined
-      return
-    }
-    const patienceMs = this.#wantedAhead() > 0 ? this.#host.ackWaitMs / 2 : unclaimedMs
-    if (this.#row.length === 0 && nowMs - this.#claimedMs > patienceMs) {
-      this.#readahead.stop()
-      for (const held of this.#held.all()) if (held.holder === undefined) this.#handBack(held, settle.giveBack)
-    }
-    if (nowMs - this.#toldMs < this.#host.ackWaitMs / 3) return
-    this.#toldMs = nowMs
-    for (const held of this.#held.all()) if (held.holder !== undefined) this.#say(held, settle.stillAtWork)
   }
 
   async #raiseFloor(): Promise<void> {

@@ -30,7 +30,7 @@ export class JetStreamGroup implements EngineGroup {
     this.#stream = stream
     this.#host = host
     this.#server = new ServerGroup(stream, name, host.ackWaitMs)
-    this.share = new GroupShare(stream, name, this.#server, host)
+    this.share = new GroupShare(this.#server, host)
   }
 
   subscribe<D extends object>(

@@ -11,6 +11,17 @@ export class KnownDone {
   /** All below are done. */
   #floor = 0
   #above = new OffsetRanges()
+  /** Which seek this is known of, or the group's beginning. */
+  #era: string | undefined
+
+  get era(): string | undefined {
+    return this.#era
+  }
+
+  /** The group is of that era: what is known of another says nothing. */
+  meet(era: string | undefined): void {
+    if (era !== this.#era) this.beginAt(0, era)
+  }
 
   has(offset: number): boolean {
     return offset < this.#floor || this.#above.has(offset)
@@ -31,7 +42,8 @@ export class KnownDone {
   }
 
   /** The group goes on from there. */
-  beginAt(floor: number): void {
+  beginAt(floor: number, era: string | undefined): void {
+    this.#era = era
     this.#floor = floor
     this.#above = new OffsetRanges()
   }

@@ -4,7 +4,8 @@ import type { EngineLease, SubscribeOptions, Subscription } from '../../engine/g
 import { maxTimerMs } from '../../limits.js'
 import { chunkOf } from '../../messages/chunk-builder.js'
 import type { RecordPlace } from '../../messages/chunk-cursor.js'
-import type { GroupShare, Seat } from './group-share.js'
+import type { Seat } from './demand.js'
+import type { GroupShare } from './group-share.js'
 import type { HeldMessage } from './leased-messages.js'
 
 /** What a seat needs of its log. */

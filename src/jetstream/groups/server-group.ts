@@ -14,23 +14,24 @@ const eraKey = 'bookend-era'
 const maxHeld = 100_000
 
 export class ServerGroup {
+  readonly stream: TopicStream
   readonly consumer: string
-  readonly #stream: TopicStream
-  readonly #what: string
+  /** As messages call it. */
+  readonly what: string
   readonly #ackWaitMs: number
 
   constructor(stream: TopicStream, group: string, ackWaitMs: number) {
+    this.stream = stream
     this.consumer = consumerOf(group)
-    this.#stream = stream
-    this.#what = `group "${group}" of topic "${stream.topic}"`
+    this.what = `group "${group}" of topic "${stream.topic}"`
     this.#ackWaitMs = ackWaitMs
   }
 
   /** Undefined: it does not exist. */
   async info(): Promise<ConsumerInfo | undefined> {
-    const { link, name } = this.#stream
+    const { link, name } = this.stream
     try {
-      return await link.trying(this.#what, () => link.jsm.consumers.info(name, this.consumer))
+      return await link.trying(this.what, () => link.jsm.consumers.info(name, this.consumer))
     } catch (error) {
       const code = apiCodeOf(error)
       if (code === consumerNotFound || code === streamNotFound) return undefined
@@ -38,9 +39,13 @@ export class ServerGroup {
     }
   }
 
+  async exists(): Promise<boolean> {
+    return (await this.info()) !== undefined
+  }
+
   /** Makes it, unless it is there. @param from where it starts then */
   async ensure(from: 'first' | 'next'): Promise<ConsumerInfo> {
-    await this.#stream.ensure()
+    await this.stream.ensure()
     const found = await this.info()
     if (found !== undefined) return found
     const made = await this.#make().catch(async (error) => {
@@ -49,14 +54,14 @@ export class ServerGroup {
       return this.ensure(from)
     })
     if (from === 'first') return made
-    const { next } = await this.#stream.bounds()
+    const { next } = await this.stream.bounds()
     await this.seek(next, newEra())
     return (await this.info()) ?? made
   }
 
   #make(): Promise<ConsumerInfo> {
-    const { link, name } = this.#stream
-    return link.trying(this.#what, () =>
+    const { link, name } = this.stream
+    return link.trying(this.what, () =>
       link.jsm.consumers.add(name, {
         durable_name: this.consumer,
         // Only a group that begins with the first message can be set to any.
@@ -73,16 +78,16 @@ export class ServerGroup {
 
   /** Goes on from `to`, with everything below acknowledged and nothing above. @param era a new one */
   async seek(to: number, era: string): Promise<void> {
-    const { link, name } = this.#stream
+    const { link, name } = this.stream
     // Before the seek: whoever meets a message again that it had acknowledged finds out by it why.
-    await link.trying(this.#what, () => link.jsm.consumers.update(name, this.consumer, { metadata: { [eraKey]: era } }))
-    await link.trying(this.#what, () => link.jsm.consumers.reset(name, this.consumer, to + 1))
+    await link.trying(this.what, () => link.jsm.consumers.update(name, this.consumer, { metadata: { [eraKey]: era } }))
+    await link.trying(this.what, () => link.jsm.consumers.reset(name, this.consumer, to + 1))
   }
 
   async remove(): Promise<void> {
-    const { link, name } = this.#stream
+    const { link, name } = this.stream
     try {
-      await link.trying(this.#what, () => link.jsm.consumers.delete(name, this.consumer))
+      await link.trying(this.what, () => link.jsm.consumers.delete(name, this.consumer))
     } catch (error) {
       const code = apiCodeOf(error)
       if (code !== consumerNotFound && code !== streamNotFound) throw error
