@@ -205,7 +205,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'acknowledges what it has not written',
-    file: 'storage/append/log-tail.js',
+    file: 'storage/append/batch-writer.js',
     find: 'target.set(frames, body);',
     replace: 'if (this.batchCount % 10 !== 9) target.set(frames, body);',
     fault: 'kill',
@@ -237,15 +237,15 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'gives batches times that go back',
-    file: 'storage/append/log-tail.js',
-    find: 'this.#time = Math.max(this.#time, this.#appendedAt);',
-    replace: 'this.#time = this.#appendedAt;',
+    file: 'storage/append/batch-writer.js',
+    find: 'this.#time = Math.max(this.#time, now);',
+    replace: 'this.#time = now;',
     fault: 'races',
     scale: 1,
   },
   {
     name: 'publishes topics before the position',
-    file: 'threads/writer/writer.js',
+    file: 'threads/writer/publisher.js',
     find: 'state.published.store(position);\n        for (const id of tail.takeTouched()) {\n            topics.first(id).store(tail.first(id));\n            topics.next(id).store(tail.next(id));\n        }',
     replace:
       'for (const id of tail.takeTouched()) { topics.first(id).store(tail.first(id)); topics.next(id).store(tail.next(id)); } state.published.store(position);',
@@ -354,7 +354,7 @@ const mutants: readonly Mutant[] = [
   {
     name: 'does not take half a group back',
     file: 'storage/append/log-tail.js',
-    find: 'this.#cutter.unstamp(run, from, at);\n            this.#takeBack(before);',
+    find: 'this.#cutter.unstamp(run, from, at);\n            writer.takeBack(before);',
     replace: '',
     fault: 'races',
     scale: 1,

@@ -1,42 +1,28 @@
 /**
  * Appending to the log: runs of frames become batches at the end of the active segment.
  *
- * One run is walked once (offsets are stamped in place), checksummed while it is in the cache, and copied once: short runs
- * into the mapping, long ones by one write to the same file, which spares their pages from being zeroed and faulted in.
- * A batch is visible to nobody until the caller publishes `position`, so what a failed write has left is taken back: counters, topics
- * and offsets are as before, and what reached the file is erased before anything is written in its place.
+ * One run is walked once (`batch-cutter`: offsets are stamped in place), checksummed while it is in the cache, and copied once
+ * (`batch-writer`). A batch is visible to nobody until the caller publishes `position`, so an append that fails is taken back as a whole.
  */
-import { crc32 } from 'node:zlib'
 import { assert } from '../../errors.js'
-import { batchFlag, batchHeaderBytes, mixedTopics, writeBatchHeader } from '../../format/batch-layout.js'
-import { groupCost, indexBytes, segmentHeaderBytes, segmentRoom } from '../../format/segment-layout.js'
+import { batchFlag, batchHeaderBytes, mixedTopics } from '../../format/batch-layout.js'
+import { groupCost } from '../../format/segment-layout.js'
 import { declarationReserveBytes, directWriteBytes, gatherBytes, maxBatchBytes } from '../../limits.js'
-import type { Window } from '../../memory/memory.js'
 import type { SegmentFiles } from '../files/segment-files.js'
 import type { SegmentWindows } from '../files/segment-windows.js'
 import { type Batch, BatchCutter, type FrameRun } from './batch-cutter.js'
+import { BatchWriter } from './batch-writer.js'
 import { MappingChoice } from './mapping-choice.js'
 import { TailFile } from './tail-file.js'
+import { TailRoom } from './tail-room.js'
 import type { MovedTopic } from './topic-mover.js'
 import type { TailState, TopicState } from './topic-state.js'
 import { type Declaration, TopicTable } from './topic-table.js'
-
-/** The counters of the tail, as they were before an append. */
-interface TailMark {
-  relative: number
-  records: number
-  recordCount: number
-  recordBytes: number
-  batchCount: number
-}
 
 function declarationsOnly(bytes: number, declares: readonly Declaration[]): Batch {
   const nothing = { from: 0, to: 0, records: 0, recordBytes: 0, topic: mixedTopics, flags: 0 }
   return { ...nothing, bytes: batchHeaderBytes + bytes, declares }
 }
-
-/** More than one append takes, so that a tail with enough in front of it does not look. */
-const roomToLook = 2 * gatherBytes
 
 const emptyRun: FrameRun = { bytes: new Uint8Array(0), words: new Uint32Array(0) }
 
@@ -45,27 +31,26 @@ export function movedBytes({ batches }: MovedTopic): number {
   return batches.reduce((sum, { frames }) => sum + frames.length + batchHeaderBytes, 0)
 }
 
+/** See {@link LogTail.counts}. */
+export interface AppendCounts {
+  /** Bytes of batches that went through the mapping: the share that can use pages faulted in ahead. */
+  readonly storedBytes: number
+  readonly recordCount: number
+  readonly recordBytes: number
+  readonly batchCount: number
+}
+
 export class LogTail {
   readonly #files: SegmentFiles
   readonly #file: TailFile
   readonly #mapping: MappingChoice
   readonly #topics: TopicTable
   readonly #cutter: BatchCutter
-  readonly #epoch: number
+  readonly #writer: BatchWriter
+  readonly #room: TailRoom
   readonly #now: () => number
-
-  #segment: number
-  #relative: number
-  #records: number
-  #time: number
   /** When the last append came, by the clock as it is: unlike the time of batches this may go back. */
   #appendedAt = 0
-
-  /** Bytes of batches that went through the mapping: the share that can use pages faulted in ahead. */
-  storedBytes = 0
-  recordCount = 0
-  recordBytes = 0
-  batchCount = 0
 
   /**
    * @param mapsAlways the active segment is mapped whatever is appended to it: its pages are to be locked in memory
@@ -86,29 +71,31 @@ export class LogTail {
     this.#file = new TailFile(files, windows, this.#mapping, tail, allocatedTo)
     this.#topics = new TopicTable(tail, topics)
     this.#cutter = new BatchCutter(this.#topics)
-    this.#epoch = epoch
+    this.#writer = new BatchWriter(files, this.#file, this.#topics, tail, epoch)
+    this.#room = new TailRoom(files, this.#file, this.#topics, this.#writer)
     this.#now = now
-    this.#segment = tail.segment
-    this.#relative = tail.relative
-    this.#records = tail.records
-    this.#time = tail.time
   }
 
   get segment(): number {
-    return this.#segment
+    return this.#writer.segment
   }
 
   /** Absolute position behind the last batch. */
   get position(): number {
-    return this.#files.base(this.#segment) + this.#relative
+    return this.#writer.position
   }
 
   get relative(): number {
-    return this.#relative
+    return this.#writer.relative
   }
 
   get time(): number {
-    return this.#time
+    return this.#writer.time
+  }
+
+  /** What was appended since the log was opened; of what was moved forward, only the bytes that were stored count. */
+  get counts(): AppendCounts {
+    return this.#writer
   }
 
   next(topic: number): number {
@@ -147,7 +134,7 @@ export class LogTail {
    * @throws the error of a write, with the tail as it was before: of a group there is all or nothing
    */
   appendGroup(run: FrameRun, from: number, to: number, records: number, isFlushedSoon = false): boolean {
-    if (!this.#fits(groupCost(to - from, records))) return false
+    if (!this.#room.takes(groupCost(to - from, records))) return false
     const end = this.#appendBatches(run, from, to, true, isFlushedSoon)
     assert(end === to, 'a group that fits the segment is taken as a whole')
     return true
@@ -155,34 +142,32 @@ export class LogTail {
 
   /** Returns where in the run the last batch ends. */
   #appendBatches(run: FrameRun, from: number, to: number, isGroup: boolean, isFlushedSoon: boolean): number {
-    const before = this.#mark()
-    const parts: Uint8Array[] = []
-    let start = this.#relative
+    const writer = this.#writer
+    const before = writer.mark()
     let at = from
     this.#appendedAt = this.#now()
     // One time for all of them: see ring/batch-times.ts.
-    this.#time = Math.max(this.#time, this.#appendedAt)
+    writer.raiseTime(this.#appendedAt)
     try {
       while (at < to) {
-        const batch = this.#cutter.cut(run, at, to, isGroup, this.#room())
+        const batch = this.#cutter.cut(run, at, to, isGroup, this.#room.bytes())
         if (batch === undefined) break
         at = batch.to
-        if (parts.length === 0 && batch.bytes < directWriteBytes && !isFlushedSoon) {
+        if (writer.gatheredBytes === 0 && batch.bytes < directWriteBytes && !isFlushedSoon) {
           this.#mapping.noteShort(batch.bytes)
-          this.#store(run, batch)
-          start = this.#relative
+          writer.store(run, batch)
         } else {
-          this.#gather(run, batch, parts)
-          if (this.#relative - start < gatherBytes) continue
-          start = this.#writeGathered(start, parts)
+          writer.gather(run, batch)
+          if (writer.gatheredBytes < gatherBytes) continue
+          writer.writeGathered()
         }
         if (!isGroup) break
       }
-      this.#writeGathered(start, parts)
-      if (this.#relative - before.relative >= directWriteBytes) this.#mapping.noteLong()
+      writer.writeGathered()
+      if (writer.relative - before.relative >= directWriteBytes) this.#mapping.noteLong()
     } catch (error) {
       this.#cutter.unstamp(run, from, at)
-      this.#takeBack(before)
+      writer.takeBack(before)
       throw error
     }
     return at
@@ -193,24 +178,23 @@ export class LogTail {
    * The caller publishes the position as after an append.
    */
   roll(): void {
-    const at = this.#relative
+    const at = this.#writer.relative
     this.#file.lookForBlocks()
     assert(
       this.#file.blocks === this.#files.segmentBytes,
       'a segment that is left has its blocks, at the back too: its index goes there',
     )
-    this.#file.use((window) => this.#seal(window, at))
+    this.#writer.raiseTime(this.#now())
+    this.#writer.seal()
     this.#mapping.enterNext(at)
     this.#file.enterNext()
-    this.#segment += 1
-    this.#topics.enter(this.#segment)
-    this.#relative = segmentHeaderBytes
-    this.#records = 0
+    this.#writer.enterNext()
+    this.#topics.enter(this.#writer.segment)
   }
 
   /** Opens the next segment ahead of its use; mapped, its pages can be faulted in by somebody else. */
   openNext(): void {
-    this.#file.openNext(this.#mapping.mayMapNext(this.#relative))
+    this.#file.openNext(this.#mapping.mayMapNext(this.#writer.relative))
   }
 
   /**
@@ -225,7 +209,7 @@ export class LogTail {
       let bytes = 0
       for (const id of topics.declaredBelow(segment)) {
         const cost = topics.declarationBytes(id) + topics.rowBytes(id)
-        if (batchHeaderBytes + bytes + cost > this.#room() + declarationReserveBytes) {
+        if (batchHeaderBytes + bytes + cost > this.#room.bytes() + declarationReserveBytes) {
           if (due.length === 0) return false
           break
         }
@@ -235,7 +219,7 @@ export class LogTail {
         if (bytes > maxBatchBytes) break
       }
       if (due.length === 0) return true
-      this.#store(emptyRun, declarationsOnly(declaredBytes, due))
+      this.#writer.store(emptyRun, declarationsOnly(declaredBytes, due))
       for (const { id } of due) topics.declare(id)
     }
   }
@@ -251,10 +235,10 @@ export class LogTail {
     const first = topics.raisedFirst(id, before)
     if (first === previous) return true
     const bytes = topics.declarationBytes(id)
-    if (batchHeaderBytes + bytes + topics.rowBytes(id) > this.#room() + declarationReserveBytes) return false
+    if (batchHeaderBytes + bytes + topics.rowBytes(id) > this.#room.bytes() + declarationReserveBytes) return false
     topics.setFirst(id, first)
     try {
-      this.#store(emptyRun, declarationsOnly(bytes, [{ id, next: topics.next(id) }]))
+      this.#writer.store(emptyRun, declarationsOnly(bytes, [{ id, next: topics.next(id) }]))
     } catch (error) {
       topics.setFirst(id, previous)
       throw error
@@ -287,8 +271,8 @@ export class LogTail {
     const { topic: id, first, end, batches } = moved
     const topics = this.#topics
     if (topics.isHere(id) || topics.next(id) !== end || topics.first(id) !== first) return 'stale'
-    if (!this.#fits(groupCost(movedBytes(moved), end - first))) return 'full'
-    const before = this.#mark()
+    if (!this.#room.takes(groupCost(movedBytes(moved), end - first))) return 'full'
+    const before = this.#writer.mark()
     topics.noteReplaced(id)
     topics.declare(id)
     try {
@@ -298,44 +282,20 @@ export class LogTail {
         const size = batchHeaderBytes + (index === 0 ? topics.declarationBytes(id) : 0) + bytes.length
         const run = { bytes, words: new Uint32Array(bytes.buffer) }
         const counts = { bytes: size, records, recordBytes: 0 }
-        this.#store(run, { from: 0, to: bytes.length, ...counts, topic: id, flags, declares, time })
+        this.#writer.store(run, { from: 0, to: bytes.length, ...counts, topic: id, flags, declares, time })
       }
     } catch (error) {
-      this.#takeBack(before)
+      this.#writer.takeBack(before)
       throw error
     }
     // They were counted when they were appended.
-    this.recordCount = before.recordCount
+    this.#writer.recordCount = before.recordCount
     return 'moved'
   }
 
-  /** Bytes that the active segment can still take, beyond what its seal and index will need. */
-  #roomInSegment(): number {
-    const index = indexBytes(this.#records, this.#topics.here, this.#topics.nameBytes)
-    return segmentRoom(this.#files.segmentBytes, this.#relative, index)
-  }
-
-  /** The same where there are blocks. How far they go is looked at when there seem to be too few for `bytes`. */
-  #room(bytes = roomToLook): number {
-    const isNearEnd = segmentRoom(this.#file.blocks, this.#relative, 0) < bytes
-    if (isNearEnd && this.#file.blocks < this.#files.segmentBytes) this.#file.lookForBlocks()
-    return Math.min(this.#roomInSegment(), segmentRoom(this.#file.blocks, this.#relative, 0))
-  }
-
-  #fits(bytes: number): boolean {
-    return bytes <= this.#room(bytes)
-  }
-
-  /**
-   * How far blocks have to go before so much can be appended, and a trim behind it: into the next segment ({@link roll} then)
-   * where the active one has no room, whatever is allocated.
-   */
+  /** See {@link TailRoom.blocksFor}. */
   blocksFor(bytes: number, records: number): number {
-    const cost = groupCost(bytes, records)
-    const isHere = cost <= this.#roomInSegment()
-    const from = isHere ? this.position : this.#files.base(this.#segment + 1) + segmentHeaderBytes
-    // All that segmentRoom keeps free.
-    return from + cost - segmentRoom(0, 0, 0)
+    return this.#room.blocksFor(bytes, records)
   }
 
   /** The active segment is not mapped, for what was appended last did not need it: see {@link mapIfQuiet}. */
@@ -346,105 +306,5 @@ export class LogTail {
   /** Maps the active segment if nothing has been appended for a while: what comes next is probably short. */
   mapIfQuiet(): void {
     if (this.#mapping.isQuietNow(this.#now() - this.#appendedAt)) this.#file.use(() => {})
-  }
-
-  /** Puts a short batch into the mapping, or into the file where there is none. */
-  #store(run: FrameRun, batch: Batch): void {
-    this.#file.use((window) => {
-      this.#file.claim(window, this.#relative, this.#relative + batch.bytes)
-      const at = window.place(this.#relative, batch.bytes)
-      const target = window.bytes
-      const frames = run.bytes.subarray(batch.from, batch.to)
-      const body = this.#putHead(target, this.#file.wordsOf(target), at, frames, batch)
-      target.set(frames, body)
-      window.commit(this.#relative, batch.bytes)
-      if (window.address !== 0) this.storedBytes += batch.bytes
-    })
-    this.#advance(batch)
-  }
-
-  /** Adds a batch to what will be written at once: its head from memory of its own, its frames from where they are. */
-  #gather(run: FrameRun, batch: Batch, parts: Uint8Array[]): void {
-    const frames = run.bytes.subarray(batch.from, batch.to)
-    const head = new Uint8Array(batch.bytes - frames.length)
-    this.#putHead(head, new Uint32Array(head.buffer), 0, frames, batch)
-    parts.push(head, frames)
-    this.#advance(batch)
-  }
-
-  /** Writes what was gathered since `from`; returns where the next begins. */
-  #writeGathered(from: number, parts: Uint8Array[]): number {
-    if (parts.length === 0) return from
-    this.#file.write(from, this.#relative, parts)
-    parts.length = 0
-    return this.#relative
-  }
-
-  /** Writes the declarations of a batch at `at + 48`, then its header at `at`. Returns where its frames belong. */
-  #putHead(target: Uint8Array, words: Uint32Array, at: number, frames: Uint8Array, batch: Batch): number {
-    let body = at + batchHeaderBytes
-    for (const each of batch.declares) body = this.#topics.putDeclaration(target, words, body, each)
-    const declared = target.subarray(at + batchHeaderBytes, body)
-    // The checksum is made of the frames in the ring, which are in the cache; recovery and readers check the copy.
-    const declaredCrc = declared.length === 0 ? 0 : crc32(declared)
-    // An empty array may have no memory at all, and of that Node's crc32 makes 0, whatever it started from.
-    const bodyCrc = frames.length === 0 ? declaredCrc : crc32(frames, declaredCrc)
-    const { bytes, records, topic, flags, time = this.#time } = batch
-    writeBatchHeader(target, words, at, bytes, records, this.position, time, this.#epoch, topic, flags, bodyCrc)
-    return body
-  }
-
-  #advance({ bytes, records, recordBytes }: Batch): void {
-    this.#relative += bytes
-    this.#records += records
-    this.recordCount += records
-    this.recordBytes += recordBytes
-    this.batchCount += 1
-  }
-
-  /** What `#takeBack` goes back to. */
-  #mark(): TailMark {
-    this.#topics.beginAppend()
-    return {
-      relative: this.#relative,
-      records: this.#records,
-      recordCount: this.recordCount,
-      recordBytes: this.recordBytes,
-      batchCount: this.batchCount,
-    }
-  }
-
-  /** Takes everything back that an append which failed has counted and written. */
-  #takeBack(mark: TailMark): void {
-    this.#relative = mark.relative
-    this.#records = mark.records
-    this.recordCount = mark.recordCount
-    this.recordBytes = mark.recordBytes
-    this.batchCount = mark.batchCount
-    this.#topics.takeBack()
-    this.#file.eraseFrom(this.#relative)
-  }
-
-  #seal(window: Window, relative: number): void {
-    this.#file.claim(window, relative, relative + batchHeaderBytes)
-    const at = window.place(relative, batchHeaderBytes)
-    const target = window.bytes
-    this.#time = Math.max(this.#time, this.#now())
-    const { position } = this
-    const words = this.#file.wordsOf(target)
-    writeBatchHeader(
-      target,
-      words,
-      at,
-      batchHeaderBytes,
-      0,
-      position,
-      this.#time,
-      this.#epoch,
-      mixedTopics,
-      batchFlag.seal,
-      0,
-    )
-    window.commit(relative, batchHeaderBytes)
   }
 }

@@ -19,59 +19,43 @@ import {
 import { allocateRetryMs, maxSleepMs, maxUnflushedBytes, quietMsToMap } from '../../limits.js'
 import { failedCall } from '../../memory/errno.js'
 import { SystemCallError } from '../../memory/memory.js'
-import type { LaneTable } from '../../ring/lane-table.js'
-import { type SharedState, writerState } from '../../ring/shared-state.js'
-import type { TopicCells } from '../../ring/topic-cells.js'
+import { writerState } from '../../ring/shared-state.js'
 import type { FrameRun } from '../../storage/append/batch-cutter.js'
-import { type LogTail, movedBytes } from '../../storage/append/log-tail.js'
+import type { LogTail } from '../../storage/append/log-tail.js'
 import type { Owner } from '../../storage/files/ownership.js'
 import type { SegmentFiles } from '../../storage/files/segment-files.js'
-import type { Order } from '../protocol.js'
-import type { BellRinger } from './bell-ringer.js'
 import type { CommitWriter } from './commit-writer.js'
 import type { LaneIntake } from './lane-intake.js'
-import type { LaneTurns } from './lane-turns.js'
+import { OrderTaker, type OrderTakerParts } from './order-taker.js'
+import { Publisher, type PublisherParts } from './publisher.js'
 
-/** The reaper is told of progress in steps of this, so that it can take page faults ahead of the writer. */
-const progressStepBytes = 1 << 20
-
-export interface WriterParts {
-  state: SharedState<'writer'>
-  lanes: LaneTable
-  turns: LaneTurns
-  topics: TopicCells
-  tail: LogTail
+export interface WriterParts extends PublisherParts, OrderTakerParts {
   files: SegmentFiles
   /** Groups have their turn after every batch. */
   commits: CommitWriter
   owner: Owner
-  /** Tells followers in other processes. */
-  bell: BellRinger
-  /** The reaper's next order; it was sent before the word that announces it. */
-  takeOrder(): Order
 }
 
 export class Writer {
   readonly #parts: WriterParts
-  /** An order that waits for a segment. */
-  #order: Order | undefined
+  readonly #publisher: Publisher
+  readonly #orders: OrderTaker
   /** Why the last write was refused for lack of space, where the file system says so only when it is written to. */
   #fullErrno = 0
   #nextOpened = -1
-  #reportedBytes = 0
-  /** From this position on the reaper is asked for blocks. */
-  #askAt = 0
+  /** The reaper knows how much is waited for. */
   #isWishing = false
-  /** Somebody waits for the device with what was published last. */
-  #isFlushAwaited = false
-  /** Since the last call for work. */
-  #takenBytes = 0
   #isStalled = false
   /** The log is not this process's any more. */
   #isLost = false
 
   constructor(parts: WriterParts) {
     this.#parts = parts
+    this.#publisher = new Publisher(parts)
+    this.#orders = new OrderTaker(parts, {
+      makeRoom: (bytes, records) => this.#makeRoom(bytes, records),
+      publish: () => this.#publisher.publish(),
+    })
   }
 
   /** True if there is something to write that can be written. */
@@ -89,7 +73,7 @@ export class Writer {
 
   /** True if the appends last published wait for the reaper now: the next will hardly come before it is done. */
   get isFlushAwaited(): boolean {
-    return this.#isFlushAwaited
+    return this.#publisher.isFlushAwaited
   }
 
   /** For so long at the most nothing has to be done unless the bell rings. */
@@ -105,11 +89,10 @@ export class Writer {
     if (bell.isCalled) bell.ring()
     commits.doWork()
     if (state.writerState.load() >= writerState.failed) return 0
-    this.#takenBytes = 0
     this.#isStalled = false
     this.#fullErrno = 0
     try {
-      this.#obey()
+      this.#orders.obey()
       // Above the watermark nothing is appended; what frees space goes on.
       if (state.refuseErrno.load() !== 0) this.#isStalled = true
       while (!this.#isStalled && this.#mayWrite()) {
@@ -129,8 +112,9 @@ export class Writer {
     if (this.#isStalled) this.#refuseAwaited()
     else if (state.writerState.load() === writerState.noSpace) state.writerState.store(writerState.running)
     this.#prepareNext(tail)
-    if (this.#takenBytes === 0) this.#mapIfQuiet()
-    return this.#takenBytes
+    const takenBytes = this.#publisher.takeTakenBytes()
+    if (takenBytes === 0) this.#mapIfQuiet()
+    return takenBytes
   }
 
   /**
@@ -157,17 +141,13 @@ export class Writer {
       const message = 'the segment has no room left for a trim, and there is no other yet: free space on its disk'
       throw new BookendError('BOOKEND_NO_SPACE', message)
     }
-    this.#publish()
+    this.#publisher.publish()
   }
 
-  /**
-   * A new reaper is about to begin: an order that the dead one has announced is taken in while the way it came by is still there,
-   * and carried out in its turn; one that was not announced was never given.
-   */
+  /** A new reaper is about to begin: what the dead one has ordered is kept, what it may not have flushed is written again. */
   meetReaper(): void {
-    const { state, takeOrder, commits } = this.#parts
-    if (state.ordersDone.load() !== state.ordersGiven.load()) this.#order ??= takeOrder()
-    if (this.#mayWrite()) commits.writeAgain()
+    this.#orders.meetReaper()
+    if (this.#mayWrite()) this.#parts.commits.writeAgain()
   }
 
   /**
@@ -194,7 +174,7 @@ export class Writer {
     const at = head & memory.mask
     const untilEnd = memory.capacity - at
     if (untilEnd < frameHeaderBytes) {
-      this.#release(lane, head + untilEnd)
+      this.#publisher.release(lane, head + untilEnd)
       return true
     }
     const word = at >>> 2
@@ -202,7 +182,7 @@ export class Writer {
     switch (kindOf(tail)) {
       case frameKind.padding:
       case frameKind.cancelled:
-        this.#release(lane, head + frameBytes(memory.words[word + frameWord.length]))
+        this.#publisher.release(lane, head + frameBytes(memory.words[word + frameWord.length]))
         return true
       case frameKind.bulk:
         this.#appendBulk(lane, at)
@@ -218,7 +198,7 @@ export class Writer {
     const { ring } = lane
     const { memory } = ring
     let taken: number
-    if ((flags & frameFlag.continues) === 0) taken = tail.append(memory, from, to, this.#isFlushAwaited)
+    if ((flags & frameFlag.continues) === 0) taken = tail.append(memory, from, to, this.#publisher.isFlushAwaited)
     else {
       const { bytes } = groupExtent(memory.words, from, to)
       taken = this.#appendGroup(memory, from, from + bytes) ? bytes : 0
@@ -229,16 +209,16 @@ export class Writer {
       return
     }
     lane.noteTime(tail.time)
-    this.#publish(lane, ring.head + taken)
+    this.#publisher.publish(lane, ring.head + taken)
   }
 
   /** False: there is no room for the group yet, and nothing was written. */
   #appendGroup(run: FrameRun, from: number, to: number): boolean {
     const { tail } = this.#parts
     const { records } = groupExtent(run.words, from, to)
-    if (tail.appendGroup(run, from, to, records, this.#isFlushAwaited)) return true
+    if (tail.appendGroup(run, from, to, records, this.#publisher.isFlushAwaited)) return true
     if (!this.#makeRoom(to - from, records)) return false
-    const isTaken = tail.appendGroup(run, from, to, records, this.#isFlushAwaited)
+    const isTaken = tail.appendGroup(run, from, to, records, this.#publisher.isFlushAwaited)
     assert(isTaken, 'a group that was let into the ring fits an empty segment')
     return true
   }
@@ -246,64 +226,7 @@ export class Writer {
   /** Frames that did not fit the ring: they came by transfer, and the ring holds their place. */
   #appendBulk(lane: LaneIntake, place: number): void {
     const run = lane.bulkAt(place)
-    if (this.#appendGroup(run, 0, run.bytes.length)) this.#publish(lane, lane.bulkAppended(place))
-  }
-
-  /**
-   * Makes appended records visible. Order: the position, then the topic cells (whoever sees a topic's next offset must find
-   * the log reaching as far, or takes the end for damage), then followers, then the head of the lane's ring, which acknowledges and frees,
-   * then the bells of threads.
-   * @param lane whose frames they were; none for what did not come through a ring
-   * @param head ring position behind them
-   */
-  #publish(lane?: LaneIntake, head = 0): void {
-    const { state, tail, topics, bell } = this.#parts
-    state.publishedRecords.store(tail.recordCount)
-    state.publishedBytes.store(tail.recordBytes)
-    state.publishedBatches.store(tail.batchCount)
-    state.publishedTime.store(tail.time)
-    state.storedBytes.store(tail.storedBytes)
-    const wasFlushed = state.durable.load() >= state.published.load()
-    const { position } = tail
-    state.published.store(position)
-    for (const id of tail.takeTouched()) {
-      topics.first(id).store(tail.first(id))
-      topics.next(id).store(tail.next(id))
-    }
-    bell.ring()
-    // After the position: the reaper takes the head first, and flushes up to the position that it finds then.
-    if (lane !== undefined) this.#release(lane, head)
-    // From the first byte that is not flushed, the reaper's clock has to run at the flush interval.
-    if (wasFlushed || tail.storedBytes - this.#reportedBytes >= progressStepBytes) {
-      this.#reportedBytes = tail.storedBytes
-      state.reaper.ringIfAsleep()
-    }
-    if (position >= this.#askAt) this.#askForBlocks(position)
-  }
-
-  /** Half of the blocks that were ahead are used up: the reaper decides whether it is time for more. */
-  #askForBlocks(position: number): void {
-    const { state } = this.#parts
-    this.#askAt = position + (state.allocated.load() - position) / 2
-    state.reaper.ringIfAsleep()
-  }
-
-  /** What is before `head` has left the ring of the lane, published or refused. */
-  #release(lane: LaneIntake, head: number): void {
-    const { state, lanes } = this.#parts
-    this.#takenBytes += head - lane.ring.head
-    const isFlushWished = lane.release(head)
-    // What is flushed soon goes past the mapping: a page that is written back is write-protected first, and the next store faults.
-    this.#isFlushAwaited = isFlushWished
-    if (isFlushWished) state.reaper.ringIfAsleep()
-    // Who waits for messages waits for those of every lane; of its own it is rung for already.
-    if (lanes.following.hasOther(lane.number)) this.#ringFollowing(lane.number)
-  }
-
-  #ringFollowing(besides: number): void {
-    const { lanes, turns } = this.#parts
-    for (const { number, words } of turns)
-      if (number !== besides && lanes.following.has(number)) words.bell.ringIfAsleep()
+    if (this.#appendGroup(run, 0, run.bytes.length)) this.#publisher.publish(lane, lane.bulkAppended(place))
   }
 
   /**
@@ -327,7 +250,7 @@ export class Writer {
     if (!isNext) return true
     tail.roll()
     state.activeSegment.store(tail.segment)
-    this.#publish()
+    this.#publisher.publish()
     state.reaper.ring()
     return true
   }
@@ -355,39 +278,6 @@ export class Writer {
     }
   }
 
-  /** What the reaper wants written before it deletes segments. Without a segment to write to, the order waits. */
-  #obey(): void {
-    const { state, takeOrder } = this.#parts
-    const given = state.ordersGiven.load()
-    if (state.ordersDone.load() === given) return
-    this.#order ??= takeOrder()
-    const isDone = this.#order.kind === 'move' ? this.#move(this.#order) : this.#forget(this.#order)
-    if (isDone === undefined) return
-    this.#order = undefined
-    this.#publish()
-    // The words come after the position: the reaper flushes up to what is published, then deletes.
-    state.orderResult.store(isDone ? 1 : 0)
-    state.ordersDone.store(given)
-    state.reaper.ring()
-  }
-
-  /** Segments are about to be deleted: their messages cannot be read any more, their topics are declared elsewhere. */
-  #forget({ below, firsts }: Extract<Order, { kind: 'forget' }>): true | undefined {
-    const { tail } = this.#parts
-    for (const [topic, first] of firsts) tail.forget(topic, first)
-    while (!tail.redeclareBelow(below)) if (!this.#makeRoom(0, 0)) return undefined
-    return true
-  }
-
-  /** False: the topic has changed since it was read. */
-  #move({ moved }: Extract<Order, { kind: 'move' }>): boolean | undefined {
-    const { tail } = this.#parts
-    const bytes = movedBytes(moved)
-    let outcome = tail.moveForward(moved)
-    if (outcome === 'full' && this.#makeRoom(bytes, moved.end - moved.first)) outcome = tail.moveForward(moved)
-    return outcome === 'full' ? undefined : outcome === 'moved'
-  }
-
   /**
    * No segment can be had because the disk is full: everything that somebody waits for is refused, in place; what was
    * only offered stays in its ring until there is space.
@@ -401,7 +291,7 @@ export class Writer {
     state.writerErrno.store(errno)
     state.writerState.store(writerState.noSpace)
     for (const { lane, end, goneTo } of refused) {
-      if (goneTo !== lane.ring.head) this.#release(lane, goneTo)
+      if (goneTo !== lane.ring.head) this.#publisher.release(lane, goneTo)
       lane.words.cancelledTo.store(end)
     }
     lanes.bells.ring()
