@@ -15,6 +15,8 @@ import { streamOf, subjectsOfLog, topicOf } from './server/names.js'
 import { checkServer, levelsOf, messageBytesLimit, unsupported } from './server/server-facts.js'
 import { type StreamInfo, TopicStream, wasWritten } from './server/topic-stream.js'
 import { statsOf } from './stats.js'
+import { ScanPool } from './threads/scan-pool.js'
+import { isSendable } from './threads/thread-data.js'
 
 /** `open -> closing -> closed`: while it closes, what was handed over is still written. */
 type Stage = 'open' | 'closing' | 'closed'
@@ -58,6 +60,7 @@ export class JetStreamEngine implements Engine, JetStreamTopicHost {
   readonly ackWaitMs: number
   readonly onClose = new Set<() => void>()
   readonly lookups = { staleReads: 0 }
+  readonly scans: ScanPool
   readonly #link: Link
   readonly #events: LinkEvents
   readonly #options: CompleteOptions
@@ -87,7 +90,10 @@ export class JetStreamEngine implements Engine, JetStreamTopicHost {
       beyondLimit: 'raise max_payload of the servers',
       isReadOnly: false,
     }
-    this.supports = { durabilities, scan: false, process: false, retention: false }
+    const { servers, client, giveUpMs, name, readers } = options
+    const { maxMessageBytes } = this
+    this.scans = new ScanPool({ servers, client, giveUpMs, place: link.place, log: name, maxMessageBytes }, readers)
+    this.supports = { durabilities, scan: isSendable(client), process: false, retention: false }
   }
 
   topic(name: string): JetStreamTopic {
@@ -200,6 +206,7 @@ export class JetStreamEngine implements Engine, JetStreamTopicHost {
     for (const end of [...this.onClose]) end()
     await this.flush().catch(() => {})
     await Promise.allSettled(this.#reads)
+    await this.scans.close()
     await Promise.all(this.#everyGroup.map(({ share }) => share.shut()))
     if (this.#link.isUp) await this.#link.nc.flush().catch(() => {})
     this.#stage = 'closed'

@@ -9,10 +9,12 @@ import { type LookupCounters, offsetAt, recordsAt } from './reads/lookups.js'
 import { type ReaderHost, StreamReader } from './reads/stream-reader.js'
 import type { TopicStream } from './server/topic-stream.js'
 import { outgoing } from './server/wire.js'
+import type { ScanPool } from './threads/scan-pool.js'
 
 /** What a topic needs of its log. */
 export interface JetStreamTopicHost extends ReaderHost {
   readonly lookups: LookupCounters
+  readonly scans: Pick<ScanPool, 'scan'>
   checkWritable(): void
   /** The log is not closed before it has ended. */
   reading<T>(work: Promise<T>): Promise<T>
@@ -80,8 +82,10 @@ export class JetStreamTopic implements EngineTopic {
     return this.#host.reading(offsetAt(this.stream, time))
   }
 
-  async scan(): Promise<unknown> {
-    throw new Error('Bookend invariant broken: the face asks for nothing that is not supported')
+  async scan(from: number, to: number, module: string, signal: AbortSignal | undefined): Promise<unknown> {
+    // It may have closed since the face has looked: its threads end when what was under way then is over.
+    this.#host.checkOpen()
+    return this.#host.reading(this.#host.scans.scan(this.name, from, to, module, signal))
   }
 
   async trim(before: number): Promise<void> {

@@ -2,6 +2,7 @@
 import type { NodeConnectionOptions } from '@nats-io/transport-node'
 import type { Durability } from '../engine/terms.js'
 import { defaultMaxMessageBytes, defaultRingBytes, maxRingBytes, minRingBytes } from '../limits.js'
+import { checkReaders } from '../log/options.js'
 import { durabilities } from '../log/supported.js'
 import { checkBoolean, checkInteger, checkKeys, checkName, checkOneOf, describe } from '../log/validate.js'
 import { maxLogName } from './server/names.js'
@@ -40,7 +41,9 @@ export interface JetStreamOptions {
   duplicateWindowMs?: number
   /** What a process held that has died comes again after this, ms; 30,000 unless said. Fixed when a group comes to be. */
   ackWaitMs?: number
-  /** The client's: `tls`, `user`, `pass`, `token`, `authenticator` and the like. */
+  /** Threads that share a scan; the cores of the machine less one unless said. */
+  readers?: number
+  /** The client's: `tls`, `user`, `pass`, `token`, `authenticator` and the like. Functions among them cannot go to threads: there is no `scan` then. */
   client?: ClientOptions
 }
 
@@ -59,12 +62,13 @@ export interface CompleteOptions {
   readonly giveUpMs: number
   readonly duplicateWindowMs: number
   readonly ackWaitMs: number
+  readonly readers: number
   readonly client: ClientOptions
 }
 
 const known = [
   ...['name', 'replicas', 'durability', 'monitors', 'serverSyncs', 'ringBytes', 'maxMessageBytes', 'batchMessages'],
-  ...['giveUpMs', 'duplicateWindowMs', 'ackWaitMs', 'client'],
+  ...['giveUpMs', 'duplicateWindowMs', 'ackWaitMs', 'readers', 'client'],
 ]
 const reserved = ['servers', 'reconnect', 'maxReconnectAttempts', 'waitOnFirstConnect', 'ignoreAuthErrorAbort', 'port']
 const schemes = /^(nats|tls):\/\//
@@ -99,6 +103,7 @@ export function completeOptions(servers: string | readonly string[], options: Je
     giveUpMs,
     duplicateWindowMs,
     ackWaitMs: checkInteger('ackWaitMs', options.ackWaitMs ?? 30_000, 1_000, 24 * 3_600_000),
+    readers: checkReaders(options.readers),
     client: { ...client },
   }
 }

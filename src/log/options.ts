@@ -111,6 +111,11 @@ export function resolveDirectory(directory: string | URL): string {
   return path.resolve(directory instanceof URL ? fileURLToPath(directory) : directory)
 }
 
+/** Threads for modules of the application, and for reads where there are threads for them: one core is for the caller. */
+export function checkReaders(readers: unknown): number {
+  return checkInteger('readers', readers ?? Math.max(1, availableParallelism() - 1), 1, 256)
+}
+
 /** @throws TypeError, RangeError */
 export function completeOptions(directory: string | URL, options: OpenOptions): LocalOptions {
   const folder = resolveDirectory(directory)
@@ -131,7 +136,7 @@ export function completeOptions(directory: string | URL, options: OpenOptions): 
     segmentBytes,
     durability: checkOneOf('durability', options.durability ?? 'process', ['process', 'disk']),
     flushIntervalMs: checkInteger('flushIntervalMs', options.flushIntervalMs ?? defaultFlushIntervalMs, 1, 3_600_000),
-    readers: checkInteger('readers', options.readers ?? Math.max(1, availableParallelism() - 1), 1, 256),
+    readers: checkReaders(options.readers),
     mapTtlMs: checkInteger('mapTtlMs', options.mapTtlMs ?? defaultMapTtlMs, 10, 2 ** 30),
     ringBytes: 2 ** Math.ceil(Math.log2(ringBytes)),
     maxMessageBytes: checkInteger('maxMessageBytes', maxMessageBytes ?? defaultMaxMessageBytes, 1, maxSegmentBytes),

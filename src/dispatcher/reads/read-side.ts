@@ -7,21 +7,14 @@
  */
 import { isThreadDeath } from '../../errors.js'
 import { closedError } from '../../failures.js'
-import { AbortWord } from '../../ring/abort-word.js'
-import { RangeClaims } from '../../ring/range-claims.js'
 import type { ChunkAnswer, ReadTask, RecordsAnswer, TopicRef } from '../../threads/reader/reader.js'
-import type { ScanPart, ScanRange } from '../../threads/reader/scan-task.js'
+import type { ScanRange } from '../../threads/reader/scan-task.js'
 import type { ReaderData } from '../../threads/shared-memory.js'
 import type { KeepAlive } from '../keep-alive.js'
 import { type AskStandIn, ReaderPool } from './reader-pool.js'
 import { recordIn } from './records-answer.js'
+import { sharedScan } from './shared-scan.js'
 import type { TopicReads } from './topic-reads.js'
-
-/** Several ranges a thread: who is done early takes those of others. More of them where there is much to do, as each has its own start. */
-const rangesPerReader = { least: 4, most: 16 }
-const messagesPerRange = 16_384
-/** Below this the start of a range costs more than what another thread could take off it. */
-const leastMessagesPerRange = 1_024
 
 /** Fewer lookups than this are not worth a second thread: a task costs its thread as much as some twenty of them. */
 const leastLookups = 50
@@ -107,42 +100,10 @@ export class ReadSide implements TopicReads {
     return this.#run({ op: 'offsetAt', topic, time }) as Promise<number>
   }
 
-  async scan(
-    topic: TopicRef,
-    from: number,
-    to: number,
-    module: string,
-    signal: AbortSignal | undefined,
-  ): Promise<unknown> {
-    const abort = new AbortWord()
-    const onAbort = () => abort.raise()
-    signal?.addEventListener('abort', onAbort)
-    try {
-      const { least, most } = rangesPerReader
-      const forAll = this.#readers * Math.max(least, Math.min(most, (to - from) / messagesPerRange / this.#readers))
-      const wanted = Math.min(forAll, (to - from) / leastMessagesPerRange)
-      // One range needs nobody who knows where to cut.
-      const ranges =
-        this.#readers === 1 || wanted < 2
-          ? [{ from, to, resume: undefined }]
-          : ((await this.#run({ op: 'ranges', topic, from, to, parts: wanted })) as ScanRange[])
-      const claims = RangeClaims.allocate(ranges.length)
-      const shares = Math.min(this.#readers, ranges.length)
-      const task = { op: 'scan', topic, ranges, claims, shares, module, abort: abort.shared } as const
-      const partial = await Promise.all(
-        Array.from({ length: shares }, () => this.#run(task) as Promise<ScanPart[]>),
-      ).catch((error) => {
-        // The other ranges need not go on.
-        onAbort()
-        throw error
-      })
-      signal?.throwIfAborted()
-      const parts = partial.flat().sort((a, b) => a.first - b.first)
-      if (parts.length === 1) return parts[0].value
-      return await this.#run({ op: 'reduce', module, parts: parts.map(({ value }) => value) })
-    } finally {
-      signal?.removeEventListener('abort', onAbort)
-    }
+  scan(topic: TopicRef, from: number, to: number, module: string, signal: AbortSignal | undefined): Promise<unknown> {
+    const cut = (parts: number) => this.#run({ op: 'ranges', topic, from, to, parts }) as Promise<ScanRange[]>
+    const scan = { topic, from, to, module, signal }
+    return sharedScan(scan, { readers: this.#readers, run: (task) => this.#run(task), cut })
   }
 
   /** Resolves when no task is running. */

@@ -4,10 +4,14 @@ import { Piscina } from 'piscina'
 import { BookendError, fromPortable } from '../../errors.js'
 import { inheritedFlags } from '../../threads/own-threads.js'
 import type { LogRead, ReadAnswer, ReadTask } from '../../threads/reader/reader.js'
-import type { ReaderData } from '../../threads/shared-memory.js'
 import type { KeepAlive } from '../keep-alive.js'
 
+// A bare literal: bundlers find the worker by it.
+const localReader = new URL('../../../workers/reader.js', import.meta.url)
+
 export interface PoolOptions {
+  /** What its threads run; unless said: they read a log in a directory. */
+  entry?: URL
   minThreads: number
   maxThreads: number
   /**
@@ -54,9 +58,12 @@ export class ReaderPool {
   #isClosed = false
   #whenIdle: (() => void)[] = []
 
-  /** @param onThreadEnd called with the number of each thread that has ended, whatever the reason */
+  /**
+   * @param data for each thread
+   * @param onThreadEnd called with the number of each thread that has ended, whatever the reason
+   */
   constructor(
-    data: ReaderData,
+    data: object,
     options: PoolOptions,
     keepAlive: KeepAlive,
     onThreadEnd: (threadId: number) => void,
@@ -66,8 +73,7 @@ export class ReaderPool {
     this.#keepAlive = keepAlive
     this.#onThreadEnd = onThreadEnd
     this.#pool = new Piscina<ReadTask | ReplaceTask, ReadAnswer>({
-      // A bare literal: bundlers find the worker by it.
-      filename: new URL('../../../workers/reader.js', import.meta.url).href,
+      filename: (options.entry ?? localReader).href,
       ...inheritedFlags(),
       name: 'run',
       minThreads: options.minThreads,

@@ -40,6 +40,11 @@ export class TopicStream {
     this.#options = options
   }
 
+  /** For who writes nothing, and makes none. */
+  static toRead(link: Link, topic: string, log: string): TopicStream {
+    return new TopicStream(link, topic, { log, replicas: 1, duplicateWindowMs: 0, messageBytes: 0 })
+  }
+
   /**
    * Makes it, unless it is there; by several processes at the same time if that is so.
    * @param first offset of its first message

@@ -45,8 +45,11 @@ interface ScanModule {
   decode: Decode<unknown> | undefined
 }
 
-/** Reads into memory that the next call overwrites. */
-type ReadBorrowed = (topic: ScanTask['topic'], request: ReadRequest) => Chunk
+/** Where reading goes on behind it, in a log that is read by position. */
+type ScanChunk = Omit<Chunk, 'resume'> & { readonly resume: Resume | undefined }
+
+/** Reads into memory that the next call overwrites; with a promise where messages come from elsewhere. */
+type ReadBorrowed = (topic: ScanTask['topic'], request: ReadRequest) => ScanChunk | Promise<ScanChunk>
 
 export class ScanTasks {
   readonly #read: ReadBorrowed
@@ -93,7 +96,8 @@ export class ScanTasks {
     let { resume } = range
     for (let offset = from; offset < to; ) {
       if (abort.isRaised) return undefined
-      const chunk = this.#read(topic, { topic: topic.id, offset, to, resume })
+      const read = this.#read(topic, { topic: topic.id, offset, to, resume })
+      const chunk = read instanceof Promise ? await read : read
       const batch = new ChunkBatch(source, topic.id, chunk.bytes, offset, chunk.next, true)
       let mapped = module.map(batch)
       if (mapped instanceof Promise) mapped = await mapped

@@ -105,17 +105,17 @@ if (serverBinary === undefined) describe.skip(`jetstream (${withoutServer})`, ()
 function jetStream(): Opener {
   let servers: Promise<Servers> | undefined
   let logs = 0
-  const options = async ({ ringBytes, maxMessageBytes }: OpenOptions) => {
+  const options = async ({ ringBytes, maxMessageBytes, readers }: OpenOptions) => {
     servers ??= Servers.start({ nodes: replicas })
     const name = `log${logs++}`
     return {
       urls: (await servers).urls,
-      options: { ...{ name, replicas, batchMessages: 20_000 }, ringBytes, maxMessageBytes },
+      options: { ...{ name, replicas, batchMessages: 20_000 }, ringBytes, maxMessageBytes, readers },
     }
   }
   return {
     name: `jetstream, ${replicas === 1 ? 'one node' : `${replicas} nodes`}`,
-    supports: { scan: false, process: false, disk: false, local: false, callOrder: false },
+    supports: { scan: true, process: false, disk: false, local: false, callOrder: false },
     hasReadOnly: false,
     parent: inMemory,
     async open(_, asked) {
