@@ -4,27 +4,36 @@ import { describePoint, describeSpread, table } from './format.js'
 import type { BenchReport } from './report-file.js'
 import { Results } from './results.js'
 
-/** What a reader of the README wants to compare; the page with the plots has everybody. */
+/** What a reader of the documents wants to compare; the page with the plots has everybody. */
+interface Row {
+  readonly caseName: string
+  readonly messageBytes: number
+  readonly parameter: number
+  /** One of the few that the README shows. */
+  readonly isHeadline?: true
+}
+
 const columns: readonly ContenderName[] = ['bookend', 'write-sync', 'lmdb', 'better-sqlite3', 'classic-level']
-const rows: readonly { readonly caseName: string; readonly messageBytes: number; readonly parameter: number }[] = [
-  { caseName: 'append', messageBytes: 100, parameter: 0 },
+const rows: readonly Row[] = [
+  { caseName: 'append', messageBytes: 100, parameter: 0, isHeadline: true },
   { caseName: 'append', messageBytes: 1024, parameter: 0 },
   { caseName: 'in-flight', messageBytes: 100, parameter: 1000 },
-  { caseName: 'append-disk', messageBytes: 100, parameter: 1000 },
-  { caseName: 'latency', messageBytes: 100, parameter: 0 },
+  { caseName: 'append-disk', messageBytes: 100, parameter: 1000, isHeadline: true },
+  { caseName: 'latency', messageBytes: 100, parameter: 0, isHeadline: true },
   { caseName: 'paced', messageBytes: 100, parameter: 0 },
   { caseName: 'follow', messageBytes: 100, parameter: 0 },
-  { caseName: 'read', messageBytes: 100, parameter: 0 },
+  { caseName: 'read', messageBytes: 100, parameter: 0, isHeadline: true },
   { caseName: 'scan', messageBytes: 100, parameter: 1 },
   { caseName: 'get-many', messageBytes: 100, parameter: 1000 },
-  { caseName: 'queue', messageBytes: 100, parameter: 100 },
+  { caseName: 'queue', messageBytes: 100, parameter: 100, isHeadline: true },
 ]
 
-/** The figures of a run as a Markdown table, with where they come from. */
-export function figuresTable(report: BenchReport): string {
+/** The figures of a run as a Markdown table, with where they come from: all, or the few that stand for them. */
+export function figuresTable(report: BenchReport, onlyHeadlines: boolean): string {
   const results = new Results(report.series)
   const { machine, setUp } = report
-  const found = rows.flatMap(({ caseName, messageBytes, parameter }) => {
+  const found = rows.flatMap(({ caseName, messageBytes, parameter, isHeadline = false }) => {
+    if (onlyHeadlines && !isHeadline) return []
     const benchCase = benchCases.find(({ name }) => name === caseName)!
     const cells = columns.map((contender) => {
       const spread = results.spread({ caseName, messageBytes, parameter, contender }, benchCase.headline)

@@ -1,21 +1,25 @@
 /**
- * Writes the figures of a run into documents, between `<!-- bench:begin -->` and `<!-- bench:end -->`:
- * `npm run bench:tables -- results.json README.md docs/benchmarks.md`.
+ * Writes the figures of a run into documents, between `<!-- bench:begin -->` and `<!-- bench:end -->`; between `<!-- bench:begin headlines -->` and
+ * the end the few that the README shows: `npm run bench:tables -- results.json README.md docs/benchmarks.md`.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { figuresTable } from './figures-table.js'
 import { parseReport } from './report-file.js'
 
-const between = /(<!-- bench:begin -->\n)[\s\S]*?(<!-- bench:end -->)/
+const between = /(<!-- bench:begin( headlines)? -->\n)[\s\S]*?(<!-- bench:end -->)/
 
 const [json, ...documents] = process.argv.slice(2)
 if (json === undefined || documents.length === 0) throw new Error('usage: write-tables RESULTS.json DOCUMENT...')
-const table = figuresTable(parseReport(readFileSync(json, 'utf8'), json))
+const report = parseReport(readFileSync(json, 'utf8'), json)
 for (const path of documents) {
   const text = readFileSync(path, 'utf8')
   if (!between.test(text)) throw new Error(`${path} has no place between <!-- bench:begin --> and <!-- bench:end -->`)
   writeFileSync(
     path,
-    text.replace(between, (_all, begin: string, end: string) => `${begin}${table}\n${end}`),
+    text.replace(
+      between,
+      (_all, begin: string, headlines: string | undefined, end: string) =>
+        `${begin}${figuresTable(report, headlines !== undefined)}\n${end}`,
+    ),
   )
 }

@@ -1,4 +1,4 @@
-// The program of the README on two engines: `node examples/both-engines.mjs` in a directory, `node examples/both-engines.mjs nats://host:4222`
+// One program on two engines: `node examples/both-engines.mjs` in a directory, `node examples/both-engines.mjs nats://host:4222`
 // on NATS servers with JetStream (one replica, for development). Between opening and closing nothing is different.
 import { json, open } from 'bookend'
 

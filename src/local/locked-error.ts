@@ -10,7 +10,7 @@ export function lockedError(directory: string): BookendError {
   // Without native calls another process takes the lock for us, and the kernel names that one.
   const isOurs = pid === process.pid || signature.startsWith(`pid ${process.pid} on ${os.hostname()} `)
   const message = isOurs
-    ? `the log in ${directory} is already open in this process${named}: use the Log that the first open() gave, or close it first. A module that is loaded more than once (hot reloading) keeps its Log in globalThis: see "One log in one process" in the README`
+    ? `the log in ${directory} is already open in this process${named}: use the Log that the first open() gave, or close it first. A module that is loaded more than once (hot reloading) keeps its Log in globalThis: see docs/recipes/hot-reloading.md`
     : `the log in ${directory} is open in another owner${named}: close it there first, or open it here with readOnly`
   return new BookendError('BOOKEND_LOCKED', message)
 }

@@ -11,7 +11,7 @@ export function notLoadedError(error: unknown): BookendError | undefined {
   const { code, message } = (cause ?? {}) as NodeJS.ErrnoException
   if (code === undefined || !missingCodes.has(code)) return undefined
   const hint =
-    'leave the packages bookend, piscina and koffi out of the bundle (external): see "Bundlers" in the README'
+    'leave the packages bookend, piscina and koffi out of the bundle (external): see docs/recipes/bundlers.md'
   const text = `the threads of the log do not load, since their files are not beside the program (${message}). If it is bundled, ${hint}`
   return new BookendError('BOOKEND_WORKER', text, { cause })
 }

@@ -32,6 +32,17 @@ it('figures are written between the marks, and nothing else is touched', () => {
     )
     expect(text).toMatch(/\| offer until published, 100 B +\| 7\.50 M\/s \(7\.00-8\.00\) +\| +\| 1\.00 M\/s +\|/)
     expect(text).not.toContain('old')
+    const headlines = 'before\n<!-- bench:begin headlines -->\nold\n<!-- bench:end -->\n'
+    const series = [...report.series, { ...report.series[0]!, messageBytes: 1024 }]
+    writeFileSync(json, JSON.stringify({ ...report, series }))
+    for (const [text, rows] of [
+      [headlines, 1],
+      [headlines.replace(' headlines', ''), 2],
+    ] as const) {
+      writeFileSync(document, text)
+      execFileSync(process.execPath, [writeTables, json, document])
+      expect(readFileSync(document, 'utf8').match(/^\| offer /gm)).toHaveLength(rows)
+    }
     writeFileSync(document, 'no marks')
     expect(() => execFileSync(process.execPath, [writeTables, json, document], { stdio: 'pipe' })).toThrow('no place')
   } finally {

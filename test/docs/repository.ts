@@ -11,13 +11,13 @@ export function readText(path: string): string {
   return readFileSync(join(root, path), 'utf8')
 }
 
-/** The documents of the project: at the root, in docs/, and the benchmark's. */
+/** The documents of the project: at the root, in docs/ and the folders in it, and the benchmark's. */
 export function documents(): string[] {
-  const inFolder = (folder: string) =>
-    readdirSync(join(root, folder))
+  const inFolder = (folder: string, recursive = false) =>
+    readdirSync(join(root, folder), { recursive, encoding: 'utf8' })
       .filter((name) => name.endsWith('.md'))
       .map((name) => join(folder, name))
-  return [...inFolder('.'), ...inFolder('docs'), ...inFolder('bench')]
+  return [...inFolder('.'), ...inFolder('docs', true), ...inFolder('bench')]
 }
 
 /** Code blocks between ``` fences, by language. */
@@ -27,10 +27,11 @@ export function codeBlocks(markdown: string, language: string): string[] {
     .map((match) => match[2]!)
 }
 
-/** A folder in which `bookend` is installed, as in an application. */
+/** A folder in which `bookend` is installed, as in an application, and the one other package that a recipe needs. */
 export function makeApplication(): string {
   const folder = mkdtempSync(join(os.tmpdir(), 'bookend-docs-'))
   mkdirSync(join(folder, 'node_modules'))
+  symlinkSync(join(root, 'node_modules', 'croner'), join(folder, 'node_modules', 'croner'), 'dir')
   symlinkSync(root, join(folder, 'node_modules', 'bookend'), 'dir')
   return folder
 }

@@ -21,7 +21,7 @@ it('a program without the files of the threads is told how to be bundled', async
   const run = promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], { cwd: folder })
   const { stderr } = await failureOf(() => run)
   expect(stderr).toContain('BOOKEND_WORKER')
-  expect(stderr).toContain('see "Bundlers" in the README')
+  expect(stderr).toContain('see docs/recipes/bundlers.md')
 })
 
 it('a bundle in CommonJS has no import.meta.url, and is told the same', () => {
@@ -33,7 +33,7 @@ it('a bundle in CommonJS has no import.meta.url, and is told the same', () => {
     }
   })()
   expect(notLoadedError(failure)).toMatchObject({ code: 'BOOKEND_WORKER', cause: failure })
-  expect(notLoadedError(failure)?.message).toContain('Bundlers')
+  expect(notLoadedError(failure)?.message).toContain('bundlers.md')
 })
 
 it('other failures are left as they are', () => {
