@@ -46,6 +46,11 @@ export function deviceError(errno: number, directory: string): BookendError {
   return new BookendError('BOOKEND_IO', message, { cause: cause(errno) })
 }
 
+/** A group cannot be made, removed or written. */
+export function groupsError(errno: number, directory: string): BookendError {
+  return isFull(errno) ? noSpaceError(errno, directory, 'the groups') : deviceError(errno, directory)
+}
+
 export function closedError(directory: string): BookendError {
   return new BookendError('BOOKEND_CLOSED', `the log in ${directory} is closed`)
 }

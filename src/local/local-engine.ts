@@ -1,6 +1,7 @@
 /** The engine inside this process: the worker threads of one open log, wired to the dispatcher. */
 import { AppendSide } from '../dispatcher/appends/append-side.js'
-import { GroupCommits, type GroupControl } from '../dispatcher/groups/group-commits.js'
+import { GroupCommits } from '../dispatcher/groups/group-commits.js'
+import { type GroupControl, GroupRegistry } from '../dispatcher/groups/group-registry.js'
 import { KeepAlive } from '../dispatcher/keep-alive.js'
 import { HotReads } from '../dispatcher/reads/hot-reads.js'
 import { ReadSide } from '../dispatcher/reads/read-side.js'
@@ -45,7 +46,8 @@ export class LocalEngine implements Engine {
   readonly facts: EngineFacts
   readonly supports: Supports = { durabilities: ['process', 'disk'], scan: true, process: true, retention: true }
   readonly local: LocalParts
-  /** The consumer groups and how far they have come. */
+  /** The consumer groups, and how far they have come. */
+  readonly registry: GroupRegistry
   readonly commits: GroupCommits
   /** Of other threads that append. */
   readonly lanes: Lanes
@@ -78,16 +80,19 @@ export class LocalEngine implements Engine {
 
     const watch = new Watch({ state, lane, directory, keepAlive })
     // In the order in which they are told what workers have done, see Watch.
-    this.commits = new GroupCommits({
-      ...{ state, mailboxes: new GroupMailboxes(shared.groups), topics },
+    const mailboxes = new GroupMailboxes(shared.groups)
+    const commitsNothing = readOnly && !isFollower
+    this.commits = new GroupCommits({ state, mailboxes, directory, durability, readOnly: commitsNothing, watch })
+    this.registry = new GroupRegistry({
+      ...{ commits: this.commits, mailboxes, topics, directory, readOnly: commitsNothing, isFollower, keepAlive },
       // The groups of a follower are its own.
       groups: isFollower ? [] : opened.groups,
       control: follower ?? groupsInTheLog(reaper),
-      ...{ directory, durability, readOnly: readOnly && !isFollower, isFollower, watch, keepAlive },
     })
+    const { registry, commits } = this
     const appends = new AppendSide({
       ...{ state, lanes, lane, memory: new RingMemory(shared.ring), cells, topics },
-      ...{ commits: this.commits, watch, bulk, directory, segmentBytes },
+      ...{ commits, watch, bulk, directory, segmentBytes },
     })
     const farewell = new ReaderFarewell({ state, watch, aliveThreads: () => reads.aliveThreads })
 
@@ -120,12 +125,12 @@ export class LocalEngine implements Engine {
       ...{ appends, reads, hot, pace, events, stage, limits, messageBytesLimit },
       recent: new RecentMessages(appends.ring, new BatchTimes(shared.times), () => lane.ringHead.load()),
       newGroup: (topic, name) =>
-        new LocalGroup(topic, name, { stage, commits: this.commits, events, processors, elsewhere: follower }),
+        new LocalGroup(topic, name, { stage, registry, commits, events, processors, elsewhere: follower }),
     }
     const publish = () => this.flush('process')
     const attachments = new Attachments({
       ...{ engine: this, events, shared, opened, lanes: this.lanes },
-      flushGroups: (level) => this.commits.flush(level),
+      flushGroups: (level) => commits.flush(level),
     })
     watch.register(attachments)
     this.local = {
@@ -135,11 +140,11 @@ export class LocalEngine implements Engine {
       segments: (limit) => keepAlive.during(census.segments(limit)),
       residency: () => keepAlive.during(census.residency()),
     }
-    this.#figures = () =>
-      figuresOf({ state, opened, appends, reads, hot, commits: this.commits, segments, events, follower })
+    const groups = () => ({ count: registry.count, commits: commits.writtenCount })
+    this.#figures = () => figuresOf({ state, opened, appends, reads, hot, groups, segments, events, follower })
     this.#close = () =>
       closeLog({
-        ...{ directory, threads, lock, stage, watch, appends, reads, hot, commits: this.commits },
+        ...{ directory, threads, lock, stage, watch, appends, reads, hot, commits },
         ...{ lanes: this.lanes, processors, attachments, farewell, deaths, keepAlive },
       })
 
@@ -153,7 +158,7 @@ export class LocalEngine implements Engine {
       },
       onDeath: (exitCode, cause, isReplaced) => deaths.reaperDied(exitCode, cause, isReplaced),
       meetReaper: (orders) => callWriter(threads, (control) => control.meetReaper(transfer(orders, [orders]))),
-      remembered: () => ({ retained: limits.retained, groups: this.commits.cells() }),
+      remembered: () => ({ retained: limits.retained, groups: registry.cells() }),
     })
     follower?.attend({
       onTopic: (id, name) => {
@@ -188,7 +193,7 @@ export class LocalEngine implements Engine {
   }
 
   async groups(): Promise<GroupInfo[]> {
-    const infos = await Promise.all(this.commits.list().map(({ topic, name }) => this.topic(topic).group(name).info()))
+    const infos = await Promise.all(this.registry.list().map(({ topic, name }) => this.topic(topic).group(name).info()))
     return infos.sort((a, b) => compareText(a.topic, b.topic) || compareText(a.name, b.name))
   }
 

@@ -5,6 +5,7 @@ import type { GroupCommits } from '../dispatcher/groups/group-commits.js'
 import { GroupDesk } from '../dispatcher/groups/group-desk.js'
 import { GroupFeed } from '../dispatcher/groups/group-feed.js'
 import { GroupLedger } from '../dispatcher/groups/group-ledger.js'
+import type { GroupRegistry } from '../dispatcher/groups/group-registry.js'
 import type { Lease } from '../dispatcher/groups/lease.js'
 import { DeskSubscription, type SeatHost } from '../dispatcher/groups/subscription.js'
 import type { EngineGroup, EngineProcessor, ProcessSettings, SubscribeOptions } from '../engine/group-seat.js'
@@ -19,6 +20,7 @@ import type { RunningProcessors } from './running-processors.js'
 /** What a group needs of its log. */
 export interface GroupHost {
   readonly stage: SeatHost
+  readonly registry: GroupRegistry
   readonly commits: GroupCommits
   readonly events: Pick<LogEvents, 'skipped'>
   readonly processors: Pick<RunningProcessors, 'start' | 'of'>
@@ -40,6 +42,7 @@ export class LocalGroup implements EngineGroup {
     this.#host = host
     this.#feed = new GroupFeed(topic)
     this.desk = new GroupDesk({
+      registry: host.registry,
       commits: host.commits,
       topic: topic.handle,
       name,

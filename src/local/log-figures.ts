@@ -1,6 +1,5 @@
 /** The figures of `stats()`: shared counters are read, nothing is asked of other threads. */
 import type { AppendSide } from '../dispatcher/appends/append-side.js'
-import type { GroupCommits } from '../dispatcher/groups/group-commits.js'
 import type { HotReads } from '../dispatcher/reads/hot-reads.js'
 import type { ReadSide } from '../dispatcher/reads/read-side.js'
 import type { LogStats } from '../engine/stats.js'
@@ -16,14 +15,14 @@ export interface LogFiguresSources {
   readonly appends: Pick<AppendSide, 'ring' | 'overflowCount' | 'pendingCount'>
   readonly reads: Pick<ReadSide, 'threads' | 'taskCount' | 'running'>
   readonly hot: Pick<HotReads, 'answered'>
-  readonly commits: Pick<GroupCommits, 'count' | 'writtenCount'>
+  readonly groups: () => LogStats['groups']
   readonly segments: SegmentTotals
   readonly events: LogEvents
   readonly follower: FollowerThread | undefined
 }
 
 export function figuresOf(sources: LogFiguresSources): LogStats {
-  const { state, opened, appends, reads, hot, commits, segments, events, follower } = sources
+  const { state, opened, appends, reads, hot, groups, segments, events, follower } = sources
   return {
     messages: state.publishedRecords.load(),
     messageBytes: state.publishedBytes.load(),
@@ -47,7 +46,7 @@ export function figuresOf(sources: LogFiguresSources): LogStats {
       lastMs: state.lastFlushMicros.load() / 1000,
     },
     readers: { threads: reads.threads, tasks: reads.taskCount, running: reads.running, hot: hot.answered },
-    groups: { count: commits.count, commits: commits.writtenCount },
+    groups: groups(),
     follower: follower && { hears: follower.hearing.by, because: follower.hearing.because },
     recovery: { tornBytes: opened.tornBytes, damages: opened.damages, epoch: opened.epoch },
     io: opened.io,

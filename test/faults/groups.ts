@@ -73,7 +73,7 @@ async function storedGroups(next: number): Promise<Stored> {
   const world = new GroupWorld(disk, { topics: [topicState(0, 't', 2 ** 30)], durability: 'disk' })
   const states: GroupState[][] = []
   for (const [index, name] of names.entries()) {
-    const opening = world.commits.open('t', name, () => 0)
+    const opening = world.registry.open('t', name, () => 0)
     await world.settle()
     const group = await opening
     const own: GroupState[] = [{ committed: 0, ranges: [] }]

@@ -33,13 +33,11 @@ export class AppendWorld {
     const { port1, port2 } = new MessageChannel()
     const keepAlive = new KeepAlive()
     this.topics = new TopicDirectory(topics, cells)
-    const noGroups = () => Promise.reject(new Error('no group is made here'))
     this.watch = new Watch({ state, lane, keepAlive, directory: '/log' })
     const common = { state, lanes, lane, topics: this.topics, watch: this.watch, directory: '/log' }
     this.commits = new GroupCommits({
-      ...{ ...common, durability: 'process', readOnly: false, isFollower: false, groups: [], keepAlive },
+      ...{ ...common, durability: 'process', readOnly: false },
       mailboxes: new GroupMailboxes(GroupMailboxes.allocate()),
-      control: { takeGroup: noGroups, removeGroup: noGroups },
     })
     const shared = RingMemory.allocate(ringBytes)
     this.memory = new RingMemory(shared)

@@ -2,7 +2,6 @@
  * Reading a topic in every way there is, in this thread: the classes that the library has for it, on the storage code of a test; only
  * threads and the ring are missing.
  */
-import type { GroupCommits } from '../../src/dispatcher/groups/group-commits.js'
 import { GroupDesk } from '../../src/dispatcher/groups/group-desk.js'
 import { type FeedSource, GroupFeed } from '../../src/dispatcher/groups/group-feed.js'
 import { DeskSubscription } from '../../src/dispatcher/groups/subscription.js'
@@ -23,6 +22,7 @@ import { valueAt } from './hot.js'
 import { recordsOf } from './model.js'
 import { handlerModule, setHandler } from './processing.js'
 import type { StorageLog } from './storage-log.js'
+import { storedGroup } from './stored-groups.js'
 
 /** What a way of reading has made of a topic: values by offset, and the ranges that it has reported. */
 export interface Outcome {
@@ -244,15 +244,8 @@ export class EveryWay {
   }
 
   #desk(): GroupDesk {
-    const known = { id: 0, topic: this.#topic.name, name: 'g', state: { committed: this.first, ranges: [] } }
-    const commits: Partial<GroupCommits> = {
-      known: () => known as unknown as ReturnType<GroupCommits['known']>,
-      commit: () => Promise.resolve(),
-    }
     return new GroupDesk({
-      commits: commits as GroupCommits,
-      topic: this.#topic,
-      name: 'g',
+      ...storedGroup({ topic: this.#topic, committed: this.first }),
       first: () => this.first,
       next: () => this.next,
       whenNext: never,

@@ -1,8 +1,8 @@
 /** Desks of several threads on the books of one, joined by lines on which every word takes its time, and keeps its place. */
 import { DeskBranch } from '../../src/dispatcher/groups/desk-branch.js'
-import type { GroupCommits } from '../../src/dispatcher/groups/group-commits.js'
 import { GroupDesk } from '../../src/dispatcher/groups/group-desk.js'
 import { RemoteDesk } from '../../src/dispatcher/groups/remote-desk.js'
+import { storedGroup } from './stored-groups.js'
 
 /** The thread with the books, of a topic whose messages are the test's to make. */
 export class NearDesk {
@@ -11,21 +11,8 @@ export class NearDesk {
   readonly desk: GroupDesk
 
   constructor() {
-    let stored: object | undefined = { id: 0, topic: 't', name: 'g', state: { committed: 0, ranges: [] } }
     this.desk = new GroupDesk({
-      commits: {
-        known: () => stored,
-        open: async () => {
-          stored = { id: 0, topic: 't', name: 'g', state: { committed: 0, ranges: [] } }
-          return stored
-        },
-        commit: async () => {},
-        remove: async () => {
-          stored = undefined
-        },
-      } as unknown as GroupCommits,
-      topic: { id: 0, name: 't' },
-      name: 'g',
+      ...storedGroup(),
       first: () => 0,
       next: () => this.next,
       checkOpen() {},

@@ -22,7 +22,7 @@ export async function endAtEveryCommit(rounds: number): Promise<number> {
   const names = ['a', 'b', 'c', 'd']
   const groups = await Promise.all(
     names.map(async (name) => {
-      const opening = world.commits.open('t', name, () => 0)
+      const opening = world.registry.open('t', name, () => 0)
       await world.settle()
       return opening
     }),
@@ -64,16 +64,16 @@ export async function cutAtEveryStepOfCreation(random: Seeded, imagesEach: numbe
     if (isCellUsed) {
       const old = await settled(
         world,
-        world.commits.open('t', 'old', () => 70),
+        world.registry.open('t', 'old', () => 70),
       )
       await settled(world, world.commits.commit(old, at(80)))
-      await settled(world, world.commits.remove(old))
+      await settled(world, world.registry.remove(old))
       disk.settle()
     }
     const first = disk.events.length
     const made = await settled(
       world,
-      world.commits.open('t', 'new', () => 500),
+      world.registry.open('t', 'new', () => 500),
     )
     if (made.state.committed !== 500) throw new Error('the group begins where it was told to')
     for (let event = first; event <= disk.events.length; event++) {

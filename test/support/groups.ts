@@ -1,6 +1,7 @@
 /** Everything that has to do with consumer groups, in one thread: dispatcher's, writer's and reaper's side, driven by hand. */
 
 import { GroupCommits } from '../../src/dispatcher/groups/group-commits.js'
+import { GroupRegistry } from '../../src/dispatcher/groups/group-registry.js'
 import { KeepAlive } from '../../src/dispatcher/keep-alive.js'
 import { TopicDirectory } from '../../src/dispatcher/topic-directory.js'
 import type { Durability } from '../../src/engine/terms.js'
@@ -12,7 +13,7 @@ import type { OpenedGroup } from '../../src/threads/protocol.js'
 import { GroupKeeper } from '../../src/threads/reaper/group-keeper.js'
 import { CommitWriter } from '../../src/threads/writer/commit-writer.js'
 import { type SharedWords, sharedWords } from './shared-words.js'
-import type { SimulatedDisk } from './simulated-disk.js'
+import { SimulatedDisk } from './simulated-disk.js'
 import { soleOwner } from './worlds.js'
 
 export const groupsDirectory = '/log'
@@ -41,6 +42,7 @@ export class GroupWorld {
   /** Another one in its place takes over what is asked from then on. */
   keeper: GroupKeeper
   readonly writer: CommitWriter
+  readonly registry: GroupRegistry
   readonly commits: GroupCommits
   readonly opened: OpenedGroup[]
   readonly damages: string[]
@@ -78,8 +80,11 @@ export class GroupWorld {
       openFile: () => GroupFile.open(disk, directory, logId, 'write'),
     })
     this.topics = new TopicDirectory(topics, new TopicCells(TopicCells.allocate()))
-    this.commits = new GroupCommits({
-      state,
+    // Driven by hand: see settle.
+    const watch = { register: () => {}, begin: () => {} }
+    this.commits = new GroupCommits({ state, mailboxes, directory, durability, readOnly, watch })
+    this.registry = new GroupRegistry({
+      commits: this.commits,
       mailboxes,
       topics: this.topics,
       groups,
@@ -91,11 +96,8 @@ export class GroupWorld {
         removeGroup: (id) => this.keeper.remove(id),
       },
       directory,
-      durability,
       readOnly,
       isFollower: false,
-      // Driven by hand: see settle.
-      watch: { register: () => {}, begin: () => {} },
       keepAlive: new KeepAlive(),
     })
     this.state = state
@@ -129,6 +131,19 @@ export class GroupWorld {
   count(what: string): number {
     return this.disk.calls.filter(({ call, file }) => call === what && file === groupsPath).length
   }
+}
+
+/** Of a log with one topic, "t". */
+export function groupWorld(durability: Durability = 'process', readOnly = false): GroupWorld {
+  return new GroupWorld(new SimulatedDisk(), { topics: [topicState(0, 't', 10)], durability, readOnly })
+}
+
+/** With one group in it, "g". */
+export async function openedGroup(durability?: Durability) {
+  const world = groupWorld(durability)
+  const opening = world.registry.open('t', 'g', () => 0)
+  await world.settle()
+  return { world, group: await opening }
 }
 
 /** What became of a promise so far. */

@@ -3,7 +3,6 @@
  * missing. "Death" of a thread is a task that never goes on, whose caller is told that its thread has ended.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { GroupCommits } from '../../src/dispatcher/groups/group-commits.js'
 import { GroupDesk } from '../../src/dispatcher/groups/group-desk.js'
 import type { Lease } from '../../src/dispatcher/groups/lease.js'
 import type { HandlerThreads } from '../../src/dispatcher/processing/handler-runner.js'
@@ -15,6 +14,7 @@ import { type HandlerContext, HandlerTasks } from '../../src/threads/reader/hand
 import type { ReadTask } from '../../src/threads/reader/reader.js'
 import { Engine } from './engine.js'
 import { fixtureUrl } from './fixtures.js'
+import { storedGroup } from './stored-groups.js'
 import { simulatedWorld } from './worlds.js'
 
 export const handlerModule = fixtureUrl('handler-in-process.mjs')
@@ -107,19 +107,10 @@ export class ProcessingWorld {
   }
 
   desk(name = 'g'): RecordingDesk {
-    const known = { id: 0, topic: 't', name, state: { committed: 0, ranges: [] } }
-    const commits = {
-      known: () => known,
-      list: () => [known],
-      open: () => Promise.resolve(known),
-      remove: () => Promise.resolve(),
-      // Written a little later, as in life.
-      commit: () => new Promise<void>((resolve) => setImmediate(resolve)),
-    }
+    // Written a little later, as in life.
+    const commit = () => new Promise<void>((resolve) => setImmediate(resolve))
     return new RecordingDesk({
-      commits: commits as unknown as GroupCommits,
-      topic: this.topic,
-      name,
+      ...storedGroup({ topic: this.topic, name }, commit),
       first: () => this.engine.cells.first(0).load(),
       next: () => this.next,
       whenNext: (offset, resolve) => {

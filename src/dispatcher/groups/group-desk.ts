@@ -8,8 +8,10 @@
 import { Living } from '../../collections/living.js'
 import { assert } from '../../errors.js'
 import { type Extendable, ExtensionRequest, MessageRequest } from './desk-requests.js'
-import type { GroupCommits, StoredGroup } from './group-commits.js'
+import type { GroupCommits } from './group-commits.js'
+import type { StoredGroup } from './group-entry.js'
 import { GroupLedger } from './group-ledger.js'
+import type { GroupRegistry } from './group-registry.js'
 import type { Lease } from './lease.js'
 import { type Request, RequestRow } from './request-row.js'
 import type { AskedLease, SeatDesk } from './seat-desk.js'
@@ -17,7 +19,8 @@ import { WorkAlarm } from './work-alarm.js'
 
 /** What a desk needs of the log. */
 export interface DeskParts {
-  readonly commits: GroupCommits
+  readonly registry: Pick<GroupRegistry, 'known' | 'open' | 'remove'>
+  readonly commits: Pick<GroupCommits, 'commit'>
   readonly topic: { readonly id: number; readonly name: string }
   readonly name: string
   /** First readable offset of the topic, and the offset of its next message. */
@@ -112,14 +115,14 @@ export class GroupDesk implements SeatDesk {
   open(from: 'first' | 'next'): Promise<void> {
     if (this.#stage.name === 'open') return Promise.resolve()
     if (this.#stage.name === 'opening') return this.#stage.done
-    const { commits, topic, name, first, next } = this.#parts
+    const { registry, topic, name, first, next } = this.#parts
     const known = this.#known()
     if (known !== undefined) {
       this.#begin(known)
       return Promise.resolve()
     }
     const start = () => (from === 'first' ? first() : next())
-    const done = commits.open(topic.name, name, start).then(
+    const done = registry.open(topic.name, name, start).then(
       (stored) => this.#begin(stored),
       (error) => {
         this.#enter({ name: 'shut' })
@@ -143,7 +146,7 @@ export class GroupDesk implements SeatDesk {
   }
 
   #known(): StoredGroup | undefined {
-    return this.#parts.commits.known(this.topic.name, this.name)
+    return this.#parts.registry.known(this.topic.name, this.name)
   }
 
   /** The books, where there are any. */
@@ -237,7 +240,7 @@ export class GroupDesk implements SeatDesk {
     this.#skipped = 0
     this.reject(new GroupRemovedError(`the group "${this.name}" of topic "${this.topic.name}" was removed`))
     this.#announceChange()
-    if (stored !== undefined) await this.#parts.commits.remove(stored)
+    if (stored !== undefined) await this.#parts.registry.remove(stored)
   }
 
   /** Ends all waiting. */

@@ -23,7 +23,7 @@ import { closedError } from '../../failures.js'
 import { RingMemory } from '../../ring/append-ring.js'
 import { GroupMailboxes } from '../../ring/group-mailboxes.js'
 import { LaneTable } from '../../ring/lane-table.js'
-import { openSharedState, type SharedState } from '../../ring/shared-state.js'
+import { openSharedState } from '../../ring/shared-state.js'
 import { SlotTable } from '../../ring/slot-table.js'
 import { TopicCells } from '../../ring/topic-cells.js'
 import { LocalTopic, type TopicHost } from '../local-topic.js'
@@ -101,9 +101,11 @@ export class AttachedEngine implements Engine {
     this.#processors = processors
     const slots = new SlotTable(shared.slots)
     const segments = new SegmentTotals({ segmentBytes, state, slots, topicName: (id) => topics.nameOf(id) })
-    const commits = new CountedGroups(new GroupMailboxes(shared.groups), state)
+    const mailboxes = new GroupMailboxes(shared.groups)
+    // Their books are not at hand.
+    const groups = () => ({ count: mailboxes.knownCount, commits: state.commitDone.load() })
     this.#figures = () =>
-      figuresOf({ state, opened: grant, appends, reads, hot: noneHot, commits, segments, events, follower: undefined })
+      figuresOf({ state, opened: grant, appends, reads, hot: noneHot, groups, segments, events, follower: undefined })
     this.#topicHost = {
       ...{
         appends,
@@ -255,22 +257,3 @@ export class AttachedEngine implements Engine {
 
 /** A thread that reads for itself waits where the messages are not in memory; nobody else's time is spared by not waiting. */
 const noneHot = { answered: 0 }
-
-/** What `stats()` says of groups, where their books are not at hand. */
-class CountedGroups {
-  readonly #mailboxes: GroupMailboxes
-  readonly #state: SharedState
-
-  constructor(mailboxes: GroupMailboxes, state: SharedState) {
-    this.#mailboxes = mailboxes
-    this.#state = state
-  }
-
-  get count(): number {
-    return this.#mailboxes.knownCount
-  }
-
-  get writtenCount(): number {
-    return this.#state.commitDone.load()
-  }
-}

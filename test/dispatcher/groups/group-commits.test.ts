@@ -1,9 +1,8 @@
 import { expect, it } from 'vitest'
-import { GroupWorld, outcomeOf, topicState } from '../../support/groups.js'
-import { SimulatedDisk } from '../../support/simulated-disk.js'
+import { openedGroup, outcomeOf } from '../../support/groups.js'
 
 it('any number of commits in a turn are one write, of the newest state, with one promise', async () => {
-  const { world, group } = await opened()
+  const { world, group } = await openedGroup()
   const before = world.writes
   const state = { committed: 1, ranges: [] }
   const first = world.commits.commit(group, state)
@@ -16,7 +15,7 @@ it('any number of commits in a turn are one write, of the newest state, with one
 })
 
 it('a commit that comes while one is under way is written after it', async () => {
-  const { world, group } = await opened()
+  const { world, group } = await openedGroup()
   const first = outcomeOf(world.commits.commit(group, { committed: 1, ranges: [] }))
   world.commits.handOver()
   const second = outcomeOf(world.commits.commit(group, { committed: 2, ranges: [] }))
@@ -29,7 +28,7 @@ it('a commit that comes while one is under way is written after it', async () =>
 })
 
 it('at level disk a commit is awaited until it is flushed', async () => {
-  const { world, group } = await opened('disk')
+  const { world, group } = await openedGroup('disk')
   const outcome = outcomeOf(world.commits.commit(group, { committed: 1, ranges: [] }))
   world.commits.handOver()
   world.writer.doWork()
@@ -42,29 +41,8 @@ it('at level disk a commit is awaited until it is flushed', async () => {
   expect(world.commits.isFlushed).toBe(true)
 })
 
-it('concurrent openings of one group share its creation', async () => {
-  const world = worldOf()
-  const both = Promise.all([world.commits.open('t', 'g', () => 0), world.commits.open('t', 'g', () => 5)])
-  await world.settle()
-  const [one, other] = await both
-  expect(other).toBe(one)
-  expect(world.commits.count).toBe(1)
-})
-
-it('a removed group is known no more, and commits nothing', async () => {
-  const { world, group } = await opened()
-  const removing = world.commits.remove(group)
-  await world.settle()
-  await removing
-  const before = world.writes
-  await world.commits.commit(group, { committed: 1, ranges: [] })
-  await world.settle()
-  expect(world.commits.known('t', 'g')).toBeUndefined()
-  expect(world.writes).toBe(before)
-})
-
 it('a state that no file could hold is refused before it is written', async () => {
-  const { world, group } = await opened()
+  const { world, group } = await openedGroup()
   const before = world.writes
   const outcome = outcomeOf(world.commits.commit(group, { committed: -1, ranges: [] }))
   await world.settle()
@@ -73,7 +51,7 @@ it('a state that no file could hold is refused before it is written', async () =
 })
 
 it('once committing has failed, everything pending and everything to come is told so', async () => {
-  const { world, group } = await opened('disk')
+  const { world, group } = await openedGroup('disk')
   const failure = new Error('gone')
   const pending = outcomeOf(world.commits.commit(group, { committed: 1, ranges: [] }))
   world.commits.refuse(failure)
@@ -83,19 +61,3 @@ it('once committing has failed, everything pending and everything to come is tol
   await expect(world.commits.flush('process')).rejects.toBe(failure)
   expect(world.commits.isAwaited).toBe(false)
 })
-
-it('of a log opened read-only nothing is committed', async () => {
-  const world = worldOf('process', true)
-  await expect(world.commits.open('t', 'g', () => 0)).rejects.toMatchObject({ code: 'BOOKEND_READ_ONLY' })
-})
-
-function worldOf(durability: 'process' | 'disk' = 'process', readOnly = false): GroupWorld {
-  return new GroupWorld(new SimulatedDisk(), { topics: [topicState(0, 't', 10)], durability, readOnly })
-}
-
-async function opened(durability: 'process' | 'disk' = 'process') {
-  const world = worldOf(durability)
-  const opening = world.commits.open('t', 'g', () => 0)
-  await world.settle()
-  return { world, group: await opening }
-}

@@ -2,9 +2,9 @@ import { setImmediate as turn } from 'node:timers/promises'
 import v8 from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { expect, it } from 'vitest'
-import type { GroupCommits } from '../../../src/dispatcher/groups/group-commits.js'
 import { GroupDesk } from '../../../src/dispatcher/groups/group-desk.js'
 import { outcomeOf } from '../../support/groups.js'
+import { storedGroup } from '../../support/stored-groups.js'
 
 interface Wait {
   resolve(): void
@@ -20,11 +20,8 @@ class DeskWorld {
   readonly desk: GroupDesk
 
   constructor() {
-    const stored = { id: 0, topic: 't', name: 'g', state: { committed: 0, ranges: [] } }
     this.desk = new GroupDesk({
-      commits: { known: () => stored, commit: async () => {} } as unknown as GroupCommits,
-      topic: { id: 0, name: 't' },
-      name: 'g',
+      ...storedGroup(),
       first: () => 0,
       next: () => this.next,
       checkOpen() {},
@@ -109,16 +106,18 @@ it('requests that were given up do not gather behind one that waits for ever', a
 /** A desk of a group that is not there, whose creation is the test's to end. */
 function deskToBe() {
   const creations: { succeed(): void; fail(error: Error): void }[] = []
-  const commits = {
-    known: () => undefined,
-    open: () =>
-      new Promise((resolve, reject) => {
-        const stored = { id: 0, topic: 't', name: 'g', state: { committed: 0, ranges: [] } }
-        creations.push({ succeed: () => resolve(stored), fail: reject })
-      }),
-  }
+  const stored = { id: 0, topic: 't', name: 'g', state: { committed: 0, ranges: [] } }
+  const groups = storedGroup()
   const desk = new GroupDesk({
-    ...{ commits: commits as unknown as GroupCommits, topic: { id: 0, name: 't' }, name: 'g' },
+    ...groups,
+    registry: {
+      ...groups.registry,
+      known: () => undefined,
+      open: () =>
+        new Promise((resolve, reject) => {
+          creations.push({ succeed: () => resolve(stored), fail: reject })
+        }),
+    },
     ...{ first: () => 0, next: () => 0, whenNext: () => () => {}, checkOpen() {}, onSkipped() {} },
   })
   return { desk, creations }

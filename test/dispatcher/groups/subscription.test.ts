@@ -1,11 +1,11 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import type { GroupCommits } from '../../../src/dispatcher/groups/group-commits.js'
 import { GroupDesk } from '../../../src/dispatcher/groups/group-desk.js'
 import type { GroupFeed, MakeDelivery } from '../../../src/dispatcher/groups/group-feed.js'
 import type { Lease } from '../../../src/dispatcher/groups/lease.js'
 import { DeskSubscription } from '../../../src/dispatcher/groups/subscription.js'
 import type { SubscribeOptions } from '../../../src/engine/group-seat.js'
+import { storedGroup } from '../../support/stored-groups.js'
 
 interface Delivery {
   offset: number
@@ -25,17 +25,8 @@ class SeatWorld {
 
   constructor(next: number) {
     this.next = next
-    let known: object | undefined = { id: 0, topic: 't', name: 'g', state: { committed: 0, ranges: [] } }
     this.desk = new GroupDesk({
-      commits: {
-        known: () => known,
-        commit: async (_group: unknown, state: { committed: number }) => void this.committed.push(state.committed),
-        remove: async () => {
-          known = undefined
-        },
-      } as unknown as GroupCommits,
-      topic: { id: 0, name: 't' },
-      name: 'g',
+      ...storedGroup({}, async ({ committed }) => void this.committed.push(committed)),
       first: () => 0,
       next: () => this.next,
       checkOpen: () => this.checkOpen(),

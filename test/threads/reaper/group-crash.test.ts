@@ -6,7 +6,7 @@
  * `SEED=n npx vitest run test/threads/group-crash` replays one life.
  */
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
-import type { StoredGroup } from '../../../src/dispatcher/groups/group-commits.js'
+import type { StoredGroup } from '../../../src/dispatcher/groups/group-entry.js'
 import { type GroupState, groupCellAt, groupRecordAt } from '../../../src/format/group-layout.js'
 import { GroupMailboxes } from '../../../src/ring/group-mailboxes.js'
 import { GroupFile } from '../../../src/storage/files/group-file.js'
@@ -68,12 +68,12 @@ class Life {
     disk.lies = this.#lies
     const isFlushing = random.chance(0.5)
     const world = new GroupWorld(disk, { topics: endless, durability: isFlushing ? 'disk' : 'process' })
-    const { commits } = world
+    const { commits, registry } = world
     const handles = new Map<Incarnation, StoredGroup>()
     // What was found is what is there.
     this.#incarnations = world.opened.map(({ name, state }) => {
       const incarnation: Incarnation = { name, states: [state], written: 0, durable: 0, life: 'there' }
-      handles.set(incarnation, commits.known('t', name) as StoredGroup)
+      handles.set(incarnation, registry.known('t', name) as StoredGroup)
       return incarnation
     })
     const moments: Moment[] = []
@@ -94,7 +94,7 @@ class Life {
         made.states.push({ committed, ranges: [] })
         this.#asked.get(name)?.push({ committed, ranges: [] })
         this.#incarnations.push(made)
-        void commits
+        void registry
           .open('t', name, () => committed)
           .then((group) => {
             handles.set(made, group)
@@ -102,7 +102,7 @@ class Life {
           })
       } else if (incarnation.life === 'there' && choice < 0.08) {
         incarnation.life = 'removing'
-        void commits.remove(handles.get(incarnation) as StoredGroup).then(() => {
+        void registry.remove(handles.get(incarnation) as StoredGroup).then(() => {
           incarnation.life = 'removed'
           tally.removed += 1
         })
@@ -239,7 +239,7 @@ async function clamp(seed: number): Promise<void> {
   const random = new Seeded(seed)
   const disk = new SimulatedDisk()
   const before = new GroupWorld(disk, { topics: endless, durability: 'disk' })
-  const group = await before.commits.open('t', 'g', () => 0)
+  const group = await before.registry.open('t', 'g', () => 0)
   const ranges = [
     { first: 500, end: 600 },
     { first: 700, end: 800 },

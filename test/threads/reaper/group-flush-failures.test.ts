@@ -50,7 +50,7 @@ class FailingDisk extends SimulatedDisk {
 async function flushing(): Promise<{ world: GroupWorld; disk: FailingDisk }> {
   const disk = new FailingDisk()
   const world = new GroupWorld(disk, { topics: [topicState(0, 't', 2 ** 20)], flushIntervalMs: 0 })
-  const opening = world.commits.open('t', 'g', () => 0)
+  const opening = world.registry.open('t', 'g', () => 0)
   await world.settle()
   const group = await opening
   disk.holds = true

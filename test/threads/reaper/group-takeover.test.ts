@@ -13,7 +13,7 @@ const at = (committed: number) => ({ committed, ranges: [] })
 async function withGroups(...names: string[]): Promise<GroupWorld> {
   const world = new GroupWorld(new SimulatedDisk(), { topics })
   for (const name of names) {
-    const opening = world.commits.open('t', name, () => 0)
+    const opening = world.registry.open('t', name, () => 0)
     await world.settle()
     await opening
   }
@@ -37,14 +37,14 @@ function nextKeeper({ state, lane, mailboxes, disk }: GroupWorld): GroupKeeper {
   })
 }
 
-const known = ({ commits }: GroupWorld) => commits.cells()
+const known = ({ registry }: GroupWorld) => registry.cells()
 
 it('a flush whose outcome nobody has heard is not believed: what was written is written and flushed again', async () => {
   const world = await withGroups('a', 'b')
-  const { disk, commits, writer, state } = world
+  const { disk, commits, registry, writer, state } = world
   const before = disk.events.length
   const committing = ['a', 'b'].map((name, index) => {
-    const group = commits.known('t', name)
+    const group = registry.known('t', name)
     if (group === undefined) throw new Error('it was made')
     return commits.commit(group, at(10 + index))
   })
@@ -109,11 +109,11 @@ it('a group that was being removed does not come back, even if nobody has heard 
 
 it('a removal that is asked for again takes nobody with it who was made meanwhile', async () => {
   const world = await withGroups('a', 'b')
-  const { commits } = world
-  const b = commits.known('t', 'b')
+  const { commits, registry } = world
+  const b = registry.known('t', 'b')
   if (b === undefined) throw new Error('it was made')
   const committing = commits.commit(b, at(5))
-  const removing = commits.remove(b)
+  const removing = registry.remove(b)
   // Done by the reaper that dies, but for the answer; and the writer has yet to write what was committed before.
   await world.keeper.remove(1)
   const keeper = nextKeeper(world)

@@ -15,9 +15,9 @@ const at = (committed: number): GroupState => ({ committed, ranges: [] })
 
 async function start(options: ConstructorParameters<typeof GroupWorld>[1] = {}) {
   const world = new GroupWorld(new SimulatedDisk(), { topics, ...options })
-  const group = await world.commits.open('a', 'g', () => 0)
+  const group = await world.registry.open('a', 'g', () => 0)
   world.disk.calls.length = 0
-  return { world, group, commits: world.commits }
+  return { world, group, commits: world.commits, registry: world.registry }
 }
 
 /** What the next owner of the disk finds. */
@@ -57,9 +57,9 @@ describe('commits', () => {
   })
 
   it('of many groups go together, each to its own', async () => {
-    const { world, commits } = await start()
+    const { world, commits, registry } = await start()
     const groups = await Promise.all(
-      Array.from({ length: 40 }, (_, index) => commits.open('b', `g${index}`, () => index)),
+      Array.from({ length: 40 }, (_, index) => registry.open('b', `g${index}`, () => index)),
     )
     for (let round = 1; round <= 3; round++) {
       for (const [index, group] of groups.entries()) commits.commit(group, at(100 * round + index))
@@ -97,8 +97,8 @@ describe('commits', () => {
   })
 
   it('at level disk are answered when they are flushed, many by one flush', async () => {
-    const { world, group, commits } = await start({ durability: 'disk' })
-    const other = await commits.open('b', 'h', () => 0)
+    const { world, group, commits, registry } = await start({ durability: 'disk' })
+    const other = await registry.open('b', 'h', () => 0)
     world.disk.calls.length = 0
     world.disk.holdSyncs()
     const all = [group, other, group].map((each, index) => outcomeOf(commits.commit(each, at(index + 1))))
@@ -196,8 +196,8 @@ describe('commits', () => {
   })
 
   it('are refused while the disk is full, each for itself, and work again by themselves', async () => {
-    const { world, group, commits } = await start()
-    const other = await commits.open('b', 'h', () => 0)
+    const { world, group, commits, registry } = await start()
+    const other = await registry.open('b', 'h', () => 0)
     let isFull = true
     let writes = 0
     world.disk.fault = ({ call }) => {
@@ -251,8 +251,8 @@ describe('commits', () => {
   })
 
   it('go on where their numbers pass 32 bits', async () => {
-    const { world, group, commits } = await start({ number: 2 ** 32 - 16, durability: 'disk' })
-    const other = await commits.open('b', 'h', () => 0)
+    const { world, group, commits, registry } = await start({ number: 2 ** 32 - 16, durability: 'disk' })
+    const other = await registry.open('b', 'h', () => 0)
     for (let round = 1; round <= 40; round++) {
       const both = [commits.commit(group, at(round)), commits.commit(other, at(2 * round))]
       await Promise.all([...both, world.settle(2)])
@@ -268,7 +268,7 @@ describe('groups', () => {
     let starts = 0
     const opened = await Promise.all(
       Array.from({ length: 5 }, () =>
-        world.commits.open('a', 'g', () => {
+        world.registry.open('a', 'g', () => {
           starts += 1
           return 42
         }),
@@ -276,20 +276,20 @@ describe('groups', () => {
     )
     expect(starts).toBe(1)
     expect(new Set(opened).size).toBe(1)
-    expect(world.commits.known('a', 'g')).toBe(opened[0])
-    expect(world.commits.known('b', 'g')).toBeUndefined()
-    expect(world.commits.list('a')).toEqual([opened[0]])
+    expect(world.registry.known('a', 'g')).toBe(opened[0])
+    expect(world.registry.known('b', 'g')).toBeUndefined()
+    expect(world.registry.list('a')).toEqual([opened[0]])
     expect(found(world)).toEqual(at(42))
-    expect(await world.commits.open('a', 'g', () => 7)).toBe(opened[0])
+    expect(await world.registry.open('a', 'g', () => 7)).toBe(opened[0])
   })
 
   it('that are removed stay away, and their cells are used again', async () => {
-    const { world, group, commits } = await start()
+    const { world, group, commits, registry } = await start()
     commits.commit(group, at(50))
-    const removing = commits.remove(group)
-    expect(commits.known('a', 'g')).toBeUndefined()
+    const removing = registry.remove(group)
+    expect(registry.known('a', 'g')).toBeUndefined()
     // Whoever opens it now gets a new one.
-    const again = commits.open('a', 'g', () => 3)
+    const again = registry.open('a', 'g', () => 3)
     await world.settle()
     await removing
     const next = await again
@@ -299,9 +299,9 @@ describe('groups', () => {
     expect(next.state).toEqual(at(3))
     await Promise.all([commits.commit(next, at(4)), world.settle()])
     expect(found(world)).toEqual(at(4))
-    await commits.remove(next)
+    await registry.remove(next)
     expect(found(world)).toBeUndefined()
-    expect(commits.list()).toEqual([])
+    expect(registry.list()).toEqual([])
   })
 
   it('cannot be made where the disk is full, until there is space', async () => {
@@ -309,10 +309,10 @@ describe('groups', () => {
     world.disk.fault = ({ call }) => {
       if (call === 'write') throw failedCall('pwrite', errno.ENOSPC)
     }
-    await expect(world.commits.open('a', 'g', () => 0)).rejects.toMatchObject({ code: 'BOOKEND_NO_SPACE' })
-    expect(world.commits.known('a', 'g')).toBeUndefined()
+    await expect(world.registry.open('a', 'g', () => 0)).rejects.toMatchObject({ code: 'BOOKEND_NO_SPACE' })
+    expect(world.registry.known('a', 'g')).toBeUndefined()
     world.disk.fault = () => {}
-    await world.commits.open('a', 'g', () => 0)
+    await world.registry.open('a', 'g', () => 0)
     expect(found(world)).toEqual(at(0))
   })
 
@@ -321,35 +321,35 @@ describe('groups', () => {
     await Promise.all([commits.commit(group, at(9)), world.settle()])
     const before = world.disk.fingerprint()
     const looking = new GroupWorld(world.disk, { topics: [topicState(0, 'a', 5)], readOnly: true })
-    const [seen] = looking.commits.list('a')
+    const [seen] = looking.registry.list('a')
     expect(seen.state).toEqual(at(5))
-    await expect(looking.commits.open('a', 'new', () => 0)).rejects.toMatchObject({ code: 'BOOKEND_READ_ONLY' })
+    await expect(looking.registry.open('a', 'new', () => 0)).rejects.toMatchObject({ code: 'BOOKEND_READ_ONLY' })
     await expect(looking.commits.commit(seen, at(3))).rejects.toMatchObject({ code: 'BOOKEND_READ_ONLY' })
-    await expect(looking.commits.remove(seen)).rejects.toMatchObject({ code: 'BOOKEND_READ_ONLY' })
+    await expect(looking.registry.remove(seen)).rejects.toMatchObject({ code: 'BOOKEND_READ_ONLY' })
     expect(world.disk.fingerprint()).toBe(before)
   })
 
   it('say how far their topic is consumed: as far as the last of them, as it is in the file', async () => {
-    const { world, group, commits } = await start()
+    const { world, group, commits, registry } = await start()
     const { keeper } = world
     expect(keeper.consumedTo(1)).toBeUndefined()
-    const other = await commits.open('a', 'h', () => 0)
+    const other = await registry.open('a', 'h', () => 0)
     commits.commit(group, at(30))
     expect(keeper.consumedTo(0)).toBe(0)
     commits.commit(other, at(20))
     await world.settle()
     expect(keeper.consumedTo(0)).toBe(20)
     // A group of a topic without messages holds them from the first on.
-    await commits.open('later', 'k', () => 0)
+    await registry.open('later', 'k', () => 0)
     const handle = world.topics.handle('later')
     expect([handle.id, handle.isInLog]).toEqual([2, false])
     expect(keeper.consumedTo(handle.id)).toBe(0)
     // The next owner knows the same before its clockwork starts.
     const next = new GroupWorld(world.disk.copy(), { topics: [...topics, topicState(2, 'later', 5)] })
     expect([0, 1, 2].map((id) => next.keeper.consumedTo(id))).toEqual([20, undefined, 0])
-    await commits.remove(other)
+    await registry.remove(other)
     expect(keeper.consumedTo(0)).toBe(30)
-    await commits.remove(group)
+    await registry.remove(group)
     expect(keeper.consumedTo(0)).toBeUndefined()
   })
 

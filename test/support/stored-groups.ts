@@ -1,0 +1,33 @@
+/** Groups for a desk without a log: what is asked for is done at once, and in memory. */
+import type { DeskParts } from '../../src/dispatcher/groups/group-desk.js'
+import type { StoredGroup } from '../../src/dispatcher/groups/group-entry.js'
+import type { GroupState } from '../../src/format/group-layout.js'
+
+export interface StoredGroups extends Pick<DeskParts, 'registry' | 'commits'> {
+  readonly topic: { readonly id: number; readonly name: string }
+  readonly name: string
+}
+
+/** One group of one topic, which is there until it is removed. */
+export function storedGroup(
+  { topic = { id: 0, name: 't' }, name = 'g', committed = 0 } = {},
+  onCommit: (state: GroupState) => Promise<void> = async () => {},
+): StoredGroups {
+  const made = (): StoredGroup => ({ id: 0, topic: topic.name, name, state: { committed, ranges: [] } })
+  let stored: StoredGroup | undefined = made()
+  return {
+    topic,
+    name,
+    registry: {
+      known: () => stored,
+      open: async () => {
+        stored ??= made()
+        return stored
+      },
+      remove: async () => {
+        stored = undefined
+      },
+    },
+    commits: { commit: (_, state) => onCommit(state) },
+  }
+}
