@@ -103,7 +103,10 @@ function provideContenders({ contenders, mayInstall }: BenchOptions) {
   for (const name of contenders) {
     if (name === 'bookend' && !existsSync(productEntry))
       missing[name] = 'not built (npm run build), or use --no-product'
-    const isNative = (methodNames as readonly string[]).includes(name) || name === 'memcpy' || name.startsWith('bare')
+    const isNative =
+      (methodNames as readonly string[]).includes(name) ||
+      ['memcpy', 'file-watch'].includes(name) ||
+      name.startsWith('bare')
     if (isNative && process.platform !== 'linux') missing[name] = 'Linux only'
     if (!packagedPeers.includes(name)) continue
     const peer = providePeer(name, mayInstall, print)

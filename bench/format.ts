@@ -76,10 +76,10 @@ export function digits(value: number): string {
 
 /** By the ending of the figure's name, see the house rule on names. */
 export function unitOf(figure: string, value: number): { divisor: number; name: string } {
-  if (figure === 'cpuMsPerSecond') return { divisor: 1, name: 'ms/s' }
+  if (/cpuMsPerSecond$/i.test(figure)) return { divisor: 1, name: 'ms/s' }
   if (figure === 'bytesPerSecond') return { divisor: 1e6, name: 'MB/s' }
   if (/PerSecond$/.test(figure)) return value >= 1e6 ? { divisor: 1e6, name: 'M/s' } : { divisor: 1e3, name: 'k/s' }
-  if (figure === 'nsPerMessage' || figure === 'cpuNsPerMessage') return { divisor: 1, name: 'ns' }
+  if (/nsPerMessage$/i.test(figure)) return { divisor: 1, name: 'ns' }
   if (/Bytes$/.test(figure)) return { divisor: 1e6, name: 'MB' }
   if (/Us$/.test(figure)) return value >= 10_000 ? { divisor: 1000, name: 'ms' } : { divisor: 1, name: 'us' }
   if (/Ms$/.test(figure)) return { divisor: 1, name: 'ms' }

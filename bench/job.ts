@@ -10,7 +10,7 @@ export interface Job {
   readonly level: Level
   readonly messages: number
   readonly messageBytes: number
-  /** What the case varies besides the size: writers, topics, readers, groups, batch, bytes of backlog; 0 where nothing. */
+  /** What the case varies besides the size: writers, topics, readers, groups, threads, batch, bytes of backlog; 0 where nothing. */
   readonly parameter: number
   /** Done first and not measured, in the same process. */
   readonly warmupMessages: number
@@ -47,6 +47,15 @@ export type JobKind =
   | 'fan-out'
   | 'process'
   | 'process-paced'
+  | 'threads'
+  | 'threads-json'
+  | 'threads-lone'
+  | 'threads-fair'
+  | 'threads-read'
+  | 'threads-consume'
+  | 'follower'
+  | 'follower-idle'
+  | 'followers'
   | 'transfer-file'
   | 'transfer-unix'
   | 'transfer-tcp'

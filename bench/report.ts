@@ -16,6 +16,16 @@ import { Results, type Series, type SeriesKey } from './results.js'
 import { median } from './statistics.js'
 
 const latencyFigures = ['p50Us', 'p90Us', 'p99Us', 'p999Us', 'maxUs'] as const
+const processFigures = [
+  'ownerCpuMsPerSecond',
+  'followerCpuMsPerSecond',
+  'cpuNsPerMessage',
+  'followerCpuNsPerMessage',
+  'followerSwitchesPerMessage',
+  'cpuOverAlone',
+  'afterOverBefore',
+  'afterCpuOverBefore',
+] as const
 const costFigures = ['userCpuMs', 'systemCpuMs', 'voluntarySwitches', 'involuntarySwitches', 'minorFaults'] as const
 
 /** Where the figures come from, who took part and how each was set up. */
@@ -70,8 +80,9 @@ function caseReport(report: BenchReport, results: Results, benchCase: BenchCase)
     `## ${benchCase.title}: ${benchCase.headline}, ${benchCase.better} is better`,
     table(['', ...contenders], rows),
   ]
-  if (benchCase.section === 'Latency') parts.push(figureReport(all, latencyFigures))
-  if (benchCase.section === 'Moving bytes') parts.push(figureReport(all, costFigures))
+  if (all.some(({ histograms }) => histograms !== undefined)) parts.push(figureReport(benchCase, all, latencyFigures))
+  if (benchCase.section === 'Processes') parts.push(figureReport(benchCase, all, processFigures))
+  if (benchCase.section === 'Moving bytes') parts.push(figureReport(benchCase, all, costFigures))
   return parts.join('\n\n')
 }
 
@@ -91,10 +102,13 @@ export function advantage(results: Results, { better, headline }: BenchCase, key
   return better === 'more' ? results.ratio(product, key, headline) : results.ratio(key, product, headline)
 }
 
-/** More figures of the same jobs, each the median over the rounds. */
-function figureReport(all: readonly Series[], figures: readonly string[]): string {
+/** More figures of the same jobs, those that anybody has, each the median over the rounds. */
+function figureReport(benchCase: BenchCase, all: readonly Series[], names: readonly string[]): string {
+  const figures = names.filter((name) => all.some(({ rounds }) => rounds.some((round) => round?.[name] !== undefined)))
+  if (figures.length === 0) return ''
+  const hasPoints = pointsOf(all).length > 1
   const rows = all.filter(hasFigures).map((series) => [
-    series.contender,
+    hasPoints ? `${describePoint(benchCase, series)}, ${series.contender}` : series.contender,
     ...figures.map((figure) => {
       const values = series.rounds.flatMap((round) => round?.[figure] ?? [])
       return values.length === 0 ? '-' : describeValue(figure, median(values))

@@ -9,7 +9,7 @@ import { runJob, runJobAndKill } from './run-job.js'
 
 const warmupShare = 0.1
 /** Appends leave their messages behind, so they are not done again for a second: they are warmed up by as many as are measured. */
-const appends: readonly JobKind[] = ['append', 'append-batches', 'append-topics']
+const appends: readonly JobKind[] = ['append', 'append-batches', 'append-topics', 'threads', 'threads-json']
 const maxWarmupMessages = 1_000_000
 /** Jobs that touch less than this are not slowed by memory that the host has taken away. */
 const warmedUpBytes = 32 * 1024 * 1024
@@ -96,7 +96,7 @@ async function runPlan(run: BenchRun, plan: Plan): Promise<void> {
     ...workloadOf(plan, contender, options.scale.isFull),
     warmupSeconds: options.scale.warmupSeconds,
     seconds: options.scale.seconds,
-    ratePerSecond: pacedRate,
+    ratePerSecond: benchCase.ratePerSecond ?? pacedRate,
     ...(options.segmentBytes === undefined ? {} : { segmentBytes: options.segmentBytes }),
     ...(benchCase.memoryBytes === undefined ? {} : { memoryBytes: benchCase.memoryBytes }),
   })

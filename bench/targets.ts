@@ -26,7 +26,7 @@ const at = (caseName: string, parameter = 0, messageBytes = smallBytes): Omit<Se
 
 /** Holds the results against the promised figures, in the order in which they are promised. */
 export function judge(results: Results): Target[] {
-  const { rate, over, most, apart } = judgesOf(results)
+  const { rate, over, most, apart, two } = judgesOf(results)
   return [
     over('offer until published, over lmdb-js', at('append'), 'lmdb', 12),
     over('offer until published, over better-sqlite3', at('append'), 'better-sqlite3', 15),
@@ -42,8 +42,8 @@ export function judge(results: Results): Target[] {
     over('append at level disk, 1,000 in flight, over lmdb-js with sync', at('append-disk', 1000), 'lmdb', 1.5),
     rate('scan, one reader, verifying checksums', at('scan', 1), 'messagesPerSecond', 12 * million),
     rate('scan, one reader, verified before', at('scan', 1), 'againMessagesPerSecond', 30 * million),
-    twoReaders(results, 'scan, two readers over one', 'messagesPerSecond'),
-    twoReaders(results, 'scan, two readers over one, verified before', 'againMessagesPerSecond'),
+    two('scan, two readers over one', 'scan', 'messagesPerSecond', 1.8),
+    two('scan, two readers over one, verified before', 'scan', 'againMessagesPerSecond', 1.8),
     rate('read() to the application', at('read'), 'messagesPerSecond', 4 * million),
     over('read() over lmdb-js getRange', at('read'), 'lmdb', 6),
     over('getMany of 1,000 random offsets, hot, over lmdb-js get', at('get-many', 1000), 'lmdb', 1),
@@ -51,6 +51,24 @@ export function judge(results: Results): Target[] {
     most('append to a follow reader at 10,000/s, p99.9', at('follow'), 'p999Us', 1000),
     apart('an append at 10 GB of log against 10 MB', at('backlog', 10e9), at('backlog', 10e6), 0.05),
     most('open after kill -9 with 10 GB written', at('recovery', 10e9, 1000), 'openMs', 1000),
+    ...[1, 2, 4].flatMap((threads) =>
+      (
+        [
+          ['threads', smallBytes, ''],
+          ['threads-1k', 1024, ' of 1 KiB'],
+        ] as const
+      ).flatMap(([name, bytes, what]) => [
+        over(`appends${what} from ${threads} threads, over postMessage`, at(name, threads, bytes), 'post-message', 5),
+        over(`appends${what} from ${threads} threads, over lmdb-js`, at(name, threads, bytes), 'lmdb', 3),
+      ]),
+    ),
+    most('a lone append beside a flood of another thread, p50', at('threads-lone'), 'p50Us', 1000),
+    most('a lone append beside a flood of another thread, p99', at('threads-lone'), 'p99Us', 10_000),
+    rate('eight threads that flood, least over most', at('threads-fair', 8), 'leastOverMost', 0.8),
+    two('JSON made and appended, two threads over one', 'threads-json', 'messagesPerSecond'),
+    two('batches() of two threads over one', 'threads-read', 'messagesPerSecond'),
+    two('consumed and acknowledged, two threads over one', 'threads-consume', 'messagesPerSecond'),
+    rate('offers with 50 followers, over the same alone', at('followers', 50), 'rateOverAlone', 0.95),
     ...longTargets(results),
   ]
 }
@@ -91,6 +109,17 @@ function judgesOf(results: Results) {
         (value) => value >= least,
       )
     },
+    /** With a parameter of two over one, which is to be at least so many times as good; without that, it is only told. */
+    two(figure: string, caseName: string, name: string, least?: number): Target {
+      const told = target(
+        figure,
+        least === undefined ? '-' : `>= x${least}`,
+        results.ratio(product(at(caseName, 2)), product(at(caseName, 1)), name),
+        (value) => `x${value.toFixed(2)}`,
+        (value) => value >= (least ?? 0),
+      )
+      return least === undefined && told.verdict === 'reached' ? { ...told, verdict: 'stated only' } : told
+    },
     /** Not further apart than so much of the second. */
     apart(figure: string, key: Omit<SeriesKey, 'contender'>, than: Omit<SeriesKey, 'contender'>, most: number): Target {
       const ratio = results.ratio(product(key), product(than), 'nsPerMessage')
@@ -103,19 +132,6 @@ function judgesOf(results: Results) {
       )
     },
   }
-}
-
-function twoReaders(results: Results, figure: string, name: string): Target {
-  const one = { ...at('scan', 1), contender: 'bookend' } as const
-  const two = { ...at('scan', 2), contender: 'bookend' } as const
-  const ratio = results.ratio(two, one, name)
-  return target(
-    figure,
-    '>= x1.8',
-    ratio,
-    (value) => `x${value.toFixed(2)}`,
-    (value) => value >= 1.8,
-  )
 }
 
 /** Stated for a size, and for a cold cache: a smaller or hotter run says something, but not whether they are kept. */

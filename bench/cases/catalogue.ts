@@ -2,6 +2,7 @@
 import type { ContenderName } from '../contenders/catalogue.js'
 import type { Level } from '../contenders/contender.js'
 import type { JobKind } from '../job.js'
+import { sharedCases } from './shared-cases.js'
 
 /** How large a run is. */
 export interface Scale {
@@ -27,7 +28,16 @@ export interface Point {
   readonly before?: number
 }
 
-export type Parameter = 'batch' | 'writers' | 'topics' | 'readers' | 'groups' | 'consumers' | 'backlog'
+export type Parameter =
+  | 'batch'
+  | 'writers'
+  | 'topics'
+  | 'readers'
+  | 'groups'
+  | 'consumers'
+  | 'threads'
+  | 'followers'
+  | 'backlog'
 
 export interface BenchCase {
   readonly name: string
@@ -38,6 +48,8 @@ export interface BenchCase {
     | 'Larger than memory'
     | 'As the log grows'
     | 'Queues and groups'
+    | 'Threads'
+    | 'Processes'
     | 'At rest'
     | 'Moving bytes'
   readonly title: string
@@ -50,6 +62,8 @@ export interface BenchCase {
   readonly level?: Level
   /** Data written once per contender, or before every round where a round spoils it. */
   readonly fill?: { readonly kind: JobKind; readonly when: 'once' | 'every round' }
+  /** Messages that are due a second, where the usual rate is not what the case is about. */
+  readonly ratePerSecond?: number
   /** A job may use so much memory, the page cache of its files included; the cache is dropped before it. Linux, root. */
   readonly memoryBytes?: number
   /** Takes long: part of a full run, else only if it is named. */
@@ -399,6 +413,7 @@ export const benchCases: readonly BenchCase[] = [
     parameter: 'readers',
     points: byParameter([1, 2], [1, 2], small(1_000_000)),
   },
+  ...sharedCases,
   {
     name: 'idle',
     section: 'At rest',

@@ -15,13 +15,15 @@ export const storeNames = [
 ] as const
 /** Ways to move the bytes of a segment, compared with each other. */
 export const methodNames = ['read-write', 'mmap-write', 'sendfile', 'copy-file-range'] as const
-export const contenderNames = [...storeNames, ...methodNames] as const
+/** What an application would do without ports, and what the system does without a log. */
+export const otherWayNames = ['post-message', 'file-watch'] as const
+export const contenderNames = [...storeNames, ...otherWayNames, ...methodNames] as const
 export type StoreName = (typeof storeNames)[number]
 export type MethodName = (typeof methodNames)[number]
 export type ContenderName = (typeof contenderNames)[number]
 
 /** Names that `--peers` takes. `bare` brings both forms of the bare loop along. */
-export const peerNames = storeNames.filter((name) => name !== 'bookend' && name !== 'bare-16k')
+export const peerNames = [...storeNames, ...otherWayNames].filter((name) => name !== 'bookend' && name !== 'bare-16k')
 
 /** Peers that come from the registry; the others need nothing but Node and the root's dependencies. */
 export const packagedPeers: readonly ContenderName[] = ['sonic-boom', 'lmdb', 'better-sqlite3', 'classic-level']
@@ -63,6 +65,10 @@ export const contenderSettings: Record<ContenderName, string> = {
   'classic-level':
     "keyEncoding and valueEncoding 'view', 8-byte big-endian keys, defaults otherwise; batch() of 1,000; an awaited " +
     'append is put() (sync: true in the disk cases); read: iterator.nextv(1000)',
+  'post-message':
+    'Bookend without ports: each thread posts every message to the thread that opened the log, which offers it; at most 10,000 of a thread under way',
+  'file-watch':
+    'physical limit: 64 bytes written to a file by fs.writeSync, seen by fs.watch in another process; no log, no thread of its own',
   'read-write': 'fs.readSync and fs.writeSync through one 256 KiB buffer: 2 copies',
   'mmap-write': 'mmap of the whole file, fs.writeSync out of the mapping in steps of 1 MiB: 1 copy, plus page faults',
   sendfile: 'sendfile(2) in steps of 1 MiB: 1 copy inside the kernel to a file, 0 to 1 to a socket',

@@ -28,10 +28,13 @@ function openDatabase(options: StoreOptions, file = 'data.mdb', keyEncoding = 'u
   return open({ path, encoding: 'binary', keyEncoding, ...(isDisk ? { overlappingSync: false } : {}) })
 }
 
-/** lmdb-js with asynchronous, batched puts under integer keys. */
-export function openLmdb(options: StoreOptions): Store {
+/**
+ * lmdb-js with asynchronous, batched puts under integer keys.
+ * @param firstKey where several threads append: of this one; else behind the last that is there
+ */
+export function openLmdb(options: StoreOptions, firstKey?: number): Store {
   const database = openDatabase(options)
-  let nextKey = nextKeyOf(database)
+  let nextKey = firstKey ?? nextKeyOf(database)
 
   return {
     async append(messages, values) {

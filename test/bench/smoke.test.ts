@@ -17,7 +17,14 @@ it('runs every case, leaves nothing behind, and claims no speed', async () => {
   const html = join(directory, 'report.html')
   try {
     // Peers from the registry are left out: a test needs no network and no compiler.
-    const args = [main, '--smoke', '--peers', 'bare,memcpy,write-sync,fdatasync', '--dir', directory]
+    const args = [
+      main,
+      '--smoke',
+      '--peers',
+      'bare,memcpy,write-sync,fdatasync,post-message,file-watch',
+      '--dir',
+      directory,
+    ]
     const { stdout } = await promisify(execFile)(process.execPath, [...args, '--json', json, '--html', html])
     const { series, stages } = JSON.parse(readFileSync(json, 'utf8')) as BenchReport
     // Cases with a limit on memory need root and a control group.

@@ -55,6 +55,14 @@ describe('targets', () => {
     expect(verdictOf(resultsOf(small, large(106)), 'an append at 10 GB')).toBe('NOT reached')
   })
 
+  it('hold two threads against one, and only tell of it where nothing was promised', () => {
+    const of = (caseName: string, one: number, two: number) =>
+      resultsOf([`${caseName}/100/1`, 'bookend', rate(one)], [`${caseName}/100/2`, 'bookend', rate(two)])
+    expect(verdictOf(of('scan', 10, 18), 'scan, two readers')).toBe('reached')
+    expect(verdictOf(of('scan', 10, 17), 'scan, two readers')).toBe('NOT reached')
+    expect(verdictOf(of('threads-json', 10, 1), 'JSON made')).toBe('stated only')
+  })
+
   it('judge a long case at its stated size only, and a cold read only if it was cold', () => {
     const read = (payloadBytes: number, isCold: number) =>
       resultsOf(['cold-read/100/0', 'bookend', { payloadBytes, loopP999Ms: 3, isCold }])
