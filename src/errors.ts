@@ -16,6 +16,7 @@ export const errorCodes = [
   'BOOKEND_DISCONNECTED',
 ] as const
 
+/** What has failed; docs/errors.md says of each when it comes and what to do. */
 export type ErrorCode = (typeof errorCodes)[number]
 
 /** Where an error happened, as far as it is known. */
@@ -43,13 +44,21 @@ const brand = Symbol.for('bookend.error')
  * `instanceof` recognises errors that crossed a thread or come from a second copy of the package.
  */
 export class BookendError extends Error {
+  /** Always `BookendError`. */
   override readonly name = 'BookendError'
+  /** What has failed. Compare this, not the message. */
   readonly code: ErrorCode
+  /** See {@link ErrorDetails.topic}. */
   declare readonly topic?: string
+  /** See {@link ErrorDetails.offset}. */
   declare readonly offset?: number
+  /** See {@link ErrorDetails.next}. */
   declare readonly next?: number
+  /** See {@link ErrorDetails.position}. */
   declare readonly position?: number
+  /** See {@link ErrorDetails.file}. */
   declare readonly file?: string
+  /** See {@link ErrorDetails.first}. */
   declare readonly first?: number
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails & { cause?: unknown } = {}) {
@@ -60,6 +69,7 @@ export class BookendError extends Error {
     Object.assign(this, rest)
   }
 
+  /** Whether that is an error of Bookend, of whatever thread or copy of the package. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     return typeof value === 'object' && value !== null && brand in value
   }

@@ -8,13 +8,15 @@ import diagnostics from 'node:diagnostics_channel'
 interface Traced {
   /** Where the log is: its directory, or its URL. */
   log: string
-  /** Set by Node at the end: what the call has returned, or thrown. */
+  /** What the call has returned; set by Node at the end. */
   result?: unknown
+  /** What the call has thrown; set by Node at the end. */
   error?: unknown
 }
 
 /** `tracing:bookend:append`: one call of `append`, `appendMany`, `push` or `offer`. */
 export interface AppendTrace extends Traced {
+  /** Name of the topic. */
   topic: string
   /** Messages of the call. */
   count: number
@@ -24,34 +26,47 @@ export interface AppendTrace extends Traced {
 
 /** `tracing:bookend:read`: one call of `get` or `getMany`. */
 export interface ReadTrace extends Traced {
+  /** Name of the topic. */
   topic: string
+  /** Offsets asked for. */
   count: number
 }
 
 /** `tracing:bookend:consume`: one delivery, from when it is handed over (`start`) until it is settled (`asyncEnd`). */
 export interface ConsumeTrace extends Traced {
+  /** Name of the topic. */
   topic: string
+  /** Name of the group. */
   group: string
+  /** Of the message. */
   offset: number
+  /** 1 for the first delivery. */
   attempt: number
   /** Of the message: `traceparent` as its append has left it. */
   headers: Readonly<Record<string, string>>
+  /** How it was settled; undefined before that. */
   outcome?: 'acknowledged' | 'given back'
 }
 
 /** `tracing:bookend:process`: one call of a handler, in the handler's thread. */
 export interface ProcessTrace {
+  /** Name of the topic. */
   topic: string
+  /** Name of the group. */
   group: string
+  /** 1 for the first delivery. */
   attempt: number
   /** What the handler is given: a batch, whose messages have the headers of their appends. */
   batch: unknown
+  /** What the handler has returned; set by Node at the end. */
   result?: unknown
+  /** What the handler has thrown; set by Node at the end. */
   error?: unknown
 }
 
 /** `tracing:bookend:flush`: one call of `flush`. */
 export interface FlushTrace extends Traced {
+  /** `process`, `replicated` or `disk`. */
   level: string
 }
 

@@ -17,6 +17,7 @@ export interface Supports {
   readonly scan: boolean
   /** `Group.process`: modules run beside the data. */
   readonly process: boolean
+  /** Messages may be deleted by age, size and consumption. */
   readonly retention: boolean
 }
 

@@ -67,9 +67,10 @@ export interface EngineLease {
   extend(): void
 }
 
-/** See `Processor.state`. */
+/** What a processor does: handles messages, rests, has ended because it was asked to, or by itself. */
 export type ProcessorState = 'running' | 'paused' | 'stopped' | 'failed'
 
+/** In which order a processor handles messages: see `ProcessOptions.order`. */
 export type ProcessOrder = 'topic' | 'key' | 'none'
 
 /** Whether handlers get copies of messages, or see them where the log has them. */

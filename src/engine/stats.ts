@@ -6,33 +6,45 @@ export interface LogStats {
   messages: number
   /** Bytes of their values, keys and headers. */
   messageBytes: number
+  /** Batches written: appends that came together share one. */
   batches: number
+  /** Bytes of the log, from its beginning: every number is a position. */
   positions: {
-    /** Bytes of log: readable, flushed to the device, deleted below. */
+    /** Readable up to here. */
     published: number
+    /** Flushed to the device up to here. */
     durable: number
+    /** Deleted below here. */
     trimmed: number
     /** Segments below this position carry their index. */
     indexed: number
   }
+  /** The append ring, on the way to the writer. */
   ring: {
+    /** Its size. */
     capacityBytes: number
+    /** Handed over, and not yet taken by the writer. */
     usedBytes: number
     /** Appends that wait because the ring is full. */
     waiting: number
     /** Appends, flushes and disk acknowledgements not yet settled. */
     pending: number
   }
+  /** The files of the log and their mappings. */
   segments: {
+    /** Size of each file. */
     segmentBytes: number
     /** Files of the log, prepared ones included. */
     total: number
     /** Segments behind the active one that are ready to be filled. */
     prepared: number
-    /** Mappings of all threads (one segment may have several), and the address space they take. */
+    /** Mappings of all threads; one segment may have several. */
     mapped: number
+    /** Address space that the mappings take; what of it is in memory is told by `Log.residency()`. */
     mappedBytes: number
+    /** Mappings given back. */
     retired: number
+    /** Files deleted. */
     deleted: number
     /** Bytes of records that were written anew further on, so that the segment that held them could go. */
     movedBytes: number
@@ -41,18 +53,27 @@ export interface LogStats {
     /** The topic that needs it, where it is `needed`. */
     oldestKeptBy: string | undefined
   }
+  /** Flushes to the device, in the background and asked for. */
   flushes: {
+    /** How many there were. */
     count: number
+    /** How long all of them took together. */
     totalMs: number
+    /** How long the last one took. */
     lastMs: number
   }
+  /** The reader threads. */
   readers: {
+    /** How many there are. */
     threads: number
+    /** Tasks started. */
     tasks: number
+    /** Tasks that run now. */
     running: number
     /** Lookups and first chunks of streams that needed none: what they asked for was in memory, and read where they were called. */
     hot: number
   }
+  /** Consumer groups. */
   groups: {
     /** Consumer groups of all topics. */
     count: number
@@ -67,22 +88,35 @@ export interface LogStats {
          * `left`: no owner has the log open; the next one is heard.
          */
         hears: 'bell' | 'looks' | 'left'
+        /** Why it only looks. */
         because: string | undefined
       }
     | undefined
+  /** What was found when the log was opened. */
   recovery: {
     /** Bytes of torn batches cut off when the log was opened. */
     tornBytes: number
     /** Ranges of positions found damaged when the log was opened. */
-    damages: { from: number; to: number }[]
+    damages: {
+      /** First damaged byte. */
+      from: number
+      /** First byte behind the damage. */
+      to: number
+    }[]
     /** How many times the log has been opened for writing. */
     epoch: number
   }
   /** How segments are reached: `mmap-io` and `koffi` map them, `file` reads and writes them; `network`: they are elsewhere. */
   io: 'mmap-io' | 'koffi' | 'file' | 'network'
+  /** Bytes of segments faulted in ahead of the writer. */
   prefaultedBytes: number
-  /** Errors met in the background, the last one's code with them. */
-  errors: { count: number; last: string | undefined }
+  /** Errors met in the background. */
+  errors: {
+    /** How many there were. */
+    count: number
+    /** A code of Bookend or of the system. */
+    last: string | undefined
+  }
   /** Of a log that servers keep; undefined for one in a directory. */
   connection?: {
     /** Ms since the epoch; undefined: it is there. */
@@ -102,8 +136,11 @@ export interface LogStats {
 export interface SegmentInfo {
   /** Position of the segment's first byte. */
   position: number
+  /** Path of the file. */
   file: string
+  /** Its size. */
   bytes: number
+  /** Full, being filled, or ready to be filled. */
   state: 'sealed' | 'active' | 'prepared'
   /**
    * - `needed`: some topic has messages in it that are not trimmed, and that its retention keeps; `neededBy` names them
@@ -118,22 +155,38 @@ export interface SegmentInfo {
   because: KeptReason
   /** Names of topics that need it, eight at most. */
   neededBy: string[]
+  /** How many topics need it. */
   neededByCount: number
   /** Time of its newest message, ms since the epoch: what `maxAgeMs` counts from. Undefined while it is not indexed. */
   lastTime: number | undefined
   /** Threads that have it mapped. */
-  mappedBy: { thread: 'writer' | 'reader' | 'reaper'; threadId: number; isPinned: boolean }[]
+  mappedBy: {
+    /** What the thread does. */
+    thread: 'writer' | 'reader' | 'reaper'
+    /** Its number, as `node:worker_threads` has it. */
+    threadId: number
+    /** It is in the middle of a copy out of it. */
+    isPinned: boolean
+  }[]
 }
 
+/** What of a segment is mapped, and in memory. */
 export interface SegmentResidency {
   /** Position of the segment's first byte. */
   position: number
+  /** Path of the file. */
   file: string
+  /** Its size. */
   bytes: number
+  /** Full, being filled, or ready to be filled. */
   state: 'sealed' | 'active' | 'prepared'
+  /** One for each thread that has it mapped. */
   mappings: {
+    /** What the thread does. */
     thread: 'writer' | 'reader' | 'reaper'
+    /** Its number, as `node:worker_threads` has it. */
     threadId: number
+    /** Address space of the mapping. */
     mappedBytes: number
     /** Bytes of the mapping that are in memory now; -1 where the system cannot tell. */
     residentBytes: number

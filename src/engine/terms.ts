@@ -21,6 +21,7 @@ export interface Retention {
 export interface BackupReport {
   /** The copy holds the log up to here. */
   position: number
+  /** Segments it has. */
   segments: number
   /** Size of the copy. */
   bytes: number
@@ -59,7 +60,9 @@ export interface Bounds {
 
 /** A group of an open log, as `Log.groups()` lists it. */
 export interface GroupInfo {
+  /** Name of the topic. */
   topic: string
+  /** Name of the group. */
   name: string
   /** All messages below are acknowledged. */
   committed: number
@@ -68,7 +71,12 @@ export interface GroupInfo {
   /** Consumers of this log that have asked for messages and have not ended. */
   consumers: number
   /** Processors of this log that have not ended, and the last one if it has failed and none was started since. */
-  processors: { state: 'running' | 'paused' | 'stopped' | 'failed'; error: Error | undefined }[]
+  processors: {
+    /** As `Processor.state`. */
+    state: 'running' | 'paused' | 'stopped' | 'failed'
+    /** What ended it, if it has failed. */
+    error: Error | undefined
+  }[]
 }
 
 /** Where the group stands. */
@@ -88,5 +96,6 @@ export interface GroupPosition {
  * It can be used once.
  */
 export interface LogPort {
+  /** The transfer list that has to go with it. */
   readonly ports: readonly MessagePort[]
 }

@@ -13,6 +13,7 @@ export type ClientOptions = Omit<
   'servers' | 'reconnect' | 'maxReconnectAttempts' | 'waitOnFirstConnect' | 'ignoreAuthErrorAbort' | 'port'
 >
 
+/** How a log on NATS servers is opened. */
 export interface JetStreamOptions {
   /** Name of the log: topics of one name are one log for everybody who opens it. 1 to 50 of A-Z a-z 0-9 . _ -, not starting with a dot. */
   name: string

@@ -6,6 +6,7 @@ import { assertLeased } from './answers.js'
 import { type Delivery, LeasedMessage } from './delivery.js'
 import { TracedDelivery } from './traced-delivery.js'
 
+/** How one consumer of a group goes to work. */
 export interface ConsumeOptions {
   /** Where a group starts that has never been used: at the oldest readable message (the default), or at the next one. */
   from?: 'first' | 'next'
@@ -13,6 +14,7 @@ export interface ConsumeOptions {
   prefetch?: number
   /** A delivery not acknowledged for this long is given to the next consumer. Default 30,000. */
   ackTimeoutMs?: number
+  /** Ends the iteration with its reason; what is held goes back. */
   signal?: AbortSignal
 }
 

@@ -27,6 +27,7 @@ import {
  * acknowledges it. Delivery is at least once: what is not acknowledged comes again, after a crash too; what is acknowledged does not.
  */
 export interface Group<T> {
+  /** Name of the group. */
   readonly name: string
   /**
    * Messages for one consumer, each to be acknowledged. Consumers of a group share its messages, in any number; ending the

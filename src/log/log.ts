@@ -13,16 +13,21 @@ import type { Topic } from './topic.js'
 import { TracedTopic } from './traced-topic.js'
 import { checkInteger, checkKeys, checkName, checkOneOf, checkSignal, describe } from './validate.js'
 
+/** How a queue is used here. */
 export interface QueueOptions<T> {
+  /** How values become bytes; without one they are `Uint8Array`. */
   codec?: Codec<T>
 }
 
+/** How a backup is made. */
 export interface BackupOptions {
   /** Ends the backup, which removes what it has made. */
   signal?: AbortSignal
 }
 
+/** How a topic is used here. */
 export interface TopicOptions<T> {
+  /** How values become bytes; without one they are `Uint8Array`. */
   codec?: Codec<T>
   /** What of this topic may be deleted; `{}`: nothing. Without it the log's `retention` holds, or what an earlier call said. */
   retention?: Retention
@@ -99,6 +104,7 @@ export async function open(directory: string | URL, options: OpenOptions = {}): 
   return new EngineLog(engine)
 }
 
+/** How another thread uses the log. */
 export interface ConnectOptions {
   /**
    * `here` (the default): messages are read in the calling thread, without another one in between; it may then wait for the disk.

@@ -17,7 +17,9 @@ export interface MessageStream<T> extends AsyncIterableIterator<Message<T>>, Asy
    * a batch for the messages. Its memory is the application's own; whoever keeps a part of it keeps all of it (256 KiB and more).
    */
   chunks(): AsyncIterableIterator<MessageBatch<T>>
+  /** The next message; waits for one when the stream follows. */
   next(): Promise<IteratorResult<Message<T>, undefined>>
+  /** Ends the stream; a `break` calls it. */
   return(): Promise<IteratorResult<Message<T>, undefined>>
 }
 

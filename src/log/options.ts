@@ -19,6 +19,7 @@ import {
 import type { DiskWatermarks, LocalOptions } from '../local/local-options.js'
 import { checkBoolean, checkInteger, checkKeys, checkOneOf, describe } from './validate.js'
 
+/** How a log is opened. */
 export interface OpenOptions {
   /**
    * Size of a segment file in bytes: 1 MiB to 1 GiB, a multiple of 64 KiB, 128 MiB unless said. Fixed when the log is

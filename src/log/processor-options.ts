@@ -3,6 +3,7 @@ import type { ProcessOrder, ProcessorState, ProcessSettings } from '../engine/gr
 import { maxTimerMs } from '../limits.js'
 import { checkInteger, checkKeys, checkName, checkOneOf, checkSignal } from './validate.js'
 
+/** How a processor goes to work. */
 export interface ProcessOptions {
   /** Threads of this processor; `readers` of the log unless said. With order `topic` there is one, whatever is said. */
   concurrency?: number
@@ -40,8 +41,15 @@ export interface ProcessOptions {
 
 /** A module at work on the messages of a group. It keeps the process running until it is stopped. */
 export interface Processor extends AsyncDisposable {
-  /** Since it was started: messages handled, calls of the handler that failed, messages stored as dead letters. */
-  readonly stats: { readonly processed: number; readonly failed: number; readonly deadLettered: number }
+  /** Since it was started. */
+  readonly stats: {
+    /** Messages handled. */
+    readonly processed: number
+    /** Calls of the handler that failed. */
+    readonly failed: number
+    /** Messages stored as dead letters. */
+    readonly deadLettered: number
+  }
   /**
    * `stopped`: it has ended as it was asked to, by {@link stop}, its signal, the removal of its group or the closing of the log.
    * `failed`: by itself, and {@link error} says why; that is counted in `stats().errors` and told on the channel `bookend:error`.
@@ -54,6 +62,7 @@ export interface Processor extends AsyncDisposable {
    * Resolves when no call of the handler is under way.
    */
   pause(): Promise<void>
+  /** Goes on where {@link pause} has stopped. */
   resume(): void
   /**
    * May be left alone: that it rejects is no unhandled rejection. Resolves when the processor has ended: by {@link stop}, its signal, the removal of its group or the closing of the log.

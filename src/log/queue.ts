@@ -16,9 +16,11 @@ export const queueGroup = 'queue'
 /** As for `Topic.append`: `key` and `headers` are seen by who reads the topic of that name. */
 export type PushOptions = AppendOptions
 
+/** How long a pop waits. */
 export interface PopOptions {
   /** How long to wait for a message, in ms; 0 (the default): not at all. Infinity: for ever. */
   timeoutMs?: number
+  /** Ends the waiting with its reason; no message is taken then. */
   signal?: AbortSignal
 }
 
@@ -26,6 +28,7 @@ export interface PopOptions {
  * A durable first-in-first-out queue. Iterating it pops, and waits for more: `for await (const value of queue)`.
  */
 export interface Queue<T> extends AsyncIterable<T> {
+  /** Name of the queue, and of its topic. */
   readonly name: string
   /** @returns the message's offset, once it is as durable as the log promises. @throws as `Topic.append` */
   push(value: T, options?: PushOptions): Promise<number>

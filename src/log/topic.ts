@@ -15,6 +15,7 @@ import { ChunkedStream, type MessageStream } from './message-stream.js'
 import { checkLevel, checkSupported } from './supported.js'
 import { checkBoolean, checkKeys, checkName, checkOffset, checkSignal, checkTime, moduleUrl } from './validate.js'
 
+/** What goes with an append. */
 export interface AppendOptions {
   /** Stored with the message; a string is stored as UTF-8. At most 64 KiB. */
   key?: string | Uint8Array
@@ -26,6 +27,7 @@ export interface AppendOptions {
   signal?: AbortSignal
 }
 
+/** Which messages a stream has. */
 export interface ReadOptions {
   /** Where to start: an offset, the oldest readable message (the default), the next to be appended, or a time. */
   from?: number | 'first' | 'next' | Date
@@ -33,14 +35,17 @@ export interface ReadOptions {
   to?: number
   /** Waits for new messages instead of ending. A TypeError on a log opened with `readOnly` and without `follow`, which is seen as it was then. */
   follow?: boolean
+  /** Ends the stream with its reason. */
   signal?: AbortSignal
 }
 
+/** Which messages a scan looks at. */
 export interface ScanOptions {
   /** First offset; the oldest readable message unless said. */
   from?: number
   /** End, exclusive; the next offset at the time of the call unless said. */
   to?: number
+  /** Ends the scan with its reason. */
   signal?: AbortSignal
 }
 
@@ -49,6 +54,7 @@ export interface ScanOptions {
  * number. Messages appended from one thread keep the order of the calls, whatever their sizes.
  */
 export interface Topic<T> {
+  /** Name of the topic. */
   readonly name: string
   /**
    * Appends one message.
@@ -61,7 +67,15 @@ export interface Topic<T> {
    * Appends all values or none, with consecutive offsets, whatever happens meanwhile. They must fit one segment.
    * Key and headers, if given, go with each of them.
    */
-  appendMany(values: readonly T[], options?: AppendOptions): Promise<{ first: number; count: number }>
+  appendMany(
+    values: readonly T[],
+    options?: AppendOptions,
+  ): Promise<{
+    /** Offset of the first value. */
+    first: number
+    /** How many there are. */
+    count: number
+  }>
   /**
    * The fast path: hands the message to the writer, without a promise.
    * @returns false if there is no room now: nothing was taken, see {@link ready}. True does not mean durable: await
@@ -71,10 +85,16 @@ export interface Topic<T> {
   offer(value: T, options?: AppendOptions): boolean
   /** Resolves when an {@link offer} that was refused can succeed. */
   ready(): Promise<void>
-  /** Oldest readable offset, and offset of the next append, as published at this moment. */
-  bounds(): Promise<{ first: number; next: number }>
+  /** What can be read, as published at this moment. */
+  bounds(): Promise<{
+    /** The oldest readable offset. */
+    first: number
+    /** Offset of the next append. */
+    next: number
+  }>
   /** One message; undefined if it is not written yet, or trimmed away. @throws `BOOKEND_CORRUPT` */
   get(offset: number): Promise<Message<T> | undefined>
+  /** The same for many offsets, in the order asked for. @throws `BOOKEND_CORRUPT` */
   getMany(offsets: readonly number[]): Promise<(Message<T> | undefined)[]>
   /**
    * Messages in order. What is read is published, and so survives the process; it may not be flushed yet.

@@ -3,7 +3,9 @@ import { textOf } from './utf8.js'
 
 /** How the values of a topic become bytes and back. */
 export interface Codec<T> {
+  /** What it returns is stored. What it throws comes out of the call, and nothing was written. */
   encode(value: T): Uint8Array
+  /** The value that was stored. What it throws is the cause of `BOOKEND_DECODE`. */
   decode(bytes: Uint8Array): T
   /**
    * Optional. `offer` and `append` call it instead of {@link encode}, so that a value costs no memory of its own on its way in.
@@ -19,6 +21,7 @@ const encoder = new TextEncoder()
 
 /** The codec `json`; called with a type, the same codec for values of that type: `json<Order>()`. */
 export interface JsonCodec extends Codec<unknown> {
+  /** The same codec, for values of that type. */
   <T>(): Codec<T>
 }
 

@@ -13,6 +13,7 @@ import { type Message, type MessageSource, StoredMessage } from './message.js'
 export interface MessageBatch<T = Uint8Array> extends Iterable<Message<T>> {
   /** Number of messages; 0 only for the one call that an empty range gets. */
   readonly length: number
+  /** Offset of the first one; the others follow without gaps. */
   readonly firstOffset: number
   /**
    * Visits each value in place, without an object per message.

@@ -10,17 +10,22 @@ import type { Decode } from './value-coding.js'
  * properties (`structuredClone`, `postMessage`, `{ ...message }`): copy {@link plain}, or take it apart (`const { value } = message`).
  */
 export interface Message<T = Uint8Array> {
+  /** Name of the topic. */
   readonly topic: string
   /** Dense number in the topic, from 0. */
   readonly offset: number
   /** Milliseconds since the epoch, set by the writer, never decreasing. */
   readonly timestamp: number
+  /** As it was appended; a string as its UTF-8. */
   readonly key?: Uint8Array
   /** The key as text, decoded as UTF-8. */
   readonly keyText?: string
+  /** As they were appended. */
   readonly headers?: Record<string, string>
-  /** The application's own copy: valid for ever. Only in a processor with `views: 'mapped'` not: there it is empty after the call. */
-  /** @throws `BOOKEND_DECODE` where the codec of the topic cannot decode it */
+  /**
+   * The application's own copy: valid for ever. Only in a processor with `views: 'mapped'` not: there it is empty after the call.
+   * @throws `BOOKEND_DECODE` where the codec of the topic cannot decode it
+   */
   readonly value: T
   /** A copy with all its parts, its memory its own: for `structuredClone`, `postMessage`, and for keeping a few messages of many. */
   plain(): PlainMessage<T>
@@ -30,25 +35,37 @@ export interface Message<T = Uint8Array> {
 
 /** A message as a plain object. */
 export interface PlainMessage<T = Uint8Array> {
+  /** Name of the topic. */
   topic: string
+  /** See {@link Message.offset}. */
   offset: number
+  /** See {@link Message.timestamp}. */
   timestamp: number
+  /** See {@link Message.key}. */
   key?: Uint8Array
+  /** See {@link Message.headers}. */
   headers?: Record<string, string>
+  /** What the codec has decoded. */
   value: T
 }
 
 /** A message as JSON can say it. */
 export interface JsonMessage {
+  /** Name of the topic. */
   topic: string
+  /** See {@link Message.offset}. */
   offset: number
+  /** See {@link Message.timestamp}. */
   timestamp: number
   /** Text, or base64 where `keyEncoding` says so. */
   key?: string
+  /** Only where the key is not UTF-8. */
   keyEncoding?: 'base64'
+  /** See {@link Message.headers}. */
   headers?: Record<string, string>
   /** What the codec has decoded; bytes as text, or in base64 where `encoding` says so. */
   value: unknown
+  /** Only where the value is bytes that are not UTF-8. */
   encoding?: 'base64'
 }
 

@@ -7,6 +7,7 @@ import type { Message } from '../../messages/message.js'
 import { Copier, type CopyTarget, type Mirror, notACopy } from './copier.js'
 import { sourceOf } from './topic-source.js'
 
+/** How a topic is replayed. */
 export interface ReplayOptions {
   /** Name of the topic in the local log; that of the other one unless said. */
   as?: string

@@ -72,7 +72,9 @@ export type TaskEnd =
 
 /** What a handler is told beside its messages. */
 export interface HandlerContext {
+  /** Name of the group. */
   readonly group: string
+  /** Name of the topic. */
   readonly topic: string
   /** 1 for the first delivery of these messages. */
   readonly attempt: number
