@@ -24,6 +24,7 @@ import { endOfLeft } from '../src/storage/follow/left-behind.js'
 import { LogWalk } from '../src/storage/follow/log-walk.js'
 import { hasFooter } from '../src/storage/index/sealed-index.js'
 import { serve } from '../src/threads/control-plane.js'
+import { FollowedTopics } from '../src/threads/follower/followed-topics.js'
 import { Follower } from '../src/threads/follower/follower.js'
 import { runFollower } from '../src/threads/follower/follower-loop.js'
 import type { FollowerControl, FollowerData, FollowerNews } from '../src/threads/follower/follower-protocol.js'
@@ -56,14 +57,14 @@ const control: FollowerControl = {
     logId = opened.id
     const before = hearBell(logId)
     const registration = register()
-    const follower = followerOf(opened, state, registration.unregistered)
+    const { follower, topics } = followerOf(opened, state, registration.unregistered)
     const positions = new GroupPositions({
       state,
       application,
       mailboxes: new GroupMailboxes(shared.groups),
       groups: new FollowerGroups(nodeDisk, directory, opened.id, calls),
       directory,
-      nextOf: (topic) => follower.nextOf(topic),
+      nextOf: (topic) => topics.nextOf(topic),
       flushIntervalMs,
       nowMs,
     })
@@ -150,23 +151,29 @@ function readControl(id: string) {
 }
 
 function followerOf(opened: OpenedLog, state: SharedState<'writer' | 'reaper'>, unregistered: string | undefined) {
-  const { id, segmentBytes, topics } = opened
+  const { id, segmentBytes } = opened
   const files = new SegmentFiles(nodeDisk, directory, segmentBytes, id)
   const memory = new FileMemory()
   const windows = new SegmentWindows(memory, memory, files, new SlotTable(shared.slots), 'read', maxWindows)
   const published = state.published.load()
   const trim = state.trim.load()
-  return new Follower({
+  const send = (message: FollowerNews) => news.postMessage(message)
+  const topics = new FollowedTopics({
+    cells: new TopicCells(shared.topics),
+    firsts: new FirstOffsets(nodeDisk, files, windows, trim, () => state.indexed.load()),
+    segmentOf: (position) => files.segmentOf(position),
+    firstTopics: opened.topics,
+    onNew: (id, name) => send({ type: 'topic', id, name }),
+  })
+  const follower = new Follower({
     state,
     application,
-    topics: new TopicCells(shared.topics),
+    topics,
     files,
     directory,
     bootId: readBootId(),
     known: { epoch: readControl(id)?.epoch ?? 0, published, trim },
-    firstTopics: topics,
     walk: new LogWalk(nodeDisk, files, published),
-    firsts: new FirstOffsets(nodeDisk, files, windows, trim, () => state.indexed.load()),
     unregistered,
     readControl: () => readControl(id),
     listRepairs: () => nodeDisk.list(`${directory}/damaged`),
@@ -175,7 +182,8 @@ function followerOf(opened: OpenedLog, state: SharedState<'writer' | 'reaper'>, 
     watchBell: (onChange) => watchPath(BellFile.path(directory), onChange),
     endOfLeft: (record) => endOfLeft(nodeDisk, memory, files, record, readBootId()),
     hasFooter: (segment) => hasFooter(nodeDisk, files, segment),
-    send: (message: FollowerNews) => news.postMessage(message),
+    send,
     nowMs,
   })
+  return { follower, topics }
 }

@@ -15,6 +15,7 @@ import { endOfLeft } from '../../src/storage/follow/left-behind.js'
 import { LogWalk } from '../../src/storage/follow/log-walk.js'
 import { hasFooter } from '../../src/storage/index/sealed-index.js'
 import { openLog } from '../../src/storage/life/open-log.js'
+import { FollowedTopics } from '../../src/threads/follower/followed-topics.js'
 import { Follower } from '../../src/threads/follower/follower.js'
 import { Engine } from './engine.js'
 import { groupOf, payloadOf } from './frames.js'
@@ -262,14 +263,18 @@ export class FollowedLog {
     const follower = new Follower({
       state,
       application: lane.bell,
-      topics: cells,
+      topics: new FollowedTopics({
+        cells,
+        firsts: new FirstOffsets(disk, files, windows, trim, () => state.indexed.load()),
+        segmentOf: (position) => files.segmentOf(position),
+        firstTopics: recovered.topics,
+        onNew: () => {},
+      }),
       files,
       directory,
       bootId: this.#bootId,
       known: { epoch: this.#record()?.epoch ?? 0, published, trim },
-      firstTopics: recovered.topics,
       walk: new LogWalk(disk, files, published),
-      firsts: new FirstOffsets(disk, files, windows, trim, () => state.indexed.load()),
       unregistered: undefined,
       readControl: () => this.#record(),
       listRepairs: () => [],

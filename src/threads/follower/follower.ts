@@ -10,14 +10,13 @@ import type { ControlRecord } from '../../format/control-layout.js'
 import { maxSleepMs } from '../../limits.js'
 import type { Rope } from '../../ring/bell.js'
 import type { SharedState } from '../../ring/shared-state.js'
-import type { TopicCells } from '../../ring/topic-cells.js'
 import type { BellFile } from '../../storage/files/bell-file.js'
 import type { LogOwner } from '../../storage/files/log-owner.js'
 import type { SegmentFiles } from '../../storage/files/segment-files.js'
 import type { PathWatch } from '../../storage/files/watched-path.js'
-import type { FirstOffsets } from '../../storage/follow/first-offsets.js'
 import { type Judgement, judge, type KnownLog } from '../../storage/follow/judgement.js'
-import type { LogWalk, MetTopic } from '../../storage/follow/log-walk.js'
+import type { LogWalk } from '../../storage/follow/log-walk.js'
+import type { FollowedTopics } from './followed-topics.js'
 import type { FollowerNews, Hearing } from './follower-protocol.js'
 
 export interface FollowerParts {
@@ -25,16 +24,13 @@ export interface FollowerParts {
   state: SharedState<'writer' | 'reaper'>
   /** The thread that waits for messages. */
   application: Rope
-  topics: TopicCells
+  topics: FollowedTopics
   files: SegmentFiles
   directory: string
   /** Of the machine's present boot. */
   bootId: string
   known: KnownLog
-  /** Topics that the log had when it was opened, by number. */
-  firstTopics: readonly { id: number; name: string; next: number; first: number }[]
   walk: LogWalk
-  firsts: FirstOffsets
   /** Why this follower is not in the folder of followers, so that nobody rings for it. */
   unregistered: string | undefined
   /** @returns undefined: there is none. @throws `BOOKEND_FORMAT` for another log's */
@@ -80,18 +76,8 @@ const unheardLookMs = 1_000
 /** A bell is believed for so long without another look at whether the owner is still there. */
 const believedMs = 1_000
 
-interface FollowedTopic {
-  name: string
-  next: number
-  first: number
-  /** The first segment that holds a record of it which counts, as far as is known: no later one does. */
-  since: number
-}
-
 export class Follower {
   readonly #parts: FollowerParts
-  readonly #topics = new Map<number, FollowedTopic>()
-  readonly #byName = new Map<string, FollowedTopic>()
   readonly #repairs: string
   #stage: FollowerStage = 'looking'
   #known: KnownLog
@@ -110,7 +96,6 @@ export class Follower {
     this.#known = parts.known
     this.#repairs = parts.listRepairs().join('/')
     this.#looksWanted = parts.state.looksWanted.load()
-    for (const { id, name, next, first } of parts.firstTopics) this.#learn(id, { name, next, first, since: 0 })
   }
 
   get stage(): FollowerStage {
@@ -128,10 +113,6 @@ export class Follower {
   /** Of the bell that was heard last; 0: none was. */
   get sequence(): number {
     return this.#sequence
-  }
-
-  nextOf(topic: string): number {
-    return this.#byName.get(topic)?.next ?? 0
   }
 
   /** For so long nothing has to be done unless somebody rings. */
@@ -263,64 +244,31 @@ export class Follower {
    * deleted the first offsets come before the position below which files are gone: who misses a file then knows why.
    */
   #takeIn(published: number, trim: number): void {
-    const { state, application, topics, walk } = this.#parts
+    const { state, application, topics, files, walk } = this.#parts
     assert(published >= this.#known.published && trim <= published, 'what is published stays published')
     const before = this.#known.published
     for (const step of walk.advance(published, trim)) {
-      for (const found of step.topics) this.#meet(found)
+      let records = 0
+      for (const found of step.topics) records += topics.meet(found)
+      state.publishedRecords.store(state.publishedRecords.load() + records)
       state.publishedTime.store(Math.max(state.publishedTime.load(), step.time))
       state.published.store(step.position)
       // Nothing is written here, so nothing is to be flushed.
       state.durable.store(step.position)
-      for (const { topic } of step.topics) {
-        const known = this.#topics.get(topic)
-        if (known === undefined) continue
-        topics.first(topic).store(known.first)
-        topics.next(topic).store(known.next)
-      }
+      for (const { topic } of step.topics) topics.publish(topic)
       this.#known = { ...this.#known, published: step.position }
-      state.activeSegment.store(this.#parts.files.segmentOf(step.position))
+      state.activeSegment.store(files.segmentOf(step.position))
       application.ringIfAsleep()
     }
     if (trim > this.#known.trim) this.#trimTo(trim)
-    if (this.#parts.files.segmentOf(before) !== this.#parts.files.segmentOf(this.#known.published)) this.#findFooters()
-  }
-
-  #meet({ topic, name, next, readable, segment, count }: MetTopic): void {
-    const { state, send } = this.#parts
-    const known = this.#topics.get(topic)
-    if (known === undefined) {
-      // Its declaration was lost to damage: the next owner gives it a name.
-      if (name === '') return
-      this.#learn(topic, { name, next, first: readable, since: segment })
-      send({ type: 'topic', id: topic, name })
-      state.publishedRecords.store(state.publishedRecords.load() + count)
-      return
-    }
-    // Records that were moved forward have offsets that were known before.
-    state.publishedRecords.store(state.publishedRecords.load() + Math.max(0, next - known.next))
-    known.next = Math.max(known.next, next)
-    known.first = Math.min(known.next, Math.max(known.first, readable))
-  }
-
-  #learn(id: number, topic: FollowedTopic): void {
-    this.#topics.set(id, topic)
-    this.#byName.set(topic.name, topic)
+    if (files.segmentOf(before) !== files.segmentOf(this.#known.published)) this.#findFooters()
   }
 
   /** Files below are gone, or go now. */
   #trimTo(trim: number): void {
-    const { state, topics, files, firsts } = this.#parts
-    const below = files.segmentOf(trim)
+    const { state, topics } = this.#parts
     state.indexed.store(Math.max(state.indexed.load(), trim))
-    firsts.trimmed(trim, this.#known.published)
-    for (const [id, topic] of this.#topics) {
-      if (topic.since >= below || topic.first >= topic.next) continue
-      const left = firsts.of(id)
-      topic.since = left?.segment ?? below
-      topic.first = Math.max(topic.first, left?.first ?? topic.next)
-      topics.first(id).store(topic.first)
-    }
+    topics.trimTo(trim, this.#known.published)
     this.#known = { ...this.#known, trim }
     state.trim.store(trim)
     // Who has deleted files open keeps their space; and who misses one waits for this.
