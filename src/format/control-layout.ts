@@ -2,32 +2,39 @@
  * The control file: 4,096 bytes, what a log is and how far it had come.
  *
  * ```
- *      0 identity   magic u32, crc u32 (bytes 8..64), version u32, segmentBytes u32, created u64, 16 zeros, id (16 bytes)
+ *      0 identity   magic u32, crc u32 (bytes 8..64), version u32, segmentBytes u32, created u64, compatible u32,
+ *                   readOnlyCompatible u32, incompatible u32, zero u32, id (16 bytes)
  *    512 record A   crc u32 (bytes 4..128), sequence u32, epoch u32, flags u32, published u64, durable u64, trim u64,
  *   1024 record B   time u64, boot id (16 bytes)
+ *   1536 spare      the identity once more, since its features changed; zeros: they never have
  * ```
  *
- * The identity is written once, before the file gets its name. Records A and B are written in turn, each in a sector
+ * The identity is written before the file gets its name. Only its feature words change, and only by more bits: first in the place that does
+ * not count (the spare, unless the identity itself is damaged), flushed, then in the other, flushed. The first valid one counts. Records A and B are written in turn, each in a sector
  * of its own; the valid one with the higher sequence counts, so a torn write leaves the other. `published` is a hint for
  * other processes, `durable` a lower bound (it may lag after a power cut), `trim` is flushed before any file goes.
  */
 import { crc32 } from 'node:zlib'
+import type { Features } from './features.js'
 import { logIdBytes, putHex, takeHex } from './log-id.js'
 import { putNumber, takeNumber } from './numbers.js'
 
 export const controlBytes = 4096
 export const controlRecordBytes = 128
 export const controlRecordAt = [512, 1024] as const
+export const controlIdentityBytes = 64
+export const controlIdentityAt = [0, 1536] as const
 export const controlFlag = { clean: 1 } as const
 
 const magic = 0x31434b42
-const identityBytes = 64
+const featuresAt = 24
 const idAt = 40
 
 export interface ControlIdentity {
   version: number
   segmentBytes: number
   created: number
+  features: Features
   /** See format/log-id.ts. */
   id: string
 }
@@ -45,27 +52,47 @@ export interface ControlRecord {
 }
 
 export function encodeControlIdentity(identity: ControlIdentity): Uint8Array {
-  const bytes = new Uint8Array(controlBytes)
+  const bytes = new Uint8Array(controlIdentityBytes)
   const view = new DataView(bytes.buffer)
   view.setUint32(8, identity.version, true)
   view.setUint32(12, identity.segmentBytes, true)
   putNumber(view, 16, identity.created)
+  view.setUint32(featuresAt, identity.features.compatible, true)
+  view.setUint32(featuresAt + 4, identity.features.readOnlyCompatible, true)
+  view.setUint32(featuresAt + 8, identity.features.incompatible, true)
   putHex(bytes, idAt, identity.id)
-  view.setUint32(4, crc32(bytes.subarray(8, identityBytes)), true)
+  view.setUint32(4, crc32(bytes.subarray(8)), true)
   view.setUint32(0, magic, true)
   return bytes
 }
 
+/** The identity that counts, of a whole control file. */
 export function decodeControlIdentity(bytes: Uint8Array): ControlIdentity | undefined {
+  for (const place of controlIdentityAt.keys()) {
+    const identity = decodeIdentityAt(bytes, place)
+    if (identity !== undefined) return identity
+  }
+  return undefined
+}
+
+/** @param place subscript of {@link controlIdentityAt} */
+export function decodeIdentityAt(bytes: Uint8Array, place: number): ControlIdentity | undefined {
   if (bytes.length < controlBytes) return undefined
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  const at = controlIdentityAt[place]
+  const part = bytes.subarray(at, at + controlIdentityBytes)
+  const view = new DataView(part.buffer, part.byteOffset, part.length)
   if (view.getUint32(0, true) !== magic) return undefined
-  if (view.getUint32(4, true) !== crc32(bytes.subarray(8, identityBytes))) return undefined
+  if (view.getUint32(4, true) !== crc32(part.subarray(8))) return undefined
   return {
     version: view.getUint32(8, true),
     segmentBytes: view.getUint32(12, true),
     created: takeNumber(view, 16),
-    id: takeHex(bytes, idAt, logIdBytes),
+    features: {
+      compatible: view.getUint32(featuresAt, true),
+      readOnlyCompatible: view.getUint32(featuresAt + 4, true),
+      incompatible: view.getUint32(featuresAt + 8, true),
+    },
+    id: takeHex(part, idAt, logIdBytes),
   }
 }
 
@@ -84,10 +111,12 @@ export function encodeControlRecord(record: ControlRecord): Uint8Array {
   return bytes
 }
 
-/** A whole control file with one record: what a log gets whose own was damaged. */
-export function encodeControlFile(identity: ControlIdentity, record: ControlRecord): Uint8Array {
-  const bytes = encodeControlIdentity(identity)
-  bytes.set(encodeControlRecord(record), controlRecordAt[record.sequence % controlRecordAt.length])
+/** A whole control file. @param record that of a log whose own file was damaged; a new one has none yet */
+export function encodeControlFile(identity: ControlIdentity, record?: ControlRecord): Uint8Array {
+  const bytes = new Uint8Array(controlBytes)
+  bytes.set(encodeControlIdentity(identity), controlIdentityAt[0])
+  if (record !== undefined)
+    bytes.set(encodeControlRecord(record), controlRecordAt[record.sequence % controlRecordAt.length])
   return bytes
 }
 

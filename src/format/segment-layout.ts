@@ -12,8 +12,8 @@
  * footer says two things: the segment is sealed, and its data is durable. The index is derived from the batches and can be
  * made again at any time; the batches are the truth, and an entry is believed only as far as its frame agrees.
  *
- * header: magic u32, crc u32 (bytes 8..64), version u32, segmentBytes u32, base u64, epoch u32, zero u32, created u64, 16 zeros,
- *         logMark (8 bytes)
+ * header: magic u32, crc u32 (bytes 8..64), version u32, segmentBytes u32, base u64, epoch u32, features u32, created u64,
+ *         generation u32, 12 zeros, logMark (8 bytes)
  * footer: magic u32, crc u32 (bytes 8..64), base u64, dataEnd u32, records u32, entriesAt u32, directoryAt u32,
  *         topics u32, directoryCrc u32, firstTime u64, lastTime u64, entriesCrc u32, zero u32
  * entry (16): batch u32, frame u32 (both relative to the segment), length u32, tag u32; all zero: lost to damage
@@ -46,7 +46,11 @@ export interface SegmentHeader {
   segmentBytes: number
   base: number
   epoch: number
+  /** See format/features.ts. */
+  features: number
   created: number
+  /** How often it was rewritten. */
+  generation: number
   /** Of the log that it belongs to: see format/log-id.ts. */
   logMark: string
 }
@@ -105,7 +109,9 @@ export function encodeSegmentHeader(header: SegmentHeader): Uint8Array {
   view.setUint32(12, header.segmentBytes, true)
   putNumber(view, 16, header.base)
   view.setUint32(24, header.epoch, true)
+  view.setUint32(28, header.features, true)
   putNumber(view, 32, header.created)
+  view.setUint32(40, header.generation, true)
   putHex(bytes, logMarkAt, header.logMark)
   view.setUint32(4, crc32(bytes.subarray(crcStart)), true)
   view.setUint32(0, headerMagic, true)
@@ -120,7 +126,9 @@ export function decodeSegmentHeader(bytes: Uint8Array): SegmentHeader | undefine
     segmentBytes: view.getUint32(12, true),
     base: takeNumber(view, 16),
     epoch: view.getUint32(24, true),
+    features: view.getUint32(28, true),
     created: takeNumber(view, 32),
+    generation: view.getUint32(40, true),
     logMark: takeHex(bytes, logMarkAt, logMarkBytes),
   }
 }

@@ -4,9 +4,11 @@ import { writeBatchHeader } from '../../src/format/batch-layout.js'
 import { newBell, putBell } from '../../src/format/bell-layout.js'
 import {
   controlBytes,
+  controlIdentityAt,
+  controlIdentityBytes,
   controlRecordAt,
   controlRecordBytes,
-  encodeControlIdentity,
+  encodeControlFile,
   encodeControlRecord,
 } from '../../src/format/control-layout.js'
 import { frameFlag, frameKind, tailWord } from '../../src/format/frame-layout.js'
@@ -66,12 +68,15 @@ const joined = (byte: number) => joinWords(byte * 0x01010101, byte * 0x01010101)
 
 describe('docs/format.md says where every field stands:', () => {
   it('control file', () => {
-    const bytes = encodeControlIdentity({ version: 3, segmentBytes: 5, created: large, id: '0b'.repeat(16) })
+    const features = { compatible: 6, readOnlyCompatible: 7, incompatible: 8 }
+    const identity = { version: 3, segmentBytes: 5, created: large, features, id: '0b'.repeat(16) }
+    const bytes = encodeControlFile(identity)
     const magic = 0x31434b42
-    const numbers = { version: 3, segmentBytes: 5, created: large, id: 0x0b0b0b0b }
+    const numbers = { version: 3, segmentBytes: 5, created: large, ...features, id: 0x0b0b0b0b }
     expectFields(bytes, { magic, crc: crc32(bytes.subarray(8, 64)), ...numbers })
-    expect([...bytes.subarray(39, 57)]).toEqual([0, ...new Array(16).fill(0x0b), 0])
+    expect([...bytes.subarray(36, 57)]).toEqual([0, 0, 0, 0, ...new Array(16).fill(0x0b), 0])
     expect(bytes.length).toBe(controlBytes)
+    expect(document).toContain(`| ${controlIdentityAt[1]} | ${controlIdentityBytes} | spare |`)
     expect(document).toContain(`| ${controlRecordAt[0]} | ${controlRecordBytes} | record A |`)
     expect(document).toContain(`| ${controlRecordAt[1]} | ${controlRecordBytes} | record B |`)
   })
@@ -125,9 +130,15 @@ describe('docs/format.md says where every field stands:', () => {
   })
 
   it('segment header', () => {
-    const numbers = { version: formatVersion, segmentBytes: 5, base: large, epoch: 6, created: large + 1 }
-    const bytes = encodeSegmentHeader({ ...numbers, logMark: '0d'.repeat(8) })
-    expectFields(bytes, { magic: 0x31534b42, crc: crc32(bytes.subarray(8)), ...numbers, 'log mark': joined(0x0d) })
+    const numbers = { version: formatVersion, segmentBytes: 5, base: large, epoch: 6, features: 7, generation: 8 }
+    const bytes = encodeSegmentHeader({ ...numbers, created: large + 1, logMark: '0d'.repeat(8) })
+    expectFields(bytes, {
+      magic: 0x31534b42,
+      crc: crc32(bytes.subarray(8)),
+      ...numbers,
+      created: large + 1,
+      'log mark': joined(0x0d),
+    })
     expect([...bytes.subarray(55, 64)]).toEqual([0, ...new Array(8).fill(0x0d)])
     expect(bytes.length).toBe(segmentHeaderBytes)
   })

@@ -6,12 +6,14 @@ import {
   controlRecordBytes,
   decodeControlIdentity,
   decodeControlRecord,
-  encodeControlIdentity,
+  encodeControlFile,
   encodeControlRecord,
 } from '../../src/format/control-layout.js'
+import { noFeatures } from '../../src/format/features.js'
 import { newLogId } from '../../src/format/log-id.js'
 
 const word = fc.integer({ min: 0, max: 2 ** 32 - 1 })
+const words = fc.record({ compatible: word, readOnlyCompatible: word, incompatible: word })
 const records = fc.record({
   sequence: fc.integer({ min: 1, max: 2 ** 32 - 1 }),
   epoch: word,
@@ -34,7 +36,8 @@ const sample = {
 }
 
 function fileWith(a: Uint8Array, b?: Uint8Array): Uint8Array {
-  const bytes = encodeControlIdentity({ version: 1, segmentBytes: 1 << 20, created: 1, id: newLogId() })
+  const identity = { version: 1, segmentBytes: 1 << 20, created: 1, features: noFeatures, id: newLogId() }
+  const bytes = encodeControlFile(identity)
   bytes.set(a, controlRecordAt[0])
   if (b !== undefined) bytes.set(b, controlRecordAt[1])
   return bytes
@@ -43,9 +46,9 @@ function fileWith(a: Uint8Array, b?: Uint8Array): Uint8Array {
 describe('control file', () => {
   it('keeps its identity', () => {
     fc.assert(
-      fc.property(word, word, fc.maxSafeNat(), (version, segmentBytes, created) => {
-        const identity = { version, segmentBytes, created, id: newLogId() }
-        const bytes = encodeControlIdentity(identity)
+      fc.property(word, word, fc.maxSafeNat(), words, (version, segmentBytes, created, features) => {
+        const identity = { version, segmentBytes, created, features, id: newLogId() }
+        const bytes = encodeControlFile(identity)
         expect(bytes.length).toBe(controlBytes)
         expect(decodeControlIdentity(bytes)).toEqual(identity)
       }),

@@ -50,7 +50,8 @@ describe('segment header', () => {
   it('is read back', () => {
     fc.assert(
       fc.property(word, word, fc.maxSafeNat(), word, fc.maxSafeNat(), (version, bytes, at, epoch, created) => {
-        const header = { version, segmentBytes: bytes, base: at, epoch, created, logMark: logMarkOf(newLogId()) }
+        const more = { epoch, features: bytes, created, generation: version, logMark: logMarkOf(newLogId()) }
+        const header = { version, segmentBytes: bytes, base: at, ...more }
         expect(decodeSegmentHeader(encodeSegmentHeader(header))).toEqual(header)
       }),
     )
@@ -62,7 +63,9 @@ describe('segment header', () => {
       segmentBytes,
       base,
       epoch: 1,
+      features: 0,
       created: 1,
+      generation: 0,
       logMark: logMarkOf(newLogId()),
     })
     eachFlip(bytes, () => expect(decodeSegmentHeader(bytes)).toBeUndefined())
@@ -74,7 +77,9 @@ describe('segment header', () => {
       segmentBytes,
       base,
       epoch: 1,
+      features: 0,
       created: 1,
+      generation: 0,
       logMark: logMarkOf(newLogId()),
     })
     for (let length = 0; length < segmentHeaderBytes; length++) {

@@ -2,11 +2,15 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { open } from 'bookend'
 import { expect, it } from 'vitest'
+import { decodeControlIdentity, encodeControlIdentity } from '../../src/format/control-layout.js'
+import { type Features, noFeatures } from '../../src/format/features.js'
+import { decodeSegmentHeader, encodeSegmentHeader } from '../../src/format/segment-layout.js'
 import {
   codedFailureOf,
   collect,
   contentOf,
   openLog,
+  segmentFile,
   segmentNames,
   small,
   temporaryFolder,
@@ -63,6 +67,55 @@ it('a control file that is garbage, empty, cut short or of another version is BO
   }
   fs.writeFileSync(control, good)
   expect(await (await openLog(directory)).topic('t').bounds()).toEqual({ first: 0, next: 1 })
+})
+
+it('what only a later release knows is refused by name, to who writes or to everybody, and nothing is changed', async () => {
+  const directory = temporaryFolder()
+  const log = await openLog(directory)
+  await log.topic('t').append(new Uint8Array(10))
+  await log.close()
+  const control = path.join(directory, 'control')
+  const segment = segmentFile(directory, 0)
+  const [goodControl, goodSegment] = [control, segment].map((file) => fs.readFileSync(file))
+  const identity = decodeControlIdentity(goodControl)
+  const header = decodeSegmentHeader(goodSegment)
+  if (identity === undefined || header === undefined) throw new Error('a log stands here')
+  const withWords = (words: Partial<Features>) => {
+    const features = { ...noFeatures, ...words }
+    return Buffer.concat([encodeControlIdentity({ ...identity, features }), goodControl.subarray(64)])
+  }
+  const refusals = async () => {
+    const before = contentOf(directory)
+    const errors: (Error | undefined)[] = []
+    for (const options of [{}, { readOnly: true }, { readOnly: true, follow: true }]) {
+      const opened = await open(directory, { ...options, readers: 1 }).catch((error) => error)
+      if (opened instanceof Error) errors.push(opened)
+      else {
+        errors.push(undefined)
+        expect(await opened.topic('t').bounds()).toEqual({ first: 0, next: 1 })
+        await opened.close()
+      }
+    }
+    if (errors[0] !== undefined && errors[1] !== undefined) expect(contentOf(directory)).toEqual(before)
+    return errors.map((error) => error?.message)
+  }
+  fs.writeFileSync(control, withWords({ incompatible: 0x20 }))
+  const named = (file: string, bits: string) => expect.stringMatching(`${file}.*${bits}`)
+  expect(await refusals()).toEqual([0, 1, 2].map(() => named(control, 'bit 0x20')))
+  fs.writeFileSync(control, withWords({ readOnlyCompatible: 6 }))
+  expect(await refusals()).toEqual([named(control, 'bits 0x2, 0x4'), undefined, undefined])
+  fs.writeFileSync(control, goodControl)
+  fs.writeFileSync(segment, Buffer.concat([encodeSegmentHeader({ ...header, features: 8 }), goodSegment.subarray(64)]))
+  expect(await refusals()).toEqual([0, 1, 2].map(() => named(segment, 'bit 0x8')))
+  fs.writeFileSync(segment, goodSegment)
+  fs.writeFileSync(control, withWords({ compatible: 0x40 }))
+  expect(await refusals()).toEqual([undefined, undefined, undefined])
+  const copy = path.join(temporaryFolder(), 'copy')
+  const again = await openLog(directory)
+  await again.backup(copy)
+  await again.close()
+  const files = [control, path.join(copy, 'control')].map((file) => fs.readFileSync(file))
+  expect(files.map((bytes) => decodeControlIdentity(bytes)?.features.compatible)).toEqual([0x40, 0x40])
 })
 
 it('files of others inside a log are ignored and kept', async () => {

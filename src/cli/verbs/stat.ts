@@ -1,4 +1,5 @@
 import path from 'node:path'
+import { type Features, noFeatures, sameFeatures } from '../../format/features.js'
 import { isKnownLogId, logIdText } from '../../format/log-id.js'
 import { PublishedNow } from '../../local/follower/published-now.js'
 import { findExtent, type LogExtent } from '../../storage/check/log-extent.js'
@@ -67,6 +68,7 @@ function asJson(extent: LogExtent, summary: LogSummary, owner: LogOwner) {
     epoch: record?.epoch ?? 0,
     segmentBytes: files.segmentBytes,
     created: created === 0 ? null : created,
+    features: extent.features ?? null,
     bytes: summary.bytes,
     segments: summary.segments,
     positions: positionsOf(extent),
@@ -75,6 +77,13 @@ function asJson(extent: LogExtent, summary: LogSummary, owner: LogOwner) {
     controlDamages: extent.damages.map(({ what }) => what),
     topics: summary.topics,
   }
+}
+
+function featuresText(features: Features): string {
+  return Object.entries(features)
+    .filter(([, word]) => word !== 0)
+    .map(([name, word]) => `${name} 0x${word.toString(16)}`)
+    .join(', ')
 }
 
 function positionsOf({ files, first, published, record }: LogExtent) {
@@ -94,6 +103,8 @@ function stateLines(
   const rows: [string, string][] = [['state', stateText(extent, owner)]]
   rows.push(['id', logIdText(files.id)])
   if (extent.created > 0) rows.push(['created', time(extent.created)])
+  if (extent.features !== undefined && !sameFeatures(extent.features, noFeatures))
+    rows.push(['features', featuresText(extent.features)])
   const parts = [
     `${whole(segments.sealed)} sealed (${whole(segments.indexed)} with index)`,
     `${whole(segments.total - segments.sealed - segments.prepared)} active`,

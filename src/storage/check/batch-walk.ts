@@ -122,7 +122,7 @@ export class BatchWalk {
         if (!isWholeRecord(words, frame, length, tail)) note('the key or the headers of a message leave its frame')
         records += 1
         this.#topics.addRecord(piece, frame, at)
-      } else note(`a frame has the unknown kind ${kindOf(tail)}`)
+      } else this.#findings.unknownFrame(at, header.bytes, kindOf(tail))
       frame += size
     }
     if (records !== header.count) note(`the batch has ${records} messages, its header says ${header.count}`)

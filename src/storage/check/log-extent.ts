@@ -6,15 +6,19 @@ import { BookendError } from '../../errors.js'
 import {
   type ControlRecord,
   controlBytes,
+  controlIdentityAt,
+  controlIdentityBytes,
   controlRecordAt,
   controlRecordBytes,
   decodeControlIdentity,
   decodeControlRecord,
+  decodeIdentityAt,
 } from '../../format/control-layout.js'
+import type { Features } from '../../format/features.js'
 import { logIdFromMark, logIdText, unknownLogId } from '../../format/log-id.js'
 import { decodeSegmentHeader, formatVersion, segmentHeaderBytes } from '../../format/segment-layout.js'
-import { recordFault, strangersAmong } from '../files/belonging.js'
-import { ControlFile, readBootId } from '../files/control-file.js'
+import { recordFault, strangersAmong, unknownError } from '../files/belonging.js'
+import { ControlFile, identityFault, readBootId } from '../files/control-file.js'
 import type { Disk } from '../files/disk.js'
 import { SegmentFiles, type SegmentLook } from '../files/segment-files.js'
 import { LiveIndex } from '../index/live-index.js'
@@ -28,6 +32,8 @@ export interface LogExtent {
   files: SegmentFiles
   /** When the log was created; 0: not known any more. */
   created: number
+  /** Undefined: not known any more. */
+  features: Features | undefined
   /** The newest valid record; undefined: there is none. */
   record: ControlRecord | undefined
   /** What is wrong with the control file. */
@@ -55,25 +61,27 @@ export interface ExtentOptions {
   bootId?: string
 }
 
-/** @throws `BOOKEND_FORMAT` where there is no log, or one of another version */
+/** @throws `BOOKEND_FORMAT` where there is no log, or one of another version, or with features that are not known here */
 export function findExtent(options: ExtentOptions): LogExtent {
   const { directory, isLive, bootId = readBootId() } = options
   const disk = new SalvageDisk(options.disk)
   const control = readControl(disk, directory, isLive)
   const files = new SegmentFiles(options.disk, directory, control.segmentBytes, control.id)
-  const { created, damages } = control
+  const { created, features, damages } = control
   if (isLive) {
     const { record } = control
-    const common = { directory, files, created, record, damages, strangers: [], isLive }
+    const common = { directory, files, created, features, record, damages, strangers: [], isLive }
     const published = Math.max(record?.published ?? 0, options.published ?? 0)
     const last = files.segmentOf(Math.max(0, published - 1))
     const first = files.segmentOf(record?.trim ?? 0)
     return { ...common, first, last, end: published - files.base(last), published, recovered: undefined }
   }
   const looks = files.lookAtAll()
+  const unknown = unknownError(files, looks)
+  if (unknown !== undefined) throw unknown
   const record = plausible(control.record, files, looks, damages)
   const strangers = strangersAmong(looks).foreign
-  const common = { directory, files, created, record, damages, strangers, isLive }
+  const common = { directory, files, created, features, record, damages, strangers, isLive }
   const looked = new SegmentFiles(disk, directory, control.segmentBytes, control.id)
   const believed = record ?? guessRecord(disk, looked, bootId)
   // On the disk as it is: what its next owner finds depends on what can be read of it.
@@ -113,6 +121,7 @@ interface FoundControl {
   id: string
   segmentBytes: number
   created: number
+  features: Features | undefined
   record: ControlRecord | undefined
   damages: Damage[]
 }
@@ -128,10 +137,8 @@ function readControl(disk: Disk, directory: string, isLive: boolean): FoundContr
   const size = file?.size() ?? 0
   file?.close()
   const identity = decodeControlIdentity(bytes)
-  if (identity !== undefined && identity.version !== formatVersion) {
-    const what = `has version ${identity.version}; this release reads version ${formatVersion}`
-    throw new BookendError('BOOKEND_FORMAT', `${path} ${what}`, { file: path })
-  }
+  const fault = identity === undefined ? undefined : identityFault(identity, 'read')
+  if (fault !== undefined) throw new BookendError('BOOKEND_FORMAT', `${path} ${fault}`, { file: path })
   if (identity === undefined) {
     const guess = guessIdentity(disk, directory)
     if (guess === undefined) {
@@ -151,6 +158,12 @@ function readControl(disk: Disk, directory: string, isLive: boolean): FoundContr
       return { ...guess, record: undefined, damages }
     }
   }
+  if (decodeIdentityAt(bytes, 0) === undefined)
+    note(
+      controlIdentityAt[0],
+      controlIdentityBytes,
+      'the identity in the control file fails its checksum; its spare is whole',
+    )
   if (size < controlBytes) note(size, controlBytes - size, `the control file has ${size} bytes of ${controlBytes}`)
   controlRecordAt.forEach((at, index) => {
     const part = bytes.subarray(at, at + controlRecordBytes)
@@ -183,7 +196,8 @@ function guessIdentity(disk: Disk, directory: string): Omit<FoundControl, 'recor
     votes.set(key, { count: count + 1, segmentBytes, created: Math.min(oldest, created), id })
   }
   const best = [...votes.values()].sort((a, b) => b.count - a.count)[0]
-  return best === undefined ? undefined : { segmentBytes: best.segmentBytes, created: best.created, id: best.id }
+  if (best === undefined) return undefined
+  return { segmentBytes: best.segmentBytes, created: best.created, features: undefined, id: best.id }
 }
 
 /**

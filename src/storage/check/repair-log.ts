@@ -9,6 +9,7 @@
  */
 import path from 'node:path'
 import { encodeControlFile } from '../../format/control-layout.js'
+import { noFeatures } from '../../format/features.js'
 import { formatVersion } from '../../format/segment-layout.js'
 import { ControlFile } from '../files/control-file.js'
 import type { Disk, DiskFile } from '../files/disk.js'
@@ -49,7 +50,8 @@ export function repair(
   }
   // Last: whoever repairs holds a lock on the old one, and not on the new.
   if (plan.control !== undefined) {
-    const identity = { version: formatVersion, segmentBytes: files.segmentBytes, created: extent.created, id: files.id }
+    const { created, features = noFeatures } = extent
+    const identity = { version: formatVersion, segmentBytes: files.segmentBytes, created, features, id: files.id }
     replaceFile(disk, ControlFile.path(extent.directory), encodeControlFile(identity, plan.control))
     onStep(`made ${ControlFile.path(extent.directory)} anew`)
   }

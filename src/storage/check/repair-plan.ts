@@ -2,8 +2,10 @@
  * What a repair will do: which bytes are copied away first, which segments are built anew and how, whether the control and groups
  * files are. It only reads.
  */
+import { BookendError } from '../../errors.js'
 import { batchHeaderBytes } from '../../format/batch-layout.js'
 import { type ControlRecord, controlBytes } from '../../format/control-layout.js'
+import { featuresFault } from '../../format/features.js'
 import { indexBytes, segmentHeaderBytes } from '../../format/segment-layout.js'
 import { ControlFile } from '../files/control-file.js'
 import type { Disk } from '../files/disk.js'
@@ -68,6 +70,7 @@ export function planRepair(
   damages: Damage[],
   bootId: string,
 ): RepairPlan {
+  checkFeatures(extent, reports)
   const plan: RepairPlan = {
     setAside: [],
     segments: [],
@@ -103,6 +106,17 @@ export function planRepair(
     found?.close()
   }
   return plan
+}
+
+/** What would be lost with the control file, or is not for this release to write. @throws `BOOKEND_FORMAT` */
+function checkFeatures({ directory, features }: LogExtent, reports: readonly SegmentReport[]): void {
+  const file = ControlFile.path(directory)
+  const remarks = reports.flatMap((report) => report.remarks)
+  // What frames of an unknown kind mean, only the feature words would have said.
+  const frames = features === undefined ? remarks.find(({ kind }) => kind === 'unknown') : undefined
+  const lost = `is lost, and ${frames?.file} holds what this release does not know: repair the log with the release that wrote it`
+  const fault = features === undefined ? frames && lost : featuresFault(features, 'write')
+  if (fault !== undefined) throw new BookendError('BOOKEND_FORMAT', `${file} ${fault}`, { file })
 }
 
 function leftOf({ files, strangers }: LogExtent, reports: readonly SegmentReport[], damages: Damage[]): Damage[] {

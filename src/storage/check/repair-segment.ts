@@ -79,7 +79,8 @@ export function rebuildSegment(tools: RepairTools, plan: SegmentPlan): Amendment
     calls.allocate(file.descriptor, segmentBytes)
     const source = old === undefined ? undefined : new SalvageWindow(old)
     const logMark = logMarkOf(files.id)
-    const header = { version: formatVersion, segmentBytes, base, epoch: plan.epoch, created: plan.time, logMark }
+    const { epoch, time: created } = plan
+    const header = { version: formatVersion, segmentBytes, base, epoch, features: 0, created, generation: 0, logMark }
     const kept = plan.keepsHeader ? source?.read(0, segmentHeaderBytes) : undefined
     file.write(0, kept ?? encodeSegmentHeader(header))
     const rest = new SegmentRewriter(file, base, segmentBytes, plan).write(source)

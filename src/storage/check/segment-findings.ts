@@ -66,6 +66,12 @@ export class SegmentFindings {
     return remark
   }
 
+  /** One says enough. */
+  unknownFrame(at: number, bytes: number, kind: number): void {
+    if (this.report.remarks.some((remark) => remark.kind === 'unknown')) return
+    this.remark('unknown', at, bytes, `a frame of kind ${kind}, which this release does not know and passes over`)
+  }
+
   has(kind: DamageKind): boolean {
     return this.report.damages.some((damage) => damage.kind === kind)
   }

@@ -3,6 +3,7 @@
  * the index entry by entry against the frames it points to. Pure over bytes: it changes nothing and never throws for what
  * it reads, since what cannot be read is damage as well.
  */
+import { segmentFault } from '../../format/features.js'
 import { logIdText } from '../../format/log-id.js'
 import {
   decodeSegmentHeader,
@@ -42,6 +43,11 @@ function check(task: SegmentTask, findings: SegmentFindings, window: SalvageWind
   if (header?.version === formatVersion && header.logMark !== logMark) {
     const what = `the file belongs to another log (${logIdText(header.logMark)}), not to this one (${logIdText(logMark)})`
     findings.damage('foreign', 0, segmentBytes, what)
+    return findings.nothingOfOurs()
+  }
+  const unknown = header === undefined ? undefined : segmentFault(header.features)
+  if (unknown !== undefined) {
+    findings.damage('header', 0, segmentHeaderBytes, `the file ${unknown}`)
     return findings.nothingOfOurs()
   }
   checkSize(task, findings, size)

@@ -14,7 +14,7 @@ import type { SegmentFiles, SegmentLook } from './segment-files.js'
 export function strangersAmong(looks: ReadonlyMap<number, SegmentLook>): { foreign: number[]; isAll: boolean } {
   const of = (...wanted: SegmentLook[]) => [...looks].filter(([, look]) => wanted.includes(look)).map(([at]) => at)
   const foreign = of('foreign')
-  return { foreign, isAll: foreign.length > 0 && of('whole', 'cut').length === 0 }
+  return { foreign, isAll: foreign.length > 0 && of('whole', 'cut', 'unknown').length === 0 }
 }
 
 /**
@@ -56,6 +56,8 @@ export function misfitError(
       files.path(first),
       `belongs to another log than its control file (${logIdText(files.id)}): move it away, or run "bookend repair ${directory}", which sets it aside`,
     )
+  const unknown = unknownError(files, looks)
+  if (unknown !== undefined) return unknown
   const fault = record === undefined ? undefined : recordFault(record, files, [...looks.keys()])
   if (fault !== undefined)
     return refuse(control, `${fault}: it is not the control file of the segments beside it. Put that back, ${anew}`)
@@ -67,6 +69,14 @@ export function misfitError(
     GroupFile.path(directory),
     `belongs to another log (${logIdText(mark)}) than its control file (${logIdText(logMarkOf(files.id))}): put back the one that belongs to it, or move this one away, and the groups begin anew`,
   )
+}
+
+/** The first segment that only a later release can read, if there is one. */
+export function unknownError(files: SegmentFiles, looks: ReadonlyMap<number, SegmentLook>): BookendError | undefined {
+  const segment = [...looks].find(([, look]) => look === 'unknown')?.[0]
+  if (segment === undefined) return undefined
+  const file = files.path(segment)
+  return new BookendError('BOOKEND_FORMAT', `${file} ${files.faultOf(segment)}`, { file })
 }
 
 /** Two segments name one topic differently: they were written by different logs. */

@@ -1,6 +1,7 @@
 /** Segment files: their names, how one comes to be and how it goes. */
 import path from 'node:path'
 import { assert } from '../../errors.js'
+import { segmentFault } from '../../format/features.js'
 import { logMarkOf } from '../../format/log-id.js'
 import {
   decodeSegmentHeader,
@@ -19,9 +20,10 @@ const folder = 'log'
 const nameDigits = 20
 /**
  * What stands under the name of a segment: nothing; a segment of this log; one of this log, but not of its full size; one of another
- * log; what does not say whose it is, since its header is damaged; or what speaks of another place, or version.
+ * log; what does not say whose it is, since its header is damaged; what speaks of another place, or version; or one of this log that
+ * only a later release can read.
  */
-export type SegmentLook = 'missing' | 'whole' | 'cut' | 'foreign' | 'illegible' | 'misplaced'
+export type SegmentLook = 'missing' | 'whole' | 'cut' | 'foreign' | 'illegible' | 'misplaced' | 'unknown'
 
 /** True if it is, or what is left of it may be: without a legible header every batch still says where it belongs, and its index too. */
 export function mayBeOwn(look: SegmentLook): boolean {
@@ -30,7 +32,7 @@ export function mayBeOwn(look: SegmentLook): boolean {
 
 /** True if there is something that does not say, in a legible header, that it is this log's: it is not deleted. */
 function isUnproven(look: SegmentLook): boolean {
-  return look === 'foreign' || look === 'illegible' || look === 'misplaced'
+  return look === 'foreign' || look === 'illegible' || look === 'misplaced' || look === 'unknown'
 }
 
 const finishedName = /^\d{20}\.seg$/
@@ -106,7 +108,9 @@ export class SegmentFiles {
         segmentBytes: this.segmentBytes,
         base: this.base(segment),
         epoch,
+        features: 0,
         created,
+        generation: 0,
         logMark: logMarkOf(this.id),
       }
       file.write(0, encodeSegmentHeader(header))
@@ -122,6 +126,17 @@ export class SegmentFiles {
       file.close()
     }
     this.#disk.syncDirectory(this.directory)
+  }
+
+  /** Why this release cannot read a segment, as the rest of a sentence about its file; undefined: it can, as far as the header tells. */
+  faultOf(segment: number): string | undefined {
+    const file = this.#disk.open(this.path(segment), 'read')
+    try {
+      const header = file === undefined ? undefined : readHeader(file)
+      return header === undefined ? undefined : segmentFault(header.features)
+    } finally {
+      file?.close()
+    }
   }
 
   /** When the file was made, by the clock of that moment; undefined: it is not there, or does not say. */
@@ -163,6 +178,7 @@ export class SegmentFiles {
       if (header.version !== formatVersion) return 'misplaced'
       if (header.logMark !== logMarkOf(this.id) || header.segmentBytes !== this.segmentBytes) return 'foreign'
       if (header.base !== this.base(segment)) return 'misplaced'
+      if (segmentFault(header.features) !== undefined) return 'unknown'
       return file.size() === this.segmentBytes ? 'whole' : 'cut'
     } finally {
       file.close()

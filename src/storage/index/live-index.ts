@@ -215,17 +215,18 @@ export class LiveIndex {
       if (isGap && kindOf(tail) !== declareKind) break
       const topic = words[word + topicWord]
       const offset = offsetOf(words[word + offsetLowWord], tail)
-      if (kindOf(tail) === declareKind) {
-        // Nothing else would tell a wrong name or first offset.
+      if (kindOf(tail) !== dataKind) {
+        // Nothing else would tell a wrong name or first offset, or that a frame was of another kind.
         if (isTrusted && !isSummedUp) {
           isSummedUp = true
           if (!bodyMatches(bytes, at, header)) this.addsUp = false
         }
-        this.#declare(topic, offset, bytes, frame + frameHeaderBytes, length, words)
+        // Kinds that are not known here are no messages: see docs/format.md.
+        if (kindOf(tail) === declareKind) this.#declare(topic, offset, bytes, frame + frameHeaderBytes, length, words)
       } else {
         records += 1
         if (last === undefined || last.topic !== topic) last = this.#topic(topic, offset)
-        const isNext = offset === last.firstOffset + last.count && last.name !== '' && kindOf(tail) === dataKind
+        const isNext = offset === last.firstOffset + last.count && last.name !== ''
         if (!isNext || (topic !== header.topic && header.topic !== mixedTopics)) this.addsUp = false
         if (offset >= last.firstOffset && offset - last.firstOffset < this.#segmentBytes / frameHeaderBytes) {
           const tag = !this.#keepsEntries || (flagsOf(tail) & extendedFlag) === 0 ? 0 : keyTag(bytes, words, frame)

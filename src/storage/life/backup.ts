@@ -11,6 +11,7 @@
 import path from 'node:path'
 import type { BackupReport } from '../../engine/terms.js'
 import type { ControlRecord } from '../../format/control-layout.js'
+import type { Features } from '../../format/features.js'
 import { footerBytes } from '../../format/segment-layout.js'
 import type { SystemCalls } from '../../memory/memory.js'
 import { ControlFile } from '../files/control-file.js'
@@ -37,6 +38,8 @@ export interface BackupSource {
   /** The directory of the log. */
   directory: string
   created: number
+  /** What the log holds: asked for when all of it is copied. */
+  features(): Features
   /** The log as it is: called once, when its end is fixed. */
   now(): Omit<ControlRecord, 'sequence' | 'isClean'>
   /** Segments below this position have footers that do not change any more. */
@@ -95,7 +98,7 @@ async function copyLog(source: BackupSource, target: string, make: (name: string
   for (const { name, bytes } of companions) writeNew(make(path.join(target, name)), bytes)
   // Everything in the copy is flushed, and nothing is behind its end: it opens like a log that was closed.
   const { published } = record
-  const copied = { id: files.id, record: { ...record, durable: published, isClean: true } }
+  const copied = { id: files.id, features: source.features(), record: { ...record, durable: published, isClean: true } }
   ControlFile.create(disk, target, files.segmentBytes, created, copied).close()
   const segments = last - first + 1
   return { position: published, segments, bytes: segments * files.segmentBytes }

@@ -189,6 +189,7 @@ export class Reaper {
         calls,
         directory,
         created: control.identity.created,
+        features: () => control.identity.features,
         now: () => ({
           epoch,
           published: state.published.load(),

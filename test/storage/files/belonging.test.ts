@@ -1,7 +1,8 @@
 /** Files of several logs in one directory, as a restore that was mixed up leaves them. */
 import { describe, expect, it } from 'vitest'
 import { BookendError } from '../../../src/errors.js'
-import { controlRecordAt, encodeControlIdentity, encodeControlRecord } from '../../../src/format/control-layout.js'
+import { controlRecordAt, encodeControlFile, encodeControlRecord } from '../../../src/format/control-layout.js'
+import { noFeatures } from '../../../src/format/features.js'
 import { logMarkOf, newLogId, unknownLogId } from '../../../src/format/log-id.js'
 import { decodeSegmentHeader } from '../../../src/format/segment-layout.js'
 import { GroupFile } from '../../../src/storage/files/group-file.js'
@@ -21,8 +22,8 @@ const path = (segment: number) => `/log/log/${String(segment * testSegmentBytes)
 /** A log of one topic in four segments, closed in order. */
 async function logOf(topic: string, id = newLogId(), deleteBelow = 0): Promise<SimulatedWorld> {
   const world = simulatedWorld()
-  const identity = { version: 1, segmentBytes: testSegmentBytes, created: 1, id }
-  world.disk.put(control, encodeControlIdentity(identity))
+  const identity = { version: 1, segmentBytes: testSegmentBytes, created: 1, features: noFeatures, id }
+  world.disk.put(control, encodeControlFile(identity))
   const log = new StorageLog(world)
   log.append([{ declare: topic, topic: 0 }])
   for (let index = 0; index < records; index++) log.append([{ topic: 0, value: contentOf(topic, index) }])

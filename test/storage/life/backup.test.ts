@@ -41,6 +41,7 @@ async function sampleLog() {
     calls: world.calls,
     directory: world.directory,
     created: 1,
+    features: () => log.control.identity.features,
     now: () => ({
       epoch: 1,
       published: log.published,

@@ -1,0 +1,64 @@
+/**
+ * Feature words: what a log holds that an earlier release did not know, as bits, so that each release can tell what it may do with it.
+ *
+ * - `compatible`: may be ignored.
+ * - `readOnlyCompatible`: whoever writes has to know it; readers need not.
+ * - `incompatible`: without knowing it nobody reads the log right.
+ *
+ * They stand in the identity of the control file, for the log. A segment has one word, for itself, and every bit of that is
+ * incompatible. Zeros: none, as in logs from before there were words. A bit is durable before its feature is first used, and never
+ * cleared. Format 1 has no bit in use yet.
+ */
+
+export interface Features {
+  compatible: number
+  readOnlyCompatible: number
+  incompatible: number
+}
+
+export const noFeatures: Readonly<Features> = { compatible: 0, readOnlyCompatible: 0, incompatible: 0 }
+
+/** What this release knows. Compatible bits need not be known. */
+export const knownFeatures = { readOnlyCompatible: 0, incompatible: 0, segment: 0 } as const
+
+/** All bits of both. */
+export function joinFeatures(one: Features, other: Features): Features {
+  return {
+    compatible: (one.compatible | other.compatible) >>> 0,
+    readOnlyCompatible: (one.readOnlyCompatible | other.readOnlyCompatible) >>> 0,
+    incompatible: (one.incompatible | other.incompatible) >>> 0,
+  }
+}
+
+export function sameFeatures(one: Features, other: Features): boolean {
+  return (
+    one.compatible === other.compatible &&
+    one.readOnlyCompatible === other.readOnlyCompatible &&
+    one.incompatible === other.incompatible
+  )
+}
+
+/** Why a log may not be opened so, as the rest of a sentence about it; undefined: it may. */
+export function featuresFault(features: Features, access: 'read' | 'write'): string | undefined {
+  const needed = unknownBits(features.incompatible, knownFeatures.incompatible)
+  if (needed !== '') return `needs incompatible features that this release does not know (${needed}): use a later one`
+  const owed = unknownBits(features.readOnlyCompatible, knownFeatures.readOnlyCompatible)
+  if (access === 'read' || owed === '') return undefined
+  return `has features that this release cannot write (${owed}): open it with readOnly, or use a later release`
+}
+
+/** The same of a segment, by the word in its header. */
+export function segmentFault(features: number): string | undefined {
+  const needed = unknownBits(features, knownFeatures.segment)
+  return needed === '' ? undefined : `needs features that this release does not know (${needed}): use a later one`
+}
+
+/** For people: each bit with its value, as the documentation names it. Empty: all are known. */
+function unknownBits(word: number, known: number): string {
+  const bits: string[] = []
+  for (let bit = 0; bit < 32; bit++) {
+    const value = 2 ** bit
+    if ((word & value & ~known) !== 0) bits.push(`0x${value.toString(16)}`)
+  }
+  return bits.length === 0 ? '' : `${bits.length === 1 ? 'bit' : 'bits'} ${bits.join(', ')}`
+}

@@ -1,0 +1,37 @@
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { featuresFault, joinFeatures, noFeatures, sameFeatures, segmentFault } from '../../src/format/features.js'
+
+const word = fc.integer({ min: 0, max: 2 ** 32 - 1 })
+const words = fc.record({ compatible: word, readOnlyCompatible: word, incompatible: word })
+
+it('a compatible bit keeps nobody out, a readOnlyCompatible one who writes, an incompatible one everybody; each is named', () => {
+  for (let bit = 0; bit < 32; bit++) {
+    const value = 2 ** bit
+    const name = `bit 0x${value.toString(16)}`
+    const compatible = { ...noFeatures, compatible: value }
+    expect([featuresFault(compatible, 'read'), featuresFault(compatible, 'write')]).toEqual([undefined, undefined])
+    const readOnly = { ...noFeatures, readOnlyCompatible: value }
+    expect(featuresFault(readOnly, 'read')).toBeUndefined()
+    expect(featuresFault(readOnly, 'write')).toContain(name)
+    const incompatible = { ...noFeatures, incompatible: value }
+    expect(featuresFault(incompatible, 'read')).toContain(name)
+    expect(featuresFault(incompatible, 'write')).toContain(name)
+    expect(segmentFault(value)).toContain(name)
+  }
+  expect(featuresFault({ ...noFeatures, incompatible: 0x80000005 }, 'read')).toContain('bits 0x1, 0x4, 0x80000000')
+  expect([featuresFault(noFeatures, 'write'), segmentFault(0)]).toEqual([undefined, undefined])
+})
+
+it('words that are joined have the bits of both', () => {
+  fc.assert(
+    fc.property(words, words, (one, other) => {
+      const joined = joinFeatures(one, other)
+      expect(sameFeatures(joined, joinFeatures(other, one))).toBe(true)
+      expect(sameFeatures(joined, joinFeatures(joined, one))).toBe(true)
+      for (const name of ['compatible', 'readOnlyCompatible', 'incompatible'] as const) {
+        expect(BigInt(joined[name])).toBe(BigInt(one[name]) | BigInt(other[name]))
+      }
+    }),
+  )
+})
