@@ -7,8 +7,8 @@ import type { AppendCounters } from './appends/append-line.js'
 import { JetStreamGroup } from './groups/jetstream-group.js'
 import { groupNames } from './groups/server-group.js'
 import { JetStreamTopic, type JetStreamTopicHost } from './jetstream-topic.js'
-import type { CompleteOptions } from './options.js'
-import { withoutCredentials } from './options.js'
+import { type CompleteOptions, withoutCredentials } from './options.js'
+import { JetStreamProcessors } from './processing/processors.js'
 import { Link } from './server/link.js'
 import { LinkEvents } from './server/link-events.js'
 import { streamOf, subjectsOfLog, topicOf } from './server/names.js'
@@ -61,6 +61,7 @@ export class JetStreamEngine implements Engine, JetStreamTopicHost {
   readonly onClose = new Set<() => void>()
   readonly lookups = { staleReads: 0 }
   readonly scans: ScanPool
+  readonly processors: JetStreamProcessors
   readonly #link: Link
   readonly #events: LinkEvents
   readonly #options: CompleteOptions
@@ -92,8 +93,13 @@ export class JetStreamEngine implements Engine, JetStreamTopicHost {
     }
     const { servers, client, giveUpMs, name, readers } = options
     const { maxMessageBytes } = this
-    this.scans = new ScanPool({ servers, client, giveUpMs, place: link.place, log: name, maxMessageBytes }, readers)
-    this.supports = { durabilities, scan: isSendable(client), process: false, retention: false }
+    const isScanning = isSendable(client)
+    const { place } = link
+    // Handlers get their messages from here; a scan connects.
+    const threadData = { servers, client: isScanning ? client : {}, giveUpMs, place, log: name, maxMessageBytes }
+    this.scans = new ScanPool(threadData, readers)
+    this.processors = new JetStreamProcessors(this, { readers, threadData, events })
+    this.supports = { durabilities, scan: isScanning, process: true, retention: false }
   }
 
   topic(name: string): JetStreamTopic {
@@ -204,6 +210,7 @@ export class JetStreamEngine implements Engine, JetStreamTopicHost {
     this.#stage = 'closing'
     // Whoever waits for something to come is told; what was handed over still goes out.
     for (const end of [...this.onClose]) end()
+    await this.processors.stop()
     await this.flush().catch(() => {})
     await Promise.allSettled(this.#reads)
     await this.scans.close()

@@ -42,7 +42,7 @@ export interface JetStreamOptions {
   duplicateWindowMs?: number
   /** What a process held that has died comes again after this, ms; 30,000 unless said. Fixed when a group comes to be. */
   ackWaitMs?: number
-  /** Threads that share a scan; the cores of the machine less one unless said. */
+  /** Threads that share a scan, and of each processor that names no `concurrency`; the cores of the machine less one unless said. */
   readers?: number
   /** The client's: `tls`, `user`, `pass`, `token`, `authenticator` and the like. Functions among them cannot go to threads: there is no `scan` then. */
   client?: ClientOptions

@@ -37,6 +37,7 @@ export class ChunkCursor implements RecordPlace {
   readonly words: Uint32Array
   readonly #topic: number
   readonly #to: number
+  readonly #isSparse: boolean
   #expected: number
   #batchEnd = 0
   #next = 0
@@ -45,13 +46,17 @@ export class ChunkCursor implements RecordPlace {
   offset = -1
   timestamp = 0
 
-  /** @param bytes a chunk that begins at a multiple of 4 of its buffer */
-  constructor(bytes: Uint8Array, topic: number, from: number, to: number) {
+  /**
+   * @param bytes a chunk that begins at a multiple of 4 of its buffer
+   * @param isSparse offsets may be missing in it, but for the last before `to`: they are passed over
+   */
+  constructor(bytes: Uint8Array, topic: number, from: number, to: number, isSparse = false) {
     this.bytes = bytes
     this.words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >>> 2)
     this.#topic = topic
     this.#expected = from
     this.#to = to
+    this.#isSparse = isSparse
   }
 
   /** Offset of the record that {@link next} goes to, while there is one: while this is below {@link end}. */
@@ -88,8 +93,10 @@ export class ChunkCursor implements RecordPlace {
       const offset = offsetOf(words[word + offsetLowWord], tail)
       if (offset !== this.#expected) {
         if (offset < this.#expected) continue
-        this.#next = at
-        throw notInChunk(this.#expected, Math.min(offset, this.#to))
+        if (!this.#isSparse) {
+          this.#next = at
+          throw notInChunk(this.#expected, Math.min(offset, this.#to))
+        }
       }
       this.#expected = offset + 1
       this.frame = at

@@ -97,7 +97,10 @@ export class ChunkRecords {
   /** Why that is not the end of what was asked for. */
   readonly failure: unknown
 
-  /** @param isWanted tells the records that count, by the cursor that stands on them; undefined: all do */
+  /**
+   * @param isWanted tells the records that count, by the cursor that stands on them; undefined: all do
+   * @param isSparse offsets may be missing: then there is nothing to be had for them
+   */
   constructor(
     source: MessageSource<unknown>,
     topic: number,
@@ -105,14 +108,14 @@ export class ChunkRecords {
     from: number,
     to: number,
     isWanted: ((cursor: ChunkCursor) => boolean) | undefined,
+    isSparse = false,
   ) {
-    const cursor = new ChunkCursor(bytes, topic, from, to)
+    const cursor = new ChunkCursor(bytes, topic, from, to, isSparse)
     this.#source = source
     this.#bytes = bytes
     this.#words = cursor.words
-    let end = from
     try {
-      for (; cursor.next(); end++) {
+      while (cursor.next()) {
         if (isWanted !== undefined && !isWanted(cursor)) continue
         this.#frames.push(cursor.frame)
         this.#offsets.push(cursor.offset)
@@ -121,7 +124,7 @@ export class ChunkRecords {
     } catch (error) {
       this.failure = error
     }
-    this.end = end
+    this.end = cursor.expected
   }
 
   get length(): number {

@@ -12,7 +12,8 @@ export interface DeadLetterHost {
   readonly maxMessageBytes: number
   /** One record; of length 0 if it was trimmed meanwhile. */
   record(topic: TopicRef, offset: number): Promise<{ bytes: Uint8Array; length: number }>
-  append(topic: TopicRef, value: Uint8Array, extras: Extras | undefined, level: Durability): Promise<number>
+  /** @param id the same for every try, so that who remembers ids stores it once */
+  append(topic: TopicRef, value: Uint8Array, extras: Extras | undefined, level: Durability, id: string): Promise<number>
 }
 
 const encoder = new TextEncoder()
@@ -43,14 +44,14 @@ export class DeadLetters {
     if (length === 0 || !cursor.next()) return false
     const message = new StoredMessage<Uint8Array>({ topic: this.#source.name, decode: undefined }, cursor)
     const headers = { ...message.headers, ...this.#headers(error, offset), 'bookend-attempts': String(attempts) }
-    await this.#append(message.value, message.key, headers)
+    await this.#append(offset, message.value, message.key, headers)
     return true
   }
 
   /** Stands for messages that cannot be read: an empty value, and the range in the headers. */
   addDamage(first: number, end: number, error: BookendError): Promise<void> {
     const headers = { ...this.#headers(error, first), 'bookend-next': String(end), 'bookend-attempts': '0' }
-    return this.#append(new Uint8Array(0), undefined, headers)
+    return this.#append(first, new Uint8Array(0), undefined, headers)
   }
 
   #headers(error: Error, offset: number): Record<string, string> {
@@ -62,7 +63,12 @@ export class DeadLetters {
     }
   }
 
-  async #append(value: Uint8Array, key: Uint8Array | undefined, headers: Record<string, string>): Promise<void> {
+  async #append(
+    offset: number,
+    value: Uint8Array,
+    key: Uint8Array | undefined,
+    headers: Record<string, string>,
+  ): Promise<void> {
     const { maxMessageBytes, durability } = this.#host
     let kept = value
     let encoded = encoder.encode(JSON.stringify(headers))
@@ -71,6 +77,7 @@ export class DeadLetters {
       kept = new Uint8Array(0)
       encoded = encoder.encode(JSON.stringify({ ...headers, 'bookend-value': `left out: ${value.length} bytes` }))
     }
-    await this.#host.append(this.#target, kept, { key, headers: encoded }, durability)
+    const id = `${this.#source.name}/${this.#group}/${offset}`
+    await this.#host.append(this.#target, kept, { key, headers: encoded }, durability, id)
   }
 }

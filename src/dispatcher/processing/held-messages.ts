@@ -1,12 +1,10 @@
 /** What a processor holds of its group: leased at the desk, acknowledged as far as it is done, given back where it is left. */
-import type { GroupDesk } from '../groups/group-desk.js'
-import type { GroupLedger } from '../groups/group-ledger.js'
-import type { Lease } from '../groups/lease.js'
 import type { LeasedWindow } from './leased-window.js'
 import type { Wakeups } from './wakeups.js'
+import type { WorkBooks, WorkDesk, WorkLease } from './work-desk.js'
 
 export interface HeldMessagesParts {
-  readonly desk: GroupDesk
+  readonly desk: WorkDesk
   readonly wakeups: Wakeups
   /** False: no more messages are to be begun. */
   isWorking(): boolean
@@ -19,7 +17,7 @@ export interface HeldMessagesParts {
 export class HeldMessages {
   readonly #parts: HeldMessagesParts
   /** The books of the group as it was when the processor began: those of another life of it are not ours. */
-  #ledger: GroupLedger | undefined
+  #ledger: WorkBooks | undefined
   /** Acknowledgements that are not written yet. */
   readonly #commits = new Set<Promise<void>>()
 
@@ -63,7 +61,7 @@ export class HeldMessages {
    * @param atHand tells how many, if there are some now
    * @param awaited how many, if they have to be waited for
    */
-  async lease(atHand: () => number, awaited: number): Promise<Lease | undefined> {
+  async lease(atHand: () => number, awaited: number): Promise<WorkLease | undefined> {
     const { desk, wakeups, isWorking } = this.#parts
     if (!isWorking() || !this.isOurs()) return undefined
     const taken = desk.takeInTurn(atHand())
@@ -78,7 +76,8 @@ export class HeldMessages {
     await wakeups.until(() => isSettled || !isWorking())
     if (isWorking()) return lease
     // Given up, unless it was served in the same moment.
-    if (!cancel()) await lease.then((late) => desk.giveBack(late, late.first, late.end, late.attempt, 0), ignore)
+    const giveBack = (late: WorkLease | undefined) => late && desk.giveBack(late, late.first, late.end, late.attempt, 0)
+    if (!cancel()) await lease.then(giveBack, ignore)
     return undefined
   }
 

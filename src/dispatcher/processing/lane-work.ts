@@ -60,7 +60,8 @@ export class LaneWork {
   /** Takes one lane through a window, as far as it is to go. @throws what ends the processor */
   async walk(window: LeasedWindow, lane: number): Promise<void> {
     const { runner, held, failed, size, options, isWorking, onLeft } = this.#parts
-    const { attempt } = window.lease
+    const { lease } = window
+    const { attempt } = lease
     let aloneTo = 0
     let firstAttempt = 0
     let resume: Outcome['resume']
@@ -72,7 +73,10 @@ export class LaneWork {
         const lanes = options.order === 'key' ? this.#parts.lanes : 1
         window.setTask(lane, task)
         const outcome = await runner
-          .run({ ...this.#task(), from, lane, lanes, resume, attempt, firstAttempt }, words)
+          .run(
+            { ...this.#task(), from, lane, lanes, resume, attempt, firstAttempt, carried: lease.carried?.(from) },
+            words,
+          )
           .finally(() => window.setTask(lane, undefined))
         const { done, end } = outcome
         assert(done >= from && done <= window.end, 'a task does no messages but those it was given')

@@ -7,7 +7,7 @@
  */
 import { assert } from '../../errors.js'
 import type { HandlerWords } from '../../ring/handler-words.js'
-import type { LeasedRange } from '../groups/lease.js'
+import type { WorkLease } from './work-desk.js'
 
 /** A task under way, and what of it is in the statistics already. */
 export interface LaneTask {
@@ -17,7 +17,7 @@ export interface LaneTask {
 }
 
 export class LeasedWindow {
-  readonly lease: LeasedRange
+  readonly lease: WorkLease
   readonly #cursors: number[]
   readonly #tasks: (LaneTask | undefined)[]
   #end: number
@@ -27,7 +27,7 @@ export class LeasedWindow {
   /** Attempts that come next, of messages that failed and are still here. */
   readonly #attempts = new Map<number, number>()
 
-  constructor(lease: LeasedRange, lanes: number) {
+  constructor(lease: WorkLease, lanes: number) {
     this.lease = lease
     this.#cursors = new Array<number>(lanes).fill(lease.first)
     this.#tasks = new Array<LaneTask | undefined>(lanes).fill(undefined)

@@ -16,8 +16,7 @@
 import type { ProcessorState } from '../../engine/group-seat.js'
 import type { Durability } from '../../engine/terms.js'
 import { assert, BookendError } from '../../errors.js'
-import { type GroupDesk, GroupRemovedError } from '../groups/group-desk.js'
-import type { Lease } from '../groups/lease.js'
+import { GroupRemovedError } from '../groups/group-desk.js'
 import { type DeadLetterHost, DeadLetters } from './dead-letters.js'
 import { FailedMessages } from './failed-messages.js'
 import { isClosed } from './failure-kinds.js'
@@ -30,6 +29,7 @@ import type { RetryPolicy } from './retry-policy.js'
 import { Wakeups } from './wakeups.js'
 import { WindowRow } from './window-row.js'
 import { maxRowCount, WindowSize } from './window-size.js'
+import type { WorkDesk, WorkLease } from './work-desk.js'
 
 /** How to process, complete and checked. */
 export interface ProcessorOptions extends RetryPolicy, LaneOptions {
@@ -74,7 +74,7 @@ export class GroupProcessor implements AsyncDisposable {
   readonly stats = { processed: 0, failed: 0, deadLettered: 0 }
   /** Resolves when the processor has ended because it was asked to; rejects with what ended it otherwise. */
   readonly finished: Promise<void>
-  readonly #desk: GroupDesk
+  readonly #desk: WorkDesk
   readonly #host: ProcessorHost
   readonly #options: ProcessorOptions
   readonly #lanes: number
@@ -89,7 +89,7 @@ export class GroupProcessor implements AsyncDisposable {
   #stage: Stage = 'loading'
   #failure: { readonly error: Error } | undefined
 
-  constructor(desk: GroupDesk, host: ProcessorHost, module: string, options: ProcessorOptions) {
+  constructor(desk: WorkDesk, host: ProcessorHost, module: string, options: ProcessorOptions) {
     const { topic, name: group } = desk
     const { order, concurrency } = options
     this.#desk = desk
@@ -150,10 +150,11 @@ export class GroupProcessor implements AsyncDisposable {
 
   /**
    * Resolves when everything that is published now is done: handled, or stored as a dead letter.
+   * @param target everything below that offset, instead
    * @throws what ended the processor before that
    */
-  idle(): Promise<void> {
-    const idle = this.#idle.add(this.#host.next(this.#desk.topic))
+  idle(target = this.#host.next(this.#desk.topic)): Promise<void> {
+    const idle = this.#idle.add(target)
     // Tasks that wait for more would be in the way: what they have done is acknowledged when they end.
     this.#work.stopGrowth()
     this.#settleIdle()
@@ -298,7 +299,7 @@ export class GroupProcessor implements AsyncDisposable {
   }
 
   /** As many messages as a task is likely to get done, and not more than this lane's share of those that are there. */
-  #lease(): Promise<Lease | undefined> {
+  #lease(): Promise<WorkLease | undefined> {
     const { order, batchSize } = this.#options
     const share = () => Math.ceil(this.#held.remaining(this.#host.next(this.#desk.topic)) / this.#lanes)
     const { count } = this.#size

@@ -6,6 +6,8 @@ import { Readahead } from './readahead.js'
 
 /** Whoever takes messages: how many more of them it would hold, where it takes one after the other. */
 export interface Seat {
+  /** False: it works for a processor. */
+  readonly isConsumer: boolean
   readonly room: number
 }
 
@@ -17,9 +19,9 @@ export class Demand {
   readonly #seats = new Set<Seat>()
   readonly #readahead = new Readahead()
 
-  /** Who has a seat. */
-  get seats(): number {
-    return this.#seats.size
+  /** Consumers that have a seat. */
+  get consumers(): number {
+    return [...this.#seats].filter(({ isConsumer }) => isConsumer).length
   }
 
   enter(seat: Seat): void {

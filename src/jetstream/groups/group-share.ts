@@ -37,6 +37,8 @@ const mayFollow: Readonly<Record<Stage, readonly Stage[]>> = {
 }
 
 export class GroupShare {
+  /** Called after every acknowledgement, seek and removal that this process knows of. */
+  readonly changes = new Set<() => void>()
   readonly #server: ServerGroup
   readonly #host: ShareHost
   readonly #acks: AckSender
@@ -79,14 +81,51 @@ export class GroupShare {
     return this.#acks.pending
   }
 
-  /** Who has a seat. */
-  get seats(): number {
-    return this.#demand.seats
+  /** Consumers that have a seat. */
+  get consumers(): number {
+    return this.#demand.consumers
   }
 
-  /** The lowest offset that is here and that nobody was given. */
-  get lowestAtHand(): number | undefined {
-    return this.#held.peek()?.message.offset
+  /** Which seek what is known is of, or the group's beginning. */
+  get era(): string | undefined {
+    return this.#done.era
+  }
+
+  /** Everything below is done, as far as this process knows. */
+  get committed(): number {
+    return this.#done.committed
+  }
+
+  /** Messages that are here and that nobody was given. */
+  get atHand(): number {
+    return this.#held.atHandCount
+  }
+
+  /** The lowest of them. */
+  peek(): HeldMessage | undefined {
+    return this.#held.peek()
+  }
+
+  /**
+   * True: every message that the servers have given to anybody, and that is not acknowledged, is here. Asked of them at this moment.
+   */
+  async hasAllGiven(): Promise<boolean> {
+    const before = this.#held.version
+    const info = await this.#server.info()
+    // What changed meanwhile is counted by them, or not.
+    return this.#held.version === before && info !== undefined && info.num_ack_pending === this.#held.size
+  }
+
+  /** Asks the server for so many, although there are messages at hand: what it gives again comes first. */
+  askBeside(count: number): void {
+    if (this.#stage === 'open' && count > this.#pull.asked) this.#pull.ask(count - this.#pull.asked)
+  }
+
+  /** Everything below is done, by whoever it was. @param generation in which that was found */
+  raise(generation: number, floor: number): void {
+    if (generation !== this.#generation) return
+    this.#done.raise(floor)
+    this.#announce()
   }
 
   isDone(offset: number): boolean {
@@ -166,6 +205,7 @@ export class GroupShare {
     if (generation !== this.#generation) return
     // Only now: until then it has to come again if this process dies.
     this.#done.add(offset)
+    this.#announce()
     if (this.#done.isLong) void this.#raiseFloor()
   }
 
@@ -268,6 +308,11 @@ export class GroupShare {
     for (const { holder } of this.#held.all()) holder?.release()
     this.#keeper.forgetAll()
     this.#done.beginAt(floor, era)
+    this.#announce()
+  }
+
+  #announce(): void {
+    for (const listener of this.changes) listener()
   }
 
   #receive(message: Msg): void {

@@ -5,6 +5,7 @@ import type {
   EngineGroup,
   EngineLease,
   EngineProcessor,
+  ProcessSettings,
   SubscribeOptions,
   Subscription,
 } from '../../engine/group-seat.js'
@@ -15,19 +16,35 @@ import { GroupShare, type ShareHost } from './group-share.js'
 import { GroupSeat, type JetStreamSeatHost } from './seat.js'
 import { ServerGroup } from './server-group.js'
 
-export type JetStreamGroupHost = ShareHost & JetStreamSeatHost
+export interface JetStreamGroupHost extends ShareHost, JetStreamSeatHost {
+  readonly processors: GroupProcessors
+}
 
-export class JetStreamGroup implements EngineGroup {
+/** What a processor sees of its group. */
+export interface ProcessedGroup {
+  readonly name: string
+  readonly stream: TopicStream
+  readonly share: GroupShare
+  position(): Promise<GroupPosition>
+}
+
+/** The processors of the log. */
+export interface GroupProcessors {
+  start(group: ProcessedGroup, module: string, settings: ProcessSettings): EngineProcessor
+  of(group: ProcessedGroup): GroupInfo['processors']
+}
+
+export class JetStreamGroup implements EngineGroup, ProcessedGroup {
   readonly name: string
   readonly share: GroupShare
-  readonly #stream: TopicStream
+  readonly stream: TopicStream
   readonly #server: ServerGroup
   readonly #host: JetStreamGroupHost
   #skipped = 0
 
   constructor(stream: TopicStream, name: string, host: JetStreamGroupHost) {
     this.name = name
-    this.#stream = stream
+    this.stream = stream
     this.#host = host
     this.#server = new ServerGroup(stream, name, host.ackWaitMs)
     this.share = new GroupShare(this.#server, host)
@@ -42,7 +59,7 @@ export class JetStreamGroup implements EngineGroup {
 
   async position(): Promise<GroupPosition> {
     const info = await this.#server.info()
-    const { first, next } = await this.#stream.bounds()
+    const { first, next } = await this.stream.bounds()
     if (info === undefined) return { committed: first, next, lag: next - first, skipped: 0 }
     // Two answers, not of one moment: a group has not acknowledged what is not there, and does not lag by more than what is.
     const committed = Math.min(next, Math.max(first, info.ack_floor.stream_seq))
@@ -60,9 +77,9 @@ export class JetStreamGroup implements EngineGroup {
   }
 
   async peek(): Promise<number | undefined> {
-    const { lowestAtHand } = this.share
+    const lowestAtHand = this.share.peek()?.message.offset
     const info = await this.#server.info()
-    const { first, next } = await this.#stream.bounds()
+    const { first, next } = await this.stream.bounds()
     // What the server has not given to anybody, or else what is here and nobody has.
     const given = info === undefined ? first : Math.max(first, info.delivered.stream_seq)
     const lowest = Math.min(given, lowestAtHand ?? Number.POSITIVE_INFINITY)
@@ -73,8 +90,8 @@ export class JetStreamGroup implements EngineGroup {
     return this.share.isDone(offset)
   }
 
-  process(): EngineProcessor {
-    throw new Error('Bookend invariant broken: the face asks for nothing that is not supported')
+  process(module: string, settings: ProcessSettings): EngineProcessor {
+    return this.#host.processors.start(this, module, settings)
   }
 
   /** Undefined: it does not exist. */
@@ -82,7 +99,14 @@ export class JetStreamGroup implements EngineGroup {
     const info = await this.#server.info()
     if (info === undefined) return undefined
     const { committed, lag } = await this.position()
-    return { topic: this.#stream.topic, name: this.name, committed, lag, consumers: this.share.seats, processors: [] }
+    return {
+      topic: this.stream.topic,
+      name: this.name,
+      committed,
+      lag,
+      consumers: this.share.consumers,
+      processors: this.#host.processors.of(this),
+    }
   }
 
   /** Does what deletes messages, and counts those that the group had not acknowledged. */
@@ -95,7 +119,7 @@ export class JetStreamGroup implements EngineGroup {
 
   async #lag(): Promise<number | undefined> {
     const info = await this.#server.info()
-    return info && lagOf(info, await this.#stream.bounds())
+    return info && lagOf(info, await this.stream.bounds())
   }
 }
 

@@ -23,6 +23,12 @@ export class KnownDone {
     if (era !== this.#era) this.beginAt(0, era)
   }
 
+  /** All below are done. */
+  get committed(): number {
+    const [lowest] = this.#above.list
+    return lowest !== undefined && lowest.first <= this.#floor ? lowest.end : this.#floor
+  }
+
   has(offset: number): boolean {
     return offset < this.#floor || this.#above.has(offset)
   }

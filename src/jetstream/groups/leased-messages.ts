@@ -27,6 +27,8 @@ export class LeasedMessages {
   /** With some that were settled since. */
   readonly #atHand = new Heap<HeldMessage>((a, b) => a.message.offset < b.message.offset)
   #atHandCount = 0
+  /** Raised whenever a message comes or goes. */
+  version = 0
 
   get size(): number {
     return this.#byOffset.size
@@ -47,6 +49,7 @@ export class LeasedMessages {
   /** At hand, new or given back. */
   put(held: HeldMessage): void {
     held.holder = undefined
+    this.version += 1
     this.#byOffset.set(held.message.offset, held)
     this.#atHand.push(held)
     this.#atHandCount += 1
@@ -75,12 +78,14 @@ export class LeasedMessages {
   forget(offset: number): HeldMessage | undefined {
     const held = this.#byOffset.get(offset)
     if (held === undefined) return undefined
+    this.version += 1
     this.#byOffset.delete(offset)
     if (held.holder === undefined) this.#atHandCount -= 1
     return held
   }
 
   clear(): void {
+    this.version += 1
     this.#byOffset.clear()
     this.#atHand.clear()
     this.#atHandCount = 0

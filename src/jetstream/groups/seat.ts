@@ -17,6 +17,7 @@ export interface JetStreamSeatHost {
 }
 
 export class GroupSeat<D extends object> implements Subscription<D>, Seat {
+  readonly isConsumer = true
   readonly #share: GroupShare
   readonly #host: JetStreamSeatHost
   readonly #make: (record: RecordPlace, lease: EngineLease) => D

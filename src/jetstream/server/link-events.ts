@@ -56,10 +56,21 @@ export class LinkEvents {
   error(what: string, error: unknown, more: object = {}): void {
     const code = error instanceof BookendError ? error.code : 'BOOKEND_IO'
     const message = `${what}: ${error instanceof Error ? error.message : String(error)}`
+    this.#note(code, message, error, more)
+  }
+
+  #note(code: string, message: string, error: unknown, more: object): void {
     this.#errorCount += 1
     this.#lastError = code
     debug('%s: %s', code, message)
     if (channels.error.hasSubscribers) channels.error.publish({ directory: this.#place, code, message, error, ...more })
+  }
+
+  /** A processor has ended by itself. What a handler throws need not have a code, and is none of ours if it has. */
+  processor(topic: string, group: string, error: Error): void {
+    const code = error instanceof BookendError ? error.code : 'BOOKEND_HANDLER'
+    const message = `the processor of group "${group}" of topic "${topic}" has stopped: ${error.name}: ${error.message}`
+    this.#note(code, message, error, { topic, group })
   }
 
   /** For `NODE_DEBUG` only. */

@@ -1,21 +1,26 @@
-/** What a thread of a log on JetStream does: modules of the application, over messages that it reads for them. */
-import { toPortable } from '../../errors.js'
+/** What a thread of a log on JetStream does: modules of the application, over messages that it reads for them, or that came with the task. */
+import { assert, toPortable } from '../../errors.js'
+import { type CarriedMessages, type HandlerChunk, HandlerTasks } from '../../threads/reader/handler-task.js'
 import type { ReadAnswer, ReadTask } from '../../threads/reader/reader.js'
 import { ScanTasks } from '../../threads/reader/scan-task.js'
 import { RangeReading } from './range-reading.js'
 import type { StreamThreadData } from './thread-data.js'
 
-export type StreamTask = Extract<ReadTask, { op: 'scan' | 'reduce' }>
+export type StreamTask = Extract<ReadTask, { op: 'scan' | 'reduce' | 'process' }>
 
 export class StreamThread {
   readonly #ranges: RangeReading
   readonly #scans: ScanTasks
+  readonly #handlers: HandlerTasks
+  /** Of the task under way: there is one at a time. */
+  #carried: CarriedMessages | undefined
 
   /** @param now the wall clock */
   constructor(data: StreamThreadData, now: () => number) {
     const ranges = new RangeReading(data, now)
     this.#ranges = ranges
     this.#scans = new ScanTasks((topic, { offset, to }) => ranges.read(topic.name, offset, to))
+    this.#handlers = new HandlerTasks((_, { to }) => this.#chunkTo(to), data.handlerData)
   }
 
   /** Errors travel as values: an error object would lose its code and details between threads. */
@@ -36,6 +41,15 @@ export class StreamThread {
         return this.#scans.run(task)
       case 'reduce':
         return this.#scans.reduce(task.module, task.parts)
+      case 'process':
+        this.#carried = task.carried
+        return this.#handlers.run(task)
     }
+  }
+
+  /** What came with the task is all of its range, which does not grow. */
+  #chunkTo(next: number): HandlerChunk {
+    assert(this.#carried !== undefined, 'messages come with the task that is to handle them')
+    return { bytes: this.#carried, next, resume: undefined, isSparse: true, release() {} }
   }
 }

@@ -7,6 +7,8 @@ export interface StreamThreadData {
   readonly place: string
   readonly log: string
   readonly maxMessageBytes: number
+  /** What handlers find at `context.data`. */
+  readonly handlerData?: unknown
 }
 
 /** Whether these options of the client can go to another thread: not with functions in them. */

@@ -43,6 +43,8 @@ export interface HandlerTask {
   firstAttempt: number
   /** Where an earlier task over the same topic stopped reading, if it ended at `from`. */
   resume: Resume | undefined
+  /** Messages of the range, where the thread has no log to read them from. */
+  carried?: CarriedMessages | undefined
   /** {@link HandlerWords}, which hold `from`, the end of the range, and the end of what is to be handled one by one. */
   words: SharedArrayBuffer
 }
@@ -96,7 +98,16 @@ interface LoadedHandler {
   readonly decode: Decode<unknown> | undefined
 }
 
-type ReadChunk = (topic: { id: number; name: string }, request: ReadRequest, views: HandlerViews) => HeldChunk
+/** A chunk from the offset that is asked for to the end of the range, in which messages of others are missing. */
+export type CarriedMessages = Uint8Array<ArrayBuffer>
+
+export type HandlerChunk = Omit<HeldChunk, 'resume'> & {
+  resume: Resume | undefined
+  /** What is missing in it is none of the task's. */
+  isSparse?: boolean
+}
+
+type ReadChunk = (topic: { id: number; name: string }, request: ReadRequest, views: HandlerViews) => HandlerChunk
 
 export class HandlerTasks {
   readonly #read: ReadChunk
@@ -168,7 +179,7 @@ class TaskRun {
     const { topic, lane, lanes, views } = this.#task
     const isWanted = lanes === 1 ? undefined : (record: Parameters<typeof laneOf>[0]) => laneOf(record, lanes) === lane
     for (let to = this.#words.rangeEnd; this.done < to && !this.#isOver(); to = this.#words.rangeEnd) {
-      let chunk: HeldChunk
+      let chunk: HandlerChunk
       try {
         chunk = this.#read(topic, { topic: topic.id, offset: this.done, to, resume: this.resume }, views)
       } catch (error) {
@@ -177,7 +188,7 @@ class TaskRun {
       // Held until the last call over it has settled, however that ends: with mapped views the segment is pinned so long.
       try {
         const source = { topic: topic.name, decode: this.#handler.decode }
-        const records = new ChunkRecords(source, topic.id, chunk.bytes, this.done, chunk.next, isWanted)
+        const records = new ChunkRecords(source, topic.id, chunk.bytes, this.done, chunk.next, isWanted, chunk.isSparse)
         const end = await this.#handle(records, records.end)
         // Ended inside the chunk: whoever goes on there has to read it again, from where this one began.
         if (end !== undefined) return end

@@ -115,7 +115,7 @@ function jetStream(): Opener {
   }
   return {
     name: `jetstream, ${replicas === 1 ? 'one node' : `${replicas} nodes`}`,
-    supports: { scan: true, process: false, disk: false, local: false, callOrder: false },
+    supports: { scan: true, process: true, disk: false, local: false, callOrder: false },
     hasReadOnly: false,
     parent: inMemory,
     async open(_, asked) {

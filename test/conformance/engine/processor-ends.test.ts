@@ -24,8 +24,11 @@ onEveryEngine(({ open, shared, supports }) => {
       await Promise.all([processor.stop(), failureOf(() => idle)])
       expect((await codedFailureOf(() => idle)).code).toBe('BOOKEND_CLOSED')
       // The call it was in is done and acknowledged; the next was not begun.
-      expect(record.offsets()).toEqual(range(0, 15))
-      expect(await topic.group('g').position()).toMatchObject({ committed: 15, lag: 6 })
+      const done = record.offsets().length
+      expect(record.offsets()).toEqual(range(0, done))
+      expect(done).toBeGreaterThan(10)
+      expect(done).toBeLessThanOrEqual(15)
+      expect(await topic.group('g').position()).toMatchObject({ committed: done, lag: 21 - done })
       const again = topic.group('g').process(record.module)
       await again.idle()
       expect(record.offsets()).toEqual(range(0, 21))
@@ -34,8 +37,8 @@ onEveryEngine(({ open, shared, supports }) => {
 
     it('that is stopped does not wait for a backoff, and the message comes again first', async () => {
       const { topic, record } = await filled(['good', 'throw-at-first 2', 'good'])
-      const processor = topic.group('g').process(record.module, { retries: 9, backoffMs: 1_000_000 })
-      await until('it waits for the next attempt', () => processor.stats.failed >= 2)
+      const processor = topic.group('g').process(record.module, { batchSize: 1, retries: 9, backoffMs: 1_000_000 })
+      await until('it waits for the next attempt', () => processor.stats.failed >= 1)
       await processor.stop()
       expect(await topic.group('g').position()).toMatchObject({ committed: 1, lag: 2 })
       await topic.group('g').process(record.module, { retries: 9 }).idle()

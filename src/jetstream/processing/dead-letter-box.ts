@@ -1,0 +1,22 @@
+/** Dead letters on JetStream: each is a batch of its own, with an id of its own that outlives this process, so that it is stored once. */
+import type { Extras } from '../../engine/terms.js'
+import { writeBatch } from '../appends/batch-write.js'
+import type { TopicStream } from '../server/topic-stream.js'
+import { outgoing } from '../server/wire.js'
+
+/**
+ * @param id the same for every try, in whichever process
+ * @returns where it is
+ */
+export async function storeDeadLetter(
+  target: TopicStream,
+  value: Uint8Array,
+  extras: Extras | undefined,
+  id: string,
+): Promise<number> {
+  await target.ensure()
+  const batch = { subject: target.subject, id, messages: [outgoing(value, extras)] }
+  const write = (attempt: number) => writeBatch(target.link.nc, batch, attempt)
+  const { offset } = await target.link.trying(`a dead letter for topic "${target.topic}"`, write)
+  return offset
+}
