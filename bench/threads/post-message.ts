@@ -23,15 +23,14 @@ export async function sharePostMessage(options: StoreOptions): Promise<SharedSto
   const ports: MessagePort[] = []
   /** Posted and not taken by the ring yet, with the word of the thread that posted it. */
   const waiting: { value: Uint8Array; taken: Int32Array }[] = []
-  let isDraining = false
+  let draining: Promise<void> | undefined
 
   const drain = async () => {
-    isDraining = true
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       while (!topic.offer(next.value)) await topic.ready()
       note(next.taken)
     }
-    isDraining = false
+    draining = undefined
   }
 
   return {
@@ -41,13 +40,13 @@ export async function sharePostMessage(options: StoreOptions): Promise<SharedSto
       ports.push(port1)
       port1.on('message', async (value: Uint8Array | 'flush') => {
         if (value === 'flush') {
-          while (isDraining) await topic.ready()
+          await draining
           await log.flush('process')
           port1.postMessage('flushed')
-        } else if (!isDraining && topic.offer(value)) note(taken)
+        } else if (draining === undefined && topic.offer(value)) note(taken)
         else {
           waiting.push({ value, taken })
-          if (!isDraining) await drain()
+          draining ??= drain()
         }
       })
       return { pass: { port: port2, taken } satisfies Pass, transferList: [port2] }

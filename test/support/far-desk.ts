@@ -44,6 +44,8 @@ export class NearDesk {
 export class FarDesk {
   readonly desk: RemoteDesk
   readonly branch: DeskBranch
+  /** Reasons for the thread to stay. */
+  holds = 0
   /** What is under way in each direction. */
   readonly #there: (() => void)[] = []
   readonly #back: (() => void)[] = []
@@ -65,17 +67,27 @@ export class FarDesk {
           )
         })
       })
-    this.desk = new RemoteDesk({
-      open: (from) => call(() => this.branch.open(from)),
-      ask: (number, max, mayWait) => this.#there.push(() => this.branch.ask(number, max, mayWait)),
-      cancel: (number) => this.#there.push(() => this.branch.cancel(number)),
-      acknowledge: (generation, ranges) => {
-        const sent = structuredClone(ranges)
-        return call(() => this.branch.acknowledge(generation, sent))
+    this.desk = new RemoteDesk(
+      {
+        open: (from) => call(() => this.branch.open(from)),
+        ask: (number, max, mayWait) => this.#there.push(() => this.branch.ask(number, max, mayWait)),
+        cancel: (number) => this.#there.push(() => this.branch.cancel(number)),
+        acknowledge: (generation, ranges) => {
+          const sent = structuredClone(ranges)
+          return call(() => this.branch.acknowledge(generation, sent))
+        },
+        seats: (count) => this.#there.push(() => this.branch.seats(count)),
+        giveBack: (range, delayMs) => this.#there.push(() => this.branch.giveBack(range, delayMs)),
       },
-      seats: (count) => this.#there.push(() => this.branch.seats(count)),
-      giveBack: (range, delayMs) => this.#there.push(() => this.branch.giveBack(range, delayMs)),
-    })
+      {
+        hold: () => {
+          this.holds += 1
+        },
+        release: () => {
+          this.holds -= 1
+        },
+      },
+    )
   }
 
   /** One word arrives, in one direction or the other. False: none is under way there. */

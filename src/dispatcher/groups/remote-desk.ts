@@ -8,6 +8,7 @@
 
 import { Living } from '../../collections/living.js'
 import type { OffsetRange } from '../../collections/offset-ranges.js'
+import type { KeepAlive } from '../keep-alive.js'
 import { AckBatch } from './ack-batch.js'
 import type { DeskState, GivenLease } from './desk-branch.js'
 import { DeskStock } from './desk-stock.js'
@@ -45,6 +46,7 @@ interface Waiting {
 export class RemoteDesk implements SeatDesk {
   readonly seats: SeatDesk['seats']
   readonly #line: DeskLine
+  readonly #keepAlive: Pick<KeepAlive, 'hold' | 'release'>
   readonly #stock: DeskStock
   readonly #done = new ToldDone()
   #state: DeskState | undefined
@@ -61,8 +63,10 @@ export class RemoteDesk implements SeatDesk {
   #givenMs = 0
   #acks: AckBatch | undefined
 
-  constructor(line: DeskLine) {
+  /** @param keepAlive of this thread, which does not end while somebody waits in it */
+  constructor(line: DeskLine, keepAlive: Pick<KeepAlive, 'hold' | 'release'>) {
     this.#line = line
+    this.#keepAlive = keepAlive
     this.#stock = new DeskStock((range) => {
       this.#window = 1
       // What is on its way to it comes behind what goes back.
@@ -107,7 +111,17 @@ export class RemoteDesk implements SeatDesk {
     const lease = new Promise<Lease>((give, reject) => {
       waiting = { give, noteNothing, reject }
     })
-    return { lease, looked, cancel: isAlone ? this.#askAlone(waiting) : this.#joinRow(waiting) }
+    this.#keepAlive.hold()
+    const release = () => this.#keepAlive.release()
+    lease.then(release, release)
+    const giveUp = isAlone ? this.#askAlone(waiting) : this.#joinRow(waiting)
+    // What is given up is never answered.
+    const cancel = () => {
+      const isGivenUp = giveUp()
+      if (isGivenUp) release()
+      return isGivenUp
+    }
+    return { lease, looked, cancel }
   }
 
   isWanted(lease: Lease): boolean {

@@ -122,7 +122,7 @@ export class AttachedEngine implements Engine {
         retain: (topic, retention, isAddition) => owner.tell('retain', topic, retention, isAddition),
       },
       newGroup: (topic, name) => {
-        const group = new RemoteGroup(topic, name, { stage, owner, processors })
+        const group = new RemoteGroup(topic, name, { stage, owner, processors, keepAlive })
         this.#groups.push(group)
         return group
       },

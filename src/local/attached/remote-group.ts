@@ -3,6 +3,7 @@ import { GroupFeed } from '../../dispatcher/groups/group-feed.js'
 import type { Lease } from '../../dispatcher/groups/lease.js'
 import { RemoteDesk } from '../../dispatcher/groups/remote-desk.js'
 import { DeskSubscription, type SeatHost } from '../../dispatcher/groups/subscription.js'
+import type { KeepAlive } from '../../dispatcher/keep-alive.js'
 import type { EngineGroup, EngineProcessor, ProcessSettings, SubscribeOptions } from '../../engine/group-seat.js'
 import type { GroupPosition } from '../../engine/terms.js'
 import type { RecordPlace } from '../../messages/chunk-cursor.js'
@@ -15,6 +16,7 @@ export interface RemoteGroupHost {
   readonly stage: SeatHost
   readonly owner: OwnerParty
   readonly processors: Pick<RemoteProcessors, 'start'>
+  readonly keepAlive: KeepAlive
 }
 
 export class RemoteGroup implements EngineGroup {
@@ -30,16 +32,19 @@ export class RemoteGroup implements EngineGroup {
     this.#topic = topic
     this.#host = host
     this.#feed = new GroupFeed(topic)
-    const { owner } = host
+    const { owner, keepAlive } = host
     const named: DeskName = { topic: topic.name, group: name }
-    this.desk = new RemoteDesk({
-      open: (from) => owner.call('openDesk', named, from),
-      ask: (number, max, mayWait) => owner.tell('ask', named, number, max, mayWait),
-      cancel: (number) => owner.tell('cancel', named, number),
-      acknowledge: (generation, ranges) => owner.call('acknowledge', named, generation, ranges),
-      giveBack: (range, delayMs) => owner.tell('giveBack', named, range, delayMs),
-      seats: (count) => owner.tell('seats', named, count),
-    })
+    this.desk = new RemoteDesk(
+      {
+        open: (from) => owner.call('openDesk', named, from),
+        ask: (number, max, mayWait) => owner.tell('ask', named, number, max, mayWait),
+        cancel: (number) => owner.tell('cancel', named, number),
+        acknowledge: (generation, ranges) => owner.call('acknowledge', named, generation, ranges),
+        giveBack: (range, delayMs) => owner.tell('giveBack', named, range, delayMs),
+        seats: (count) => owner.tell('seats', named, count),
+      },
+      keepAlive,
+    )
   }
 
   subscribe<D extends object>(

@@ -137,3 +137,16 @@ it('a process ends by itself although threads are connected, and what they had a
   const log = await openLog(directory)
   expect((await collect(log.topic('t', { codec: text }).read())).map(({ value }) => value)).toEqual(words(100))
 })
+
+it('a thread that has nothing to do but to wait for a message lives until it comes, and no longer', async () => {
+  const log = await openLog()
+  const topic = log.topic('t', { codec: text })
+  const thread = await AttachedThread.connected(await log.port())
+  const exited = once(thread.worker, 'exit')
+  await thread.do('acknowledgeNext', { topic: 't', group: 'g' })
+  await thread.do('leave')
+  await until('it waits', async () => (await log.groups())[0]?.consumers === 1)
+  await topic.append('at last')
+  await until('it is acknowledged', async () => (await topic.group('g').position()).lag === 0)
+  expect(await exited).toEqual([0])
+})
