@@ -1,6 +1,6 @@
 /**
  * Bookend: an embedded, persistent message log for Node.js. This file is the whole public face.
- * @packageDocumentation
+ * @module bookend
  */
 export type { Supports } from './engine/engine.js'
 export type { ProcessOrder, ProcessorState } from './engine/group-seat.js'

@@ -1,6 +1,6 @@
 /**
  * The same logs on NATS JetStream: several machines instead of one.
- * @packageDocumentation
+ * @module bookend/jetstream
  */
 import { EngineLog, type Log } from '../log/log.js'
 import { openJetStream } from './jetstream-engine.js'

@@ -1,5 +1,5 @@
 /**
  * `bookend/observe`: what an open log does, for those who watch over it. Traces need no import: see `docs/observing.md`.
- * @packageDocumentation
+ * @module bookend/observe
  */
 export { metrics, metricsHandler } from './metrics.js'
