@@ -14,6 +14,7 @@ export const errorCodes = [
   'BOOKEND_DECODE',
   'BOOKEND_UNSUPPORTED',
   'BOOKEND_DISCONNECTED',
+  'BOOKEND_CONFLICT',
 ] as const
 
 /** What has failed; docs/errors.md says of each when it comes and what to do. */
@@ -21,7 +22,7 @@ export type ErrorCode = (typeof errorCodes)[number]
 
 /** Where an error happened, as far as it is known. */
 export interface ErrorDetails {
-  /** `BOOKEND_CORRUPT`, `BOOKEND_DECODE`, `BOOKEND_TRIMMED`: the topic that was read. */
+  /** `BOOKEND_CORRUPT`, `BOOKEND_DECODE`, `BOOKEND_TRIMMED`: the topic that was read. `BOOKEND_CONFLICT`: that of the append. */
   topic?: string
   /** `BOOKEND_CORRUPT`: the first offset that cannot be delivered. `BOOKEND_DECODE`: that of the message. */
   offset?: number
@@ -33,6 +34,10 @@ export interface ErrorDetails {
   file?: string
   /** `BOOKEND_TRIMMED`: the oldest offset that can be read. */
   first?: number
+  /** `BOOKEND_CONFLICT`: what the condition asked for. */
+  expected?: number
+  /** `BOOKEND_CONFLICT`: what was there instead. */
+  actual?: number
 }
 
 const brand = Symbol.for('bookend.error')
@@ -60,6 +65,8 @@ export class BookendError extends Error {
   declare readonly file?: string
   /** See {@link ErrorDetails.first}. */
   declare readonly first?: number
+  declare readonly expected?: number
+  declare readonly actual?: number
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails & { cause?: unknown } = {}) {
     const { cause, ...rest } = details
@@ -89,7 +96,7 @@ export interface PortableError {
 
 export function toPortable(thrown: unknown, depth = 0): PortableError {
   if (!(thrown instanceof Error)) return { name: 'Error', message: String(thrown), isBookend: false }
-  const { name, message, stack, cause, code, errno, topic, offset, next, position, file, first } =
+  const { name, message, stack, cause, code, errno, topic, offset, next, position, file, first, expected, actual } =
     thrown as BookendError & { errno?: unknown }
   const isBookend = thrown instanceof BookendError
   return {
@@ -99,7 +106,7 @@ export function toPortable(thrown: unknown, depth = 0): PortableError {
     code,
     errno,
     isBookend,
-    details: isBookend ? { topic, offset, next, position, file, first } : undefined,
+    details: isBookend ? { topic, offset, next, position, file, first, expected, actual } : undefined,
     cause: cause === undefined || depth > 4 ? undefined : toPortable(cause, depth + 1),
   }
 }

@@ -67,6 +67,16 @@ export function trimmedError(topic: string, offset: number, first: number): Book
   return new BookendError('BOOKEND_TRIMMED', message, { topic, offset, first })
 }
 
+/** The message is to get the offset `expected`, and its topic goes on at `actual`. */
+export function conflictError(topic: string, expected: number, actual: number): BookendError {
+  const what =
+    actual > expected
+      ? `others have appended since: read on from ${expected}, decide anew, and expect ${actual}`
+      : 'there are no such messages to build on'
+  const message = `topic "${topic}" goes on at offset ${actual}, not at ${expected}, so nothing was written; ${what}`
+  return new BookendError('BOOKEND_CONFLICT', message, { topic, expected, actual })
+}
+
 /** Of everything that would write, once the log is not this owner's any more. */
 export function ownerLostError(directory: string): BookendError {
   const message = `the log in ${directory} is not this owner's any more: its file "lock" or "control" was removed or replaced while it was open, and others may have opened it. Nothing more is written here; close the log, and open it again`

@@ -7,7 +7,17 @@
 import type { ChunkCursor, RecordPlace } from '../messages/chunk-cursor.js'
 import type { EngineGroup } from './group-seat.js'
 import type { LogStats, SegmentInfo, SegmentResidency } from './stats.js'
-import type { BackupReport, Bounds, Durability, Extras, GroupInfo, LogPort, Payload, Retention } from './terms.js'
+import type {
+  BackupReport,
+  Bounds,
+  Condition,
+  Durability,
+  Extras,
+  GroupInfo,
+  LogPort,
+  Payload,
+  Retention,
+} from './terms.js'
 
 /** What a log can do, as data: the rest is refused with `BOOKEND_UNSUPPORTED` before anything is done. */
 export interface Supports {
@@ -19,6 +29,8 @@ export interface Supports {
   readonly process: boolean
   /** Messages may be deleted by age, size and consumption. */
   readonly retention: boolean
+  /** The option `expectedOffset` of appends. */
+  readonly expectedOffset: boolean
 }
 
 /** What does not change while a log is open. */
@@ -67,12 +79,18 @@ export interface Engine {
 export interface EngineTopic {
   readonly name: string
   /**
+   * @param condition judged in the place of the call in that order. Only where it is among {@link Supports}
    * @returns the offset, once the message is as durable as asked. Calls keep their order, {@link offer} among them. Does not hold on to
    *   `value` after it has returned.
    */
-  append(value: Payload, extras: Extras | undefined, level: Durability): Promise<number>
+  append(value: Payload, extras: Extras | undefined, level: Durability, condition?: Condition): Promise<number>
   /** All or none, without others between them. @returns the first offset */
-  appendMany(values: readonly Payload[], extras: Extras | undefined, level: Durability): Promise<number>
+  appendMany(
+    values: readonly Payload[],
+    extras: Extras | undefined,
+    level: Durability,
+    condition?: Condition,
+  ): Promise<number>
   /** False: no room now, nothing was taken. */
   offer(value: Payload, extras: Extras | undefined): boolean
   /** Resolves when the last refused {@link offer} can succeed. */

@@ -52,6 +52,12 @@ export interface Extras {
   headers: Uint8Array | undefined
 }
 
+/** What has to hold for an append, or it is refused with `BOOKEND_CONFLICT`, and nothing is written. */
+export interface Condition {
+  /** The offset that the first message is to get. */
+  readonly expectedOffset: number
+}
+
 /** First readable offset of a topic, and the offset of its next append. */
 export interface Bounds {
   readonly first: number

@@ -16,7 +16,7 @@
  * - A `declare` frame names a topic: its payload is the first readable offset (two words) and the name; its
  *   `offset` is the next offset of the topic at this place. Each segment declares a topic before its first record.
  *
- * `padding`, `bulk` and `cancelled` exist in the ring only. Kind 0 is never written: zeros are never a frame.
+ * `padding`, `bulk`, `cancelled`, `guard` and `conflict` exist in the ring only. Kind 0 is never written: zeros are never a frame.
  */
 import { alignUp } from '../limits.js'
 
@@ -24,7 +24,7 @@ export const frameHeaderBytes = 16
 export const frameExtensionBytes = 8
 export const noKey = 0xffffffff
 
-export const frameKind = { data: 1, declare: 2, padding: 3, bulk: 4, cancelled: 5 } as const
+export const frameKind = { data: 1, declare: 2, padding: 3, bulk: 4, cancelled: 5, guard: 7, conflict: 8 } as const
 
 export const frameFlag = {
   /** The extension with key and headers is there. */

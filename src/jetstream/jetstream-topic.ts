@@ -1,6 +1,6 @@
 /** One topic of a log on JetStream: a stream, and the line of what goes into it. */
 import type { EngineTopic, MessageReader, ReadRange } from '../engine/engine.js'
-import type { Bounds, Extras, Payload, Retention } from '../engine/terms.js'
+import type { Bounds, Condition, Durability, Extras, Payload, Retention } from '../engine/terms.js'
 import { BookendError } from '../errors.js'
 import type { RecordPlace } from '../messages/chunk-cursor.js'
 import { AppendLine, type LineOptions } from './appends/append-line.js'
@@ -40,18 +40,26 @@ export class JetStreamTopic implements EngineTopic {
     this.#batchMessages = options.batchMessages
   }
 
-  append(value: Payload, extras: Extras | undefined): Promise<number> {
+  append(value: Payload, extras: Extras | undefined, _?: Durability, condition?: Condition): Promise<number> {
     this.#host.checkWritable()
-    return this.line.append([outgoing(value, extras)])
+    return this.line.append([outgoing(value, extras)], condition)
   }
 
-  async appendMany(values: readonly Payload[], extras: Extras | undefined): Promise<number> {
+  async appendMany(
+    values: readonly Payload[],
+    extras: Extras | undefined,
+    _?: Durability,
+    condition?: Condition,
+  ): Promise<number> {
     this.#host.checkWritable()
     if (values.length > this.#batchMessages) {
       const message = `appendMany takes ${this.#batchMessages} messages here, not ${values.length}: divide them, or raise limits { batch { max_msgs } } of the servers and batchMessages of open()`
       throw new BookendError('BOOKEND_TOO_LARGE', message, { topic: this.name })
     }
-    return this.line.append(values.map((value) => outgoing(value, extras)))
+    return this.line.append(
+      values.map((value) => outgoing(value, extras)),
+      condition,
+    )
   }
 
   offer(value: Payload, extras: Extras | undefined): boolean {

@@ -44,7 +44,13 @@ import { TopicLimits } from './topic-limits.js'
 
 export class LocalEngine implements Engine {
   readonly facts: EngineFacts
-  readonly supports: Supports = { durabilities: ['process', 'disk'], scan: true, process: true, retention: true }
+  readonly supports: Supports = {
+    durabilities: ['process', 'disk'],
+    scan: true,
+    process: true,
+    retention: true,
+    expectedOffset: true,
+  }
   readonly local: LocalParts
   /** The consumer groups, and how far they have come. */
   readonly registry: GroupRegistry

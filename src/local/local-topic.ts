@@ -9,7 +9,7 @@ import type { TurnPace } from '../dispatcher/reads/turn-pace.js'
 import type { TopicHandle } from '../dispatcher/topic-directory.js'
 import type { EngineTopic, MessageReader, ReadRange } from '../engine/engine.js'
 import type { EngineGroup } from '../engine/group-seat.js'
-import type { Bounds, Durability, Extras, Payload, Retention } from '../engine/terms.js'
+import type { Bounds, Condition, Durability, Extras, Payload, Retention } from '../engine/terms.js'
 import { assert } from '../errors.js'
 import { trimmedError } from '../failures.js'
 import { type RecordPlace, recordAt } from '../messages/chunk-cursor.js'
@@ -58,20 +58,25 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
     return this.handle.name
   }
 
-  append(value: Payload, extras: Extras | undefined, level: Durability): Promise<number> {
+  append(value: Payload, extras: Extras | undefined, level: Durability, condition?: Condition): Promise<number> {
     const { appends, events } = this.#host
     this.#host.stage.checkWritable()
     this.#assertFits(value, extras)
-    const done = appends.append(this.handle, value, extras, level)
+    const done = appends.append(this.handle, value, extras, level, condition)
     if (events.wantsAppends) events.append(this.name, 1, bytesOf(value), done)
     return done
   }
 
-  appendMany(values: readonly Payload[], extras: Extras | undefined, level: Durability): Promise<number> {
+  appendMany(
+    values: readonly Payload[],
+    extras: Extras | undefined,
+    level: Durability,
+    condition?: Condition,
+  ): Promise<number> {
     const { appends, events } = this.#host
     this.#host.stage.checkWritable()
     for (const value of values) this.#assertFits(value, extras)
-    const done = appends.appendMany(this.handle, values, extras, level)
+    const done = appends.appendMany(this.handle, values, extras, level, condition)
     if (events.wantsAppends) {
       const bytes = values.reduce((sum, value) => sum + bytesOf(value), 0)
       events.append(this.name, values.length, bytes, done)

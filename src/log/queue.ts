@@ -7,14 +7,14 @@ import type { RecordPlace } from '../messages/chunk-cursor.js'
 import { type MessageSource, StoredMessage } from '../messages/message.js'
 import type { Decode } from '../messages/value-coding.js'
 import { assertLeased } from './answers.js'
-import { type AppendOptions, appendOptionNames, type Topic } from './topic.js'
+import { type AppendOptions, messageOptionNames, type Topic } from './topic.js'
 import { checkKeys, checkSignal, checkSpan } from './validate.js'
 
 /** Name of the one group a queue has; `log.topic(name).group('queue')` is the same position. */
 export const queueGroup = 'queue'
 
 /** As for `Topic.append`: `key` and `headers` are seen by who reads the topic of that name. */
-export type PushOptions = AppendOptions
+export type PushOptions = Omit<AppendOptions, 'expectedOffset'>
 
 /** How long a pop waits. */
 export interface PopOptions {
@@ -102,7 +102,7 @@ export class TopicQueue<T> implements Queue<T> {
   push(value: T, options?: PushOptions): Promise<number> {
     if (options !== undefined) {
       try {
-        checkKeys('push()', options, appendOptionNames)
+        checkKeys('push()', options, messageOptionNames)
       } catch (error) {
         return Promise.reject(error)
       }

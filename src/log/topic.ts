@@ -2,9 +2,9 @@
 
 import { abortable } from '../abortable.js'
 import type { Engine, EngineTopic } from '../engine/engine.js'
-import type { Durability, Extras, Payload } from '../engine/terms.js'
+import type { Condition, Durability, Extras, Payload } from '../engine/terms.js'
 import { BookendError } from '../errors.js'
-import { trimmedError } from '../failures.js'
+import { conflictError, trimmedError } from '../failures.js'
 import { bytes, type Codec, codecName } from '../messages/codec.js'
 import { type Message, StoredMessage } from '../messages/message.js'
 import { type Decode, decoderOf, encoderOf, lastingEncoderOf } from '../messages/value-coding.js'
@@ -21,6 +21,12 @@ export interface AppendOptions {
   key?: string | Uint8Array
   /** Stored with the message. */
   headers?: Record<string, string>
+  /**
+   * The offset that the message is to get; of several, the first of them. Where the topic goes on at another one when the append's turn has
+   * come, it is refused with `BOOKEND_CONFLICT`, and nothing is written: so whoever has read the topic to its end, and decides by what it holds,
+   * appends only if nobody else has appended meanwhile. An integer from 0. Not with {@link Topic.offer}, which tells nobody of a refusal.
+   */
+  expectedOffset?: number
   /** Overrides the log's durability for this call. */
   durability?: Durability
   /** Ends the waiting, not the append: a message that is handed over stays written. */
@@ -124,7 +130,8 @@ export interface Topic<T> {
   group(name: string): Group<T>
 }
 
-export const appendOptionNames = ['key', 'headers', 'durability', 'signal'] as const
+export const messageOptionNames = ['key', 'headers', 'durability', 'signal'] as const
+export const appendOptionNames = [...messageOptionNames, 'expectedOffset'] as const
 
 export class LogTopic<T> implements Topic<T> {
   readonly name: string
@@ -152,10 +159,10 @@ export class LogTopic<T> implements Topic<T> {
   /** Not an async function: the engine's promise is the caller's, without another one around it. */
   append(value: T, options?: AppendOptions): Promise<number> {
     try {
-      const { level, signal, extras } = this.#appendOptions(options)
+      const { level, signal, extras, condition } = this.#appendOptions(options)
       const encoded = this.#encode(value)
       this.#checkSize(encoded, extras)
-      return abortable(signal, this.#topic.append(encoded, extras, level))
+      return abortable(signal, this.#topic.append(encoded, extras, level, condition))
     } catch (error) {
       return Promise.reject(error)
     }
@@ -163,7 +170,7 @@ export class LogTopic<T> implements Topic<T> {
 
   async appendMany(values: readonly T[], options?: AppendOptions): Promise<{ first: number; count: number }> {
     if (!Array.isArray(values)) throw new TypeError('appendMany takes an array of values')
-    const { level, signal, extras } = this.#appendOptions(options)
+    const { level, signal, extras, condition } = this.#appendOptions(options)
     const encoded: Payload[] = []
     for (const value of values) {
       const each = this.#encodeToKeep(value)
@@ -171,14 +178,14 @@ export class LogTopic<T> implements Topic<T> {
       encoded.push(each)
     }
     this.#engine.checkOpen()
-    if (encoded.length === 0) return { first: (await this.bounds()).next, count: 0 }
-    const first = await abortable(signal, this.#topic.appendMany(encoded, extras, level))
+    if (encoded.length === 0) return { first: await this.#nextIf(condition), count: 0 }
+    const first = await abortable(signal, this.#topic.appendMany(encoded, extras, level, condition))
     assertOffset(first)
     return { first, count: encoded.length }
   }
 
   offer(value: T, options?: AppendOptions): boolean {
-    const extras = options === undefined ? undefined : this.#appendOptions(options).extras
+    const extras = options === undefined ? undefined : this.#offerOptions(options).extras
     const encoded = this.#isBytes && value instanceof Uint8Array ? value : this.#encode(value)
     this.#checkSize(encoded, extras)
     return this.#topic.offer(encoded, extras)
@@ -302,14 +309,36 @@ export class LogTopic<T> implements Topic<T> {
     level: Durability
     signal: AbortSignal | undefined
     extras: Extras | undefined
+    condition: Condition | undefined
   } {
-    if (options === undefined) return { level: this.#engine.facts.durability, signal: undefined, extras: undefined }
+    if (options === undefined)
+      return { level: this.#engine.facts.durability, signal: undefined, extras: undefined, condition: undefined }
     checkKeys('append options', options, appendOptionNames)
-    const { key, headers, durability } = options
+    const { key, headers, durability, expectedOffset } = options
     const level =
       durability === undefined ? this.#engine.facts.durability : checkLevel(this.#engine, 'durability', durability)
     const signal = checkSignal(options.signal)
     signal?.throwIfAborted()
-    return { level, signal, extras: encodeExtras(key, headers) }
+    const condition = expectedOffset === undefined ? undefined : this.#condition(expectedOffset)
+    return { level, signal, extras: encodeExtras(key, headers), condition }
+  }
+
+  #offerOptions(options: AppendOptions) {
+    const checked = this.#appendOptions(options)
+    if (checked.condition === undefined) return checked
+    throw new TypeError('offer() has no option expectedOffset, since nobody would hear of a conflict: use append()')
+  }
+
+  #condition(expected: unknown): Condition {
+    const expectedOffset = checkOffset('expectedOffset', expected)
+    checkSupported(this.#engine, this.#engine.supports.expectedOffset, 'expectedOffset')
+    return { expectedOffset }
+  }
+
+  /** Where nothing is appended. */
+  async #nextIf(condition: Condition | undefined): Promise<number> {
+    const { next } = await this.bounds()
+    if (condition === undefined || condition.expectedOffset === next) return next
+    throw conflictError(this.name, condition.expectedOffset, next)
   }
 }

@@ -39,6 +39,12 @@ it('threads-server appends what all its threads take, each in its order', async 
   expect(printed).toBe('60 requests in 3 threads, each in order: true\nthe log has 60 messages\n')
 })
 
+it('account lets no more be withdrawn than there is, whichever threads want it at once', async () => {
+  const folderOfAccount = join(folder, 'account')
+  expect(await runExample('account.mjs', folderOfAccount, '2')).toBe('3 of 4 withdrawals of 30, balance 10\n')
+  expect(await runExample('account.mjs', folderOfAccount, '3')).toBe('3 of 6 withdrawals of 30, balance 20\n')
+})
+
 it('opentelemetry joins append and delivery in the trace of their request', async () => {
   const lines = (await runExample('opentelemetry.mjs', join(folder, 'traces'))).trim().split('\n')
   const spans = lines.map((line) => /^(.+): trace ([0-9a-f]{32}), (.+)$/.exec(line)?.slice(1) ?? [line])

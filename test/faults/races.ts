@@ -6,10 +6,11 @@
  *
  * Mutants it catches: topics published before the position, times that go back, a publish that wakes nobody, a flush that answers with what is
  * published by then, or with heads that are ahead of its position, a token that is taken behind the
- * looks, sleep that is not announced; remains of a broken write, half a group that is not taken back.
+ * looks, sleep that is not announced; conditions that nobody judges, refused messages that stay; remains of a broken write, half a group that is not taken back.
  */
 import { breakWrites } from '../support/broken-writes.js'
 import { watchFlushing } from '../support/flushing.js'
+import { watchGuards } from '../support/guarded-threads.js'
 import { tryEveryPlace } from '../support/interleaving.js'
 import { watchLanes, watchNaming } from '../support/lane-world.js'
 import { watchPublishing } from '../support/publishing.js'
@@ -48,6 +49,13 @@ export const races: Fault = {
         })
       lanes.runs += runs
     }
+    const guarded = emptyRow('conditions of several threads, and power cuts')
+    for (let script = 0; context.more(script, 60) && guarded.failures.length < 10; script++) {
+      guarded.runs += await watchGuards(context.random(4_000_000 + script)).catch((error) => {
+        guarded.failures.push(messageOf(error))
+        return 0
+      })
+    }
     const asleep = emptyRow('a writer about to sleep, at every place')
     for (const [what, prepare] of Object.entries(writerRaces)) {
       const { places, sleptOver } = await tryEveryPlace(prepare)
@@ -62,6 +70,6 @@ export const races: Fault = {
         broken.failures.push(messageOf(error))
       }
     }
-    return [published, flushed, lanes, asleep, broken]
+    return [published, flushed, lanes, guarded, asleep, broken]
   },
 }

@@ -6,12 +6,14 @@
  */
 import { Fifo } from '../../collections/fifo.js'
 import type { Durability } from '../../engine/terms.js'
-import { noSpaceError } from '../../failures.js'
+import { conflictError, noSpaceError } from '../../failures.js'
 import { frameKind, frameWord, kindOf, offsetOf } from '../../format/frame-layout.js'
+import { expectedOf } from '../../format/guard-layout.js'
 import type { RingMemory } from '../../ring/append-ring.js'
 import type { LaneWords } from '../../ring/lane-words.js'
 import { type SharedState, writerState } from '../../ring/shared-state.js'
 import { AwaitingDevice } from '../awaiting-device.js'
+import type { TopicDirectory } from '../topic-directory.js'
 import { type Waiter, type Watch, wakes } from '../watch.js'
 
 /** Something in the ring whose publication is awaited. */
@@ -29,6 +31,7 @@ export interface AcknowledgementsParts {
   state: SharedState
   lane: LaneWords
   memory: RingMemory
+  topics: Pick<TopicDirectory, 'nameOf'>
   watch: Pick<Watch, 'register' | 'begin'>
   directory: string
 }
@@ -72,7 +75,7 @@ export class Acknowledgements implements Waiter {
 
   /** Acknowledges what is published; returns the ring position up to which that is done. */
   settledHead(): number {
-    const { state, lane, memory, directory } = this.#parts
+    const { state, lane, memory, topics, directory } = this.#parts
     const head = lane.ringHead.load()
     const { words } = memory
     for (let next = this.#pending.peek(); next !== undefined && head >= next.end; next = this.#pending.peek()) {
@@ -83,11 +86,17 @@ export class Acknowledgements implements Waiter {
       if (at >= 0) {
         const word = at >>> 2
         const tail = words[word + frameWord.tail]
-        if (kindOf(tail) === frameKind.cancelled) {
+        const kind = kindOf(tail)
+        offset = offsetOf(words[word + frameWord.offsetLow], tail)
+        if (kind === frameKind.cancelled) {
           reject(noSpaceError(state.writerErrno.load(), directory))
           continue
         }
-        offset = offsetOf(words[word + frameWord.offsetLow], tail)
+        if (kind === frameKind.conflict) {
+          const topic = topics.nameOf(words[word + frameWord.topic]) ?? ''
+          reject(conflictError(topic, expectedOf(words, at), offset))
+          continue
+        }
       }
       if (level === 'process') resolve(offset)
       else this.#unflushed.add(end, offset, resolve, reject)

@@ -5,7 +5,7 @@
  * the log. The way into the ring is frame-intake.ts, the way back is acknowledgements.ts.
  */
 import type { MessagePort } from 'node:worker_threads'
-import type { Durability, Extras, Payload } from '../../engine/terms.js'
+import type { Condition, Durability, Extras, Payload } from '../../engine/terms.js'
 import { BookendError } from '../../errors.js'
 import { noSpaceError } from '../../failures.js'
 import { payloadRoom } from '../../format/frame-encoder.js'
@@ -91,7 +91,14 @@ export class AppendSide implements Waiter {
     })
   }
 
-  append(topic: TopicHandle, value: Payload, extras: Extras | undefined, level: Durability): Promise<number> {
+  append(
+    topic: TopicHandle,
+    value: Payload,
+    extras: Extras | undefined,
+    level: Durability,
+    condition?: Condition,
+  ): Promise<number> {
+    if (condition !== undefined) return this.appendMany(topic, [value], extras, level, condition)
     const bytes = frameBytes(payloadRoom(value, extras))
     if (typeof value === 'string' && !this.#intake.fitsRing(bytes))
       return this.append(topic, encoder.encode(value), extras, level)
@@ -100,12 +107,13 @@ export class AppendSide implements Waiter {
     return this.#handOver(value, extras, write, copyOf, level)
   }
 
-  /** All or nothing: the values become one atomic group. */
+  /** All or nothing: the values become one atomic group, behind the guard that judges the condition. */
   appendMany(
     topic: TopicHandle,
     values: readonly Payload[],
     extras: Extras | undefined,
     level: Durability,
+    condition?: Condition,
   ): Promise<number> {
     let bytes = 0
     let hasText = false
@@ -116,12 +124,13 @@ export class AppendSide implements Waiter {
     const fits = groupFitsSegment(this.#parts.segmentBytes, bytes, values.length)
     // What strings really come to is known when they are encoded.
     if (hasText && !(fits && this.#intake.fitsRing(bytes)))
-      return this.appendMany(topic, values.map(asBytes), extras, level)
+      return this.appendMany(topic, values.map(asBytes), extras, level, condition)
     if (!fits) {
       const message = `${values.length} messages (${bytes} bytes) are more than one segment of ${this.#parts.segmentBytes} bytes holds, so they cannot be appended all or nothing: append them in parts`
       return Promise.reject(new BookendError('BOOKEND_TOO_LARGE', message))
     }
-    const write = (own: readonly Payload[], its: Extras | undefined) => this.#intake.writeGroup(topic, own, its, bytes)
+    const write = (own: readonly Payload[], its: Extras | undefined) =>
+      this.#intake.writeGroup(topic, own, its, bytes, condition)
     return this.#handOver(values, extras, write, copiesOf, level)
   }
 

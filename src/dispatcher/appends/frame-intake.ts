@@ -6,7 +6,7 @@
  */
 import type { MessagePort } from 'node:worker_threads'
 import { Fifo } from '../../collections/fifo.js'
-import type { Extras, Payload } from '../../engine/terms.js'
+import type { Condition, Extras, Payload } from '../../engine/terms.js'
 import { noSpaceError } from '../../failures.js'
 import {
   declarePayloadLength,
@@ -19,6 +19,7 @@ import {
   writePaddingFrame,
 } from '../../format/frame-encoder.js'
 import { bulkPayloadBytes, frameBytes, frameFlag } from '../../format/frame-layout.js'
+import { guardBytes, writeGuardFrame } from '../../format/guard-layout.js'
 import { ringShareForOneAppend } from '../../limits.js'
 import type { RingProducer } from '../../ring/append-ring.js'
 import type { LaneTable } from '../../ring/lane-table.js'
@@ -151,14 +152,24 @@ export class FrameIntake implements Waiter {
     return true
   }
 
-  /** An atomic group; parameters as in {@link writeMessage}. */
-  writeGroup(topic: TopicHandle, values: readonly Payload[], extras: Extras | undefined, bytes: number): boolean {
+  /** An atomic group, with its guard where there is a condition; parameters as in {@link writeMessage}. */
+  writeGroup(
+    topic: TopicHandle,
+    values: readonly Payload[],
+    extras: Extras | undefined,
+    bytes: number,
+    condition?: Condition,
+  ): boolean {
     if (!topic.isDeclared && !this.#declare(topic)) return false
-    if (bytes > this.#largestInRing) return this.#writeBulk(topic, values, extras, bytes, frameFlag.awaited)
+    if (bytes > this.#largestInRing) return this.#writeBulk(topic, values, extras, bytes, frameFlag.awaited, condition)
     const { ring } = this.#parts
-    const at = ring.place(bytes)
+    const ahead = condition === undefined ? 0 : guardBytes
+    const at = ring.place(ahead + bytes)
     if (at < 0) return false
-    ring.advance(writeGroupFrames(ring.memory, at, topic.id, values, extras, frameFlag.awaited))
+    const { memory } = ring
+    if (condition !== undefined)
+      writeGuardFrame(memory.words, at, topic.id, condition.expectedOffset, frameFlag.awaited)
+    ring.advance(ahead + writeGroupFrames(memory, at + ahead, topic.id, values, extras, frameFlag.awaited))
     this.#lastAt = at
     this.#schedulePublish()
     return true
@@ -245,20 +256,23 @@ export class FrameIntake implements Waiter {
     extras: Extras | undefined,
     bytes: number,
     flags: number,
+    condition?: Condition,
   ): boolean {
     const { ring, bulk } = this.#parts
     if (!this.#isBulkAllowed(bytes)) return false
+    const ahead = condition === undefined ? 0 : guardBytes
     const placeholder = frameBytes(bulkPayloadBytes)
-    if (!ring.hasRoom(placeholder)) return false
+    if (!ring.hasRoom(ahead + placeholder)) return false
     const frames = new Uint8Array(bytes)
     const memory = { bytes: frames, words: new Uint32Array(frames.buffer), text: Buffer.from(frames.buffer) }
     writeGroupFrames(memory, 0, topic.id, values, extras, 0)
     this.#bulkId = (this.#bulkId + 1) | 0
     // The frames must have arrived when the writer meets the placeholder: send first, publish after.
     bulk.postMessage({ id: this.#bulkId >>> 0, frames }, [frames.buffer])
-    const at = ring.place(placeholder)
-    writeBulkFrame(ring.memory.words, at, this.#bulkId, bytes, flags)
-    ring.advance(placeholder)
+    const at = ring.place(ahead + placeholder)
+    if (condition !== undefined) writeGuardFrame(ring.memory.words, at, topic.id, condition.expectedOffset, flags)
+    writeBulkFrame(ring.memory.words, at + ahead, this.#bulkId, bytes, flags)
+    ring.advance(ahead + placeholder)
     this.#bulkBytes += bytes
     this.#bulks.push({ end: ring.tail, bytes })
     this.#lastAt = at

@@ -3,11 +3,14 @@
  * is the next batch. So the order of the calls is the order of the offsets whatever has to be sent again, and the more there is to do, the
  * longer the batches are.
  *
- * What fails for good takes all that waits behind it along: nothing overtakes what may be written yet.
+ * What fails for good takes all that waits behind it along: nothing overtakes what may be written yet. A condition that does not hold is no
+ * such failure: it is one call's own, whose batch has nobody else's messages.
  */
 import { nuid } from '@nats-io/transport-node'
 import { Fifo } from '../../collections/fifo.js'
+import type { Condition } from '../../engine/terms.js'
 import { assert, BookendError } from '../../errors.js'
+import { conflictError } from '../../failures.js'
 import { apiCodeOf } from '../server/link.js'
 import type { TopicStream } from '../server/topic-stream.js'
 import type { Outgoing } from '../server/wire.js'
@@ -18,11 +21,13 @@ const batchBytes = 4 << 20
 /** What a message takes beside its own bytes, about. */
 const messageOverheadBytes = 128
 const outOfSpace: ReadonlySet<number | undefined> = new Set([10077, 10047, 10023])
+const wrongLast: ReadonlySet<number | undefined> = new Set([10071, 10164])
 const tooLarge: ReadonlySet<number | undefined> = new Set([10054, 10199, 10097])
 
 /** One call: all of it goes into one batch. */
 interface AppendCall {
   readonly messages: readonly Outgoing[]
+  readonly condition?: Condition | undefined
   readonly bytes: number
   resolve(offset: number): void
   reject(error: unknown): void
@@ -83,8 +88,10 @@ export class AppendLine {
   }
 
   /** @returns the offset of the first message */
-  append(messages: readonly Outgoing[]): Promise<number> {
-    return new Promise((resolve, reject) => this.#push({ messages, bytes: bytesOf(messages), resolve, reject }))
+  append(messages: readonly Outgoing[], condition?: Condition): Promise<number> {
+    return new Promise((resolve, reject) =>
+      this.#push({ messages, condition, bytes: bytesOf(messages), resolve, reject }),
+    )
   }
 
   /** @returns false if there is no room */
@@ -130,7 +137,7 @@ export class AppendLine {
     for (let batch = this.#take(); batch.length > 0; batch = this.#take()) {
       const messages = batch.length === 1 ? batch[0].messages : batch.flatMap((entry) => entry.messages)
       try {
-        let offset = messages.length === 0 ? this.#knownNext : await this.#write(messages)
+        let offset = messages.length === 0 ? this.#knownNext : await this.#write(messages, batch[0].condition)
         this.#knownNext = Math.max(this.#knownNext, offset + messages.length)
         for (const entry of batch) {
           this.#settle(entry)
@@ -138,7 +145,8 @@ export class AppendLine {
           offset += entry.messages.length
         }
       } catch (error) {
-        for (const entry of [...batch, ...this.#waiting.drain()]) {
+        const isConflict = error instanceof BookendError && error.code === 'BOOKEND_CONFLICT'
+        for (const entry of isConflict ? batch : [...batch, ...this.#waiting.drain()]) {
           this.#settle(entry)
           entry.reject(error)
         }
@@ -162,21 +170,25 @@ export class AppendLine {
     for (let entry = this.#waiting.peek(); entry !== undefined; entry = this.#waiting.peek()) {
       count += entry.messages.length
       bytes += entry.bytes
-      if (taken.length > 0 && (count > this.#options.batchMessages || bytes > batchBytes)) break
+      const isOver = count > this.#options.batchMessages || bytes > batchBytes
+      const isApart = entry.condition !== undefined || taken[0]?.condition !== undefined
+      if (taken.length > 0 && (isOver || isApart)) break
       taken.push(entry)
       this.#waiting.shift()
     }
     return taken
   }
 
-  async #write(messages: readonly Outgoing[]): Promise<number> {
+  async #write(messages: readonly Outgoing[], condition: Condition | undefined): Promise<number> {
     const { link, topic, subject } = this.#stream
     const { counters } = this.#options
     try {
       await this.#stream.ensure()
       // One id for all tries: that is what makes the second one harmless.
       const id = nuid.next()
-      const write = (attempt: number) => writeBatch(link.nc, { subject, id, messages }, attempt)
+      // A stream's sequences begin at 1: that of the last message is the offset of the next.
+      const expectedLast = condition?.expectedOffset
+      const write = (attempt: number) => writeBatch(link.nc, { subject, id, messages, expectedLast }, attempt)
       const { offset, wasFound } = await link.trying(`appending to topic "${topic}"`, write)
       counters.batches += 1
       counters.messages += messages.length
@@ -184,14 +196,19 @@ export class AppendLine {
       if (wasFound) counters.found += 1
       return offset
     } catch (error) {
-      throw this.#failure(error)
+      throw await this.#failure(error, condition)
     }
   }
 
-  #failure(error: unknown): unknown {
+  async #failure(error: unknown, condition: Condition | undefined): Promise<unknown> {
     const code = apiCodeOf(error)
     if (code === undefined) return error
     const { topic, link } = this.#stream
+    if (condition !== undefined && wrongLast.has(code)) {
+      const last = /(\d+)$/.exec((error as Error).message)
+      const actual = last === null ? (await this.#stream.bounds()).next : Number(last[1])
+      return conflictError(topic, condition.expectedOffset, actual)
+    }
     const message = `the servers at ${link.place} refuse an append to topic "${topic}": ${(error as Error).message}`
     const kind = outOfSpace.has(code) ? 'BOOKEND_NO_SPACE' : tooLarge.has(code) ? 'BOOKEND_TOO_LARGE' : 'BOOKEND_IO'
     return new BookendError(kind, message, { topic, cause: error })

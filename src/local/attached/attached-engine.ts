@@ -52,7 +52,13 @@ type AttachedTopic = LocalTopic<RemoteGroup>
 
 export class AttachedEngine implements Engine {
   readonly facts: EngineFacts
-  readonly supports: Supports = { durabilities: ['process', 'disk'], scan: true, process: true, retention: true }
+  readonly supports: Supports = {
+    durabilities: ['process', 'disk'],
+    scan: true,
+    process: true,
+    retention: true,
+    expectedOffset: true,
+  }
   readonly local: LocalParts
   readonly #owner: OwnerParty
   readonly #keepAlive: KeepAlive

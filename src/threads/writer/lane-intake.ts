@@ -102,6 +102,11 @@ export class LaneIntake {
     return this.ring.head + frameBytes(bulkPayloadBytes)
   }
 
+  /** The frames that came past the ring for the placeholder at `place` in it are not wanted. */
+  forgetBulkAt(place: number): void {
+    this.#forgetBulk(this.#bulkId(place))
+  }
+
   /**
    * Everything that somebody waits for is marked as refused, in place; what was only offered stays until there is space. What stands in front of
    * that and waits for nothing may leave the ring: behind refused appends and the declarations of their topics alone, nobody has to wait.
@@ -123,7 +128,7 @@ export class LaneIntake {
         isFirstWaiting ||= !isAwaited && !isNeedless
         if (!isAwaited && !isNeedless) return
         if (kind === frameKind.declare) learn(memory, at)
-        if (kind === frameKind.bulk) this.#forgetBulk(this.#bulkId(at))
+        if (kind === frameKind.bulk) this.forgetBulkAt(at)
         memory.words[word + frameWord.tail] = tailWord(0, frameKind.cancelled, flagsOf(tail))
       }
       if (!isFirstWaiting) goneTo = position + frameBytes(memory.words[word + frameWord.length])

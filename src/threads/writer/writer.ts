@@ -25,6 +25,7 @@ import type { LogTail } from '../../storage/append/log-tail.js'
 import type { Owner } from '../../storage/files/ownership.js'
 import type { SegmentFiles } from '../../storage/files/segment-files.js'
 import type { CommitWriter } from './commit-writer.js'
+import { GuardedAppends } from './guarded-appends.js'
 import type { LaneIntake } from './lane-intake.js'
 import { OrderTaker, type OrderTakerParts } from './order-taker.js'
 import { Publisher, type PublisherParts } from './publisher.js'
@@ -40,6 +41,7 @@ export class Writer {
   readonly #parts: WriterParts
   readonly #publisher: Publisher
   readonly #orders: OrderTaker
+  readonly #guarded: GuardedAppends
   /** Why the last write was refused for lack of space, where the file system says so only when it is written to. */
   #fullErrno = 0
   #nextOpened = -1
@@ -52,6 +54,11 @@ export class Writer {
   constructor(parts: WriterParts) {
     this.#parts = parts
     this.#publisher = new Publisher(parts)
+    this.#guarded = new GuardedAppends({
+      tail: parts.tail,
+      publisher: this.#publisher,
+      appendGroup: (run, from, to) => this.#appendGroup(run, from, to),
+    })
     this.#orders = new OrderTaker(parts, {
       makeRoom: (bytes, records) => this.#makeRoom(bytes, records),
       publish: () => this.#publisher.publish(),
@@ -186,6 +193,9 @@ export class Writer {
         return true
       case frameKind.bulk:
         this.#appendBulk(lane, at)
+        return true
+      case frameKind.guard:
+        this.#guarded.take(lane, at, Math.min(at + available, memory.capacity))
         return true
       default:
         this.#appendRun(lane, at, Math.min(at + available, memory.capacity), flagsOf(tail))

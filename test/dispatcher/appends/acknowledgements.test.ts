@@ -13,7 +13,14 @@ function world() {
   const { state, lane } = sharedWords()
   const memory = new RingMemory(RingMemory.allocate(1 << 16))
   const watch = { register: () => {}, begin: () => {} }
-  const acknowledgements = new Acknowledgements({ state, lane, memory, watch, directory: '/log' })
+  const acknowledgements = new Acknowledgements({
+    state,
+    lane,
+    memory,
+    topics: { nameOf: () => 'orders' },
+    watch,
+    directory: '/log',
+  })
   const add = (index: number, level: 'process' | 'disk') =>
     outcomeOf(
       new Promise<number>((resolve, reject) =>

@@ -13,7 +13,13 @@ const defaultRingBytes = 4 << 20
 
 export class MemoryEngine implements Engine {
   readonly facts: EngineFacts
-  readonly supports: Supports = { durabilities: ['process'], scan: false, process: false, retention: false }
+  readonly supports: Supports = {
+    durabilities: ['process'],
+    scan: false,
+    process: false,
+    retention: false,
+    expectedOffset: true,
+  }
   readonly local = undefined
   readonly #topics = new Map<string, MemoryTopic>()
   /** Ends what waits when the log closes. */

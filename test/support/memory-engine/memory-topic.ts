@@ -1,7 +1,7 @@
 /** A topic in an array. */
 import type { EngineTopic, MessageReader, ReadRange } from '../../../src/engine/engine.js'
-import type { Bounds, Extras, Payload } from '../../../src/engine/terms.js'
-import { trimmedError } from '../../../src/failures.js'
+import type { Bounds, Condition, Durability, Extras, Payload } from '../../../src/engine/terms.js'
+import { conflictError, trimmedError } from '../../../src/failures.js'
 import { chunkOf, type LooseMessage } from '../../../src/messages/chunk-builder.js'
 import type { ChunkCursor, RecordPlace } from '../../../src/messages/chunk-cursor.js'
 import type { MemoryEngine } from './memory-engine.js'
@@ -41,12 +41,24 @@ export class MemoryTopic implements EngineTopic {
     return this.#messages[offset]
   }
 
-  async append(value: Payload, extras: Extras | undefined): Promise<number> {
-    return this.#add([asBytes(value)], extras)
+  async append(value: Payload, extras: Extras | undefined, _?: Durability, condition?: Condition): Promise<number> {
+    return this.#addIf(condition, [asBytes(value)], extras)
   }
 
-  async appendMany(values: readonly Payload[], extras: Extras | undefined): Promise<number> {
-    return this.#add(values.map(asBytes), extras)
+  async appendMany(
+    values: readonly Payload[],
+    extras: Extras | undefined,
+    _?: Durability,
+    condition?: Condition,
+  ): Promise<number> {
+    return this.#addIf(condition, values.map(asBytes), extras)
+  }
+
+  #addIf(condition: Condition | undefined, values: readonly Uint8Array[], extras: Extras | undefined): number {
+    this.engine.checkWritable()
+    if (condition !== undefined && condition.expectedOffset !== this.next)
+      throw conflictError(this.name, condition.expectedOffset, this.next)
+    return this.#add(values, extras)
   }
 
   offer(value: Payload, extras: Extras | undefined): boolean {
