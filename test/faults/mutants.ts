@@ -26,6 +26,14 @@ const mutants: readonly Mutant[] = [
     needsServers: true,
   },
   {
+    name: 'states a feature without a flush',
+    file: 'storage/files/control-file.js',
+    find: 'encodeControlIdentity(identity));\n            this.#file.sync();',
+    replace: 'encodeControlIdentity(identity));',
+    fault: 'power-cut',
+    scale: 0.01,
+  },
+  {
     name: 'judges no condition',
     file: 'threads/writer/guarded-appends.js',
     find: 'if (next !== expectedOf(words, at)) {',

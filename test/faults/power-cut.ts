@@ -3,8 +3,9 @@
  * or present, names missing. Must: a gap-free prefix with everything durable, byte for byte.
  *
  * Mutants it catches: acknowledges before the flush, does not flush the directory, deletes before the trim position is durable,
- * does not zero a torn tail, keeps half a group, opens without a flush.
+ * does not zero a torn tail, keeps half a group, opens without a flush, states a feature without a flush.
  */
+import { stateAndCut } from '../support/feature-words.js'
 import { emptyTally, liveAndCut } from '../support/life.js'
 import { reopenAndCut } from '../support/reopening.js'
 import { type Context, emptyRow, type Fault, messageOf, type Row } from './fault.js'
@@ -39,6 +40,14 @@ export const powerCut: Fault = {
         reopened.failures.push(messageOf(error))
       }
     }
-    return [row, reopened]
+    const words = emptyRow('power cut while feature words change')
+    for (let life = 0; context.more(life, 200) && words.failures.length < 10; life++) {
+      try {
+        words.runs += stateAndCut(context.random(1_000_000 + life))
+      } catch (error) {
+        words.failures.push(messageOf(error))
+      }
+    }
+    return [row, reopened, words]
   },
 }
