@@ -36,7 +36,7 @@ export function deadLetterOf({ offset, timestamp, headers = {} }: Message): Dead
  * @returns false: it stands for messages that could not be read, and there is nothing to bring back
  * @throws Failure if it is no dead letter, or its value was left out and the original is gone
  */
-export async function redrive(log: Log, message: Message): Promise<boolean> {
+async function redrive(log: Log, message: Message): Promise<boolean> {
   const letter = deadLetterOf(message)
   const { offset, headers = {}, key } = message
   if (letter === undefined)
@@ -55,4 +55,48 @@ async function original(topic: Topic<Uint8Array>, { from, offset }: DeadLetter):
   if (message !== undefined) return message.value
   const what = `the value of dead letter ${whole(offset)} was left out for its size, and message ${whole(from)} of ${topic.name} is gone`
   throw new Failure(what, exitStatus.failed)
+}
+
+export interface Redriven {
+  redriven: number
+  /** Stood for messages that could not be read: there was nothing to bring back. */
+  unreadable: number
+}
+
+/** Those of a dead-letter topic, in order. */
+export async function lettersOf(topic: Topic<Uint8Array>, signal: AbortSignal): Promise<DeadLetter[]> {
+  const letters: DeadLetter[] = []
+  for await (const message of topic.read({ signal })) {
+    const letter = deadLetterOf(message)
+    if (letter !== undefined) letters.push(letter)
+  }
+  return letters
+}
+
+/** What has been brought back is removed here, also where something fails behind it. A crash between the two brings it back twice. */
+export async function redriveAll(log: Log, topic: Topic<Uint8Array>, signal?: AbortSignal): Promise<Redriven> {
+  const done: Redriven = { redriven: 0, unreadable: 0 }
+  let behind: number | undefined
+  try {
+    for await (const message of topic.read({ signal })) {
+      if (await redrive(log, message)) done.redriven += 1
+      else done.unreadable += 1
+      behind = message.offset + 1
+    }
+  } finally {
+    if (behind !== undefined) {
+      await log.flush('disk')
+      await topic.trim(behind)
+      await log.flush('disk')
+    }
+  }
+  return done
+}
+
+/** @returns how many there were */
+export async function discardAll(log: Log, topic: Topic<Uint8Array>): Promise<number> {
+  const { first, next } = await topic.bounds()
+  await topic.trim(next)
+  await log.flush('disk')
+  return next - first
 }

@@ -55,3 +55,8 @@ function lines(label: string, total: number, inWords: (count: number) => string,
     end() {},
   }
 }
+
+/** For a verification: nothing is shown beside JSON. */
+export function verifyProgress(isQuiet: boolean): ((total: number) => Progress) | undefined {
+  return isQuiet ? undefined : (total) => startProgress('verify', total)
+}

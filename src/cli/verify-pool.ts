@@ -8,7 +8,7 @@ import type { SegmentReport, SegmentTask } from '../storage/check/verify-report.
 import { nodeDisk } from '../storage/files/disk.js'
 import { findOwner, type LogOwner } from '../storage/files/log-owner.js'
 import { inheritedFlags } from '../threads/own-threads.js'
-import { startProgress } from './progress.js'
+import type { Progress } from './progress.js'
 
 export interface Verified {
   extent: LogExtent
@@ -22,8 +22,8 @@ export interface VerifyOptions {
   directory: string
   /** Threads; undefined: one for each core. */
   threads: number | undefined
-  /** Shows how far it is. */
-  hasProgress: boolean
+  /** Told how far it is. */
+  progress?: (total: number) => Progress
   signal?: AbortSignal
   /** This process holds the lock itself. */
   isOwner?: boolean
@@ -33,7 +33,7 @@ export interface VerifyOptions {
 const queued = 2
 
 export async function verifyLog(options: VerifyOptions): Promise<Verified> {
-  const { directory, threads, hasProgress, signal, isOwner = false } = options
+  const { directory, threads, signal, isOwner = false } = options
   const owner = findOwner(directory)
   const isLive = !isOwner && owner.state !== 'none'
   const extent = findExtent({ disk: nodeDisk, directory, isLive })
@@ -48,7 +48,7 @@ export async function verifyLog(options: VerifyOptions): Promise<Verified> {
     maxThreads: count,
     recordTiming: false,
   })
-  const progress = hasProgress ? startProgress('verify', tasks.length * extent.files.segmentBytes) : undefined
+  const progress = options.progress?.(tasks.length * extent.files.segmentBytes)
   const reports: SegmentReport[] = []
   try {
     let next = 0

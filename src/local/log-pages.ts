@@ -23,7 +23,10 @@ export interface LogPagesView {
   owner: LogOwner
   /** False: the owner's mappings may not be seen. */
   seesMappings: boolean
+  /** Log positions: below them everything is published, is on the device, is deleted. */
   published: number
+  durable: number
+  trimmed: number
   segments: SegmentPagesView[]
 }
 
@@ -39,7 +42,7 @@ export function viewPages(
 ): LogPagesView {
   const owner = findOwner(directory)
   // As of a live log: the control file is enough, and nothing of the segments is read.
-  const { files, published } = findExtent({ disk, directory, isLive: true, published: heard })
+  const { files, first, published, record } = findExtent({ disk, directory, isLive: true, published: heard })
   const mappings = owner.pid === undefined ? undefined : processMappings(owner.pid)
   const byInode = new Map<number, { write: number; read: number }>()
   for (const { inode, isWritable } of mappings ?? []) {
@@ -69,7 +72,15 @@ export function viewPages(
       },
     ]
   })
-  return { directory, owner, seesMappings: owner.state === 'none' || mappings !== undefined, published, segments }
+  return {
+    directory,
+    owner,
+    seesMappings: owner.state === 'none' || mappings !== undefined,
+    published,
+    durable: Math.min(record?.durable ?? 0, published),
+    trimmed: files.base(first),
+    segments,
+  }
 }
 
 function sharesOf(resident: ResidentMap, parts: number): number[] {

@@ -153,7 +153,15 @@ it('fits the width of the terminal', async () => {
     const cells = stripCells(screen, all[2].position)
     for (const segment of all) segment.shares = new Array(cells).fill(1)
     const owner = { state: 'none' as const, signature: '' }
-    const view: LogPagesView = { directory: '/log', owner, seesMappings: true, published: 0, segments: all }
+    const view: LogPagesView = {
+      directory: '/log',
+      owner,
+      seesMappings: true,
+      published: 0,
+      durable: 0,
+      trimmed: 0,
+      segments: all,
+    }
     for (const line of pagesScreen(view, screen, 10).slice(2, 6)) expect(line.length).toBeLessThanOrEqual(columns)
   }
 })

@@ -1,9 +1,7 @@
 import path from 'node:path'
 import { Option } from 'commander'
-import type { Log } from '../../log/log.js'
-import type { Topic } from '../../log/topic.js'
 import { directoryArgument, name } from '../arguments.js'
-import { type DeadLetter, deadLetterOf, redrive } from '../dead-letters.js'
+import { type DeadLetter, discardAll, lettersOf, type Redriven, redriveAll } from '../dead-letters.js'
 import { escaped } from '../escape.js'
 import { exitStatus } from '../failure.js'
 import { withInterrupt } from '../interrupt.js'
@@ -44,11 +42,9 @@ is there, and removes it here; --discard removes all of them. Both only while no
       if (json) printJson({ directory, topic: topicName, ...done })
       else print(redriveText(done))
     } else if (discard) {
-      const { first, next } = await topic.bounds()
-      await topic.trim(next)
-      await log.flush('disk')
-      if (json) printJson({ directory, topic: topicName, discarded: next - first })
-      else print(`discarded ${counted(next - first, 'dead letter')}`)
+      const discarded = await discardAll(log, topic)
+      if (json) printJson({ directory, topic: topicName, discarded })
+      else print(`discarded ${counted(discarded, 'dead letter')}`)
     } else {
       const letters = await withInterrupt((signal) => lettersOf(topic, signal))
       if (json) printJson({ directory, topic: topicName, deadLetters: letters })
@@ -58,36 +54,7 @@ is there, and removes it here; --discard removes all of them. Both only while no
   },
 }
 
-async function lettersOf(topic: Topic<Uint8Array>, signal: AbortSignal): Promise<DeadLetter[]> {
-  const letters: DeadLetter[] = []
-  for await (const message of topic.read({ signal })) {
-    const letter = deadLetterOf(message)
-    if (letter !== undefined) letters.push(letter)
-  }
-  return letters
-}
-
-/** What has been brought back is removed here, also where something fails behind it. A crash between the two brings it back twice. */
-async function redriveAll(log: Log, topic: Topic<Uint8Array>, signal: AbortSignal) {
-  const done = { redriven: 0, unreadable: 0 }
-  let behind: number | undefined
-  try {
-    for await (const message of topic.read({ signal })) {
-      if (await redrive(log, message)) done.redriven += 1
-      else done.unreadable += 1
-      behind = message.offset + 1
-    }
-  } finally {
-    if (behind !== undefined) {
-      await log.flush('disk')
-      await topic.trim(behind)
-      await log.flush('disk')
-    }
-  }
-  return done
-}
-
-function redriveText({ redriven, unreadable }: { redriven: number; unreadable: number }): string {
+function redriveText({ redriven, unreadable }: Redriven): string {
   const rest =
     unreadable === 0
       ? ''

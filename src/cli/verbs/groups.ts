@@ -1,13 +1,9 @@
 import path from 'node:path'
-import type { GroupState } from '../../format/group-layout.js'
-import { type Log, open } from '../../log/log.js'
-import { loadSystemCalls } from '../../memory/system-calls.js'
-import { ControlFile } from '../../storage/files/control-file.js'
-import { nodeDisk } from '../../storage/files/disk.js'
-import { FollowerGroups } from '../../storage/files/follower-groups.js'
-import { GroupFile } from '../../storage/files/group-file.js'
+import { open } from '../../log/log.js'
 import { directoryArgument } from '../arguments.js'
 import { exitStatus, Failure } from '../failure.js'
+import { type FoundGroup, findGroups, followerGroups, type GroupRow, groupRows } from '../group-rows.js'
+import { openToRead } from '../open-log.js'
 import { print, printJson, terminal } from '../terminal.js'
 import { textTable } from '../text-table.js'
 import { counted, whole } from '../units.js'
@@ -16,24 +12,6 @@ import type { Verb } from '../verb.js'
 interface Options {
   remove?: string
   json?: boolean
-}
-
-/** A group of the log itself, or of a follower. */
-interface FoundGroupOf {
-  topic: string
-  group: string
-  of: 'log' | 'follower'
-  /** Undefined: its file is damaged. */
-  state: GroupState | undefined
-}
-
-interface GroupRow {
-  topic: string
-  group: string
-  of: 'log' | 'follower'
-  committed: number | null
-  next: number
-  lag: number | null
 }
 
 export const groups: Verb = {
@@ -61,55 +39,16 @@ is forgotten does not hold back what retention by consumption would delete, and 
       else print(`Forgot ${counted(removed.length, 'group')} named ${remove}.`)
       return exitStatus.ok
     }
-    const rows = await rowsOf(directory, found)
+    await using log = await openToRead(directory)
+    const rows = await groupRows(log, found)
     if (json) printJson({ directory, groups: rows })
     else print(linesOf(rows).join('\n'))
     return exitStatus.ok
   },
 }
 
-function idOf(directory: string): string {
-  const control = ControlFile.open(nodeDisk, directory, 'read')
-  if (control === undefined) throw new Failure(`${directory} is not a Bookend log`, exitStatus.failed)
-  control.close()
-  return control.identity.id
-}
-
-function followerGroups(directory: string): FollowerGroups {
-  return new FollowerGroups(nodeDisk, directory, idOf(directory), loadSystemCalls())
-}
-
-function findGroups(directory: string): FoundGroupOf[] {
-  const file = GroupFile.open(nodeDisk, directory, idOf(directory), 'read')
-  const own = file?.foreignMark === undefined ? (file?.read().groups ?? []) : []
-  file?.close()
-  return [
-    ...own.map(({ topic, name, state }) => ({ topic, group: name, of: 'log' as const, state })),
-    ...followerGroups(directory)
-      .list()
-      .map(({ topic, name, state }) => ({ topic, group: name, of: 'follower' as const, state })),
-  ].sort((a, b) => compare(a.topic, b.topic) || compare(a.group, b.group) || compare(b.of, a.of))
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0
-}
-
-async function rowsOf(directory: string, found: readonly FoundGroupOf[]): Promise<GroupRow[]> {
-  await using log = await open(directory, { readOnly: true, follow: true, readers: 1 })
-  return await Promise.all(found.map((group) => rowOf(log, group)))
-}
-
-async function rowOf(log: Log, { topic, group, of, state }: FoundGroupOf): Promise<GroupRow> {
-  const { first, next } = await log.topic(topic).bounds()
-  if (state === undefined) return { topic, group, of, committed: null, next, lag: null }
-  const ahead = state.ranges.reduce((sum, range) => sum + Math.max(0, range.end - Math.max(range.first, first)), 0)
-  const committed = Math.max(state.committed, first)
-  return { topic, group, of, committed, next, lag: Math.max(0, next - committed - ahead) }
-}
-
 /** Those of the log first: if they may not go, nothing does. */
-async function removeAll(directory: string, name: string, found: readonly FoundGroupOf[]): Promise<FoundGroupOf[]> {
+async function removeAll(directory: string, name: string, found: readonly FoundGroup[]): Promise<FoundGroup[]> {
   const wanted = found.filter(({ group }) => group === name)
   if (wanted.length === 0) throw new Failure(`no topic of ${directory} has a group named ${name}`, exitStatus.failed)
   const own = wanted.filter(({ of }) => of === 'log')

@@ -14,6 +14,7 @@ import { takeLocks } from '../../storage/files/ownership.js'
 import { directoryArgument } from '../arguments.js'
 import { damageLines, lostCount, remarkLines } from '../damage-lines.js'
 import { exitStatus } from '../failure.js'
+import { verifyProgress } from '../progress.js'
 import { print, printJson, terminal } from '../terminal.js'
 import { bytes, counted } from '../units.js'
 import type { Verb } from '../verb.js'
@@ -93,7 +94,8 @@ async function mend(directory: string, json: boolean): Promise<number> {
     return plan.damages.length === 0 ? exitStatus.ok : exitStatus.failed
   }
   // The proof is the same check as before.
-  const after = (await verifyLog({ directory, threads: undefined, hasProgress: !json, isOwner: true })).report
+  const after = (await verifyLog({ directory, threads: undefined, progress: verifyProgress(json), isOwner: true }))
+    .report
   if (json) printJson({ ...asJson(report, plan, folder), after })
   else
     print(after.damages.length === 0 ? outcome(after) : [...damageLines(after.damages, terminal().colors)].join('\n'))
@@ -101,7 +103,7 @@ async function mend(directory: string, json: boolean): Promise<number> {
 }
 
 async function planOf(directory: string, json: boolean): Promise<{ plan: RepairPlan; verified: Verified }> {
-  const verified = await verifyLog({ directory, threads: undefined, hasProgress: !json, isOwner: true })
+  const verified = await verifyLog({ directory, threads: undefined, progress: verifyProgress(json), isOwner: true })
   const { extent, reports, groups, report } = verified
   return {
     plan: planRepair(nodeDisk, extent, reports, groups, report.damages, readBootId()),

@@ -3,6 +3,7 @@ import { directoryArgument, positive } from '../arguments.js'
 import { damageLines, lossText, remarkLines } from '../damage-lines.js'
 import { exitStatus } from '../failure.js'
 import { withInterrupt } from '../interrupt.js'
+import { verifyProgress } from '../progress.js'
 import { print, printJson, terminal } from '../terminal.js'
 import { bytes, counted, whole } from '../units.js'
 import type { Verb } from '../verb.js'
@@ -30,7 +31,9 @@ that is open is checked as far as its control file says it was published.`,
 
   async run([given], { threads, json = false }: Options) {
     const directory = path.resolve(given)
-    const verified = await withInterrupt((signal) => verifyLog({ directory, threads, hasProgress: !json, signal }))
+    const verified = await withInterrupt((signal) =>
+      verifyLog({ directory, threads, progress: verifyProgress(json), signal }),
+    )
     const { report, owner } = verified
     if (json) printJson({ ...report, owner, isWhole: report.damages.length === 0 })
     else printReport(verified)
