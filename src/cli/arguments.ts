@@ -22,6 +22,13 @@ export function count(text: string): number {
   throw new InvalidArgumentError('It must be a whole number from 0.')
 }
 
+/** For options that take a port. */
+export function port(text: string): number {
+  const value = Number(text)
+  if (/^\d+$/.test(text) && value <= 65_535) return value
+  throw new InvalidArgumentError('It must be a port: a whole number from 0, for any that is free, to 65535.')
+}
+
 /** For names of topics and groups. */
 export function name(text: string): string {
   if (namePattern.test(text)) return text

@@ -9,7 +9,7 @@ import { GroupFile } from '../storage/files/group-file.js'
 import { exitStatus, Failure } from './failure.js'
 
 /** A group of the log itself, or of a follower. */
-export interface FoundGroup {
+export interface ListedGroup {
   topic: string
   group: string
   of: 'log' | 'follower'
@@ -37,7 +37,7 @@ export function followerGroups(directory: string): FollowerGroups {
   return new FollowerGroups(nodeDisk, directory, idOf(directory), loadSystemCalls())
 }
 
-export function findGroups(directory: string): FoundGroup[] {
+export function findGroups(directory: string): ListedGroup[] {
   const file = GroupFile.open(nodeDisk, directory, idOf(directory), 'read')
   const own = file?.foreignMark === undefined ? (file?.read().groups ?? []) : []
   file?.close()
@@ -54,11 +54,11 @@ function compare(a: string, b: string): number {
 }
 
 /** With how far each of them has come, by the ends of topics that `log` sees. */
-export function groupRows(log: Log, found: readonly FoundGroup[]): Promise<GroupRow[]> {
+export function groupRows(log: Log, found: readonly ListedGroup[]): Promise<GroupRow[]> {
   return Promise.all(found.map((group) => rowOf(log, group)))
 }
 
-async function rowOf(log: Log, { topic, group, of, state }: FoundGroup): Promise<GroupRow> {
+async function rowOf(log: Log, { topic, group, of, state }: ListedGroup): Promise<GroupRow> {
   const { first, next } = await log.topic(topic).bounds()
   if (state === undefined) return { topic, group, of, committed: null, next, lag: null }
   const ahead = state.ranges.reduce((sum, range) => sum + Math.max(0, range.end - Math.max(range.first, first)), 0)

@@ -13,6 +13,7 @@ import { get } from './verbs/get.js'
 import { grep } from './verbs/grep.js'
 import { groups } from './verbs/groups.js'
 import { importVerb } from './verbs/import.js'
+import { inspect } from './verbs/inspect.js'
 import { pages } from './verbs/pages.js'
 import { repair } from './verbs/repair.js'
 import { seek } from './verbs/seek.js'
@@ -35,6 +36,7 @@ const verbs: readonly Verb[] = [
   seek,
   trim,
   deadLetters,
+  inspect,
   pages,
   stat,
   groups,
@@ -55,6 +57,7 @@ Examples:
   bookend tail ./event-log orders       the last messages of a topic
   bookend grep ./event-log refund       messages in which something stands
   echo hi | bookend append ./log hello  a message for each line
+  bookend inspect ./event-log           the log as a page in a browser
   bookend pages ./event-log --watch     see both ends of the log in memory, live
   bookend stat ./event-log              topics, groups, offsets, sizes, state
   bookend groups ./event-log            how far consumer groups have come, now

@@ -66,7 +66,8 @@ function atLeast(to: number, from: TopicPlace): number {
   return typeof from === 'number' ? Math.max(to, from) : to
 }
 
-function matcherOf({ key, where }: Selection): (message: Message) => boolean {
+/** Whether a message is one of those that `--key` and `--where` select. */
+export function matcherOf({ key, where }: Pick<Selection, 'key' | 'where'>): (message: Message) => boolean {
   const keyBytes = key === undefined ? undefined : Buffer.from(key)
   const headersOf = [...(where ?? [])]
   return (message) => {

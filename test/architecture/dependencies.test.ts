@@ -17,8 +17,20 @@ const bytes = ['format', 'memory', 'ring']
 const arrows: Readonly<Record<string, readonly string[]>> = {
   '.': ['log', 'messages', 'storage/life', 'threads/reader'],
   observe: ['log'],
-  cli: ['cli/verbs', 'local', 'log', 'messages', 'threads', 'storage/check', 'storage/files'],
-  'cli/verbs': ['cli', 'local', 'local/follower', 'log', 'storage/check', 'storage/files', 'format', 'memory'],
+  cli: ['cli/verbs', 'local', 'log', 'messages', 'threads', 'storage/check', 'storage/files', 'format', 'memory'],
+  'cli/inspect': ['cli', 'local', 'local/follower', 'log', 'messages', 'storage/files'],
+  'cli/inspect/page': ['cli/inspect'],
+  'cli/verbs': [
+    'cli',
+    'cli/inspect',
+    'local',
+    'local/follower',
+    'log',
+    'storage/check',
+    'storage/files',
+    'format',
+    'memory',
+  ],
   log: ['local', 'local/attached', 'messages'],
   jetstream: [
     'jetstream/appends',
@@ -136,8 +148,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
 }
 /** Started by the rooms of JetStream alone. */
 const jetStreamThread = 'workers/jetstream.ts'
-/** The rooms that may open files; `memory` also owns everything native. */
-const fileRooms = ['local', 'memory', 'storage/files', 'storage/life', 'storage/check']
+/** The rooms that may open files; `memory` also owns everything native, the inspector has the files of its page. */
+const fileRooms = ['local', 'memory', 'storage/files', 'storage/life', 'storage/check', 'cli/inspect']
 /** Which rooms may import which package: everything else goes through them. */
 const packageRooms: Readonly<Record<string, readonly string[]>> = {
   '@nats-io/jetstream': ['jetstream/appends', 'jetstream/groups', 'jetstream/reads', 'jetstream/server'],
@@ -156,6 +168,8 @@ const packageRooms: Readonly<Record<string, readonly string[]>> = {
   'prom-client': ['observe'],
   commander: ['cli', 'cli/verbs'],
   'cli-progress': ['cli', 'cli/verbs'],
+  preact: ['cli/inspect/page'],
+  uplot: ['cli/inspect/page'],
   picocolors: ['cli', 'cli/verbs'],
 }
 

@@ -24,13 +24,14 @@ it('knows full disks, the largest timer and the wall clock in one place each', (
   const besides = (...paths: string[]) => files.filter(({ path }) => !paths.includes(path))
   expect(linesMatching(besides('src/failures.ts'), /ENOSPC|EDQUOT|EFBIG|EMFILE|ENFILE/)).toEqual([])
   expect(linesMatching(besides('src/limits.ts'), /2 \*\* 31 - 1|0x7fffffff|2_?147_?483_?647/)).toEqual([])
-  // Where an engine and its threads are wired up, and where people say how long ago; whoever needs it is given it.
+  // Where an engine and its threads are wired up, and where people say how long ago or see when; whoever needs it is given it.
   const wired = [
     'workers/jetstream.ts',
     'workers/reaper.ts',
     'workers/writer.ts',
     'src/jetstream/jetstream-engine.ts',
     'src/cli/place.ts',
+    'src/cli/inspect/live.ts',
   ]
   expect(linesMatching(besides(...wired), /\bDate\.now\b/)).toEqual([])
 })

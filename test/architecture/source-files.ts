@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, posix, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -24,7 +24,7 @@ export interface SourceFile {
 export function sourceFiles(...folders: readonly string[]): SourceFile[] {
   return folders.flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-      .filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'))
+      .filter((name) => /\.tsx?$/.test(name) && !name.endsWith('.d.ts'))
       .sort()
       .map((name) => sourceFile(join(root, folder, name))),
   )
@@ -62,9 +62,15 @@ function importsOf(path: string, code: string): Import[] {
   return [...code.matchAll(staticImport), ...code.matchAll(dynamicImport)].map(({ groups }) => {
     const written = groups?.target ?? ''
     const isRelative = written.startsWith('.')
-    const target = isRelative ? posix.join(dirname(path), written).replace(/\.js$/, '.ts') : written
+    const target = isRelative ? sourceOf(posix.join(dirname(path), written)) : written
     return { target, isRelative, isType: groups?.type !== undefined }
   })
+}
+
+/** What a specifier names is the compiled file. */
+function sourceOf(path: string): string {
+  const withView = path.replace(/\.js$/, '.tsx')
+  return existsSync(join(root, withView)) ? withView : path.replace(/\.js$/, '.ts')
 }
 
 function withoutComments(text: string): string {

@@ -32,7 +32,8 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 it('the package holds the library and its documents, and nothing else', () => {
   const code = /^dist\/((src|workers|bench)\/.+\.js|src\/(((observe|jetstream)\/)?index|shared-types)\.d\.ts)$/
-  const beside = /^(docs\/.+|bench\/(package\.json|page\/.+)|README\.md|CHANGELOG\.md|LICENSE|package\.json)$/
+  const beside =
+    /^(docs\/.+|src\/cli\/inspect\/page\/page\.css|bench\/(package\.json|page\/.+)|README\.md|CHANGELOG\.md|LICENSE|package\.json)$/
   expect(packedPaths.filter((path) => !code.test(path) && !beside.test(path))).toEqual([])
   const entries = ['dist/src/index.js', 'dist/src/index.d.ts']
   const workers = ['dist/workers/writer.js', 'dist/workers/reader.js', 'dist/workers/reaper.js']
@@ -80,6 +81,17 @@ it('brings the bookend command, with or without native parts', async () => {
     expect((await run(application, command, 'verify', log)).stdout).toContain('No damage.')
     expect((await run(application, command, 'stat', log)).stdout).toContain('closed in order')
     expect((await run(application, command, 'pages', log)).stdout).toContain('active')
+  }
+})
+
+it('brings every file of the page of bookend inspect, with or without native parts', async () => {
+  const assets = './node_modules/bookend/dist/src/cli/inspect/assets.js'
+  const program = `const { assetAt, assetPaths } = await import('${assets}')
+    for (const path of assetPaths) await assetAt(path)
+    console.log(assetPaths.length)`
+  for (const application of [withoutScripts, withoutOptional]) {
+    const { stdout } = await run(application, process.execPath, '--input-type=module', '-e', program)
+    expect(Number(stdout)).toBeGreaterThan(10)
   }
 })
 

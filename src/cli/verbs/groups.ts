@@ -2,7 +2,7 @@ import path from 'node:path'
 import { open } from '../../log/log.js'
 import { directoryArgument } from '../arguments.js'
 import { exitStatus, Failure } from '../failure.js'
-import { type FoundGroup, findGroups, followerGroups, type GroupRow, groupRows } from '../group-rows.js'
+import { findGroups, followerGroups, type GroupRow, groupRows, type ListedGroup } from '../group-rows.js'
 import { openToRead } from '../open-log.js'
 import { print, printJson, terminal } from '../terminal.js'
 import { textTable } from '../text-table.js'
@@ -48,7 +48,7 @@ is forgotten does not hold back what retention by consumption would delete, and 
 }
 
 /** Those of the log first: if they may not go, nothing does. */
-async function removeAll(directory: string, name: string, found: readonly FoundGroup[]): Promise<FoundGroup[]> {
+async function removeAll(directory: string, name: string, found: readonly ListedGroup[]): Promise<ListedGroup[]> {
   const wanted = found.filter(({ group }) => group === name)
   if (wanted.length === 0) throw new Failure(`no topic of ${directory} has a group named ${name}`, exitStatus.failed)
   const own = wanted.filter(({ of }) => of === 'log')

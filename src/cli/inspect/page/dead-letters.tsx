@@ -1,0 +1,122 @@
+/** Messages that could not be handled: why, and bringing them back. */
+import { useState } from 'preact/hooks'
+import type { DeadLetterPage, Picture } from '../api.js'
+import { change, useAnswer } from './ask.js'
+import { Confirm, Trouble, Wide } from './parts.js'
+import { counted, time, visible, whole } from './units.js'
+
+export function DeadLetters({ picture, topic }: { picture: Picture; topic: string | undefined }) {
+  const asked = useAnswer<string[]>('dead-letter-topics', {})
+  if (asked.state === 'asking') return <p class="quiet">Looking for dead letters.</p>
+  if (asked.state === 'refused') return <Trouble text={asked.error} />
+  const topics = asked.answer
+  const chosen = topic ?? topics.at(0)
+  return (
+    <>
+      <h2>Dead letters</h2>
+      {topics.length === 0 && <p class="quiet">No topic holds dead letters.</p>}
+      {topics.length > 0 && (
+        <nav class="choice" aria-label="Topics of dead letters">
+          {topics.map((name) => (
+            <a key={name} href={`#dead-letters/${name}`} aria-current={name === chosen ? 'page' : undefined}>
+              {name}
+            </a>
+          ))}
+        </nav>
+      )}
+      {chosen !== undefined && <Letters key={chosen} topic={chosen} isWritable={picture.isWritable} />}
+    </>
+  )
+}
+
+type Question = { name: 'redrive' | 'discard'; title: string; text: string; action: string }
+
+const questions: readonly Question[] = [
+  {
+    name: 'redrive',
+    title: 'Bring all of them back?',
+    text: 'Each is appended to the topic it came from, behind what is there, and removed here.',
+    action: 'Bring back',
+  },
+  { name: 'discard', title: 'Discard all of them?', text: 'They can never be read again.', action: 'Discard' },
+]
+
+function Letters({ topic, isWritable }: { topic: string; isWritable: boolean }) {
+  const [attempt, setAttempt] = useState(0)
+  const [question, setQuestion] = useState<Question>()
+  const [trouble, setTrouble] = useState<string>()
+  const asked = useAnswer<DeadLetterPage>('dead-letters', { topic }, attempt)
+  const answer = (isConfirmed: boolean) => {
+    const name = question?.name
+    setQuestion(undefined)
+    if (!isConfirmed || name === undefined) return
+    change(name, { topic }).then(
+      () => {
+        setTrouble(undefined)
+        setAttempt(attempt + 1)
+      },
+      (error: Error) => setTrouble(error.message),
+    )
+  }
+  if (asked.state === 'asking') return <p class="quiet">Reading them.</p>
+  if (asked.state === 'refused') return <Trouble text={asked.error} />
+  const { letters, isCut } = asked.answer
+  return (
+    <>
+      <p role="status">
+        {isCut ? 'The first ' : ''}
+        {counted(letters.length, 'dead letter')}
+      </p>
+      {isWritable && letters.length > 0 && (
+        <p class="actions">
+          {questions.map((each) => (
+            <button
+              key={each.name}
+              type="button"
+              class={each.name === 'discard' ? 'danger' : ''}
+              onClick={() => setQuestion(each)}
+            >
+              {each.action} all…
+            </button>
+          ))}
+        </p>
+      )}
+      {trouble !== undefined && <Trouble text={trouble} />}
+      {letters.length > 0 && (
+        <Wide label="Table of dead letters">
+          <table>
+            <thead>
+              <tr>
+                <th scope="col" class="number">
+                  Offset
+                </th>
+                <th scope="col">Time</th>
+                <th scope="col">Message</th>
+                <th scope="col">Group</th>
+                <th scope="col" class="number">
+                  Attempts
+                </th>
+                <th scope="col">Error</th>
+              </tr>
+            </thead>
+            <tbody>
+              {letters.map((letter) => (
+                <tr key={letter.offset}>
+                  <td class="number">{whole(letter.offset)}</td>
+                  <td class="time">{time(letter.timestamp)}</td>
+                  <td>
+                    {visible(letter.topic)}:{letter.from}
+                  </td>
+                  <td>{visible(letter.group)}</td>
+                  <td class="number">{whole(letter.attempts)}</td>
+                  <td class="value">{visible(letter.error)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </Wide>
+      )}
+      {question !== undefined && <Confirm {...question} onDone={answer} />}
+    </>
+  )
+}

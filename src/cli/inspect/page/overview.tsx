@@ -1,0 +1,104 @@
+/** The log at a glance. */
+import type { Picture, StripPart } from '../api.js'
+import { Chart } from './chart.js'
+import type { History } from './history.js'
+import { Tile, Wide } from './parts.js'
+import { Strip } from './strip.js'
+import { bytes, counted, rate, whole } from './units.js'
+
+export function Overview({ picture, history }: { picture: Picture; history: History }) {
+  const { published, durable, trimmed, strip, topics } = picture
+  const { moments } = history
+  const at = moments.map((moment) => moment.at)
+  const unflushed = published - durable
+  return (
+    <>
+      <Strip parts={strip} />
+      <dl class="tiles">
+        <Tile label="Stored" value={bytes(published - trimmed)} more={counted(segmentsOf(strip), 'segment')} />
+        <Tile label="In memory" value={residentText(strip)} />
+        <Tile label="On the device" value={unflushed === 0 ? 'all of it' : `all but ${bytes(unflushed)}`} />
+        <Tile label="Deleted so far" value={bytes(trimmed)} />
+      </dl>
+      <div class="charts">
+        <Chart
+          title="Messages per second"
+          at={at}
+          lines={[{ label: 'messages', values: moments.map((moment) => moment.messagesPerSecond) }]}
+          inWords={rate}
+        />
+        <Chart
+          title="Bytes per second"
+          at={at}
+          lines={[{ label: 'bytes', values: moments.map((moment) => moment.bytesPerSecond) }]}
+          inWords={bytes}
+          isBinary
+        />
+        <Chart
+          title="Published, not yet on the device"
+          at={at}
+          lines={[{ label: 'bytes', values: moments.map((moment) => moment.unflushedBytes) }]}
+          inWords={bytes}
+          isBinary
+        />
+      </div>
+      <div>
+        <h2>Topics</h2>
+        {topics.length === 0 ? (
+          <p class="quiet">Nothing was appended yet.</p>
+        ) : (
+          <TopicTable {...{ picture, history }} />
+        )}
+      </div>
+    </>
+  )
+}
+
+function TopicTable({ picture: { topics }, history }: { picture: Picture; history: History }) {
+  const rates = history.moments.at(-1)?.rates
+  return (
+    <Wide label="Table of topics">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Topic</th>
+            <th scope="col" class="number">
+              First
+            </th>
+            <th scope="col" class="number">
+              Next
+            </th>
+            <th scope="col" class="number">
+              Messages
+            </th>
+            <th scope="col" class="number">
+              Per second
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {topics.map(({ name, first, next }) => (
+            <tr key={name}>
+              <td>
+                <a href={`#messages/${name}`}>{name}</a>
+              </td>
+              <td class="number">{whole(first)}</td>
+              <td class="number">{whole(next)}</td>
+              <td class="number">{whole(next - first)}</td>
+              <td class="number">{rate(rates?.get(name) ?? 0)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </Wide>
+  )
+}
+
+function segmentsOf(strip: StripPart[]): number {
+  return strip.reduce((sum, part) => sum + (part.kind === 'run' ? part.count : 1), 0)
+}
+
+function residentText(strip: StripPart[]): string {
+  const known = strip.map((part) => part.residentBytes)
+  return known.some((resident) => resident < 0) ? 'not known' : bytes(known.reduce((sum, each) => sum + each, 0))
+}

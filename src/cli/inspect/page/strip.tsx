@@ -1,0 +1,136 @@
+/** The log as a strip: both ends in memory, the middle on disk. */
+import type { ComponentChildren } from 'preact'
+import type { RunPart, SegmentPart, StripPart } from '../api.js'
+import { Wide } from './parts.js'
+import { bytes, counted, whole } from './units.js'
+
+export function Strip({ parts }: { parts: StripPart[] }) {
+  return (
+    <div>
+      <h2>The log on disk, and what of it is in memory</h2>
+      <div class="strip" role="img" aria-label={summaryOf(parts)}>
+        {parts.map((part) =>
+          part.kind === 'run' ? <Run key={part.position} run={part} /> : <Block key={part.position} segment={part} />,
+        )}
+      </div>
+      <p class="ends" aria-hidden="true">
+        <span>oldest</span>
+        <span>newest</span>
+      </p>
+      <p class="legend">
+        <span class="swatch writer" /> mapped by the writer <span class="swatch reader" /> by readers{' '}
+        <span class="swatch cache" /> in the page cache only <span class="swatch none" /> on disk only
+      </p>
+      <details>
+        <summary>As a table</summary>
+        <SegmentTable parts={parts} />
+      </details>
+    </div>
+  )
+}
+
+const tall = 40
+
+function Block({ segment }: { segment: SegmentPart }) {
+  const { position, shares, state } = segment
+  const width = 100 / Math.max(1, shares.length)
+  return (
+    <div class={`segment ${state} ${useOf(segment)}`} title={titleOf(segment)}>
+      <Fill>
+        {shares.map((share, index) =>
+          share === 0 ? null : (
+            <rect key={index} x={index * width} width={width} y={tall * (1 - share)} height={tall * share} />
+          ),
+        )}
+      </Fill>
+      <span>{bytes(position)}</span>
+    </div>
+  )
+}
+
+function Run({ run }: { run: RunPart }) {
+  const { count, bytes: size, residentBytes, isCold } = run
+  const share = residentBytes / size
+  return (
+    <div class={`segment run ${isCold ? 'cold' : 'cache'}`} title={`${counted(count, 'segment')}, ${inMemory(run)}`}>
+      {!isCold && (
+        <Fill>
+          <rect x={0} width={100} y={tall * (1 - share)} height={tall * share} />
+        </Fill>
+      )}
+      <span>
+        {whole(count)} {isCold ? 'cold' : 'warm'}, {bytes(size)}
+      </span>
+    </div>
+  )
+}
+
+function Fill({ children }: { children: ComponentChildren }) {
+  return (
+    <svg viewBox={`0 0 100 ${tall}`} preserveAspectRatio="none" shape-rendering="crispEdges" aria-hidden="true">
+      {children}
+    </svg>
+  )
+}
+
+function useOf({ mappings }: SegmentPart): 'writer' | 'reader' | 'cache' {
+  if (mappings.write > 0) return 'writer'
+  return mappings.read > 0 ? 'reader' : 'cache'
+}
+
+function inMemory({ residentBytes }: StripPart): string {
+  return residentBytes < 0 ? 'in memory: not known' : `${bytes(residentBytes)} in memory`
+}
+
+function mappedBy(part: StripPart): string {
+  if (part.kind === 'run') return 'nobody'
+  const { write, read } = part.mappings
+  const parts = [write > 0 ? 'the writer' : '', read > 0 ? counted(read, 'reader') : '']
+  return parts.filter((each) => each !== '').join(', ') || 'nobody'
+}
+
+function titleOf(segment: SegmentPart): string {
+  return `${segment.state} segment at ${whole(segment.position)}: ${inMemory(segment)}, mapped by ${mappedBy(segment)}`
+}
+
+function summaryOf(parts: StripPart[]): string {
+  const texts = parts.map((part) =>
+    part.kind === 'run'
+      ? `${counted(part.count, 'sealed segment')} of ${bytes(part.bytes)}, ${inMemory(part)}`
+      : `one ${part.state} segment, ${inMemory(part)}, mapped by ${mappedBy(part)}`,
+  )
+  return `From the oldest: ${texts.join('; ')}.`
+}
+
+function SegmentTable({ parts }: { parts: StripPart[] }) {
+  return (
+    <Wide label="Table of segments">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col" class="number">
+              Position
+            </th>
+            <th scope="col">Segments</th>
+            <th scope="col" class="number">
+              Size
+            </th>
+            <th scope="col">In memory</th>
+            <th scope="col">Mapped by</th>
+          </tr>
+        </thead>
+        <tbody>
+          {parts.map((part) => (
+            <tr key={part.position}>
+              <td class="number">{whole(part.position)}</td>
+              <td>{part.kind === 'run' ? `${whole(part.count)} sealed` : `1 ${part.state}`}</td>
+              <td class="number">{bytes(part.bytes)}</td>
+              <td>{inMemory(part)}</td>
+              <td>{mappedBy(part)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </Wide>
+  )
+}
