@@ -333,7 +333,6 @@ const mutants: readonly Mutant[] = [
     replace: '',
     fault: 'races',
     scale: 1,
-    mayHang: true,
   },
   {
     name: 'clears the mark of a lane behind the look at it',
