@@ -71,7 +71,7 @@ export interface Engine {
   checkOpen(): void
   /** @throws the same, and `BOOKEND_READ_ONLY` where nothing may be written */
   checkWritable(): void
-  /** Ends readers, subscriptions and processors, waits for appends, gives back what is leased. Idempotent. */
+  /** Ends readers, scans, subscriptions and processors, waits for appends, gives back what is leased. Idempotent. */
   close(): Promise<void>
 }
 

@@ -210,10 +210,11 @@ export class JetStreamEngine implements Engine, JetStreamTopicHost {
     this.#stage = 'closing'
     // Whoever waits for something to come is told; what was handed over still goes out.
     for (const end of [...this.onClose]) end()
+    const scansEnd = this.scans.close(closedError(this.facts.place))
     await this.processors.stop()
     await this.flush().catch(() => {})
+    await scansEnd
     await Promise.allSettled(this.#reads)
-    await this.scans.close()
     await Promise.all(this.#everyGroup.map(({ share }) => share.shut()))
     if (this.#link.isUp) await this.#link.nc.flush().catch(() => {})
     this.#stage = 'closed'

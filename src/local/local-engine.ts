@@ -106,7 +106,8 @@ export class LocalEngine implements Engine {
     const deaths = new ThreadDeaths({ threads, opened, stage, events, watch, lanes: this.lanes })
     const readerData: ReaderData = { shared, id: opened.id, segmentBytes, io: opened.io }
     const onReaderEnd = (threadId: number) => {
-      if (stage.isOpen) deaths.ownerDied(threadId)
+      // Those that are told to end give back themselves what they have mapped.
+      if (!farewell.isSaid) deaths.ownerDied(threadId)
       farewell.threadEnded()
     }
     const reads = new ReadSide(readerData, options.readers, keepAlive, onReaderEnd, (task) => deaths.standIn(task))

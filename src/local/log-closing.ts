@@ -1,6 +1,7 @@
 /**
- * How an open log ends. Order: no new calls; processors end; attached threads leave, and their lanes are drained; appends and reads under way finish; readers give their windows back and end;
- * everything is flushed while the writer's mapping is there; the writer ends; the reaper marks the log clean and ends; the lock goes last.
+ * How an open log ends. Order: no new calls; processors end; attached threads leave, and their lanes are drained; appends and reads under way
+ * finish, and scans are ended; readers give their windows back and end; everything is flushed while the writer's mapping is there; the writer
+ * ends; the reaper marks the log clean and ends; the lock goes last.
  */
 import type { AppendSide } from '../dispatcher/appends/append-side.js'
 import type { GroupCommits } from '../dispatcher/groups/group-commits.js'
@@ -55,8 +56,11 @@ export async function closeLog(parts: LogClosingParts): Promise<void> {
     await appends.flush('disk').catch(note)
   }
   parts.stage.tellClosing()
+  // Begun before the waits: a module that does not come back holds up what else its threads are asked for.
+  const scansEnd = reads.endScans(closedError(parts.directory))
   // In this order: what is not in memory goes on to a reader thread, in the turn in which it was found out.
   await hot.idle()
+  await scansEnd
   await reads.idle()
   await parts.farewell.say()
   await Promise.all([reads.close(), hot.close()])

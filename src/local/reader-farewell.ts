@@ -22,6 +22,11 @@ export class ReaderFarewell implements Waiter {
     parts.watch.register(this)
   }
 
+  /** Readers are told to end. */
+  get isSaid(): boolean {
+    return this.#parts.state.closing.load() !== 0
+  }
+
   /** Resolves when all have closed their windows, or it takes too long. */
   async say(): Promise<void> {
     const { state, watch } = this.#parts

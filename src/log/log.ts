@@ -88,7 +88,7 @@ export interface Log extends AsyncDisposable {
   port(): Promise<LogPort>
   /**
    * Waits for pending appends and reads, flushes, unmaps everything, ends the threads and releases the lock. Idempotent.
-   * Every call after it fails with `BOOKEND_CLOSED`; streams that are still being read do too. So do calls in other threads
+   * Every call after it fails with `BOOKEND_CLOSED`; streams that are still being read do too, and scans that are under way. So do calls in other threads
    * that are connected to the log. A connected log closes for its own thread alone.
    */
   close(): Promise<void>

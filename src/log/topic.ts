@@ -117,7 +117,7 @@ export interface Topic<T> {
    *   exports `finish(result: R)` too, that is called once, with the whole result, in the thread that has it, and what it returns is what
    *   `scan` resolves with: for results that are small, or can travel between threads, only then. What several threads have come
    *   to travels to be reduced before that; the number of threads is theirs to choose
-   * @throws `BOOKEND_HANDLER` if the module does not load; what the module throws, with its message
+   * @throws `BOOKEND_HANDLER` if the module does not load; what the module throws, with its message; `BOOKEND_CLOSED` if the log is closed meanwhile
    */
   scan<R>(module: URL | string, options?: ScanOptions): Promise<R>
   /**

@@ -13,7 +13,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { BookendError, type Log, type OpenOptions, open } from 'bookend'
 import { expect, onTestFinished } from 'vitest'
 
@@ -83,6 +83,14 @@ export async function collect<T>(messages: AsyncIterable<T>): Promise<T[]> {
 
 export function fixture(name: string): string {
   return fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url))
+}
+
+/** A scan module that never comes back from its first call, and when that has begun. */
+export function endlessScan(how: 'wait' | 'loop' | 'await' = 'wait'): { module: URL; begun(): Promise<void> } {
+  const file = path.join(temporaryFolder(), 'begun')
+  const module = pathToFileURL(fixture('scan-endless.mjs'))
+  module.search = new URLSearchParams({ how, file }).toString()
+  return { module, begun: () => until('the scan has begun', () => existsSync(file)) }
 }
 
 export interface Program {

@@ -5,7 +5,7 @@
  * `Reader` (which carries out tasks), `TopicReader` (which finds the records of a topic in segments). `ChunkReader` stands in front:
  * one stream of a topic, chunk after chunk.
  */
-import { isThreadDeath } from '../../errors.js'
+import { type BookendError, isThreadDeath } from '../../errors.js'
 import { closedError } from '../../failures.js'
 import type { ChunkAnswer, ReadTask, RecordsAnswer, TopicRef } from '../../threads/reader/reader.js'
 import type { ScanRange } from '../../threads/reader/scan-task.js'
@@ -13,7 +13,7 @@ import type { ReaderData } from '../../threads/shared-memory.js'
 import type { KeepAlive } from '../keep-alive.js'
 import { type AskStandIn, ReaderPool } from './reader-pool.js'
 import { recordIn } from './records-answer.js'
-import { sharedScan } from './shared-scan.js'
+import { SharedScans } from './shared-scans.js'
 import type { TopicReads } from './topic-reads.js'
 
 /** Fewer lookups than this are not worth a second thread: a task costs its thread as much as some twenty of them. */
@@ -23,6 +23,7 @@ export class ReadSide implements TopicReads {
   readonly #pool: ReaderPool
   readonly #directory: string
   readonly #readers: number
+  readonly #scans: SharedScans
   #isClosed = false
   /** Lookups of one turn of the event loop travel in one task per topic. */
   #lookups = new Map<
@@ -44,6 +45,11 @@ export class ReadSide implements TopicReads {
     const idleTimeoutMs = Number.POSITIVE_INFINITY
     const options = { minThreads: readers, maxThreads: readers, idleTimeoutMs, maxHeapMb: undefined }
     this.#pool = new ReaderPool(data, options, keepAlive, onThreadEnd, standIn)
+    this.#scans = new SharedScans({
+      readers,
+      run: (task, signal) => this.#run(task, signal),
+      cut: ({ topic, from, to }, parts) => this.#run({ op: 'ranges', topic, from, to, parts }) as Promise<ScanRange[]>,
+    })
   }
 
   get threads(): number {
@@ -101,9 +107,12 @@ export class ReadSide implements TopicReads {
   }
 
   scan(topic: TopicRef, from: number, to: number, module: string, signal: AbortSignal | undefined): Promise<unknown> {
-    const cut = (parts: number) => this.#run({ op: 'ranges', topic, from, to, parts }) as Promise<ScanRange[]>
-    const scan = { topic, from, to, module, signal }
-    return sharedScan(scan, { readers: this.#readers, run: (task) => this.#run(task), cut })
+    return this.#scans.run({ topic, from, to, module, signal })
+  }
+
+  /** The log closes. Resolves when no thread is at work on a scan. @param closed what scans reject with, those under way too */
+  endScans(closed: BookendError): Promise<void> {
+    return this.#scans.end(closed)
   }
 
   /** Resolves when no task is running. */
@@ -144,9 +153,9 @@ export class ReadSide implements TopicReads {
     }
   }
 
-  #run(task: ReadTask): Promise<unknown> {
-    return this.#pool.run(task).catch((error: Error) => {
-      // Its threads have not died, they were ended: nothing keeps a log from closing between two steps of a scan.
+  #run(task: ReadTask, signal?: AbortSignal): Promise<unknown> {
+    return this.#pool.run(task, signal).catch((error: Error) => {
+      // Its threads have not died, they were ended: nothing keeps a log from closing between two steps of a lookup.
       throw this.#isClosed && isThreadDeath(error) ? closedError(this.#directory) : error
     })
   }

@@ -1,8 +1,10 @@
 /** Scans of a log on JetStream: threads that read for themselves, started by the first scan, and gone when there was none for a while. */
 import { KeepAlive } from '../../dispatcher/keep-alive.js'
 import { ReaderPool } from '../../dispatcher/reads/reader-pool.js'
-import { sharedScan } from '../../dispatcher/reads/shared-scan.js'
+import { type Scan, SharedScans } from '../../dispatcher/reads/shared-scans.js'
+import type { BookendError } from '../../errors.js'
 import { onlyTopic } from '../../messages/chunk-builder.js'
+import type { ScanRange } from '../../threads/reader/scan-task.js'
 import type { StreamThreadData } from './thread-data.js'
 
 /** Starting a thread takes some tens of milliseconds, and its connection as much again. */
@@ -13,33 +15,41 @@ export const streamThread = new URL('../../../workers/jetstream.js', import.meta
 export class ScanPool {
   readonly #data: StreamThreadData
   readonly #readers: number
+  readonly #scans: SharedScans
   #pool: ReaderPool | undefined
 
   /** @param readers how many threads share a scan */
   constructor(data: StreamThreadData, readers: number) {
     this.#data = data
     this.#readers = readers
+    this.#scans = new SharedScans({
+      readers,
+      run: (task, signal) => this.#started().run(task, signal),
+      cut: evenRanges,
+    })
   }
 
   scan(topic: string, from: number, to: number, module: string, signal: AbortSignal | undefined): Promise<unknown> {
-    const readers = this.#readers
-    const sizes = { minThreads: 0, maxThreads: readers, idleTimeoutMs: idleMs, maxHeapMb: undefined }
-    // The connection of the log keeps the process running for as long as it is open.
-    this.#pool ??= new ReaderPool(this.#data, { entry: streamThread, ...sizes }, new KeepAlive(), () => {})
-    const pool = this.#pool
-    const scan = { topic: { id: onlyTopic, name: topic }, from, to, module, signal }
-    const cut = async (parts: number) => evenRanges(from, to, Math.ceil(parts))
-    return sharedScan(scan, { readers, run: (task) => pool.run(task), cut })
+    return this.#scans.run({ topic: { id: onlyTopic, name: topic }, from, to, module, signal })
   }
 
-  /** When no scan is under way any more. */
-  async close(): Promise<void> {
+  /** @param closed what scans under way reject with */
+  async close(closed: BookendError): Promise<void> {
+    await this.#scans.end(closed)
     await this.#pool?.close()
+  }
+
+  #started(): ReaderPool {
+    const sizes = { minThreads: 0, maxThreads: this.#readers, idleTimeoutMs: idleMs, maxHeapMb: undefined }
+    // The connection of the log keeps the process running for as long as it is open.
+    this.#pool ??= new ReaderPool(this.#data, { entry: streamThread, ...sizes }, new KeepAlive(), () => {})
+    return this.#pool
   }
 }
 
 /** Where messages are any server tells: every cut is as good as another. */
-function evenRanges(from: number, to: number, parts: number): { from: number; to: number; resume: undefined }[] {
+async function evenRanges({ from, to }: Scan, wanted: number): Promise<ScanRange[]> {
+  const parts = Math.ceil(wanted)
   const cutAt = (part: number) => from + Math.floor(((to - from) * part) / parts)
   return Array.from({ length: parts }, (_, part) => ({ from: cutAt(part), to: cutAt(part + 1), resume: undefined }))
 }

@@ -1,6 +1,6 @@
 import { BookendError, text } from 'bookend'
 import { expect, it } from 'vitest'
-import { codedFailureOf } from '../../scenarios/support.js'
+import { codedFailureOf, endlessScan } from '../../scenarios/support.js'
 import { onEveryEngine } from './fixture.js'
 
 const scanModule = new URL('../../fixtures/scan-sum.mjs', import.meta.url)
@@ -84,4 +84,18 @@ onEveryEngine(({ open, supports }) => {
       }
     }
   })
+
+  it.runIf(supports.scan)(
+    'a scan whose module does not come back holds no close up, and is BOOKEND_CLOSED',
+    async () => {
+      const log = await open()
+      const topic = log.topic('t')
+      await topic.append(new Uint8Array(100))
+      const endless = endlessScan()
+      const scan = Promise.allSettled([topic.scan(endless.module)])
+      await endless.begun()
+      await log.close()
+      expect(await scan).toMatchObject([{ status: 'rejected', reason: { code: 'BOOKEND_CLOSED' } }])
+    },
+  )
 })
