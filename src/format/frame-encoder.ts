@@ -62,6 +62,29 @@ export function writeFrame(
     : writeDataFrame(memory.bytes, memory.words, at, topic, value, extras, flags)
 }
 
+/**
+ * The common case, short enough for the compiler to copy it to where it is called: bytes, without key and headers.
+ * @param size of the frame, see {@link frameBytes}
+ */
+export function writePlainFrame(
+  { bytes, words }: Pick<FrameMemory, 'bytes' | 'words'>,
+  at: number,
+  size: number,
+  topic: number,
+  value: Uint8Array,
+  flags: number,
+): void {
+  const word = at >>> 2
+  const end = (at + size) >>> 2
+  // Before the value: its padding is zero.
+  words[end - 1] = 0
+  words[end - 2] = 0
+  words[word + lengthWord] = value.length
+  words[word + topicWord] = topic
+  words[word + tailWordAt] = tailWord(0, dataKind, flags)
+  bytes.set(value, at + frameHeaderBytes)
+}
+
 /** The same for bytes. */
 export function writeDataFrame(
   bytes: Uint8Array,
@@ -72,15 +95,12 @@ export function writeDataFrame(
   extras: Extras | undefined,
   flags: number,
 ): number {
-  const word = at >>> 2
   if (extras === undefined) {
-    clearPadding(words, at, value.length)
-    words[word + lengthWord] = value.length
-    words[word + topicWord] = topic
-    words[word + tailWordAt] = tailWord(0, dataKind, flags)
-    bytes.set(value, at + frameHeaderBytes)
-    return frameBytes(value.length)
+    const size = frameBytes(value.length)
+    writePlainFrame({ bytes, words }, at, size, topic, value, flags)
+    return size
   }
+  const word = at >>> 2
   const length = payloadLength(value, extras)
   clearPadding(words, at, length)
   words[word + lengthWord] = length

@@ -66,10 +66,15 @@ export class RingProducer {
   readonly memory: RingMemory
   readonly #tail: PositionCell
   readonly #head: Loadable
-  #ownTail: number
-  #publishedTail: number
-  #knownHead: number
   readonly #settledHead: () => number
+  /** Of the last {@link publish}. Positions outgrow 31 bits, and are counted in full here only: all that moves with each frame is small. */
+  #publishedTail: number
+  /** Written behind that. */
+  #unpublished = 0
+  /** Place of the next frame. */
+  #at: number
+  /** Behind that, as far as is known. */
+  #free = 0
 
   /**
    * @param settledHead says up to where freed space may be overwritten: whoever reads what the consumer stamped into a frame must
@@ -80,23 +85,22 @@ export class RingProducer {
     this.#tail = tail
     this.#head = head
     this.#settledHead = settledHead
-    this.#ownTail = tail.load()
-    this.#publishedTail = this.#ownTail
-    this.#knownHead = head.load()
+    this.#publishedTail = tail.load()
+    this.#at = this.#publishedTail & memory.mask
   }
 
   /** Ring position behind the last frame. */
   get tail(): number {
-    return this.#ownTail
+    return this.#publishedTail + this.#unpublished
   }
 
   /** Bytes of frames that are not published yet. */
   get unpublishedBytes(): number {
-    return this.#ownTail - this.#publishedTail
+    return this.#unpublished
   }
 
   get usedBytes(): number {
-    return this.#ownTail - this.#head.load()
+    return this.tail - this.#head.load()
   }
 
   /**
@@ -105,41 +109,41 @@ export class RingProducer {
    * nothing behind. Where the end of the ring is too short, padding is taken in passing.
    */
   place(byteLength: number): number {
-    const { capacity, mask, words } = this.memory
-    let at = this.#ownTail & mask
-    const untilEnd = capacity - at
+    const untilEnd = this.memory.capacity - this.#at
     const needed = byteLength <= untilEnd ? byteLength : untilEnd + byteLength
-    // The real head is looked at only when the remembered one says full: it lives on the consumer's cache line.
-    if (this.#ownTail - this.#knownHead + needed > capacity) {
-      this.#knownHead = this.#settledHead()
-      if (this.#ownTail - this.#knownHead + needed > capacity) return -1
-    }
+    // The real head is looked at only when the remembered room is too little: it lives on the consumer's cache line.
+    if (needed > this.#free && needed > this.#lookForRoom()) return -1
     if (needed !== byteLength) {
       // An end too short for a frame header is skipped by both sides without a frame.
-      if (untilEnd >= frameHeaderBytes) writePaddingFrame(words, at, untilEnd - frameHeaderBytes)
-      this.#ownTail += untilEnd
-      at = 0
+      if (untilEnd >= frameHeaderBytes) writePaddingFrame(this.memory.words, this.#at, untilEnd - frameHeaderBytes)
+      this.advance(untilEnd)
     }
-    return at
+    return this.#at
   }
 
   /** Takes `byteLength` bytes, a multiple of 8, at the last {@link place}: whole frames stand there now. */
   advance(byteLength: number): void {
-    this.#ownTail += byteLength
+    this.#at = (this.#at + byteLength) & this.memory.mask
+    this.#free -= byteLength
+    this.#unpublished += byteLength
   }
 
   /** True if `byteLength` bytes in one frame (or a run without gaps) could be written now. */
   hasRoom(byteLength: number): boolean {
-    const untilEnd = this.memory.capacity - (this.#ownTail & this.memory.mask)
-    const needed = byteLength <= untilEnd ? byteLength : untilEnd + byteLength
-    this.#knownHead = this.#settledHead()
-    return this.#ownTail - this.#knownHead + needed <= this.memory.capacity
+    const untilEnd = this.memory.capacity - this.#at
+    return (byteLength <= untilEnd ? byteLength : untilEnd + byteLength) <= this.#lookForRoom()
   }
 
   /** Hands all frames so far over to the consumer. */
   publish(): void {
-    this.#publishedTail = this.#ownTail
-    this.#tail.store(this.#ownTail)
+    this.#publishedTail += this.#unpublished
+    this.#unpublished = 0
+    this.#tail.store(this.#publishedTail)
+  }
+
+  #lookForRoom(): number {
+    this.#free = this.memory.capacity - (this.tail - this.#settledHead())
+    return this.#free
   }
 }
 

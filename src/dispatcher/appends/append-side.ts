@@ -102,9 +102,17 @@ export class AppendSide implements Waiter {
     const bytes = frameBytes(payloadRoom(value, extras))
     if (typeof value === 'string' && !this.#intake.fitsRing(bytes))
       return this.append(topic, encoder.encode(value), extras, level)
-    const write = (own: Payload, its: Extras | undefined) =>
-      this.#intake.writeMessage(topic, own, its, bytes, frameFlag.awaited)
-    return this.#handOver(value, extras, write, copyOf, level)
+    const answer = newAnswer()
+    try {
+      this.#begin(level)
+      const at =
+        this.#intake.heldCount > 0 ? -1 : this.#intake.writeMessage(topic, value, extras, bytes, frameFlag.awaited)
+      if (at >= 0) this.#await(at, level, answer)
+      else this.#appendLater(topic, value, extras, bytes, level, answer)
+    } catch (error) {
+      answer.reject(error)
+    }
+    return answer.promise
   }
 
   /** All or nothing: the values become one atomic group, behind the guard that judges the condition. */
@@ -129,9 +137,19 @@ export class AppendSide implements Waiter {
       const message = `${values.length} messages (${bytes} bytes) are more than one segment of ${this.#parts.segmentBytes} bytes holds, so they cannot be appended all or nothing: append them in parts`
       return Promise.reject(new BookendError('BOOKEND_TOO_LARGE', message))
     }
-    const write = (own: readonly Payload[], its: Extras | undefined) =>
-      this.#intake.writeGroup(topic, own, its, bytes, condition)
-    return this.#handOver(values, extras, write, copiesOf, level)
+    const answer = newAnswer()
+    try {
+      this.#begin(level)
+      const at = this.#intake.heldCount > 0 ? -1 : this.#intake.writeGroup(topic, values, extras, bytes, condition)
+      if (at >= 0) this.#await(at, level, answer)
+      else {
+        const [own, its] = [values.map(copyOf), copyOfExtras(extras)]
+        this.#hold(() => this.#intake.writeGroup(topic, own, its, bytes, condition), level, answer)
+      }
+    } catch (error) {
+      answer.reject(error)
+    }
+    return answer.promise
   }
 
   /** Everything handed over so far has reached the level. Without space that fails only where something waits for space. */
@@ -210,49 +228,72 @@ export class AppendSide implements Waiter {
     return lane.flushedTo.load() >= this.ring.tail && state.durable.load() >= state.published.load()
   }
 
-  /** @throws the lack of space, where the writer waits for some */
-  #checkSpace(): void {
-    const { state, directory } = this.#parts
+  /** Before something that is awaited is written. @throws the error that ended everything; the lack of space, where the writer waits for some */
+  #begin(level: Durability): void {
+    const { state, directory, watch } = this.#parts
+    watch.checkWorking()
     if (state.writerState.load() === writerState.noSpace) throw noSpaceError(state.writerErrno.load(), directory)
+    if (level === 'disk') this.#intake.wantFlush()
   }
 
-  /** @param write puts what it is given into the ring; false: there is no room now */
-  #handOver<V>(
-    value: V,
+  #appendLater(
+    topic: TopicHandle,
+    value: Payload,
     extras: Extras | undefined,
-    write: (own: V, its: Extras | undefined) => boolean,
-    copy: (value: V) => V,
+    bytes: number,
     level: Durability,
-  ): Promise<number> {
-    // What throws in here rejects the promise.
-    return new Promise((resolve, reject) => {
-      this.#parts.watch.checkWorking()
-      this.#checkSpace()
-      if (level === 'disk') this.#intake.wantFlush()
-      if (this.#intake.heldCount === 0 && write(value, extras)) {
-        this.#acknowledgements.add(this.ring.tail, this.#intake.lastAt, level, resolve, reject)
-        return
-      }
-      // The caller may use its buffers again: what waits for room is a copy.
-      const own = copy(value)
-      const its = extras?.key === undefined ? extras : { ...extras, key: new Uint8Array(extras.key) }
-      const writeLater = () => {
-        if (level === 'disk') this.#intake.wantFlush()
-        try {
-          if (!write(own, its)) return false
-          this.#acknowledgements.add(this.ring.tail, this.#intake.lastAt, level, resolve, reject)
-        } catch (error) {
-          // Its own affair, as if it had been written at once: those behind it go on.
-          reject(error)
-        }
-        return true
-      }
-      this.#intake.hold(writeLater, reject)
-    })
+    answer: Answer,
+  ): void {
+    // The caller may use its buffers again: what waits for room is a copy.
+    const [own, its] = [copyOf(value), copyOfExtras(extras)]
+    this.#hold(() => this.#intake.writeMessage(topic, own, its, bytes, frameFlag.awaited), level, answer)
   }
+
+  /** @param write puts it into the ring and returns its place; -1: there is no room now */
+  #hold(write: () => number, level: Durability, answer: Answer): void {
+    const writeLater = () => {
+      if (level === 'disk') this.#intake.wantFlush()
+      try {
+        const at = write()
+        if (at < 0) return false
+        this.#await(at, level, answer)
+      } catch (error) {
+        // Its own affair, as if it had been written at once: those behind it go on.
+        answer.reject(error)
+      }
+      return true
+    }
+    this.#intake.hold(writeLater, answer.reject)
+  }
+
+  /** @param at place of the first frame of what was written last */
+  #await(at: number, level: Durability, { resolve, reject }: Answer): void {
+    this.#acknowledgements.add(this.ring.tail, at, level, resolve, reject)
+  }
+}
+
+/** What the caller of an append awaits, and how it is told. */
+interface Answer {
+  promise: Promise<number>
+  resolve(offset: number): void
+  reject(error: unknown): void
+}
+
+let resolveNew: Answer['resolve']
+let rejectNew: Answer['reject']
+/** One for all promises, where one for each would be made and thrown away with every append. */
+const takeSettlers = (resolve: Answer['resolve'], reject: Answer['reject']) => {
+  resolveNew = resolve
+  rejectNew = reject
+}
+
+function newAnswer(): Answer {
+  const promise = new Promise<number>(takeSettlers)
+  return { promise, resolve: resolveNew, reject: rejectNew }
 }
 
 const asBytes = (value: Payload): Uint8Array => (typeof value === 'string' ? encoder.encode(value) : value)
 /** `slice` of a Buffer would be a view of it. */
 const copyOf = (value: Payload): Payload => (typeof value === 'string' ? value : new Uint8Array(value))
-const copiesOf = (values: readonly Payload[]): readonly Payload[] => values.map(copyOf)
+const copyOfExtras = (extras: Extras | undefined): Extras | undefined =>
+  extras?.key === undefined ? extras : { ...extras, key: new Uint8Array(extras.key) }

@@ -13,10 +13,10 @@ import {
   type FrameMemory,
   payloadRoom,
   writeBulkFrame,
-  writeDataFrame,
   writeDeclareFrame,
   writeFrame,
   writePaddingFrame,
+  writePlainFrame,
 } from '../../format/frame-encoder.js'
 import { bulkPayloadBytes, frameBytes, frameFlag } from '../../format/frame-layout.js'
 import { guardBytes, writeGuardFrame } from '../../format/guard-layout.js'
@@ -64,7 +64,6 @@ export class FrameIntake implements Waiter {
   readonly #held = new Fifo<HeldBack>()
   #room: AwaitingRoom[] = []
   #refusedBytes = 0
-  #lastAt = 0
   /** Frames that are not handed over yet are awaited at level `disk`. */
   #isFlushWanted = false
   #bulkId = 0
@@ -84,17 +83,12 @@ export class FrameIntake implements Waiter {
     return this.#held.length
   }
 
-  /** Place in the ring of the first frame that the last write put there. */
-  get lastAt(): number {
-    return this.#lastAt
-  }
-
   /** Puts one message into the ring, behind everything that waits. False: no room now, nothing was taken. */
   offer(topic: TopicHandle, value: Payload, extras: Extras | undefined): boolean {
     const bytes = frameBytes(payloadRoom(value, extras))
     if (typeof value === 'string' && bytes > this.#largestInRing)
       return this.offer(topic, encoder.encode(value), extras)
-    if (this.#held.length === 0 && this.writeMessage(topic, value, extras, bytes, 0)) return true
+    if (this.#held.length === 0 && this.writeMessage(topic, value, extras, bytes, 0) >= 0) return true
     this.#refusedBytes = bytes
     this.publish()
     return false
@@ -133,46 +127,41 @@ export class FrameIntake implements Waiter {
 
   /**
    * @param value a string only where it {@link fitsRing}
-   * @param bytes of the frame, or the most that they can be. False: there is no room now, nothing was taken
+   * @param bytes of the frame, or the most that they can be
+   * @returns its place in the ring, see {@link RingProducer.place}; -1: there is no room now, nothing was taken
    */
-  writeMessage(topic: TopicHandle, value: Payload, extras: Extras | undefined, bytes: number, flags: number): boolean {
-    if (!topic.isDeclared && !this.#declare(topic)) return false
-    if (bytes > this.#largestInRing) return this.#writeBulk(topic, [value], extras, bytes, flags)
+  writeMessage(topic: TopicHandle, value: Payload, extras: Extras | undefined, bytes: number, flags: number): number {
+    if (extras !== undefined || typeof value === 'string' || bytes > this.#largestInRing || !topic.isDeclared)
+      return this.#writeOther(topic, value, extras, bytes, flags)
     const { ring } = this.#parts
     const at = ring.place(bytes)
-    if (at < 0) return false
-    const { memory } = ring
-    // The common case is written out: of bytes it is known before what they come to.
-    if (typeof value !== 'string') {
-      writeDataFrame(memory.bytes, memory.words, at, topic.id, value, extras, flags)
-      ring.advance(bytes)
-    } else ring.advance(writeFrame(memory, at, topic.id, value, extras, flags))
-    this.#lastAt = at
+    if (at < 0) return at
+    writePlainFrame(ring.memory, at, bytes, topic.id, value, flags)
+    ring.advance(bytes)
     this.#schedulePublish()
-    return true
+    return at
   }
 
-  /** An atomic group, with its guard where there is a condition; parameters as in {@link writeMessage}. */
+  /** An atomic group, with its guard where there is a condition; parameters as in {@link writeMessage}. @returns the place of the first frame */
   writeGroup(
     topic: TopicHandle,
     values: readonly Payload[],
     extras: Extras | undefined,
     bytes: number,
     condition?: Condition,
-  ): boolean {
-    if (!topic.isDeclared && !this.#declare(topic)) return false
+  ): number {
+    if (!topic.isDeclared && !this.#declare(topic)) return -1
     if (bytes > this.#largestInRing) return this.#writeBulk(topic, values, extras, bytes, frameFlag.awaited, condition)
     const { ring } = this.#parts
     const ahead = condition === undefined ? 0 : guardBytes
     const at = ring.place(ahead + bytes)
-    if (at < 0) return false
+    if (at < 0) return at
     const { memory } = ring
     if (condition !== undefined)
       writeGuardFrame(memory.words, at, topic.id, condition.expectedOffset, frameFlag.awaited)
     ring.advance(ahead + writeGroupFrames(memory, at + ahead, topic.id, values, extras, frameFlag.awaited))
-    this.#lastAt = at
     this.#schedulePublish()
-    return true
+    return at
   }
 
   /** An empty frame, for whoever waits for the device with what was handed over before. False: there is no room now. */
@@ -249,6 +238,17 @@ export class FrameIntake implements Waiter {
     this.#room = []
   }
 
+  #writeOther(topic: TopicHandle, value: Payload, extras: Extras | undefined, bytes: number, flags: number): number {
+    if (!topic.isDeclared && !this.#declare(topic)) return -1
+    if (bytes > this.#largestInRing) return this.#writeBulk(topic, [value], extras, bytes, flags)
+    const { ring } = this.#parts
+    const at = ring.place(bytes)
+    if (at < 0) return at
+    ring.advance(writeFrame(ring.memory, at, topic.id, value, extras, flags))
+    this.#schedulePublish()
+    return at
+  }
+
   /** Sends frames by transfer, ahead of a placeholder that keeps their place in the order. */
   #writeBulk(
     topic: TopicHandle,
@@ -257,12 +257,12 @@ export class FrameIntake implements Waiter {
     bytes: number,
     flags: number,
     condition?: Condition,
-  ): boolean {
+  ): number {
     const { ring, bulk } = this.#parts
-    if (!this.#isBulkAllowed(bytes)) return false
+    if (!this.#isBulkAllowed(bytes)) return -1
     const ahead = condition === undefined ? 0 : guardBytes
     const placeholder = frameBytes(bulkPayloadBytes)
-    if (!ring.hasRoom(ahead + placeholder)) return false
+    if (!ring.hasRoom(ahead + placeholder)) return -1
     const frames = new Uint8Array(bytes)
     const memory = { bytes: frames, words: new Uint32Array(frames.buffer), text: Buffer.from(frames.buffer) }
     writeGroupFrames(memory, 0, topic.id, values, extras, 0)
@@ -275,9 +275,8 @@ export class FrameIntake implements Waiter {
     ring.advance(ahead + placeholder)
     this.#bulkBytes += bytes
     this.#bulks.push({ end: ring.tail, bytes })
-    this.#lastAt = at
     this.#schedulePublish()
-    return true
+    return at
   }
 
   /** So much more by transfer, beside what the writer has not taken yet. */

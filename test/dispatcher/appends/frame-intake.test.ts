@@ -26,7 +26,8 @@ function world() {
   const watch = { register: () => {}, begin: () => {}, checkWorkers: () => {} }
   const intake = new FrameIntake({ state, lanes, lane, ring, topics, watch, bulk, directory: '/log' })
   const topic = topics.handle('a')
-  const write = (bytes: number) => intake.writeMessage(topic, new Uint8Array(bytes), undefined, frameBytes(bytes), 0)
+  const write = (bytes: number) =>
+    intake.writeMessage(topic, new Uint8Array(bytes), undefined, frameBytes(bytes), 0) >= 0
   const takeAll = () => consumer.releaseTo(consumer.loadTail())
   /** As full as it gets with messages of this size. */
   const fill = (bytes: number) => {
