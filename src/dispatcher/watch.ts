@@ -145,10 +145,11 @@ export class Watch {
         const token = lane.bell.arm()
         // Awake: whoever begins to wait during the look need not ring.
         this.#wakesAt = wakes.withEveryBatch
+        const head = lane.ringHead.load()
         this.look()
         this.#mark(this.#lowest())
-        // The writer may have passed the mark while it was being set.
-        this.look()
+        // The writer may have passed the mark while it was being set, without a ring. Whatever else is done rings in any case.
+        if (lane.ringHead.load() !== head) this.look()
         if (this.#lowest() === wakes.never) break
         await lane.bell.waitAsync(token, lookMs)
       }

@@ -112,7 +112,7 @@ export class LocalEngine implements Engine {
     }
     const reads = new ReadSide(readerData, options.readers, keepAlive, onReaderEnd, (task) => deaths.standIn(task))
     const pace = new TurnPace()
-    const hot = new HotReads(readerData, state, pace, options.readers)
+    const hot = new HotReads(readerData, state, pace)
     const segments = new SegmentTotals({ segmentBytes, state, slots, topicName: (id) => topics.nameOf(id) })
     const census = new SegmentCensus({
       ...{ directory, segmentBytes, totals: segments, reaper, writerThreadId: writer?.threadId },

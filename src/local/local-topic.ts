@@ -75,7 +75,7 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
   ): Promise<number> {
     const { appends, events } = this.#host
     this.#host.stage.checkWritable()
-    for (const value of values) this.#assertFits(value, extras)
+    // That a segment holds them all is for the append side to say: it counts them.
     const done = appends.appendMany(this.handle, values, extras, level, condition)
     if (events.wantsAppends) {
       const bytes = values.reduce((sum, value) => sum + bytesOf(value), 0)
@@ -114,18 +114,14 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
   async records(offsets: readonly number[]): Promise<(RecordPlace | undefined)[]> {
     if (!this.handle.isInLog) return offsets.map(() => undefined)
     if (offsets.length === 1) return [await this.#lone(offsets[0])]
-    // The reader threads begin first: they go on while this one looks up its share.
-    const own = this.#host.hot?.shareOf(offsets.length) ?? 0
-    const others = this.#fetched(offsets.slice(own))
-    const [mine, theirs] = await Promise.all([this.#foundHere(offsets.slice(0, own)), others])
-    return mine.length === 0 ? theirs : mine.concat(theirs)
+    const { hot } = this.#host
+    return hot?.takes(offsets.length) ? this.#foundHere(hot, offsets) : this.#fetched(offsets)
   }
 
   /** What is in memory by this thread, the rest by others. */
-  async #foundHere(offsets: readonly number[]): Promise<(RecordPlace | undefined)[]> {
+  async #foundHere(hot: HotReads, offsets: readonly number[]): Promise<(RecordPlace | undefined)[]> {
     const [first, next] = [this.first(), this.next()]
-    const found = await this.#host.hot?.records(this.handle.id, offsets, first, next)
-    const places: (RecordPlace | undefined)[] = found ?? offsets.map(() => undefined)
+    const places: (RecordPlace | undefined)[] = await hot.records(this.handle.id, offsets, first, next)
     const missing = offsets.flatMap((offset, index) =>
       places[index] === undefined && offset >= first && offset < next ? [index] : [],
     )

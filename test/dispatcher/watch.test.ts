@@ -107,12 +107,15 @@ it('the writer rings for the earliest that anybody waits for, also for one who c
 it('what is done behind its looks, before it sleeps, is seen', async () => {
   for (const behind of [1, 2]) {
     const { state, lane, watch, add } = world()
+    lane.ringTail.store(1_000)
     const scout = add(() => state.durable.load() > 0)
     scout.want = 1
     let looks = 0
     // Registered later, so it looks later: the worker is done when the scout has just looked.
     add(() => false).onSettle = () => {
       looks += 1
+      // Something moves on: there is another look before it sleeps.
+      lane.ringHead.store(looks)
       if (looks !== behind) return
       state.durable.store(1)
       lane.bell.ringIfAsleep()
@@ -121,6 +124,23 @@ it('what is done behind its looks, before it sleeps, is seen', async () => {
     await turns()
     expect(scout.seen).toEqual(['done'])
   }
+})
+
+it('what the writer has published while it is told when to ring is seen, although it has not rung', async () => {
+  const { lane, watch, add } = world()
+  lane.ringTail.store(1_000)
+  const scout = add(() => lane.ringHead.load() === 1_000)
+  scout.want = 1
+  scout.at = wakes.withEveryBatch
+  const store = lane.wakeHead.store.bind(lane.wakeHead)
+  lane.wakeHead.store = (mark) => {
+    // By the mark before, nobody wants to be woken.
+    lane.ringHead.store(1_000)
+    store(mark)
+  }
+  watch.begin(scout.at)
+  await turns()
+  expect(scout.seen).toEqual(['done'])
 })
 
 it('a failure settles what is done and refuses the rest, once', async () => {

@@ -33,13 +33,11 @@ describe.skipIf(!canTell(os.tmpdir()))('what is in memory', () => {
       break
     }
     expect(log.stats().readers.tasks).toBe(tasks)
-    // A long list is shared out: most of it is looked up by others meanwhile.
-    const { hot } = log.stats().readers
+    // A long list is looked up by others, and this thread goes on meanwhile.
     const long = Array.from({ length: 3_000 }, (_, index) => (index * 7) % 2_100)
     const all = (await topic.getMany(long)).map((message) => message?.value)
     expect(all).toEqual(long.map((offset) => (offset < 2_000 ? `m${offset}` : undefined)))
     expect(log.stats().readers.tasks).toBeGreaterThan(tasks)
-    expect(log.stats().readers.hot).toBeGreaterThan(hot + 1_000)
     const { tasks: after } = log.stats().readers
     // At once, whoever appended it a moment ago.
     const offset = await topic.append('new')

@@ -14,8 +14,8 @@ import type { ChunkAnswer } from '../../threads/reader/reader.js'
 import type { ReaderData } from '../../threads/shared-memory.js'
 import type { TurnPace } from './turn-pace.js'
 
-/** From so many on a list is shared out: a task for a reader thread costs as much as some fifty lookups here. */
-const leastShared = 100
+/** From so many on a list is the reader threads': a task for one of them costs as much as some fifty lookups here. */
+const leastForReaders = 100
 /** Records of one look: half a millisecond of work. */
 const recordsPerLook = 512
 
@@ -27,16 +27,13 @@ export class HotReads {
   #reader: HotReader | undefined
   #answered = 0
   readonly #pace: TurnPace
-  readonly #readers: number
   readonly #underWay = new Set<Promise<unknown>>()
 
   /**
    * @param state of this thread, over `data.shared.state`
    * @param pace of this thread: what is answered at once must not keep the event loop from turning
-   * @param readers how many reader threads a long list is shared with
    */
-  constructor(data: Omit<ReaderData, 'io'>, state: SharedState, pace: TurnPace, readers: number) {
-    this.#readers = readers
+  constructor(data: Omit<ReaderData, 'io'>, state: SharedState, pace: TurnPace) {
     this.#data = data
     this.#state = state
     this.#pace = pace
@@ -58,10 +55,9 @@ export class HotReads {
     return this.#pace.afterLookups(1)?.then(() => record) ?? record
   }
 
-  /** How many of so many lookups this thread does best itself: it is one among the threads that a long list is shared out to. */
-  shareOf(count: number): number {
-    if (this.#ready() === undefined) return 0
-    return count < leastShared ? count : Math.ceil(count / (this.#readers + 1))
+  /** False: there is nothing to be found here, or so many lookups are better done by reader threads. */
+  takes(count: number): boolean {
+    return this.#ready() !== undefined && count < leastForReaders
   }
 
   /**
