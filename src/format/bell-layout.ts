@@ -15,10 +15,13 @@ import { putNumber, takeNumber } from './numbers.js'
 export const bellBytes = 64
 const logMarkAt = 32
 
+/** Of a bell that was silenced: no owner has it. */
+export const noEpoch = 0
+
 export interface BellRecord {
   /** Another one with each write; never 0. */
   sequence: number
-  /** Of the owner that rings it. */
+  /** Of the owner that rings it; {@link noEpoch}: nobody does. */
   epoch: number
   /** Log position up to which everything may be read. */
   published: number

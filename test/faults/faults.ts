@@ -5,6 +5,7 @@ import { dyingThreads } from './dying-threads.js'
 import type { Fault } from './fault.js'
 import { blockLog, shutdown, smallFileSystems } from './file-systems.js'
 import { flushErrors } from './flush-errors.js'
+import { followers } from './followers.js'
 import { fuzz } from './fuzz.js'
 import { groups } from './groups.js'
 import { jetStreamAnswers } from './jetstream/answers.js'
@@ -30,6 +31,7 @@ export const faults: readonly Fault[] = [
   fuzz,
   groups,
   races,
+  followers,
   shutdown,
   smallFileSystems,
   blockLog,

@@ -442,6 +442,38 @@ const mutants: readonly Mutant[] = [
     scale: 0.04,
     needsRoot: true,
   },
+  {
+    name: 'believes the bell of an owner that is gone',
+    file: 'storage/follow/judgement.js',
+    find: 'const isHeard = isCurrent && bell',
+    replace: 'const isHeard = bell',
+    fault: 'followers',
+    scale: 1,
+  },
+  {
+    name: 'hears of no trims',
+    file: 'threads/follower/follower.js',
+    find: 'Math.max(bell.trim, this.#known.trim)',
+    replace: 'this.#known.trim',
+    fault: 'followers',
+    scale: 1,
+  },
+  {
+    name: 'shows the torn end of a log that is left',
+    file: 'storage/follow/left-behind.js',
+    find: 'mayRepair: false }).published',
+    replace: 'mayRepair: false }).published + 8',
+    fault: 'followers',
+    scale: 1,
+  },
+  {
+    name: 'leaves the bell of an owner before the power cut as it is',
+    file: 'storage/life/open-log.js',
+    find: 'BellFile.silence(disk, directory, id);',
+    replace: '',
+    fault: 'followers',
+    scale: 1,
+  },
 ]
 
 await runMutants(mutants)

@@ -3,6 +3,7 @@
  * comes again; followers hear and look at any moment. What they may know is checked against what their owner knows.
  */
 import assert from 'node:assert/strict'
+import type { BellRecord } from '../../src/format/bell-layout.js'
 import type { ControlRecord } from '../../src/format/control-layout.js'
 import { frameFlag } from '../../src/format/frame-layout.js'
 import { SlotTable } from '../../src/ring/slot-table.js'
@@ -32,7 +33,7 @@ const topics = ['a', 'b', 'c']
 export type BellMutant =
   /** The owner rings, then publishes. */
   | 'rings first'
-  /** A bell counts with any epoch. */
+  /** A bell counts with any epoch, and who opens the log leaves it as it is. */
   | 'any epoch'
   /** A bell counts without an owner at work. */
   | 'no owner'
@@ -45,6 +46,7 @@ interface Following {
   follower: Follower
   cells: TopicCells
   published: number
+  trim(): number
 }
 
 export class FollowedLog {
@@ -53,6 +55,7 @@ export class FollowedLog {
   #owner: Engine | undefined
   #following: Following[] = []
   #sent = 0
+  #trimsHeard = 0
   readonly #random: Seeded
   readonly #mutant: BellMutant | undefined
 
@@ -64,27 +67,34 @@ export class FollowedLog {
     this.#world.disk.settle()
   }
 
+  /** Times that a follower has learned from the bell that files are gone. */
+  get trimsHeard(): number {
+    return this.#trimsHeard
+  }
+
   /** One thing happens. @throws where a follower knows what it must not */
-  step(): void {
+  async step(): Promise<void> {
     const random = this.#random
     const what = random.unit()
     if (this.#owner === undefined) {
       if (what < 0.5) this.#open()
       else if (what < 0.6) this.#cutPower()
-    } else if (what < 0.6) this.#append()
-    else if (what < 0.75) this.#tend()
+    } else if (what < 0.57) this.#append()
+    else if (what < 0.6) this.#trim()
+    else if (what < 0.75) await this.#tend()
     else if (what < 0.8) this.#kill()
     else if (what < 0.83) this.#cutPower()
     if (this.#following.length < 3 && random.chance(0.1)) this.#follow()
     for (const following of this.#following) {
-      if (random.chance(0.4)) this.#let(following, (follower) => follower.hear())
+      if (random.chance(0.4)) this.#hear(following)
       else if (random.chance(0.15)) this.#look(following)
     }
   }
 
-  /** Nothing happens any more, and every follower has its look: it knows all that there is. */
-  settle(): void {
-    if (this.#owner !== undefined) this.#tend()
+  /** Nothing happens any more, with an owner at work or without, and every follower has its look: it knows all that there is. */
+  async settle(): Promise<void> {
+    if (this.#owner !== undefined && this.#random.chance(0.5)) this.#kill()
+    if (this.#owner !== undefined) await this.#tend()
     for (const following of this.#following) {
       this.#look(following)
       // A second one: the first may have found somebody else at work than the record it read.
@@ -96,6 +106,26 @@ export class FollowedLog {
 
   #look(following: Following): void {
     if (this.#mutant !== 'no looks') this.#let(following, (follower) => follower.look())
+  }
+
+  /** What the bell tells is known by whoever has heard it. */
+  #hear(following: Following): void {
+    const { follower, trim } = following
+    const before = trim()
+    this.#let(following, (each) => each.hear())
+    const bell = this.#bell()
+    if (follower.stage !== 'hearing' || bell === undefined || bell.sequence !== follower.sequence) return
+    assert.ok(trim() >= bell.trim, 'a follower has not heard what is trimmed')
+    if (trim() > before) this.#trimsHeard += 1
+  }
+
+  #bell(): BellRecord | undefined {
+    const { disk, directory } = this.#world
+    const { files } = this.#owner ?? {}
+    const bell = files && BellFile.forHearing(disk, directory, files.id)
+    const found = bell?.read()
+    bell?.close()
+    return found
   }
 
   #let(following: Following, act: (follower: Follower) => void): void {
@@ -123,7 +153,9 @@ export class FollowedLog {
   }
 
   #open(): void {
+    const bytes = this.#mutant === 'any epoch' ? this.#bellBytes()?.slice() : undefined
     const owner = new Engine(this.#world, { segmentBytes, bootId: this.#bootId })
+    if (bytes !== undefined) this.#bellBytes()?.set(bytes)
     this.#owner = owner
     for (const { follower } of this.#following)
       assert.ok(follower.published <= owner.recovered.published, 'the next owner has cut what a follower had shown')
@@ -132,7 +164,7 @@ export class FollowedLog {
     const { published } = owner.state
     // In the moment in which the bell is rung a follower may hear it.
     const hear = () => {
-      for (const following of this.#following) if (this.#random.chance(0.3)) this.#let(following, (each) => each.hear())
+      for (const following of this.#following) if (this.#random.chance(0.3)) this.#hear(following)
     }
     if (this.#mutant === 'rings first') {
       const bell = BellFile.forRinging(this.#world.disk, this.#world.directory, owner.files.id)
@@ -155,23 +187,31 @@ export class FollowedLog {
     if (owner.tail.next(id) === undefined || !this.#isDeclared(owner, id))
       owner.offer([{ declare: topics[id] as string, topic: id }])
     const count = 1 + random.below(6)
-    const values = Array.from({ length: count }, () => payloadOf(id, this.#sent++, 8 + random.below(3_000)))
+    const values = Array.from({ length: count }, () => payloadOf(id, this.#sent++, 8 + random.below(8_000)))
     if (random.chance(0.4)) owner.offer(groupOf(id, values, frameFlag.awaited))
     else for (const value of values) owner.append(id, value)
     if (random.chance(0.8)) owner.writer.doWork()
+  }
+
+  /** Whole segments go with the next looks of the reaper. */
+  #trim(): void {
+    const owner = this.#owner as Engine
+    const all = this.#random.chance(0.7)
+    for (const id of topics.keys()) {
+      const [first, next] = [owner.cells.first(id).load(), owner.cells.next(id).load()]
+      if (first < next) owner.writer.trim(id, all ? next : first + 1 + this.#random.below(next - first))
+    }
   }
 
   #isDeclared(owner: Engine, id: number): boolean {
     return owner.cells.next(id).load() > 0
   }
 
-  #tend(): void {
+  async #tend(): Promise<void> {
     const owner = this.#owner as Engine
-    owner.letTimePass()
-    owner.state.followerCalls.store(1)
-    owner.writer.doWork()
-    owner.reaper.tend()
-    owner.writer.doWork()
+    owner.state.followerCalls.store(owner.state.followerCalls.load() + 1)
+    // What is deleted is flushed and noted before.
+    await owner.settle(4)
   }
 
   /** As `kill -9` does it: at any moment, perhaps in the middle of a write that nobody has heard of. */
@@ -179,15 +219,14 @@ export class FollowedLog {
     const owner = this.#owner as Engine
     const { disk, directory } = this.#world
     if (this.#random.chance(0.6)) {
-      const bell = BellFile.path(directory)
-      const before = disk.has(bell) ? disk.bytes(bell).slice() : undefined
+      const before = this.#bellBytes()?.slice()
       const from = owner.state.published.load()
       const segment = owner.tail.segment
       this.#silently(() => this.#append())
       owner.writer.doWork()
       // In place: followers have it open.
-      if (before !== undefined) disk.bytes(bell).set(before)
-      else if (disk.has(bell)) disk.drop(bell)
+      if (before !== undefined) this.#bellBytes()?.set(before)
+      else if (this.#bellBytes() !== undefined) disk.drop(BellFile.path(directory))
       const to = owner.tail.segment === segment ? owner.state.published.load() : from
       const base = owner.files.base(segment)
       const bytes = disk.bytes(owner.files.path(segment))
@@ -195,6 +234,12 @@ export class FollowedLog {
       bytes.fill(0, from - base + this.#random.below(Math.max(1, to - from)), to - base)
     }
     this.#owner = undefined
+  }
+
+  #bellBytes(): Uint8Array | undefined {
+    const { disk, directory } = this.#world
+    const file = BellFile.path(directory)
+    return disk.has(file) ? disk.bytes(file) : undefined
   }
 
   /** The other process does not hear meanwhile. */
@@ -248,6 +293,7 @@ export class FollowedLog {
       cells.first(topic.id).store(topic.first)
     }
     state.published.store(recovered.published)
+    state.trim.store(recovered.trim)
     const windows = new SegmentWindows(plainMemory, plainMemory, files, new SlotTable(SlotTable.allocate()), 'read', 4)
     const { published, trim } = recovered
     const mutant = this.#mutant
@@ -287,7 +333,7 @@ export class FollowedLog {
       send: () => {},
       nowMs: () => 0,
     })
-    const following = { follower, cells, published }
+    const following = { follower, cells, published, trim: () => state.trim.load() }
     this.#look(following)
     this.#following.push(following)
   }

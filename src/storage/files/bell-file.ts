@@ -1,6 +1,14 @@
 /** The bell file on disk: rung by the owner's writer, looked at by followers. Layout: format/bell-layout.ts. */
 import path from 'node:path'
-import { type BellRecord, bellBytes, decodeBell, newBell, putBell } from '../../format/bell-layout.js'
+import {
+  type BellRecord,
+  bellBytes,
+  decodeBell,
+  newBell,
+  nextBellSequence,
+  noEpoch,
+  putBell,
+} from '../../format/bell-layout.js'
 import { logMarkOf } from '../../format/log-id.js'
 import type { Disk, DiskFile } from './disk.js'
 
@@ -34,6 +42,19 @@ export class BellFile {
   static forHearing(disk: Disk, directory: string, logId: string): BellFile | undefined {
     const file = disk.open(BellFile.path(directory), 'read')
     return file === undefined ? undefined : new BellFile(file, logMarkOf(logId))
+  }
+
+  /** For an owner that opens a log: what was rung before means nothing from here on. Nothing where there is none. */
+  static silence(disk: Disk, directory: string, logId: string): void {
+    const file = disk.open(BellFile.path(directory), 'write')
+    if (file === undefined) return
+    const bell = new BellFile(file, logMarkOf(logId))
+    try {
+      const sequence = nextBellSequence(bell.read()?.sequence ?? 0)
+      bell.ring({ sequence, epoch: noEpoch, published: 0, trim: 0 })
+    } finally {
+      bell.close()
+    }
   }
 
   ring(bell: BellRecord): void {

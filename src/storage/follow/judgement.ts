@@ -7,7 +7,8 @@
  * - The control file is written behind what it speaks of, so what an owner at work says there is true, only old. One that is gone says
  *   nothing, nor does a record from before the machine was started: a power cut may have taken what they speak of.
  * - The bell says more, but only as the word of an owner that is at work: one that holds the locks, and rings with the epoch that the control
- *   file names. Any other is the remainder of an owner that is gone, and after a power cut it may speak of what is not there.
+ *   file names. Any other is the remainder of an owner that is gone, and after a power cut it may speak of what is not there; an owner silences
+ *   it before it takes an epoch, which may be the same once more.
  * - Of a log that nobody has open, the end is where a recovery would find it: what is behind that was never published.
  */
 import type { BellRecord } from '../../format/bell-layout.js'

@@ -5,6 +5,7 @@ import { controlBytes } from '../../format/control-layout.js'
 import { defaultSegmentBytes, maxTopics } from '../../limits.js'
 import type { Memory } from '../../memory/memory.js'
 import type { TopicState } from '../append/topic-state.js'
+import { BellFile } from '../files/bell-file.js'
 import { misfitError } from '../files/belonging.js'
 import { ControlFile, readBootId } from '../files/control-file.js'
 import type { Disk } from '../files/disk.js'
@@ -141,6 +142,8 @@ function openWith(control: ControlFile, options: OpenLogOptions): Omit<OpenLog, 
   const epoch = Math.max(recovered.epoch, found?.epoch ?? 0) + 1
   if (!readOnly) {
     const { published, durable, trim, tail } = recovered
+    // Before the epoch is taken: after a power cut it may be one that was taken before, and rung with for what is lost now.
+    BellFile.silence(disk, directory, id)
     // From here on the log counts as unclean, and the epoch as taken, whatever happens.
     control.write({ epoch, isClean: false, published, durable, trim, time: tail.time, bootId })
     // Flushed before the first append where the record on disk says "clean": after a power cut that would be believed. After a

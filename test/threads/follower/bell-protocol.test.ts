@@ -5,17 +5,15 @@ import { Seeded, seedsFrom } from '../../support/seeded.js'
 
 const steps = 120
 
-function live(seed: number, mutant?: BellMutant): void {
+async function live(seed: number, mutant?: BellMutant): Promise<void> {
   const log = new FollowedLog(new Seeded(seed), mutant)
-  for (let step = 0; step < steps; step++) log.step()
-  log.settle()
+  for (let step = 0; step < steps; step++) await log.step()
+  await log.settle()
 }
 
 describe('owners that are killed, cut off and come again, and those who follow them', () => {
   for (const seed of seedsFrom(1, 40)) {
-    it(`no follower knows more than its owner, misses anything, or shows what is cut (SEED=${seed})`, () => {
-      live(seed)
-    })
+    it(`no follower knows more than its owner, misses anything, or shows what is cut (SEED=${seed})`, () => live(seed))
   }
 
   const broken: [BellMutant, RegExp][] = [
@@ -26,10 +24,10 @@ describe('owners that are killed, cut off and come again, and those who follow t
     ['no looks', /missed something/],
   ]
   for (const [mutant, complaint] of broken) {
-    it(`the mutant "${mutant}" is found`, () => {
+    it(`the mutant "${mutant}" is found`, async () => {
       for (const seed of seedsFrom(1, 300)) {
         try {
-          live(seed, mutant)
+          await live(seed, mutant)
         } catch (error) {
           expect((error as Error).message).toMatch(complaint)
           return
