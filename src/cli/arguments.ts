@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from 'commander'
 import { namePattern } from '../limits.js'
+import { isUrl, serversOf } from './servers.js'
 
 /** For options that take seconds. */
 export function seconds(text: string): number {
@@ -49,4 +50,20 @@ export function names(text: string, before: readonly string[] = []): readonly st
 
 export const topicOption = ['--topic <topic>', 'this topic only; may come several times', names] as const
 export const topicArgument = ['<topic>', 'name of the topic', name] as const
-export const directoryArgument = ['<directory>', 'directory of the log'] as const
+/** A URL where only a directory will do would be taken for a strange path. */
+function directory(text: string): string {
+  if (!isUrl(text)) return text
+  throw new InvalidArgumentError('This verb is for logs in a directory.')
+}
+
+function place(text: string): string {
+  if (isUrl(text)) {
+    const problem = serversOf(text).problem
+    if (problem !== undefined) throw new InvalidArgumentError(problem)
+  }
+  return text
+}
+
+export const directoryArgument = ['<directory>', 'directory of the log', directory] as const
+/** For the verbs that need no more of a log than every engine has. */
+export const placeArgument = ['<log>', 'directory of the log, or nats://HOST:PORT/NAME', place] as const

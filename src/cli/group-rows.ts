@@ -7,6 +7,7 @@ import { nodeDisk } from '../storage/files/disk.js'
 import { FollowerGroups } from '../storage/files/follower-groups.js'
 import { GroupFile } from '../storage/files/group-file.js'
 import { exitStatus, Failure } from './failure.js'
+import { isUrl } from './servers.js'
 
 /** A group of the log itself, or of a follower. */
 export interface ListedGroup {
@@ -56,6 +57,16 @@ function compare(a: string, b: string): number {
 /** With how far each of them has come, by the ends of topics that `log` sees. */
 export function groupRows(log: Log, found: readonly ListedGroup[]): Promise<GroupRow[]> {
   return Promise.all(found.map((group) => rowOf(log, group)))
+}
+
+/** The same, of a log wherever it is. @param place as it was given */
+export async function rowsAt(place: string, log: Log): Promise<GroupRow[]> {
+  if (!isUrl(place)) return groupRows(log, findGroups(log.directory))
+  const rows = (await log.groups()).map(async ({ topic, name, committed, lag }) => {
+    const { next } = await log.topic(topic).bounds()
+    return { topic, group: name, of: 'log' as const, committed, next, lag }
+  })
+  return Promise.all(rows)
 }
 
 async function rowOf(log: Log, { topic, group, of, state }: ListedGroup): Promise<GroupRow> {

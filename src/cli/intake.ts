@@ -51,7 +51,8 @@ export async function takeIn(log: Log, batches: AsyncIterable<Incoming[]>, signa
   await before
   await current
   if (signal.aborted) intake.failure ??= Failure.from(signal.reason)
-  if (intake.count > 0) await log.flush('disk')
+  // In a directory that is the device; servers keep what they can prove.
+  if (intake.count > 0) await log.flush(log.supports.durabilities.at(-1))
   return intake
 }
 

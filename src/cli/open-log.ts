@@ -1,13 +1,16 @@
 /** Opening a log for a verb: to look at it, or to change it. */
+import path from 'node:path'
 import { type Log, open } from '../log/log.js'
 import type { Topic } from '../log/topic.js'
 import { findExtent } from '../storage/check/log-extent.js'
 import { nodeDisk } from '../storage/files/disk.js'
 import { exitStatus, Failure } from './failure.js'
+import { isUrl, openOnServers } from './servers.js'
 
-/** As its owner goes on; without one, as it was left. Takes no lock and writes nothing. */
-export function openToRead(directory: string): Promise<Log> {
-  return open(directory, { readOnly: true, follow: true, readers: 1, keepAlive: true })
+/** As its owner goes on; without one, as it was left. Takes no lock and writes nothing. @param place a directory, or a URL */
+export function openToRead(place: string): Promise<Log> {
+  if (isUrl(place)) return openOnServers(place)
+  return open(path.resolve(place), { readOnly: true, follow: true, readers: 1, keepAlive: true })
 }
 
 /** @throws `BOOKEND_LOCKED`, naming the owner; `BOOKEND_FORMAT` if there is no log: a misspelt name must not make one */
@@ -16,9 +19,10 @@ export async function openToChange(directory: string): Promise<Log> {
   return openToAppend(directory)
 }
 
-/** Makes the log if there is none. @throws `BOOKEND_LOCKED`, naming the owner */
-export function openToAppend(directory: string): Promise<Log> {
-  return open(directory, { readers: 1, keepAlive: true })
+/** Makes the log if there is none. @param place a directory, or a URL. @throws `BOOKEND_LOCKED`, naming the owner */
+export function openToAppend(place: string): Promise<Log> {
+  if (isUrl(place)) return openOnServers(place)
+  return open(path.resolve(place), { readers: 1, keepAlive: true })
 }
 
 /** A topic that is there. */

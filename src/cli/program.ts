@@ -1,6 +1,8 @@
 /** The `bookend` command: its verbs, and how mistakes and failures end it. */
 import { createRequire } from 'node:module'
 import { Command, CommanderError } from 'commander'
+import { completionVerbs } from './completion.js'
+import { escaped } from './escape.js'
 import { exitStatus, Failure } from './failure.js'
 import { guardOutput } from './terminal.js'
 import type { Verb } from './verb.js'
@@ -25,7 +27,7 @@ import { verify } from './verbs/verify.js'
 import { visible } from './visible.js'
 
 /** In the order of the help. A new verb is a file in verbs/ and a line here. */
-const verbs: readonly Verb[] = [
+const working: readonly Verb[] = [
   topics,
   tail,
   get,
@@ -45,6 +47,7 @@ const verbs: readonly Verb[] = [
   backup,
   bench,
 ]
+const verbs: readonly Verb[] = [...working, ...completionVerbs(working)]
 
 const { version } = createRequire(import.meta.url)('../../../package.json') as { version: string }
 
@@ -71,14 +74,18 @@ export async function run(args: readonly string[]): Promise<number> {
   guardOutput()
   let status: number = exitStatus.ok
   const program = new Command('bookend')
-    .description('Looks into the directory of a Bookend log and writes to it; checks, repairs and copies it.')
+    .description('Looks into a Bookend log and writes to it; checks, repairs and copies it.')
     .version(version)
     .addHelpText('after', epilogue)
     .showHelpAfterError('(add --help for what is possible)')
     .enablePositionalOptions()
     .exitOverride()
+    .configureOutput({ writeErr: (text) => process.stderr.write(text.split('\n').map(escaped).join('\n')) })
   for (const verb of verbs) {
-    const command = program.command(verb.name).summary(verb.summary).description(verb.description.replaceAll('\n', ' '))
+    const command = program
+      .command(verb.name, { hidden: verb.isHidden === true })
+      .summary(verb.summary)
+      .description(verb.description.replaceAll('\n', ' '))
     verb.define(command).exitOverride()
     if (verb.examples !== '') command.addHelpText('after', `\nExamples:\n${verb.examples}`)
     command.action(async (...given: unknown[]) => {

@@ -10,6 +10,8 @@ export interface Verb {
   readonly examples: string
   /** Exit status of a failure, where that of all others means something else; `get` has 1 for what is not there. */
   readonly failedStatus?: number
+  /** It is no part of the help. */
+  readonly isHidden?: true
   /** Adds arguments and options. */
   define(command: Command): Command
   /** @returns the exit status */

@@ -170,6 +170,7 @@ const packageRooms: Readonly<Record<string, readonly string[]>> = {
   'cli-progress': ['cli', 'cli/verbs'],
   preact: ['cli/inspect/page'],
   uplot: ['cli/inspect/page'],
+  '@bomb.sh/tab': ['cli'],
   picocolors: ['cli', 'cli/verbs'],
 }
 

@@ -1,7 +1,6 @@
-import path from 'node:path'
 import { Option } from 'commander'
 import { defaultMaxMessageBytes } from '../../limits.js'
-import { directoryArgument, nameAndValue, topicArgument } from '../arguments.js'
+import { nameAndValue, placeArgument, topicArgument } from '../arguments.js'
 import { exitStatus, Failure } from '../failure.js'
 import { standardInput } from '../input.js'
 import { type Incoming, intakeText, takeIn } from '../intake.js'
@@ -31,7 +30,7 @@ Standard error says how many there were. While another process has the log open 
 
   define: (command) =>
     command
-      .argument(...directoryArgument)
+      .argument(...placeArgument)
       .argument(...topicArgument)
       .addOption(
         new Option(
@@ -52,7 +51,7 @@ Standard error says how many there were. While another process has the log open 
       const own = isJson ? keyOf(line, keyFrom) : undefined
       return { line: line.number, topic, value: line.bytes, options: { key: own ?? key, headers } }
     }
-    await using log = await openToAppend(path.resolve(given))
+    await using log = await openToAppend(given)
     const intake = await withInterrupt((signal) => {
       const lines = linesOf(standardInput(signal), defaultMaxMessageBytes)
       return takeIn(log, messagesOf(lines, toMessage), signal)

@@ -1,5 +1,4 @@
-import path from 'node:path'
-import { directoryArgument, topicOption } from '../arguments.js'
+import { placeArgument, topicOption } from '../arguments.js'
 import { exitStatus } from '../failure.js'
 import { withInterrupt } from '../interrupt.js'
 import { ndjsonFormat } from '../message-format.js'
@@ -23,12 +22,12 @@ in base64. One topic follows the other, each up to where it ends when its turn c
   examples: `  bookend export ./event-log > event-log.ndjson
   bookend export ./event-log --topic orders --from 1d | gzip > orders.ndjson.gz`,
 
-  define: (command) => withSelection(command.argument(...directoryArgument).option(...topicOption)),
+  define: (command) => withSelection(command.argument(...placeArgument).option(...topicOption)),
 
   async run([given], { topic: names, ...selection }: Options) {
     const screen = terminal()
     const output = new Output()
-    await using log = await openToRead(path.resolve(given))
+    await using log = await openToRead(given)
     const topics = await topicsOf(log, names)
     let total = 0
     for (const topic of topics) {

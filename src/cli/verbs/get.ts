@@ -1,5 +1,4 @@
-import path from 'node:path'
-import { directoryArgument, topicArgument } from '../arguments.js'
+import { placeArgument, topicArgument } from '../arguments.js'
 import { exitStatus, Failure } from '../failure.js'
 import { type Format, formatFor, formatOption, parseFormat } from '../message-format.js'
 import { existingTopic, openToRead } from '../open-log.js'
@@ -23,7 +22,7 @@ export const get: Verb = {
 
   define: (command) =>
     command
-      .argument(...directoryArgument)
+      .argument(...placeArgument)
       .argument(...topicArgument)
       .argument('<offset>', 'its number in the topic', offset)
       .option(...formatOption, parseFormat),
@@ -31,7 +30,7 @@ export const get: Verb = {
   async run(args, { format }: Options) {
     const [given, name, wanted] = args as unknown as [string, string, number]
     const screen = terminal()
-    await using log = await openToRead(path.resolve(given))
+    await using log = await openToRead(given)
     const topic = await existingTopic(log, name)
     const message = await topic.get(wanted)
     if (message === undefined) {

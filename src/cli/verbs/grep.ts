@@ -1,5 +1,4 @@
-import path from 'node:path'
-import { directoryArgument, positive, topicOption } from '../arguments.js'
+import { placeArgument, positive, topicOption } from '../arguments.js'
 import { exitStatus } from '../failure.js'
 import { withInterrupt } from '../interrupt.js'
 import { type Format, formatFor, formatOption, parseFormat } from '../message-format.js'
@@ -32,7 +31,7 @@ status 0: something was found, 1: nothing, 2: it failed, as grep itself has them
   define: (command) =>
     withSelection(
       command
-        .argument(...directoryArgument)
+        .argument(...placeArgument)
         .argument('<pattern>', 'regular expression, as JavaScript has them')
         .option(...topicOption)
         .option('-i, --ignore-case', 'capitals are the same as small letters')
@@ -46,7 +45,7 @@ status 0: something was found, 1: nothing, 2: it failed, as grep itself has them
     const screen = terminal()
     const { ofTopics } = formatFor(format, screen)
     const output = new Output()
-    await using log = await openToRead(path.resolve(given))
+    await using log = await openToRead(given)
     const topics = await topicsOf(log, names)
     let found = 0
     await withInterrupt(async (signal) => {

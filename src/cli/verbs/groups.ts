@@ -1,9 +1,10 @@
 import path from 'node:path'
 import { open } from '../../log/log.js'
-import { directoryArgument } from '../arguments.js'
+import { placeArgument } from '../arguments.js'
 import { exitStatus, Failure } from '../failure.js'
-import { findGroups, followerGroups, type GroupRow, groupRows, type ListedGroup } from '../group-rows.js'
+import { findGroups, followerGroups, type GroupRow, type ListedGroup, rowsAt } from '../group-rows.js'
 import { openToRead } from '../open-log.js'
+import { isUrl } from '../servers.js'
 import { print, printJson, terminal } from '../terminal.js'
 import { textTable } from '../text-table.js'
 import { counted, whole } from '../units.js'
@@ -26,25 +27,27 @@ is forgotten does not hold back what retention by consumption would delete, and 
 
   define: (command) =>
     command
-      .argument(...directoryArgument)
+      .argument(...placeArgument)
       .option('--remove <group>', 'forget the group of that name, of every topic that has one')
       .option('--json', 'print JSON'),
 
   async run([given], { remove, json = false }: Options) {
-    const directory = path.resolve(given)
-    const found = findGroups(directory)
-    if (remove !== undefined) {
-      const removed = await removeAll(directory, remove, found)
-      if (json) printJson({ directory, removed: removed.map(({ topic, group, of }) => ({ topic, group, of })) })
-      else print(`Forgot ${counted(removed.length, 'group')} named ${remove}.`)
-      return exitStatus.ok
-    }
-    await using log = await openToRead(directory)
-    const rows = await groupRows(log, found)
-    if (json) printJson({ directory, groups: rows })
+    if (remove !== undefined) return forget(given, remove, json)
+    await using log = await openToRead(given)
+    const rows = await rowsAt(given, log)
+    if (json) printJson({ directory: log.directory, groups: rows })
     else print(linesOf(rows).join('\n'))
     return exitStatus.ok
   },
+}
+
+async function forget(given: string, name: string, json: boolean): Promise<number> {
+  if (isUrl(given)) throw new Failure('--remove is for logs in a directory', exitStatus.usage)
+  const directory = path.resolve(given)
+  const removed = await removeAll(directory, name, findGroups(directory))
+  if (json) printJson({ directory, removed: removed.map(({ topic, group, of }) => ({ topic, group, of })) })
+  else print(`Forgot ${counted(removed.length, 'group')} named ${name}.`)
+  return exitStatus.ok
 }
 
 /** Those of the log first: if they may not go, nothing does. */

@@ -1,7 +1,6 @@
-import path from 'node:path'
 import { InvalidArgumentError } from 'commander'
 import { defaultMaxMessageBytes } from '../../limits.js'
-import { directoryArgument } from '../arguments.js'
+import { placeArgument } from '../arguments.js'
 import { incomingOf } from '../exported-message.js'
 import { exitStatus } from '../failure.js'
 import { standardInput } from '../input.js'
@@ -31,11 +30,11 @@ with status 0. While another process has the log open it is refused, and says wh
 
   define: (command) =>
     command
-      .argument(...directoryArgument)
+      .argument(...placeArgument)
       .option('--time-header <name>', 'keep the time of each message in a header of that name', headerName),
 
   async run([given], { timeHeader }: Options) {
-    await using log = await openToAppend(path.resolve(given))
+    await using log = await openToAppend(given)
     const intake = await withInterrupt((signal) => {
       const lines = linesOf(standardInput(signal), maxLineBytes)
       const messages = messagesOf(lines, (line) => (isBlank(line) ? undefined : incomingOf(line, timeHeader)))

@@ -1,6 +1,8 @@
-import path from 'node:path'
-import { directoryArgument, topicArgument } from '../arguments.js'
-import { exitStatus } from '../failure.js'
+import { Option } from 'commander'
+import type { Log } from '../../log/log.js'
+import { name as nameOfGroup, placeArgument, topicArgument } from '../arguments.js'
+import { exitStatus, Failure } from '../failure.js'
+import { rowsAt } from '../group-rows.js'
 import { untilInterrupt } from '../interrupt.js'
 import { type Format, formatFor, formatOption, parseFormat } from '../message-format.js'
 import { existingTopic, openToRead } from '../open-log.js'
@@ -11,6 +13,7 @@ import type { Verb } from '../verb.js'
 
 interface Options extends Selection {
   format?: Format
+  group?: string
 }
 
 const defaultLast = 10
@@ -23,20 +26,28 @@ Ctrl-C, by whichever process: also over the end of the log's owner and its next 
   examples: `  bookend tail ./event-log orders --follow
   bookend tail ./event-log orders --from first --format '{offset} {key} {value}'
   bookend tail ./event-log orders --from 10m --where type=refund | jq .value
-  bookend tail ./event-log orders --last 1 --format raw > order.json`,
+  bookend tail ./event-log orders --group billing
+  bookend tail ./event-log orders --last 1 --format raw > order.json
+  bookend tail nats://127.0.0.1:4222/shop orders --follow`,
 
   define: (command) =>
-    withLast(withSelection(command.argument(...directoryArgument).argument(...topicArgument)), defaultLast)
+    withLast(withSelection(command.argument(...placeArgument).argument(...topicArgument)), defaultLast)
       .option('-f, --follow', 'wait for more')
+      .addOption(
+        new Option('--group <group>', 'from the first message that this group has not acknowledged; it is not moved')
+          .argParser(nameOfGroup)
+          .conflicts(['from', 'last']),
+      )
       .option(...formatOption, parseFormat),
 
-  async run([given, name], { format, ...options }: Options) {
+  async run([given, name], { format, group, ...options }: Options) {
     const screen = terminal()
     const { ofTopic } = formatFor(format, screen)
-    const selection = options.from === undefined ? { last: defaultLast, ...options } : options
-    await using log = await openToRead(path.resolve(given))
+    await using log = await openToRead(given)
     // A topic that is followed may come to be later.
     const topic = options.follow === true ? log.topic(name) : await existingTopic(log, name)
+    const from = group === undefined ? options.from : await placeOf(given, log, name, group)
+    const selection = from === undefined ? { last: defaultLast, ...options } : { ...options, from }
     const output = new Output()
     await untilInterrupt(options.follow === true, async (signal) => {
       for await (const messages of selected(topic, selection, signal)) {
@@ -46,4 +57,14 @@ Ctrl-C, by whichever process: also over the end of the log's owner and its next 
     })
     return exitStatus.ok
   },
+}
+
+/** The first message that the group has not acknowledged. */
+async function placeOf(given: string, log: Log, topic: string, group: string): Promise<number> {
+  const found = (await rowsAt(given, log)).filter((row) => row.topic === topic)
+  const committed = found.find((row) => row.group === group)?.committed
+  if (typeof committed === 'number') return committed
+  const names = [...new Set(found.map((row) => row.group))].join(', ')
+  const there = committed === null ? 'its file is damaged' : names === '' ? 'it has none' : `it has ${names}`
+  throw new Failure(`${topic} has no group ${group} that can be read: ${there}`, exitStatus.failed)
 }

@@ -1,8 +1,7 @@
-import path from 'node:path'
 import { BookendError } from '../../errors.js'
 import type { Log } from '../../log/log.js'
 import type { Topic } from '../../log/topic.js'
-import { directoryArgument } from '../arguments.js'
+import { placeArgument } from '../arguments.js'
 import { exitStatus } from '../failure.js'
 import { openToRead } from '../open-log.js'
 import { print, printJson, terminal } from '../terminal.js'
@@ -33,20 +32,19 @@ export const topics: Verb = {
 
   define: (command) =>
     command
-      .argument(...directoryArgument)
+      .argument(...placeArgument)
       .option('-q, --quiet', 'print their names only')
       .option('--json', 'print JSON'),
 
   async run([given], { quiet = false, json = false }: Options) {
-    const directory = path.resolve(given)
-    await using log = await openToRead(directory)
+    await using log = await openToRead(given)
     const names = await log.topics()
     if (quiet) {
       if (names.length > 0) print(names.join('\n'))
       return exitStatus.ok
     }
     const rows = await rowsOf(log, names)
-    if (json) printJson({ directory, topics: rows })
+    if (json) printJson({ directory: log.directory, topics: rows })
     else print(linesOf(rows).join('\n'))
     return exitStatus.ok
   },
