@@ -1,5 +1,6 @@
 import type { ContenderName } from './contenders/catalogue.js'
 import type { BenchOptions } from './options.js'
+import type { Outside } from './outside.js'
 import type { Results } from './results.js'
 import type { Workspace } from './workspace.js'
 
@@ -10,6 +11,7 @@ export interface BenchRun {
   readonly workspace: Workspace
   /** Those that can run here. */
   readonly contenders: readonly ContenderName[]
+  readonly outside: Outside
   /** Where a peer from the registry is installed; empty for the others. */
   packageDirectoryOf(contender: ContenderName): string
   progress(line: string): void

@@ -7,6 +7,7 @@ import { htmlPage } from './html-page.js'
 import { runLongCases } from './long-cases.js'
 import { describeMachine } from './machine.js'
 import { type BenchOptions, parseOptions } from './options.js'
+import { caseOf, loadOutside, type Outside } from './outside.js'
 import { providePeer } from './peer-packages.js'
 import { Progress } from './progress.js'
 import { describeRun, fullReport } from './report.js'
@@ -33,17 +34,21 @@ export async function runBench(argv: readonly string[]): Promise<number> {
   const report = options.from === undefined ? await measure(options) : readReport(options.from)
   const results = new Results(report.series)
   const moved = earlier === undefined ? report.moved : movements(results, earlier.series)
-  const told: BenchReport = { ...report, moved, targets: judge(results) }
+  const told: BenchReport = { ...report, moved, targets: judge(results, report.setUp) }
   print(`\n${fullReport(told)}`)
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(told, null, 1)}\n`)
-  if (options.html !== undefined) writeFileSync(options.html, htmlPage(told))
+  if (options.html !== undefined) {
+    writeFileSync(options.html, htmlPage(told))
+    print(`\nwith plots: ${options.html}`)
+  }
   const failed = results.failures().length
   if (options.isSmoke) print(`bench smoke: ${results.all().length} series ran, ${failed} failed`)
   return failed > 0 || report.missing.bookend !== undefined ? 1 : 0
 }
 
 async function measure(options: BenchOptions): Promise<BenchReport> {
-  const { taking, missing, versions, packageDirectories } = provideContenders(options)
+  const outside = await loadOutside(options.outside.contenders, options.outside.workloads)
+  const { taking, missing, versions, packageDirectories } = provideContenders(options, outside)
   const workspace = new Workspace(options.directory)
   const onInterrupt = () => {
     workspace.remove()
@@ -54,20 +59,22 @@ async function measure(options: BenchOptions): Promise<BenchReport> {
   const hasProduct = taking.includes('bookend')
   const hasStages = hasProduct && options.cases.includes(stagesCaseName)
   const longCount = hasProduct ? longCaseNames.filter((name) => options.cases.includes(name)).length : 0
-  const jobs = plansOf({ options, contenders: taking }).reduce((sum, plan) => sum + plan.contenders.length, 0)
+  const jobs = plansOf({ options, contenders: taking, outside }).reduce((sum, plan) => sum + plan.contenders.length, 0)
   const progress = new Progress(jobs * options.rounds + longCount + (hasStages ? stageJobs : 0), print)
   const run: BenchRun = {
     options,
     results,
     workspace,
     contenders: taking,
+    outside,
     packageDirectoryOf: (contender) => packageDirectories[contender] ?? '',
     progress: (line) => progress.tell(line),
     noteJob: (count) => progress.note(count),
   }
   const machine = describeMachine(workspace.directory)
   const { isSmoke, rounds, scale, directory } = options
-  const settings = Object.fromEntries(taking.map((name) => [name, contenderSettings[name]]))
+  const theirs = Object.fromEntries(outside.contenders.map(({ name, about }) => [name, about]))
+  const settings = Object.fromEntries(taking.map((name) => [name, theirs[name] ?? contenderSettings[name]]))
   const setUp = {
     isFull: scale.isFull,
     isSmoke,
@@ -88,7 +95,11 @@ async function measure(options: BenchOptions): Promise<BenchReport> {
     workspace.remove()
     process.off('SIGINT', onInterrupt)
   }
-  return { ...head, series: results.all(), stages, targets: [], moved: [] }
+  const workloads = outside.workloads.map((workload) => {
+    const { points: _points, ...shown } = caseOf(workload)
+    return shown
+  })
+  return { ...head, series: results.all(), stages, targets: [], moved: [], workloads }
 }
 
 function readReport(path: string): BenchReport {
@@ -96,7 +107,7 @@ function readReport(path: string): BenchReport {
 }
 
 /** Finds out who can take part. */
-function provideContenders({ contenders, mayInstall }: BenchOptions) {
+function provideContenders({ contenders, mayInstall }: BenchOptions, outside: Outside) {
   const missing: Partial<Record<ContenderName, string>> = {}
   const versions: Partial<Record<ContenderName, string>> = {}
   const packageDirectories: Partial<Record<ContenderName, string>> = {}
@@ -117,5 +128,7 @@ function provideContenders({ contenders, mayInstall }: BenchOptions) {
       missing[name] = peer.reason
     }
   }
-  return { taking: contenders.filter((name) => missing[name] === undefined), missing, versions, packageDirectories }
+  const ours = contenders.filter((name) => missing[name] === undefined)
+  const theirs = outside.contenders.map(({ name }) => name as ContenderName)
+  return { taking: [...ours, ...theirs], missing, versions, packageDirectories }
 }

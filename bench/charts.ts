@@ -1,9 +1,9 @@
 /** From results to what can be drawn: lines where a case has an axis, bars where it has a few points. */
-import type { BenchCase } from './cases/catalogue.js'
-import { type ContenderName, contenderNames } from './contenders/catalogue.js'
-import { describePoint, describeSpread } from './format.js'
+import { type ContenderName, inOrder } from './contenders/catalogue.js'
+import { describePoint, describeRatio, describeSpread } from './format.js'
 import { Latencies } from './latency.js'
-import { hasFigures, pointsOf } from './report.js'
+import { advantage, hasFigures, pointsOf } from './report.js'
+import type { ReportedCase } from './report-file.js'
 import type { Results, Series } from './results.js'
 
 export interface Line {
@@ -20,6 +20,8 @@ export interface Bar {
   readonly min: number
   readonly max: number
   readonly label: string
+  /** How many times as good Bookend was; empty where it took no part, and for itself. */
+  readonly ratio: string
 }
 
 export type Chart =
@@ -54,20 +56,20 @@ const words: Readonly<Record<string, string>> = {
   p999Us: 'microseconds, 99.9th percentile',
 }
 
-export function chartsOf(benchCase: BenchCase, results: Results): Chart[] {
+export function chartsOf(benchCase: ReportedCase, results: Results): Chart[] {
   const all = results.all().filter((series) => series.caseName === benchCase.name && hasFigures(series))
   if (all.length === 0) return []
   const percentileChart = latencyChart(benchCase, all)
   return percentileChart === undefined ? [throughputChart(benchCase, results, all)] : [percentileChart]
 }
 
-function throughputChart(benchCase: BenchCase, results: Results, all: readonly Series[]): Chart {
+function throughputChart(benchCase: ReportedCase, results: Results, all: readonly Series[]): Chart {
   const { title, headline, parameter, better } = benchCase
   const points = pointsOf(all)
   const isBySize = parameter === undefined
   const axisWord = isBySize ? 'message size' : parameter === 'backlog' ? 'bytes before' : parameter
   const axis = `${words[headline] ?? headline}, ${better} is better`
-  const taking = contenderNames.filter((name) => all.some(({ contender }) => contender === name))
+  const taking = inOrder(all.map(({ contender }) => contender))
   if (points.length < leastPlaces) {
     const groups = points.map((point) => ({
       name: describePoint(benchCase, point),
@@ -76,7 +78,10 @@ function throughputChart(benchCase: BenchCase, results: Results, all: readonly S
           const spread = results.spread({ ...point, caseName: benchCase.name, contender }, headline)
           if (spread === undefined) return []
           const { median, min, max } = spread
-          return [{ contender, value: median, min, max, label: describeSpread(headline, spread) }]
+          const key = { ...point, caseName: benchCase.name, contender }
+          const over = contender === 'bookend' ? undefined : advantage(results, benchCase, key)
+          const ratio = over === undefined ? '' : describeRatio({ ...over, count: 1 })
+          return [{ contender, value: median, min, max, label: describeSpread(headline, spread), ratio }]
         })
         .toSorted((a, b) => (better === 'more' ? b.value - a.value : a.value - b.value)),
     }))
@@ -98,7 +103,7 @@ function throughputChart(benchCase: BenchCase, results: Results, all: readonly S
 }
 
 /** All percentiles of the rounds together, over the number of nines: the tail is what matters, so it gets the room. */
-function latencyChart(benchCase: BenchCase, all: readonly Series[]): Chart | undefined {
+function latencyChart(benchCase: ReportedCase, all: readonly Series[]): Chart | undefined {
   const measured = all.filter(({ histograms }) => histograms !== undefined && histograms.length > 0)
   if (measured.length === 0) return undefined
   const lines = measured.map(({ contender, histograms }): Line => {

@@ -14,6 +14,7 @@ import { measureGet, measureGetMany, measureMixed, measureRead, measureReadBatch
 import { openStore } from './contenders/catalogue.js'
 import { type Store, type StoreOptions, Unavailable } from './contenders/contender.js'
 import type { Answer, Job, JobKind, Outcome } from './job.js'
+import { runWorkload } from './outside.js'
 import { makeValues } from './values.js'
 
 /** Longer than any parent waits before it kills. */
@@ -34,6 +35,9 @@ const onStore: Partial<Record<JobKind, (store: Store, job: Job) => Promise<Outco
   'get-many': measureGetMany,
   mixed: measureMixed,
   'cold-read': measureColdRead,
+  workload: async (store, { workloadModule, messages, messageBytes }) => ({
+    figures: await runWorkload(workloadModule!, store, messages, messageBytes),
+  }),
   fill,
   'fill-and-wait': async (store, job) => {
     answer(await fill(store, job))
@@ -69,12 +73,13 @@ const onTheirOwn: Partial<Record<JobKind, (job: Job, options: StoreOptions) => P
 }
 
 async function run(job: Job): Promise<Outcome> {
-  const { directory, packageDirectory, level, segmentBytes } = job
+  const { directory, packageDirectory, level, segmentBytes, contenderModule } = job
   const options: StoreOptions = {
     directory,
     packageDirectory,
     level,
     ...(segmentBytes === undefined ? {} : { segmentBytes }),
+    ...(contenderModule === undefined ? {} : { module: contenderModule }),
     ...readersFor(job),
   }
   const alone = onTheirOwn[job.kind]

@@ -1,6 +1,6 @@
 import { type BenchCase, benchCases } from './cases/catalogue.js'
 import type { ContenderName } from './contenders/catalogue.js'
-import { describePoint, describeSpread, table } from './format.js'
+import { describePoint, describeRounds, describeSpread, table } from './format.js'
 import type { BenchReport } from './report-file.js'
 import { Results } from './results.js'
 
@@ -49,7 +49,7 @@ export function figuresTable(report: BenchReport, onlyHeadlines: boolean): strin
   })
   const where = `${machine.cpu}, ${machine.cores} cores, ${machine.kernel}, ${machine.fileSystem}, Node ${machine.node}`
   return [
-    `${where}; median of ${setUp.rounds} rounds (least-greatest). \`write-sync\` is a plain file written through a 64 KiB buffer: no checksum, no index, no second thread.`,
+    `${where}; ${describeRounds(setUp.rounds)} (least-greatest). \`write-sync\` is a plain file written through a 64 KiB buffer: no checksum, no index, no second thread.`,
     '',
     table(['case', ...columns], found),
   ].join('\n')

@@ -49,9 +49,17 @@ export function describeParameter(parameter: Parameter, value: number): string {
   return `${value.toLocaleString('en')} ${value === 1 ? parameter.replace(/s$/, '') : parameter}`
 }
 
-export function describePoint({ parameter }: BenchCase, point: Pick<Point, 'messageBytes' | 'parameter'>): string {
+export function describePoint(
+  { parameter }: Pick<BenchCase, 'parameter'>,
+  point: Pick<Point, 'messageBytes' | 'parameter'>,
+): string {
   const size = describeBytes(point.messageBytes)
   return parameter === undefined ? size : `${size}, ${describeParameter(parameter, point.parameter)}`
+}
+
+/** How the figure of several rounds is made. */
+export function describeRounds(rounds: number): string {
+  return rounds === 1 ? 'one round' : `median of ${rounds} rounds`
 }
 
 /** A series in words. */
@@ -78,9 +86,12 @@ export function digits(value: number): string {
 export function unitOf(figure: string, value: number): { divisor: number; name: string } {
   if (/cpuMsPerSecond$/i.test(figure)) return { divisor: 1, name: 'ms/s' }
   if (figure === 'bytesPerSecond') return { divisor: 1e6, name: 'MB/s' }
-  if (/PerSecond$/.test(figure)) return value >= 1e6 ? { divisor: 1e6, name: 'M/s' } : { divisor: 1e3, name: 'k/s' }
+  if (/PerSecond$/.test(figure)) {
+    if (value >= 1e6) return { divisor: 1e6, name: 'M/s' }
+    return value >= 1e3 ? { divisor: 1e3, name: 'k/s' } : { divisor: 1, name: '/s' }
+  }
   if (/nsPerMessage$/i.test(figure)) return { divisor: 1, name: 'ns' }
-  if (/Bytes$/.test(figure)) return { divisor: 1e6, name: 'MB' }
+  if (/Bytes$/.test(figure)) return value >= 1e6 ? { divisor: 1e6, name: 'MB' } : { divisor: 1e3, name: 'kB' }
   if (/Us$/.test(figure)) return value >= 10_000 ? { divisor: 1000, name: 'ms' } : { divisor: 1, name: 'us' }
   if (/Ms$/.test(figure)) return { divisor: 1, name: 'ms' }
   return { divisor: 1, name: '' }

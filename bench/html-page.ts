@@ -1,11 +1,10 @@
 /** The report as one page: everything it needs is in it, so it can be sent, kept and looked at without a network. */
 import { readFileSync } from 'node:fs'
-import { type BenchCase, benchCases } from './cases/catalogue.js'
 import { type Chart, chartsOf } from './charts.js'
-import { contenderNames, contenderSettings } from './contenders/catalogue.js'
-import { describeRatio, describeSeries, describeSpread } from './format.js'
+import { contenderSettings, inOrder, measures } from './contenders/catalogue.js'
+import { describePoint, describeRatio, describeRounds, describeSeries, describeSpread } from './format.js'
 import { advantage } from './report.js'
-import type { BenchReport } from './report-file.js'
+import { type BenchReport, casesOf, type ReportedCase } from './report-file.js'
 import { Results } from './results.js'
 import type { Stage, StageReport } from './stages.js'
 import { toolFile } from './tools.js'
@@ -21,7 +20,7 @@ export function htmlPage(report: BenchReport): string {
   const results = new Results(report.series)
   const sections = new Map<string, string[]>()
   const charts: Chart[] = []
-  for (const benchCase of benchCases) {
+  for (const benchCase of casesOf(report)) {
     const parts = chartsOf(benchCase, results).map((chart) => {
       if (chart.kind === 'bars') return barsFigure(chart)
       charts.push(chart)
@@ -30,11 +29,13 @@ export function htmlPage(report: BenchReport): string {
     if (parts.length === 0) continue
     const numbers = numbersOf(benchCase, results)
     const inSection = sections.get(benchCase.section) ?? []
-    sections.set(benchCase.section, [...inSection, `<div class="case">${parts.join('')}${numbers}</div>`])
+    const case_ = `<div class="case">${parts.join('')}${measuresOf(benchCase, results)}${numbers}</div>`
+    sections.set(benchCase.section, [...inSection, case_])
   }
   const { machine, setUp } = report
   const body = [
-    `<header><h1>Bookend benchmark</h1><p>${inHtml(machine.cpu)}, ${machine.cores} cores, ${machine.memoryGib} GiB · ${inHtml(machine.kernel)} · ${inHtml(machine.fileSystem)} · Node ${inHtml(machine.node)} · Bookend ${inHtml(machine.bookend)} · ${inHtml(machine.date.slice(0, 10))} · median of ${setUp.rounds} rounds, whiskers from least to greatest</p>${setUp.isCut ? '<p class="warning">A run that was cut short: these figures say nothing about speed.</p>' : ''}</header>`,
+    `<header><h1>Bookend benchmark</h1><p>${inHtml(machine.cpu)}, ${machine.cores} cores, ${machine.memoryGib} GiB · ${inHtml(machine.kernel)} · ${inHtml(machine.fileSystem)} · Node ${inHtml(machine.node)} · Bookend ${inHtml(machine.bookend)} · ${inHtml(machine.date.slice(0, 10))} · ${describeRounds(setUp.rounds)}${setUp.rounds === 1 ? '' : ', whiskers from least to greatest'}</p>${setUp.isCut ? '<p class="warning">A run that was cut short: these figures say nothing about speed.</p>' : ''}</header>`,
+    summary(report, results),
     setUp.isCut ? '' : targetsTable(report),
     movedTable(report),
     ...[...sections].map(
@@ -54,6 +55,7 @@ export function htmlPage(report: BenchReport): string {
 <style>
 ${readFileSync(toolFile('uplot', 'dist/uPlot.min.css'), 'utf8')}
 ${pageFile('page.css')}
+${coloursOf(report)}
 </style>
 </head>
 <body>
@@ -64,6 +66,69 @@ ${body.filter((part) => part !== '').join('\n')}
 </body>
 </html>
 `
+}
+
+/** The first thing that is read: a line for each case in which somebody else took part who stores messages. */
+function summary(report: BenchReport, results: Results): string {
+  const rows = casesOf(report).flatMap((benchCase) => {
+    const ours = results
+      .all()
+      .filter(({ caseName, contender }) => caseName === benchCase.name && contender === 'bookend')
+    return ours.slice(0, 1).flatMap((series) => {
+      const spread = results.spread(series, benchCase.headline)
+      if (spread === undefined) return []
+      const others = results
+        .all()
+        .filter(({ caseName, contender }) => caseName === benchCase.name && isRival(contender))
+        .filter((other) => other.messageBytes === series.messageBytes && other.parameter === series.parameter)
+        .flatMap((other) => {
+          const ratio = advantage(results, benchCase, other)
+          return ratio === undefined ? [] : [{ contender: other.contender, ratio }]
+        })
+        .sort((a, b) => a.ratio.median - b.ratio.median)
+      if (others.length === 0) return []
+      const against = others.map(
+        ({ contender, ratio }) =>
+          `<span class="rival"><i class="swatch ${contender}"></i>${contender} <b>${describeRatio({ ...ratio, count: 1 })}</b></span>`,
+      )
+      const what = `${benchCase.title}, ${describePoint(benchCase, series)}`
+      const cells = [inHtml(what), inHtml(describeSpread(benchCase.headline, spread)), against.join(' ')]
+      return [`<tr>${cells.map((each) => `<td>${each}</td>`).join('')}</tr>`]
+    })
+  })
+  if (rows.length === 0) return ''
+  const head = '<tr><th></th><th>Bookend</th><th>how many times as good it was as</th></tr>'
+  return `<section><h2>In short</h2><table class="wide">${head}${rows.join('')}</table></section>`
+}
+
+/** Others that somebody would choose instead, and not a limit of the machine. */
+function isRival(contender: string): boolean {
+  return contender !== 'bookend' && !Object.hasOwn(measures, contender)
+}
+
+/** What those are that nobody would use, in the cases in which they stand. */
+function measuresOf(benchCase: ReportedCase, results: Results): string {
+  const taking = inOrder(
+    results.all().flatMap(({ caseName, contender }) => (caseName === benchCase.name ? contender : [])),
+  )
+  const told = taking.flatMap((name) => {
+    const about = measures[name]
+    return about === undefined ? [] : [`<b>${name}</b> ${inHtml(about)}`]
+  })
+  return told.length === 0 ? '' : `<p class="who">${told.join('; ')}</p>`
+}
+
+const outsideColours = ['#c026d3', '#0d9488', '#a16207', '#4f46e5', '#be123c', '#4d7c0f']
+
+/** One for each who came from outside, the same in every plot. */
+function coloursOf({ settings }: BenchReport): string {
+  const theirs = Object.keys(settings).filter((name) => !Object.hasOwn(contenderSettings, name))
+  return theirs
+    .map((name, index) => {
+      const colour = outsideColours[index % outsideColours.length]
+      return `:root { --${name}: ${colour}; }\n.${name} { background: var(--${name}); }`
+    })
+    .join('\n')
 }
 
 function caption({ title, axis }: Pick<Chart, 'title' | 'axis'>): string {
@@ -77,8 +142,8 @@ function barsFigure(chart: Extract<Chart, { kind: 'bars' }>): string {
     const most = Math.max(...bars.map(({ max }) => max))
     const percent = (value: number) => `${((value / most) * 100).toFixed(2)}%`
     const rows = bars.map(
-      ({ contender, value, min, max, label }) =>
-        `<span class="name">${contender}</span><span class="track" title="${inHtml(label)}"><i class="bar ${contender}" style="width:${percent(value)}"></i><i class="range" style="left:${percent(min)};width:${percent(max - min)}"></i></span><span class="value">${inHtml(label.split(' (')[0]!)}</span>`,
+      ({ contender, value, min, max, label, ratio }) =>
+        `<span class="name" title="${inHtml(measures[contender] ?? '')}">${contender}</span><span class="track" title="${inHtml(label)}"><i class="bar ${contender}" style="width:${percent(value)}"></i><i class="range" style="left:${percent(min)};width:${percent(max - min)}"></i></span><span class="value">${inHtml(label.split(' (')[0]!)}</span><span class="ratio" title="how many times as good Bookend was">${ratio}</span>`,
     )
     return `<h4>${inHtml(name)}</h4><div class="bars">${rows.join('')}</div>`
   })
@@ -86,7 +151,7 @@ function barsFigure(chart: Extract<Chart, { kind: 'bars' }>): string {
 }
 
 /** Every figure behind the plots, with its spread and how many times as good the product was. */
-function numbersOf(benchCase: BenchCase, results: Results): string {
+function numbersOf(benchCase: ReportedCase, results: Results): string {
   const rows = results
     .all()
     .filter(({ caseName }) => caseName === benchCase.name)
@@ -161,12 +226,10 @@ function title({ name, nsPerMessage }: Stage): string {
 }
 
 function settingsSection({ versions, missing, settings }: BenchReport): string {
-  const rows = contenderNames
-    .filter((name) => name in settings || name in missing)
-    .map(
-      (name) =>
-        `<dt><i class="swatch ${name}"></i>${name} ${inHtml(versions[name] ?? '')}</dt><dd>${inHtml(missing[name] === undefined ? (settings[name] ?? contenderSettings[name]) : `not available: ${missing[name]}`)}</dd>`,
-    )
+  const rows = inOrder([...Object.keys(settings), ...Object.keys(missing)]).map(
+    (name) =>
+      `<dt><i class="swatch ${name}"></i>${name} ${inHtml(versions[name] ?? '')}</dt><dd>${inHtml(missing[name] === undefined ? (settings[name] ?? contenderSettings[name]) : `not available: ${missing[name]}`)}</dd>`,
+  )
   return `<section><h2>Who took part, and how each was set up</h2><dl>${rows.join('')}</dl></section>`
 }
 

@@ -7,6 +7,9 @@ export interface Job {
   readonly contender: ContenderName
   readonly directory: string
   readonly packageDirectory: string
+  /** Of a contender, and of a workload, from outside. */
+  readonly contenderModule?: string
+  readonly workloadModule?: string
   readonly level: Level
   readonly messages: number
   readonly messageBytes: number
@@ -61,6 +64,7 @@ export type JobKind =
   | 'transfer-tcp'
   | 'cold-read'
   | 'idle-memory'
+  | 'workload'
   | 'fill'
   | 'fill-queue'
   | 'fill-and-wait'

@@ -25,6 +25,8 @@ export interface BenchOptions {
   /** What the benchmark itself cannot do without. */
   readonly mayInstallTools: boolean
   readonly segmentBytes: number | undefined
+  /** Modules with contenders and workloads of somebody else. */
+  readonly outside: { readonly contenders: readonly string[]; readonly workloads: readonly string[] }
 }
 
 interface RawOptions {
@@ -40,7 +42,9 @@ interface RawOptions {
   mapTtl: number
   dir: string
   json?: string
-  html?: string
+  html: string | boolean
+  contender: string[]
+  workload: string[]
   compare?: string
   from?: string
   smoke: boolean
@@ -48,6 +52,7 @@ interface RawOptions {
 }
 
 const mebibyte = 1024 * 1024
+const defaultPage = 'bookend-bench.html'
 /** About eight minutes. Every case has data for more than one segment. */
 const quick = { sizes: [100, 1024], mib: 136, rounds: 2, seconds: 2, warmupSeconds: 1, backlogs: [10e6, 200e6] }
 const full = {
@@ -95,7 +100,19 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
     .option('--map-ttl <ms>', 'mapTtlMs in idle-memory', positive, 30_000)
     .option('--dir <path>', 'where the data goes; a directory of its own is made there and removed', os.tmpdir())
     .option('--json <file>', 'write every single figure there')
-    .option('--html <file>', 'write a page with plots there; it needs nothing else to be looked at')
+    .option(
+      '--contender <module>',
+      'somebody else takes part: see docs/own-benchmarks.md; may come several times',
+      several,
+      [],
+    )
+    .option('--workload <module>', "somebody else's case is run, too; may come several times", several, [])
+    .option(
+      '--html <file>',
+      `write the page with plots there, which needs nothing else to be looked at (default: ${defaultPage})`,
+      true,
+    )
+    .option('--no-html', 'write no page')
     .option('--compare <file>', 'mark what moved since the run that wrote this --json')
     .option('--from <file>', 'measure nothing: show what an earlier run wrote with --json')
     .option('--smoke', 'everything tiny: proves that the benchmarks run, asserts no figure', false)
@@ -108,7 +125,8 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
   const unusual: readonly string[] = [...longCaseNames, ...(isFull ? [] : lengthyCaseNames)]
   const usual = caseNames.filter((name) => isSmoke || !unusual.includes(name))
   return {
-    cases: raw.only ?? usual,
+    // Who brings a case of his own wants to see that, unless he says more.
+    cases: raw.only ?? (raw.workload.length > 0 ? [] : usual),
     contenders: [...(raw.product ? (['bookend'] as const) : []), ...withBareForms(raw.peers), ...methodNames],
     rounds: raw.rounds ?? defaults.rounds,
     scale: {
@@ -124,13 +142,15 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
     mapTtlMs: isSmoke ? smoke.mapTtlMs : raw.mapTtl,
     directory: raw.dir,
     json: raw.json,
-    html: raw.html,
+    // A page of a run that measures nothing would only look like one.
+    html: typeof raw.html === 'string' ? raw.html : raw.html && !isSmoke ? defaultPage : undefined,
     compare: raw.compare,
     from: raw.from,
     isSmoke,
     mayInstall: raw.install && !isSmoke,
     mayInstallTools: raw.install,
     segmentBytes: isSmoke ? smoke.segmentBytes : undefined,
+    outside: { contenders: raw.contender, workloads: raw.workload },
   }
 }
 
@@ -146,6 +166,10 @@ function list<T extends string>(allowed: readonly T[]): (text: string) => T[] {
       if (known === undefined) throw new InvalidArgumentError(`${name} is none of: ${allowed.join(', ')}`)
       return known
     })
+}
+
+function several(text: string, before: readonly string[]): string[] {
+  return [...before, text]
 }
 
 function parseSizes(text: string): number[] {

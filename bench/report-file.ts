@@ -1,3 +1,4 @@
+import { type BenchCase, benchCases } from './cases/catalogue.js'
 import type { Movement } from './compare.js'
 import type { Machine } from './machine.js'
 import type { Series } from './results.js'
@@ -34,6 +35,16 @@ export interface BenchReport extends ReportHead {
   readonly stages: readonly StageReport[]
   readonly targets: readonly Target[]
   readonly moved: readonly Movement[]
+  /** Workloads from outside, as far as a report is about them. */
+  readonly workloads?: readonly ReportedCase[]
+}
+
+/** A case as it is shown: without what runs it. */
+export type ReportedCase = Omit<BenchCase, 'points' | 'fill'>
+
+/** Every case that the report may have figures of, in order. */
+export function casesOf({ workloads = [] }: Pick<BenchReport, 'workloads'>): ReportedCase[] {
+  return [...benchCases, ...workloads]
 }
 
 /** @throws Error that names the file, for what is not a report or of another format */

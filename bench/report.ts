@@ -1,6 +1,6 @@
 /** The report in words and tables, for a terminal. */
-import { type BenchCase, benchCases, longCaseNames, longCaseTitles } from './cases/catalogue.js'
-import { contenderNames } from './contenders/catalogue.js'
+import { longCaseNames, longCaseTitles } from './cases/catalogue.js'
+import { inOrder } from './contenders/catalogue.js'
 import {
   describeBytes,
   describeFigures,
@@ -11,7 +11,7 @@ import {
   describeValue,
   table,
 } from './format.js'
-import type { BenchReport, ReportHead } from './report-file.js'
+import { type BenchReport, casesOf, type ReportedCase, type ReportHead } from './report-file.js'
 import { Results, type Series, type SeriesKey } from './results.js'
 import { median } from './statistics.js'
 
@@ -40,7 +40,7 @@ export function describeRun({ machine, setUp, settings, versions, missing }: Rep
     `node        ${machine.node} (V8 ${machine.v8}); bookend ${machine.bookend}`,
     `date        ${machine.date}`,
     `data        ${describeBytes(setUp.dataBytes)} of payload where nothing else is said; sizes ${setUp.sizes.map(describeBytes).join(', ')}`,
-    `method      ${setUp.rounds} rounds, contenders in turn (every other round backwards), each job in a fresh process;`,
+    `method      ${setUp.rounds === 1 ? 'one round' : `${setUp.rounds} rounds`}, contenders in turn (every other round backwards), each job in a fresh process;`,
     '            warm-up in that process: appends as many as are measured, others 10 % of the messages, at most a million, again and',
     '            again for a second where that can be done again; page cache warm for reads',
     '            unless a case says cold; slow peers get a quarter of the messages, except with --full;',
@@ -53,7 +53,7 @@ export function describeRun({ machine, setUp, settings, versions, missing }: Rep
 export function fullReport(report: BenchReport): string {
   const results = new Results(report.series)
   const sections = [
-    ...benchCases.map((benchCase) => caseReport(report, results, benchCase)),
+    ...casesOf(report).map((benchCase) => caseReport(report, results, benchCase)),
     stageReport(report),
     longCaseReport(results),
     movementReport(report),
@@ -64,11 +64,9 @@ export function fullReport(report: BenchReport): string {
 }
 
 /** A row for each point: everybody's median (least-greatest), and how many times as good the product was. */
-function caseReport(report: BenchReport, results: Results, benchCase: BenchCase): string {
+function caseReport(report: BenchReport, results: Results, benchCase: ReportedCase): string {
   const all = results.all().filter(({ caseName }) => caseName === benchCase.name)
-  const contenders = contenderNames.filter((name) =>
-    all.some((series) => series.contender === name && hasFigures(series)),
-  )
+  const contenders = inOrder(all.filter(hasFigures).map(({ contender }) => contender))
   if (contenders.length === 0) return ''
   const rows = pointsOf(all).map((point) => [
     describePoint(benchCase, point),
@@ -86,7 +84,7 @@ function caseReport(report: BenchReport, results: Results, benchCase: BenchCase)
   return parts.join('\n\n')
 }
 
-function cell(report: BenchReport, results: Results, benchCase: BenchCase, key: SeriesKey): string {
+function cell(report: BenchReport, results: Results, benchCase: ReportedCase, key: SeriesKey): string {
   const spread = results.spread(key, benchCase.headline)
   if (spread === undefined) return results.get(key)?.failure === undefined ? '-' : 'failed'
   const isMoved = report.moved.some(({ key: moved }) => sameSeries(moved, key))
@@ -97,13 +95,13 @@ function cell(report: BenchReport, results: Results, benchCase: BenchCase, key: 
 }
 
 /** How many times as good the product was: more per second, or fewer microseconds, where the fraction is turned over. */
-export function advantage(results: Results, { better, headline }: BenchCase, key: SeriesKey) {
+export function advantage(results: Results, { better, headline }: ReportedCase, key: SeriesKey) {
   const product = { ...key, contender: 'bookend' } as const
   return better === 'more' ? results.ratio(product, key, headline) : results.ratio(key, product, headline)
 }
 
 /** More figures of the same jobs, those that anybody has, each the median over the rounds. */
-function figureReport(benchCase: BenchCase, all: readonly Series[], names: readonly string[]): string {
+function figureReport(benchCase: ReportedCase, all: readonly Series[], names: readonly string[]): string {
   const figures = names.filter((name) => all.some(({ rounds }) => rounds.some((round) => round?.[name] !== undefined)))
   if (figures.length === 0) return ''
   const hasPoints = pointsOf(all).length > 1

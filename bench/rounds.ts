@@ -5,6 +5,7 @@ import { Unavailable } from './contenders/contender.js'
 import { describeFigure, describePoint } from './format.js'
 import type { Job, JobKind, Outcome } from './job.js'
 import { warmUpMemory } from './memory-warmup.js'
+import { caseOf, type Outside } from './outside.js'
 import { runJob, runJobAndKill } from './run-job.js'
 
 const warmupShare = 0.1
@@ -29,14 +30,20 @@ export interface Plan {
 }
 
 /** What will run, in order. */
-export function plansOf({ options, contenders }: Pick<BenchRun, 'options' | 'contenders'>): Plan[] {
-  return benchCases
-    .filter(({ name }) => options.cases.includes(name))
+export function plansOf({
+  options,
+  contenders,
+  outside,
+}: Pick<BenchRun, 'options' | 'contenders' | 'outside'>): Plan[] {
+  const takesPart = (name: ContenderName, benchCase: BenchCase) =>
+    benchCase.contenders.includes(name) ||
+    outside.contenders.some((each) => each.name === name && each.cases.includes(benchCase.name))
+  return [...benchCases.filter(({ name }) => options.cases.includes(name)), ...outside.workloads.map(caseOf)]
     .flatMap((benchCase) =>
       pointsOf(benchCase, options).map((point) => ({
         benchCase,
         point,
-        contenders: contenders.filter((name) => benchCase.contenders.includes(name) && canHave(benchCase, point, name)),
+        contenders: contenders.filter((name) => takesPart(name, benchCase) && canHave(benchCase, point, name)),
       })),
     )
     .filter((plan) => plan.contenders.length > 0)
@@ -90,6 +97,7 @@ async function runPlan(run: BenchRun, plan: Plan): Promise<void> {
     contender,
     directory,
     packageDirectory: run.packageDirectoryOf(contender),
+    ...modulesOf(run.outside, contender, benchCase),
     level: benchCase.level ?? 'process',
     messageBytes: point.messageBytes,
     parameter: point.parameter,
@@ -159,6 +167,16 @@ async function runPlan(run: BenchRun, plan: Plan): Promise<void> {
     }
   }
   for (const directory of filled.values()) workspace.discard(directory)
+}
+
+/** Where the code is that came from outside. */
+function modulesOf(outside: Outside, contender: ContenderName, { name }: BenchCase): Partial<Job> {
+  const theirs = outside.contenders.find((each) => each.name === contender)?.url
+  const workload = outside.workloads.find((each) => each.name === name)?.url
+  return {
+    ...(theirs === undefined ? {} : { contenderModule: theirs }),
+    ...(workload === undefined ? {} : { workloadModule: workload }),
+  }
 }
 
 /** Every other round runs backwards, so that nobody always comes after the same neighbour. */

@@ -52,6 +52,7 @@ export interface BenchCase {
     | 'Processes'
     | 'At rest'
     | 'Moving bytes'
+    | 'Your own'
   readonly title: string
   readonly kind: JobKind
   readonly contenders: readonly ContenderName[]

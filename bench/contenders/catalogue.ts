@@ -77,6 +77,7 @@ export const contenderSettings: Record<ContenderName, string> = {
 
 /** Loads one contender's adapter, in the process that measures it, and opens a store with it. */
 export async function openStore(name: ContenderName, options: StoreOptions): Promise<Store> {
+  if (options.module !== undefined) return (await import('../outside.js')).openOutsideStore(options.module, options)
   switch (name) {
     case 'bookend':
       return (await import('./bookend.js')).openBookend(options)
@@ -105,6 +106,7 @@ export async function openStore(name: ContenderName, options: StoreOptions): Pro
 
 /** The same for queues. */
 export async function openQueue(name: ContenderName, options: StoreOptions): Promise<QueueStore> {
+  if (options.module !== undefined) return (await import('../outside.js')).openOutsideQueue(options.module, options)
   switch (name) {
     case 'bookend':
       return (await import('./bookend-consumers.js')).openBookendQueue(options)
@@ -115,4 +117,20 @@ export async function openQueue(name: ContenderName, options: StoreOptions): Pro
     default:
       throw new Unavailable(`${name} has no queue here`)
   }
+}
+
+/** In the order of the reports; those from outside come last. */
+export function inOrder(names: Iterable<string>): ContenderName[] {
+  const all = new Set(names)
+  const own = contenderNames.filter((name) => all.delete(name))
+  return [...own, ...(all as Set<ContenderName>)]
+}
+
+/** What is no store that anybody would use, and stands beside them as a measure: said where it appears. */
+export const measures: Partial<Record<ContenderName, string>> = {
+  bare: 'the same two threads and the same bytes without a log around them',
+  'bare-16k': 'the same, told of its end less often',
+  memcpy: 'copying into a mapping, and nothing else: the limit of the machine',
+  'write-sync': 'a plain file through a buffer: no checksum, no index, no second thread',
+  fdatasync: 'a plain file, flushed by hand',
 }

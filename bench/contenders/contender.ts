@@ -12,6 +12,8 @@ export interface StoreOptions {
   /** Smoke runs use small segments, so that their few bytes still make several files. */
   readonly segmentBytes?: number
   readonly readers?: number
+  /** Of a contender from outside. */
+  readonly module?: string
 }
 
 /** What a read saw. */

@@ -4,7 +4,8 @@ import { contenderNames } from '../../bench/contenders/catalogue.js'
 import { parseOptions } from '../../bench/options.js'
 import { plansOf, workloadOf } from '../../bench/rounds.js'
 
-const plans = (...argv: string[]) => plansOf({ options: parseOptions(argv), contenders: contenderNames })
+const outside = { contenders: [], workloads: [] }
+const plans = (...argv: string[]) => plansOf({ options: parseOptions(argv), contenders: contenderNames, outside })
 
 it('every case has a point in every kind of run, and its data is more than one segment where it is about bulk', () => {
   for (const argv of [[], ['--full'], ['--smoke']]) {

@@ -18,12 +18,13 @@ function resultsOf(...runs: Run[]): Results {
 }
 
 const rate = (messagesPerSecond: number): Figures => ({ messagesPerSecond })
+const quick = { dataBytes: 136 * 1024 * 1024 }
 const verdictOf = (results: Results, start: string) =>
-  judge(results).find((target) => target.figure.startsWith(start))?.verdict
+  judge(results, quick).find((target) => target.figure.startsWith(start))?.verdict
 
 describe('targets', () => {
   it('are all open when nothing was measured', () => {
-    const targets = judge(new Results())
+    const targets = judge(new Results(), quick)
     expect(targets.length).toBeGreaterThan(15)
     expect(new Set(targets.map((target) => target.verdict))).toEqual(new Set(['not measured']))
   })
@@ -69,5 +70,11 @@ describe('targets', () => {
     expect(verdictOf(read(4e9, 0), 'event loop delay')).toBe('stated only')
     expect(verdictOf(read(1e9, 1), 'event loop delay')).toBe('stated only')
     expect(verdictOf(read(4e9, 1), 'event loop delay')).toBe('reached')
+  })
+
+  it('are not judged by a run that is shorter than what they are stated for', () => {
+    const results = resultsOf(['append/100/0', 'bookend', rate(100)], ['append/100/0', 'lmdb', rate(1)])
+    const told = judge(results, { dataBytes: 2 ** 20 }).filter(({ verdict }) => verdict !== 'not measured')
+    expect(told.map(({ verdict }) => verdict)).toEqual(['stated only'])
   })
 })

@@ -31,7 +31,8 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 it('the package holds the library and its documents, and nothing else', () => {
-  const code = /^dist\/((src|workers|bench)\/.+\.js|src\/(((observe|jetstream)\/)?index|shared-types)\.d\.ts)$/
+  const code =
+    /^dist\/((src|workers|bench)\/.+\.js|bench\/index\.d\.ts|src\/(((observe|jetstream)\/)?index|shared-types)\.d\.ts)$/
   const beside =
     /^(docs\/.+|src\/cli\/inspect\/page\/page\.css|bench\/(package\.json|page\/.+)|README\.md|CHANGELOG\.md|LICENSE|package\.json)$/
   expect(packedPaths.filter((path) => !code.test(path) && !beside.test(path))).toEqual([])

@@ -4,7 +4,9 @@ import { documents, makeApplication } from '../docs/repository.js'
 import { programOf, Running, type Surroundings, snippetsOf, writeFile } from './snippet.js'
 import { surroundings } from './surroundings.js'
 
-const pages = documents().filter((page) => page !== 'README.md' && snippetsOf(page, 'js').length > 0)
+/** Of these the snippets are run where their subject is tested: the README's beside it, the benchmark's modules by the benchmark. */
+const elsewhere = ['README.md', 'docs/own-benchmarks.md']
+const pages = documents().filter((page) => !elsewhere.includes(page) && snippetsOf(page, 'js').length > 0)
 let folder: string | undefined
 
 afterEach(() => {
