@@ -65,7 +65,9 @@ export class BookendError extends Error {
   declare readonly file?: string
   /** See {@link ErrorDetails.first}. */
   declare readonly first?: number
+  /** See {@link ErrorDetails.expected}. */
   declare readonly expected?: number
+  /** See {@link ErrorDetails.actual}. */
   declare readonly actual?: number
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails & { cause?: unknown } = {}) {
