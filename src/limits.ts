@@ -125,6 +125,11 @@ export const maxUnflushedBytes = 512 * MiB
 export const indexQuietMs = 40
 export const indexAnywayBytes = maxUnflushedBytes / 2
 export const indexAnywaySegments = 8
+/**
+ * What the writer hands over about the batches of segments that have no index yet: four bytes a record where a topic's records come together,
+ * and 20 a batch. A power of two. Enough for four segments of messages of 100 bytes, or one of the shortest; untouched, it costs nothing.
+ */
+export const rowMemoryBytes = 16 * MiB
 /** How far ahead of the writer page faults are taken, and in which steps (a step holds the process's map lock). */
 export const prefaultAheadBytes = 4 * MiB
 export const prefaultStepBytes = 512 * KiB

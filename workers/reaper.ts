@@ -26,6 +26,7 @@ import { type Owner, Ownership, takeLocks } from '../src/storage/files/ownership
 import { SegmentFiles } from '../src/storage/files/segment-files.js'
 import { discardNewLog } from '../src/storage/life/discard-log.js'
 import { createLog, openLog } from '../src/storage/life/open-log.js'
+import { RowReader } from '../src/storage/rows/rows.js'
 import { serve, transfer } from '../src/threads/control-plane.js'
 import { isPassing } from '../src/threads/device-error.js'
 import { clearRemains, enterRemains } from '../src/threads/own-remains.js'
@@ -260,6 +261,7 @@ function start(request: OpenRequest, { io, ...begun }: Begun, retained: TakeOver
     slots,
     disk: nodeDisk,
     plainMemory,
+    rows: new RowReader(shared.rows),
     calls,
     copy: (from, to, at, length) => copyRange(from.descriptor, to.descriptor, at, length),
     flusher: new Flusher(nodeDisk, begun.files, slots, calls),

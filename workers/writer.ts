@@ -25,6 +25,7 @@ import { GroupFile } from '../src/storage/files/group-file.js'
 import { Ownership } from '../src/storage/files/ownership.js'
 import { SegmentFiles } from '../src/storage/files/segment-files.js'
 import { SegmentWindows } from '../src/storage/files/segment-windows.js'
+import { RowWriter } from '../src/storage/rows/rows.js'
 import { serve } from '../src/threads/control-plane.js'
 import { enterRemains } from '../src/threads/own-remains.js'
 import { endOnRejection } from '../src/threads/own-threads.js'
@@ -68,12 +69,23 @@ const control: WriterControl = {
     const windows = new SegmentWindows(memory, new FileMemory(), files, slots, 'write', maxSlots / 4)
     const { tail: from, topics: known, epoch, lockActive } = opened
     const allocatedTo = () => state.allocated.load()
-    const tail = new LogTail(files, windows, from, known, epoch, Date.now, lockActive, allocatedTo)
+    const rows = new RowWriter(shared.rows)
+    const tail = new LogTail({
+      files,
+      windows,
+      tail: from,
+      topics: known,
+      rows,
+      epoch,
+      now: Date.now,
+      mapsAlways: lockActive,
+      allocatedTo,
+    })
     const topics = new TopicCells(shared.topics)
     const owner = new Ownership(opened.locks)
     const openBell = () => BellFile.forRinging(nodeDisk, shared.directory, logId)
     const bell = new BellRinger({ state, epoch, openBell })
-    writer = new Writer({ state, lanes, turns, topics, tail, files, commits, owner, bell, takeOrder })
+    writer = new Writer({ state, lanes, turns, topics, tail, rows, files, commits, owner, bell, takeOrder })
     // Should the thread end early, mmap-io's finalizers unmap its ranges: the reaper must not touch them any more.
     process.once('exit', () => windows.forgetAll())
     void run(writer, windows)

@@ -8,6 +8,7 @@ import { allocateSharedState, openSharedState, type SharedState } from '../ring/
 import { SlotTable } from '../ring/slot-table.js'
 import { ThreadRemains } from '../ring/thread-remains.js'
 import { TopicCells } from '../ring/topic-cells.js'
+import { allocateRows } from '../storage/rows/rows.js'
 import { ControlChannel, type Remote } from '../threads/control-plane.js'
 import { inheritedFlags } from '../threads/own-threads.js'
 import type { WriterControl, WriterData } from '../threads/protocol.js'
@@ -51,6 +52,7 @@ export function shareMemory({
     slots: SlotTable.allocate(),
     topics: TopicCells.allocate(),
     times: BatchTimes.allocate(),
+    rows: allocateRows(),
     groups: GroupMailboxes.allocate(),
     remains,
     directory,

@@ -11,6 +11,7 @@ export interface SharedMemory {
   slots: SharedArrayBuffer
   topics: SharedArrayBuffer
   times: SharedArrayBuffer
+  rows: SharedArrayBuffer
   groups: SharedArrayBuffer
   /** The same for all logs of the process. */
   remains: SharedArrayBuffer

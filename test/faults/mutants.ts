@@ -293,6 +293,22 @@ const mutants: readonly Mutant[] = [
     scale: 1,
   },
   {
+    name: 'hands rows over before the position',
+    file: 'threads/writer/publisher.js',
+    find: 'state.published.store(position);',
+    replace: 'rows.publish(); state.published.store(position);',
+    fault: 'races',
+    scale: 1,
+  },
+  {
+    name: 'leaves the rows of what a broken write has written',
+    file: 'storage/append/batch-writer.js',
+    find: 'this.#rows.takeBack(mark.rows, this.position);',
+    replace: '',
+    fault: 'races',
+    scale: 1,
+  },
+  {
     name: 'publishes and wakes nobody',
     file: 'threads/writer/lane-intake.js',
     find: 'words.bell.ringIfAsleep();',

@@ -20,6 +20,7 @@ import { Catalog } from '../../src/storage/index/catalog.js'
 import { openLog } from '../../src/storage/life/open-log.js'
 import type { Recovered } from '../../src/storage/life/recovery.js'
 import { TopicReader } from '../../src/storage/read/topic-reader.js'
+import { allocateRows, RowReader, RowWriter } from '../../src/storage/rows/rows.js'
 import type { OpenedGroup, Order } from '../../src/threads/protocol.js'
 import { GroupKeeper } from '../../src/threads/reaper/group-keeper.js'
 import { Reaper, type ReaperParts } from '../../src/threads/reaper/reaper.js'
@@ -39,6 +40,8 @@ export interface EngineOptions {
   bootId?: string
   segmentBytes?: number
   ringBytes?: number
+  /** A power of two. */
+  rowBytes?: number
   mapTtlMs?: number
   flushIntervalMs?: number
   /** Overrides parts of the reaper: clocks, policies, groups. */
@@ -66,6 +69,8 @@ export class Engine {
   readonly producer: RingProducer
   readonly consumer: RingConsumer
   readonly tail: LogTail
+  /** As the reaper has them. */
+  readonly rows: RowReader
   readonly writer: Writer
   readonly reaper: Reaper
   readonly reader: TopicReader
@@ -126,7 +131,19 @@ export class Engine {
     this.tailWindows = new SegmentWindows(world.memory, plainMemory, files, this.slots, 'write', 256)
     this.readWindows = new SegmentWindows(world.memory, plainMemory, files, this.slots, 'read', 4)
     const allocatedTo = () => state.allocated.load()
-    this.tail = new LogTail(files, this.tailWindows, tail, topics, epoch, now, false, allocatedTo)
+    const rows = allocateRows(options.rowBytes ?? 1 << 16)
+    const rowWriter = new RowWriter(rows)
+    this.rows = new RowReader(rows)
+    this.tail = new LogTail({
+      files,
+      windows: this.tailWindows,
+      tail,
+      topics,
+      rows: rowWriter,
+      epoch,
+      now,
+      allocatedTo,
+    })
     const flushIntervalMs = options.flushIntervalMs ?? 3_600_000
     // Its own: how quick the machine is decides nothing.
     const nowMs = () => this.#elapsedMs
@@ -163,6 +180,7 @@ export class Engine {
       turns: this.turns,
       topics: this.cells,
       tail: this.tail,
+      rows: rowWriter,
       files,
       commits: new CommitWriter({
         state,
@@ -191,6 +209,7 @@ export class Engine {
       disk,
       files,
       plainMemory,
+      rows: this.rows,
       calls,
       flusher: new Flusher(disk, files, this.slots, calls),
       control: this.control,

@@ -1,6 +1,6 @@
 /**
- * What a writer publishes, seen by another thread behind every store of it: what the shared words promise can be read, and right; times do
- * not go back, whatever the clock does; and who sleeps until there is more has been rung for.
+ * What a writer publishes, seen by another thread behind every store of it: what the shared words promise can be read, and right; rows are of what
+ * is published; times do not go back, whatever the clock does; and who sleeps until there is more has been rung for.
  */
 import { Engine } from './engine.js'
 import { groupOf, payloadOf } from './frames.js'
@@ -16,7 +16,7 @@ const steps = 25
 export async function watchPublishing(random: Seeded): Promise<number> {
   let clock = 1_000_000
   const engine = new Engine(simulatedWorld(), { ringBytes: 1 << 20, reaper: { now: () => clock } })
-  const { lane, cells, reader, writer, consumer, reaper } = engine
+  const { state, lane, cells, reader, writer, consumer, reaper } = engine
   const values: Uint8Array[][] = names.map(() => [])
   const times = new Map<string, number>()
   for (const [topic, name] of names.entries()) engine.offer([{ declare: name, topic }])
@@ -25,6 +25,9 @@ export async function watchPublishing(random: Seeded): Promise<number> {
 
   const look = (): void => {
     looks += 1
+    // It may be taken back yet.
+    if (engine.rows.seek(state.published.load()))
+      throw new Error(`a row of what is not published: ${engine.rows.position}`)
     for (const topic of names.keys()) {
       const next = cells.next(topic).load()
       if (cells.first(topic).load() >= next) continue

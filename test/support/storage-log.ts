@@ -14,6 +14,7 @@ import { writeSegmentIndex } from '../../src/storage/index/segment-sealer.js'
 import { type Recovered, recover } from '../../src/storage/life/recovery.js'
 import { RecordLookup } from '../../src/storage/read/record-lookup.js'
 import { TopicReader } from '../../src/storage/read/topic-reader.js'
+import { allocateRows, RowReader, RowWriter } from '../../src/storage/rows/rows.js'
 import { groupOf, runOf, type TestFrame } from './frames.js'
 import type { World } from './worlds.js'
 
@@ -25,6 +26,8 @@ export interface StorageLogOptions {
   bootId?: string
   mayRepair?: boolean
   segmentBytes?: number
+  /** A power of two. */
+  rowBytes?: number
   now?: () => number
   /** As with `lockActive`. */
   mapsAlways?: boolean
@@ -36,6 +39,9 @@ export class StorageLog {
   readonly control: ControlFile
   readonly recovered: Recovered
   readonly tail: LogTail
+  /** Those that the tail has put. */
+  readonly rows: RowReader
+  readonly #rowWriter: RowWriter
   readonly reader: TopicReader
   readonly lookup: RecordLookup
   /** Where the world says what is in memory. */
@@ -45,6 +51,7 @@ export class StorageLog {
   readonly tailWindows: SegmentWindows
   readonly readWindows: SegmentWindows
   readonly bootId: string
+  readonly epoch: number
   published: number
   durable: number
   indexed: number
@@ -65,6 +72,7 @@ export class StorageLog {
     this.recovered = recover({ disk, memory, files, looks, control: this.control.found, bootId, mayRepair })
     const { tail, topics, prepared, published, durable, indexed, trim } = this.recovered
     const epoch = Math.max(this.recovered.epoch, this.control.found?.epoch ?? 0) + 1
+    this.epoch = epoch
     this.published = published
     this.durable = durable
     this.indexed = indexed
@@ -74,7 +82,11 @@ export class StorageLog {
     this.slots = new SlotTable(SlotTable.allocate())
     this.tailWindows = new SegmentWindows(world.memory, world.plainMemory, files, this.slots, 'write', 256)
     this.readWindows = new SegmentWindows(world.memory, world.plainMemory, files, this.slots, 'read', 4)
-    this.tail = new LogTail(files, this.tailWindows, tail, topics, epoch, now, mapsAlways)
+    const rows = allocateRows(options.rowBytes ?? 1 << 16)
+    this.#rowWriter = new RowWriter(rows)
+    this.rows = new RowReader(rows)
+    const windows = this.tailWindows
+    this.tail = new LogTail({ files, windows, tail, topics, rows: this.#rowWriter, epoch, now, mapsAlways })
     const bounds = { published: () => this.published, indexed: () => this.indexed, trim: () => this.trim }
     this.catalog = new Catalog(disk, files, this.readWindows, bounds)
     this.reader = new TopicReader(files, this.readWindows, this.catalog, bounds)
@@ -109,6 +121,7 @@ export class StorageLog {
 
   publish(): void {
     this.published = this.tail.position
+    this.#rowWriter.publish()
   }
 
   /** Goes on in the next segment. */

@@ -17,6 +17,7 @@ import {
 import { highWord, joinWords, lowWord } from '../../format/numbers.js'
 import { directoryRowBytes, entryBytes } from '../../format/segment-layout.js'
 import { alignmentBytes, maxBatchBytes } from '../../limits.js'
+import { type BatchRow, maxRowLength, repeatFull, repeatOnce, topicMark } from '../rows/rows.js'
 import type { Declaration, TopicTable } from './topic-table.js'
 
 // Copies of this module's own: the compiler folds them in the loops below, imported objects it would look up each time.
@@ -27,6 +28,9 @@ const { continues: continuesFlag } = frameFlag
 const noTopic = -1
 const continuesBit = continuesFlag << 24
 const extendedBit = frameFlag.extended << 24
+
+/** A topic and a length for each frame, the shortest there are. */
+const maxRowWords = (2 * maxBatchBytes) / frameHeaderBytes
 
 /** A run of frames in memory that the tail may stamp. */
 export interface FrameRun {
@@ -46,6 +50,8 @@ export interface Batch {
   flags: number
   /** Good until the next batch is cut. */
   declares: readonly Declaration[]
+  /** The same. None: whoever indexes the batch has to read it. */
+  row?: BatchRow | undefined
   /** Of records that were moved forward; others get the time of this moment. */
   time?: number
 }
@@ -53,6 +59,7 @@ export interface Batch {
 export class BatchCutter {
   readonly #topics: TopicTable
   readonly #declares: Declaration[] = []
+  readonly #row: BatchRow = { words: new Uint32Array(maxRowWords), count: 0 }
 
   constructor(topics: TopicTable) {
     this.#topics = topics
@@ -70,6 +77,11 @@ export class BatchCutter {
     let last = noTopic
     let declaredBytes = 0
     let tailFlags = 0
+    const { words: row } = this.#row
+    let rowWords = 0
+    let allTails = 0
+    let runLength = -1
+    let hasDeclaration = false
     const declares = this.#declares
     declares.length = 0
 
@@ -88,14 +100,14 @@ export class BatchCutter {
         cost += entryBytes
         if (id !== last && !topics.isHere(id)) {
           const declaration = topics.declarationBytes(id)
-          const row = topics.rowBytes(id)
-          if (spent + cost + declaration + row > room) break
+          const directoryRow = topics.rowBytes(id)
+          if (spent + cost + declaration + directoryRow > room) break
           // The declaration states where the topic stands before this batch, so it is noted before the first stamp.
           declares.push({ id, next: topics.next(id) })
           topics.noteReplaced(id)
           topics.declare(id)
           declaredBytes += declaration
-          spent += declaration + row
+          spent += declaration + directoryRow
         }
       } else {
         topics.makeRoom(id)
@@ -110,12 +122,21 @@ export class BatchCutter {
         words[word + tailWordAt] = ((offset / 4294967296) & 0xffff) | (tail & 0xffff0000)
         records += 1
         recordBytes += (tail & extendedBit) === 0 ? length : length - frameExtensionBytes
+        allTails |= tail
         if (id !== last) {
+          row[rowWords++] = id | topicMark
+          runLength = -1
           topic = topic === noTopic || topic === id ? id : mixedTopics
           last = id
           topics.touch(id)
         }
+        if (length === runLength && row[rowWords - 1] < repeatFull) row[rowWords - 1] += repeatOnce
+        else {
+          row[rowWords++] = length
+          runLength = length
+        }
       } else {
+        hasDeclaration = true
         this.#takeDeclaration(run, at, id)
       }
       tailFlags = tail >>> 24
@@ -125,7 +146,21 @@ export class BatchCutter {
     const bytes = batchHeaderBytes + declaredBytes + (at - from)
     const flags = (tailFlags & continuesFlag) !== 0 ? batchFlag.continues : 0
     if (topic === noTopic) topic = mixedTopics
-    return { from, to: at, bytes, records, recordBytes, topic, flags, declares }
+    this.#row.count = rowWords
+    // What names a topic is read where it stands; of keys the index has sums, and these are not made on the way of an append.
+    const needsReading =
+      hasDeclaration || runLength > maxRowLength || declares.length > 0 || (allTails & extendedBit) !== 0
+    return {
+      from,
+      to: at,
+      bytes,
+      records,
+      recordBytes,
+      topic,
+      flags,
+      declares,
+      row: needsReading ? undefined : this.#row,
+    }
   }
 
   /** Takes the offsets of frames that could not be written back. */

@@ -9,6 +9,7 @@ import { crc32 } from 'node:zlib'
 import { batchFlag, batchHeaderBytes, mixedTopics, writeBatchHeader } from '../../format/batch-layout.js'
 import { segmentHeaderBytes } from '../../format/segment-layout.js'
 import type { SegmentFiles } from '../files/segment-files.js'
+import type { RowWriter } from '../rows/rows.js'
 import type { Batch, FrameRun } from './batch-cutter.js'
 import type { TailFile } from './tail-file.js'
 import type { TailState } from './topic-state.js'
@@ -21,6 +22,7 @@ export interface TailMark {
   readonly recordCount: number
   readonly recordBytes: number
   readonly batchCount: number
+  readonly rows: number
 }
 
 const noFrames = new Uint8Array(0)
@@ -40,6 +42,7 @@ export class BatchWriter {
   readonly #files: SegmentFiles
   readonly #file: TailFile
   readonly #topics: TopicTable
+  readonly #rows: RowWriter
   readonly #epoch: number
   #segment: number
   #relative: number
@@ -55,10 +58,18 @@ export class BatchWriter {
   recordBytes = 0
   batchCount = 0
 
-  constructor(files: SegmentFiles, file: TailFile, topics: TopicTable, tail: TailState, epoch: number) {
+  constructor(
+    files: SegmentFiles,
+    file: TailFile,
+    topics: TopicTable,
+    rows: RowWriter,
+    tail: TailState,
+    epoch: number,
+  ) {
     this.#files = files
     this.#file = file
     this.#topics = topics
+    this.#rows = rows
     this.#epoch = epoch
     this.#segment = tail.segment
     this.#relative = tail.relative
@@ -159,6 +170,7 @@ export class BatchWriter {
       recordCount: this.recordCount,
       recordBytes: this.recordBytes,
       batchCount: this.batchCount,
+      rows: this.#rows.mark,
     }
   }
 
@@ -171,6 +183,8 @@ export class BatchWriter {
     this.recordCount = mark.recordCount
     this.recordBytes = mark.recordBytes
     this.batchCount = mark.batchCount
+    // Published by nobody: what is published was appended.
+    this.#rows.takeBack(mark.rows, this.position)
     this.#topics.takeBack()
     this.#file.eraseFrom(this.#relative)
   }
@@ -189,7 +203,8 @@ export class BatchWriter {
     return body
   }
 
-  #advance({ bytes, records, recordBytes }: Batch): void {
+  #advance({ bytes, records, recordBytes, row }: Batch): void {
+    if (row !== undefined) this.#rows.put(this.position, bytes, row)
     this.#relative += bytes
     this.#records += records
     this.recordCount += records

@@ -10,6 +10,7 @@ import { groupCost } from '../../format/segment-layout.js'
 import { declarationReserveBytes, directWriteBytes, gatherBytes, maxBatchBytes } from '../../limits.js'
 import type { SegmentFiles } from '../files/segment-files.js'
 import type { SegmentWindows } from '../files/segment-windows.js'
+import type { RowWriter } from '../rows/rows.js'
 import { type Batch, BatchCutter, type FrameRun } from './batch-cutter.js'
 import { BatchWriter } from './batch-writer.js'
 import { MappingChoice } from './mapping-choice.js'
@@ -29,6 +30,20 @@ const emptyRun: FrameRun = { bytes: new Uint8Array(0), words: new Uint32Array(0)
 /** What the records of a moved topic take: they keep their batches. */
 export function movedBytes({ batches }: MovedTopic): number {
   return batches.reduce((sum, { frames }) => sum + frames.length + batchHeaderBytes, 0)
+}
+
+export interface LogTailParts {
+  files: SegmentFiles
+  windows: SegmentWindows
+  tail: TailState
+  topics: readonly TopicState[]
+  rows: RowWriter
+  epoch: number
+  now(): number
+  /** The active segment is mapped whatever is appended to it: its pages are to be locked in memory. */
+  mapsAlways?: boolean | undefined
+  /** Position up to which there are blocks; by default wherever there is a file. */
+  allocatedTo?: (() => number) | undefined
 }
 
 /** See {@link LogTail.counts}. */
@@ -52,26 +67,15 @@ export class LogTail {
   /** When the last append came, by the clock as it is: unlike the time of batches this may go back. */
   #appendedAt = 0
 
-  /**
-   * @param mapsAlways the active segment is mapped whatever is appended to it: its pages are to be locked in memory
-   * @param allocatedTo position up to which there are blocks; by default wherever there is a file
-   */
-  constructor(
-    files: SegmentFiles,
-    windows: SegmentWindows,
-    tail: TailState,
-    topics: readonly TopicState[],
-    epoch: number,
-    now: () => number,
-    mapsAlways = false,
-    allocatedTo = () => Number.POSITIVE_INFINITY,
-  ) {
+  constructor(parts: LogTailParts) {
+    const { files, windows, tail, topics, rows, epoch, now } = parts
+    const { mapsAlways = false, allocatedTo = () => Number.POSITIVE_INFINITY } = parts
     this.#files = files
     this.#mapping = new MappingChoice(mapsAlways)
     this.#file = new TailFile(files, windows, this.#mapping, tail, allocatedTo)
     this.#topics = new TopicTable(tail, topics)
     this.#cutter = new BatchCutter(this.#topics)
-    this.#writer = new BatchWriter(files, this.#file, this.#topics, tail, epoch)
+    this.#writer = new BatchWriter(files, this.#file, this.#topics, rows, tail, epoch)
     this.#room = new TailRoom(files, this.#file, this.#topics, this.#writer)
     this.#now = now
   }

@@ -6,6 +6,7 @@
  */
 
 import { crc32 } from 'node:zlib'
+import { assert } from '../../errors.js'
 import {
   type BatchHeader,
   batchEpoch,
@@ -17,6 +18,7 @@ import {
 import {
   declaredName,
   flagsOf,
+  frameBytes,
   frameFlag,
   frameHeaderBytes,
   frameKind,
@@ -27,61 +29,17 @@ import {
 } from '../../format/frame-layout.js'
 import { frameEnd } from '../../format/frame-walk.js'
 import { joinWords } from '../../format/numbers.js'
-import { entryWord, segmentHeaderBytes } from '../../format/segment-layout.js'
+import { segmentHeaderBytes } from '../../format/segment-layout.js'
 import { chunkBytes } from '../../limits.js'
 import type { Window } from '../../memory/memory.js'
+import { maxRowLength, type RowReader, repeatOnce, topicMark } from '../rows/rows.js'
 import { findNextBatch, scanBatches } from './batch-scan.js'
+import { TopicEntries } from './topic-entries.js'
 
 // Copies of this module's own: the compiler folds them in the loops below, imported objects it would look up each time.
 const { length: lengthWord, topic: topicWord, offsetLow: offsetLowWord, tail: tailWordAt } = frameWord
 const { data: dataKind, declare: declareKind } = frameKind
 const { extended: extendedFlag } = frameFlag
-
-const { perEntry } = entryWord
-
-/** The records of one topic in one segment. */
-export class TopicEntries {
-  readonly topic: number
-  name: string
-  /** First readable offset that the segment's latest declaration states. */
-  readable: number
-  firstOffset: number
-  count = 0
-  /** Of the record frames. */
-  frameBytes = 0
-  words = new Uint32Array(4 * perEntry)
-
-  constructor(topic: number, firstOffset: number) {
-    this.topic = topic
-    this.firstOffset = firstOffset
-    this.name = ''
-    this.readable = 0
-  }
-
-  add(offset: number, batch: number, frame: number, length: number, tag: number): void {
-    // Offsets between are lost to damage: their entries stay zero.
-    const at = (offset - this.firstOffset) * perEntry
-    if (at + perEntry > this.words.length) this.#grow(at + perEntry)
-    this.words[at] = batch
-    this.words[at + 1] = frame
-    this.words[at + 2] = length
-    this.words[at + 3] = tag
-    this.count = offset - this.firstOffset + 1
-  }
-
-  /** The topic goes on at `offset`: what is missing below it was lost to damage. */
-  extendTo(offset: number): void {
-    const count = offset - this.firstOffset
-    if (count * perEntry > this.words.length) this.#grow(count * perEntry)
-    this.count = count
-  }
-
-  #grow(needed: number): void {
-    const grown = new Uint32Array(Math.max(needed, this.words.length * 2))
-    grown.set(this.words)
-    this.words = grown
-  }
-}
 
 /** A range of a segment that holds no valid batch although valid ones follow, or should. */
 export interface DamagedRange {
@@ -101,8 +59,11 @@ export interface CatchUpOptions {
   trustedEpoch?: number | undefined
 }
 
+/** Memory of an index that nobody uses any more, by topic. One index may use it. */
+export type SpareEntries = ReadonlyMap<number, Uint32Array<ArrayBuffer>>
+
 /** What of a window the walk needs. */
-type Legible = Pick<Window, 'read' | 'readInto'>
+export type Legible = Pick<Window, 'read' | 'readInto'>
 
 export class LiveIndex {
   readonly topics = new Map<number, TopicEntries>()
@@ -126,9 +87,14 @@ export class LiveIndex {
   readonly #keepsEntries: boolean
   readonly #base: number
   readonly #segmentBytes: number
+  readonly #spare: SpareEntries | undefined
 
-  /** @param keepsEntries false: only how far every topic goes is wanted, not where its records are */
-  constructor(base: number, segmentBytes: number, keepsEntries = true) {
+  /**
+   * @param keepsEntries false: only how far every topic goes is wanted, not where its records are
+   * @param spare memory for the entries
+   */
+  constructor(base: number, segmentBytes: number, keepsEntries = true, spare?: SpareEntries) {
+    this.#spare = spare
     this.#keepsEntries = keepsEntries
     this.#base = base
     this.#segmentBytes = segmentBytes
@@ -180,6 +146,36 @@ export class LiveIndex {
       this.end = next
     }
     return false
+  }
+
+  /**
+   * Adds the batch at {@link end} by what its writer has said of it. The bytes are not looked at: {@link addsUp} says whether what was
+   * said may be believed.
+   * @param row as it was found
+   */
+  addRow({ ring, mask, position, bytes, from, to }: Omit<RowReader, 'seek'>): void {
+    assert(position === this.#base + this.end, 'a row is added where its batch stands')
+    const batch = this.end
+    let frame = batch + batchHeaderBytes
+    let entries: TopicEntries | undefined
+    for (let at = from; at < to; at++) {
+      const word = ring[at & mask]
+      if (word >= topicMark) {
+        entries = this.topics.get(word - topicMark)
+        if (entries === undefined || entries.name === '') break
+        continue
+      }
+      if (entries === undefined) break
+      const length = word & maxRowLength
+      const size = frameBytes(length)
+      const count = Math.floor(word / repeatOnce) + 1
+      entries.addRun(count, batch, frame, length, size)
+      frame += size * count
+    }
+    // Every topic declared before, and every frame of the batch.
+    if (frame !== batch + bytes || frame > this.#segmentBytes) this.addsUp = false
+    this.end = batch + bytes
+    this.groupEnd = this.end
   }
 
   #addBatch(
@@ -265,7 +261,7 @@ export class LiveIndex {
   #topic(topic: number, offset: number): TopicEntries {
     let entries = this.topics.get(topic)
     if (entries === undefined) {
-      entries = new TopicEntries(topic, offset)
+      entries = new TopicEntries(topic, offset, this.#spare?.get(topic))
       this.topics.set(topic, entries)
     }
     return entries

@@ -6,12 +6,13 @@ import {
   encodeDirectory,
   encodeFooter,
   entryBytes,
-  entryWord,
   footerBytes,
   indexBytes,
 } from '../../format/segment-layout.js'
 import type { DiskFile } from '../files/disk.js'
 import type { LiveIndex } from './live-index.js'
+
+const pieceBytes = 256 << 10
 
 /**
  * Writes what `index` found behind the data of a segment.
@@ -33,11 +34,14 @@ export function writeSegmentIndex(file: DiskFile, base: number, segmentBytes: nu
   for (const entries of topics) {
     const { topic, name, count, firstOffset, readable, words } = entries
     rows.push({ topic, name, count, firstOffset, readable, entriesAt: at, frameBytes: entries.frameBytes })
-    const used = count * entryWord.perEntry
-    const bytes = new Uint8Array(words.buffer, words.byteOffset, used * 4)
-    file.write(at, bytes)
-    entriesCrc = crc32(bytes, entriesCrc)
-    at += count * entryBytes
+    const bytes = new Uint8Array(words.buffer, words.byteOffset, count * entryBytes)
+    // Piece by piece: what was written is in the cache when it is summed up.
+    for (let from = 0; from < bytes.length; from += pieceBytes) {
+      const piece = bytes.subarray(from, from + pieceBytes)
+      file.write(at + from, piece)
+      entriesCrc = crc32(piece, entriesCrc)
+    }
+    at += bytes.length
   }
   const directory = encodeDirectory(rows)
   file.write(at, directory)

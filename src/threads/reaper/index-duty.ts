@@ -1,23 +1,29 @@
 /**
- * Indexing: a sealed segment whose data is durable gets index and footer. That reads the whole segment, at the cost of whoever appends
- * meanwhile: it waits for a pause, unless the writer nears the bound it has to stop at.
+ * Indexing: a sealed segment whose data is durable gets index and footer. The writer has handed over where the records stand
+ * (`storage/rows`), so that takes little, and is done at once. What has no rows is read, at the cost of whoever appends
+ * meanwhile: where that is the most, it waits for a pause, unless the writer nears the bound it has to stop at.
  *
  * What this owner has written is not summed up again: the writer has made its checksums of the same bytes, and whoever reads a record
- * checks them. Headers are checked, and all must add up; where it does not, the segment is walked once more, and nothing is believed.
+ * checks them. Headers that are read are checked, and all must add up; where it does not, the segment is walked once more, and nothing is believed.
  */
 import { indexAnywayBytes, indexAnywaySegments, indexQuietMs } from '../../limits.js'
 import type { Memory, Window } from '../../memory/memory.js'
 import type { SharedState } from '../../ring/shared-state.js'
 import type { Disk } from '../../storage/files/disk.js'
 import type { SegmentFiles } from '../../storage/files/segment-files.js'
-import { LiveIndex } from '../../storage/index/live-index.js'
+import { LiveIndex, type SpareEntries } from '../../storage/index/live-index.js'
+import { catchUpByRows } from '../../storage/index/row-walk.js'
 import { readSealedSegment } from '../../storage/index/sealed-index.js'
 import { writeSegmentIndex } from '../../storage/index/segment-sealer.js'
+import type { RowReader } from '../../storage/rows/rows.js'
 import { errnoOf } from '../device-error.js'
 import type { ReaperEvent } from './reaper-event.js'
 
 /** Bytes of a sealed segment that are indexed in one turn of the event loop. */
 const indexStepBytes = 4 << 20
+/** The memory of an index is kept for the next one, which comes soon or not for long; that of topics with few records is not worth it. */
+const spareMs = 1_000
+const minSpareBytes = 64 << 10
 
 export interface IndexDutyParts {
   state: SharedState<'reaper'>
@@ -27,6 +33,8 @@ export interface IndexDutyParts {
   epoch: number
   /** Reads segments without mapping them. */
   plainMemory: Memory
+  /** Of what this take-over writes. */
+  rows: RowReader
   nowMs(): number
   emit(event: ReaperEvent): void
 }
@@ -38,6 +46,9 @@ export class IndexDuty {
   #indexing: Promise<void> | undefined
   /** The end of the log when it was last seen to have moved, and when that was. */
   #lastMove = { published: -1, atMs: 0 }
+  /** What of a sealed segment has rows. */
+  #handedOver = { segment: -1, bytes: 0 }
+  #spare: { entries: SpareEntries; sinceMs: number } | undefined
 
   constructor(parts: IndexDutyParts, isOwner: () => boolean) {
     this.#parts = parts
@@ -66,10 +77,13 @@ export class IndexDuty {
     const published = state.published.load()
     if (published !== this.#lastMove.published) this.#lastMove = { published, atMs: nowMs() }
     if (this.#indexing !== undefined) return
+    if (this.#spare !== undefined && nowMs() - this.#spare.sinceMs >= spareMs) this.#spare = undefined
+    const segment = this.#unindexed()
+    if (segment === undefined) return
     const isQuiet = nowMs() - this.#lastMove.atMs >= indexQuietMs
     const behind = Math.min(indexAnywayBytes, indexAnywaySegments * files.segmentBytes)
     const isNearBound = published - state.indexed.load() >= Math.max(behind, files.segmentBytes)
-    if (isQuiet || isNearBound) this.#start()
+    if (isQuiet || isNearBound || this.#isHandedOver(segment)) this.#start()
   }
 
   /** The oldest sealed, durable segment without an index. */
@@ -78,6 +92,15 @@ export class IndexDuty {
     const segment = files.segmentOf(state.indexed.load())
     if (segment >= state.activeSegment.load() || state.reaperErrno.load() !== 0) return undefined
     return state.durable.load() < files.base(segment + 1) ? undefined : segment
+  }
+
+  /** Most of the sealed segment need not be read. */
+  #isHandedOver(segment: number): boolean {
+    const { files, rows } = this.#parts
+    if (this.#handedOver.segment !== segment) {
+      this.#handedOver = { segment, bytes: rows.bytesIn(files.base(segment), files.base(segment + 1)) }
+    }
+    return this.#handedOver.bytes >= files.segmentBytes / 2
   }
 
   /** False: there is nothing to index. */
@@ -110,13 +133,14 @@ export class IndexDuty {
       const window = plainMemory.open(files.path(segment), files.segmentBytes, 'read')
       let index: LiveIndex | undefined
       try {
-        index = (await this.#walk(window, segment, epoch)) ?? (await this.#walk(window, segment, undefined))
+        index = (await this.#walk(window, segment, epoch)) ?? (await this.#walk(window, segment))
       } finally {
         window.close()
       }
       // A damaged segment keeps no footer: who reads it derives the index and meets the damage.
       if (index === undefined || !this.#isOwner()) return
       writeSegmentIndex(file, base, files.segmentBytes, index)
+      this.#spare = { entries: spareOf(index), sinceMs: this.#parts.nowMs() }
       this.#parts.emit({ type: 'indexed', segment })
     } finally {
       file.close()
@@ -125,18 +149,26 @@ export class IndexDuty {
 
   /**
    * The index of a segment that is whole; undefined: it is damaged, or does not add up where it was believed.
-   * @param trustedEpoch whose batches are believed; undefined: nobody's
+   * @param trustedEpoch whose batches are believed, and what is said of them; by default nobody's
    */
-  async #walk(window: Window, segment: number, trustedEpoch: number | undefined): Promise<LiveIndex | undefined> {
-    const { files } = this.#parts
+  async #walk(window: Window, segment: number, trustedEpoch?: number): Promise<LiveIndex | undefined> {
+    const { files, rows } = this.#parts
     const { segmentBytes } = files
-    const index = new LiveIndex(files.base(segment), segmentBytes)
+    const base = files.base(segment)
+    const step = { base, segmentBytes, stepBytes: indexStepBytes }
+    const index = new LiveIndex(base, segmentBytes, true, this.#spare?.entries)
     const isSound = () => index.damages.length === 0 && (trustedEpoch === undefined || index.addsUp)
     // In steps, so that the thread's other duties are not held up by a large segment.
     while (!index.isSealed && isSound() && index.end < segmentBytes) {
-      index.catchUp(window, segmentBytes, true, { stepBytes: indexStepBytes, trustedEpoch })
+      if (trustedEpoch === undefined) index.catchUp(window, segmentBytes, true, step)
+      else catchUpByRows(index, rows, window, { ...step, trustedEpoch })
       await new Promise(setImmediate)
     }
     return index.isSealed && isSound() ? index : undefined
   }
+}
+
+function spareOf({ topics }: LiveIndex): SpareEntries {
+  const large = [...topics.values()].filter(({ words }) => words.byteLength >= minSpareBytes)
+  return new Map(large.map(({ topic, words }) => [topic, words]))
 }

@@ -3,6 +3,7 @@ import type { LaneTable } from '../../ring/lane-table.js'
 import type { SharedState } from '../../ring/shared-state.js'
 import type { TopicCells } from '../../ring/topic-cells.js'
 import type { LogTail } from '../../storage/append/log-tail.js'
+import type { RowWriter } from '../../storage/rows/rows.js'
 import type { BellRinger } from './bell-ringer.js'
 import type { LaneIntake } from './lane-intake.js'
 import type { LaneTurns } from './lane-turns.js'
@@ -16,6 +17,8 @@ export interface PublisherParts {
   turns: LaneTurns
   topics: TopicCells
   tail: LogTail
+  /** Those that the tail puts. */
+  rows: RowWriter
   /** Tells followers in other processes. */
   bell: BellRinger
 }
@@ -52,7 +55,7 @@ export class Publisher {
    * @param head ring position behind them
    */
   publish(lane?: LaneIntake, head = 0): void {
-    const { state, tail, topics, bell } = this.#parts
+    const { state, tail, topics, rows, bell } = this.#parts
     const { position, counts } = tail
     state.publishedRecords.store(counts.recordCount)
     state.publishedBytes.store(counts.recordBytes)
@@ -65,6 +68,8 @@ export class Publisher {
       topics.first(id).store(tail.first(id))
       topics.next(id).store(tail.next(id))
     }
+    // Behind the position as well: what is not published may be taken back.
+    rows.publish()
     bell.ring()
     // After the position: the reaper takes the head first, and flushes up to the position that it finds then.
     if (lane !== undefined) this.release(lane, head)

@@ -5,6 +5,7 @@ import { batchEpoch, batchHeaderBytes } from '../../../src/format/batch-layout.j
 import { segmentHeaderBytes } from '../../../src/format/segment-layout.js'
 import { LiveIndex } from '../../../src/storage/index/live-index.js'
 import { payloadOf } from '../../support/frames.js'
+import { whatIsStored } from '../../support/indexes.js'
 import { StorageLog, testSegmentBytes } from '../../support/storage-log.js'
 import { simulatedWorld } from '../../support/worlds.js'
 
@@ -76,16 +77,6 @@ function walk(world: ReturnType<typeof simulatedWorld>, log: StorageLog, segment
     index.catchUp(window, testSegmentBytes, true, { stepBytes: 100_000, trustedEpoch })
   window.close()
   return index
-}
-
-/** Everything that a footer, a directory and entries are made of. */
-function whatIsStored(index: LiveIndex) {
-  const { end, groupEnd, firstTime, lastTime, lastEpoch, nameBytes, isSealed } = index
-  const topics = [...index.topics.values()].map(({ words, count, ...rest }) => ({
-    ...{ ...rest, count },
-    words: words.slice(0, count * 4),
-  }))
-  return { end, groupEnd, firstTime, lastTime, lastEpoch, nameBytes, isSealed, topics }
 }
 
 describe('a walk that believes one owner', () => {

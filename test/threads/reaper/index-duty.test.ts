@@ -22,8 +22,23 @@ describe('indexing', () => {
     expect(last.map(({ call }) => call)).toEqual(['sync', 'write', 'write', 'write'])
   })
 
-  it('waits for a pause in the appends', async () => {
+  it('is done at once where the writer has handed the rows over', async () => {
     const { engine, world, add } = start()
+    const file = engine.files.path(0)
+    await engine.settle(4)
+    while (engine.tail.segment < 1) add(60_000)
+    // No time passes: nothing is a pause.
+    for (let turn = 0; turn < 12; turn++) {
+      engine.reaper.tend()
+      await new Promise(setImmediate)
+    }
+    expect(sealed(world, file)?.rows).toMatchObject([{ topic: 0, name: 'a', firstOffset: 0 }])
+    expect(engine.state.indexed.load()).toBe(testSegmentBytes)
+  })
+
+  it('waits for a pause in the appends where it has to read them', async () => {
+    // Nothing fits.
+    const { engine, world, add } = start({ rowBytes: 16 })
     const file = engine.files.path(0)
     await engine.settle(4)
     while (engine.tail.segment < 1) {
