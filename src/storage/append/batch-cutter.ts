@@ -82,6 +82,10 @@ export class BatchCutter {
     let allTails = 0
     let runLength = -1
     let hasDeclaration = false
+    // The offset of the next record of `last`, in two words, and how many it has had since that was looked up.
+    let offsetLow = 0
+    let offsetHigh = 0
+    let taken = 0
     const declares = this.#declares
     declares.length = 0
 
@@ -117,19 +121,26 @@ export class BatchCutter {
       spent += cost
 
       if (kind === dataKind) {
-        const offset = topics.takeOffset(id)
-        words[word + offsetLowWord] = offset
-        words[word + tailWordAt] = ((offset / 4294967296) & 0xffff) | (tail & 0xffff0000)
-        records += 1
-        recordBytes += (tail & extendedBit) === 0 ? length : length - frameExtensionBytes
-        allTails |= tail
         if (id !== last) {
+          if (last !== noTopic) topics.takeOffsets(last, taken)
+          const next = topics.next(id)
+          offsetLow = lowWord(next) | 0
+          offsetHigh = highWord(next)
+          taken = 0
           row[rowWords++] = id | topicMark
           runLength = -1
           topic = topic === noTopic || topic === id ? id : mixedTopics
           last = id
           topics.touch(id)
         }
+        words[word + offsetLowWord] = offsetLow
+        words[word + tailWordAt] = (offsetHigh & 0xffff) | (tail & 0xffff0000)
+        taken += 1
+        offsetLow = (offsetLow + 1) | 0
+        if (offsetLow === 0) offsetHigh += 1
+        records += 1
+        recordBytes += (tail & extendedBit) === 0 ? length : length - frameExtensionBytes
+        allTails |= tail
         if (length === runLength && row[rowWords - 1] < repeatFull) row[rowWords - 1] += repeatOnce
         else {
           row[rowWords++] = length
@@ -137,11 +148,15 @@ export class BatchCutter {
         }
       } else {
         hasDeclaration = true
+        // It states where its topic stands.
+        if (last !== noTopic) topics.takeOffsets(last, taken)
+        last = noTopic
         this.#takeDeclaration(run, at, id)
       }
       tailFlags = tail >>> 24
       at += size
     }
+    if (last !== noTopic) topics.takeOffsets(last, taken)
     if (at === from) return undefined
     const bytes = batchHeaderBytes + declaredBytes + (at - from)
     const flags = (tailFlags & continuesFlag) !== 0 ? batchFlag.continues : 0

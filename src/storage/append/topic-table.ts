@@ -68,11 +68,9 @@ export class TopicTable {
     return Math.min(Math.max(this.#first[id], before), this.#next[id])
   }
 
-  /** The offset of a record that is appended now. */
-  takeOffset(id: number): number {
-    const offset = this.#next[id]
-    this.#next[id] = offset + 1
-    return offset
+  /** So many records are appended now. */
+  takeOffsets(id: number, count: number): void {
+    this.#next[id] += count
   }
 
   /** The last one that was taken is free again. */
