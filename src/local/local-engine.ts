@@ -9,7 +9,7 @@ import { RecentMessages } from '../dispatcher/reads/recent-messages.js'
 import { TurnPace } from '../dispatcher/reads/turn-pace.js'
 import { TopicDirectory } from '../dispatcher/topic-directory.js'
 import { Watch } from '../dispatcher/watch.js'
-import type { Engine, EngineFacts, LocalParts, Supports } from '../engine/engine.js'
+import type { Engine, LocalParts } from '../engine/engine.js'
 import type { LogStats } from '../engine/stats.js'
 import type { Durability, GroupInfo } from '../engine/terms.js'
 import { BookendError } from '../errors.js'
@@ -25,13 +25,11 @@ import type { FollowerThread } from './follower/follower-thread.js'
 import { Lanes } from './lanes.js'
 import { LocalGroup } from './local-group.js'
 import { type LocalOptions, segmentMessageBytes } from './local-options.js'
-import { LocalTopic, type TopicHost } from './local-topic.js'
+import type { TopicHost } from './local-topic.js'
 import type { LockFile } from './lock-file.js'
 import { backUpLog } from './log-backup.js'
 import { closeLog } from './log-closing.js'
-import { LogEvents } from './log-events.js'
 import { figuresOf } from './log-figures.js'
-import { LogStage } from './log-stage.js'
 import { enlist, withdraw } from './open-logs.js'
 import { ReaderFarewell } from './reader-farewell.js'
 import type { ReaperThread } from './reaper-thread.js'
@@ -40,31 +38,20 @@ import { SegmentCensus } from './segment-census.js'
 import { SegmentTotals } from './segment-totals.js'
 import { callWriter, type StartingThreads } from './starting-threads.js'
 import { ThreadDeaths } from './thread-deaths.js'
+import { ThreadEngine } from './thread-engine.js'
 import { TopicLimits } from './topic-limits.js'
 
-export class LocalEngine implements Engine {
-  readonly facts: EngineFacts
-  readonly supports: Supports = {
-    durabilities: ['process', 'disk'],
-    scan: true,
-    process: true,
-    retention: true,
-    expectedOffset: true,
-  }
+export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
   readonly local: LocalParts
   /** The consumer groups, and how far they have come. */
   readonly registry: GroupRegistry
   readonly commits: GroupCommits
   /** Of other threads that append. */
   readonly lanes: Lanes
-  readonly #stage: LogStage
-  readonly #topics: TopicDirectory
-  readonly #appends: AppendSide
-  readonly #events: LogEvents
-  readonly #topicsByName = new Map<string, LocalTopic>()
-  readonly #topicHost: TopicHost
+  protected readonly appends: AppendSide
+  protected readonly topicHost: TopicHost
+  protected readonly figures: () => LogStats
   readonly #follower: FollowerThread | undefined
-  readonly #figures: () => LogStats
   readonly #close: () => Promise<void>
 
   /** @param opened what the reaper has found; the writer has started with it */
@@ -76,11 +63,10 @@ export class LocalEngine implements Engine {
     const beyondLimit = 'create a log with larger segmentBytes: those of this one hold no more'
     const isFollower = follower !== undefined
     const sizes = { maxMessageBytes, messageBytesLimit, beyondLimit }
-    this.facts = { place: directory, durability, ...sizes, isReadOnly: readOnly, isFollower }
-    const stage = new LogStage(directory, readOnly)
     const cells = new TopicCells(shared.topics)
-    const topics = new TopicDirectory(opened.topics, cells)
-    const events = new LogEvents(directory, segmentBytes)
+    const facts = { place: directory, durability, ...sizes, isReadOnly: readOnly, isFollower }
+    super(facts, segmentBytes, new TopicDirectory(opened.topics, cells))
+    const { stage, events, topics } = this
     const keepAlive = new KeepAlive()
     if (options.keepAlive) keepAlive.hold()
 
@@ -119,16 +105,13 @@ export class LocalEngine implements Engine {
     })
     const limits = new TopicLimits({ options, threads, appends, stage, watch, keepAlive })
     const processors = new RunningProcessors({
-      ...{ facts: this.facts, readers: options.readers, readerData, events, keepAlive },
+      ...{ facts, readers: options.readers, readerData, events, keepAlive },
       topic: (name) => this.topic(name),
       checkWritable: () => stage.checkWritable(),
       onThreadEnd: (threadId) => deaths.ownerDied(threadId),
     })
-    this.#stage = stage
-    this.#topics = topics
-    this.#appends = appends
-    this.#events = events
-    this.#topicHost = {
+    this.appends = appends
+    this.topicHost = {
       ...{ appends, reads, hot, pace, events, stage, limits, messageBytesLimit },
       recent: new RecentMessages(appends.ring, new BatchTimes(shared.times), () => lane.ringHead.load()),
       newGroup: (topic, name) =>
@@ -142,13 +125,13 @@ export class LocalEngine implements Engine {
     watch.register(attachments)
     this.local = {
       port: () => (isFollower ? Promise.reject(noPortsError(directory)) : attachments.port()),
-      flushSync: (level) => this.#flushSync(level),
+      flushSync: (level) => this.flushSync(level),
       backup: (target, signal) => backUpLog({ directory, reaper, stage, keepAlive, publish }, target, signal),
       segments: (limit) => keepAlive.during(census.segments(limit)),
       residency: () => keepAlive.during(census.residency()),
     }
     const groups = () => ({ count: registry.count, commits: commits.writtenCount })
-    this.#figures = () => figuresOf({ state, opened, appends, reads, hot, groups, segments, events, follower })
+    this.figures = () => figuresOf({ state, opened, appends, reads, hot, groups, segments, events, follower })
     this.#close = () =>
       closeLog({
         ...{ directory, threads, lock, stage, watch, appends, reads, hot, commits },
@@ -185,18 +168,9 @@ export class LocalEngine implements Engine {
     for (const what of opened.otherDamages) events.error('BOOKEND_CORRUPT', what)
   }
 
-  topic(name: string): LocalTopic {
-    let topic = this.#topicsByName.get(name)
-    if (topic === undefined) {
-      topic = new LocalTopic(this.#topics.handle(name), this.#topicHost)
-      this.#topicsByName.set(name, topic)
-    }
-    return topic
-  }
-
   async topicNames(): Promise<string[]> {
     this.#follower?.drain()
-    return this.#topics.names()
+    return this.topics.names()
   }
 
   async groups(): Promise<GroupInfo[]> {
@@ -206,43 +180,14 @@ export class LocalEngine implements Engine {
 
   flush(level: Durability): Promise<void> {
     if (this.facts.isReadOnly) return Promise.resolve()
-    return Promise.all([this.#appends.flush(level), this.commits.flush(level)]).then(() => {})
-  }
-
-  stats(): LogStats {
-    return this.#figures()
-  }
-
-  get isOpen(): boolean {
-    return this.#stage.isOpen
-  }
-
-  checkOpen(): void {
-    this.#stage.checkOpen()
-  }
-
-  checkWritable(): void {
-    this.#stage.checkWritable()
+    return Promise.all([this.appends.flush(level), this.commits.flush(level)]).then(() => {})
   }
 
   close(): Promise<void> {
-    return this.#stage.close(() => {
+    return this.stage.close(() => {
       withdraw(this)
       return this.#close()
     })
-  }
-
-  /** Called in the `exit` event: what was offered must not die in the ring with the process. */
-  onExit(): void {
-    try {
-      this.#flushSync('process')
-    } catch (error) {
-      this.#events.note('at exit', error)
-    }
-  }
-
-  #flushSync(level: Durability): void {
-    if (!this.facts.isReadOnly) this.#appends.flushSync(level)
   }
 }
 

@@ -5,14 +5,13 @@ import { frameBytes, frameFlag, frameWord, kindOf, offsetOf } from '../../src/fo
 import { indexQuietMs } from '../../src/limits.js'
 import { RingConsumer, RingMemory, RingProducer } from '../../src/ring/append-ring.js'
 import { BatchTimes } from '../../src/ring/batch-times.js'
-import { GroupMailboxes } from '../../src/ring/group-mailboxes.js'
+import type { GroupMailboxes } from '../../src/ring/group-mailboxes.js'
 import { SlotTable } from '../../src/ring/slot-table.js'
 import { TopicCells } from '../../src/ring/topic-cells.js'
 import { LogTail } from '../../src/storage/append/log-tail.js'
 import { BellFile } from '../../src/storage/files/bell-file.js'
 import type { ControlFile } from '../../src/storage/files/control-file.js'
 import { Flusher } from '../../src/storage/files/flusher.js'
-import { GroupFile } from '../../src/storage/files/group-file.js'
 import type { Owner } from '../../src/storage/files/ownership.js'
 import type { SegmentFiles } from '../../src/storage/files/segment-files.js'
 import { SegmentWindows } from '../../src/storage/files/segment-windows.js'
@@ -22,16 +21,16 @@ import type { Recovered } from '../../src/storage/life/recovery.js'
 import { TopicReader } from '../../src/storage/read/topic-reader.js'
 import { allocateRows, RowReader, RowWriter } from '../../src/storage/rows/rows.js'
 import type { OpenedGroup, Order } from '../../src/threads/protocol.js'
-import { GroupKeeper } from '../../src/threads/reaper/group-keeper.js'
+import type { GroupKeeper } from '../../src/threads/reaper/group-keeper.js'
 import { Reaper, type ReaperParts } from '../../src/threads/reaper/reaper.js'
 import type { ReaperEvent } from '../../src/threads/reaper/reaper-event.js'
 import { prepareTail } from '../../src/threads/reaper/segment-maker.js'
 import { BellRinger } from '../../src/threads/writer/bell-ringer.js'
-import { CommitWriter } from '../../src/threads/writer/commit-writer.js'
 import { LaneIntake } from '../../src/threads/writer/lane-intake.js'
 import { LaneTurns } from '../../src/threads/writer/lane-turns.js'
 import { Writer } from '../../src/threads/writer/writer.js'
 import { groupOf, putFrame, runOf, sizeOf, type TestFrame } from './frames.js'
+import { groupKeeping } from './group-keeping.js'
 import { type SharedWords, sharedWords } from './shared-words.js'
 import { bootA, testSegmentBytes } from './storage-log.js'
 import { soleOwner, type World } from './worlds.js'
@@ -147,21 +146,11 @@ export class Engine {
     const flushIntervalMs = options.flushIntervalMs ?? 3_600_000
     // Its own: how quick the machine is decides nothing.
     const nowMs = () => this.#elapsedMs
-    this.mailboxes = new GroupMailboxes(GroupMailboxes.allocate())
-    const { mailboxes } = this
     const { owner = soleOwner } = options
-    this.groups = new GroupKeeper({
-      state,
-      application: lane.bell,
-      mailboxes,
-      disk,
-      directory,
-      logId,
-      owner,
-      flushIntervalMs,
-      nowMs,
-      onFailure: (error) => this.reaper.groupsFailed(error),
-    })
+    const onFailure = (error: unknown) => this.reaper.groupsFailed(error)
+    const keeping = groupKeeping({ words, disk, directory, logId, owner, flushIntervalMs, nowMs, onFailure })
+    this.mailboxes = keeping.mailboxes
+    this.groups = keeping.keeper
     const opened = this.groups.open(topics, false)
     this.openedGroups = opened.groups
     this.groupDamages = opened.damages
@@ -182,12 +171,7 @@ export class Engine {
       tail: this.tail,
       rows: rowWriter,
       files,
-      commits: new CommitWriter({
-        state,
-        application: lane.bell,
-        mailboxes,
-        openFile: () => GroupFile.open(disk, directory, logId, 'write'),
-      }),
+      commits: keeping.writer,
       owner,
       bell: new BellRinger({ state, epoch, openBell: () => BellFile.forRinging(disk, directory, logId) }),
       takeOrder: () => {

@@ -5,16 +5,15 @@ import { GroupRegistry } from '../../src/dispatcher/groups/group-registry.js'
 import { KeepAlive } from '../../src/dispatcher/keep-alive.js'
 import { TopicDirectory } from '../../src/dispatcher/topic-directory.js'
 import type { Durability } from '../../src/engine/terms.js'
-import { GroupMailboxes } from '../../src/ring/group-mailboxes.js'
+import type { GroupMailboxes } from '../../src/ring/group-mailboxes.js'
 import { TopicCells } from '../../src/ring/topic-cells.js'
 import type { TopicState } from '../../src/storage/append/topic-state.js'
-import { GroupFile } from '../../src/storage/files/group-file.js'
 import type { OpenedGroup } from '../../src/threads/protocol.js'
-import { GroupKeeper } from '../../src/threads/reaper/group-keeper.js'
-import { CommitWriter } from '../../src/threads/writer/commit-writer.js'
+import type { GroupKeeper } from '../../src/threads/reaper/group-keeper.js'
+import type { CommitWriter } from '../../src/threads/writer/commit-writer.js'
+import { groupKeeping } from './group-keeping.js'
 import { type SharedWords, sharedWords } from './shared-words.js'
 import { SimulatedDisk } from './simulated-disk.js'
-import { soleOwner } from './worlds.js'
 
 export const groupsDirectory = '/log'
 export const testLogId = 'ab'.repeat(16)
@@ -53,32 +52,18 @@ export class GroupWorld {
     const { topics = [], durability = 'process', readOnly = false, flushIntervalMs = 100, number = 0 } = options
     const directory = groupsDirectory
     this.disk = disk
-    const { state, lane } = sharedWords()
+    const words = sharedWords()
+    const { state, lane } = words
     for (const word of ['commitRequest', 'commitDone', 'commitWished', 'commitFlushed'] as const)
       state[word].store(number)
-    const mailboxes = new GroupMailboxes(GroupMailboxes.allocate())
-    const logId = testLogId
-    const nowMs = () => this.nowMs
-    const owner = soleOwner
-    this.keeper = new GroupKeeper({
-      state,
-      application: lane.bell,
-      mailboxes,
-      disk,
-      directory,
-      logId,
-      owner,
-      flushIntervalMs,
-      nowMs,
+    const { mailboxes, keeper, writer } = groupKeeping({
+      ...{ words, disk, directory, logId: testLogId, flushIntervalMs },
+      nowMs: () => this.nowMs,
       onFailure: (error) => this.failures.push(error),
     })
+    this.keeper = keeper
+    this.writer = writer
     const { groups, damages } = this.keeper.open(topics, readOnly)
-    this.writer = new CommitWriter({
-      state,
-      application: lane.bell,
-      mailboxes,
-      openFile: () => GroupFile.open(disk, directory, logId, 'write'),
-    })
     this.topics = new TopicDirectory(topics, new TopicCells(TopicCells.allocate()))
     // Driven by hand: see settle.
     const watch = { register: () => {}, begin: () => {} }

@@ -15,7 +15,7 @@ import type { KeepAlive } from '../../dispatcher/keep-alive.js'
 import { TurnPace } from '../../dispatcher/reads/turn-pace.js'
 import { TopicDirectory } from '../../dispatcher/topic-directory.js'
 import { Watch } from '../../dispatcher/watch.js'
-import type { Engine, EngineFacts, LocalParts, Supports } from '../../engine/engine.js'
+import type { Engine, LocalParts } from '../../engine/engine.js'
 import type { LogStats } from '../../engine/stats.js'
 import type { Durability, GroupInfo } from '../../engine/terms.js'
 import { type BookendError, fromPortable } from '../../errors.js'
@@ -26,12 +26,11 @@ import { LaneTable } from '../../ring/lane-table.js'
 import { openSharedState } from '../../ring/shared-state.js'
 import { SlotTable } from '../../ring/slot-table.js'
 import { TopicCells } from '../../ring/topic-cells.js'
-import { LocalTopic, type TopicHost } from '../local-topic.js'
-import { LogEvents } from '../log-events.js'
+import type { LocalTopic, TopicHost } from '../local-topic.js'
 import { figuresOf } from '../log-figures.js'
-import { LogStage } from '../log-stage.js'
 import { enlist, withdraw } from '../open-logs.js'
 import { SegmentTotals } from '../segment-totals.js'
+import { ThreadEngine } from '../thread-engine.js'
 import { ReadsHere, ReadsInPool } from './attached-reads.js'
 import { OwnReading } from './own-reading.js'
 import type { Grant, OwnerParty, ProcessorView } from './protocol.js'
@@ -50,40 +49,27 @@ export interface AttachedParts {
 
 type AttachedTopic = LocalTopic<RemoteGroup>
 
-export class AttachedEngine implements Engine {
-  readonly facts: EngineFacts
-  readonly supports: Supports = {
-    durabilities: ['process', 'disk'],
-    scan: true,
-    process: true,
-    retention: true,
-    expectedOffset: true,
-  }
+export class AttachedEngine extends ThreadEngine<RemoteGroup> implements Engine {
   readonly local: LocalParts
   readonly #owner: OwnerParty
   readonly #keepAlive: KeepAlive
-  readonly #stage: LogStage
   readonly #watch: Watch
   readonly #bulk: MessagePort
-  readonly #appends: AppendSide
+  protected readonly appends: AppendSide
   readonly #reading: OwnReading | undefined
-  readonly #events: LogEvents
-  readonly #figures: () => LogStats
-  readonly #topics: TopicDirectory
-  readonly #topicHost: TopicHost<RemoteGroup>
-  readonly #topicsByName = new Map<string, AttachedTopic>()
+  protected readonly figures: () => LogStats
+  protected readonly topicHost: TopicHost<RemoteGroup>
   readonly #groups: RemoteGroup[] = []
   readonly #processors: RemoteProcessors
 
   constructor({ owner, keepAlive, grant, readsIn }: AttachedParts) {
     const { facts, shared, segmentBytes } = grant
-    const stage = new LogStage(facts.place, facts.isReadOnly)
+    const cells = new TopicCells(shared.topics)
+    super(facts, segmentBytes, new TopicDirectory(grant.lane.names, cells))
+    const { stage, events, topics } = this
     const state = openSharedState(shared.state, 'application')
     const lanes = new LaneTable(shared.lanes)
     const lane = lanes.open(grant.lane.lane, 'application')
-    const cells = new TopicCells(shared.topics)
-    const topics = new TopicDirectory(grant.lane.names, cells)
-    const events = new LogEvents(facts.place, segmentBytes)
     const watch = new Watch({ state, lane, isAttached: true, directory: facts.place, keepAlive })
     const appends = new AppendSide({
       ...{ state, lanes, lane, memory: new RingMemory(grant.lane.ring), cells, topics, commits: undefined, watch },
@@ -94,25 +80,21 @@ export class AttachedEngine implements Engine {
     const reading = readsIn === 'here' ? new OwnReading(grant) : undefined
     const reads = reading === undefined ? new ReadsInPool(owner) : new ReadsHere(owner, reading)
     const processors = new RemoteProcessors(owner, keepAlive)
-    this.facts = facts
     this.#owner = owner
     this.#keepAlive = keepAlive
-    this.#stage = stage
     this.#watch = watch
     this.#bulk = grant.lane.bulk
-    this.#appends = appends
+    this.appends = appends
     this.#reading = reading
-    this.#events = events
-    this.#topics = topics
     this.#processors = processors
     const slots = new SlotTable(shared.slots)
     const segments = new SegmentTotals({ segmentBytes, state, slots, topicName: (id) => topics.nameOf(id) })
     const mailboxes = new GroupMailboxes(shared.groups)
     // Their books are not at hand.
     const groups = () => ({ count: mailboxes.knownCount, commits: state.commitDone.load() })
-    this.#figures = () =>
+    this.figures = () =>
       figuresOf({ state, opened: grant, appends, reads, hot: noneHot, groups, segments, events, follower: undefined })
-    this.#topicHost = {
+    this.topicHost = {
       ...{
         appends,
         reads,
@@ -134,7 +116,7 @@ export class AttachedEngine implements Engine {
       },
     }
     this.local = {
-      flushSync: (level) => this.#flushSync(level),
+      flushSync: (level) => this.flushSync(level),
       backup: async (target, signal) => {
         stage.checkOpen()
         await this.flush('process')
@@ -145,15 +127,6 @@ export class AttachedEngine implements Engine {
       residency: () => owner.call('residency'),
     }
     enlist(this)
-  }
-
-  topic(name: string): AttachedTopic {
-    let topic = this.#topicsByName.get(name)
-    if (topic === undefined) {
-      topic = new LocalTopic(this.#topics.handle(name), this.#topicHost)
-      this.#topicsByName.set(name, topic)
-    }
-    return topic
   }
 
   topicNames(): Promise<string[]> {
@@ -172,33 +145,17 @@ export class AttachedEngine implements Engine {
     if (this.facts.isReadOnly) return
     for (const group of this.#groups) group.sendAcknowledgements()
     const groups = this.#groups.length > 0 ? this.#owner.call('flushGroups', level) : undefined
-    await Promise.all([this.#appends.flush(level), groups])
-  }
-
-  stats(): LogStats {
-    return this.#figures()
-  }
-
-  get isOpen(): boolean {
-    return this.#stage.isOpen
-  }
-
-  checkOpen(): void {
-    this.#stage.checkOpen()
-  }
-
-  checkWritable(): void {
-    this.#stage.checkWritable()
+    await Promise.all([this.appends.flush(level), groups])
   }
 
   /** Detaches this thread, and nobody else. */
   close(): Promise<void> {
-    return this.#stage.close(() => this.#close())
+    return this.stage.close(() => this.#close())
   }
 
   /** The owner says that appending has ended. */
   fail(error: BookendError): void {
-    this.#events.error(error.code, error.message)
+    this.events.error(error.code, error.message)
     this.#watch.fail(error)
   }
 
@@ -212,19 +169,6 @@ export class AttachedEngine implements Engine {
     this.#processors.note(number, view)
   }
 
-  /** Called in the `exit` event of this thread: what was offered must not die with it. */
-  onExit(): void {
-    try {
-      this.#flushSync('process')
-    } catch (error) {
-      this.#events.note('at exit', error)
-    }
-  }
-
-  #flushSync(level: Durability): void {
-    if (!this.facts.isReadOnly) this.#appends.flushSync(level)
-  }
-
   /** Order: no new calls; processors end; appends and acknowledgements are settled; what is leased and mapped goes back; the owner knows. */
   async #close(): Promise<void> {
     const closed = closedError(this.facts.place)
@@ -233,12 +177,12 @@ export class AttachedEngine implements Engine {
     let failure: unknown
     await this.#processors.stop()
     if (!this.facts.isReadOnly) {
-      const level = this.#appends.pendingCount > 0 ? 'disk' : 'process'
-      await this.#appends.flush(level).catch((error) => {
+      const level = this.appends.pendingCount > 0 ? 'disk' : 'process'
+      await this.appends.flush(level).catch((error) => {
         failure = error
       })
     }
-    this.#stage.tellClosing()
+    this.stage.tellClosing()
     for (const group of this.#groups) group.close(closed)
     this.#reading?.close()
     // Behind everything that was said before: when it is answered, the owner has heard all of it.
@@ -256,7 +200,7 @@ export class AttachedEngine implements Engine {
   async #trim(topic: AttachedTopic, before: number): Promise<void> {
     this.checkWritable()
     // What this thread has handed over before can be trimmed as well: the owner sees it when it is published.
-    if (before > topic.next()) await this.#appends.flush('process').catch(() => {})
+    if (before > topic.next()) await this.appends.flush('process').catch(() => {})
     await this.#owner.call('trim', topic.name, before)
   }
 }

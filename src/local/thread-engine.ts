@@ -1,0 +1,76 @@
+/**
+ * What the engines of one thread have in common, whether it is the one that opened the log or one that is attached to it: topics by name,
+ * whether the log is open here, and what is still to be said for the thread when it ends.
+ */
+import type { AppendSide } from '../dispatcher/appends/append-side.js'
+import type { TopicDirectory } from '../dispatcher/topic-directory.js'
+import type { EngineFacts, Supports } from '../engine/engine.js'
+import type { EngineGroup } from '../engine/group-seat.js'
+import type { LogStats } from '../engine/stats.js'
+import type { Durability } from '../engine/terms.js'
+import { LocalTopic, type TopicHost } from './local-topic.js'
+import { LogEvents } from './log-events.js'
+import { LogStage } from './log-stage.js'
+
+export abstract class ThreadEngine<G extends EngineGroup> {
+  readonly facts: EngineFacts
+  readonly supports: Supports = {
+    durabilities: ['process', 'disk'],
+    scan: true,
+    process: true,
+    retention: true,
+    expectedOffset: true,
+  }
+  protected readonly stage: LogStage
+  protected readonly events: LogEvents
+  protected readonly topics: TopicDirectory
+  protected abstract readonly appends: AppendSide
+  protected abstract readonly topicHost: TopicHost<G>
+  protected abstract readonly figures: () => LogStats
+  readonly #topicsByName = new Map<string, LocalTopic<G>>()
+
+  protected constructor(facts: EngineFacts, segmentBytes: number, topics: TopicDirectory) {
+    this.facts = facts
+    this.stage = new LogStage(facts.place, facts.isReadOnly)
+    this.events = new LogEvents(facts.place, segmentBytes)
+    this.topics = topics
+  }
+
+  topic(name: string): LocalTopic<G> {
+    let topic = this.#topicsByName.get(name)
+    if (topic === undefined) {
+      topic = new LocalTopic(this.topics.handle(name), this.topicHost)
+      this.#topicsByName.set(name, topic)
+    }
+    return topic
+  }
+
+  stats(): LogStats {
+    return this.figures()
+  }
+
+  get isOpen(): boolean {
+    return this.stage.isOpen
+  }
+
+  checkOpen(): void {
+    this.stage.checkOpen()
+  }
+
+  checkWritable(): void {
+    this.stage.checkWritable()
+  }
+
+  /** Called in the `exit` event of this thread: what was offered must not die in the ring with it. */
+  onExit(): void {
+    try {
+      this.flushSync('process')
+    } catch (error) {
+      this.events.note('at exit', error)
+    }
+  }
+
+  protected flushSync(level: Durability): void {
+    if (!this.facts.isReadOnly) this.appends.flushSync(level)
+  }
+}
