@@ -139,7 +139,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'believes an index entry',
-    file: 'storage/read/topic-reader.js',
+    file: 'storage/read/placed-records.js',
     find: 'if (place !== undefined && !this.#isInside(place)) {',
     replace: 'if (place?.batch === 0) {',
     fault: 'damage',

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { BookendError } from '../../src/errors.js'
 import { ChunkCursor, partsOf } from '../../src/messages/chunk-cursor.js'
 import type { Recovered } from '../../src/storage/life/recovery.js'
-import type { Resume, TopicReader } from '../../src/storage/read/topic-reader.js'
+import type { Resume } from '../../src/storage/read/chunk.js'
+import type { TopicReader } from '../../src/storage/read/topic-reader.js'
 
 export interface ModelTopic {
   id: number

@@ -1,57 +1,25 @@
 /**
- * Finding and verifying the records of a topic, for a `Reader`: bounded chunks of verified batches, copied out of the log under a pin; or standing in the log, under a pin that lasts
- * until they are given back.
+ * Reading a topic, for a `Reader`: bounded chunks of verified batches, copied out of the log under a pin.
  *
  * A chunk is a row of batches (header and frames, as in the log) from which the frames of other topics have been
  * removed; each header states the bytes and the count of what is left. Where a topic is dense, segments are read in order;
  * where it is sparse, the index leads from record to record.
  */
-import { batchHeaderBytes, batchTime, shrinkBatchCopy } from '../../format/batch-layout.js'
-import { frameBytes, frameHeaderBytes, frameKind, frameWord, kindOf, offsetOf } from '../../format/frame-layout.js'
+import { batchHeaderBytes, batchTime } from '../../format/batch-layout.js'
 import { segmentHeaderBytes } from '../../format/segment-layout.js'
 import { chunkBytes, maxBatchBytes } from '../../limits.js'
 import { isUnreadable } from '../../memory/errno.js'
 import { SalvageWindow } from '../files/salvage-window.js'
 import type { SegmentFiles } from '../files/segment-files.js'
 import type { SegmentWindows } from '../files/segment-windows.js'
-import type { Catalog, LogBounds, Place } from '../index/catalog.js'
-import { verifiedHeader } from '../index/verified-batch.js'
+import type { Catalog, LogBounds } from '../index/catalog.js'
+import { type Chunk, type HeldChunk, type ReadRequest, type Resume, sparseShare } from './chunk.js'
 import { joinPieces } from './chunk-thinning.js'
 import { walkChunk } from './chunk-walk.js'
 import { LostRecords } from './lost-records.js'
+import { MappedChunks } from './mapped-chunks.js'
+import { PlacedRecords } from './placed-records.js'
 
-export interface ReadRequest {
-  topic: number
-  /** First record wanted; must be at or above the topic's first readable offset. */
-  offset: number
-  /** End of the range, exclusive; at most the topic's next offset. */
-  to: number
-  /** Where the last chunk of the same reader ended, if there was one. */
-  resume?: Resume
-}
-
-/** Opaque to the caller: goes back with the next request. */
-export interface Resume {
-  position: number
-  isSparse: boolean
-}
-
-export interface Chunk {
-  /** Batches back to back; the first may begin with records below the offset asked for. */
-  bytes: Uint8Array<ArrayBuffer>
-  /** Offset behind the last record in the chunk. */
-  next: number
-  resume: Resume
-}
-
-/** A chunk in place: as it stands in the log, batches and frames of other topics among its own. */
-export interface HeldChunk extends Chunk {
-  /** Once, when the bytes are no longer needed: until then their segment stays mapped, and is not deleted. */
-  release(): void
-}
-
-/** Below this share of a chunk a topic counts as sparse, and the index is used instead of reading everything. */
-export const sparseShare = 1 / 8
 const recordsPerSparseChunk = 1024
 
 export class TopicReader {
@@ -60,6 +28,8 @@ export class TopicReader {
   readonly #catalog: Catalog
   readonly #bounds: LogBounds
   readonly #lost: LostRecords
+  readonly #records: PlacedRecords
+  readonly #mapped: MappedChunks
   #scratch = new Uint8Array(chunkBytes)
 
   constructor(files: SegmentFiles, windows: SegmentWindows, catalog: Catalog, bounds: LogBounds) {
@@ -68,6 +38,8 @@ export class TopicReader {
     this.#catalog = catalog
     this.#bounds = bounds
     this.#lost = new LostRecords(files, windows, catalog, bounds)
+    this.#records = new PlacedRecords(files, windows, catalog, bounds, this.#lost)
+    this.#mapped = new MappedChunks(files, windows, bounds, this.#records)
   }
 
   /**
@@ -91,27 +63,18 @@ export class TopicReader {
    * views kept longer read nothing, or zeros.
    */
   readMapped(request: ReadRequest): HeldChunk {
-    const inPlace = request.resume?.isSparse ? undefined : this.#readInPlace(request)
+    const inPlace = request.resume?.isSparse ? undefined : this.#mapped.read(request)
     return inPlace ?? { ...this.read(request), release() {} }
   }
 
   /** One batch, thinned to the single record wanted; undefined if no segment knows the record. */
   readOne(topic: number, offset: number): Uint8Array<ArrayBuffer> | undefined {
-    const place = this.#locateRun(topic, offset, 1)[0]
-    if (place === undefined) return undefined
-    return this.#recordAt(topic, offset, place)
+    return this.#records.one(topic, offset)
   }
 
   /** Where to begin reading at a record, for somebody who has not looked for it; undefined: the index does not say. */
   placeOf(topic: number, offset: number): Resume | undefined {
-    let place: Place | undefined
-    try {
-      place = this.#catalog.locate(topic, offset)
-    } catch {
-      // Whoever reads there meets it again, and says so.
-    }
-    if (place === undefined || !this.#isInside(place)) return undefined
-    return { position: this.#files.base(place.segment) + place.batch, isSparse: false }
+    return this.#records.placeOf(topic, offset)
   }
 
   /** First offset whose batch was appended at or after `time`; undefined: none. */
@@ -130,63 +93,11 @@ export class TopicReader {
     return undefined
   }
 
-  /** Undefined: it takes more than a look at one segment, or memory that can be lent; the way through copies knows what to do, or to say. */
-  #readInPlace(request: ReadRequest): HeldChunk | undefined {
-    const { topic, offset, to } = request
-    let position = request.resume?.position ?? this.#startOf(topic, offset)
-    if (position < this.#bounds.trim()) position = this.#startOf(topic, offset)
-    const segment = this.#files.segmentOf(position)
-    const base = this.#files.base(segment)
-    const at = Math.max(position - base, segmentHeaderBytes)
-    const limit = Math.min(this.#bounds.published() - base, this.#files.segmentBytes) - at
-    if (limit <= 0) return undefined
-    let release: (() => void) | undefined
-    let chunk: HeldChunk | undefined
-    try {
-      const pinned = this.#windows.acquire(segment)
-      release = () => this.#windows.release(segment)
-      for (let want = chunkBytes; ; ) {
-        const lent = this.#windows.lend(pinned, at, Math.min(want, limit))
-        if (lent === undefined) return undefined
-        // The memory goes before the pin that keeps it.
-        release = () => {
-          lent.giveBack()
-          this.#windows.release(segment)
-        }
-        const { bytes } = lent
-        const { first, next, stop, scanned, needed, kept, firstBeyond } = walkChunk(
-          request,
-          { bytes, pinned, base, at, limit },
-          true,
-        )
-        if (stop === 'partial' && scanned === 0 && needed > want) {
-          lent.giveBack()
-          release = () => this.#windows.release(segment)
-          want = needed
-          continue
-        }
-        if (first < 0 || first > offset || next <= offset) return undefined
-        const end = stop === 'seal' ? this.#files.base(segment + 1) + segmentHeaderBytes : base + at + scanned
-        const resume = {
-          position: firstBeyond >= 0 ? base + at + firstBeyond : end,
-          isSparse: kept < scanned * sparseShare,
-        }
-        chunk = { bytes: bytes.subarray(0, scanned), next: Math.min(next, to), resume, release }
-        return chunk
-      }
-    } catch {
-      // The way through copies meets it again, and gives what can be read.
-      return undefined
-    } finally {
-      if (chunk === undefined) release?.()
-    }
-  }
-
   #readDense(request: ReadRequest, into: Uint8Array<ArrayBuffer> | undefined): Chunk {
     const { topic, offset, to } = request
-    let position = request.resume?.position ?? this.#startOf(topic, offset)
+    let position = request.resume?.position ?? this.#records.startOf(topic, offset)
     // Segments behind a resumed reader may have been deleted since; its next record was not in them.
-    if (position < this.#bounds.trim()) position = this.#startOf(topic, offset)
+    if (position < this.#bounds.trim()) position = this.#records.startOf(topic, offset)
     const published = this.#bounds.published()
     let want = request.resume === undefined ? this.#lengthUpTo(topic, to, position) : chunkBytes
     let scannedBytes = 0
@@ -225,7 +136,7 @@ export class TopicReader {
 
   /** How much to read from `position` on where a range may end before a chunk does: no further than its last batch can reach. */
   #lengthUpTo(topic: number, to: number, position: number): number {
-    const place = this.placeOf(topic, to - 1)
+    const place = this.#records.placeOf(topic, to - 1)
     if (place === undefined || place.position < position) return chunkBytes
     return Math.min(chunkBytes, place.position - position + batchHeaderBytes + maxBatchBytes)
   }
@@ -235,7 +146,7 @@ export class TopicReader {
     try {
       return read()
     } catch (error) {
-      const start = this.#startOf(topic, offset)
+      const start = this.#records.startOf(topic, offset)
       if (this.#files.segmentOf(start) === segment) throw error
       return start
     }
@@ -243,10 +154,10 @@ export class TopicReader {
 
   /** Where to go on after a walk over `[from, to]` that did not meet the record: the index may know better, or be the liar. */
   #detour(topic: number, offset: number, segment: number, from: number, to: number): number {
-    const start = this.#startOf(topic, offset)
+    const start = this.#records.startOf(topic, offset)
     if (start < from || start > to) return start
     this.#catalog.distrust(segment)
-    const derived = this.#startOf(topic, offset)
+    const derived = this.#records.startOf(topic, offset)
     if (derived < from || derived > to) return derived
     throw this.#lost.damaged(topic, offset, segment, derived - this.#files.base(segment))
   }
@@ -300,7 +211,7 @@ export class TopicReader {
 
   /** Follows the index from record to record, and collects single-record batches. */
   #readSparse({ topic, offset, to }: ReadRequest): Chunk {
-    const places = this.#locateRun(topic, offset, Math.min(recordsPerSparseChunk, to - offset))
+    const places = this.#records.places(topic, offset, Math.min(recordsPerSparseChunk, to - offset))
     if (places.length === 0) throw this.#lost.missing(topic, offset)
     const pieces: Uint8Array[] = []
     let bytes = 0
@@ -310,7 +221,7 @@ export class TopicReader {
       if (bytes >= chunkBytes) break
       let piece: Uint8Array
       try {
-        piece = this.#recordAt(topic, next, place)
+        piece = this.#records.at(topic, next, place)
       } catch (error) {
         // What was read so far is good: deliver it, and let the next call meet the damage.
         if (next === offset) throw error
@@ -331,79 +242,9 @@ export class TopicReader {
     }
   }
 
-  /** The batch header and the one frame at `place`, verified. */
-  #recordAt(topic: number, offset: number, place: Place): Uint8Array<ArrayBuffer> {
-    const found = this.#tryRecordAt(topic, offset, place)
-    if (found !== undefined) return found
-    // The index may be the liar: derive it from the batches and look once more.
-    this.#catalog.distrust(place.segment)
-    const again: Place | undefined = this.#locateRun(topic, offset, 1)[0]
-    const second = again === undefined ? undefined : this.#tryRecordAt(topic, offset, again)
-    if (second !== undefined) return second
-    if (again === undefined || again.batch === 0) throw this.#lost.missing(topic, offset)
-    throw this.#lost.damaged(topic, offset, again.segment, again.batch)
-  }
-
-  #tryRecordAt(topic: number, offset: number, place: Place): Uint8Array<ArrayBuffer> | undefined {
-    const { segment, batch, frame } = place
-    const { segmentBytes } = this.#files
-    if (batch < segmentHeaderBytes || frame < batch + batchHeaderBytes || frame % 8 !== 0) return undefined
-    if (frame + frameHeaderBytes > segmentBytes) return undefined
-    try {
-      return this.#windows.with(segment, (pinned) => {
-        const base = this.#files.base(segment)
-        const header = verifiedHeader(pinned, base, batch, Math.min(segmentBytes, this.#bounds.published() - base))
-        if (header === undefined || frame + frameHeaderBytes > batch + header.bytes) return undefined
-        const frameHead = new Uint32Array(pinned.window.read(frame, frameHeaderBytes).buffer)
-        const size = frameBytes(frameHead[frameWord.length])
-        if (frameHead[frameWord.length] > header.bytes || frame + size > batch + header.bytes) return undefined
-        const tail = frameHead[frameWord.tail]
-        const isRight =
-          kindOf(tail) === frameKind.data &&
-          frameHead[frameWord.topic] === topic &&
-          offsetOf(frameHead[frameWord.offsetLow], tail) === offset
-        if (!isRight) return undefined
-        const piece = new Uint8Array(batchHeaderBytes + size)
-        pinned.window.readInto(piece, 0, batch, batchHeaderBytes)
-        pinned.window.readInto(piece, batchHeaderBytes, frame, size)
-        shrinkBatchCopy(new Uint32Array(piece.buffer), 0, piece.length, 1)
-        return piece
-      })
-    } catch (error) {
-      if (isUnreadable(error)) return undefined
-      throw this.#lost.unreadable(error, topic, offset, segment, batch)
-    }
-  }
-
-  #startOf(topic: number, offset: number): number {
-    let place: Place | undefined = this.#locateRun(topic, offset, 1)[0]
-    if (place !== undefined && !this.#isInside(place)) {
-      // Lost to damage, or only its index entry, to a power cut: the batches know.
-      this.#catalog.distrust(place.segment)
-      place = this.#locateRun(topic, offset, 1)[0]
-    }
-    if (place === undefined || !this.#isInside(place)) throw this.#lost.missing(topic, offset)
-    return this.#files.base(place.segment) + place.batch
-  }
-
-  /** An entry is not covered by a checksum of its own: it may say anything. */
-  #isInside({ batch }: Place): boolean {
-    return batch >= segmentHeaderBytes && batch + batchHeaderBytes <= this.#files.segmentBytes
-  }
-
   #timeOf(topic: number, offset: number): number {
-    const bytes = this.readOne(topic, offset)
+    const bytes = this.#records.one(topic, offset)
     if (bytes === undefined) throw this.#lost.missing(topic, offset)
     return batchTime(new Uint32Array(bytes.buffer), 0)
-  }
-
-  /** Where records stand, with the error of an index that cannot be read turned into ours. */
-  #locateRun(topic: number, offset: number, count: number): Place[] {
-    try {
-      return this.#catalog.locateRun(topic, offset, count)
-    } catch (error) {
-      const segment = this.#catalog.stretches(topic, offset, offset + 1)[0]?.segment ?? this.#catalog.unreadSegment
-      throw this.#lost.unreadable(error, topic, offset, segment ?? this.#files.segmentOf(this.#bounds.trim()), 0)
-    }
   }
 }

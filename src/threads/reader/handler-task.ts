@@ -13,7 +13,7 @@ import { laneOf } from '../../messages/lanes.js'
 import { ChunkRecords, type MessageBatch } from '../../messages/message-batch.js'
 import type { Decode } from '../../messages/value-coding.js'
 import { HandlerWords, handlerPhase } from '../../ring/handler-words.js'
-import type { HeldChunk, ReadRequest, Resume } from '../../storage/read/topic-reader.js'
+import type { HeldChunk, ReadRequest, Resume } from '../../storage/read/chunk.js'
 import { decodeOf } from './module-codec.js'
 import { tracedHandler } from './traced-handler.js'
 

@@ -8,7 +8,7 @@ import { ChunkBatch, type MessageBatch } from '../../messages/message-batch.js'
 import type { Decode } from '../../messages/value-coding.js'
 import { AbortWord } from '../../ring/abort-word.js'
 import { RangeClaims } from '../../ring/range-claims.js'
-import type { Chunk, ReadRequest, Resume } from '../../storage/read/topic-reader.js'
+import type { Chunk, ReadRequest, Resume } from '../../storage/read/chunk.js'
 import { decodeOf } from './module-codec.js'
 
 /** What every thread that takes part in a scan is told. */
