@@ -1,13 +1,11 @@
-/** One consumer's seat at the desk of a group: what it was given, and what happens to that when nobody settles it. */
+/** One consumer's seat at the desk of a group: how it asks, and what becomes of what it is given. */
 import { whenAborted } from '../../abortable.js'
-import { Fifo } from '../../collections/fifo.js'
-import { Heap } from '../../collections/heap.js'
 import type { SubscribeOptions, Subscription } from '../../engine/group-seat.js'
 import { BookendError } from '../../errors.js'
 import { maxTimerMs } from '../../limits.js'
-import { AckDeadline } from './ack-deadline.js'
 import { GroupRemovedError } from './group-desk.js'
 import type { GroupFeed, MakeDelivery } from './group-feed.js'
+import { HeldLeases } from './held-leases.js'
 import type { Lease, LeaseHolder } from './lease.js'
 import type { SeatDesk } from './seat-desk.js'
 
@@ -26,12 +24,6 @@ interface Taken<D> {
   readonly found: Promise<D | undefined>
 }
 
-/** The holder of a message has said that it is still at work. */
-interface Extended {
-  readonly lease: Lease
-  readonly deadlineMs: number
-}
-
 const never = Number.POSITIVE_INFINITY
 
 export class DeskSubscription<D extends object> implements Subscription<D>, LeaseHolder {
@@ -41,12 +33,8 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
   readonly #make: MakeDelivery<D>
   readonly #options: SubscribeOptions
   readonly #removals: number
-  /** In the order of their deadlines, which is that of delivery; settled ones are dropped when they come up. */
-  readonly #held = new Fifo<Lease>()
-  readonly #extended = new Heap<Extended>((a, b) => a.deadlineMs < b.deadlineMs)
-  #heldCount = 0
+  readonly #held: HeldLeases
   #hasAsked = false
-  readonly #clock: AckDeadline
   #isClosed = false
   /** Calls that wait, for a message or for a free place: each looks again, or gives up. */
   readonly #waiters = new Set<() => void>()
@@ -59,7 +47,7 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
     this.#make = make
     this.#options = options
     this.#removals = desk.removals
-    this.#clock = new AckDeadline(host.onClose)
+    this.#held = new HeldLeases(options.ackTimeoutMs, host.onClose, (lease) => this.giveBack(lease, 0))
     this.#forgetSignal = whenAborted(options.signal, () => this.close())
     // A signal may outlive the log, and leads here.
     if (options.signal !== undefined) host.onClose.add(this.#letGo)
@@ -81,8 +69,7 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
     if (this.#isClosed) return
     this.#isClosed = true
     this.#desk.seats.delete(this)
-    for (const lease of this.#held.drain()) this.giveBack(lease, 0)
-    for (let due = this.#extended.pop(); due !== undefined; due = this.#extended.pop()) this.giveBack(due.lease, 0)
+    this.#held.giveUp()
     this.#letGo()
   }
 
@@ -99,12 +86,7 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
   }
 
   extend(lease: Lease): void {
-    if (!lease.isHeld || this.#options.ackTimeoutMs === never) return
-    const deadlineMs = this.#deadline()
-    lease.deadlineMs = deadlineMs
-    lease.isExtended = true
-    this.#extended.push({ lease, deadlineMs })
-    this.#watchDeadline()
+    if (lease.isHeld) this.#held.extend(lease)
   }
 
   /** Who asks is a consumer; a handle alone is none. */
@@ -115,7 +97,7 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
 
   /** False where {@link #next} would not take a message at once. */
   #mayTake(): boolean {
-    return this.isOpen && !this.#desk.needsOpen && this.#heldCount < this.#options.prefetch && this.#host.isOpen
+    return this.isOpen && !this.#desk.needsOpen && this.#held.count < this.#options.prefetch && this.#host.isOpen
   }
 
   /** @param taken what the call found before it came to wait */
@@ -155,7 +137,7 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
 
   /** A message; undefined: none came in time, or the seat was given up. */
   #lease(deadlineMs: number, signal: AbortSignal | undefined): Promise<Lease | 'free place' | undefined> | Lease {
-    const isFull = this.#heldCount >= this.#options.prefetch
+    const isFull = this.#held.count >= this.#options.prefetch
     const taken = isFull ? undefined : this.#desk.takeInTurn(1)
     if (taken !== undefined) return taken
     const request = isFull ? undefined : this.#desk.request(1, this.#isAlone(deadlineMs))
@@ -237,73 +219,22 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
   }
 
   #hold(delivery: D, lease: Lease): D {
-    this.#heldCount += 1
-    lease.holder = this
-    lease.isHeld = true
-    this.#held.push(lease)
-    if (this.#options.ackTimeoutMs !== never) {
-      lease.deadlineMs = this.#deadline()
-      this.#watchDeadline()
-    }
+    this.#held.hold(lease, this)
     return delivery
-  }
-
-  /** A whole number: fractions would cost each lease an object of their own. */
-  #deadline(): number {
-    return Math.ceil(performance.now() + this.#options.ackTimeoutMs)
   }
 
   #release(lease: Lease): void {
     if (!lease.isHeld) return
-    lease.isHeld = false
-    this.#heldCount -= 1
-    // Settled ones at the head go now, so that a fast consumer keeps no trail of them. The clock runs on, and leads here only while
-    // something is held.
-    if (this.#nextHeld() === undefined && this.#nextExtended() === undefined) this.#clock.giveBack = undefined
+    this.#held.release(lease)
     if (this.#waiters.size > 0) this.#wake()
-  }
-
-  /** Of what is held now. */
-  #watchDeadline(): void {
-    const dueMs = Math.min(this.#nextHeld()?.deadlineMs ?? never, this.#nextExtended()?.deadlineMs ?? never)
-    if (dueMs === never) return
-    this.#clock.giveBack = this.#onDeadline
-    this.#clock.watch(dueMs)
   }
 
   /** Nothing that lasts leads to this seat any more, and through it to the log. */
   readonly #letGo = (): void => {
-    this.#clock.stop()
+    this.#held.stop()
     this.#forgetSignal()
     this.#host.onClose.delete(this.#letGo)
     this.#wake()
-  }
-
-  readonly #onDeadline = (): void => {
-    const nowMs = performance.now()
-    for (let lease = this.#nextHeld(); lease !== undefined && lease.deadlineMs <= nowMs; lease = this.#nextHeld())
-      this.giveBack(lease, 0)
-    for (let due = this.#nextExtended(); due !== undefined && due.deadlineMs <= nowMs; due = this.#nextExtended())
-      this.giveBack(due.lease, 0)
-    this.#watchDeadline()
-  }
-
-  /** The one whose time runs out first, but for those that were extended. Drops what is settled from the head on. */
-  #nextHeld(): Lease | undefined {
-    for (let lease = this.#held.peek(); lease !== undefined; lease = this.#held.peek()) {
-      if (lease.isHeld && !lease.isExtended) return lease
-      this.#held.shift()
-    }
-    return undefined
-  }
-
-  /** Likewise of those that were extended; an entry counts while its deadline is the lease's last one. */
-  #nextExtended(): Extended | undefined {
-    for (let due = this.#extended.peek(); due !== undefined; due = this.#extended.peek()) {
-      if (due.lease.isHeld && due.lease.deadlineMs === due.deadlineMs) return due
-      this.#extended.pop()
-    }
-    return undefined
   }
 
   #wake(): void {
