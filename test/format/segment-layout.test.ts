@@ -57,8 +57,8 @@ describe('segment header', () => {
     )
   })
 
-  it('is rejected after any bit has flipped', () => {
-    const bytes = encodeSegmentHeader({
+  const someHeader = () =>
+    encodeSegmentHeader({
       version: 1,
       segmentBytes,
       base,
@@ -68,20 +68,14 @@ describe('segment header', () => {
       generation: 0,
       logMark: logMarkOf(newLogId()),
     })
+
+  it('is rejected after any bit has flipped', () => {
+    const bytes = someHeader()
     eachFlip(bytes, () => expect(decodeSegmentHeader(bytes)).toBeUndefined())
   })
 
   it('is rejected when it is cut short, and in random bytes', () => {
-    const bytes = encodeSegmentHeader({
-      version: 1,
-      segmentBytes,
-      base,
-      epoch: 1,
-      features: 0,
-      created: 1,
-      generation: 0,
-      logMark: logMarkOf(newLogId()),
-    })
+    const bytes = someHeader()
     for (let length = 0; length < segmentHeaderBytes; length++) {
       expect(decodeSegmentHeader(bytes.subarray(0, length))).toBeUndefined()
     }
