@@ -158,7 +158,7 @@ export class JetStreamEngine implements Engine, JetStreamTopicHost {
   async flush(): Promise<void> {
     await Promise.all([
       ...[...this.#topics.values()].map(({ line }) => line.flush()),
-      ...this.#everyGroup.map(({ share }) => share.acksSettled()),
+      ...this.#everyGroup.map(({ share }) => share.books.acksSettled()),
     ])
   }
 
@@ -170,7 +170,7 @@ export class JetStreamEngine implements Engine, JetStreamTopicHost {
       usedBytes: lines.reduce((sum, { usedBytes }) => sum + usedBytes, 0),
       pending:
         lines.reduce((sum, { pending }) => sum + pending, 0) +
-        this.#everyGroup.reduce((sum, { share }) => sum + share.pendingAcks, 0),
+        this.#everyGroup.reduce((sum, { share }) => sum + share.books.pendingAcks, 0),
       groups: this.#everyGroup.length,
       events: this.#events,
       retries: this.#link.retries,

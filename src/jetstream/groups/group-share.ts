@@ -12,12 +12,11 @@
 import type { Msg } from '@nats-io/transport-node'
 import { assert } from '../../errors.js'
 import { deliveredOf, incoming } from '../server/wire.js'
-import { AckSender } from './ack-sender.js'
 import { type Asker, Demand, type Seat } from './demand.js'
-import { KnownDone } from './known-done.js'
 import { LeaseKeeper } from './lease-keeper.js'
 import { type HeldMessage, LeasedMessages, settle } from './leased-messages.js'
 import { eraOf, newEra, type ServerGroup } from './server-group.js'
+import { ShareBooks } from './share-books.js'
 import { type PullHost, SteadyPull } from './steady-pull.js'
 
 /** What a share needs of its log. */
@@ -37,26 +36,22 @@ const mayFollow: Readonly<Record<Stage, readonly Stage[]>> = {
 }
 
 export class GroupShare {
-  /** Called after every acknowledgement, seek and removal that this process knows of. */
-  readonly changes = new Set<() => void>()
+  readonly books: ShareBooks
   readonly #server: ServerGroup
   readonly #host: ShareHost
-  readonly #acks: AckSender
   readonly #demand = new Demand()
   readonly #held = new LeasedMessages()
   readonly #keeper: LeaseKeeper
   readonly #pull: SteadyPull
-  readonly #done = new KnownDone()
   #stage: Stage = 'closed'
   #opening: Promise<void> | undefined
-  #generation = 0
   #removals = 0
 
   constructor(server: ServerGroup, host: ShareHost) {
     this.#server = server
     this.#host = host
     const { link } = server.stream
-    this.#acks = new AckSender(link, `acknowledging in ${server.what}`, () => server.exists())
+    this.books = new ShareBooks(server)
     this.#keeper = new LeaseKeeper(link, this.#held, this.#demand, host.ackWaitMs)
     this.#pull = new SteadyPull(server, host, {
       onMessage: (message) => this.#receive(message),
@@ -68,32 +63,13 @@ export class GroupShare {
     })
   }
 
-  /** Raised by seek and removal: what was given before means nothing. */
-  get generation(): number {
-    return this.#generation
-  }
-
   get removals(): number {
     return this.#removals
-  }
-
-  get pendingAcks(): number {
-    return this.#acks.pending
   }
 
   /** Consumers that have a seat. */
   get consumers(): number {
     return this.#demand.consumers
-  }
-
-  /** Which seek what is known is of, or the group's beginning. */
-  get era(): string | undefined {
-    return this.#done.era
-  }
-
-  /** Everything below is done, as far as this process knows. */
-  get committed(): number {
-    return this.#done.committed
   }
 
   /** Messages that are here and that nobody was given. */
@@ -119,21 +95,6 @@ export class GroupShare {
   /** Asks the server for so many, although there are messages at hand: what it gives again comes first. */
   askBeside(count: number): void {
     if (this.#stage === 'open' && count > this.#pull.asked) this.#pull.ask(count - this.#pull.asked)
-  }
-
-  /** Everything below is done, by whoever it was. @param generation in which that was found */
-  raise(generation: number, floor: number): void {
-    if (generation !== this.#generation) return
-    this.#done.raise(floor)
-    this.#announce()
-  }
-
-  isDone(offset: number): boolean {
-    return this.#done.has(offset)
-  }
-
-  acksSettled(): Promise<void> {
-    return this.#acks.idle()
   }
 
   enter(seat: Seat): void {
@@ -197,22 +158,17 @@ export class GroupShare {
 
   /** Of whoever has it now. Resolves once the message does not come again. */
   async acknowledge(generation: number, offset: number, reply: string): Promise<void> {
-    if (generation !== this.#generation) return
+    if (generation !== this.books.generation) return
     const held = this.#held.forget(offset)
     held?.holder?.release()
     this.#keeper.settled(offset)
-    await this.#acks.add(offset, held?.reply ?? reply)
-    if (generation !== this.#generation) return
-    // Only now: until then it has to come again if this process dies.
-    this.#done.add(offset)
-    this.#announce()
-    if (this.#done.isLong) void this.#raiseFloor()
+    await this.books.acknowledge(generation, offset, held?.reply ?? reply)
   }
 
   /** For another attempt. Nothing happens if it was settled meanwhile. */
   giveBack(generation: number, held: HeldMessage, attempt: number, delayMs: number): void {
     const { offset } = held.message
-    if (generation !== this.#generation || this.#held.get(offset) !== held) return
+    if (generation !== this.books.generation || this.#held.get(offset) !== held) return
     held.attempt = attempt
     // The server keeps the time, and knows of the attempt, whatever becomes of us.
     if (delayMs > 0) this.#keeper.handBack(held, settle.giveBackAfter(delayMs))
@@ -222,7 +178,7 @@ export class GroupShare {
 
   /** The same, to be given at once. */
   putBack(generation: number, held: HeldMessage, attempt: number): void {
-    if (generation !== this.#generation || this.#held.get(held.message.offset) !== held) return
+    if (generation !== this.books.generation || this.#held.get(held.message.offset) !== held) return
     held.attempt = attempt
     this.#putAtHand(held)
     // This may be in the middle of serving.
@@ -235,7 +191,7 @@ export class GroupShare {
     for (; !this.#is('open'); await new Promise(setImmediate)) await this.open('first')
     this.#enter('seeking')
     try {
-      await this.#acks.idle()
+      await this.books.acksSettled()
       if (!this.#is('seeking')) return await this.seek(to)
       const era = newEra()
       this.#beginAnew(to, era)
@@ -284,7 +240,7 @@ export class GroupShare {
     this.#host.checkOpen()
     this.#enter('opening')
     try {
-      this.#done.meet(eraOf(await this.#server.ensure(from)))
+      this.books.meet(eraOf(await this.#server.ensure(from)))
       this.#enter('open')
     } catch (error) {
       this.#enter('closed')
@@ -304,15 +260,10 @@ export class GroupShare {
   }
 
   #beginAnew(floor: number, era: string | undefined): void {
-    this.#generation += 1
+    this.books.leaveBehind()
     for (const { holder } of this.#held.all()) holder?.release()
     this.#keeper.forgetAll()
-    this.#done.beginAt(floor, era)
-    this.#announce()
-  }
-
-  #announce(): void {
-    for (const listener of this.changes) listener()
+    this.books.beginAt(floor, era)
   }
 
   #receive(message: Msg): void {
@@ -325,14 +276,14 @@ export class GroupShare {
       return
     }
     // Sent before the server knew.
-    if (this.#acks.isUnderWay(offset)) return
+    if (this.books.isUnderWay(offset)) return
     const held: HeldMessage = {
       message: incoming(offset, time, message.data, message.headers),
       reply,
       attempt: this.#keeper.attemptOf(offset, attempt),
       holder: undefined,
     }
-    if (this.#done.has(offset)) void this.#meetAgain(held)
+    if (this.books.isDone(offset)) void this.#meetAgain(held)
     else this.#keep(held)
   }
 
@@ -344,16 +295,10 @@ export class GroupShare {
 
   /** Done, and here again: from a server that had not heard of it when it took over; or somebody went back. */
   async #meetAgain(held: HeldMessage): Promise<void> {
-    const generation = this.#generation
-    // Not what it is after the wait: another one may have met the same.
-    const known = this.#done.era
     try {
-      const info = await this.#server.info()
-      if (generation !== this.#generation || info === undefined) return
-      const era = eraOf(info)
-      if (era === known) return this.#keeper.tell(held, settle.ack)
-      this.#done.meet(era)
-      this.#keep(held)
+      const isDone = await this.books.isStillDone()
+      if (isDone === true) this.#keeper.tell(held, settle.ack)
+      else if (isDone === false) this.#keep(held)
     } catch (error) {
       // Not settled, so it comes again.
       this.#host.onError(`a message of ${this.#server.what} that came again`, error)
@@ -370,12 +315,5 @@ export class GroupShare {
     if (this.#stage !== 'open') return
     const missing = this.#demand.wanted - this.#held.atHandCount - this.#pull.asked
     if (missing > 0) this.#pull.ask(missing)
-  }
-
-  async #raiseFloor(): Promise<void> {
-    const generation = this.#generation
-    const info = await this.#server.info().catch(() => undefined)
-    // What is below never comes again.
-    if (info !== undefined && generation === this.#generation) this.#done.raise(info.ack_floor.stream_seq)
   }
 }

@@ -87,7 +87,7 @@ export class JetStreamGroup implements EngineGroup, ProcessedGroup {
   }
 
   isDone(offset: number): boolean {
-    return this.share.isDone(offset)
+    return this.share.books.isDone(offset)
   }
 
   process(module: string, settings: ProcessSettings): EngineProcessor {

@@ -191,7 +191,7 @@ class ServerLease implements EngineLease {
     this.#share = share
     this.#host = host
     this.#timeoutMs = timeoutMs
-    this.#generation = share.generation
+    this.#generation = share.books.generation
   }
 
   begin(held: HeldMessage): void {

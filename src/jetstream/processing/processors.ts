@@ -110,7 +110,7 @@ export class JetStreamProcessors implements GroupProcessors {
       },
       // A group that was moved back has its dead letters anew.
       append: (target, value, extras, _, id) =>
-        storeDeadLetter(this.#log.topic(target.name).stream, value, extras, `dead/${id}/${share.era}`),
+        storeDeadLetter(this.#log.topic(target.name).stream, value, extras, `dead/${id}/${share.books.era}`),
       deadLetter: deadLetter === undefined ? undefined : { id: onlyTopic, name: deadLetter },
       onFailure: (error) => events.processor(source.topic, name, error),
       threads: new ReaderPool({ ...threadData, handlerData: data }, pool, new KeepAlive(), () => {}),

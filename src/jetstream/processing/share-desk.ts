@@ -63,17 +63,17 @@ export class ShareDesk implements WorkDesk, Seat {
     this.#isOrdered = order !== 'none'
     this.ledger = {
       get generation() {
-        return share.generation
+        return share.books.generation
       },
       get committed() {
-        return share.committed
+        return share.books.committed
       },
       remaining: () => share.atHand,
     }
   }
 
   get changes(): Set<() => void> {
-    return this.#share.changes
+    return this.#share.books.changes
   }
 
   get needsOpen(): boolean {
@@ -169,7 +169,7 @@ export class ShareDesk implements WorkDesk, Seat {
 
   /** Asks the servers until everything below is done: others may do some of it, and say so to them alone. */
   async untilCommitted(target: number): Promise<void> {
-    const isOver = () => this.#stage === 'closed' || this.#share.committed >= target
+    const isOver = () => this.#stage === 'closed' || this.#share.books.committed >= target
     for (let pauseMs = lookAgainMs.first; !isOver(); pauseMs = longer(pauseMs)) {
       await this.#learn().catch((error) => this.#host.onError(`the position of group "${this.name}"`, error))
       if (!isOver()) await pause(pauseMs)
@@ -177,12 +177,12 @@ export class ShareDesk implements WorkDesk, Seat {
   }
 
   async #learn(): Promise<void> {
-    const { generation } = this.#share
-    this.#share.raise(generation, await this.#host.committed())
+    const { generation } = this.#share.books
+    this.#share.books.raise(generation, await this.#host.committed())
   }
 
   #take(max: number): HeldRun | undefined {
-    const { generation } = this.#share
+    const { generation } = this.#share.books
     if (generation !== this.#generation) this.#beginAnew(generation)
     const lowest = this.#share.peek()
     if (lowest === undefined || !this.#mayTake(lowest)) return undefined
@@ -208,12 +208,12 @@ export class ShareDesk implements WorkDesk, Seat {
   /** A seek has its own beginning, and what was held before means nothing. */
   #beginAnew(generation: number): void {
     this.#generation = generation
-    this.#nextInOrder = this.#share.committed
+    this.#nextInOrder = this.#share.books.committed
     this.#runs.clear()
   }
 
   #mayTake({ message: { offset } }: HeldMessage): boolean {
-    if (!this.#isOrdered || offset <= Math.max(this.#nextInOrder, this.#share.committed)) return true
+    if (!this.#isOrdered || offset <= Math.max(this.#nextInOrder, this.#share.books.committed)) return true
     this.#looking ??= this.#lookBelow(offset).finally(() => {
       this.#looking = undefined
       this.#share.serve()
@@ -223,15 +223,15 @@ export class ShareDesk implements WorkDesk, Seat {
 
   /** Is what is missing below done, or with somebody in here? Then it may be taken; else it is looked again, a little later. */
   async #lookBelow(offset: number): Promise<void> {
-    const { generation } = this.#share
+    const { generation } = this.#share.books
     try {
-      await this.#share.acksSettled()
+      await this.#share.books.acksSettled()
       const isAllHere = await this.#share.hasAllGiven()
       if (!isAllHere) await this.#learn()
-      if (generation !== this.#share.generation || generation !== this.#generation) return
+      if (generation !== this.#share.books.generation || generation !== this.#generation) return
       // What is here and lower is taken first.
       if (isAllHere) this.#nextInOrder = Math.max(this.#nextInOrder, offset)
-      if (isAllHere || this.#share.committed >= offset) {
+      if (isAllHere || this.#share.books.committed >= offset) {
         this.#pauseMs = lookAgainMs.first
         return
       }
@@ -239,7 +239,7 @@ export class ShareDesk implements WorkDesk, Seat {
       this.#host.onError(`what is missing in group "${this.name}"`, error)
     }
     // Nobody asks for more while so much is at hand, and the server gives nothing again that nobody asks for.
-    const missing = offset - Math.max(this.#nextInOrder, this.#share.committed)
+    const missing = offset - Math.max(this.#nextInOrder, this.#share.books.committed)
     this.#share.askBeside(Math.max(1, Math.min(missing, ahead - this.#share.atHand)))
     await pause(this.#pauseMs)
     this.#pauseMs = longer(this.#pauseMs)
