@@ -16,8 +16,6 @@ import type { TurnPace } from './turn-pace.js'
 
 /** From so many on a list is the reader threads': a task for one of them costs as much as some fifty lookups here. */
 const leastForReaders = 100
-/** Records of one look: half a millisecond of work. */
-const recordsPerLook = 512
 
 export class HotReads {
   readonly #data: Omit<ReaderData, 'io'>
@@ -61,7 +59,7 @@ export class HotReads {
   }
 
   /**
-   * The same for many, in the order of their offsets. The event loop turns now and then.
+   * The same for as many as it {@link takes}, in the order of their offsets.
    * @param first readable offset, and `next` one to be appended: what is not between them is not looked for
    */
   records(topic: number, offsets: readonly number[], first: number, next: number): Promise<(HotRecord | undefined)[]> {
@@ -103,19 +101,11 @@ export class HotReads {
     first: number,
     next: number,
   ): Promise<(HotRecord | undefined)[]> {
-    const found: (HotRecord | undefined)[] = []
-    for (let at = 0; at < offsets.length; at += recordsPerLook) {
-      const some = offsets.slice(at, at + recordsPerLook)
-      for (let index = 0; index < some.length; index++) if (some[index] < first || some[index] >= next) some[index] = -1
-      const records = this.#ready()?.findMany(topic, some)
-      for (let index = 0; index < some.length; index++) {
-        const record = records?.[index]
-        if (record !== undefined) this.#answered += 1
-        found.push(record)
-      }
-      const pause = records && this.#pace.afterLookups(some.length)
-      if (pause !== undefined) await pause
-    }
+    const asked = offsets.map((offset) => (offset < first || offset >= next ? -1 : offset))
+    const found = this.#ready()?.findMany(topic, asked)
+    if (found === undefined) return offsets.map(() => undefined)
+    for (const record of found) if (record !== undefined) this.#answered += 1
+    await this.#pace.afterLookups(offsets.length)
     return found
   }
 
