@@ -141,7 +141,8 @@ export class RemoteDesk implements SeatDesk {
     this.#stock.remove(first, end)
     if (this.#acks === undefined) {
       this.#acks = new AckBatch(generation)
-      queueMicrotask(this.sendAcknowledgements)
+      // At the end of the turn: a microtask would come between any two messages that a loop is given.
+      setImmediate(this.sendAcknowledgements)
     }
     return this.#acks.add(first, end)
   }
