@@ -1,6 +1,8 @@
 /** Appending what comes in by standard input: in order, not faster than it is written, and with an exact account of it. */
+
+import type { AppendOptions } from '../log/append-options.js'
 import type { Log } from '../log/log.js'
-import type { AppendOptions, Topic } from '../log/topic.js'
+import type { Topic } from '../log/topic.js'
 import { Failure } from './failure.js'
 import { counted, whole } from './units.js'
 

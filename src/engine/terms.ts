@@ -58,6 +58,14 @@ export interface Condition {
   readonly expectedOffset: number
 }
 
+/** A message that is ready to be appended. */
+export interface EncodedMessage {
+  readonly topic: string
+  readonly value: Payload
+  readonly extras: Extras | undefined
+  readonly level: Durability
+}
+
 /** First readable offset of a topic, and the offset of its next append. */
 export interface Bounds {
   readonly first: number

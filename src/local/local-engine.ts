@@ -105,9 +105,10 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
     })
     const limits = new TopicLimits({ options, threads, appends, stage, watch, keepAlive })
     const processors = new RunningProcessors({
-      ...{ facts, readers: options.readers, readerData, events, keepAlive },
+      ...{ facts, supports: this.supports, readers: options.readers, readerData, events, keepAlive },
       topic: (name) => this.topic(name),
       checkWritable: () => stage.checkWritable(),
+      onAppending: (port) => attachments.adopt(port),
       onThreadEnd: (threadId) => deaths.ownerDied(threadId),
     })
     this.appends = appends

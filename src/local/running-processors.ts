@@ -1,10 +1,12 @@
 /** The processors of a log: each has handler threads of its own, and all end before the log does. */
+import { MessagePort } from 'node:worker_threads'
 import type { GroupDesk } from '../dispatcher/groups/group-desk.js'
 import type { KeepAlive } from '../dispatcher/keep-alive.js'
 import { GroupProcessor, type ProcessorHost } from '../dispatcher/processing/processor.js'
 import { ReaderPool } from '../dispatcher/reads/reader-pool.js'
-import type { EngineFacts } from '../engine/engine.js'
+import type { EngineFacts, Supports } from '../engine/engine.js'
 import type { ProcessSettings } from '../engine/group-seat.js'
+import type { LaneWish } from '../threads/reader/handler.js'
 import type { ReaderData } from '../threads/shared-memory.js'
 import type { LocalTopic } from './local-topic.js'
 import type { LogEvents } from './log-events.js'
@@ -13,7 +15,8 @@ import type { LogEvents } from './log-events.js'
 const handlerIdleMs = 10_000
 
 export interface RunningProcessorsParts {
-  readonly facts: Pick<EngineFacts, 'durability' | 'maxMessageBytes'>
+  readonly facts: EngineFacts
+  readonly supports: Supports
   /** How many threads a processor has unless it is told. */
   readonly readers: number
   readonly readerData: ReaderData
@@ -22,6 +25,8 @@ export interface RunningProcessorsParts {
   topic(name: string): LocalTopic
   /** @throws `BOOKEND_READ_ONLY` */
   checkWritable(): void
+  /** A thread of a processor wants to append: this is its end of a channel to the log. */
+  onAppending(port: MessagePort): void
   /** A thread has ended, and leaves what it had mapped. */
   onThreadEnd(threadId: number): void
 }
@@ -38,12 +43,17 @@ export class RunningProcessors {
 
   /** @throws `BOOKEND_READ_ONLY` for dead letters where nothing is written */
   start(topic: LocalTopic, desk: GroupDesk, module: string, settings: ProcessSettings): GroupProcessor {
-    const { facts, readers, readerData, events, keepAlive, onThreadEnd } = this.#parts
+    const { facts, supports, readers, readerData, events, keepAlive, onThreadEnd } = this.#parts
     const { deadLetter, maxHeapMb, order, concurrency = readers } = settings
     // Nothing can be written: said before the first message fails.
     if (deadLetter !== undefined) this.#parts.checkWritable()
     const maxThreads = order === 'topic' ? 1 : concurrency
-    const pool = { minThreads: 0, maxThreads, idleTimeoutMs: handlerIdleMs, maxHeapMb }
+    const onMessage = (message: unknown) => {
+      const { laneFor } = (message ?? {}) as Partial<LaneWish>
+      if (laneFor instanceof MessagePort) this.#parts.onAppending(laneFor)
+    }
+    const pool = { minThreads: 0, maxThreads, idleTimeoutMs: handlerIdleMs, maxHeapMb, onMessage }
+    const handler = { data: settings.data, facts, supports }
     const host: ProcessorHost = {
       durability: facts.durability,
       maxMessageBytes: facts.maxMessageBytes,
@@ -53,7 +63,7 @@ export class RunningProcessors {
       deadLetter: deadLetter === undefined ? undefined : this.#parts.topic(deadLetter).handle,
       onFailure: (error) => events.processor(topic.name, desk.name, error),
       // Its threads come and go, and end with what they have mapped: nobody waits until they have closed it.
-      threads: new ReaderPool({ ...readerData, handlerData: settings.data }, pool, keepAlive, onThreadEnd),
+      threads: new ReaderPool({ ...readerData, handler }, pool, keepAlive, onThreadEnd),
     }
     const processor = new GroupProcessor(desk, host, module, { ...settings, concurrency })
     this.#running.set(processor, desk)

@@ -4,14 +4,14 @@ import type { LogStats, SegmentInfo, SegmentResidency } from '../engine/stats.js
 import type { BackupReport, Durability, GroupInfo, LogPort, Retention } from '../engine/terms.js'
 import { connectEngine } from '../local/attached/connection.js'
 import { openLocalEngine } from '../local/opening.js'
-import { bytes, type Codec } from '../messages/codec.js'
+import type { Codec } from '../messages/codec.js'
 import { tracing } from '../tracing.js'
 import { checkRetention, completeOptions, type OpenOptions, resolveDirectory } from './options.js'
 import { type Queue, TopicQueue } from './queue.js'
 import { checkLevel, checkSupported, localParts } from './supported.js'
 import type { Topic } from './topic.js'
 import { TracedTopic } from './traced-topic.js'
-import { checkInteger, checkKeys, checkName, checkOneOf, checkSignal, describe } from './validate.js'
+import { checkCodec, checkInteger, checkKeys, checkName, checkOneOf, checkSignal } from './validate.js'
 
 /** How a queue is used here. */
 export interface QueueOptions<T> {
@@ -219,14 +219,4 @@ export class EngineLog implements Log {
   [Symbol.asyncDispose](): Promise<void> {
     return this.#engine.close()
   }
-}
-
-function checkCodec<T>(codec: Codec<T> | undefined): Codec<T> {
-  if (codec === undefined) return bytes as unknown as Codec<T>
-  const { encode, decode, encodeInto } = (codec ?? {}) as Partial<Codec<T>>
-  if (typeof encode !== 'function' || typeof decode !== 'function')
-    throw new TypeError(`codec has the functions encode and decode: it is json, text, bytes, or one of your own`)
-  if (encodeInto !== undefined && typeof encodeInto !== 'function')
-    throw new TypeError(`encodeInto of a codec is a function, if it is there, not ${describe(encodeInto)}`)
-  return codec
 }

@@ -7,7 +7,8 @@ import type { RecordPlace } from '../messages/chunk-cursor.js'
 import { type MessageSource, StoredMessage } from '../messages/message.js'
 import type { Decode } from '../messages/value-coding.js'
 import { assertLeased } from './answers.js'
-import { type AppendOptions, messageOptionNames, type Topic } from './topic.js'
+import { type AppendOptions, messageOptionNames } from './append-options.js'
+import type { Topic } from './topic.js'
 import { checkKeys, checkSignal, checkSpan } from './validate.js'
 
 /** Name of the one group a queue has; `log.topic(name).group('queue')` is the same position. */

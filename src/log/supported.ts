@@ -8,12 +8,16 @@ import { checkOneOf } from './validate.js'
 export const durabilities = ['process', 'replicated', 'disk'] as const satisfies readonly Durability[]
 
 /** @throws `BOOKEND_UNSUPPORTED` */
-export function checkSupported({ facts }: Engine, isSupported: boolean, what: string): void {
+export function checkSupported({ facts }: Pick<Engine, 'facts'>, isSupported: boolean, what: string): void {
   if (!isSupported) throw unsupportedError(facts.place, what)
 }
 
 /** @throws TypeError, RangeError; `BOOKEND_UNSUPPORTED` for a level that is not kept here */
-export function checkLevel({ facts, supports }: Engine, what: string, level: unknown): Durability {
+export function checkLevel(
+  { facts, supports }: Pick<Engine, 'facts' | 'supports'>,
+  what: string,
+  level: unknown,
+): Durability {
   const known = checkOneOf(what, level, durabilities)
   if (!supports.durabilities.includes(known)) throw unsupportedError(facts.place, `the level '${known}'`)
   return known

@@ -2,36 +2,17 @@
 
 import { abortable } from '../abortable.js'
 import type { Engine, EngineTopic } from '../engine/engine.js'
-import type { Condition, Durability, Extras, Payload } from '../engine/terms.js'
-import { BookendError } from '../errors.js'
+import type { Condition, Payload } from '../engine/terms.js'
 import { conflictError, trimmedError } from '../failures.js'
 import { bytes, type Codec, codecName } from '../messages/codec.js'
 import { type Message, StoredMessage } from '../messages/message.js'
 import { type Decode, decoderOf, encoderOf, lastingEncoderOf } from '../messages/value-coding.js'
 import { assertAllAsked, assertAsked, assertBounds, assertOffset } from './answers.js'
-import { encodeExtras } from './extras.js'
+import { type AppendOptions, checkAppendOptions, checkSize } from './append-options.js'
 import { type Group, TopicGroup } from './group.js'
 import { ChunkedStream, type MessageStream } from './message-stream.js'
-import { checkLevel, checkSupported } from './supported.js'
+import { checkSupported } from './supported.js'
 import { checkBoolean, checkKeys, checkName, checkOffset, checkSignal, checkTime, moduleUrl } from './validate.js'
-
-/** What goes with an append. */
-export interface AppendOptions {
-  /** Stored with the message; a string is stored as UTF-8. At most 64 KiB. */
-  key?: string | Uint8Array
-  /** Stored with the message. */
-  headers?: Record<string, string>
-  /**
-   * The offset that the message is to get; of several, the first of them. Where the topic goes on at another one when the append's turn has
-   * come, it is refused with `BOOKEND_CONFLICT`, and nothing is written: so whoever has read the topic to its end, and decides by what it holds,
-   * appends only if nobody else has appended meanwhile. An integer from 0. Not with {@link Topic.offer}, which tells nobody of a refusal.
-   */
-  expectedOffset?: number
-  /** Overrides the log's durability for this call. */
-  durability?: Durability
-  /** Ends the waiting, not the append: a message that is handed over stays written. */
-  signal?: AbortSignal
-}
 
 /** Which messages a stream has. */
 export interface ReadOptions {
@@ -130,9 +111,6 @@ export interface Topic<T> {
   group(name: string): Group<T>
 }
 
-export const messageOptionNames = ['key', 'headers', 'durability', 'signal'] as const
-export const appendOptionNames = [...messageOptionNames, 'expectedOffset'] as const
-
 export class LogTopic<T> implements Topic<T> {
   readonly name: string
   readonly #engine: Engine
@@ -159,9 +137,9 @@ export class LogTopic<T> implements Topic<T> {
   /** Not an async function: the engine's promise is the caller's, without another one around it. */
   append(value: T, options?: AppendOptions): Promise<number> {
     try {
-      const { level, signal, extras, condition } = this.#appendOptions(options)
+      const { level, signal, extras, condition } = checkAppendOptions(this.#engine, options)
       const encoded = this.#encode(value)
-      this.#checkSize(encoded, extras)
+      checkSize(this.#engine, this.name, encoded, extras)
       return abortable(signal, this.#topic.append(encoded, extras, level, condition))
     } catch (error) {
       return Promise.reject(error)
@@ -170,11 +148,11 @@ export class LogTopic<T> implements Topic<T> {
 
   async appendMany(values: readonly T[], options?: AppendOptions): Promise<{ first: number; count: number }> {
     if (!Array.isArray(values)) throw new TypeError('appendMany takes an array of values')
-    const { level, signal, extras, condition } = this.#appendOptions(options)
+    const { level, signal, extras, condition } = checkAppendOptions(this.#engine, options)
     const encoded: Payload[] = []
     for (const value of values) {
       const each = this.#encodeToKeep(value)
-      this.#checkSize(each, extras)
+      checkSize(this.#engine, this.name, each, extras)
       encoded.push(each)
     }
     this.#engine.checkOpen()
@@ -187,7 +165,7 @@ export class LogTopic<T> implements Topic<T> {
   offer(value: T, options?: AppendOptions): boolean {
     const extras = options === undefined ? undefined : this.#offerOptions(options).extras
     const encoded = this.#isBytes && value instanceof Uint8Array ? value : this.#encode(value)
-    this.#checkSize(encoded, extras)
+    checkSize(this.#engine, this.name, encoded, extras)
     return this.#topic.offer(encoded, extras)
   }
 
@@ -286,53 +264,10 @@ export class LogTopic<T> implements Topic<T> {
     return typeof from === 'number' ? from : this.offsetAt(from)
   }
 
-  /** Before anything is written: a message too large leaves no trace. */
-  #checkSize(value: Payload, extras: Extras | undefined): void {
-    const { maxMessageBytes } = this.#engine.facts
-    const isText = typeof value === 'string'
-    // Of a string this is the most that it can come to, and what it does come to is counted only where that matters.
-    let total = isText ? value.length * 3 : value.length
-    if (extras !== undefined) total += (extras.key?.length ?? 0) + (extras.headers?.length ?? 0)
-    if (total <= maxMessageBytes) return
-    if (isText) total += Buffer.byteLength(value) - value.length * 3
-    if (total <= maxMessageBytes) return
-    const { messageBytesLimit, beyondLimit } = this.#engine.facts
-    const remedy =
-      maxMessageBytes < messageBytesLimit
-        ? `open the log with a higher maxMessageBytes (up to ${messageBytesLimit} here)`
-        : beyondLimit
-    const message = `the message has ${total} bytes with its key and headers, and ${maxMessageBytes} is the most here: split it, or ${remedy}`
-    throw new BookendError('BOOKEND_TOO_LARGE', message, { topic: this.name })
-  }
-
-  #appendOptions(options: AppendOptions | undefined): {
-    level: Durability
-    signal: AbortSignal | undefined
-    extras: Extras | undefined
-    condition: Condition | undefined
-  } {
-    if (options === undefined)
-      return { level: this.#engine.facts.durability, signal: undefined, extras: undefined, condition: undefined }
-    checkKeys('append options', options, appendOptionNames)
-    const { key, headers, durability, expectedOffset } = options
-    const level =
-      durability === undefined ? this.#engine.facts.durability : checkLevel(this.#engine, 'durability', durability)
-    const signal = checkSignal(options.signal)
-    signal?.throwIfAborted()
-    const condition = expectedOffset === undefined ? undefined : this.#condition(expectedOffset)
-    return { level, signal, extras: encodeExtras(key, headers), condition }
-  }
-
   #offerOptions(options: AppendOptions) {
-    const checked = this.#appendOptions(options)
+    const checked = checkAppendOptions(this.#engine, options)
     if (checked.condition === undefined) return checked
     throw new TypeError('offer() has no option expectedOffset, since nobody would hear of a conflict: use append()')
-  }
-
-  #condition(expected: unknown): Condition {
-    const expectedOffset = checkOffset('expectedOffset', expected)
-    checkSupported(this.#engine, this.#engine.supports.expectedOffset, 'expectedOffset')
-    return { expectedOffset }
   }
 
   /** Where nothing is appended. */

@@ -3,7 +3,9 @@ import type { Engine } from '../engine/engine.js'
 import type { Codec } from '../messages/codec.js'
 import type { Message } from '../messages/message.js'
 import { type AppendTrace, tracing } from '../tracing.js'
-import { type AppendOptions, LogTopic } from './topic.js'
+import type { AppendOptions } from './append-options.js'
+import { LogTopic } from './topic.js'
+import { withHeaders } from './traced-headers.js'
 
 export class TracedTopic<T> extends LogTopic<T> {
   readonly #log: string
@@ -45,14 +47,4 @@ export class TracedTopic<T> extends LogTopic<T> {
   #trace(count: number): AppendTrace {
     return { log: this.#log, topic: this.name, count, headers: {} }
   }
-}
-
-/** Headers of the call, with what the subscribers have added under them. What is not right about those of the call is left as it is, and refused. */
-function withHeaders(options: AppendOptions | undefined, { headers }: AppendTrace): AppendOptions | undefined {
-  const added = Object.getOwnPropertyDescriptors(headers)
-  if (Object.keys(added).length === 0) return options
-  const own: unknown = options?.headers === undefined ? {} : options.headers
-  if (typeof own !== 'object' || own === null) return options
-  const merged = Object.create(Object.getPrototypeOf(own), { ...added, ...Object.getOwnPropertyDescriptors(own) })
-  return { ...options, headers: merged as Record<string, string> }
 }

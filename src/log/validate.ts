@@ -1,5 +1,6 @@
 /** Checks of what callers pass. Everything is checked here, before anything is written; inside, arguments are trusted. */
 import { maxNameBytes, namePattern } from '../limits.js'
+import { bytes, type Codec } from '../messages/codec.js'
 
 /** @throws TypeError, RangeError */
 export function checkName(kind: string, name: unknown): string {
@@ -72,6 +73,17 @@ export function checkKeys(what: string, options: unknown, known: readonly string
   const unknown = Object.keys(options).filter((key) => !known.includes(key))
   if (unknown.length > 0)
     throw new TypeError(`${what} has no option ${unknown.join(', ')}; there are ${known.join(', ')}`)
+}
+
+/** Undefined: values are bytes. @throws TypeError */
+export function checkCodec<T>(codec: Codec<T> | undefined): Codec<T> {
+  if (codec === undefined) return bytes as unknown as Codec<T>
+  const { encode, decode, encodeInto } = (codec ?? {}) as Partial<Codec<T>>
+  if (typeof encode !== 'function' || typeof decode !== 'function')
+    throw new TypeError(`codec has the functions encode and decode: it is json, text, bytes, or one of your own`)
+  if (encodeInto !== undefined && typeof encodeInto !== 'function')
+    throw new TypeError(`encodeInto of a codec is a function, if it is there, not ${describe(encodeInto)}`)
+  return codec
 }
 
 /** A module for the reader threads, as they import it. @throws TypeError, RangeError */

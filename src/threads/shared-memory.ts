@@ -1,4 +1,5 @@
 import type { MemoryKind } from '../memory/memory.js'
+import type { HandlerSetting } from './reader/handler.js'
 
 /** How the application wants segments to be reached. */
 export type OpenIo = 'auto' | 'mmap' | 'file'
@@ -29,6 +30,6 @@ export interface ReaderData {
   id: string
   segmentBytes: number
   io: MemoryKind
-  /** For the handlers that run in the thread. */
-  handlerData?: unknown
+  /** In a thread of a processor. */
+  handler?: HandlerSetting
 }

@@ -105,6 +105,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'dispatcher/reads': ['dispatcher', 'threads', 'threads/reader', 'storage/files', 'storage/hot', 'messages', ...bytes],
   dispatcher: ['storage/append', 'ring'],
   workers: [
+    'local/attached',
+    'log',
     'threads',
     'threads/follower',
     'threads/reader',

@@ -10,7 +10,8 @@ import { GroupProcessor, type ProcessorHost, type ProcessorOptions } from '../..
 import { BookendError } from '../../src/errors.js'
 import type { Message } from '../../src/messages/message.js'
 import type { MessageBatch } from '../../src/messages/message-batch.js'
-import { type HandlerContext, HandlerTasks } from '../../src/threads/reader/handler-task.js'
+import type { CallAppends, HandlerContext, HandlerMeans } from '../../src/threads/reader/handler.js'
+import { HandlerTasks } from '../../src/threads/reader/handler-task.js'
 import type { ReadTask } from '../../src/threads/reader/reader.js'
 import { Engine } from './engine.js'
 import { fixtureUrl } from './fixtures.js'
@@ -52,6 +53,15 @@ export function deathOfThisThread(): () => void {
   return () => store?.die()
 }
 
+/** The call of a handler that appends nothing. */
+export const appendsNothing: CallAppends = {
+  append: () => {
+    throw new Error('the handler of this test appends nothing')
+  },
+  write: () => undefined,
+  drop: () => {},
+}
+
 /** A desk that writes down what it is told. */
 export class RecordingDesk extends GroupDesk {
   readonly acknowledged: { first: number; end: number }[] = []
@@ -78,6 +88,8 @@ export class ProcessingWorld {
   beforeDeadLetter: () => void | Promise<void> = () => {}
   /** What processors have told that nobody has asked for. */
   readonly failures: Error[] = []
+  /** What handlers have to work with. */
+  means: HandlerMeans = { data: undefined, beginAppends: () => appendsNothing }
   /** Tasks given to threads. */
   tasks = 0
   readonly #waiting = new Set<{ offset: number; resolve: () => void }>()
@@ -161,7 +173,7 @@ export class ProcessingWorld {
   }
 
   #threads(): HandlerThreads {
-    const tasks = new HandlerTasks((_, request) => this.engine.reader.readMapped(request))
+    const tasks = new HandlerTasks((_, request) => this.engine.reader.readMapped(request), this.means)
     return {
       run: (task: ReadTask, signal) => {
         this.tasks += 1

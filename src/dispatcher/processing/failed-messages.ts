@@ -50,14 +50,17 @@ export class FailedMessages {
   /** Damage that was met. All lanes meet the same. */
   readonly #damages: MetDamage[] = []
   #losses = 0
+  /** Calls whose appends had no room, one after the other. */
+  #unwritten = 0
 
   constructor(parts: FailedMessagesParts) {
     this.#parts = parts
   }
 
-  /** Messages were handled: threads that die with nothing in hand are counted anew. */
+  /** Messages were handled: what counts in a row begins anew. */
   noteProgress(): void {
     this.#losses = 0
+    this.#unwritten = 0
   }
 
   /**
@@ -69,6 +72,9 @@ export class FailedMessages {
   async settle(place: LanePlace, end: OutcomeEnd, firstAttempt: number): Promise<number> {
     switch (end.kind) {
       case 'paused':
+        return firstAttempt
+      case 'unwritten':
+        await this.#awaitSpace(place.window)
         return firstAttempt
       case 'failed':
         return this.#settleFailure(place, end.attempt, end.error)
@@ -169,6 +175,12 @@ export class FailedMessages {
     this.#losses += 1
     if (this.#losses > maxLosses) throw error
     await this.#pause(window, backoffAfter({ backoffMs: shortPauseMs }, this.#losses))
+  }
+
+  /** What has no room is appended by another call, when there is some; attempts are for failures of the handler. */
+  #awaitSpace(window: LeasedWindow): Promise<void> {
+    this.#unwritten += 1
+    return this.#pause(window, backoffAfter({ backoffMs: shortPauseMs }, this.#unwritten))
   }
 
   #pause(window: LeasedWindow, pauseMs: number): Promise<void> {

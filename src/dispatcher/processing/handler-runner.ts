@@ -20,6 +20,8 @@ export type Outcome = Omit<HandlerAnswer, 'end'> & { end: OutcomeEnd }
 
 export type OutcomeEnd =
   | { kind: 'paused' }
+  /** There was no room for what the call for the message at `done` had appended. */
+  | { kind: 'unwritten'; error: Error }
   /** The message at `done` failed alone. */
   | { kind: 'failed'; attempt: number; error: Error }
   /** The message at `done` cannot be read; if the error knows of none behind it that can, there was none before `to`. */

@@ -21,6 +21,8 @@ export interface PoolOptions {
   idleTimeoutMs: number
   /** Heap of one thread; undefined: what Node gives it. */
   maxHeapMb: number | undefined
+  /** What code in a thread posts to who has started it: of the library, or of the application. */
+  onMessage?(message: unknown): void
 }
 
 /** Makes the pool start a thread in the place of one that has ended; whoever gets it does nothing. */
@@ -97,6 +99,8 @@ export class ReaderPool {
     })
     // Later, when the pool has taken it out of those that it gives tasks to.
     this.#pool.on('workerDestroy', () => setImmediate(() => this.#replace()))
+    const { onMessage } = options
+    if (onMessage !== undefined) this.#pool.on('message', onMessage)
     // Every failed task rejects its own promise; the event is for threads that ended before they got one.
     this.#pool.on('error', (cause) => this.#failStranded(cause))
     // From here on threads are replaced by the tasks that need them: the pool itself would do it in an event, where a thread that

@@ -2,7 +2,7 @@
 import { KeepAlive } from '../../dispatcher/keep-alive.js'
 import { GroupProcessor, type ProcessorHost } from '../../dispatcher/processing/processor.js'
 import { ReaderPool } from '../../dispatcher/reads/reader-pool.js'
-import type { EngineFacts } from '../../engine/engine.js'
+import type { EngineFacts, EngineTopic, Supports } from '../../engine/engine.js'
 import type { EngineProcessor, ProcessorState, ProcessSettings } from '../../engine/group-seat.js'
 import type { GroupInfo } from '../../engine/terms.js'
 import { onlyTopic } from '../../messages/chunk-builder.js'
@@ -10,6 +10,7 @@ import type { GroupProcessors, ProcessedGroup } from '../groups/jetstream-group.
 import { type LookupCounters, recordsAt } from '../reads/lookups.js'
 import type { LinkEvents } from '../server/link-events.js'
 import type { TopicStream } from '../server/topic-stream.js'
+import { writePassed } from '../threads/passed-appends.js'
 import { streamThread } from '../threads/scan-pool.js'
 import type { StreamThreadData } from '../threads/thread-data.js'
 import { storeDeadLetter } from './dead-letter-box.js'
@@ -20,11 +21,12 @@ const handlerIdleMs = 10_000
 
 /** What processors need of their log. */
 export interface ProcessorsLog {
-  readonly facts: Pick<EngineFacts, 'durability' | 'maxMessageBytes'>
+  readonly facts: EngineFacts
+  readonly supports: Supports
   readonly lookups: LookupCounters
   /** False once it closes. */
   readonly isOpen: boolean
-  topic(name: string): { readonly stream: TopicStream }
+  topic(name: string): Pick<EngineTopic, 'append'> & { readonly stream: TopicStream }
 }
 
 export interface ProcessorsParts {
@@ -92,12 +94,17 @@ export class JetStreamProcessors implements GroupProcessors {
   }
 
   #processorHost(group: ProcessedGroup, settings: ProcessSettings, concurrency: number): ProcessorHost {
-    const { facts, lookups } = this.#log
+    const { facts, supports, lookups } = this.#log
     const { threadData, events } = this.#parts
     const { stream: source, name, share } = group
     const { deadLetter, maxHeapMb, order, data } = settings
     const maxThreads = order === 'topic' ? 1 : concurrency
-    const pool = { entry: streamThread, minThreads: 0, maxThreads, idleTimeoutMs: handlerIdleMs, maxHeapMb }
+    const sizes = { minThreads: 0, maxThreads, idleTimeoutMs: handlerIdleMs, maxHeapMb }
+    const onMessage = (message: unknown) =>
+      void writePassed(message, ({ topic, value, extras, level }) =>
+        this.#log.topic(topic).append(value, extras, level),
+      )
+    const pool = { entry: streamThread, ...sizes, onMessage }
     return {
       durability: facts.durability,
       maxMessageBytes: facts.maxMessageBytes,
@@ -113,7 +120,7 @@ export class JetStreamProcessors implements GroupProcessors {
         storeDeadLetter(this.#log.topic(target.name).stream, value, extras, `dead/${id}/${share.books.era}`),
       deadLetter: deadLetter === undefined ? undefined : { id: onlyTopic, name: deadLetter },
       onFailure: (error) => events.processor(source.topic, name, error),
-      threads: new ReaderPool({ ...threadData, handlerData: data }, pool, new KeepAlive(), () => {}),
+      threads: new ReaderPool({ ...threadData, handler: { data, facts, supports } }, pool, new KeepAlive(), () => {}),
     }
   }
 }

@@ -1,5 +1,6 @@
 /** What a thread of a log on JetStream does: modules of the application, over messages that it reads for them, or that came with the task. */
 import { assert, toPortable } from '../../errors.js'
+import type { HandlerMeans } from '../../threads/reader/handler.js'
 import { type CarriedMessages, type HandlerChunk, HandlerTasks } from '../../threads/reader/handler-task.js'
 import type { ReadAnswer, ReadTask } from '../../threads/reader/reader.js'
 import { ScanTasks } from '../../threads/reader/scan-task.js'
@@ -11,16 +12,19 @@ export type StreamTask = Extract<ReadTask, { op: 'scan' | 'reduce' | 'process' }
 export class StreamThread {
   readonly #ranges: RangeReading
   readonly #scans: ScanTasks
-  readonly #handlers: HandlerTasks
+  readonly #handlers: HandlerTasks | undefined
   /** Of the task under way: there is one at a time. */
   #carried: CarriedMessages | undefined
 
-  /** @param now the wall clock */
-  constructor(data: StreamThreadData, now: () => number) {
+  /**
+   * @param now the wall clock
+   * @param handlers in a thread of a processor
+   */
+  constructor(data: StreamThreadData, now: () => number, handlers: HandlerMeans | undefined) {
     const ranges = new RangeReading(data, now)
     this.#ranges = ranges
     this.#scans = new ScanTasks((topic, { offset, to }) => ranges.read(topic.name, offset, to))
-    this.#handlers = new HandlerTasks((_, { to }) => this.#chunkTo(to), data.handlerData)
+    if (handlers !== undefined) this.#handlers = new HandlerTasks((_, { to }) => this.#chunkTo(to), handlers)
   }
 
   /** Errors travel as values: an error object would lose its code and details between threads. */
@@ -42,6 +46,7 @@ export class StreamThread {
       case 'reduce':
         return this.#scans.reduce(task.module, task.parts)
       case 'process':
+        assert(this.#handlers !== undefined, 'handlers run in threads of processors')
         this.#carried = task.carried
         return this.#handlers.run(task)
     }

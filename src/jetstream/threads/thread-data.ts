@@ -1,3 +1,5 @@
+import type { HandlerSetting } from '../../threads/reader/handler.js'
+
 /** What a thread of a log on JetStream is told at its start. */
 export interface StreamThreadData {
   readonly servers: readonly string[]
@@ -7,8 +9,8 @@ export interface StreamThreadData {
   readonly place: string
   readonly log: string
   readonly maxMessageBytes: number
-  /** What handlers find at `context.data`. */
-  readonly handlerData?: unknown
+  /** In a thread of a processor. */
+  readonly handler?: HandlerSetting
 }
 
 /** Whether these options of the client can go to another thread: not with functions in them. */

@@ -10,28 +10,24 @@
  * ```
  */
 import type { MessagePort } from 'node:worker_threads'
-import { AppendSide } from '../../dispatcher/appends/append-side.js'
+import type { AppendSide } from '../../dispatcher/appends/append-side.js'
 import type { KeepAlive } from '../../dispatcher/keep-alive.js'
 import { TurnPace } from '../../dispatcher/reads/turn-pace.js'
-import { TopicDirectory } from '../../dispatcher/topic-directory.js'
-import { Watch } from '../../dispatcher/watch.js'
+import type { Watch } from '../../dispatcher/watch.js'
 import type { Engine, LocalParts } from '../../engine/engine.js'
 import type { LogStats } from '../../engine/stats.js'
 import type { Durability, GroupInfo } from '../../engine/terms.js'
 import { type BookendError, fromPortable } from '../../errors.js'
 import { closedError } from '../../failures.js'
-import { RingMemory } from '../../ring/append-ring.js'
 import { GroupMailboxes } from '../../ring/group-mailboxes.js'
-import { LaneTable } from '../../ring/lane-table.js'
-import { openSharedState } from '../../ring/shared-state.js'
 import { SlotTable } from '../../ring/slot-table.js'
-import { TopicCells } from '../../ring/topic-cells.js'
 import type { LocalTopic, TopicHost } from '../local-topic.js'
 import { figuresOf } from '../log-figures.js'
 import { enlist, withdraw } from '../open-logs.js'
 import { SegmentTotals } from '../segment-totals.js'
 import { ThreadEngine } from '../thread-engine.js'
 import { ReadsHere, ReadsInPool } from './attached-reads.js'
+import { openOwnLane } from './own-lane.js'
 import { OwnReading } from './own-reading.js'
 import type { Grant, OwnerParty, ProcessorView } from './protocol.js'
 import { RemoteGroup } from './remote-group.js'
@@ -64,19 +60,9 @@ export class AttachedEngine extends ThreadEngine<RemoteGroup> implements Engine 
 
   constructor({ owner, keepAlive, grant, readsIn }: AttachedParts) {
     const { facts, shared, segmentBytes } = grant
-    const cells = new TopicCells(shared.topics)
-    super(facts, segmentBytes, new TopicDirectory(grant.lane.names, cells))
-    const { stage, events, topics } = this
-    const state = openSharedState(shared.state, 'application')
-    const lanes = new LaneTable(shared.lanes)
-    const lane = lanes.open(grant.lane.lane, 'application')
-    const watch = new Watch({ state, lane, isAttached: true, directory: facts.place, keepAlive })
-    const appends = new AppendSide({
-      ...{ state, lanes, lane, memory: new RingMemory(grant.lane.ring), cells, topics, commits: undefined, watch },
-      ...{ bulk: grant.lane.bulk, directory: facts.place, segmentBytes },
-    })
-    // What is awaited keeps the thread alive, see KeepAlive.
-    grant.lane.bulk.unref()
+    const { state, topics, watch, appends } = openOwnLane(grant, keepAlive)
+    super(facts, segmentBytes, topics)
+    const { stage, events } = this
     const reading = readsIn === 'here' ? new OwnReading(grant) : undefined
     const reads = reading === undefined ? new ReadsInPool(owner) : new ReadsHere(owner, reading)
     const processors = new RemoteProcessors(owner, keepAlive)

@@ -34,6 +34,8 @@ export interface OwnerEngine extends Pick<Engine, 'facts' | 'checkOpen' | 'check
 /** What an attachment needs of its log. */
 export interface AttachmentHost {
   readonly engine: OwnerEngine
+  /** Whether a thread may connect. @throws `BOOKEND_CLOSED` */
+  checkOpen(): void
   flushGroups(level: Durability): Promise<void>
   /** A lane of its own, and all that a thread has to know. */
   grant(): Promise<Grant>
@@ -109,7 +111,7 @@ export class Attachment {
     return {
       connect: async () => {
         if (this.#stage !== 'offered') throw new TypeError('the port was connected already')
-        engine.checkOpen()
+        host.checkOpen()
         this.#stage = 'connecting'
         const grant = await host.grant()
         if (this.#isOver()) {

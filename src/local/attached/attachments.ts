@@ -1,5 +1,5 @@
 /** The threads that are attached to a log, or may be: those that a port was handed out for. */
-import { MessageChannel } from 'node:worker_threads'
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { type Waiter, wakes } from '../../dispatcher/watch.js'
 import type { Durability, LogPort } from '../../engine/terms.js'
 import { PortWord } from '../../ring/port-word.js'
@@ -29,7 +29,7 @@ export class Attachments implements Waiter {
     const { engine, events, lanes, flushGroups } = parts
     this.#parts = parts
     this.#host = {
-      ...{ engine, flushGroups },
+      ...{ engine, flushGroups, checkOpen: () => engine.checkOpen() },
       grant: () => this.#grant(),
       revoke: ({ lane }) => lanes.ended(lane.lane),
       onUnused: () =>
@@ -42,9 +42,18 @@ export class Attachments implements Waiter {
     this.#parts.engine.checkOpen()
     const { port1, port2 } = new MessageChannel()
     const word = new PortWord()
-    const attachment: Attachment = new Attachment(port1, word, this.#host, () => this.#all.delete(attachment))
-    this.#all.add(attachment)
+    this.#attach(port1, word, this.#host)
     return markedPort(port2, word)
+  }
+
+  /**
+   * A thread of a processor wants to append, and has made the channel itself. It may when the log closes, too: processors end first. That it
+   * ends before it has connected is no error.
+   */
+  adopt(port: MessagePort): void {
+    const word = new PortWord()
+    word.tryUse()
+    this.#attach(port, word, { ...this.#host, checkOpen: () => {}, onUnused: () => {} })
   }
 
   /** Each settles what is its own, and leaves. */
@@ -61,6 +70,11 @@ export class Attachments implements Waiter {
   /** Their appends will not be written any more, either. */
   refuse(error: Error): void {
     for (const attachment of this.#all) attachment.fail(error)
+  }
+
+  #attach(port: MessagePort, word: PortWord, host: AttachmentHost): void {
+    const attachment: Attachment = new Attachment(port, word, host, () => this.#all.delete(attachment))
+    this.#all.add(attachment)
   }
 
   async #grant(): Promise<Grant> {

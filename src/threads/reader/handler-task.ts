@@ -10,10 +10,11 @@ import type { HandlerViews } from '../../engine/group-seat.js'
 import { BookendError, type PortableError, toPortable } from '../../errors.js'
 import type { CodecName } from '../../messages/codec.js'
 import { laneOf } from '../../messages/lanes.js'
-import { ChunkRecords, type MessageBatch } from '../../messages/message-batch.js'
+import { ChunkRecords } from '../../messages/message-batch.js'
 import type { Decode } from '../../messages/value-coding.js'
 import { HandlerWords, handlerPhase } from '../../ring/handler-words.js'
 import type { HeldChunk, ReadRequest, Resume } from '../../storage/read/chunk.js'
+import type { CallAppends, Handler, HandlerContext, HandlerMeans } from './handler.js'
 import { decodeOf } from './module-codec.js'
 import { tracedHandler } from './traced-handler.js'
 
@@ -67,30 +68,12 @@ export interface HandlerAnswer {
 export type TaskEnd =
   /** The range, the time slice or the demand for this processor is over. */
   | { kind: 'paused' }
+  /** What the call for the message at `done` has appended has no room: the call is to be made again. */
+  | { kind: 'unwritten'; error: PortableError }
   /** The message at `done` fails alone. */
   | { kind: 'failed'; attempt: number; error: PortableError }
   /** The message at `done` cannot be read; if the error knows of none behind it that can, there was none before `to`. */
   | { kind: 'unreadable'; to: number; error: PortableError }
-
-/** What a handler is told beside its messages. */
-export interface HandlerContext {
-  /** Name of the group. */
-  readonly group: string
-  /** Name of the topic. */
-  readonly topic: string
-  /** 1 for the first delivery of these messages. */
-  readonly attempt: number
-  /** Fires when the processor is asked to stop: it waits for this call. */
-  readonly signal: AbortSignal
-  /** What `process(module, { data })` was given: a copy for each thread, the same for all its calls. */
-  readonly data: unknown
-}
-
-/**
- * The default export of a process module. `T` is what the codec makes of a value: that of the topic, where it is `json`, `text` or
- * `bytes`, or the one that the module exports as `codec`.
- */
-export type Handler<T = Uint8Array> = (batch: MessageBatch<T>, context: HandlerContext) => unknown
 
 /** A module, loaded. */
 interface LoadedHandler {
@@ -112,11 +95,11 @@ type ReadChunk = (topic: { id: number; name: string }, request: ReadRequest, vie
 export class HandlerTasks {
   readonly #read: ReadChunk
   readonly #modules = new Map<string, LoadedHandler>()
-  readonly #data: unknown
+  readonly #means: HandlerMeans
 
-  constructor(read: ReadChunk, data?: unknown) {
+  constructor(read: ReadChunk, means: HandlerMeans) {
     this.#read = read
-    this.#data = data
+    this.#means = means
   }
 
   /** @throws `BOOKEND_HANDLER` if the module does not load */
@@ -129,7 +112,7 @@ export class HandlerTasks {
       this.#modules.set(task.module, handler)
       words.begin(threadId, handlerPhase.reading)
     }
-    const run = new TaskRun(this.#read, handler, task, words, this.#data)
+    const run = new TaskRun(this.#read, handler, task, words, this.#means)
     const end = await run.untilEnd()
     words.end(run.done)
     const { done, resume, busyMs } = run
@@ -151,11 +134,11 @@ class TaskRun {
   #calls = 0
   done: number
   resume: Resume | undefined
-  readonly #data: unknown
+  readonly #means: HandlerMeans
 
-  constructor(read: ReadChunk, handler: LoadedHandler, task: HandlerTask, words: HandlerWords, data: unknown) {
+  constructor(read: ReadChunk, handler: LoadedHandler, task: HandlerTask, words: HandlerWords, means: HandlerMeans) {
     this.#read = read
-    this.#data = data
+    this.#means = means
     this.#handler = handler
     this.#task = task
     this.#words = words
@@ -220,10 +203,22 @@ class TaskRun {
       const ordinal = isRepeated ? firstAttempt : isAlone ? attempt + 1 : attempt
       this.#words.beginCall(first, end, next - index, ordinal)
       this.#calls += 1
+      const appends = this.#means.beginAppends()
+      let isHandled = false
       try {
-        const result = this.#handler.handle(records.batch(index, next), this.#context(ordinal))
+        const result = this.#handler.handle(records.batch(index, next), this.#context(ordinal, appends))
         if (isThenable(result)) await result
+        isHandled = true
+        // Before the messages count as done: whoever sees that they are finds what has come of them.
+        const written = appends.write()
+        if (written !== undefined) await written
       } catch (error) {
+        appends.drop()
+        // A full disk is nobody's fault, and passes.
+        if (isHandled && hasNoRoom(error)) {
+          this.#words.failCall(this.#words.aloneTo)
+          return { kind: 'unwritten', error: portable(error) }
+        }
         this.#words.failCall(Math.max(end, this.#words.aloneTo))
         if (next - index === 1) return { kind: 'failed', attempt: ordinal, error: portable(error) }
         continue
@@ -249,14 +244,15 @@ class TaskRun {
     return this.#words.isStopAsked || (this.#calls > 0 && performance.now() - this.#startMs > sliceMs)
   }
 
-  #context(attempt: number): HandlerContext {
+  #context(attempt: number, { append }: CallAppends): HandlerContext {
     const { group, topic } = this.#task
     const signal = this.#signal
     return {
       group,
       topic: topic.name,
       attempt,
-      data: this.#data,
+      data: this.#means.data,
+      append,
       get signal() {
         return signal.get()
       },
@@ -297,6 +293,10 @@ async function loadHandler(url: string, topicCodec: CodecName | undefined): Prom
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
+}
+
+function hasNoRoom(error: unknown): boolean {
+  return error instanceof BookendError && error.code === 'BOOKEND_NO_SPACE'
 }
 
 /** Anything can be thrown: what cannot be told, or cannot travel, must not end the thread. */

@@ -2,7 +2,7 @@
  * Carries out read tasks, in a thread that has its `Reading`; where records stand, the `TopicReader` knows. Tasks are synchronous up to the user's own functions,
  * so no window is ever pinned across a turn of the event loop, but for a handler that works on the mapping itself.
  */
-import { BookendError, type PortableError } from '../../errors.js'
+import { assert, BookendError, type PortableError } from '../../errors.js'
 import { trimmedError } from '../../failures.js'
 import type { TopicCells } from '../../ring/topic-cells.js'
 import type { Catalog } from '../../storage/index/catalog.js'
@@ -10,6 +10,7 @@ import type { Resume } from '../../storage/read/chunk.js'
 import { joinPieces } from '../../storage/read/chunk-thinning.js'
 import type { FoundRecords, RecordLookup } from '../../storage/read/record-lookup.js'
 import type { TopicReader } from '../../storage/read/topic-reader.js'
+import type { HandlerMeans } from './handler.js'
 import { type HandlerTask, HandlerTasks } from './handler-task.js'
 import { type ScanPart, type ScanRange, type ScanTask, ScanTasks } from './scan-task.js'
 
@@ -56,12 +57,12 @@ export class Reader {
   readonly #trim: () => number
   readonly #latestTrim: () => number
   readonly #scans: ScanTasks
-  readonly #handlers: HandlerTasks
+  readonly #handlers: HandlerTasks | undefined
 
   /**
    * @param trim the position below which segments are gone, as this process knows it
    * @param latestTrim the same as of now; asked where something was missed
-   * @param handlerData what handlers are given beside their messages
+   * @param handlers in a thread of a processor
    */
   constructor(
     reader: TopicReader,
@@ -70,7 +71,7 @@ export class Reader {
     cells: TopicCells,
     trim: () => number,
     latestTrim: () => number = trim,
-    handlerData?: unknown,
+    handlers?: HandlerMeans,
   ) {
     this.#latestTrim = latestTrim
     this.#reader = reader
@@ -81,12 +82,13 @@ export class Reader {
     this.#scans = new ScanTasks((topic, request) =>
       this.#guarded(topic, request.offset, () => reader.readBorrowed(request)),
     )
+    if (handlers === undefined) return
     this.#handlers = new HandlerTasks(
       (topic, request, views) =>
         this.#guarded(topic, request.offset, () =>
           views === 'mapped' ? reader.readMapped(request) : { ...reader.read(request), release() {} },
         ),
-      handlerData,
+      handlers,
     )
   }
 
@@ -105,6 +107,7 @@ export class Reader {
       case 'reduce':
         return this.#scans.reduce(task.module, task.parts)
       case 'process':
+        assert(this.#handlers !== undefined, 'handlers run in threads of processors')
         return this.#handlers.run(task)
     }
   }

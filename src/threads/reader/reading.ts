@@ -16,6 +16,7 @@ import { Catalog, type LogBounds } from '../../storage/index/catalog.js'
 import { RecordLookup } from '../../storage/read/record-lookup.js'
 import { TopicReader } from '../../storage/read/topic-reader.js'
 import type { ReaderData } from '../shared-memory.js'
+import type { HandlerMeans } from './handler.js'
 import { ownersTrim } from './owners-trim.js'
 import { type ReadAnswer, Reader, type ReadTask } from './reader.js'
 
@@ -27,8 +28,12 @@ export class Reading {
   readonly #lookup: RecordLookup
   readonly #reader: Reader
 
-  /** @param memory how segments are reached */
-  constructor({ shared, id, segmentBytes, handlerData }: Omit<ReaderData, 'io'>, state: SharedState, memory: Memory) {
+  /**
+   * @param memory how segments are reached
+   * @param handlers in a thread of a processor
+   */
+  constructor(data: Omit<ReaderData, 'io' | 'handler'>, state: SharedState, memory: Memory, handlers?: HandlerMeans) {
+    const { shared, id, segmentBytes } = data
     const slots = new SlotTable(shared.slots)
     const files = new SegmentFiles(nodeDisk, shared.directory, segmentBytes, id)
     const maxMapped = Math.min((maxSlots / 4) * 3, Math.floor(shared.maxMappedBytes / segmentBytes) - writerMappings)
@@ -51,7 +56,7 @@ export class Reading {
     const topics = new TopicReader(files, windows, this.#catalog, bounds)
     const latestTrim = shared.isFollower ? ownersTrim(shared) : bounds.trim
     const cells = new TopicCells(shared.topics)
-    this.#reader = new Reader(topics, this.#lookup, this.#catalog, cells, bounds.trim, latestTrim, handlerData)
+    this.#reader = new Reader(topics, this.#lookup, this.#catalog, cells, bounds.trim, latestTrim, handlers)
   }
 
   /**

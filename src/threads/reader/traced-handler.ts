@@ -1,6 +1,6 @@
 /** Calls of a handler, told to `tracing:bookend:process` in the handler's own thread: a module that sets tracing up is loaded there with it. */
 import { tracing } from '../../tracing.js'
-import type { Handler } from './handler-task.js'
+import type { Handler } from './handler.js'
 
 export function tracedHandler(handle: Handler<unknown>): Handler<unknown> {
   return (batch, context) => {

@@ -3,6 +3,7 @@
 import type {
   Codec,
   Handler,
+  HandlerAppendOptions,
   HandlerContext,
   JsonMessage,
   Log,
@@ -60,6 +61,9 @@ export async function orders(log: Log): Promise<number> {
   return state === 'failed' && said?.key === undefined ? 0 : (plain?.value.id ?? 0)
 }
 
-export const handle: Handler<Order> = (batch: MessageBatch<Order>, { signal }: HandlerContext) => {
+export const handle: Handler<Order> = (batch: MessageBatch<Order>, { signal, append }: HandlerContext) => {
+  const options: HandlerAppendOptions = { key: 'k', codec: json<Order>() }
   for (const { value, keyText } of batch) if (!signal.aborted) console.log(value.id.toFixed(), keyText)
+  for (const { value } of batch) append('copies', value, options)
+  append('texts', 'done', { codec: text, headers: { a: 'b' }, durability: 'disk' })
 }

@@ -1,9 +1,11 @@
 import { afterEach, describe, expect, it } from 'vitest'
+import { BookendError } from '../../../src/errors.js'
 import type { Message } from '../../../src/messages/message.js'
 import { HandlerWords, handlerPhase } from '../../../src/ring/handler-words.js'
+import type { CallAppends, HandlerMeans } from '../../../src/threads/reader/handler.js'
 import { type HandlerTask, HandlerTasks } from '../../../src/threads/reader/handler-task.js'
 import { chunkOf } from '../../support/chunks.js'
-import { handlerModule, ProcessingWorld, setHandler } from '../../support/processing.js'
+import { appendsNothing, handlerModule, ProcessingWorld, setHandler } from '../../support/processing.js'
 
 interface Call {
   offsets: number[]
@@ -23,10 +25,16 @@ function record(act: (messages: Message[], attempt: number) => unknown = () => {
   })
 }
 
-function start(count: number, bytes = 20, read?: ConstructorParameters<typeof HandlerTasks>[0]) {
+function start(
+  count: number,
+  bytes = 20,
+  read?: ConstructorParameters<typeof HandlerTasks>[0],
+  appends: Partial<CallAppends> = {},
+) {
   const world = new ProcessingWorld()
+  const means: HandlerMeans = { data: undefined, beginAppends: () => ({ ...appendsNothing, ...appends }) }
   world.append(Array.from({ length: count }, (_, index) => ({ value: new Uint8Array(bytes).fill(index) })))
-  const tasks = new HandlerTasks(read ?? ((_, request) => world.engine.reader.readMapped(request)))
+  const tasks = new HandlerTasks(read ?? ((_, request) => world.engine.reader.readMapped(request)), means)
   const run = (
     options: Partial<HandlerTask> & { to?: number; aloneTo?: number; isOpen?: boolean; words?: never } = {},
   ) => {
@@ -133,7 +141,7 @@ describe('a handler task', () => {
     const world = new ProcessingWorld()
     const keyOf = (index: number) => (index % 5 === 4 ? undefined : Buffer.from(`key ${index % 5}`))
     world.append(Array.from({ length: 100 }, (_, index) => ({ value: new Uint8Array(4), key: keyOf(index) })))
-    const tasks = new HandlerTasks((_, request) => world.engine.reader.readMapped(request))
+    const tasks = new HandlerTasks((_, request) => world.engine.reader.readMapped(request), world.means)
     const seen: number[][] = []
     for (const lane of [0, 1, 2]) {
       calls = []
@@ -227,6 +235,44 @@ describe('a handler task', () => {
     await new Promise((resolve) => setTimeout(resolve, 1))
     words.extend(20)
     expect(await answer).toMatchObject({ done: 12, aloneTo: 20, end: { kind: 'failed', attempt: 2 } })
+  })
+
+  it('is not done with messages before what their call has appended is written', async () => {
+    record()
+    let written = () => {}
+    const write = () => new Promise<void>((resolve) => (written = resolve))
+    const { run } = start(15, 20, undefined, { write })
+    const { words, answer } = run()
+    while (calls.length === 0) await new Promise(setImmediate)
+    for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate)
+    expect([words.phase, words.progress, words.handled]).toEqual([handlerPhase.calling, 0, 0])
+    written()
+    while (calls.length === 1) await new Promise(setImmediate)
+    expect([words.progress, words.handled]).toEqual([10, 10])
+    written()
+    expect(await answer).toMatchObject({ done: 15, handled: 15 })
+  })
+
+  it('a call whose appends have no room is made again, and not for its failure; any other end of them is one', async () => {
+    record()
+    const outcomes = [new BookendError('BOOKEND_NO_SPACE', 'full'), undefined, new BookendError('BOOKEND_IO', 'broken')]
+    const write = () => (calls.length > outcomes.length ? undefined : Promise.reject(outcomes[calls.length - 1]))
+    const { run } = start(20, 20, undefined, { write })
+    expect(await run({ batchSize: 5 }).answer).toMatchObject({
+      ...{ done: 0, aloneTo: 0, handled: 0, failed: 1 },
+      end: { kind: 'unwritten', error: { code: 'BOOKEND_NO_SPACE' } },
+    })
+    expect(await run({ batchSize: 5, to: 1 }).answer).toMatchObject({ done: 0, end: { kind: 'failed' } })
+    expect(await run({ batchSize: 5 }).answer).toMatchObject({ done: 20, handled: 20, failed: 1 })
+  })
+
+  it('drops what a call has appended that fails', async () => {
+    record(fails(3))
+    const ends: string[] = []
+    const write = () => void ends.push('written')
+    const { run } = start(4, 20, undefined, { write, drop: () => ends.push('dropped') })
+    expect(await run({ batchSize: 2 }).answer).toMatchObject({ done: 3, end: { kind: 'failed' } })
+    expect(ends).toEqual(['written', 'dropped', 'written', 'dropped'])
   })
 
   it('whatever is thrown becomes an error that can travel', async () => {
