@@ -26,6 +26,8 @@ export class GroupSeat<D extends object> implements Subscription<D>, Seat {
   readonly #leases = new Set<ServerLease>()
   /** Calls that wait for a free place: they do not stand in the row of the group. */
   #parked: (() => void)[] = []
+  /** Ends calls that wait, if they have to end. */
+  readonly #stops = new Set<() => void>()
   #isClosed = false
   readonly #forgetSignal: () => void
 
@@ -76,6 +78,7 @@ export class GroupSeat<D extends object> implements Subscription<D>, Seat {
     this.#forgetSignal()
     this.#share.leave(this)
     for (const lease of [...this.#leases]) lease.putBack(lease.attempt + 1)
+    for (const stop of [...this.#stops]) stop()
     this.#look()
   }
 
@@ -117,12 +120,18 @@ export class GroupSeat<D extends object> implements Subscription<D>, Seat {
       let isOver = false
       const { onClose } = this.#host
       const look = () => this.#look()
-      const forget = whenAborted(signal, look)
+      // Called when it has to end, and then nothing is taken: so it need not be its turn in the row, where others may wait for long.
+      const stop = () => {
+        attempt()
+        look()
+      }
+      const forget = whenAborted(signal, stop)
       const end = (settle: () => void): true => {
         isOver = true
         clearTimeout(timer)
         forget()
-        onClose.delete(look)
+        onClose.delete(stop)
+        this.#stops.delete(stop)
         settle()
         return true
       }
@@ -154,7 +163,8 @@ export class GroupSeat<D extends object> implements Subscription<D>, Seat {
             look()
           },
         )
-      onClose.add(look)
+      onClose.add(stop)
+      this.#stops.add(stop)
       this.#share.open(this.#options.from).then(look, (error) => {
         if (!isOver) end(() => reject(error))
       })

@@ -59,7 +59,7 @@ describe.skipIf(browserFile === undefined)(
       const { page, complaints, goTo } = await look({ viewport, colorScheme }, '--write')
       for (const room of rooms) {
         await goTo(room)
-        await page.waitForFunction("!document.querySelector('main > .quiet')")
+        await page.locator('main > .quiet').waitFor({ state: 'detached' })
         expect(await accessibilityFaults(page), room).toEqual([])
         // Wide tables scroll by themselves; the page does not.
         expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth'), room).toBe(true)

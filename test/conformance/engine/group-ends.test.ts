@@ -35,6 +35,23 @@ onEveryEngine(({ open, shared }) => {
     expect(await group.position()).toEqual({ committed: 6, next: 10, lag: 4, skipped: 0 })
   })
 
+  it('a consumer that waits behind another one ends when it is told to, and keeps that one from nothing', async () => {
+    const { topic, group } = await filled(1)
+    await (await take(group.consume(), 1))[0]!.ack()
+    const controller = new AbortController()
+    const first = group.consume().next()
+    const second = group.consume({ signal: controller.signal })
+    const third = group.consume()
+    const aborted = failureOf(() => second.next())
+    const returned = third.next()
+    await third.return?.()
+    expect(await returned).toEqual({ done: true, value: undefined })
+    controller.abort(new Error('enough'))
+    expect((await aborted).message).toBe('enough')
+    await topic.append('more')
+    expect((await first).value?.offset).toBe(1)
+  })
+
   it('a signal ends a waiting consumer with its reason, and gives back what it holds', async () => {
     const { group } = await filled(1)
     const controller = new AbortController()

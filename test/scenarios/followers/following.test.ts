@@ -1,5 +1,6 @@
 import fs from 'node:fs'
 import path from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { type Log, type OpenOptions, open, text } from 'bookend'
 import { expect, it, onTestFinished } from 'vitest'
 import {
@@ -86,18 +87,21 @@ it('what is trimmed and deleted is BOOKEND_TRIMMED, at once, with where reading 
   for (let number = 0; number < 25; number++) await owner.topic('t').append(value.fill(number))
   const follower = await follow(directory)
   const topic = follower.topic('t')
-  const early = topic.read({ from: (await topic.bounds()).first, follow: true })
-  expect((await early.next()).value?.value[0]).toBe((await topic.bounds()).first)
+  // Retention is at work all the time: what was the first message a moment ago may be gone.
+  const early = (await topic.read({ follow: true }).next()).value
+  expect(early?.value[0]).toBe(early?.offset)
   const before = segmentNames(directory)
   for (let number = 25; number < 120; number++) await owner.topic('t').append(value.fill(number))
   await owner.flush('disk')
   await until('old segments are deleted', () => !segmentNames(directory).includes(before[1] as string))
-  const { first } = await owner.topic('t').bounds()
   const error = await codedFailureOf(() => topic.read({ from: 0 }).next())
   expect(error).toMatchObject({ code: 'BOOKEND_TRIMMED', topic: 't' })
   expect(await topic.get(0)).toBeUndefined()
-  await until("the bounds are the owner's", async () => (await topic.bounds()).first >= first)
-  expect(await topic.bounds()).toEqual(await owner.topic('t').bounds())
+  await until("the bounds are the owner's", async () =>
+    isDeepStrictEqual(await topic.bounds(), await owner.topic('t').bounds()),
+  )
+  // From here on nothing more is deleted.
+  await owner.close()
   const left = await collect(topic.read())
   expect(left.map(({ value }) => value[0])).toEqual(
     Array.from({ length: 120 - left[0]!.offset }, (_, i) => left[0]!.offset + i),

@@ -42,8 +42,8 @@ export class MemoryGroup implements EngineGroup {
   /** Raised by seek and remove: what was given away before means nothing. */
   #generation = 0
   #removals = 0
-  /** Who waits, in the order of asking: true once it is served, or has given up. */
-  readonly #row: (() => boolean)[] = []
+  /** Who waits, in the order of asking: true once it is served, or has given up. Told whether it is its turn: out of turn it only ends. */
+  readonly #row: ((isTurn: boolean) => boolean)[] = []
   /** Those who have asked and are not closed. */
   readonly seats = new Set<object>()
 
@@ -103,13 +103,14 @@ export class MemoryGroup implements EngineGroup {
     this.serve()
   }
 
-  ask(serve: () => boolean): void {
+  ask(serve: (isTurn: boolean) => boolean): void {
     this.#row.push(serve)
     this.serve()
   }
 
   serve(): void {
-    while (this.#row.length > 0 && this.#row[0]()) this.#row.shift()
+    while (this.#row.length > 0 && this.#row[0](true)) this.#row.shift()
+    for (const ask of this.#row.slice(1)) ask(false)
   }
 
   isDone(offset: number): boolean {
@@ -225,11 +226,12 @@ class MemorySeat<D extends object> implements Subscription<D> {
         settle()
         return true
       }
-      const attempt = (): boolean => {
+      const attempt = (isTurn: boolean): boolean => {
         if (isOver) return true
         if (signal?.aborted) return end(() => reject(signal.reason))
         if (!this.isOpen) return end(() => resolve(undefined))
         if (!engine.isOpen) return end(() => rejectClosed(engine, reject))
+        if (!isTurn) return false
         this.#group.open(this.#options.from)
         if (this.#held.size + this.#lookups >= this.#options.prefetch) {
           this.#parked.push(() => this.#group.ask(attempt))
