@@ -25,6 +25,14 @@ export const surroundings: Record<string, readonly Surroundings[]> = {
       before: "await log.topic('orders', { codec: json }).append({ id: 1 })",
       after: 'if (processor.stats.processed !== 1) throw processor.error',
     },
+    {
+      has: "group('invoicing')",
+      before: "await log.topic('orders', { codec: json }).append({ id: 1, customer: 'c' })",
+      after: `
+        const { value, keyText } = await log.topic('invoices', { codec: json }).get(0)
+        if (value.order !== 1 || keyText !== 'c') throw billing.error
+        await billing.stop()`,
+    },
   ],
   'docs/durability.md': [
     { has: 'flushSync', before: "log.topic('t', { codec: text }).offer('value')", after: 'process.exit(0)' },

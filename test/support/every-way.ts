@@ -20,7 +20,7 @@ import type { ScanPart, ScanRange } from '../../src/threads/reader/scan-task.js'
 import { fixtureUrl } from './fixtures.js'
 import { valueAt } from './hot.js'
 import { recordsOf } from './model.js'
-import { handlerModule, setHandler } from './processing.js'
+import { appendsNothing, handlerModule, setHandler } from './processing.js'
 import type { StorageLog } from './storage-log.js'
 import { storedGroup } from './stored-groups.js'
 
@@ -54,7 +54,9 @@ export class EveryWay {
     const cells = new TopicCells(TopicCells.allocate())
     cells.first(id).store(first)
     cells.next(id).store(next)
-    this.#reader = new Reader(log.reader, log.lookup, log.catalog, cells, () => log.trim)
+    const trim = () => log.trim
+    const handlers = { data: undefined, beginAppends: () => appendsNothing }
+    this.#reader = new Reader(log.reader, log.lookup, log.catalog, cells, trim, trim, handlers)
     const { hot } = log
     if (hot === undefined) throw new Error('the world does not say what is in memory')
     this.#hot = hot
