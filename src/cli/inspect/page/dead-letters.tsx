@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks'
 import type { DeadLetterPage, Picture } from '../api.js'
 import { change, useAnswer } from './ask.js'
-import { Confirm, Trouble, Wide } from './parts.js'
+import { Confirm, number, Table, Trouble } from './parts.js'
 import { counted, time, visible, whole } from './units.js'
 
 export function DeadLetters({ picture, topic }: { picture: Picture; topic: string | undefined }) {
@@ -83,38 +83,23 @@ function Letters({ topic, isWritable }: { topic: string; isWritable: boolean }) 
       )}
       {trouble !== undefined && <Trouble text={trouble} />}
       {letters.length > 0 && (
-        <Wide label="Table of dead letters">
-          <table>
-            <thead>
-              <tr>
-                <th scope="col" class="number">
-                  Offset
-                </th>
-                <th scope="col">Time</th>
-                <th scope="col">Message</th>
-                <th scope="col">Group</th>
-                <th scope="col" class="number">
-                  Attempts
-                </th>
-                <th scope="col">Error</th>
-              </tr>
-            </thead>
-            <tbody>
-              {letters.map((letter) => (
-                <tr key={letter.offset}>
-                  <td class="number">{whole(letter.offset)}</td>
-                  <td class="time">{time(letter.timestamp)}</td>
-                  <td>
-                    {visible(letter.topic)}:{letter.from}
-                  </td>
-                  <td>{visible(letter.group)}</td>
-                  <td class="number">{whole(letter.attempts)}</td>
-                  <td class="value">{visible(letter.error)}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </Wide>
+        <Table
+          label="Table of dead letters"
+          columns={[number('Offset'), 'Time', 'Message', 'Group', number('Attempts'), 'Error']}
+        >
+          {letters.map((letter) => (
+            <tr key={letter.offset}>
+              <td class="number">{whole(letter.offset)}</td>
+              <td class="time">{time(letter.timestamp)}</td>
+              <td>
+                {visible(letter.topic)}:{letter.from}
+              </td>
+              <td>{visible(letter.group)}</td>
+              <td class="number">{whole(letter.attempts)}</td>
+              <td class="value">{visible(letter.error)}</td>
+            </tr>
+          ))}
+        </Table>
       )}
       {question !== undefined && <Confirm {...question} onDone={answer} />}
     </>

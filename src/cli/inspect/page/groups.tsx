@@ -4,7 +4,7 @@ import type { GroupPicture, Picture } from '../api.js'
 import { change } from './ask.js'
 import { Chart } from './chart.js'
 import { type History, lagName } from './history.js'
-import { Dialog, Trouble, Wide } from './parts.js'
+import { Dialog, number, Table, Trouble } from './parts.js'
 import { whole } from './units.js'
 
 /** More lines than that cannot be told apart. */
@@ -24,50 +24,40 @@ export function Groups({ picture: { groups, isWritable }, history }: { picture: 
     <>
       <h2>Groups</h2>
       <Chart title="Messages to do" at={moments.map(({ at }) => at)} lines={lines} inWords={whole} />
-      <Wide label="Table of groups">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Topic</th>
-              <th scope="col">Group</th>
-              <th scope="col">Of</th>
-              <th scope="col" class="number">
-                Committed
-              </th>
-              <th scope="col" class="number">
-                Next
-              </th>
-              <th scope="col" class="number">
-                To do
-              </th>
-              {isWritable && <th scope="col">Change</th>}
-            </tr>
-          </thead>
-          <tbody>
-            {groups.map((group) => (
-              <tr key={lagName(group)}>
-                <td>
-                  <a href={`#messages/${group.topic}`}>{group.topic}</a>
-                </td>
-                <td>{group.group}</td>
-                <td>{group.of}</td>
-                <td class="number">{group.committed === null ? 'damaged' : whole(group.committed)}</td>
-                <td class="number">{whole(group.next)}</td>
-                <td class="number">{group.lag === null ? '' : whole(group.lag)}</td>
-                {isWritable && (
-                  <td>
-                    {group.of === 'log' && (
-                      <button type="button" class="link" onClick={() => setSought(group)}>
-                        Seek {group.group}…
-                      </button>
-                    )}
-                  </td>
+      <Table
+        label="Table of groups"
+        columns={[
+          'Topic',
+          'Group',
+          'Of',
+          number('Committed'),
+          number('Next'),
+          number('To do'),
+          ...(isWritable ? ['Change'] : []),
+        ]}
+      >
+        {groups.map((group) => (
+          <tr key={lagName(group)}>
+            <td>
+              <a href={`#messages/${group.topic}`}>{group.topic}</a>
+            </td>
+            <td>{group.group}</td>
+            <td>{group.of}</td>
+            <td class="number">{group.committed === null ? 'damaged' : whole(group.committed)}</td>
+            <td class="number">{whole(group.next)}</td>
+            <td class="number">{group.lag === null ? '' : whole(group.lag)}</td>
+            {isWritable && (
+              <td>
+                {group.of === 'log' && (
+                  <button type="button" class="link" onClick={() => setSought(group)}>
+                    Seek {group.group}…
+                  </button>
                 )}
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </Wide>
+              </td>
+            )}
+          </tr>
+        ))}
+      </Table>
       {sought !== undefined && <Seek group={sought} onClose={() => setSought(undefined)} />}
     </>
   )

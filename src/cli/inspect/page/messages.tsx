@@ -2,7 +2,7 @@
 import { useEffect, useState } from 'preact/hooks'
 import type { MessagePage, MessageRow, Picture, WholeMessage } from '../api.js'
 import { ask, change, useAnswer } from './ask.js'
-import { Confirm, Dialog, Trouble, Wide } from './parts.js'
+import { Confirm, Dialog, number, Table, Trouble } from './parts.js'
 import { bytes, counted, time, visible, whole } from './units.js'
 
 const pageSize = 50
@@ -177,42 +177,29 @@ function Query({
 function MessageTable({ rows, onShow }: { rows: MessageRow[]; onShow: (offset: number) => void }) {
   if (rows.length === 0) return null
   return (
-    <Wide label="Messages that were found">
-      <table class="messages">
-        <thead>
-          <tr>
-            <th scope="col" class="number">
-              Offset
-            </th>
-            <th scope="col">Time</th>
-            <th scope="col">Key</th>
-            <th scope="col">Value</th>
-            <th scope="col" class="number">
-              Size
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map(({ offset, timestamp, key, headers, value, valueBytes, isCut }) => (
-            <tr key={offset}>
-              <td class="number">
-                <button type="button" class="link" onClick={() => onShow(offset)}>
-                  {offset}
-                </button>
-              </td>
-              <td class="time">{time(timestamp)}</td>
-              <td>{key}</td>
-              <td class="value">
-                {headers !== undefined && <Headers headers={headers} />}
-                {value}
-                {isCut && <span class="quiet"> …</span>}
-              </td>
-              <td class="number">{bytes(valueBytes)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </Wide>
+    <Table
+      label="Messages that were found"
+      class="messages"
+      columns={[number('Offset'), 'Time', 'Key', 'Value', number('Size')]}
+    >
+      {rows.map(({ offset, timestamp, key, headers, value, valueBytes, isCut }) => (
+        <tr key={offset}>
+          <td class="number">
+            <button type="button" class="link" onClick={() => onShow(offset)}>
+              {offset}
+            </button>
+          </td>
+          <td class="time">{time(timestamp)}</td>
+          <td>{key}</td>
+          <td class="value">
+            {headers !== undefined && <Headers headers={headers} />}
+            {value}
+            {isCut && <span class="quiet"> …</span>}
+          </td>
+          <td class="number">{bytes(valueBytes)}</td>
+        </tr>
+      ))}
+    </Table>
   )
 }
 

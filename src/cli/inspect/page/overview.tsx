@@ -2,7 +2,7 @@
 import type { Picture, StripPart } from '../api.js'
 import { Chart } from './chart.js'
 import type { History } from './history.js'
-import { Tile, Wide } from './parts.js'
+import { number, Table, Tile } from './parts.js'
 import { Strip } from './strip.js'
 import { bytes, counted, rate, whole } from './units.js'
 
@@ -57,40 +57,22 @@ export function Overview({ picture, history }: { picture: Picture; history: Hist
 function TopicTable({ picture: { topics }, history }: { picture: Picture; history: History }) {
   const rates = history.moments.at(-1)?.rates
   return (
-    <Wide label="Table of topics">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Topic</th>
-            <th scope="col" class="number">
-              First
-            </th>
-            <th scope="col" class="number">
-              Next
-            </th>
-            <th scope="col" class="number">
-              Messages
-            </th>
-            <th scope="col" class="number">
-              Per second
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {topics.map(({ name, first, next }) => (
-            <tr key={name}>
-              <td>
-                <a href={`#messages/${name}`}>{name}</a>
-              </td>
-              <td class="number">{whole(first)}</td>
-              <td class="number">{whole(next)}</td>
-              <td class="number">{whole(next - first)}</td>
-              <td class="number">{rate(rates?.get(name) ?? 0)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </Wide>
+    <Table
+      label="Table of topics"
+      columns={['Topic', number('First'), number('Next'), number('Messages'), number('Per second')]}
+    >
+      {topics.map(({ name, first, next }) => (
+        <tr key={name}>
+          <td>
+            <a href={`#messages/${name}`}>{name}</a>
+          </td>
+          <td class="number">{whole(first)}</td>
+          <td class="number">{whole(next)}</td>
+          <td class="number">{whole(next - first)}</td>
+          <td class="number">{rate(rates?.get(name) ?? 0)}</td>
+        </tr>
+      ))}
+    </Table>
   )
 }
 

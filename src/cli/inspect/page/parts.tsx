@@ -68,12 +68,43 @@ export function Confirm({ title, text, action, onDone }: Confirmed) {
   )
 }
 
-/** For tables that are wider than a phone. */
-export function Wide({ label, children }: { label: string; children: ComponentChildren }) {
+interface TableColumn {
+  title: string
+  /** Its cells have the class as well. */
+  isNumber?: boolean
+}
+
+/** Names of columns; of those with numbers, to be said so. */
+export const number = (title: string): TableColumn => ({ title, isNumber: true })
+
+interface TableProps {
+  label: string
+  columns: readonly (string | TableColumn)[]
+  class?: string
+  /** Its rows. */
+  children: ComponentChildren
+}
+
+/** May be wider than a phone: it scrolls by itself. */
+export function Table({ label, columns, class: name, children }: TableProps) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard
     <section class="wide" tabIndex={0} aria-label={label}>
-      {children}
+      <table class={name}>
+        <thead>
+          <tr>
+            {columns.map((column) => {
+              const { title, isNumber = false } = typeof column === 'string' ? { title: column } : column
+              return (
+                <th key={title} scope="col" class={isNumber ? 'number' : undefined}>
+                  {title}
+                </th>
+              )
+            })}
+          </tr>
+        </thead>
+        <tbody>{children}</tbody>
+      </table>
     </section>
   )
 }

@@ -1,7 +1,7 @@
 /** The log as a strip: both ends in memory, the middle on disk. */
 import type { ComponentChildren } from 'preact'
 import type { RunPart, SegmentPart, StripPart } from '../api.js'
-import { Wide } from './parts.js'
+import { number, Table } from './parts.js'
 import { bytes, counted, whole } from './units.js'
 
 export function Strip({ parts }: { parts: StripPart[] }) {
@@ -104,33 +104,19 @@ function summaryOf(parts: StripPart[]): string {
 
 function SegmentTable({ parts }: { parts: StripPart[] }) {
   return (
-    <Wide label="Table of segments">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col" class="number">
-              Position
-            </th>
-            <th scope="col">Segments</th>
-            <th scope="col" class="number">
-              Size
-            </th>
-            <th scope="col">In memory</th>
-            <th scope="col">Mapped by</th>
-          </tr>
-        </thead>
-        <tbody>
-          {parts.map((part) => (
-            <tr key={part.position}>
-              <td class="number">{whole(part.position)}</td>
-              <td>{part.kind === 'run' ? `${whole(part.count)} sealed` : `1 ${part.state}`}</td>
-              <td class="number">{bytes(part.bytes)}</td>
-              <td>{inMemory(part)}</td>
-              <td>{mappedBy(part)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </Wide>
+    <Table
+      label="Table of segments"
+      columns={[number('Position'), 'Segments', number('Size'), 'In memory', 'Mapped by']}
+    >
+      {parts.map((part) => (
+        <tr key={part.position}>
+          <td class="number">{whole(part.position)}</td>
+          <td>{part.kind === 'run' ? `${whole(part.count)} sealed` : `1 ${part.state}`}</td>
+          <td class="number">{bytes(part.bytes)}</td>
+          <td>{inMemory(part)}</td>
+          <td>{mappedBy(part)}</td>
+        </tr>
+      ))}
+    </Table>
   )
 }

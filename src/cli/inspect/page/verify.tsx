@@ -1,7 +1,7 @@
 /** Reading everything, to know that it is whole. */
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { Refusal, VerifyProgress, VerifyResult } from '../api.js'
-import { Trouble, Wide } from './parts.js'
+import { number, Table, Trouble } from './parts.js'
 import { bytes, counted, visible, whole } from './units.js'
 
 type Stage =
@@ -88,30 +88,16 @@ function Findings({ title, found }: { title: string; found: VerifyResult['damage
   return (
     <>
       <h3>{title}</h3>
-      <Wide label={`Table of ${title.toLowerCase()}`}>
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Kind</th>
-              <th scope="col">File</th>
-              <th scope="col" class="number">
-                Position
-              </th>
-              <th scope="col">What</th>
-            </tr>
-          </thead>
-          <tbody>
-            {found.map(({ kind, file, position, what }) => (
-              <tr key={`${file} ${position} ${what}`}>
-                <td>{kind}</td>
-                <td>{file}</td>
-                <td class="number">{whole(position)}</td>
-                <td class="value">{visible(what)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </Wide>
+      <Table label={`Table of ${title.toLowerCase()}`} columns={['Kind', 'File', number('Position'), 'What']}>
+        {found.map(({ kind, file, position, what }) => (
+          <tr key={`${file} ${position} ${what}`}>
+            <td>{kind}</td>
+            <td>{file}</td>
+            <td class="number">{whole(position)}</td>
+            <td class="value">{visible(what)}</td>
+          </tr>
+        ))}
+      </Table>
     </>
   )
 }
