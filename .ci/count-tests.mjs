@@ -1,21 +1,82 @@
-// Prints `N passed, N failed` out of vitest's JSON report. A test file that did not load, or whose process died, counts
-// as one that failed; so does a run that left no report, or failed outside of any test. What was skipped is named on standard error.
+// Reads vitest's JSON reports: `node .ci/count-tests.mjs STATUS FIRST SECOND`. STATUS is what the last run ended with; SECOND, if it is there, is
+// of the files that failed in FIRST, run once more, and takes their place. Prints what failed, each case with the first lines of its error, and what
+// passed only when it was repeated; as the last line `N passed, N failed`. What was skipped is named on standard error.
+//
+// `node .ci/count-tests.mjs --failed-files FIRST` prints the files to run once more: none where more failed than chance explains.
+//
+// A test file that did not load, or whose process died, counts as one case that failed; so does a run that left no report, or failed outside of
+// any test.
 import { existsSync, readFileSync } from 'node:fs'
 import { relative } from 'node:path'
 
-const [path] = process.argv.slice(2)
-const { passed, failed } = existsSync(path) ? count(JSON.parse(readFileSync(path, 'utf8'))) : { passed: 0, failed: 1 }
-console.log(`${passed} passed, ${failed} failed`)
+const mostRepeated = 5
+const linesOfError = 12
 
-function count({ success, numPassedTests, numFailedTests, testResults }) {
-  for (const { name, assertionResults } of testResults)
-    for (const { status, fullName } of assertionResults)
-      if (status === 'skipped') console.error(`skipped: ${relative(process.cwd(), name)}: ${fullName.trim()}`)
-  const broken = testResults.filter(({ status, assertionResults }) => {
-    const has = (outcome) => assertionResults.some((test) => test.status === outcome)
-    // Tests that a dead process left behind are pending, and vitest calls their file passed.
-    return !has('failed') && (status === 'failed' || has('pending'))
-  })
-  const counted = numFailedTests + broken.length
-  return { passed: numPassedTests, failed: counted === 0 && !success ? 1 : counted }
+const args = process.argv.slice(2)
+if (args[0] === '--failed-files') {
+  const files = failedFiles(read(args[1]))
+  if (files.length <= mostRepeated) for (const file of files) console.log(file)
+} else summarise(args[0], read(args[1]), read(args[2]))
+
+/** What became of each file: how many cases passed, and those that failed, with their errors. Undefined: there is no report. */
+function read(path) {
+  if (!existsSync(path)) return undefined
+  const { testResults } = JSON.parse(readFileSync(path, 'utf8'))
+  return new Map(testResults.map((result) => [relative(process.cwd(), result.name), outcomeOf(result)]))
+}
+
+function outcomeOf({ status, message, assertionResults }) {
+  const of = (wanted) => assertionResults.filter((test) => test.status === wanted)
+  const failed = of('failed').map(({ fullName, failureMessages }) => ({
+    name: fullName,
+    error: failureMessages.join('\n'),
+  }))
+  // Cases that a dead process left behind are pending, and vitest calls their file passed.
+  const left = of('pending')
+  if (failed.length === 0 && left.length > 0)
+    failed.push({
+      name: '(the file)',
+      error: `its process died, and ${left.length} cases were not run: ${left[0].fullName}`,
+    })
+  if (failed.length === 0 && status === 'failed') failed.push({ name: '(the file)', error: message })
+  return { passed: of('passed').length, failed, skipped: of('skipped').map(({ fullName }) => fullName.trim()) }
+}
+
+function failedFiles(report) {
+  return [...(report ?? [])].filter(([, { failed }]) => failed.length > 0).map(([file]) => file)
+}
+
+function summarise(status, first, second) {
+  const repeated = second ?? new Map()
+  const last = new Map([...(first ?? []), ...repeated])
+  for (const [file, { skipped }] of last) for (const name of skipped) console.error(`skipped: ${file}: ${name}`)
+  const failed = casesOf(last)
+  if (failed.length === 0 && status !== '0')
+    failed.push({ name: 'the run', error: first === undefined ? 'it left no report' : 'it failed outside of any test' })
+  const again = new Set(failed.map(({ name }) => name))
+  const onlyRepeated = casesOf(first ?? []).filter(({ name, file }) => repeated.has(file) && !again.has(name))
+  list('failed', failed)
+  list(
+    'PASSED ONLY WHEN REPEATED: each of these is a defect, of the product or of the test, and has to be found',
+    onlyRepeated,
+  )
+  const passed = [...last.values()].reduce((sum, outcome) => sum + outcome.passed, 0)
+  console.log(`${passed} passed, ${failed.length} failed`)
+}
+
+function casesOf(files) {
+  return [...files].flatMap(([file, { failed }]) =>
+    failed.map(({ name, error }) => ({ file, name: `${file} > ${name.trim()}`, error })),
+  )
+}
+
+function list(heading, cases) {
+  if (cases.length === 0) return
+  console.log(`== ${heading}`)
+  for (const { name, error } of cases) {
+    const lines = error.trim().split('\n')
+    const own = lines.filter((line) => !line.includes('/node_modules/'))
+    console.log([name, ...own.slice(0, linesOfError).map((line) => `    ${line}`)].join('\n'))
+  }
+  console.log()
 }
