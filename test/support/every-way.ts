@@ -103,7 +103,7 @@ export class EveryWay {
   /** Those that `get` delivers, in one call. */
   async getMany(offsets: readonly number[]): Promise<Outcome> {
     const outcome = this.#outcome('getMany')
-    const task = { topic: this.#topic, offsets: [...offsets] }
+    const task = { topic: this.#topic, offsets: Float64Array.from(offsets) }
     const { bytes, starts } = (await this.#reader.run({ op: 'records', ...task })) as RecordsAnswer
     offsets.forEach((offset, index) => {
       if (starts[index] >= 0) note(outcome, offset, valueIn(bytes.subarray(starts[index]), this.#topic.id, offset))
@@ -258,7 +258,7 @@ export class EveryWay {
 
   /** One record as a chunk of its own. */
   async #record(offset: number): Promise<Uint8Array<ArrayBuffer>> {
-    const task = { topic: this.#topic, offsets: [offset] }
+    const task = { topic: this.#topic, offsets: Float64Array.of(offset) }
     const { bytes, starts } = (await this.#reader.run({ op: 'records', ...task })) as RecordsAnswer
     return starts[0] < 0 ? new Uint8Array(0) : bytes.slice(starts[0])
   }

@@ -125,8 +125,8 @@ export class ReadSide implements TopicReads {
     return this.#pool.close()
   }
 
-  #records(topic: TopicRef, offsets: number[]): Promise<RecordsAnswer> {
-    return this.#run({ op: 'records', topic, offsets }) as Promise<RecordsAnswer>
+  #records(topic: TopicRef, offsets: readonly number[]): Promise<RecordsAnswer> {
+    return this.#run({ op: 'records', topic, offsets: Float64Array.from(offsets) }) as Promise<RecordsAnswer>
   }
 
   #sendLookups(): void {

@@ -59,7 +59,7 @@ export class ReadsHere extends ReadsInPool {
   }
 
   override async records(topic: TopicRef, offsets: readonly number[]): Promise<RecordsAnswer[]> {
-    return [await this.#run<RecordsAnswer>({ op: 'records', topic, offsets: [...offsets] })]
+    return [await this.#run<RecordsAnswer>({ op: 'records', topic, offsets: Float64Array.from(offsets) })]
   }
 
   override offsetAt(topic: TopicRef, time: number): Promise<number> {

@@ -19,7 +19,7 @@ const { at: rangeAt, length: rangeLength, targetAt: rangeTargetAt, perRange } = 
 /** One-record batches, each where `starts` says; -1: the record was not found. */
 export interface FoundRecords {
   bytes: Uint8Array<ArrayBuffer>
-  starts: number[]
+  starts: Float64Array<ArrayBuffer>
 }
 
 export class RecordLookup {
@@ -43,7 +43,7 @@ export class RecordLookup {
 
   /** @param offsets in any order, of records that may not be there */
   find(topic: number, offsets: readonly number[]): FoundRecords {
-    const starts: number[] = new Array(offsets.length).fill(-1)
+    const starts = new Float64Array(offsets.length).fill(-1)
     const pieces: Uint8Array<ArrayBuffer>[] = []
     let end = 0
     try {
@@ -117,7 +117,7 @@ export class RecordLookup {
   }
 
   /** Counts those as found that are the records wanted: the checksum of a batch says nothing about the index that led into it. */
-  #check(bytes: Uint8Array, topic: number, offsets: readonly number[], starts: number[], base: number): void {
+  #check(bytes: Uint8Array, topic: number, offsets: readonly number[], starts: Float64Array, base: number): void {
     const words = new Uint32Array(bytes.buffer)
     for (let found = 0; found < this.#indexes.length; found++) {
       const range = found * perRange

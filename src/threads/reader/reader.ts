@@ -23,7 +23,8 @@ export interface TopicRef {
 export type ReadTask =
   /** With a `count` of chunks that are wanted; fewer come at the end of the range, or in front of what cannot be read. */
   | { op: 'chunk'; topic: TopicRef; offset: number; to: number; resume: Resume | undefined; count?: number }
-  | { op: 'records'; topic: TopicRef; offsets: number[] }
+  /** Numbers in one buffer: copied at once on their way to another thread, where an array goes element by element. */
+  | { op: 'records'; topic: TopicRef; offsets: Float64Array<ArrayBuffer> }
   | { op: 'offsetAt'; topic: TopicRef; time: number }
   | { op: 'ranges'; topic: TopicRef; from: number; to: number; parts: number }
   | ({ op: 'scan' } & ScanTask)
@@ -146,7 +147,8 @@ export class Reader {
     }
   }
 
-  #records(topic: TopicRef, offsets: number[]): RecordsAnswer {
+  #records(topic: TopicRef, asked: Float64Array): RecordsAnswer {
+    const offsets = Array.from(asked)
     const { bytes, starts } = this.#lookup.find(topic.id, offsets)
     const pieces: Uint8Array[] = [bytes]
     let end = bytes.length

@@ -185,7 +185,7 @@ function lookUpEverything(log: StorageLog, { id, first, values }: ModelTopic, al
   const offsets = Array.from({ length: values.length - first }, (_, index) => values.length - 1 - index)
   const { bytes, starts } = log.lookup.find(id, [values.length, ...offsets, values.length + 1e6])
   expect([starts[0], starts.at(-1)]).toEqual([-1, -1])
-  const found = starts.slice(1, -1).flatMap((start, index) => {
+  const found = Array.from(starts.slice(1, -1)).flatMap((start, index) => {
     return start < 0 ? [] : recordsOf(bytes.subarray(start), id, offsets[index], offsets[index] + 1)
   })
   expect(found.reverse().map(({ offset, timestamp }) => [offset, timestamp])).toEqual(
