@@ -1,6 +1,7 @@
 /** Which messages of a topic a verb is about: `--from --to --key --where`, the same for all of them, and `--last`. */
 import { type Command, Option } from 'commander'
 import type { Topic } from '../log/topic.js'
+import type { Where } from '../log/where.js'
 import type { Message } from '../messages/message.js'
 import { count, nameAndValue } from './arguments.js'
 import { parseOffsetOrTime, parsePlace, placeHelp, type TopicPlace } from './place.js'
@@ -48,11 +49,12 @@ export async function* selected(
   selection: Selection,
   signal: AbortSignal,
 ): AsyncGenerator<Message[]> {
-  const { to, follow = false } = selection
-  const matches = matcherOf(selection)
+  const { to, follow = false, key } = selection
+  const matches = matcherOf({ key })
+  const where = whereOf(selection)
   const from = await start(topic, selection, matches, signal)
   const range = typeof to === 'number' ? { from, to: atLeast(to, from) } : { from }
-  for await (const batch of topic.read({ ...range, follow, signal }).batches()) {
+  for await (const batch of topic.read({ ...range, follow, where, signal }).batches()) {
     // A time may lie ahead: what is appended until then belongs to it. Times never decrease.
     const late = to instanceof Date ? batch.findIndex(({ timestamp }) => timestamp >= to.getTime()) : -1
     const found = (late < 0 ? batch : batch.slice(0, late)).filter(matches)
@@ -64,6 +66,11 @@ export async function* selected(
 /** Nothing, where the end stands before the beginning. */
 function atLeast(to: number, from: TopicPlace): number {
   return typeof from === 'number' ? Math.max(to, from) : to
+}
+
+/** As it is said to the log. */
+function whereOf({ where }: Pick<Selection, 'where'>): Where | undefined {
+  return where && Object.fromEntries([...where].map(([name, values]) => [name, [...values]]))
 }
 
 /** Whether a message is one of those that `--key` and `--where` select. */
@@ -95,7 +102,7 @@ async function start(
   for (let upper = end; upper > first; ) {
     const lower = Math.max(first, upper - windowOffsets)
     const found: number[] = []
-    for await (const batch of topic.read({ from: lower, to: upper, signal }).batches())
+    for await (const batch of topic.read({ from: lower, to: upper, where: whereOf({ where }), signal }).batches())
       for (const message of batch) if (matches(message)) found.push(message.offset)
     if (found.length >= missing) return found[found.length - missing]
     missing -= found.length

@@ -13,6 +13,7 @@ import type {
   Condition,
   Durability,
   Extras,
+  Filter,
   GroupInfo,
   LogPort,
   Payload,
@@ -103,8 +104,17 @@ export interface EngineTopic {
   records(offsets: readonly number[]): Promise<(RecordPlace | undefined)[]>
   /** First offset appended at or after that time, ms since the epoch; the next offset if there is none. */
   offsetAt(time: number): Promise<number>
-  /** Runs a scan module over `[from, to)`, beside the data. Only where {@link Supports.scan}. */
-  scan(from: number, to: number, module: string, signal: AbortSignal | undefined): Promise<unknown>
+  /**
+   * Runs a scan module over `[from, to)`, beside the data. Only where {@link Supports.scan}.
+   * @param filter messages that do not match are as if they were not there
+   */
+  scan(
+    from: number,
+    to: number,
+    module: string,
+    signal: AbortSignal | undefined,
+    filter: Filter | undefined,
+  ): Promise<unknown>
   /** Messages below are gone when it resolves, those included that were offered before. @throws RangeError above the next offset */
   trim(before: number): Promise<void>
   /** In force from now on, whether the topic exists yet or not. @param isAddition keeps what else was said of the topic */
@@ -120,12 +130,15 @@ export interface ReadRange {
   readonly to: number
   /** Waits at the end of what is published; otherwise the reader ends there. */
   readonly follow: boolean
+  /** Only messages that match are handed over; undefined: all. */
+  readonly filter?: Filter | undefined
 }
 
 /** Messages of a topic in order, chunk by chunk. One call at a time. */
 export interface MessageReader {
   /**
-   * The next chunk. Its cursor stands before the first message that is wanted, and is the caller's own, memory included.
+   * The next chunk. Its cursor stands before the first message that is wanted, and is the caller's own, memory included. Under a filter it
+   * may hold none: then nothing matches up to its end.
    * Undefined: the range is over, or {@link close} was called.
    * @throws `BOOKEND_TRIMMED` below the oldest readable offset, `BOOKEND_CORRUPT` (with `next`) at damage, `BOOKEND_CLOSED`
    */

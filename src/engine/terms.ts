@@ -58,6 +58,9 @@ export interface Condition {
   readonly expectedOffset: number
 }
 
+/** Headers that a message has, and for each of them the values of which it has one. By names, each once and in order, as are the values. */
+export type Filter = readonly { readonly name: string; readonly values: readonly string[] }[]
+
 /** A message that is ready to be appended. */
 export interface EncodedMessage {
   readonly topic: string

@@ -9,10 +9,12 @@ import type { TurnPace } from '../dispatcher/reads/turn-pace.js'
 import type { TopicHandle } from '../dispatcher/topic-directory.js'
 import type { EngineTopic, MessageReader, ReadRange } from '../engine/engine.js'
 import type { EngineGroup } from '../engine/group-seat.js'
-import type { Bounds, Condition, Durability, Extras, Payload, Retention } from '../engine/terms.js'
+import type { Bounds, Condition, Durability, Extras, Filter, Payload, Retention } from '../engine/terms.js'
 import { assert } from '../errors.js'
 import { trimmedError } from '../failures.js'
 import { type RecordPlace, recordAt } from '../messages/chunk-cursor.js'
+import { HeaderMatcher } from '../messages/header-matcher.js'
+import { SelectedRecords } from '../messages/selected-records.js'
 import type { ChunkAnswer, RecordsAnswer } from '../threads/reader/reader.js'
 import type { LocalGroup } from './local-group.js'
 import type { LogEvents } from './log-events.js'
@@ -108,7 +110,7 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
   }
 
   read(range: ReadRange): MessageReader {
-    return new ChunkReader(this, range)
+    return new ChunkReader(this, range, range.filter && new HeaderMatcher(range.filter))
   }
 
   async records(offsets: readonly number[]): Promise<(RecordPlace | undefined)[]> {
@@ -162,8 +164,14 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
     return offset
   }
 
-  scan(from: number, to: number, module: string, signal: AbortSignal | undefined): Promise<unknown> {
-    return this.#host.reads.scan(this.#ref, from, to, module, signal)
+  scan(
+    from: number,
+    to: number,
+    module: string,
+    signal: AbortSignal | undefined,
+    filter: Filter | undefined,
+  ): Promise<unknown> {
+    return this.#host.reads.scan(this.#ref, from, to, module, signal, filter)
   }
 
   trim(before: number): Promise<void> {
@@ -208,19 +216,26 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
     }
   }
 
-  chunk(offset: number, to: number, resume: ChunkAnswer['resume'], count?: number): Promise<ChunkAnswer> {
+  chunk(
+    offset: number,
+    to: number,
+    resume: ChunkAnswer['resume'],
+    count?: number,
+    matcher?: HeaderMatcher,
+  ): Promise<ChunkAnswer> {
     const { recent, hot, reads, pace } = this.#host
     const first = this.first()
     if (offset < first) return Promise.reject(trimmedError(this.name, offset, first))
     const id = this.handle.id
     const fresh = recent?.chunk(id, offset, to)
-    if (fresh !== undefined) return pace.take({ ...fresh, resume: undefined })
+    if (fresh !== undefined) return pace.take(selectedFrom({ ...fresh, resume: undefined }, id, offset, matcher))
     // Whoever reads the newest message is likely to come for the next one, waiting or not.
     if (offset === this.next() - 1) recent?.watch(id)
     // Who comes for the next chunk has one under way.
     const found = resume === undefined ? hot?.chunk(id, offset, to) : undefined
-    if (found !== undefined) return pace.take(found)
-    return reads.chunk({ topic: this.#ref, offset, to, resume, count }).then((chunk) => pace.take(chunk))
+    if (found !== undefined) return pace.take(selectedFrom(found, id, offset, matcher))
+    const filter = matcher?.filter
+    return reads.chunk({ topic: this.#ref, offset, to, resume, count, filter }).then((chunk) => pace.take(chunk))
   }
 
   paced(chunk: ChunkAnswer): Promise<ChunkAnswer> {
@@ -260,6 +275,20 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
       throw Object.assign(error as Error, { topic: this.name })
     }
   }
+}
+
+/** What is in the memory of this thread is looked through by this thread. */
+function selectedFrom(
+  chunk: ChunkAnswer,
+  topic: number,
+  from: number,
+  matcher: HeaderMatcher | undefined,
+): ChunkAnswer {
+  if (matcher === undefined) return chunk
+  const found = new SelectedRecords(topic, matcher, from)
+  found.add(chunk.bytes, chunk.next)
+  const { bytes, to } = found.take()
+  return { bytes, next: chunk.next, resume: chunk.resume, to }
 }
 
 function bytesOf(value: Payload): number {

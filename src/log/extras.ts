@@ -1,6 +1,6 @@
 /** Key and headers of an append: what is checked is what is stored. */
 import type { Extras } from '../engine/terms.js'
-import { describe } from './validate.js'
+import { describe, isPlainObject } from './validate.js'
 
 const encoder = new TextEncoder()
 const maxKeyBytes = 64 * 1024
@@ -27,11 +27,4 @@ function encodeHeaders(headers: unknown): Uint8Array | undefined {
     throw new TypeError(`header ${JSON.stringify(name)} is a string, not ${found}`)
   }
   return names.length === 0 ? undefined : encoder.encode(JSON.stringify(headers))
-}
-
-/** No array and no instance of a class, which might have a `toJSON`; of any realm. */
-function isPlainObject(value: unknown): value is object {
-  if (typeof value !== 'object' || value === null) return false
-  const prototype = Object.getPrototypeOf(value) as object | null
-  return prototype === null || (Object.getPrototypeOf(prototype) === null && !Array.isArray(value))
 }

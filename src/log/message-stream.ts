@@ -2,9 +2,10 @@
 
 import { abortable } from '../abortable.js'
 import type { EngineTopic, MessageReader } from '../engine/engine.js'
+import type { Filter } from '../engine/terms.js'
 import type { ChunkCursor } from '../messages/chunk-cursor.js'
 import { type Message, type MessageSource, StoredMessage } from '../messages/message.js'
-import { ChunkBatch, type MessageBatch } from '../messages/message-batch.js'
+import { batchBehind, type MessageBatch } from '../messages/message-batch.js'
 import type { Decode } from '../messages/value-coding.js'
 import { assertChunk } from './answers.js'
 
@@ -30,6 +31,7 @@ export interface StreamRange {
   to: number | undefined
   follow: boolean
   signal: AbortSignal | undefined
+  filter?: Filter | undefined
 }
 
 export class ChunkedStream<T> implements MessageStream<T> {
@@ -97,7 +99,7 @@ export class ChunkedStream<T> implements MessageStream<T> {
 
   chunks(): AsyncIterableIterator<MessageBatch<T>> {
     return this.#inParts((cursor) => {
-      const chunk = ChunkBatch.behind(this.#source, cursor)
+      const chunk = batchBehind(this.#source, cursor)
       this.#cursor = undefined
       return chunk.length > 0 ? chunk : undefined
     })
@@ -176,11 +178,11 @@ export class ChunkedStream<T> implements MessageStream<T> {
   }
 
   async #begin(): Promise<MessageReader> {
-    const { start, to, follow } = this.#range
+    const { start, to, follow, filter } = this.#range
     this.#offset = await start()
     const from = this.#offset
     this.#end = to ?? (follow ? Number.POSITIVE_INFINITY : Math.max(from, (await this.#topic.bounds()).next))
-    return this.#topic.read({ from, to: this.#end, follow })
+    return this.#topic.read({ from, to: this.#end, follow, filter })
   }
 
   #finish(): void {

@@ -13,6 +13,9 @@ import { type Group, TopicGroup } from './group.js'
 import { ChunkedStream, type MessageStream } from './message-stream.js'
 import { checkSupported } from './supported.js'
 import { checkBoolean, checkKeys, checkName, checkOffset, checkSignal, checkTime, moduleUrl } from './validate.js'
+import { checkWhere, type Where } from './where.js'
+
+const countModule = new URL('../messages/count-module.js', import.meta.url).href
 
 /** Which messages a stream has. */
 export interface ReadOptions {
@@ -22,6 +25,8 @@ export interface ReadOptions {
   to?: number
   /** Waits for new messages instead of ending. A TypeError on a log opened with `readOnly` and without `follow`, which is seen as it was then. */
   follow?: boolean
+  /** Only messages with these headers. They are looked for where the messages are: others are neither sent to this thread nor decoded. */
+  where?: Where
   /** Ends the stream with its reason. */
   signal?: AbortSignal
 }
@@ -32,7 +37,21 @@ export interface ScanOptions {
   from?: number
   /** End, exclusive; the next offset at the time of the call unless said. */
   to?: number
+  /** Only messages with these headers are in the batches. A range in which none has them is mapped once, as an empty batch. */
+  where?: Where
   /** Ends the scan with its reason. */
+  signal?: AbortSignal
+}
+
+/** Which messages are counted. */
+export interface CountOptions {
+  /** First offset; the oldest readable message unless said. */
+  from?: number
+  /** End, exclusive; the next offset at the time of the call unless said. */
+  to?: number
+  /** Only messages with these headers. */
+  where?: Where
+  /** Ends the count with its reason. */
   signal?: AbortSignal
 }
 
@@ -101,6 +120,11 @@ export interface Topic<T> {
    * @throws `BOOKEND_HANDLER` if the module does not load; what the module throws, with its message; `BOOKEND_CLOSED` if the log is closed meanwhile
    */
   scan<R>(module: URL | string, options?: ScanOptions): Promise<R>
+  /**
+   * How many messages there are. Without `where` nothing has to be read for that.
+   * @throws `BOOKEND_TRIMMED` below the oldest readable offset; with `where` what reading throws
+   */
+  count(options?: CountOptions): Promise<number>
   /**
    * Messages below `before` cannot be read any more when this resolves. Their space comes back in whole segments, once no
    * topic needs them.
@@ -201,7 +225,7 @@ export class LogTopic<T> implements Topic<T> {
   }
 
   read(options: ReadOptions = {}): MessageStream<T> {
-    checkKeys('read()', options, ['from', 'to', 'follow', 'signal'])
+    checkKeys('read()', options, ['from', 'to', 'follow', 'where', 'signal'])
     const { from = 'first', to, follow = false } = options
     if (from instanceof Date) checkTime('from', from)
     else if (from !== 'first' && from !== 'next') checkOffset("from (an offset, 'first', 'next' or a Date)", from)
@@ -212,14 +236,10 @@ export class LogTopic<T> implements Topic<T> {
       throw new TypeError(
         'read({ follow: true }) needs a log that goes on: this one was opened with readOnly and without follow, so it is seen as it was then, and nothing would ever come. Open it with { readOnly: true, follow: true } to see what its owner publishes',
       )
+    const filter = checkWhere(options.where)
     const signal = checkSignal(options.signal)
     this.#engine.checkOpen()
-    return new ChunkedStream(this.#topic, this.decode, {
-      start: () => this.#start(from),
-      to,
-      follow,
-      signal,
-    })
+    return new ChunkedStream(this.#topic, this.decode, { start: () => this.#start(from), to, follow, signal, filter })
   }
 
   async offsetAt(time: Date | number): Promise<number> {
@@ -231,20 +251,23 @@ export class LogTopic<T> implements Topic<T> {
   }
 
   async scan<R>(module: URL | string, options: ScanOptions = {}): Promise<R> {
-    checkKeys('scan()', options, ['from', 'to', 'signal'])
+    checkKeys('scan()', options, ['from', 'to', 'where', 'signal'])
     const url = moduleUrl(module)
-    const signal = checkSignal(options.signal)
-    const { from: start, to } = options
-    if (start !== undefined) checkOffset('from', start)
-    if (to !== undefined) checkOffset('to', to)
     checkSupported(this.#engine, this.#engine.supports.scan, 'scan()')
-    this.#engine.checkOpen()
-    signal?.throwIfAborted()
-    const { first, next } = await this.bounds()
-    const from = start ?? first
-    if (from < first) throw trimmedError(this.name, from, first)
-    const end = Math.max(from, Math.min(next, to ?? next))
-    return abortable(signal, this.#topic.scan(from, end, url, signal) as Promise<R>)
+    const { from, to, filter, signal } = await this.#range(options)
+    return abortable(signal, this.#topic.scan(from, to, url, signal, filter) as Promise<R>)
+  }
+
+  async count(options: CountOptions = {}): Promise<number> {
+    checkKeys('count()', options, ['from', 'to', 'where', 'signal'])
+    const { from, to, filter, signal } = await this.#range(options)
+    if (filter === undefined) return to - from
+    if (this.#engine.supports.scan)
+      return abortable(signal, this.#topic.scan(from, to, countModule, signal, filter) as Promise<number>)
+    let count = 0
+    const range = { start: async () => from, to, follow: false, signal, filter }
+    for await (const { length } of new ChunkedStream(this.#topic, undefined, range).chunks()) count += length
+    return count
   }
 
   async trim(before: number): Promise<void> {
@@ -257,6 +280,21 @@ export class LogTopic<T> implements Topic<T> {
     checkName('group', name)
     this.#engine.checkOpen()
     return new TopicGroup<T>(this.#engine, this.#topic, name, this.decode, codecName(this.#codec))
+  }
+
+  /** What of the topic a call is about. */
+  async #range(options: CountOptions) {
+    const filter = checkWhere(options.where)
+    const signal = checkSignal(options.signal)
+    const { from: start, to } = options
+    if (start !== undefined) checkOffset('from', start)
+    if (to !== undefined) checkOffset('to', to)
+    this.#engine.checkOpen()
+    signal?.throwIfAborted()
+    const { first, next } = await this.bounds()
+    const from = start ?? first
+    if (from < first) throw trimmedError(this.name, from, first)
+    return { from, to: Math.max(from, Math.min(next, to ?? next)), filter, signal }
   }
 
   async #start(from: number | 'first' | 'next' | Date): Promise<number> {

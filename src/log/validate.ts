@@ -103,3 +103,10 @@ export function describe(value: unknown): string {
   if (typeof value !== 'object') return typeof value
   return `a ${value.constructor?.name ?? 'plain object'}`
 }
+
+/** No array and no instance of a class, which might have a `toJSON`; of any realm. */
+export function isPlainObject(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype = Object.getPrototypeOf(value) as object | null
+  return prototype === null || (Object.getPrototypeOf(prototype) === null && !Array.isArray(value))
+}

@@ -37,7 +37,10 @@ export class ChunkCursor implements RecordPlace {
   readonly words: Uint32Array
   readonly #topic: number
   readonly #to: number
-  readonly #isSparse: boolean
+  /** Offsets may be missing in it, but for the last before {@link end}: they are passed over. */
+  readonly isSparse: boolean
+  /** Behind the last offset that the chunk speaks of. */
+  readonly end: number
   #expected: number
   #batchEnd = 0
   #next = 0
@@ -48,24 +51,27 @@ export class ChunkCursor implements RecordPlace {
 
   /**
    * @param bytes a chunk that begins at a multiple of 4 of its buffer
+   * @param to behind the last record that is wanted
    * @param isSparse offsets may be missing in it, but for the last before `to`: they are passed over
+   * @param end of what the chunk was made from, where records behind the last one were left out
    */
-  constructor(bytes: Uint8Array, topic: number, from: number, to: number, isSparse = false) {
+  constructor(bytes: Uint8Array, topic: number, from: number, to: number, isSparse = false, end = to) {
     this.bytes = bytes
     this.words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >>> 2)
     this.#topic = topic
     this.#expected = from
     this.#to = to
-    this.#isSparse = isSparse
+    this.isSparse = isSparse
+    this.end = end
   }
 
-  /** Offset of the record that {@link next} goes to, while there is one: while this is below {@link end}. */
+  /** Offset of the record that {@link next} goes to, while there is one: while this is below {@link to}. */
   get expected(): number {
     return this.#expected
   }
 
   /** Behind the last record that is wanted. */
-  get end(): number {
+  get to(): number {
     return this.#to
   }
 
@@ -93,7 +99,7 @@ export class ChunkCursor implements RecordPlace {
       const offset = offsetOf(words[word + offsetLowWord], tail)
       if (offset !== this.#expected) {
         if (offset < this.#expected) continue
-        if (!this.#isSparse) {
+        if (!this.isSparse) {
           this.#next = at
           throw notInChunk(this.#expected, Math.min(offset, this.#to))
         }

@@ -13,7 +13,7 @@ import { type Message, type MessageSource, StoredMessage } from './message.js'
 export interface MessageBatch<T = Uint8Array> extends Iterable<Message<T>> {
   /** Number of messages; 0 only for the one call that an empty range gets. */
   readonly length: number
-  /** Offset of the first one; the others follow without gaps. */
+  /** Offset of the first one; the others follow without gaps, unless `where` or the order of a handler leaves some out. */
   readonly firstOffset: number
   /**
    * Visits each value in place, without an object per message.
@@ -30,11 +30,6 @@ export class ChunkBatch<T = unknown> implements MessageBatch<T> {
   readonly #topic: number
   readonly #bytes: Uint8Array
   readonly #isBorrowed: boolean
-
-  /** What a cursor has not come to of its chunk, which is not overwritten. */
-  static behind<T>(source: MessageSource<T>, cursor: ChunkCursor): ChunkBatch<T> {
-    return new ChunkBatch(source, cursor.topic, cursor.bytes, cursor.expected, cursor.end, false)
-  }
 
   /** @param isBorrowed the bytes will be overwritten: messages get a copy of them */
   constructor(
@@ -81,12 +76,33 @@ export class ChunkBatch<T = unknown> implements MessageBatch<T> {
   }
 }
 
+/** What a cursor has not come to of its chunk, which is not overwritten. */
+export function batchBehind<T>(source: MessageSource<T>, cursor: ChunkCursor): MessageBatch<T> {
+  const { topic, bytes, expected, to } = cursor
+  return cursor.isSparse
+    ? sparseBatch(source, topic, bytes, expected, to)
+    : new ChunkBatch(source, topic, bytes, expected, to, false)
+}
+
+/** All records of a chunk in which offsets may be missing, and which is not overwritten. @throws `BOOKEND_CORRUPT` */
+export function sparseBatch<T>(
+  source: MessageSource<T>,
+  topic: number,
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+): MessageBatch<T> {
+  const records = new ChunkRecords(source, topic, bytes, from, to, undefined, true)
+  if (records.failure !== undefined) throw records.failure
+  return records.batch(0, records.length)
+}
+
 /**
  * The records of a chunk that a handler is to get, found in one walk, so that batches can be cut from them anywhere. The chunk is not
  * overwritten: handlers may go on while the next one is read.
  */
-export class ChunkRecords {
-  readonly #source: MessageSource<unknown>
+export class ChunkRecords<T = unknown> {
+  readonly #source: MessageSource<T>
   readonly #bytes: Uint8Array
   readonly #words: Uint32Array
   readonly #frames: number[] = []
@@ -102,7 +118,7 @@ export class ChunkRecords {
    * @param isSparse offsets may be missing: then there is nothing to be had for them
    */
   constructor(
-    source: MessageSource<unknown>,
+    source: MessageSource<T>,
     topic: number,
     bytes: Uint8Array,
     from: number,
@@ -136,11 +152,11 @@ export class ChunkRecords {
   }
 
   /** The records from `start` to before `end`, in order. */
-  batch(start: number, end: number): MessageBatch<unknown> {
+  batch(start: number, end: number): MessageBatch<T> {
     const records = this
     return {
       length: end - start,
-      firstOffset: this.#offsets[start],
+      firstOffset: this.#offsets[start] ?? this.end,
       forEach(visit) {
         for (let index = start; index < end; index++) records.#visit(index, visit)
       },
@@ -155,8 +171,8 @@ export class ChunkRecords {
     visit(this.#bytes, valueStart, valueEnd, this.#offsets[index])
   }
 
-  #message(index: number): Message<unknown> {
-    return new StoredMessage<unknown>(this.#source, {
+  #message(index: number): Message<T> {
+    return new StoredMessage<T>(this.#source, {
       bytes: this.#bytes,
       words: this.#words,
       frame: this.#frames[index],

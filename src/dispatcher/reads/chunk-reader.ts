@@ -3,6 +3,7 @@ import type { MessageReader, ReadRange } from '../../engine/engine.js'
 import { assert } from '../../errors.js'
 import { trimmedError } from '../../failures.js'
 import { ChunkCursor } from '../../messages/chunk-cursor.js'
+import type { HeaderMatcher } from '../../messages/header-matcher.js'
 import type { ChunkAnswer } from '../../threads/reader/reader.js'
 
 /** What a reader needs of its topic. */
@@ -15,8 +16,15 @@ export interface ChunkSource {
   /**
    * A chunk that begins with the message at `offset`, which is published.
    * @param count how many chunks are wanted: the others may come as its `more`
+   * @param matcher only records that match are wanted: there may be none of them in the chunk
    */
-  chunk(offset: number, to: number, resume: ChunkAnswer['resume'], count?: number): Promise<ChunkAnswer>
+  chunk(
+    offset: number,
+    to: number,
+    resume: ChunkAnswer['resume'],
+    count?: number,
+    matcher?: HeaderMatcher,
+  ): Promise<ChunkAnswer>
   /** Resolves with a chunk that is there already, in a later turn of the event loop if this one has had its share. */
   paced(chunk: ChunkAnswer): Promise<ChunkAnswer>
   /** Calls back once there is a message at `offset`, or the log closes; returns what stops waiting. */
@@ -25,12 +33,18 @@ export interface ChunkSource {
   checkOpen(): void
 }
 
+/** In front of its first record at `from` or above. */
+export function cursorOver({ bytes, next, to }: ChunkAnswer, topic: number, from: number): ChunkCursor {
+  return new ChunkCursor(bytes, topic, from, to ?? next, to !== undefined, next)
+}
+
 /** Chunks asked for at once, at most: 1 MiB is half a millisecond of a reader thread's work, and then it waits for the next task. */
 const maxCount = 4
 
 export class ChunkReader implements MessageReader {
   readonly #source: ChunkSource
   readonly #range: ReadRange
+  readonly #matcher: HeaderMatcher | undefined
   #stage: 'new' | 'reading' | 'over' = 'new'
   /** Offset behind the last chunk that was handed out. */
   #offset: number
@@ -43,9 +57,11 @@ export class ChunkReader implements MessageReader {
   #count = 1
   #cancelWait: (() => void) | undefined
 
-  constructor(source: ChunkSource, range: ReadRange) {
+  /** @param matcher only what matches is wanted; undefined: everything */
+  constructor(source: ChunkSource, range: ReadRange, matcher?: HeaderMatcher) {
     this.#source = source
     this.#range = range
+    this.#matcher = matcher
     this.#offset = range.from
   }
 
@@ -58,7 +74,7 @@ export class ChunkReader implements MessageReader {
     if (chunk === undefined || this.#isOver()) return undefined
     this.#source.checkOpen()
     assert(chunk.next > this.#offset && chunk.next <= this.#readableEnd(), 'a chunk ends in the range it was read for')
-    const cursor = new ChunkCursor(chunk.bytes, handle.id, this.#offset, chunk.next)
+    const cursor = cursorOver(chunk, handle.id, this.#offset)
     this.#offset = chunk.next
     if (this.#ready.length > 0) this.#ready.shift()
     else this.#askOn(chunk)
@@ -132,7 +148,7 @@ export class ChunkReader implements MessageReader {
   }
 
   #request(offset: number, resume: ChunkAnswer['resume']): Promise<ChunkAnswer> {
-    const request = this.#source.chunk(offset, this.#readableEnd(), resume, this.#count)
+    const request = this.#source.chunk(offset, this.#readableEnd(), resume, this.#count, this.#matcher)
     this.#hasCome = false
     // It may fail before anybody asks for it.
     const come = () => {

@@ -5,6 +5,7 @@
  * `Reader` (which carries out tasks), `TopicReader` (which finds the records of a topic in segments). `ChunkReader` stands in front:
  * one stream of a topic, chunk after chunk.
  */
+import type { Filter } from '../../engine/terms.js'
 import { type BookendError, isThreadDeath } from '../../errors.js'
 import { closedError } from '../../failures.js'
 import type { ChunkAnswer, ReadTask, RecordsAnswer, TopicRef } from '../../threads/reader/reader.js'
@@ -106,8 +107,15 @@ export class ReadSide implements TopicReads {
     return this.#run({ op: 'offsetAt', topic, time }) as Promise<number>
   }
 
-  scan(topic: TopicRef, from: number, to: number, module: string, signal: AbortSignal | undefined): Promise<unknown> {
-    return this.#scans.run({ topic, from, to, module, signal })
+  scan(
+    topic: TopicRef,
+    from: number,
+    to: number,
+    module: string,
+    signal: AbortSignal | undefined,
+    filter: Filter | undefined,
+  ): Promise<unknown> {
+    return this.#scans.run({ topic, from, to, module, signal, filter })
   }
 
   /** The log closes. Resolves when no thread is at work on a scan. @param closed what scans reject with, those under way too */

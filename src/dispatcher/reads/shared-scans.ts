@@ -5,6 +5,7 @@
  * A log that closes ends them: their threads look between two batches. Who does not come to it, as a module does not come back, is ended
  * with his thread.
  */
+import type { Filter } from '../../engine/terms.js'
 import { type BookendError, isThreadDeath } from '../../errors.js'
 import { AbortWord } from '../../ring/abort-word.js'
 import { RangeClaims } from '../../ring/range-claims.js'
@@ -26,6 +27,7 @@ export interface Scan {
   readonly to: number
   readonly module: string
   readonly signal: AbortSignal | undefined
+  readonly filter?: Filter | undefined
 }
 
 /** Runs code of the application. */
@@ -119,7 +121,7 @@ class ScanRun {
   }
 
   async #steps(): Promise<unknown> {
-    const { from, to, topic, module } = this.#scan
+    const { from, to, topic, module, filter } = this.#scan
     const { readers, cut } = this.#threads
     const { least, most } = rangesPerReader
     const forAll = readers * Math.max(least, Math.min(most, (to - from) / messagesPerRange / readers))
@@ -130,7 +132,7 @@ class ScanRun {
     this.#checkWanted()
     const claims = RangeClaims.allocate(ranges.length)
     const shares = Math.min(readers, ranges.length)
-    const task = { op: 'scan', topic, ranges, claims, shares, module, abort: this.#word.shared } as const
+    const task = { op: 'scan', topic, ranges, claims, shares, module, abort: this.#word.shared, filter } as const
     const partial = await Promise.all(Array.from({ length: shares }, () => this.#run(task) as Promise<ScanPart[]>))
     this.#checkWanted()
     const parts = partial.flat().sort((a, b) => a.first - b.first)

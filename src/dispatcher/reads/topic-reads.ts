@@ -1,4 +1,5 @@
 /** What topics are read by. */
+import type { Filter } from '../../engine/terms.js'
 import type { ChunkAnswer, ReadTask, RecordsAnswer, TopicRef } from '../../threads/reader/reader.js'
 
 export interface TopicReads {
@@ -8,5 +9,12 @@ export interface TopicReads {
   /** One record; of length 0 if it is not there. */
   record(topic: TopicRef, offset: number): Promise<{ bytes: Uint8Array; length: number }>
   offsetAt(topic: TopicRef, time: number): Promise<number>
-  scan(topic: TopicRef, from: number, to: number, module: string, signal: AbortSignal | undefined): Promise<unknown>
+  scan(
+    topic: TopicRef,
+    from: number,
+    to: number,
+    module: string,
+    signal: AbortSignal | undefined,
+    filter: Filter | undefined,
+  ): Promise<unknown>
 }

@@ -2,6 +2,7 @@
 import { KeepAlive } from '../../dispatcher/keep-alive.js'
 import { ReaderPool } from '../../dispatcher/reads/reader-pool.js'
 import { type Scan, SharedScans } from '../../dispatcher/reads/shared-scans.js'
+import type { Filter } from '../../engine/terms.js'
 import type { BookendError } from '../../errors.js'
 import { onlyTopic } from '../../messages/chunk-builder.js'
 import type { ScanRange } from '../../threads/reader/scan-task.js'
@@ -29,8 +30,15 @@ export class ScanPool {
     })
   }
 
-  scan(topic: string, from: number, to: number, module: string, signal: AbortSignal | undefined): Promise<unknown> {
-    return this.#scans.run({ topic: { id: onlyTopic, name: topic }, from, to, module, signal })
+  scan(
+    topic: string,
+    from: number,
+    to: number,
+    module: string,
+    signal: AbortSignal | undefined,
+    filter: Filter | undefined,
+  ): Promise<unknown> {
+    return this.#scans.run({ topic: { id: onlyTopic, name: topic }, from, to, module, signal, filter })
   }
 
   /** @param closed what scans under way reject with */

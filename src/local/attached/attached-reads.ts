@@ -2,6 +2,7 @@
 
 import { recordIn } from '../../dispatcher/reads/records-answer.js'
 import type { TopicReads } from '../../dispatcher/reads/topic-reads.js'
+import type { Filter } from '../../engine/terms.js'
 import { fromPortable } from '../../errors.js'
 import type { ChunkAnswer, LogRead, RecordsAnswer, TopicRef } from '../../threads/reader/reader.js'
 import type { OwnReading } from './own-reading.js'
@@ -19,9 +20,9 @@ export class ReadsInPool implements TopicReads {
     this.#owner = owner
   }
 
-  chunk({ topic, offset, to, resume }: Parameters<TopicReads['chunk']>[0]): Promise<ChunkAnswer> {
+  chunk({ topic, offset, to, resume, filter }: Parameters<TopicReads['chunk']>[0]): Promise<ChunkAnswer> {
     this.taskCount += 1
-    return this.#owner.call('chunk', topic.name, offset, to, resume)
+    return this.#owner.call('chunk', topic.name, offset, to, resume, filter)
   }
 
   records(topic: TopicRef, offsets: readonly number[]): Promise<RecordsAnswer[]> {
@@ -40,8 +41,15 @@ export class ReadsInPool implements TopicReads {
     return this.#owner.call('offsetAt', topic.name, time)
   }
 
-  scan(topic: TopicRef, from: number, to: number, module: string, signal: AbortSignal | undefined): Promise<unknown> {
-    return this.#owner.callUntil(signal, 'scan', topic.name, from, to, module)
+  scan(
+    topic: TopicRef,
+    from: number,
+    to: number,
+    module: string,
+    signal: AbortSignal | undefined,
+    filter: Filter | undefined,
+  ): Promise<unknown> {
+    return this.#owner.callUntil(signal, 'scan', topic.name, from, to, module, filter)
   }
 }
 

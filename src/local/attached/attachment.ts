@@ -16,6 +16,7 @@ import type { Engine, LocalParts } from '../../engine/engine.js'
 import type { Durability } from '../../engine/terms.js'
 import { toPortable } from '../../errors.js'
 import { closedError } from '../../failures.js'
+import { HeaderMatcher } from '../../messages/header-matcher.js'
 import type { PortWord } from '../../ring/port-word.js'
 import type { LocalTopic } from '../local-topic.js'
 import { CallParty, Transferred } from './calls.js'
@@ -145,9 +146,10 @@ export class Attachment {
       backup: (signal, target) => engine.local.backup(target, signal),
       segments: (_, limit) => engine.local.segments(limit),
       residency: () => engine.local.residency(),
-      chunk: async (_, topic, offset, to, resume) => {
+      chunk: async (_, topic, offset, to, resume, filter) => {
         engine.checkOpen()
-        const chunk = await topicOf(topic).chunk(offset, to, resume)
+        const matcher = filter && new HeaderMatcher(filter)
+        const chunk = await topicOf(topic).chunk(offset, to, resume, 1, matcher)
         return new Transferred(chunk, [chunk.bytes.buffer])
       },
       records: async (_, topic, offsets) => {
@@ -156,7 +158,7 @@ export class Attachment {
         return new Transferred(answers, [...new Set(answers.map(({ bytes }) => bytes.buffer as ArrayBuffer))])
       },
       offsetAt: (_, topic, time) => topicOf(topic).offsetAt(time),
-      scan: (signal, topic, from, to, module) => topicOf(topic).scan(from, to, module, signal),
+      scan: (signal, topic, from, to, module, filter) => topicOf(topic).scan(from, to, module, signal, filter),
       position: (_, topic, group) => topicOf(topic).group(group).position(),
       seek: (_, topic, group, to) => topicOf(topic).group(group).seek(to),
       remove: (_, topic, group) => topicOf(topic).group(group).remove(),

@@ -5,7 +5,15 @@ import type { LeasedRange } from '../../dispatcher/groups/lease.js'
 import type { EngineFacts } from '../../engine/engine.js'
 import type { ProcessorState, ProcessSettings } from '../../engine/group-seat.js'
 import type { SegmentInfo, SegmentResidency } from '../../engine/stats.js'
-import type { BackupReport, Durability, GroupInfo, GroupPosition, LogPort, Retention } from '../../engine/terms.js'
+import type {
+  BackupReport,
+  Durability,
+  Filter,
+  GroupInfo,
+  GroupPosition,
+  LogPort,
+  Retention,
+} from '../../engine/terms.js'
 import type { PortableError } from '../../errors.js'
 import type { MemoryKind } from '../../memory/memory.js'
 import type { ChunkAnswer, RecordsAnswer } from '../../threads/reader/reader.js'
@@ -77,10 +85,18 @@ export interface OwnerCalls {
     offset: number,
     to: number,
     resume: ChunkAnswer['resume'],
+    filter: Filter | undefined,
   ): Promise<Transferred<ChunkAnswer>>
   records(signal: AbortSignal, topic: string, offsets: readonly number[]): Promise<Transferred<RecordsAnswer[]>>
   offsetAt(signal: AbortSignal, topic: string, time: number): Promise<number>
-  scan(signal: AbortSignal, topic: string, from: number, to: number, module: string): Promise<unknown>
+  scan(
+    signal: AbortSignal,
+    topic: string,
+    from: number,
+    to: number,
+    module: string,
+    filter: Filter | undefined,
+  ): Promise<unknown>
   /** Groups. */
   position(signal: AbortSignal, topic: string, group: string): Promise<GroupPosition>
   seek(signal: AbortSignal, topic: string, group: string, to: number): Promise<void>

@@ -7,7 +7,7 @@ export interface ReadRequest {
   /** End of the range, exclusive; at most the topic's next offset. */
   to: number
   /** Where the last chunk of the same reader ended, if there was one. */
-  resume?: Resume
+  resume?: Resume | undefined
 }
 
 /** Opaque to the caller: goes back with the next request. */

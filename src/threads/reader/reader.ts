@@ -2,6 +2,7 @@
  * Carries out read tasks, in a thread that has its `Reading`; where records stand, the `TopicReader` knows. Tasks are synchronous up to the user's own functions,
  * so no window is ever pinned across a turn of the event loop, but for a handler that works on the mapping itself.
  */
+import type { Filter } from '../../engine/terms.js'
 import { assert, BookendError, type PortableError } from '../../errors.js'
 import { trimmedError } from '../../failures.js'
 import type { TopicCells } from '../../ring/topic-cells.js'
@@ -13,6 +14,7 @@ import type { TopicReader } from '../../storage/read/topic-reader.js'
 import type { HandlerMeans } from './handler.js'
 import { type HandlerTask, HandlerTasks } from './handler-task.js'
 import { type ScanPart, type ScanRange, type ScanTask, ScanTasks } from './scan-task.js'
+import { readSelected } from './selective-reading.js'
 
 /** A topic as tasks name it. */
 export interface TopicRef {
@@ -21,8 +23,19 @@ export interface TopicRef {
 }
 
 export type ReadTask =
-  /** With a `count` of chunks that are wanted; fewer come at the end of the range, or in front of what cannot be read. */
-  | { op: 'chunk'; topic: TopicRef; offset: number; to: number; resume: Resume | undefined; count?: number }
+  /**
+   * With a `count` of chunks that are wanted; fewer come at the end of the range, or in front of what cannot be read. With a filter only
+   * records that match come, in one chunk.
+   */
+  | {
+      op: 'chunk'
+      topic: TopicRef
+      offset: number
+      to: number
+      resume: Resume | undefined
+      count?: number | undefined
+      filter?: Filter | undefined
+    }
   /** Numbers in one buffer: copied at once on their way to another thread, where an array goes element by element. */
   | { op: 'records'; topic: TopicRef; offsets: Float64Array<ArrayBuffer> }
   | { op: 'offsetAt'; topic: TopicRef; time: number }
@@ -41,6 +54,8 @@ type ChunkTask = Extract<ReadTask, { op: 'chunk' }>
 export interface ChunkAnswer {
   bytes: Uint8Array<ArrayBuffer>
   next: number
+  /** Behind the last record in it, where some were left out; undefined: none were. */
+  to?: number
   /** undefined: the chunk came out of the ring. */
   resume: Resume | undefined
   /** Those that follow it, where several were asked for. */
@@ -113,7 +128,15 @@ export class Reader {
     }
   }
 
-  #chunks({ topic, offset, to, resume, count = 1 }: ChunkTask): ChunkAnswer {
+  #chunks(task: ChunkTask): ChunkAnswer {
+    const { topic, offset, to, resume, count = 1, filter } = task
+    if (filter !== undefined) {
+      const read = (from: number, place: Resume | undefined) =>
+        this.#guarded(topic, from, () =>
+          this.#reader.readBorrowed({ topic: topic.id, offset: from, to, resume: place }),
+        )
+      return readSelected(read, topic.id, { offset, to, resume, count }, filter)
+    }
     const read = (request: { offset: number; resume: Resume | undefined }): ChunkAnswer =>
       this.#guarded(topic, request.offset, () => this.#reader.read({ topic: topic.id, to, ...request }))
     const chunk = read({ offset, resume })

@@ -3,8 +3,12 @@
  * them is put together as far as it stands side by side.
  */
 import { threadId } from 'node:worker_threads'
+import type { Filter } from '../../engine/terms.js'
 import { BookendError } from '../../errors.js'
-import { ChunkBatch, type MessageBatch } from '../../messages/message-batch.js'
+import { HeaderMatcher } from '../../messages/header-matcher.js'
+import type { MessageSource } from '../../messages/message.js'
+import { ChunkBatch, type MessageBatch, sparseBatch } from '../../messages/message-batch.js'
+import { SelectedRecords } from '../../messages/selected-records.js'
 import type { Decode } from '../../messages/value-coding.js'
 import { AbortWord } from '../../ring/abort-word.js'
 import { RangeClaims } from '../../ring/range-claims.js'
@@ -20,6 +24,8 @@ export interface ScanTask {
   shares: number
   module: string
   abort: SharedArrayBuffer
+  /** Only records that match are in the batches; undefined: all. */
+  filter?: Filter | undefined
 }
 
 export interface ScanRange {
@@ -60,12 +66,13 @@ export class ScanTasks {
   }
 
   /** @throws `BOOKEND_HANDLER` if the module does not load; what it throws, as it is */
-  async run({ topic, ranges, claims, shares, module: url, abort }: ScanTask): Promise<ScanPart[]> {
+  async run({ topic, ranges, claims, shares, module: url, abort, filter }: ScanTask): Promise<ScanPart[]> {
     const module = await this.#load(url)
     const isAborted = new AbortWord(abort)
+    const matcher = filter && new HeaderMatcher(filter)
     const parts: ScanPart[] = []
     for (const index of new RangeClaims(claims).take(threadId % shares, shares)) {
-      const value = await this.#scanRange(module, topic, ranges[index], isAborted)
+      const value = await this.#scanRange(module, topic, ranges[index], isAborted, matcher)
       if (isAborted.isRaised) return parts
       const last = parts.at(-1)
       // Neighbours are put together here, where their memory is: what is left travels to another thread.
@@ -87,10 +94,15 @@ export class ScanTasks {
     return finished(module, result)
   }
 
-  async #scanRange(module: ScanModule, topic: ScanTask['topic'], range: ScanRange, abort: AbortWord): Promise<unknown> {
+  async #scanRange(
+    module: ScanModule,
+    topic: ScanTask['topic'],
+    range: ScanRange,
+    abort: AbortWord,
+    matcher: HeaderMatcher | undefined,
+  ): Promise<unknown> {
     const { from, to } = range
     const source = { topic: topic.name, decode: module.decode }
-    if (from >= to) return module.map(new ChunkBatch(source, topic.id, new Uint8Array(0), from, from, false))
     let result: unknown
     let isFirst = true
     let { resume } = range
@@ -98,16 +110,21 @@ export class ScanTasks {
       if (abort.isRaised) return undefined
       const read = this.#read(topic, { topic: topic.id, offset, to, resume })
       const chunk = read instanceof Promise ? await read : read
-      const batch = new ChunkBatch(source, topic.id, chunk.bytes, offset, chunk.next, true)
+      const batch =
+        matcher === undefined
+          ? new ChunkBatch(source, topic.id, chunk.bytes, offset, chunk.next, true)
+          : matching(source, topic.id, chunk, offset, matcher)
+      offset = chunk.next
+      resume = chunk.resume
+      if (batch.length === 0) continue
       let mapped = module.map(batch)
       if (mapped instanceof Promise) mapped = await mapped
       result = isFirst ? mapped : module.reduce(result, mapped)
       if (result instanceof Promise) result = await result
       isFirst = false
-      offset = chunk.next
-      resume = chunk.resume
     }
-    return result
+    // There is a result of every range.
+    return isFirst ? module.map(new ChunkBatch(source, topic.id, new Uint8Array(0), from, from, false)) : result
   }
 
   #load(url: string): Promise<ScanModule> {
@@ -120,6 +137,20 @@ export class ScanTasks {
     }
     return loading
   }
+}
+
+/** In memory of its own: it lasts. */
+function matching(
+  source: MessageSource<unknown>,
+  topic: number,
+  chunk: Pick<ScanChunk, 'bytes' | 'next'>,
+  from: number,
+  matcher: HeaderMatcher,
+): MessageBatch<unknown> {
+  const found = new SelectedRecords(topic, matcher, from)
+  found.add(chunk.bytes, chunk.next)
+  const { bytes, to } = found.take()
+  return sparseBatch(source, topic, bytes, from, to)
 }
 
 function finished(module: ScanModule, result: unknown): unknown {

@@ -4,6 +4,8 @@ import type { Bounds, Condition, Durability, Extras, Payload } from '../../../sr
 import { conflictError, trimmedError } from '../../../src/failures.js'
 import { chunkOf, type LooseMessage } from '../../../src/messages/chunk-builder.js'
 import type { ChunkCursor, RecordPlace } from '../../../src/messages/chunk-cursor.js'
+import { HeaderMatcher } from '../../../src/messages/header-matcher.js'
+import { selected } from '../../../src/messages/selected-records.js'
 import type { MemoryEngine } from './memory-engine.js'
 import { MemoryGroup } from './memory-group.js'
 
@@ -179,7 +181,9 @@ class ArrayReader implements MessageReader {
       if (end > this.#offset) {
         const messages: LooseMessage[] = []
         while (this.#offset < end) messages.push(this.#topic.at(this.#offset++))
-        return chunkOf(messages)
+        const chunk = chunkOf(messages)
+        const { filter } = this.#range
+        return filter === undefined ? chunk : selected(chunk, new HeaderMatcher(filter))
       }
       if (!follow || this.#offset >= to) return undefined
       await new Promise<void>((resolve) => {

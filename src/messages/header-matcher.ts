@@ -1,0 +1,94 @@
+/**
+ * Tells whether a message has the headers that a filter names, by their bytes: headers are stored as JSON of one form, in which a string is
+ * written in one way only, so nothing has to be decoded for it.
+ */
+import type { Filter } from '../engine/terms.js'
+import { partsOf, type RecordPlace } from './chunk-cursor.js'
+import { textOf } from './utf8.js'
+
+const quote = 0x22
+const backslash = 0x5c
+const colon = 0x3a
+const comma = 0x2c
+const openBrace = 0x7b
+const closeBrace = 0x7d
+
+interface WantedHeader {
+  readonly name: Uint8Array
+  readonly values: readonly Uint8Array[]
+}
+
+const encoder = new TextEncoder()
+const stored = (text: string): Uint8Array => encoder.encode(JSON.stringify(text))
+
+export class HeaderMatcher {
+  /** As it can be sent to other threads. */
+  readonly filter: Filter
+  readonly #wanted: readonly WantedHeader[]
+
+  constructor(filter: Filter) {
+    this.filter = filter
+    this.#wanted = filter.map(({ name, values }) => ({ name: stored(name), values: values.map(stored) }))
+  }
+
+  /** @param place of the record: a cursor that stands on it will do */
+  matches({ bytes, words, frame }: RecordPlace): boolean {
+    const { keyEnd, valueStart, valueEnd } = partsOf(words, frame)
+    if (keyEnd === valueStart) return this.#wanted.length === 0
+    // Lengths that somebody made up must not lead out of the frame.
+    if (valueStart > valueEnd) return false
+    return this.#walk(bytes, keyEnd, valueStart) ?? this.#parsed(bytes, keyEnd, valueStart)
+  }
+
+  /** Undefined: they are JSON of another form. */
+  #walk(bytes: Uint8Array, start: number, end: number): boolean | undefined {
+    let missing = this.#wanted.length
+    if (missing === 0) return true
+    if (bytes[start] !== openBrace) return undefined
+    for (let name = start + 1; ; ) {
+      const nameEnd = endOfString(bytes, name, end)
+      if (nameEnd < 0 || bytes[nameEnd] !== colon) return undefined
+      const value = nameEnd + 1
+      const valueEnd = endOfString(bytes, value, end)
+      if (valueEnd < 0) return undefined
+      for (const wanted of this.#wanted) {
+        if (!isSame(bytes, name, nameEnd, wanted.name)) continue
+        if (!wanted.values.some((each) => isSame(bytes, value, valueEnd, each))) return false
+        missing -= 1
+        if (missing === 0) return true
+      }
+      if (bytes[valueEnd] === closeBrace) return false
+      if (bytes[valueEnd] !== comma) return undefined
+      name = valueEnd + 1
+    }
+  }
+
+  #parsed(bytes: Uint8Array, start: number, end: number): boolean {
+    let headers: Record<string, string>
+    try {
+      headers = JSON.parse(textOf(bytes, start, end)) as Record<string, string>
+    } catch {
+      // What nobody can read is not what is looked for.
+      return false
+    }
+    return this.filter.every(({ name, values }) => Object.hasOwn(headers, name) && values.includes(headers[name]))
+  }
+}
+
+/** Behind the string that begins at `start`; -1: none does. */
+function endOfString(bytes: Uint8Array, start: number, end: number): number {
+  if (start >= end || bytes[start] !== quote) return -1
+  for (let at = start + 1; at < end; at++) {
+    const byte = bytes[at]
+    if (byte === quote) return at + 1
+    if (byte === backslash) at += 1
+  }
+  return -1
+}
+
+function isSame(bytes: Uint8Array, start: number, end: number, other: Uint8Array): boolean {
+  const { length } = other
+  if (end - start !== length) return false
+  for (let at = 0; at < length; at++) if (bytes[start + at] !== other[at]) return false
+  return true
+}

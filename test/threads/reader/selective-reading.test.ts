@@ -1,0 +1,81 @@
+import { expect, it } from 'vitest'
+import { cursorOver } from '../../../src/dispatcher/reads/chunk-reader.js'
+import { chunkBytes } from '../../../src/limits.js'
+import { TopicCells } from '../../../src/ring/topic-cells.js'
+import { type ChunkAnswer, Reader } from '../../../src/threads/reader/reader.js'
+import { payloadOf } from '../../support/frames.js'
+import { StorageLog } from '../../support/storage-log.js'
+import { simulatedWorld } from '../../support/worlds.js'
+
+const messages = 3_000
+const topic = { id: 0, name: 't' }
+const filter = [{ name: 'type', values: ['paid'] }]
+const headers = new TextEncoder().encode('{"type":"paid"}')
+
+/** Messages of 1,000 bytes in three segments, of which those at a multiple of `every` match, and who reads them. */
+function filledLog(every: number) {
+  const world = simulatedWorld()
+  const log = new StorageLog(world)
+  log.append([{ declare: 't', topic: 0 }])
+  for (let first = 0; first < messages; first += 50)
+    log.append(
+      Array.from({ length: 50 }, (_, index) => {
+        const value = payloadOf(0, first + index, 1_000)
+        const isMatch = (first + index) % every === 0
+        return { topic: 0, value, ...(isMatch && { extras: { key: undefined, headers } }) }
+      }),
+    )
+  const cells = new TopicCells(new SharedArrayBuffer(1024))
+  cells.next(0).store(messages)
+  const reader = new Reader(log.reader, log.lookup, log.catalog, cells, () => log.trim)
+  const chunk = (offset: number, resume?: ChunkAnswer['resume'], to = messages) =>
+    reader.run({ op: 'chunk', topic, offset, to, resume, filter }) as Promise<ChunkAnswer>
+  return { world, log, chunk }
+}
+
+function offsetsOf(answer: ChunkAnswer, from: number): number[] {
+  const cursor = cursorOver(answer, 0, from)
+  const offsets: number[] = []
+  while (cursor.next()) offsets.push(cursor.offset)
+  return offsets
+}
+
+it('answers have what matches and nothing else, and one follows the other without a hole', async () => {
+  for (const every of [1, 7, 700, messages * 2]) {
+    const { chunk } = filledLog(every)
+    const found: number[] = []
+    let answers = 0
+    let resume: ChunkAnswer['resume']
+    for (let offset = 0; offset < messages; answers++) {
+      const answer = await chunk(offset, resume)
+      expect(answer.next).toBeGreaterThan(offset)
+      expect(answer.bytes.length).toBeLessThanOrEqual(2 * chunkBytes)
+      found.push(...offsetsOf(answer, offset))
+      if (found.length > 0) expect(answer.to).toBeLessThanOrEqual(answer.next)
+      ;({ next: offset, resume } = answer)
+    }
+    expect(found).toEqual(Array.from({ length: Math.ceil(messages / every) }, (_, index) => index * every))
+    expect(answers).toBeGreaterThan(1)
+  }
+})
+
+it('an answer ends in front of damage, and who comes for what follows hears of it', async () => {
+  const { world, log, chunk } = filledLog(100)
+  const bytes = world.disk.bytes(log.path(0))
+  bytes[Buffer.from(bytes.buffer).indexOf(payloadOf(0, 620, 1_000))] ^= 1
+  const answer = await chunk(0)
+  expect(answer.next).toBeGreaterThan(400)
+  expect(answer.next).toBeLessThanOrEqual(620)
+  expect(offsetsOf(answer, 0)).toEqual([0, 100, 200, 300, 400, 500, 600].filter((offset) => offset < answer.next))
+  await expect(chunk(answer.next, answer.resume)).rejects.toMatchObject({
+    code: 'BOOKEND_CORRUPT',
+    offset: answer.next,
+  })
+})
+
+it('looks no further than the range', async () => {
+  const { chunk } = filledLog(10)
+  const answer = await chunk(5, undefined, 35)
+  expect([answer.next, answer.to]).toEqual([35, 31])
+  expect(offsetsOf(answer, 5)).toEqual([10, 20, 30])
+})
