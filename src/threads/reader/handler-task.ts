@@ -96,10 +96,13 @@ export class HandlerTasks {
   readonly #read: ReadChunk
   readonly #modules = new Map<string, LoadedHandler>()
   readonly #means: HandlerMeans
+  readonly #nowMs: () => number
 
-  constructor(read: ReadChunk, means: HandlerMeans) {
+  /** @param nowMs a clock that never goes back: how long a task has worked */
+  constructor(read: ReadChunk, means: HandlerMeans, nowMs = () => performance.now()) {
     this.#read = read
     this.#means = means
+    this.#nowMs = nowMs
   }
 
   /** @throws `BOOKEND_HANDLER` if the module does not load */
@@ -112,7 +115,7 @@ export class HandlerTasks {
       this.#modules.set(task.module, handler)
       words.begin(threadId, handlerPhase.reading)
     }
-    const run = new TaskRun(this.#read, handler, task, words, this.#means)
+    const run = new TaskRun(this.#read, handler, task, words, this.#means, this.#nowMs)
     const end = await run.untilEnd()
     words.end(run.done)
     const { done, resume, busyMs } = run
@@ -128,15 +131,25 @@ class TaskRun {
   readonly #task: HandlerTask
   readonly #words: HandlerWords
   readonly #signal: LazySignal
+  readonly #nowMs: () => number
   /** When it began to work, for the first time or after a wait. */
-  #startMs = performance.now()
+  #startMs: number
   #busyMs = 0
   #calls = 0
   done: number
   resume: Resume | undefined
   readonly #means: HandlerMeans
 
-  constructor(read: ReadChunk, handler: LoadedHandler, task: HandlerTask, words: HandlerWords, means: HandlerMeans) {
+  constructor(
+    read: ReadChunk,
+    handler: LoadedHandler,
+    task: HandlerTask,
+    words: HandlerWords,
+    means: HandlerMeans,
+    nowMs: () => number,
+  ) {
+    this.#nowMs = nowMs
+    this.#startMs = nowMs()
     this.#read = read
     this.#means = means
     this.#handler = handler
@@ -148,7 +161,7 @@ class TaskRun {
   }
 
   get busyMs(): number {
-    return this.#busyMs + performance.now() - this.#startMs
+    return this.#busyMs + this.#nowMs() - this.#startMs
   }
 
   async untilEnd(): Promise<TaskEnd> {
@@ -235,13 +248,13 @@ class TaskRun {
     if (this.done < this.#words.rangeEnd) return !this.#isOver()
     this.#busyMs = this.busyMs
     const isMore = await this.#words.untilMore(this.done, lingerMs)
-    this.#startMs = performance.now()
+    this.#startMs = this.#nowMs()
     return isMore
   }
 
   /** Every task makes some progress, however slow the handler is. */
   #isOver(): boolean {
-    return this.#words.isStopAsked || (this.#calls > 0 && performance.now() - this.#startMs > sliceMs)
+    return this.#words.isStopAsked || (this.#calls > 0 && this.#nowMs() - this.#startMs > sliceMs)
   }
 
   #context(attempt: number, { append }: CallAppends): HandlerContext {
