@@ -53,6 +53,7 @@ export class AttachedEngine extends ThreadEngine<RemoteGroup> implements Engine 
   readonly #bulk: MessagePort
   protected readonly appends: AppendSide
   readonly #reading: OwnReading | undefined
+  readonly #reads: ReadsInPool
   protected readonly figures: () => LogStats
   protected readonly topicHost: TopicHost<RemoteGroup>
   readonly #groups: RemoteGroup[] = []
@@ -72,6 +73,7 @@ export class AttachedEngine extends ThreadEngine<RemoteGroup> implements Engine 
     this.#bulk = grant.lane.bulk
     this.appends = appends
     this.#reading = reading
+    this.#reads = reads
     this.#processors = processors
     const slots = new SlotTable(shared.slots)
     const segments = new SegmentTotals({ segmentBytes, state, slots, topicName: (id) => topics.nameOf(id) })
@@ -155,7 +157,10 @@ export class AttachedEngine extends ThreadEngine<RemoteGroup> implements Engine 
     this.#processors.note(number, view)
   }
 
-  /** Order: no new calls; processors end; appends and acknowledgements are settled; what is leased and mapped goes back; the owner knows. */
+  /**
+   * Order: no new calls; processors end; appends and acknowledgements are settled; scans are ended, and reads under way finish; what is
+   * leased and mapped goes back; the owner knows.
+   */
   async #close(): Promise<void> {
     const closed = closedError(this.facts.place)
     this.#keepAlive.hold()
@@ -169,6 +174,9 @@ export class AttachedEngine extends ThreadEngine<RemoteGroup> implements Engine 
       })
     }
     this.stage.tellClosing()
+    // Before the wait: a module that does not come back holds up what else the owner's reader threads are asked for.
+    this.#reads.endScans(closed)
+    await this.#reads.idle()
     for (const group of this.#groups) group.close(closed)
     this.#reading?.close()
     // Behind everything that was said before: when it is answered, the owner has heard all of it.

@@ -3,7 +3,7 @@
 import { recordIn } from '../../dispatcher/reads/records-answer.js'
 import type { TopicReads } from '../../dispatcher/reads/topic-reads.js'
 import type { Filter } from '../../engine/terms.js'
-import { fromPortable } from '../../errors.js'
+import { type BookendError, fromPortable } from '../../errors.js'
 import type { ChunkAnswer, LogRead, RecordsAnswer, TopicRef } from '../../threads/reader/reader.js'
 import type { OwnReading } from './own-reading.js'
 import type { OwnerParty } from './protocol.js'
@@ -15,19 +15,19 @@ export class ReadsInPool implements TopicReads {
   readonly running = 0
   taskCount = 0
   readonly #owner: OwnerParty
+  readonly #underWay = new Set<Promise<unknown>>()
+  readonly #scansEnd = new AbortController()
 
   constructor(owner: OwnerParty) {
     this.#owner = owner
   }
 
   chunk({ topic, offset, to, resume, filter }: Parameters<TopicReads['chunk']>[0]): Promise<ChunkAnswer> {
-    this.taskCount += 1
-    return this.#owner.call('chunk', topic.name, offset, to, resume, filter)
+    return this.#counted(this.#owner.call('chunk', topic.name, offset, to, resume, filter))
   }
 
   records(topic: TopicRef, offsets: readonly number[]): Promise<RecordsAnswer[]> {
-    this.taskCount += 1
-    return this.#owner.call('records', topic.name, offsets)
+    return this.#counted(this.#owner.call('records', topic.name, offsets))
   }
 
   async record(topic: TopicRef, offset: number): Promise<{ bytes: Uint8Array; length: number }> {
@@ -37,8 +37,7 @@ export class ReadsInPool implements TopicReads {
   }
 
   offsetAt(topic: TopicRef, time: number): Promise<number> {
-    this.taskCount += 1
-    return this.#owner.call('offsetAt', topic.name, time)
+    return this.#counted(this.#owner.call('offsetAt', topic.name, time))
   }
 
   scan(
@@ -49,11 +48,34 @@ export class ReadsInPool implements TopicReads {
     signal: AbortSignal | undefined,
     filter: Filter | undefined,
   ): Promise<unknown> {
-    return this.#owner.callUntil(signal, 'scan', topic.name, from, to, module, filter)
+    const ends = this.#scansEnd.signal
+    const given = signal === undefined ? ends : AbortSignal.any([signal, ends])
+    return this.#owner.callUntil(given, 'scan', topic.name, from, to, module, filter)
+  }
+
+  /** The log closes. @param closed what scans reject with */
+  endScans(closed: BookendError): void {
+    this.#scansEnd.abort(closed)
+  }
+
+  /** Resolves when no read is under way. Scans are none. */
+  async idle(): Promise<void> {
+    while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay)
+  }
+
+  #counted<A>(read: Promise<A>): Promise<A> {
+    this.taskCount += 1
+    this.#underWay.add(read)
+    const settle = () => this.#underWay.delete(read)
+    read.then(settle, settle)
+    return read
   }
 }
 
-/** In this thread, which waits for the disk where the messages are not in memory. Modules run in the reader threads of the owner. */
+/**
+ * In this thread, which waits for the disk where the messages are not in memory: a read is over in the turn in which it begins. Modules run
+ * in the reader threads of the owner.
+ */
 export class ReadsHere extends ReadsInPool {
   readonly #reading: OwnReading
 

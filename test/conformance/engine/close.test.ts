@@ -1,6 +1,7 @@
 import { BookendError, text } from 'bookend'
 import { expect, it } from 'vitest'
 import { codedFailureOf, endlessScan } from '../../scenarios/support.js'
+import { words } from '../../support/words.js'
 import { onEveryEngine } from './fixture.js'
 
 const scanModule = new URL('../../fixtures/scan-sum.mjs', import.meta.url)
@@ -17,6 +18,19 @@ onEveryEngine(({ open, supports }) => {
     await Promise.all([first, second, log.close()])
     expect(await Promise.all(appends)).toEqual(Array.from({ length: 200 }, (_, index) => index))
     await read
+  })
+
+  it('reads under way when the log closes are answered', async () => {
+    const log = await open()
+    const topic = log.topic('t', { codec: text })
+    await topic.appendMany(words(3))
+    const reads = [topic.get(0), topic.getMany([0, 1, 2]), topic.offsetAt(0)] as const
+    const closing = log.close()
+    const [message, messages, offset] = await Promise.all(reads)
+    await closing
+    expect(message?.value).toBe('m0')
+    expect(messages.map((each) => each?.value)).toEqual(words(3))
+    expect(offset).toBe(0)
   })
 
   it('every call after close is BOOKEND_CLOSED, from the moment close is called', async () => {
