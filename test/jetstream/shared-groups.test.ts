@@ -1,7 +1,7 @@
 /** Several logs over the same servers, as processes have them: what one does to a group, the others see. */
 import { type Delivery, type Log, text } from 'bookend'
 import { expect, it, onTestFinished } from 'vitest'
-import { until } from '../scenarios/support.js'
+import { collect, until } from '../scenarios/support.js'
 import { Passage } from '../support/nats/passage.js'
 import { range, take, words } from '../support/words.js'
 import { withServers } from './fixture.js'
@@ -105,6 +105,21 @@ withServers({}, ({ open, newName, servers }) => {
     expect(await next).toEqual({ done: true, value: undefined })
     const [anew] = await take(groups[0].consume(), 1)
     expect(given(anew)).toEqual([0, 1])
+  })
+
+  it('a message that nobody takes is there for who looks, whoever had asked for it', async () => {
+    const { logs, topic } = await pair()
+    const queue = logs[0].queue('t', { codec: text })
+    // It has given up, and gets the message all the same; after a while it gives that back.
+    expect(await queue.pop({ timeoutMs: 1 })).toBeUndefined()
+    await topic.append('a')
+    await topic.append('b')
+    for (let count = 0; count < 100; count++) {
+      expect(await queue.peek()).toBe('a')
+      expect(await collect(queue.browse())).toEqual(['a', 'b'])
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+    expect(await queue.pop()).toBe('a')
   })
 
   it('a consumer that stopped asking keeps nothing from the others for long', async () => {

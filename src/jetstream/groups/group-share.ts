@@ -149,11 +149,21 @@ export class GroupShare {
   async probe(): Promise<void> {
     await this.#server.stream.link.trying(`asking for messages of ${this.#server.what}`, async () => {
       await this.open('first')
+      await this.#keeper.allBack()
       const removals = this.#removals
       const answer = await this.#pull.probe()
       if (answer === undefined && this.#removals === removals && this.#host.isOpen)
         throw new Error('the servers did not say')
     })
+  }
+
+  /**
+   * What is next for this process is at hand, unless the server has given it to nobody. Of what it has given out, more may be ours than is
+   * here: it is on its way, or went back because nobody took it, and comes again before anything new.
+   * @param pending messages that the server has given to anybody, and that are not acknowledged
+   */
+  async gather(pending: number): Promise<void> {
+    if (this.#held.atHandCount === 0 && pending > this.#held.size) await this.probe()
   }
 
   /** Of whoever has it now. Resolves once the message does not come again. */

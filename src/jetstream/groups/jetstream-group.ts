@@ -77,9 +77,10 @@ export class JetStreamGroup implements EngineGroup, ProcessedGroup {
   }
 
   async peek(): Promise<number | undefined> {
-    const lowestAtHand = this.share.peek()?.message.offset
     const info = await this.#server.info()
     const { first, next } = await this.stream.bounds()
+    if (info !== undefined) await this.share.gather(info.num_ack_pending)
+    const lowestAtHand = this.share.peek()?.message.offset
     // What the server has not given to anybody, or else what is here and nobody has.
     const given = info === undefined ? first : Math.max(first, info.delivered.stream_seq)
     const lowest = Math.min(given, lowestAtHand ?? Number.POSITIVE_INFINITY)

@@ -9,6 +9,9 @@ import { type HeldMessage, type LeasedMessages, settle } from './leased-messages
 /** What nobody claims for so long goes back, where nobody takes one after the other: the next seat often comes right behind the last one. */
 const unclaimedMs = 250
 const longestTickMs = 250
+/** What goes back without a word of the server comes again when its time is over. */
+const heardMs = 1_000
+const noted = (): void => {}
 
 export class LeaseKeeper {
   readonly #link: Link
@@ -17,6 +20,7 @@ export class LeaseKeeper {
   readonly #ackWaitMs: number
   /** Attempts of messages that went back to the server, where we know of more than it has counted. */
   readonly #attempts = new Map<number, number>()
+  readonly #goingBack = new Set<Promise<void>>()
   #claimedMs = 0
   #toldMs = 0
   #ticker: NodeJS.Timeout | undefined
@@ -59,7 +63,16 @@ export class LeaseKeeper {
     const { offset } = held.message
     this.#held.forget(offset)
     this.#attempts.set(offset, held.attempt)
-    this.tell(held, how)
+    const { nc } = this.#link
+    if (nc.isClosed()) return
+    const heard = nc.request(held.reply, how, { timeout: heardMs }).then(noted, noted)
+    this.#goingBack.add(heard)
+    void heard.then(() => this.#goingBack.delete(heard))
+  }
+
+  /** The server has heard of what went back, or is silent: who asks it now is given that first. */
+  async allBack(): Promise<void> {
+    while (this.#goingBack.size > 0) await Promise.all(this.#goingBack)
   }
 
   /** What was held means nothing any more. */

@@ -39,6 +39,17 @@ onEveryEngine(({ open, shared, supports }) => {
     await queue.clear()
   })
 
+  it('what was pushed is there for who looks, also where somebody has waited for it and given up', async () => {
+    const { queue } = await pushed(0)
+    for (const word of words(50)) {
+      expect(await queue.pop()).toBeUndefined()
+      await queue.push(word)
+      expect(await queue.peek()).toBe(word)
+      expect(await collect(queue.browse())).toEqual([word])
+      expect(await queue.pop()).toBe(word)
+    }
+  })
+
   it.runIf(supports.callOrder)(
     'what is cleared, or acknowledged by a consumer of the group, while it is looked up is not popped',
     async () => {
