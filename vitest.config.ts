@@ -12,6 +12,7 @@ export default defineConfig({
     testTimeout: 180_000,
     hookTimeout: 180_000,
     teardownTimeout: 10_000,
+    expect: { poll: { timeout: 120_000 } },
     reporters: ['default'],
   },
 })

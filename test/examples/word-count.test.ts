@@ -4,7 +4,8 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
+import { until } from '../scenarios/support.js'
 import { temporaryFolder } from './temporary-folder.js'
 
 const PROGRAM = fileURLToPath(new URL('../../dist/examples/word-count/main.js', import.meta.url))
@@ -81,7 +82,7 @@ function sha256(content: string): string {
   return createHash('sha256').update(content).digest('hex')
 }
 
-describe('word-count', { timeout: 30_000 }, () => {
+describe('word-count', () => {
   test('counts files, gzip files, folders and standard input, a topic each', async () => {
     const folder = temporaryFolder()
     const plain = 'The cat.\r\nthe dog\n\nTHE end'
@@ -192,7 +193,7 @@ describe('word-count', { timeout: 30_000 }, () => {
   test('stops on an interrupt while it waits for standard input, and leaves no temporary log', async () => {
     const { child, ended, temporary } = start([...QUICK, '-'])
     child.stdin.write('a line\nhalf a')
-    await vi.waitFor(() => expect(readdirSync(temporary)).not.toEqual([]), { timeout: 10_000 })
+    await until('it has a temporary log', () => readdirSync(temporary).length > 0)
     child.kill('SIGINT')
     const { status, errors } = await ended
     expect(status, errors).toBe(130)

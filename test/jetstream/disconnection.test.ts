@@ -6,7 +6,7 @@ import { Passage } from '../support/nats/passage.js'
 import { range } from '../support/words.js'
 import { withServers } from './fixture.js'
 
-withServers({ sync: 'always' }, ({ open, servers }) => {
+withServers({ sync: 'always' }, ({ open, servers, newName }) => {
   const throughProxy = async (more: object = {}) => {
     const [url] = (await servers()).urls
     const proxy = await Passage.to(url)
@@ -16,15 +16,17 @@ withServers({ sync: 'always' }, ({ open, servers }) => {
   const isDown = (log: Log) => log.stats().connection?.disconnectedSince !== undefined
 
   it.each([1, 20])('batches of %i whose answers were lost are found, not written again', async (count) => {
-    const { proxy, log } = await throughProxy()
+    const name = newName()
+    const { proxy, log } = await throughProxy({ name })
+    const there = (await open({ name })).topic('t')
     const topic = log.topic('t', { codec: text })
     await topic.append('first')
     for (let round = 0; round < 2; round++) {
+      const { next } = await there.bounds()
       proxy.loseAnswers()
       const appended = topic.appendMany(range(0, count).map((index) => `${round}-${index}`))
       const behind = topic.append(`${round}-behind`)
-      // Long enough for the server to have it.
-      await new Promise((resolve) => setTimeout(resolve, 200))
+      await until('the server has it', async () => (await there.bounds()).next >= next + count)
       proxy.cut()
       const { first } = await appended
       expect(await behind).toBe(first + count)

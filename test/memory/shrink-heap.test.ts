@@ -1,6 +1,7 @@
 import v8 from 'node:v8'
 import { expect, it } from 'vitest'
 import { shrinkHeap } from '../../src/memory/shrink-heap.js'
+import { until } from '../scenarios/support.js'
 
 /** Keeps enough alive through some young collections that V8 makes the young generation larger. */
 function work(): void {
@@ -23,6 +24,6 @@ it('gives back the young generation and what only garbage holds', async () => {
   expect(before).toBeGreaterThan(4 << 20)
   await shrinkHeap()
   expect(youngBytes()).toBeLessThan(before / 2)
-  await new Promise((resolve) => setTimeout(resolve, 10))
+  await until('what was told of it has come', () => collected.length > 0)
   expect(collected).toEqual(['buffer'])
 })

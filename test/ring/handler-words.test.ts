@@ -22,7 +22,7 @@ class InterruptedWords {
 }
 
 const inTime = (waiting: Promise<boolean>) =>
-  Promise.race([waiting, new Promise<string>((resolve) => setTimeout(resolve, 1_000, 'asleep'))])
+  Promise.race([waiting, new Promise<string>((resolve) => setTimeout(resolve, 30_000, 'asleep'))])
 
 const changes = [
   { name: 'a range that grows', isMore: true, change: (words: HandlerWords) => words.extend(11) },
@@ -35,15 +35,15 @@ describe('the words of a handler task', () => {
     it(`${name} wakes the task, whenever it comes`, async () => {
       for (const moment of [1, 2, 3]) {
         const { words } = new InterruptedWords(moment, change)
-        expect(await inTime(words.untilMore(10, 60_000)), `after look ${moment}`).toBe(isMore)
+        expect(await inTime(words.untilMore(10, 120_000)), `after look ${moment}`).toBe(isMore)
       }
       const words = HandlerWords.allocate(0, 10, 0, true)
-      const waiting = words.untilMore(10, 60_000)
+      const waiting = words.untilMore(10, 120_000)
       setTimeout(change, 5, words)
       expect(await inTime(waiting)).toBe(isMore)
       const early = HandlerWords.allocate(0, 10, 0, true)
       change(early)
-      expect(await inTime(early.untilMore(10, 60_000))).toBe(isMore)
+      expect(await inTime(early.untilMore(10, 120_000))).toBe(isMore)
     })
   }
 

@@ -4,7 +4,7 @@ import path from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
 import { groupRecordAt } from '../../src/format/group-layout.js'
 import type { LocalEngine } from '../../src/local/local-engine.js'
-import { fixture, openLog, seeded, small, start, temporaryFolder } from './support.js'
+import { fixture, openLog, seeded, small, start, temporaryFolder, until } from './support.js'
 
 /** The built engine: its threads are built JavaScript. */
 const { openLocalEngine } = (await import(
@@ -81,11 +81,8 @@ it.each([
         errors += text
       })
       const ended = new Promise((resolve) => committer.once('close', resolve))
-      const end = Date.now() + 20_000
       const isEarly = cycle % 3 === 2
-      while (!isEarly && said(output).size < 5 && committer.exitCode === null && Date.now() < end) {
-        await new Promise((resolve) => setTimeout(resolve, 5))
-      }
+      if (!isEarly) await until('it commits or ends', () => said(output).size >= 5 || committer.exitCode !== null)
       await new Promise((resolve) => setTimeout(resolve, Math.floor(random() * (isEarly ? 250 : 120))))
       expect(committer.exitCode, errors).toBeNull()
       committer.kill('SIGKILL')

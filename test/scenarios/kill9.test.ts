@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
 import { verify } from '../fixtures/verify.mjs'
-import { fixture, seeded, temporaryFolder } from './support.js'
+import { fixture, seeded, temporaryFolder, until } from './support.js'
 
 const seed = Number(process.env.BOOKEND_SEED ?? 20)
 
@@ -30,10 +30,7 @@ async function killedWriter(
     writer.kill('SIGKILL')
   })
   const acks = () => readFileSync(acknowledgements, 'latin1').match(/^A\d+(?= \d+\n)/gm) ?? []
-  const end = Date.now() + 20_000
-  while (!isEarly && acks().length === 0 && writer.exitCode === null && Date.now() < end) {
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
+  if (!isEarly) await until('the writer acknowledges or ends', () => acks().length > 0 || writer.exitCode !== null)
   await new Promise((resolve) => setTimeout(resolve, delayMs))
   expect(writer.exitCode, errors).toBeNull()
   writer.kill('SIGKILL')

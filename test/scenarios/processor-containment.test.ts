@@ -147,11 +147,7 @@ it('a handler thread that died leaves no mapping behind', async () => {
   expect(unique(record.offsets())).toEqual(upTo(60, 7, 27, 47))
   await processor.stop()
   // Two lives of a mapping later only the writer has one, at most.
-  const deadline = Date.now() + 20_000
-  for (;;) {
-    const mappings = (await log.residency()).flatMap((segment) => segment.mappings)
-    if (mappings.every(({ thread }) => thread === 'writer')) break
-    expect(Date.now(), `mapped: ${JSON.stringify(mappings)}`).toBeLessThan(deadline)
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
+  await until('only the writer has one', async () =>
+    (await log.residency()).flatMap(({ mappings }) => mappings).every(({ thread }) => thread === 'writer'),
+  )
 })

@@ -70,7 +70,7 @@ const indexed = await Sample.make(3)
 const single = await Sample.make(1)
 const lostOf = (disk: SimulatedDisk) => checkedLog(simulatedWorld(disk)).report.damages.flatMap((damage) => damage.lost)
 
-describe('a flipped bit in the only batch that declares a topic', { timeout: 60_000 }, () => {
+describe('a flipped bit in the only batch that declares a topic', () => {
   const place = fc.record({ topic: fc.nat(2), at: fc.double({ min: 0, max: 0.999, noNaN: true }), bit: fc.nat(7) })
 
   it('takes neither its name nor where it goes on, before a repair and after', () => {

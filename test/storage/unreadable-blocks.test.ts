@@ -101,7 +101,7 @@ const place = fc.oneof(
   fc.record({ segment: fc.nat(1), at: fc.constant(testSegmentBytes - 1) }),
 )
 
-describe('blocks that the device does not give', { timeout: 60_000 }, () => {
+describe('blocks that the device does not give', () => {
   it('hide no other messages from an open log, and cost it no descriptor', async () => {
     await fc.assert(
       fc.asyncProperty(place, fc.integer({ min: 1, max: 20_000 }), async ({ segment, at }, length) => {

@@ -66,9 +66,7 @@ function delivered(disk: SimulatedDisk, values: readonly Uint8Array[][]) {
   })
 }
 
-it('a repair keeps every message that is delivered and every name; verify counts what is not', {
-  timeout: 120_000,
-}, async () => {
+it('a repair keeps every message that is delivered and every name; verify counts what is not', async () => {
   // The last: a message whose index lies, and another segment that is missing.
   for (const seed of [...Array(24).keys(), 442]) {
     const random = new Seeded(seed)

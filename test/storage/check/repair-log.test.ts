@@ -108,7 +108,7 @@ describe('verify', () => {
   })
 })
 
-describe('any single damaged byte', { timeout: 120_000 }, () => {
+describe('any single damaged byte', () => {
   /** Every region gets its share: most bytes of a segment are payload. */
   const place = fc.oneof(
     fc.record({ segment: fc.nat(3), at: fc.nat(testSegmentBytes - 1) }),
@@ -229,7 +229,7 @@ describe('larger damage', () => {
   })
 })
 
-describe('a repair that is cut off', { timeout: 120_000 }, () => {
+describe('a repair that is cut off', () => {
   const damage = (disk: SimulatedDisk) => {
     disk.bytes(sample.files[1]).fill(9, 100_000, 120_000)
     disk.bytes(sample.files[2])[endOfSegment - 10] ^= 1

@@ -106,9 +106,7 @@ describe.each([
     expect(topics[1].lost).toBe(0)
   })
 
-  it('with any single damaged byte: reported, and after a repair all is there but what the report says', {
-    timeout: 120_000,
-  }, () => {
+  it('with any single damaged byte: reported, and after a repair all is there but what the report says', () => {
     const last = sample.segments.at(-1) as number
     const sealed = sample.segments.slice(0, -1)
     const footerAt = testSegmentBytes - 6_000

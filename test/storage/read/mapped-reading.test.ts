@@ -216,7 +216,7 @@ describe.skipIf(isMissing)('a chunk in place', () => {
         engine.readWindows.dropRetired()
         expect(engine.files.list()[0]).toBeGreaterThan(0)
       },
-      { timeout: 20_000, interval: 10 },
+      { timeout: 120_000, interval: 10 },
     )
     expect(pinned()).toEqual([])
     engine.tailWindows.closeAll()
