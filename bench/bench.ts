@@ -2,8 +2,9 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import type { BenchRun } from './bench-run.js'
 import { longCaseNames, stagesCaseName } from './cases/catalogue.js'
 import { movements } from './compare.js'
-import { type ContenderName, contenderSettings, methodNames, packagedPeers } from './contenders/catalogue.js'
+import { type ContenderName, contenderSettings, javaPeers, methodNames, packagedPeers } from './contenders/catalogue.js'
 import { htmlPage } from './html-page.js'
+import { provideJavaPeer } from './java-packages.js'
 import { runLongCases } from './long-cases.js'
 import { describeMachine } from './machine.js'
 import { type BenchOptions, parseOptions } from './options.js'
@@ -119,8 +120,9 @@ function provideContenders({ contenders, mayInstall }: BenchOptions, outside: Ou
       ['memcpy', 'file-watch'].includes(name) ||
       name.startsWith('bare')
     if (isNative && process.platform !== 'linux') missing[name] = 'Linux only'
-    if (!packagedPeers.includes(name)) continue
-    const peer = providePeer(name, mayInstall, print)
+    const provide = packagedPeers.includes(name) ? providePeer : javaPeers.includes(name) ? provideJavaPeer : undefined
+    if (provide === undefined) continue
+    const peer = provide(name, mayInstall, print)
     if (peer.isAvailable) {
       versions[name] = peer.version
       packageDirectories[name] = peer.directory

@@ -11,7 +11,7 @@ import {
 } from './cases/append.js'
 import { measureColdRead } from './cases/cold-read.js'
 import { measureGet, measureGetMany, measureMixed, measureRead, measureReadBatches, measureScan } from './cases/read.js'
-import { openStore } from './contenders/catalogue.js'
+import { javaPeers, openStore } from './contenders/catalogue.js'
 import { type Store, type StoreOptions, Unavailable } from './contenders/contender.js'
 import type { Answer, Job, JobKind, Outcome } from './job.js'
 import { runWorkload } from './outside.js'
@@ -73,6 +73,7 @@ const onTheirOwn: Partial<Record<JobKind, (job: Job, options: StoreOptions) => P
 }
 
 async function run(job: Job): Promise<Outcome> {
+  if (javaPeers.includes(job.contender)) return (await import('./contenders/java.js')).measureJava(job)
   const { directory, packageDirectory, level, segmentBytes, contenderModule } = job
   const options: StoreOptions = {
     directory,

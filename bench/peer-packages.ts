@@ -19,6 +19,13 @@ const probes: Readonly<Record<string, string>> = {
   'better-sqlite3': "new (require('better-sqlite3'))(':memory:').close()",
 }
 
+/** Where peers are installed. It ignores itself, so that a `git add` never takes one along, whatever the root's .gitignore says. */
+export function providePeersDirectory(): string {
+  mkdirSync(peersDirectory, { recursive: true })
+  if (isCheckout) writeFileSync(join(peersDirectory, '.gitignore'), '*\n')
+  return peersDirectory
+}
+
 /** Where a peer is installed, or why it is not. */
 export type PeerPackage =
   | { readonly isAvailable: true; readonly directory: string; readonly version: string }
@@ -35,7 +42,7 @@ export function requirePackage<T>(directory: string, name: string): T {
  */
 export function providePeer(name: string, mayInstall: boolean, progress: (line: string) => void): PeerPackage {
   const target = `${process.platform}-${process.arch}-${process.versions.modules}`
-  const directory = join(peersDirectory, target, name)
+  const directory = join(providePeersDirectory(), target, name)
   if (probe(directory, name) === undefined) return available(directory, name)
   if (!mayInstall)
     return { isAvailable: false, reason: 'not installed (a run without --no-install and --smoke installs it)' }
@@ -66,8 +73,6 @@ function install(directory: string, name: string): string | undefined {
     dependencies: Record<string, string>
   }
   mkdirSync(directory, { recursive: true })
-  // Ignores itself, so that a `git add` never takes a peer along, whatever the root's .gitignore says.
-  if (isCheckout) writeFileSync(join(peersDirectory, '.gitignore'), '*\n')
   const manifest = {
     private: true,
     dependencies: { [name]: dependencies[name] },

@@ -1,5 +1,5 @@
 /** Every case: what runs, for whom, at which points, and which figure stands for it. */
-import type { ContenderName } from '../contenders/catalogue.js'
+import { type ContenderName, javaPeers } from '../contenders/catalogue.js'
 import type { Level } from '../contenders/contender.js'
 import type { JobKind } from '../job.js'
 import { sharedCases } from './shared-cases.js'
@@ -149,6 +149,7 @@ export const benchCases: readonly BenchCase[] = [
       'lmdb',
       'better-sqlite3',
       'classic-level',
+      ...javaPeers,
     ],
     headline: 'messagesPerSecond',
     better: 'more',
@@ -184,7 +185,7 @@ export const benchCases: readonly BenchCase[] = [
     title: 'awaited append, level disk',
     kind: 'in-flight',
     level: 'disk',
-    contenders: ['bookend', 'fdatasync', 'lmdb', 'better-sqlite3', 'classic-level'],
+    contenders: ['bookend', 'fdatasync', 'lmdb', 'better-sqlite3', 'classic-level', ...javaPeers],
     headline: 'messagesPerSecond',
     better: 'more',
     parameter: 'writers',
@@ -206,7 +207,7 @@ export const benchCases: readonly BenchCase[] = [
     section: 'Latency',
     title: 'one awaited append at a time',
     kind: 'latency',
-    contenders: ['bookend', 'bare', 'write-sync', 'lmdb', 'better-sqlite3', 'classic-level'],
+    contenders: ['bookend', 'bare', 'write-sync', 'lmdb', 'better-sqlite3', 'classic-level', ...javaPeers],
     headline: 'p50Us',
     better: 'less',
     points: atOnePoint(mostOneByOne),
@@ -226,7 +227,7 @@ export const benchCases: readonly BenchCase[] = [
     section: 'Latency',
     title: 'append at 10,000/s to a following reader',
     kind: 'follow',
-    contenders: ['bookend'],
+    contenders: ['bookend', ...javaPeers],
     headline: 'p50Us',
     better: 'less',
     points: atOnePoint(mostOneByOne),
@@ -246,7 +247,7 @@ export const benchCases: readonly BenchCase[] = [
     section: 'Read',
     title: 'read in order to the application',
     kind: 'read',
-    contenders: ['bookend', 'write-sync', 'lmdb', 'better-sqlite3', 'classic-level'],
+    contenders: ['bookend', 'write-sync', 'lmdb', 'better-sqlite3', 'classic-level', ...javaPeers],
     headline: 'messagesPerSecond',
     better: 'more',
     fill: { kind: 'fill', when: 'once' },
@@ -268,7 +269,7 @@ export const benchCases: readonly BenchCase[] = [
     section: 'Read',
     title: 'scan with forEach',
     kind: 'scan',
-    contenders: ['bookend'],
+    contenders: ['bookend', ...javaPeers],
     headline: 'messagesPerSecond',
     better: 'more',
     parameter: 'readers',
@@ -281,7 +282,7 @@ export const benchCases: readonly BenchCase[] = [
     section: 'Read',
     title: 'get of random offsets, hot',
     kind: 'get',
-    contenders: peersWithGet,
+    contenders: [...peersWithGet, ...javaPeers],
     headline: 'messagesPerSecond',
     better: 'more',
     fill: { kind: 'fill', when: 'once' },
@@ -292,7 +293,7 @@ export const benchCases: readonly BenchCase[] = [
     section: 'Read',
     title: 'getMany of random offsets, hot',
     kind: 'get-many',
-    contenders: peersWithGet,
+    contenders: [...peersWithGet, ...javaPeers],
     headline: 'messagesPerSecond',
     better: 'more',
     parameter: 'batch',

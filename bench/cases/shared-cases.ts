@@ -1,4 +1,5 @@
 /** Cases of several threads, and of several processes, on one log. */
+import { javaPeers } from '../contenders/catalogue.js'
 import type { BenchCase, Point, Scale } from './catalogue.js'
 
 const smallBytes = 100
@@ -31,7 +32,7 @@ const appendCases = (
     section: 'Threads',
     title: 'append from several threads until published',
     kind: 'threads',
-    contenders: ['bookend', 'post-message', 'lmdb'],
+    contenders: ['bookend', 'post-message', 'lmdb', ...javaPeers],
     headline: 'messagesPerSecond',
     better: 'more',
     parameter: 'threads',

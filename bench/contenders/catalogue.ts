@@ -12,6 +12,8 @@ export const storeNames = [
   'lmdb',
   'better-sqlite3',
   'classic-level',
+  'chronicle-queue',
+  'rocketmq-store',
 ] as const
 /** Ways to move the bytes of a segment, compared with each other. */
 export const methodNames = ['read-write', 'mmap-write', 'sendfile', 'copy-file-range'] as const
@@ -27,6 +29,9 @@ export const peerNames = [...storeNames, ...otherWayNames].filter((name) => name
 
 /** Peers that come from the registry; the others need nothing but Node and the root's dependencies. */
 export const packagedPeers: readonly ContenderName[] = ['sonic-boom', 'lmdb', 'better-sqlite3', 'classic-level']
+
+/** Peers in Java: their adapters stand in `java/`, and a JVM runs each of their jobs. */
+export const javaPeers: readonly ContenderName[] = ['chronicle-queue', 'rocketmq-store']
 
 /** Trees and tables: slow enough that a short run gives them a quarter of the messages, except with --full. */
 export const slowPeers: readonly ContenderName[] = ['lmdb', 'better-sqlite3', 'classic-level']
@@ -65,6 +70,14 @@ export const contenderSettings: Record<ContenderName, string> = {
   'classic-level':
     "keyEncoding and valueEncoding 'view', 8-byte big-endian keys, defaults otherwise; batch() of 1,000; an awaited " +
     'append is put() (sync: true in the disk cases); read: iterator.nextv(1000)',
+  'chronicle-queue':
+    'Chronicle Queue in a JVM of its own (2 GB of heap, touched beforehand), binary(), blocks of 128 MiB, FAST_DAILY; writingDocument() and ' +
+    'readingDocument() of byte arrays, an appender and a tailer a thread; a document that is closed is visible; disk: SyncMode.SYNC and sync() after each; ' +
+    'lookups: moveToIndex(); follow: Pauser.balanced()',
+  'rocketmq-store':
+    "RocketMQ's DefaultMessageStore in a JVM of its own (2 GB of heap, touched beforehand), no broker, one queue, ASYNC_FLUSH (SYNC_FLUSH " +
+    'in the disk cases), no timer wheel, no transient pool, no message index; asyncPutMessage, awaited; ends when the consume queue has the ' +
+    'last; read: getMessage of 1,024, bodies copied; lookups: getMessage of 1; follow: its arriving listener wakes the reader',
   'post-message':
     'Bookend without ports: each thread posts every message to the thread that opened the log, which offers it; at most 10,000 of a thread under way',
   'file-watch':
