@@ -96,7 +96,11 @@ const control: FollowerControl = {
     return started(groups).remove(id)
   },
   stateOf(topic, name) {
-    return started(groups).stateOf(topic, name) ?? ownersGroup(topic, name)
+    const ofOwner = () => ownersGroups().find((group) => group.topic === topic && group.name === name)?.state
+    return started(groups).stateOf(topic, name) ?? ofOwner()
+  },
+  groupNames() {
+    return [...started(groups).names(), ...ownersGroups().map(({ topic, name }) => ({ topic, name }))]
   },
   async close() {
     await end?.()
@@ -113,11 +117,11 @@ function started(positions: GroupPositions | undefined): GroupPositions {
   return positions
 }
 
-/** A group of the log itself, which its owner has: looked at only. */
-function ownersGroup(topic: string, name: string) {
+/** The groups of the log itself, which its owner has: looked at only. */
+function ownersGroups() {
   const file = GroupFile.open(nodeDisk, directory, logId, 'read')
   try {
-    return file?.read().groups.find((group) => group.topic === topic && group.name === name)?.state
+    return file?.read().groups ?? []
   } finally {
     file?.close()
   }

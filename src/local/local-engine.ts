@@ -175,7 +175,10 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
   }
 
   async groups(): Promise<GroupInfo[]> {
-    const infos = await Promise.all(this.registry.list().map(({ topic, name }) => this.topic(topic).group(name).info()))
+    const known = [...this.registry.list(), ...((await this.#follower?.groupNames()) ?? [])]
+    // Names have no slashes. A group of a follower comes before the one of that name that the owner has.
+    const each = new Map(known.map(({ topic, name }) => [`${topic}/${name}`, this.topic(topic).group(name)]))
+    const infos = await Promise.all([...each.values()].map((group) => group.info()))
     return infos.sort((a, b) => compareText(a.topic, b.topic) || compareText(a.name, b.name))
   }
 

@@ -53,7 +53,10 @@ export interface Log extends AsyncDisposable {
   queue<T = Uint8Array>(name: string, options?: QueueOptions<T>): Queue<T>
   /** Names of the topics that exist, in alphabetical order. */
   topics(): Promise<string[]>
-  /** The consumer groups of all topics, by topic and name: where they stand, and who works for them in this log. */
+  /**
+   * The consumer groups of all topics, by topic and name: where they stand, and who works for them in this log. Where another process's log
+   * is followed, those of all followers, and of the owner where no follower has one of that name.
+   */
   groups(): Promise<GroupInfo[]>
   /** Resolves when everything handed over so far has reached that level (`process` unless said). */
   flush(level?: Durability): Promise<void>

@@ -4,6 +4,7 @@ import { BookendError, fromPortable } from '../../errors.js'
 import type { GroupState } from '../../format/group-layout.js'
 import { ControlChannel } from '../../threads/control-plane.js'
 import type {
+  FollowedGroup,
   FollowerControl,
   FollowerData,
   FollowerNews,
@@ -90,6 +91,10 @@ export class FollowerThread {
 
   stateOf(topic: string, name: string): Promise<GroupState | undefined> {
     return this.#control.remote.stateOf(topic, name)
+  }
+
+  groupNames(): Promise<FollowedGroup[]> {
+    return this.#control.remote.groupNames()
   }
 
   async close(): Promise<void> {

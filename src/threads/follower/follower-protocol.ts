@@ -28,6 +28,12 @@ export type FollowerNews =
   /** It is not the log any more that was opened: nothing comes any more. */
   | { type: 'lost'; error: PortableError }
 
+/** A group of a follower, or of the owner. */
+export interface FollowedGroup {
+  topic: string
+  name: string
+}
+
 /** A group that this process has now. */
 export interface TakenGroup {
   id: number
@@ -42,6 +48,8 @@ export interface FollowerControl {
   removeGroup(id: number): Promise<void>
   /** How far a group has come that this process need not have, of followers or of the owner; undefined: there is none. */
   stateOf(topic: string, name: string): GroupState | undefined
+  /** Of the groups that {@link FollowerControl.stateOf} knows. */
+  groupNames(): FollowedGroup[]
   /** Writes and flushes what groups have committed, and ends. */
   close(): Promise<void>
 }

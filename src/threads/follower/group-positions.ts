@@ -12,7 +12,7 @@ import type { SharedState } from '../../ring/shared-state.js'
 import type { FollowerGroups, HeldGroup } from '../../storage/files/follower-groups.js'
 import { clampedTo } from '../../storage/files/group-file.js'
 import { CommitWriter } from '../writer/commit-writer.js'
-import type { TakenGroup } from './follower-protocol.js'
+import type { FollowedGroup, TakenGroup } from './follower-protocol.js'
 
 export interface GroupPositionsParts {
   state: SharedState<'writer' | 'reaper'>
@@ -78,6 +78,11 @@ export class GroupPositions {
 
   stateOf(topic: string, name: string): GroupState | undefined {
     return this.#parts.groups.find(topic, name)?.state
+  }
+
+  /** Of every follower. */
+  names(): FollowedGroup[] {
+    return this.#parts.groups.list().map(({ topic, name }) => ({ topic, name }))
   }
 
   /** Something is written and not flushed. */

@@ -63,6 +63,32 @@ it('it is not the group of that name in the log, and neither moves the other', a
   expect((await owner.topic('t').group('g').position()).committed).toBe(4)
 })
 
+it('a follower lists its own groups, those of other followers, and those of the owner, each once', async () => {
+  const { directory, owner } = await filled(6)
+  await consume(owner.topic('t', { codec: text }).group('g'), 4)
+  await consume(owner.topic('t', { codec: text }).group('owned'), 5)
+  const [first, second] = [await follow(directory), await follow(directory)]
+  expect((await first.groups()).map(({ name, committed, lag }) => [name, committed, lag])).toEqual([
+    ['g', 4, 2],
+    ['owned', 5, 1],
+  ])
+  await consume(first.topic('t', { codec: text }).group('g'), 2)
+  await consume(second.topic('t', { codec: text }).group('other'), 1)
+  const ended = await first.topic('t', { codec: text }).group('g').consume().next()
+  const none = { processors: [] }
+  await until('the acknowledgements of the other process are written', async () => {
+    const [, other] = await first.groups()
+    return other?.committed === 1
+  })
+  expect(ended.value?.value).toBe('2')
+  expect(await first.groups()).toEqual([
+    { topic: 't', name: 'g', committed: 2, lag: 4, consumers: 1, ...none },
+    { topic: 't', name: 'other', committed: 1, lag: 5, consumers: 0, ...none },
+    { topic: 't', name: 'owned', committed: 5, lag: 1, consumers: 0, ...none },
+  ])
+  expect((await owner.groups()).map(({ name }) => name)).toEqual(['g', 'owned'])
+})
+
 it('seek, remove, and processors work as anywhere', async () => {
   const { directory } = await filled(40)
   const follower = await follow(directory)
