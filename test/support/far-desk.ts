@@ -57,6 +57,8 @@ export class FarDesk {
       nothing: (number) => this.#back.push(() => this.desk.nothing(number)),
       failed: (number, error) => this.#back.push(() => this.desk.failed(number, error)),
       changed: (state) => this.#back.push(() => this.desk.changed(state)),
+      whenThere: () => new Promise((resolve) => this.#back.push(() => this.#there.push(resolve))),
+      withdrawn: (first, end) => this.#back.push(() => this.desk.withdrawn(first, end)),
     })
     const call = <T>(work: () => Promise<T>) =>
       new Promise<T>((resolve, reject) => {
@@ -70,7 +72,8 @@ export class FarDesk {
     this.desk = new RemoteDesk(
       {
         open: (from) => call(() => this.branch.open(from)),
-        ask: (number, max, mayWait) => this.#there.push(() => this.branch.ask(number, max, mayWait)),
+        ask: (number, max, mayWait, ackTimeoutMs) =>
+          this.#there.push(() => this.branch.ask(number, max, mayWait, ackTimeoutMs)),
         cancel: (number) => this.#there.push(() => this.branch.cancel(number)),
         acknowledge: (generation, ranges) => {
           const sent = structuredClone(ranges)

@@ -1,11 +1,16 @@
 /**
  * What one other thread of the application has of a group, on the thread that keeps the books: it asks at the desk in that thread's
  * name, and knows what the thread holds, so that it comes back when the thread ends.
+ *
+ * A thread that does not turn any more (blocked, or in an endless loop) settles nothing, and does not see that the time of its consumers
+ * has run out. So their time is counted here as well: when it is over, the thread is asked whether it is there. Then it sees to its
+ * deadlines itself; if it does not answer, what it holds goes to others.
  */
 import type { OffsetRange } from '../../collections/offset-ranges.js'
 import { type GroupDesk, GroupRemovedError } from './group-desk.js'
 import { HeldStretches } from './held-stretches.js'
 import type { Lease, LeasedRange } from './lease.js'
+import { TermClock } from './term-clock.js'
 
 /** Where the books are: whoever holds leases of another generation, or of before a removal, holds nothing any more. */
 export interface DeskState {
@@ -28,7 +33,16 @@ export interface BranchLine {
   /** Nothing will ever come. */
   failed(ask: number, error: unknown): void
   changed(state: DeskState): void
+  /** Resolves if the thread is there. */
+  whenThere(): Promise<void>
+  /** They were given to others. */
+  withdrawn(first: number, end: number): void
 }
+
+/** Terms end at multiples of this, so that what is leased within one goes together. */
+const termStepMs = 100
+/** A thread that turns its event loop answers within this. */
+const patienceMs = 1_000
 
 export class DeskBranch {
   readonly #desk: GroupDesk
@@ -38,6 +52,9 @@ export class DeskBranch {
   readonly #seats: object[] = []
   /** What gives those up that wait at the desk, by the number of the ask. */
   readonly #waiting = new Map<number, () => boolean>()
+  readonly #clock = new TermClock(() => void this.#lookAfter())
+  /** Of all terms. */
+  #longestMs = 0
   #told: DeskState
   #isOver = false
 
@@ -55,15 +72,18 @@ export class DeskBranch {
     this.#tell()
   }
 
-  /** @param mayWait false: only if there is something now, and nobody waits for it */
-  ask(number: number, max: number, mayWait: boolean): void {
+  /**
+   * @param mayWait false: only if there is something now, and nobody waits for it
+   * @param ackTimeoutMs the thread gives back by itself what is not settled so long
+   */
+  ask(number: number, max: number, mayWait: boolean, ackTimeoutMs: number): void {
     if (this.#desk.needsOpen) {
       this.#line.failed(number, new GroupRemovedError('the group was removed'))
       return
     }
     const taken = this.#desk.takeInTurn(max)
     if (taken !== undefined) {
-      this.#give(number, taken)
+      this.#give(number, taken, ackTimeoutMs)
       return
     }
     this.#line.nothing(number)
@@ -73,7 +93,7 @@ export class DeskBranch {
     lease.then(
       (late) => {
         this.#waiting.delete(number)
-        this.#give(number, late)
+        this.#give(number, late, ackTimeoutMs)
       },
       (error) => {
         this.#waiting.delete(number)
@@ -102,8 +122,9 @@ export class DeskBranch {
 
   giveBack({ generation, first, end, attempt }: LeasedRange, delayMs: number): void {
     if (generation !== this.#told.generation) return
-    this.#held.remove(first, end)
-    this.#desk.giveBack({ generation }, first, end, attempt, delayMs)
+    // Not what others have got meanwhile.
+    for (const each of this.#held.remove(first, end))
+      this.#desk.giveBack({ generation }, each.first, each.end, attempt, delayMs)
   }
 
   /** The thread has so many consumers. */
@@ -121,6 +142,7 @@ export class DeskBranch {
   end(): void {
     if (this.#isOver) return
     this.#isOver = true
+    this.#clock.stop()
     this.#desk.changes.delete(this.#look)
     this.seats(0)
     for (const cancel of this.#waiting.values()) cancel()
@@ -130,15 +152,39 @@ export class DeskBranch {
       this.#desk.giveBack({ generation }, first, end, attempt + 1, 0)
   }
 
-  #give(number: number, lease: Lease): void {
+  #give(number: number, lease: Lease, ackTimeoutMs: number): void {
     const { first, end, attempt, generation } = lease
     // It may have ended between the desk's answer and this turn of the microtasks.
     if (this.#isOver) {
       this.#desk.giveBack(lease, first, end, attempt, 0)
       return
     }
-    this.#held.add({ first, end, attempt })
+    const untilMs = endOfTerm(ackTimeoutMs)
+    this.#longestMs = Math.max(this.#longestMs, ackTimeoutMs)
+    this.#held.add({ first, end, attempt, untilMs })
+    this.#clock.watch(untilMs)
     this.#line.given(number, { first, end, attempt, generation })
+  }
+
+  /** A term is over: whoever is there goes on with what it holds. */
+  async #lookAfter(): Promise<void> {
+    const nowMs = performance.now()
+    if (this.#held.dueMs <= nowMs) {
+      const isThere = await inTime(this.#line.whenThere())
+      if (this.#isOver) return
+      if (isThere) this.#held.renew(nowMs, endOfTerm(this.#longestMs))
+      else this.#withdraw(nowMs)
+    }
+    this.#clock.watch(this.#held.dueMs)
+  }
+
+  /** The terms that were over then. What the thread says of them later is still heard: that they are done, and no more. */
+  #withdraw(nowMs: number): void {
+    const { generation } = this.#told
+    for (const { first, end, attempt } of this.#held.drainDue(nowMs)) {
+      this.#line.withdrawn(first, end)
+      this.#desk.giveBack({ generation }, first, end, attempt + 1, 0)
+    }
   }
 
   #state(): DeskState {
@@ -162,4 +208,24 @@ export class DeskBranch {
     this.#told = this.#state()
     this.#line.changed(this.#told)
   }
+}
+
+function endOfTerm(ackTimeoutMs: number): number {
+  return Math.ceil((performance.now() + ackTimeoutMs) / termStepMs) * termStepMs
+}
+
+/** Whether it resolves within {@link patienceMs}, in which this thread has turned as well. */
+async function inTime(answered: Promise<void>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<boolean>((resolve) => {
+    // A turn later: this thread may be the one that was blocked, and the answer lie there.
+    timer = setTimeout(() => setImmediate(resolve, false), patienceMs).unref()
+  })
+  const isThere = answered.then(
+    () => true,
+    () => false,
+  )
+  const first = await Promise.race([isThere, late])
+  clearTimeout(timer)
+  return first
 }

@@ -1,10 +1,12 @@
-/** Offsets that somebody holds, as ascending stretches of one attempt each. */
+/** Offsets that somebody holds, as ascending stretches of one attempt and one term each. */
 
 /** Offsets from `first` up to `end`, exclusive. */
 export interface HeldStretch {
   readonly first: number
   readonly end: number
   readonly attempt: number
+  /** When it is looked whether the holder is still there, as `performance.now()`; Infinity: never. */
+  readonly untilMs: number
 }
 
 export class HeldStretches {
@@ -20,24 +22,42 @@ export class HeldStretches {
     const stretches = this.#stretches
     const last = stretches.at(-1)
     if (last === undefined || last.end < stretch.first) stretches.push(stretch)
-    else if (last.end === stretch.first && last.attempt === stretch.attempt)
+    else if (last.end === stretch.first && last.attempt === stretch.attempt && last.untilMs === stretch.untilMs)
       stretches[stretches.length - 1] = { ...last, end: stretch.end }
     else stretches.splice(this.#endingAfter(stretch.first), 0, stretch)
   }
 
-  /** Those of them that are held are held no more. */
-  remove(first: number, end: number): void {
+  /** Those of them that are held are held no more. @returns what was held of them */
+  remove(first: number, end: number): HeldStretch[] {
     const stretches = this.#stretches
     const from = this.#endingAfter(first)
     let to = from
     while (to < stretches.length && stretches[to].first < end) to += 1
-    if (from === to) return
+    if (from === to) return []
     const left = stretches[from]
     const right = stretches[to - 1]
     const rest: HeldStretch[] = []
     if (left.first < first) rest.push({ ...left, end: first })
     if (right.end > end) rest.push({ ...right, first: end })
-    stretches.splice(from, to - from, ...rest)
+    const removed = stretches.splice(from, to - from, ...rest)
+    return removed.map((each) => ({ ...each, first: Math.max(each.first, first), end: Math.min(each.end, end) }))
+  }
+
+  /** The earliest {@link HeldStretch.untilMs}. */
+  get dueMs(): number {
+    return this.#stretches.reduce((least, { untilMs }) => Math.min(least, untilMs), Number.POSITIVE_INFINITY)
+  }
+
+  /** The terms that are over by `nowMs` begin anew. */
+  renew(nowMs: number, untilMs: number): void {
+    this.#stretches = this.#stretches.map((each) => (each.untilMs <= nowMs ? { ...each, untilMs } : each))
+  }
+
+  /** Takes out those whose terms are over by `nowMs`. */
+  drainDue(nowMs: number): readonly HeldStretch[] {
+    const due = this.#stretches.filter(({ untilMs }) => untilMs <= nowMs)
+    this.#stretches = this.#stretches.filter(({ untilMs }) => untilMs > nowMs)
+    return due
   }
 
   /** Takes everything out. */

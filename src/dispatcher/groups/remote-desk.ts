@@ -26,7 +26,7 @@ export interface DeskLine {
   /** Says where the books are ({@link RemoteDesk.changed}) before it resolves. */
   open(from: 'first' | 'next'): Promise<void>
   /** Answered by {@link RemoteDesk.given}, {@link RemoteDesk.nothing} or {@link RemoteDesk.failed}. @param mayWait false: only what is there now */
-  ask(number: number, max: number, mayWait: boolean): void
+  ask(number: number, max: number, mayWait: boolean, ackTimeoutMs: number): void
   cancel(number: number): void
   /** @returns the committed offset behind them, once they are written */
   acknowledge(generation: number, ranges: readonly OffsetRange[]): Promise<number>
@@ -60,6 +60,8 @@ export class RemoteDesk implements SeatDesk {
   /** For the stock, one at a time. Its answer is given back where it is not this one any more. */
   #ask: { readonly number: number; readonly mayWait: boolean } | undefined
   #window = 1
+  /** Of the seats that are served out of the stock, the most patient. */
+  #ackTimeoutMs = 0
   #givenMs = 0
   #acks: AckBatch | undefined
 
@@ -102,7 +104,7 @@ export class RemoteDesk implements SeatDesk {
     return this.#inRow.size + this.#alone.size === 0 ? this.#deal() : undefined
   }
 
-  request(_max: number, isAlone: boolean): AskedLease {
+  request(_max: number, isAlone: boolean, ackTimeoutMs = Number.POSITIVE_INFINITY): AskedLease {
     let waiting!: Waiting
     let noteNothing!: () => void
     const looked = new Promise<void>((resolve) => {
@@ -114,7 +116,7 @@ export class RemoteDesk implements SeatDesk {
     this.#keepAlive.hold()
     const release = () => this.#keepAlive.release()
     lease.then(release, release)
-    const giveUp = isAlone ? this.#askAlone(waiting) : this.#joinRow(waiting)
+    const giveUp = isAlone ? this.#askAlone(waiting, ackTimeoutMs) : this.#joinRow(waiting, ackTimeoutMs)
     // What is given up is never answered.
     const cancel = () => {
       const isGivenUp = giveUp()
@@ -205,6 +207,11 @@ export class RemoteDesk implements SeatDesk {
     for (const { reject } of inRow) reject(error)
   }
 
+  /** The owner's thread has heard nothing from this one for too long, and has given them to others. */
+  withdrawn(first: number, end: number): void {
+    this.#stock.remove(first, end)
+  }
+
   /** What was leased before means nothing any more. */
   changed(state: DeskState): void {
     const before = this.#state
@@ -242,10 +249,10 @@ export class RemoteDesk implements SeatDesk {
   }
 
   /** @returns what gives it up */
-  #askAlone(waiting: Waiting): () => boolean {
+  #askAlone(waiting: Waiting, ackTimeoutMs: number): () => boolean {
     const number = this.#asks++
     this.#alone.set(number, waiting)
-    this.#line.ask(number, 1, true)
+    this.#line.ask(number, 1, true, ackTimeoutMs)
     return () => {
       if (!this.#alone.delete(number)) return false
       this.#line.cancel(number)
@@ -254,7 +261,8 @@ export class RemoteDesk implements SeatDesk {
   }
 
   /** @returns what gives it up */
-  #joinRow(waiting: Waiting): () => boolean {
+  #joinRow(waiting: Waiting, ackTimeoutMs: number): () => boolean {
+    this.#ackTimeoutMs = Math.max(this.#ackTimeoutMs, ackTimeoutMs)
     this.#inRow.add(waiting)
     this.#serve()
     return () => {
@@ -287,7 +295,7 @@ export class RemoteDesk implements SeatDesk {
     if (tookMs < windowMs) this.#window = Math.min(maxWindow, this.#window * 2)
     else if (tookMs > 2 * windowMs) this.#window = Math.max(1, this.#window >> 1)
     this.#ask = { number: this.#asks++, mayWait }
-    this.#line.ask(this.#ask.number, this.#window, mayWait)
+    this.#line.ask(this.#ask.number, this.#window, mayWait, this.#ackTimeoutMs)
   }
 
   /** The next message in stock. When half of it is left, more is asked for, if there is some and nobody waits for it. */

@@ -24,8 +24,9 @@ export interface SeatDesk {
   /**
    * Up to `max` messages, as soon as there are any and everybody who asked before is served.
    * @param isAlone nothing may be leased beside what is asked for, and it is looked for it now: see {@link AskedLease.looked}
+   * @param ackTimeoutMs as the seat has it: a desk of another thread than the one with the books has to tell
    */
-  request(max: number, isAlone: boolean): AskedLease
+  request(max: number, isAlone: boolean, ackTimeoutMs: number): AskedLease
   /** False: who holds the lease and has not handed the message out yet must not do so any more. */
   isWanted(lease: Lease): boolean
   acknowledge(lease: Pick<Lease, 'generation'>, first: number, end: number): Promise<void>

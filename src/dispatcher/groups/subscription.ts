@@ -140,7 +140,7 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
     const isFull = this.#held.count >= this.#options.prefetch
     const taken = isFull ? undefined : this.#desk.takeInTurn(1)
     if (taken !== undefined) return taken
-    const request = isFull ? undefined : this.#desk.request(1, this.#isAlone(deadlineMs))
+    const request = isFull ? undefined : this.#desk.request(1, this.#isAlone(deadlineMs), this.#options.ackTimeoutMs)
     return new Promise((resolve, reject) => {
       let timer: NodeJS.Timeout | undefined
       const settle = () => {

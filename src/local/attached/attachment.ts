@@ -164,7 +164,7 @@ export class Attachment {
       remove: (_, topic, group) => topicOf(topic).group(group).remove(),
       view: (_, topic, group) => topicOf(topic).group(group).view(),
       openDesk: (_, name, from) => this.#branch(name).open(from),
-      ask: (_, name, number, max, mayWait) => this.#branch(name).ask(number, max, mayWait),
+      ask: (_, name, number, max, mayWait, ackTimeoutMs) => this.#branch(name).ask(number, max, mayWait, ackTimeoutMs),
       cancel: (_, name, number) => this.#branch(name).cancel(number),
       acknowledge: (_, name, generation, ranges) => this.#branch(name).acknowledge(generation, ranges),
       seats: (_, name, count) => this.#branch(name).seats(count),
@@ -202,6 +202,8 @@ export class Attachment {
         nothing: (number) => party.tell('nothing', name, number),
         failed: (number, error) => party.tell('refused', name, number, toPortable(error)),
         changed: (state) => party.tell('changed', name, state),
+        whenThere: () => party.call('isThere'),
+        withdrawn: (first, end) => party.tell('withdrawn', name, first, end),
       })
       this.#branches.set(key, branch)
     }

@@ -63,6 +63,8 @@ class Connection {
       nothing: (_, name, number) => desk(name)?.nothing(number),
       refused: (_, name, number, error) => desk(name)?.failed(number, fromPortable(error)),
       changed: (_, name, state) => desk(name)?.changed(state),
+      isThere: () => {},
+      withdrawn: (_, name, first, end) => desk(name)?.withdrawn(first, end),
       processed: (_, number, view) => this.engine?.noteProcessor(number, view),
     }
   }

@@ -103,7 +103,7 @@ export interface OwnerCalls {
   remove(signal: AbortSignal, topic: string, group: string): Promise<void>
   view(signal: AbortSignal, topic: string, group: string): Promise<BooksView>
   openDesk(signal: AbortSignal, name: DeskName, from: 'first' | 'next'): Promise<void>
-  ask(signal: AbortSignal, name: DeskName, number: number, max: number, mayWait: boolean): void
+  ask(signal: AbortSignal, name: DeskName, number: number, max: number, mayWait: boolean, ackTimeoutMs: number): void
   cancel(signal: AbortSignal, name: DeskName, number: number): void
   acknowledge(signal: AbortSignal, name: DeskName, generation: number, ranges: readonly OffsetRange[]): Promise<number>
   seats(signal: AbortSignal, name: DeskName, count: number): void
@@ -134,6 +134,9 @@ export interface AttachedCalls {
   nothing(signal: AbortSignal, name: DeskName, number: number): void
   refused(signal: AbortSignal, name: DeskName, number: number, error: PortableError): void
   changed(signal: AbortSignal, name: DeskName, state: DeskState): void
+  /** Answered by a thread that is there. */
+  isThere(signal: AbortSignal): void
+  withdrawn(signal: AbortSignal, name: DeskName, first: number, end: number): void
   processed(signal: AbortSignal, number: number, view: ProcessorView): void
 }
 

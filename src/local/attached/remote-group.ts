@@ -37,7 +37,7 @@ export class RemoteGroup implements EngineGroup {
     this.desk = new RemoteDesk(
       {
         open: (from) => owner.call('openDesk', named, from),
-        ask: (number, max, mayWait) => owner.tell('ask', named, number, max, mayWait),
+        ask: (number, max, mayWait, ackTimeoutMs) => owner.tell('ask', named, number, max, mayWait, ackTimeoutMs),
         cancel: (number) => owner.tell('cancel', named, number),
         acknowledge: (generation, ranges) => owner.call('acknowledge', named, generation, ranges),
         giveBack: (range, delayMs) => owner.tell('giveBack', named, range, delayMs),

@@ -27,6 +27,30 @@ it.each(['here', 'pool'] as const)(
   },
 )
 
+it('what a blocked thread holds goes to others when the time of its consumers is over, and the thread goes on when it can', async () => {
+  const log = await openLog()
+  const topic = log.topic('t', { codec: text })
+  await topic.appendMany(words(5))
+  const thread = await AttachedThread.connected(await log.port())
+  const options = { ackTimeoutMs: 500 }
+  expect(await thread.do('consume', { topic: 't', group: 'g', count: 2, options })).toEqual(['m0', 'm1'])
+  const word = new SharedArrayBuffer(4)
+  await thread.do('block', { word })
+  // It blocks from here on, with the two in its hands.
+  const again = await take(topic.group('g').consume(), 5)
+  expect(again.map(({ value }) => value).sort()).toEqual(words(5))
+  expect(again.filter(({ attempt }) => attempt > 1).map(({ value }) => value)).toEqual(
+    expect.arrayContaining(['m0', 'm1']),
+  )
+  await Promise.all(again.map((delivery) => delivery.ack()))
+  await topic.append('m5')
+  Atomics.store(new Int32Array(word), 0, 1)
+  Atomics.notify(new Int32Array(word), 0)
+  expect(await thread.do('consume', { topic: 't', group: 'g', count: 1, options })).toEqual(['m5'])
+  expect((await topic.group('g').position()).committed).toBe(5)
+  expect(log.stats().errors.count).toBe(0)
+})
+
 it('connections that end leave their places to others, however they end', async () => {
   const log = await openLog()
   for (let round = 0; round < 3; round++) {
