@@ -4,6 +4,7 @@
  * While the thread that opened the log is the only one that appends, it gives the numbers. From {@link TopicDirectory.share} on they come
  * from a table in shared memory, which every other thread begins with.
  */
+import { types } from 'node:util'
 import { BookendError } from '../errors.js'
 import { maxTopics } from '../limits.js'
 import type { TopicCells } from '../ring/topic-cells.js'
@@ -56,7 +57,8 @@ export class TopicDirectory {
   /** @param topics those of the log that this thread has opened, or the table that the thread that did has shared */
   constructor(topics: readonly TopicState[] | SharedArrayBuffer, cells: TopicCells) {
     this.#cells = cells
-    if (topics instanceof SharedArrayBuffer) {
+    // Not by its class: what was sent to this thread may be of another realm than its modules.
+    if (types.isSharedArrayBuffer(topics)) {
       this.#shared = topics
       this.#names = new TopicNames(topics)
       this.#openedBelow = this.#names.openedBelow

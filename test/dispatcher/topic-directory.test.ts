@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm'
 import { expect, it } from 'vitest'
 import { TopicDirectory } from '../../src/dispatcher/topic-directory.js'
 import { TopicCells } from '../../src/ring/topic-cells.js'
@@ -37,4 +38,13 @@ it('a number alone makes no topic', () => {
   const { owner } = directories()
   owner.intern(owner.handle('with a group'))
   expect(owner.names()).toEqual(['a', 'b'])
+})
+
+it('a table that comes from another realm than the modules of this thread, as in tests that run in contexts, is one', () => {
+  const { owner, cells } = directories()
+  const shared = owner.share()
+  const foreign = runInNewContext(`new SharedArrayBuffer(${shared.byteLength})`) as SharedArrayBuffer
+  expect(foreign instanceof SharedArrayBuffer).toBe(false)
+  new Uint8Array(foreign).set(new Uint8Array(shared))
+  expect(new TopicDirectory(foreign, cells).handle('a').id).toBe(0)
 })

@@ -1,4 +1,5 @@
 /** What a thread is given to get into a log, as it travels: a port, and the word that says whether it can still be used. */
+import { types } from 'node:util'
 import { MessageChannel, MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import type { LogPort } from '../../engine/terms.js'
 import { BookendError } from '../../errors.js'
@@ -28,7 +29,7 @@ export function takePort(given: unknown): MessagePort {
     throw new TypeError(
       'connect() takes what log.port() resolved with, in the thread that it was sent to: as workerData or in a message, with its ports as the transferList',
     )
-  if (bookend !== version || !(shared instanceof SharedArrayBuffer))
+  if (bookend !== version || !types.isSharedArrayBuffer(shared))
     throw new TypeError('the port comes from another version of bookend: all threads of a process use the same')
   const word = new PortWord(shared)
   if (word.state === 'used')

@@ -4,7 +4,7 @@ import { type MessagePort, Worker } from 'node:worker_threads'
 import { connect, text } from 'bookend'
 import { Piscina } from 'piscina'
 import { expect, it, onTestFinished } from 'vitest'
-import { codedFailureOf, collect, fixture, openLog, temporaryFolder } from '../../scenarios/support.js'
+import { codedFailureOf, collect, fixture, openLog, start, temporaryFolder } from '../../scenarios/support.js'
 
 it.each(['sync', 'async', 'disabled'] as const)(
   'in the threads of piscina, which keep their logs (atomics: %s)',
@@ -31,6 +31,14 @@ it.each(['sync', 'async', 'disabled'] as const)(
     ])
   },
 )
+
+it('in the threads of tinypool, which keep their logs or end with each task', async () => {
+  const program = start('tinypool.mjs', [temporaryFolder()])
+  const { status, output, errors } = await program.ended
+  expect([status, errors]).toEqual([0, ''])
+  const values = ['first', 'true 1', 'true 2', 'false 1', 'false 2', 'alone 1', 'alone 2']
+  expect(JSON.parse(output)).toEqual({ values, errors: 0 })
+})
 
 it('a log closes although a thread of a pool has it, and is parked between two tasks', async () => {
   const log = await openLog()
