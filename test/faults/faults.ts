@@ -1,5 +1,6 @@
 /** All of them. */
 import { agreement } from './agreement.js'
+import { attached } from './attached.js'
 import { damage } from './damage.js'
 import { dyingThreads } from './dying-threads.js'
 import type { Fault } from './fault.js'
@@ -32,6 +33,7 @@ export const faults: readonly Fault[] = [
   groups,
   races,
   followers,
+  attached,
   shutdown,
   smallFileSystems,
   blockLog,

@@ -3,7 +3,7 @@
  * them in one thread. Must: no follower knows more than its owner, or shows what the next one cuts; what is told is known; in the end nothing
  * is missing.
  *
- * Mutants it catches: a bell without an owner; the bell of before a power cut; trims that are not heard; a torn end that is believed.
+ * Mutants it catches: a bell without an owner; a bell of another epoch; the bell of before a power cut; trims that are not heard; a torn end that is believed.
  */
 import { FollowedLog } from '../support/followed-log.js'
 import { Seeded } from '../support/seeded.js'

@@ -359,6 +359,44 @@ const mutants: readonly Mutant[] = [
     scale: 1,
   },
   {
+    name: 'rings for followers before it publishes',
+    file: 'threads/writer/publisher.js',
+    find: `state.published.store(position);
+        for (const id of tail.takeTouched()) {
+            topics.first(id).store(tail.first(id));
+            topics.next(id).store(tail.next(id));
+        }
+        // Behind the position as well: what is not published may be taken back.
+        rows.publish();
+        bell.ring();`,
+    replace: `bell.ring();
+        state.published.store(position);
+        for (const id of tail.takeTouched()) { topics.first(id).store(tail.first(id)); topics.next(id).store(tail.next(id)); }
+        rows.publish();`,
+    fault: 'races',
+    scale: 1,
+  },
+  {
+    name: 'tells followers what it publishes then',
+    file: 'threads/writer/publisher.js',
+    find: 'state.publishedRecords.store(',
+    replace:
+      'state.published.load = () => position; bell.ring(); delete state.published.load; state.publishedRecords.store(',
+    fault: 'races',
+    scale: 1,
+  },
+  {
+    name: 'acknowledges, and rings for followers then',
+    file: 'threads/writer/publisher.js',
+    find: `bell.ring();
+        // After the position: the reaper takes the head first, and flushes up to the position that it finds then.
+        if (lane !== undefined)
+            this.release(lane, head);`,
+    replace: 'if (lane !== undefined) this.release(lane, head); bell.ring();',
+    fault: 'races',
+    scale: 1,
+  },
+  {
     name: 'rings for what it publishes then',
     file: 'threads/writer/lane-intake.js',
     find: 'ring.releaseTo(head);\n        // Somebody who only waits for room is not woken for every batch.\n        if (head >= words.wakeHead.load())\n            words.bell.ringIfAsleep();',
@@ -457,6 +495,71 @@ const mutants: readonly Mutant[] = [
     fault: 'block-log',
     scale: 0.04,
     needsRoot: true,
+  },
+  {
+    name: 'hears a bell of another epoch',
+    file: 'threads/follower/follower.js',
+    find: 'bell === undefined || bell.epoch !== this.#known.epoch',
+    replace: 'bell === undefined',
+    fault: 'followers',
+    scale: 1,
+  },
+  {
+    name: 'believes a bell of another epoch',
+    file: 'storage/follow/judgement.js',
+    find: 'bell !== undefined && bell.epoch === record.epoch',
+    replace: 'bell !== undefined',
+    fault: 'followers',
+    scale: 1,
+  },
+  {
+    name: 'gives a lease to a thread that has ended',
+    file: 'dispatcher/groups/desk-branch.js',
+    find: `// It may have ended between the desk's answer and this turn of the microtasks.
+        if (this.#isOver) {`,
+    replace: 'if (false) {',
+    fault: 'attached',
+    scale: 1,
+  },
+  {
+    name: 'keeps what a thread held that has ended',
+    file: 'dispatcher/groups/desk-branch.js',
+    find: 'of this.#held.drain())\n            this.#desk.giveBack(',
+    replace: 'of [])\n            this.#desk.giveBack(',
+    fault: 'attached',
+    scale: 1,
+  },
+  {
+    name: 'tells of an acknowledgement that is under way',
+    file: 'dispatcher/groups/ack-batch.js',
+    find: 'answer.then((committed) => {',
+    replace: 'this.#resolve(); answer.then((committed) => {',
+    fault: 'attached',
+    scale: 1,
+  },
+  {
+    name: 'deals out what was given up',
+    file: 'dispatcher/groups/remote-desk.js',
+    find: 'this.#line.giveBack(given, 0);',
+    replace: ';',
+    fault: 'attached',
+    scale: 1,
+  },
+  {
+    name: 'counts messages as done before what was appended for them is written',
+    file: 'threads/reader/handler-task.js',
+    find: 'const written = appends.write();',
+    replace: 'this.#words.endCall(end); const written = appends.write();',
+    fault: 'attached',
+    scale: 1,
+  },
+  {
+    name: 'does not wait for what was appended',
+    file: 'threads/reader/handler-task.js',
+    find: 'if (written !== undefined)\n                    await written;',
+    replace: 'written?.catch(() => {});',
+    fault: 'attached',
+    scale: 1,
   },
   {
     name: 'believes the bell of an owner that is gone',

@@ -4,7 +4,7 @@
  * to. The clock goes back now and then. And writes break off half way. Must: what is published can be read, times never go back, what a flush
  * answers is on the device, nobody sleeps on what is there; a crash behind a broken write finds a prefix, in whole groups, without damage.
  *
- * Mutants it catches: topics published before the position, times that go back, a publish that wakes nobody, a flush that answers with what is
+ * Mutants it catches: topics published before the position, times that go back, a publish that wakes nobody, followers that are told before it is published, or after it is acknowledged, a flush that answers with what is
  * published by then, or with heads that are ahead of its position, a token that is taken behind the
  * looks, sleep that is not announced; conditions that nobody judges, refused messages that stay; remains of a broken write, half a group that is not taken back.
  */

@@ -55,6 +55,8 @@ export class FollowedLog {
   #owner: Engine | undefined
   #following: Following[] = []
   #sent = 0
+  /** What owners that are gone had last rung. */
+  readonly #ghosts: Uint8Array[] = []
   #trimsHeard = 0
   readonly #random: Seeded
   readonly #mutant: BellMutant | undefined
@@ -84,6 +86,7 @@ export class FollowedLog {
     else if (what < 0.75) await this.#tend()
     else if (what < 0.8) this.#kill()
     else if (what < 0.83) this.#cutPower()
+    else if (what < 0.85) this.#haunt()
     if (this.#following.length < 3 && random.chance(0.1)) this.#follow()
     for (const following of this.#following) {
       if (random.chance(0.4)) this.#hear(following)
@@ -218,6 +221,7 @@ export class FollowedLog {
   #kill(): void {
     const owner = this.#owner as Engine
     const { disk, directory } = this.#world
+    this.#remember()
     if (this.#random.chance(0.6)) {
       const before = this.#bellBytes()?.slice()
       const from = owner.state.published.load()
@@ -234,6 +238,11 @@ export class FollowedLog {
       bytes.fill(0, from - base + this.#random.below(Math.max(1, to - from)), to - base)
     }
     this.#owner = undefined
+  }
+
+  #remember(): void {
+    const bytes = this.#bellBytes()
+    if (bytes !== undefined) this.#ghosts.push(bytes.slice())
   }
 
   #bellBytes(): Uint8Array | undefined {
@@ -253,12 +262,23 @@ export class FollowedLog {
   /** Followers go with the machine. */
   #cutPower(): void {
     const { disk } = this.#world
+    this.#remember()
     this.#owner = undefined
     this.#following = []
     this.#boot += 1
     const image = disk.imageAfter(disk.events.length, this.#random, this.#random.pick(imageStyles))
     image.settle()
     this.#world = simulatedWorld(image)
+  }
+
+  /** What an owner that is gone has rung is there once more, as a file that somebody copies back. Until the next ring, nobody believes it. */
+  #haunt(): void {
+    const bytes = this.#bellBytes()
+    if (bytes === undefined || this.#ghosts.length === 0) return
+    const before = bytes.slice()
+    bytes.set(this.#random.pick(this.#ghosts))
+    // After a power cut an epoch may be the same once more: that is what a bell is silenced for.
+    if (this.#bell()?.epoch === this.#record()?.epoch) bytes.set(before)
   }
 
   get #bootId(): string {

@@ -1,7 +1,9 @@
 /**
  * What a writer publishes, seen by another thread behind every store of it: what the shared words promise can be read, and right; rows are of what
- * is published; times do not go back, whatever the clock does; and who sleeps until there is more has been rung for.
+ * is published; followers know no more than that, and all that is acknowledged; times do not go back, whatever the clock does; and who
+ * sleeps until there is more has been rung for.
  */
+import { BellFile } from '../../src/storage/files/bell-file.js'
 import { Engine } from './engine.js'
 import { groupOf, payloadOf } from './frames.js'
 import { behindEveryStore } from './interleaving.js'
@@ -16,15 +18,31 @@ const steps = 25
 export async function watchPublishing(random: Seeded): Promise<number> {
   let clock = 1_000_000
   const engine = new Engine(simulatedWorld(), { ringBytes: 1 << 20, reaper: { now: () => clock } })
-  const { state, lane, cells, reader, writer, consumer, reaper } = engine
+  const { state, lane, cells, reader, writer, consumer, reaper, world, files } = engine
   const values: Uint8Array[][] = names.map(() => [])
   const times = new Map<string, number>()
   for (const [topic, name] of names.entries()) engine.offer([{ declare: name, topic }])
   writer.doWork()
   let looks = 0
+  let acknowledged = lane.ringHead.load()
+
+  // Somebody follows.
+  state.followerCalls.store(1)
+  const lookAtBell = (): void => {
+    const bell = BellFile.forHearing(world.disk, world.directory, files.id)
+    const told = bell?.read()?.published ?? 0
+    bell?.close()
+    const published = state.published.load()
+    if (told > published) throw new Error(`followers are told of ${told}, and ${published} is published`)
+    const head = lane.ringHead.load()
+    if (head !== acknowledged && told < published)
+      throw new Error(`followers are told of ${told}, and what ends at ${published} is acknowledged`)
+    acknowledged = head
+  }
 
   const look = (): void => {
     looks += 1
+    lookAtBell()
     // It may be taken back yet.
     if (engine.rows.seek(state.published.load()))
       throw new Error(`a row of what is not published: ${engine.rows.position}`)

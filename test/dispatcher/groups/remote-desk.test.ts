@@ -1,5 +1,4 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import fc from 'fast-check'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { GroupRemovedError } from '../../../src/dispatcher/groups/group-desk.js'
 import type { Lease } from '../../../src/dispatcher/groups/lease.js'
@@ -181,82 +180,6 @@ it('a removal ends who waits, and the seats of before', async () => {
   expect((await waiting).error).toBeInstanceOf(GroupRemovedError)
   expect(far.desk.removals).toBeGreaterThan(removals)
   expect(far.desk.needsOpen).toBe(true)
-})
-
-it('whatever is asked, settled and ended in whatever order: nothing is lost, nothing is with two at a time, nothing done comes again', async () => {
-  vi.useRealTimers()
-  const step = fc.tuple(fc.nat({ max: 9 }), fc.nat({ max: 2 }), fc.nat({ max: 5 }))
-  await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
-      const near = new NearDesk()
-      const threads = await Promise.all([opened(near), opened(near), opened(near)])
-      const held = new Map<number, { lease: Lease; thread: number }>()
-      const done = new Set<number>()
-      const gone = new Set<number>()
-      const note = (thread: number) => (lease: Lease) => {
-        if (gone.has(thread)) return
-        expect(held.has(lease.first)).toBe(false)
-        expect(done.has(lease.first)).toBe(false)
-        held.set(lease.first, { lease, thread })
-      }
-      for (const [what, thread, argument] of steps) {
-        const far = threads[thread]
-        if (what === 0) near.publish(argument)
-        else if (what < 3 && !gone.has(thread)) {
-          const lease = far.desk.takeInTurn()
-          if (lease !== undefined) note(thread)(lease)
-          else far.desk.request(1, argument === 0).lease.then(note(thread), () => {})
-        } else if (what < 5) {
-          const mine = [...held.values()].filter((each) => each.thread === thread && !gone.has(thread))
-          const each = mine[argument % Math.max(1, mine.length)]
-          if (each === undefined) continue
-          held.delete(each.lease.first)
-          done.add(each.lease.first)
-          void far.desk.acknowledge(each.lease, each.lease.first, each.lease.end)
-          await turn()
-        } else if (what === 5) {
-          const mine = [...held.values()].filter((each) => each.thread === thread && !gone.has(thread))
-          const each = mine[argument % Math.max(1, mine.length)]
-          if (each === undefined) continue
-          held.delete(each.lease.first)
-          far.desk.giveBack(each.lease, each.lease.first, each.lease.end, each.lease.attempt + 1, 0)
-        } else if (what === 6 && thread > 0 && !gone.has(thread)) {
-          gone.add(thread)
-          far.end()
-          for (const [offset, each] of held) if (each.thread === thread) held.delete(offset)
-        } else {
-          far.deliver(argument % 2 === 0)
-          await turn()
-        }
-      }
-      await settle(...threads)
-      // Thread 0 takes what is left.
-      for (const { lease, thread } of [...held.values()]) {
-        if (gone.has(thread)) continue
-        done.add(lease.first)
-        held.delete(lease.first)
-        void threads[thread].desk.acknowledge(lease, lease.first, lease.end)
-      }
-      await settle(...threads)
-      for (const thread of [1, 2]) if (!gone.has(thread)) threads[thread].desk.close(new Error('closed'))
-      for (const thread of [1, 2]) if (!gone.has(thread)) threads[thread].end()
-      await settle(threads[0])
-      // Of what it has asked for before, and of what it asks for now.
-      for (let guard = 0; near.committed < near.next && guard < 500; guard++) {
-        const lease = threads[0].desk.takeInTurn()
-        if (lease !== undefined) note(0)(lease)
-        else threads[0].desk.request(1, false).lease.then(note(0), () => {})
-        await settle(threads[0])
-        for (const { lease } of [...held.values()]) {
-          held.delete(lease.first)
-          void threads[0].desk.acknowledge(lease, lease.first, lease.end)
-        }
-        await settle(threads[0])
-      }
-      expect(near.committed).toBe(near.next)
-    }),
-    { numRuns: 60 },
-  )
 })
 
 it('keeps its thread alive while somebody waits in it, however that ends', async () => {
