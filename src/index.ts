@@ -15,7 +15,7 @@ export type {
   Retention,
 } from './engine/terms.js'
 export { BookendError, type ErrorCode, type ErrorDetails } from './errors.js'
-export type { AppendOptions } from './log/append-options.js'
+export type { AppendOptions, Dedupe } from './log/append-options.js'
 export type { Delivery } from './log/delivery.js'
 export type { Group } from './log/group.js'
 export type { ConsumeOptions } from './log/group-consumer.js'

@@ -171,3 +171,12 @@ for (const [what, holds] of relations) if (!holds) throw new Error(`Bookend cann
 export function alignUp(bytes: number): number {
   return (bytes + (alignmentBytes - 1)) & -alignmentBytes
 }
+
+/** The header in which the id of a message stands. */
+export const idHeader = 'bookend-id'
+export const maxIdBytes = 1024
+/** Ids of a topic are remembered for so long, and at most so many: see docs/conditions.md. */
+export const defaultIdWindowMs = 120_000
+export const defaultMaxIds = 1_000_000
+export const maxIdWindowMs = 7 * 86_400_000
+export const maxMaxIds = 10_000_000

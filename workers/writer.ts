@@ -25,6 +25,7 @@ import { GroupFile } from '../src/storage/files/group-file.js'
 import { Ownership } from '../src/storage/files/ownership.js'
 import { SegmentFiles } from '../src/storage/files/segment-files.js'
 import { SegmentWindows } from '../src/storage/files/segment-windows.js'
+import { recallIds as recallIdsOf, withPlainReader } from '../src/storage/read/recalled-ids.js'
 import { RowWriter } from '../src/storage/rows/rows.js'
 import { serve } from '../src/threads/control-plane.js'
 import { enterRemains } from '../src/threads/own-remains.js'
@@ -85,7 +86,17 @@ const control: WriterControl = {
     const owner = new Ownership(opened.locks)
     const openBell = () => BellFile.forRinging(nodeDisk, shared.directory, logId)
     const bell = new BellRinger({ state, epoch, openBell })
-    writer = new Writer({ state, lanes, turns, topics, tail, rows, files, commits, owner, bell, takeOrder })
+    const bounds = {
+      published: () => state.published.load(),
+      indexed: () => state.indexed.load(),
+      trim: () => state.trim.load(),
+    }
+    const recallIds = (topic: number, since: number) =>
+      withPlainReader({ disk: nodeDisk, files, slots, bounds }, (reader) =>
+        recallIdsOf(reader, topic, tail.first(topic), tail.next(topic), since),
+      )
+    const common = { state, lanes, turns, topics, tail, rows, files, commits, owner, bell, takeOrder }
+    writer = new Writer({ ...common, recallIds, now: Date.now })
     // Should the thread end early, mmap-io's finalizers unmap its ranges: the reaper must not touch them any more.
     process.once('exit', () => windows.forgetAll())
     void run(writer, windows)

@@ -32,6 +32,8 @@ export interface Supports {
   readonly retention: boolean
   /** The option `expectedOffset` of appends. */
   readonly expectedOffset: boolean
+  /** The option `id` of appends. */
+  readonly id: boolean
 }
 
 /** What does not change while a log is open. */

@@ -55,7 +55,19 @@ export interface Extras {
 /** What has to hold for an append, or it is refused with `BOOKEND_CONFLICT`, and nothing is written. */
 export interface Condition {
   /** The offset that the first message is to get. */
-  readonly expectedOffset: number
+  readonly expectedOffset?: number | undefined
+  /** Where something was appended to the topic under this id, nothing is, and that is the answer. It stands in a header too. */
+  readonly id?: MessageId | undefined
+}
+
+/** The name that whoever appends a message has given it. */
+export interface MessageId {
+  readonly text: string
+  /** The same in UTF-8. */
+  readonly bytes: Uint8Array
+  /** For how long the topic remembers ids, ms, and how many. */
+  readonly windowMs: number
+  readonly max: number
 }
 
 /** Headers that a message has, and for each of them the values of which it has one. By names, each once and in order, as are the values. */

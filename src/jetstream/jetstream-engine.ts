@@ -99,7 +99,7 @@ export class JetStreamEngine implements Engine, JetStreamTopicHost {
     const threadData = { servers, client: isScanning ? client : {}, giveUpMs, place, log: name, maxMessageBytes }
     this.scans = new ScanPool(threadData, readers)
     this.processors = new JetStreamProcessors(this, { readers, threadData, events })
-    this.supports = { durabilities, scan: isScanning, process: true, retention: false, expectedOffset: true }
+    this.supports = { durabilities, scan: isScanning, process: true, retention: false, expectedOffset: true, id: false }
   }
 
   topic(name: string): JetStreamTopic {

@@ -20,6 +20,7 @@ export abstract class ThreadEngine<G extends EngineGroup> {
     process: true,
     retention: true,
     expectedOffset: true,
+    id: true,
   }
   protected readonly stage: LogStage
   protected readonly events: LogEvents

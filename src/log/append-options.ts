@@ -2,9 +2,10 @@
 import type { Engine } from '../engine/engine.js'
 import type { Condition, Durability, Extras, Payload } from '../engine/terms.js'
 import { BookendError } from '../errors.js'
+import { defaultIdWindowMs, defaultMaxIds } from '../limits.js'
 import { encodeExtras } from './extras.js'
 import { checkLevel, checkSupported } from './supported.js'
-import { checkKeys, checkOffset, checkSignal } from './validate.js'
+import { checkId, checkKeys, checkOffset, checkSignal } from './validate.js'
 
 /** What goes with an append. */
 export interface AppendOptions {
@@ -18,14 +19,30 @@ export interface AppendOptions {
    * appends only if nobody else has appended meanwhile. An integer from 0. Not with `offer`, which tells nobody of a refusal.
    */
   expectedOffset?: number
+  /**
+   * Names the message (or those of one `appendMany`), so that it is written once however often it is appended: where the topic remembers the id,
+   * nothing is written, and the call resolves with the offset of the first message that was written under it. How long it remembers is
+   * the option `dedupe` of `topic()`. 1 to 1,024 bytes of UTF-8; it stands in the header `bookend-id`. Not with `offer`.
+   */
+  id?: string
   /** Overrides the log's durability for this call. */
   durability?: Durability
   /** Ends the waiting, not the append: a message that is handed over stays written. */
   signal?: AbortSignal
 }
 
-export const messageOptionNames = ['key', 'headers', 'durability', 'signal'] as const
-export const appendOptionNames = [...messageOptionNames, 'expectedOffset'] as const
+/** For how long a topic remembers the ids of its messages. */
+export interface Dedupe {
+  /** ms; 120,000 unless said, at most seven days. */
+  windowMs?: number
+  /** The oldest beyond so many are forgotten; 1,000,000 unless said. */
+  max?: number
+}
+
+export const pushOptionNames = ['key', 'headers', 'durability', 'signal', 'id'] as const
+export const appendOptionNames = [...pushOptionNames, 'expectedOffset'] as const
+
+const encoder = new TextEncoder()
 
 export interface CheckedAppendOptions {
   level: Durability
@@ -38,22 +55,32 @@ export interface CheckedAppendOptions {
 export function checkAppendOptions(
   engine: Pick<Engine, 'facts' | 'supports'>,
   options: AppendOptions | undefined,
+  dedupe: Dedupe = {},
 ): CheckedAppendOptions {
   if (options === undefined)
     return { level: engine.facts.durability, signal: undefined, extras: undefined, condition: undefined }
   checkKeys('append options', options, appendOptionNames)
-  const { key, headers, durability, expectedOffset } = options
+  const { key, headers, durability, expectedOffset, id } = options
   const level = durability === undefined ? engine.facts.durability : checkLevel(engine, 'durability', durability)
   const signal = checkSignal(options.signal)
   signal?.throwIfAborted()
-  const condition = expectedOffset === undefined ? undefined : checkCondition(engine, expectedOffset)
-  return { level, signal, extras: encodeExtras(key, headers), condition }
+  const hasNone = expectedOffset === undefined && id === undefined
+  const condition = hasNone ? undefined : checkCondition(engine, expectedOffset, id, dedupe)
+  return { level, signal, extras: encodeExtras(key, headers, condition?.id?.text), condition }
 }
 
-function checkCondition(engine: Pick<Engine, 'facts' | 'supports'>, expected: unknown): Condition {
-  const expectedOffset = checkOffset('expectedOffset', expected)
-  checkSupported(engine, engine.supports.expectedOffset, 'expectedOffset')
-  return { expectedOffset }
+function checkCondition(
+  engine: Pick<Engine, 'facts' | 'supports'>,
+  expected: unknown,
+  id: unknown,
+  { windowMs = defaultIdWindowMs, max = defaultMaxIds }: Dedupe,
+): Condition {
+  const expectedOffset = expected === undefined ? undefined : checkOffset('expectedOffset', expected)
+  const text = id === undefined ? undefined : checkId(id)
+  if (expectedOffset !== undefined) checkSupported(engine, engine.supports.expectedOffset, 'expectedOffset')
+  if (text === undefined) return { expectedOffset }
+  checkSupported(engine, engine.supports.id, 'ids of messages')
+  return { expectedOffset, id: { text, bytes: encoder.encode(text), windowMs, max } }
 }
 
 /** Before anything is written: a message too large leaves no trace. @throws `BOOKEND_TOO_LARGE` */

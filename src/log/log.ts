@@ -6,7 +6,8 @@ import { connectEngine } from '../local/attached/connection.js'
 import { openLocalEngine } from '../local/opening.js'
 import type { Codec } from '../messages/codec.js'
 import { tracing } from '../tracing.js'
-import { checkRetention, completeOptions, type OpenOptions, resolveDirectory } from './options.js'
+import type { Dedupe } from './append-options.js'
+import { checkDedupe, checkRetention, completeOptions, type OpenOptions, resolveDirectory } from './options.js'
 import { type Queue, TopicQueue } from './queue.js'
 import { checkLevel, checkSupported, localParts } from './supported.js'
 import type { Topic } from './topic.js'
@@ -31,6 +32,8 @@ export interface TopicOptions<T> {
   codec?: Codec<T>
   /** What of this topic may be deleted; `{}`: nothing. Without it the log's `retention` holds, or what an earlier call said. */
   retention?: Retention
+  /** For how long ids given to appends through this handle are remembered: see `AppendOptions.id`. The longest that any handle says counts. */
+  dedupe?: Dedupe
 }
 
 /** An open log. One process owns it at a time; inside the process its work is spread over worker threads. */
@@ -143,7 +146,8 @@ export class EngineLog implements Log {
 
   topic<T = Uint8Array>(name: string, options: TopicOptions<T> = {}): Topic<T> {
     checkName('topic', name)
-    checkKeys('topic()', options, ['codec', 'retention'])
+    checkKeys('topic()', options, ['codec', 'retention', 'dedupe'])
+    const dedupe = options.dedupe && checkDedupe(options.dedupe)
     const codec = checkCodec(options.codec)
     const retention = options.retention && checkRetention('retention', options.retention)
     this.#engine.checkOpen()
@@ -151,7 +155,7 @@ export class EngineLog implements Log {
       checkSupported(this.#engine, this.#engine.supports.retention, 'retention')
       this.#engine.topic(name).retain(retention, false)
     }
-    return new TracedTopic<T>(this.#engine, name, codec)
+    return new TracedTopic<T>(this.#engine, name, codec, dedupe)
   }
 
   queue<T = Uint8Array>(name: string, options: QueueOptions<T> = {}): Queue<T> {

@@ -5,10 +5,14 @@ import { fileURLToPath } from 'node:url'
 import type { Durability, Retention } from '../engine/terms.js'
 import {
   defaultFlushIntervalMs,
+  defaultIdWindowMs,
   defaultMapTtlMs,
+  defaultMaxIds,
   defaultMaxMappedBytes,
   defaultMaxMessageBytes,
   defaultRingBytes,
+  maxIdWindowMs,
+  maxMaxIds,
   maxRingBytes,
   maxSegmentBytes,
   minMappedSegments,
@@ -17,6 +21,7 @@ import {
   segmentGranuleBytes,
 } from '../limits.js'
 import type { DiskWatermarks, LocalOptions } from '../local/local-options.js'
+import type { Dedupe } from './append-options.js'
 import { checkBoolean, checkInteger, checkKeys, checkOneOf, describe } from './validate.js'
 
 /** How a log is opened. */
@@ -167,6 +172,15 @@ export function checkRetention(what: string, retention: Retention): Retention {
   if (consumed !== undefined) checkBoolean(`${what}.consumed`, consumed)
   // A copy: what the application does to its object later changes nothing.
   return { maxAgeMs, maxBytes, consumed }
+}
+
+/** @throws TypeError, RangeError */
+export function checkDedupe(dedupe: Dedupe): Dedupe {
+  checkKeys('dedupe', dedupe, ['windowMs', 'max'])
+  const { windowMs = defaultIdWindowMs, max = defaultMaxIds } = dedupe
+  checkInteger('dedupe.windowMs', windowMs, 1, maxIdWindowMs)
+  checkInteger('dedupe.max', max, 1, maxMaxIds)
+  return { windowMs, max }
 }
 
 function checkWatermarks(watermarks: DiskWatermarks): DiskWatermarks {

@@ -7,7 +7,7 @@ import type { RecordPlace } from '../messages/chunk-cursor.js'
 import { type MessageSource, StoredMessage } from '../messages/message.js'
 import type { Decode } from '../messages/value-coding.js'
 import { assertLeased } from './answers.js'
-import { type AppendOptions, messageOptionNames } from './append-options.js'
+import { type AppendOptions, pushOptionNames } from './append-options.js'
 import type { Topic } from './topic.js'
 import { checkKeys, checkSignal, checkSpan } from './validate.js'
 
@@ -103,7 +103,7 @@ export class TopicQueue<T> implements Queue<T> {
   push(value: T, options?: PushOptions): Promise<number> {
     if (options !== undefined) {
       try {
-        checkKeys('push()', options, messageOptionNames)
+        checkKeys('push()', options, pushOptionNames)
       } catch (error) {
         return Promise.reject(error)
       }

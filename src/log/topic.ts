@@ -8,7 +8,7 @@ import { bytes, type Codec, codecName } from '../messages/codec.js'
 import { type Message, StoredMessage } from '../messages/message.js'
 import { type Decode, decoderOf, encoderOf, lastingEncoderOf } from '../messages/value-coding.js'
 import { assertAllAsked, assertAsked, assertBounds, assertOffset } from './answers.js'
-import { type AppendOptions, checkAppendOptions, checkSize } from './append-options.js'
+import { type AppendOptions, checkAppendOptions, checkSize, type Dedupe } from './append-options.js'
 import { type Group, TopicGroup } from './group.js'
 import { ChunkedStream, type MessageStream } from './message-stream.js'
 import { checkSupported } from './supported.js'
@@ -142,13 +142,15 @@ export class LogTopic<T> implements Topic<T> {
   readonly #codec: Codec<T>
   /** Values are bytes already: the hot path makes no call to find that out. */
   readonly #isBytes: boolean
+  readonly #dedupe: Dedupe | undefined
   readonly #encode: (value: T) => Payload
   readonly #encodeToKeep: (value: T) => Payload
   /** undefined: values are the bytes themselves. */
   readonly decode: Decode<T> | undefined
 
-  constructor(engine: Engine, name: string, codec: Codec<T>) {
+  constructor(engine: Engine, name: string, codec: Codec<T>, dedupe?: Dedupe) {
     this.name = name
+    this.#dedupe = dedupe
     this.#engine = engine
     this.#topic = engine.topic(name)
     this.#codec = codec
@@ -161,7 +163,7 @@ export class LogTopic<T> implements Topic<T> {
   /** Not an async function: the engine's promise is the caller's, without another one around it. */
   append(value: T, options?: AppendOptions): Promise<number> {
     try {
-      const { level, signal, extras, condition } = checkAppendOptions(this.#engine, options)
+      const { level, signal, extras, condition } = checkAppendOptions(this.#engine, options, this.#dedupe)
       const encoded = this.#encode(value)
       checkSize(this.#engine, this.name, encoded, extras)
       return abortable(signal, this.#topic.append(encoded, extras, level, condition))
@@ -172,7 +174,7 @@ export class LogTopic<T> implements Topic<T> {
 
   async appendMany(values: readonly T[], options?: AppendOptions): Promise<{ first: number; count: number }> {
     if (!Array.isArray(values)) throw new TypeError('appendMany takes an array of values')
-    const { level, signal, extras, condition } = checkAppendOptions(this.#engine, options)
+    const { level, signal, extras, condition } = checkAppendOptions(this.#engine, options, this.#dedupe)
     const encoded: Payload[] = []
     for (const value of values) {
       const each = this.#encodeToKeep(value)
@@ -303,15 +305,19 @@ export class LogTopic<T> implements Topic<T> {
   }
 
   #offerOptions(options: AppendOptions) {
-    const checked = checkAppendOptions(this.#engine, options)
-    if (checked.condition === undefined) return checked
-    throw new TypeError('offer() has no option expectedOffset, since nobody would hear of a conflict: use append()')
+    // Before what an engine may not have: for offers none has it.
+    if (options?.expectedOffset === undefined && options?.id === undefined)
+      return checkAppendOptions(this.#engine, options)
+    throw new TypeError(
+      'offer() has no options expectedOffset and id, since nobody would hear the answer: use append()',
+    )
   }
 
   /** Where nothing is appended. */
   async #nextIf(condition: Condition | undefined): Promise<number> {
     const { next } = await this.bounds()
-    if (condition === undefined || condition.expectedOffset === next) return next
-    throw conflictError(this.name, condition.expectedOffset, next)
+    const expected = condition?.expectedOffset ?? next
+    if (expected === next) return next
+    throw conflictError(this.name, expected, next)
   }
 }

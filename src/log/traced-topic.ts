@@ -3,15 +3,15 @@ import type { Engine } from '../engine/engine.js'
 import type { Codec } from '../messages/codec.js'
 import type { Message } from '../messages/message.js'
 import { type AppendTrace, tracing } from '../tracing.js'
-import type { AppendOptions } from './append-options.js'
+import type { AppendOptions, Dedupe } from './append-options.js'
 import { LogTopic } from './topic.js'
 import { withHeaders } from './traced-headers.js'
 
 export class TracedTopic<T> extends LogTopic<T> {
   readonly #log: string
 
-  constructor(engine: Engine, name: string, codec: Codec<T>) {
-    super(engine, name, codec)
+  constructor(engine: Engine, name: string, codec: Codec<T>, dedupe?: Dedupe) {
+    super(engine, name, codec, dedupe)
     this.#log = engine.facts.place
   }
 

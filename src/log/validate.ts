@@ -1,5 +1,5 @@
 /** Checks of what callers pass. Everything is checked here, before anything is written; inside, arguments are trusted. */
-import { maxNameBytes, namePattern } from '../limits.js'
+import { maxIdBytes, maxNameBytes, namePattern } from '../limits.js'
 import { bytes, type Codec } from '../messages/codec.js'
 
 /** @throws TypeError, RangeError */
@@ -18,6 +18,15 @@ export function checkOffset(what: string, value: unknown): number {
   if (typeof value !== 'number') throw new TypeError(`${what} is a number, not ${typeof value}`)
   if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`${what} is an integer >= 0, not ${value}`)
   return value
+}
+
+export function checkId(id: unknown): string {
+  if (typeof id !== 'string') throw new TypeError(`id is a string, not ${describe(id)}`)
+  const length = Buffer.byteLength(id)
+  if (length < 1 || length > maxIdBytes) throw new RangeError(`an id has 1 to ${maxIdBytes} bytes, not ${length}`)
+  // What has no half is written as U+FFFD, like another.
+  if (/\p{Surrogate}/u.test(id)) throw new RangeError('an id is well-formed Unicode')
+  return id
 }
 
 export function checkTime(what: string, value: unknown): number {

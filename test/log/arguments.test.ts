@@ -139,7 +139,7 @@ it('every mistake in a call is a TypeError or RangeError without a code, and not
     () => log.queue('a').push(one, wrong({ priority: 1 })),
     () => log.queue('a').push(one, wrong({ delayMs: 1 })),
     () => log.queue('a').push(one, wrong({ deliverAt: 1 })),
-    () => log.queue('a').push(one, wrong({ id: 'x' })),
+    () => log.queue('a').push(one, wrong({ identity: 'x' })),
     () => log.queue('a').push(one, wrong(null)),
     () => log.queue('a').pop(wrong(null)),
     () => log.backup('somewhere', wrong(null)),

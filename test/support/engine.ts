@@ -18,6 +18,7 @@ import { SegmentWindows } from '../../src/storage/files/segment-windows.js'
 import { Catalog } from '../../src/storage/index/catalog.js'
 import { openLog } from '../../src/storage/life/open-log.js'
 import type { Recovered } from '../../src/storage/life/recovery.js'
+import { recallIds } from '../../src/storage/read/recalled-ids.js'
 import { TopicReader } from '../../src/storage/read/topic-reader.js'
 import { allocateRows, RowReader, RowWriter } from '../../src/storage/rows/rows.js'
 import type { OpenedGroup, Order } from '../../src/threads/protocol.js'
@@ -48,6 +49,8 @@ export interface EngineOptions {
   /** The mutant: `durable` says what is published, flushed or not. */
   acknowledgesEarly?: boolean
   owner?: Owner
+  /** The writer's wall clock. */
+  writerNow?: () => number
   /** Called before every step of a backup. */
   beforeCopy?: () => Promise<void>
 }
@@ -174,6 +177,8 @@ export class Engine {
       commits: keeping.writer,
       owner,
       bell: new BellRinger({ state, epoch, openBell: () => BellFile.forRinging(disk, directory, logId) }),
+      recallIds: (topic, since) => recallIds(this.reader, topic, this.tail.first(topic), this.tail.next(topic), since),
+      now: options.writerNow ?? Date.now,
       takeOrder: () => {
         const order = this.orders.shift()
         if (order === undefined) throw new Error('an order is sent before it is announced')

@@ -97,11 +97,12 @@ class AppendingThread {
     const frames = groupOf(0, values, frameFlag.awaited)
     const isBulk = random.chance(0.15)
     const bytes = isBulk ? frameBytes(8) : frames.reduce((sum, frame) => sum + sizeOf(frame), 0)
-    const ahead = expected === undefined ? 0 : guardBytes
+    const condition = expected === undefined ? undefined : { expectedOffset: expected }
+    const ahead = condition === undefined ? 0 : guardBytes(condition)
     const at = this.#producer.place(ahead + bytes)
     if (at < 0) return
     const { memory } = this.#producer
-    if (expected !== undefined) writeGuardFrame(memory.words, at, 0, expected, frameFlag.awaited)
+    if (condition !== undefined) writeGuardFrame(memory.bytes, memory.words, at, 0, condition, frameFlag.awaited)
     if (isBulk) {
       const run = runOf(groupOf(0, values)).bytes
       this.#bulkId += 1
@@ -134,7 +135,7 @@ class AppendingThread {
       call.outcome = { kind: kind === frameKind.conflict ? 'conflict' : 'written', offset }
       if (
         kind === frameKind.conflict &&
-        kindOf(words[((call.at + guardBytes) >>> 2) + frameWord.tail]) === frameKind.data
+        kindOf(words[((call.at + guardBytes({})) >>> 2) + frameWord.tail]) === frameKind.data
       )
         throw new Error('a message that was refused is left for who looks for the newest in the ring')
       this.#settled += 1

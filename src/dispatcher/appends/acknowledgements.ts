@@ -94,7 +94,7 @@ export class Acknowledgements implements Waiter {
         }
         if (kind === frameKind.conflict) {
           const topic = topics.nameOf(words[word + frameWord.topic]) ?? ''
-          reject(conflictError(topic, expectedOf(words, at), offset))
+          reject(conflictError(topic, expectedOf(words, at) ?? offset, offset))
           continue
         }
       }

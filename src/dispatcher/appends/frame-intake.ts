@@ -153,12 +153,11 @@ export class FrameIntake implements Waiter {
     if (!topic.isDeclared && !this.#declare(topic)) return -1
     if (bytes > this.#largestInRing) return this.#writeBulk(topic, values, extras, bytes, frameFlag.awaited, condition)
     const { ring } = this.#parts
-    const ahead = condition === undefined ? 0 : guardBytes
+    const ahead = condition === undefined ? 0 : guardBytes(condition)
     const at = ring.place(ahead + bytes)
     if (at < 0) return at
     const { memory } = ring
-    if (condition !== undefined)
-      writeGuardFrame(memory.words, at, topic.id, condition.expectedOffset, frameFlag.awaited)
+    if (condition !== undefined) writeGuardFrame(memory.bytes, memory.words, at, topic.id, condition, frameFlag.awaited)
     ring.advance(ahead + writeGroupFrames(memory, at + ahead, topic.id, values, extras, frameFlag.awaited))
     this.#schedulePublish()
     return at
@@ -260,18 +259,19 @@ export class FrameIntake implements Waiter {
   ): number {
     const { ring, bulk } = this.#parts
     if (!this.#isBulkAllowed(bytes)) return -1
-    const ahead = condition === undefined ? 0 : guardBytes
+    const ahead = condition === undefined ? 0 : guardBytes(condition)
     const placeholder = frameBytes(bulkPayloadBytes)
     if (!ring.hasRoom(ahead + placeholder)) return -1
     const frames = new Uint8Array(bytes)
-    const memory = { bytes: frames, words: new Uint32Array(frames.buffer), text: Buffer.from(frames.buffer) }
-    writeGroupFrames(memory, 0, topic.id, values, extras, 0)
+    const apart = { bytes: frames, words: new Uint32Array(frames.buffer), text: Buffer.from(frames.buffer) }
+    writeGroupFrames(apart, 0, topic.id, values, extras, 0)
     this.#bulkId = (this.#bulkId + 1) | 0
     // The frames must have arrived when the writer meets the placeholder: send first, publish after.
     bulk.postMessage({ id: this.#bulkId >>> 0, frames }, [frames.buffer])
     const at = ring.place(ahead + placeholder)
-    if (condition !== undefined) writeGuardFrame(ring.memory.words, at, topic.id, condition.expectedOffset, flags)
-    writeBulkFrame(ring.memory.words, at + ahead, this.#bulkId, bytes, flags)
+    const { memory } = ring
+    if (condition !== undefined) writeGuardFrame(memory.bytes, memory.words, at, topic.id, condition, flags)
+    writeBulkFrame(memory.words, at + ahead, this.#bulkId, bytes, flags)
     ring.advance(ahead + placeholder)
     this.#bulkBytes += bytes
     this.#bulks.push({ end: ring.tail, bytes })

@@ -207,7 +207,7 @@ export class AppendLine {
     if (condition !== undefined && wrongLast.has(code)) {
       const last = /(\d+)$/.exec((error as Error).message)
       const actual = last === null ? (await this.#stream.bounds()).next : Number(last[1])
-      return conflictError(topic, condition.expectedOffset, actual)
+      return conflictError(topic, condition.expectedOffset ?? actual, actual)
     }
     const message = `the servers at ${link.place} refuse an append to topic "${topic}": ${(error as Error).message}`
     const kind = outOfSpace.has(code) ? 'BOOKEND_NO_SPACE' : tooLarge.has(code) ? 'BOOKEND_TOO_LARGE' : 'BOOKEND_IO'

@@ -26,6 +26,7 @@ import type { Owner } from '../../storage/files/ownership.js'
 import type { SegmentFiles } from '../../storage/files/segment-files.js'
 import type { CommitWriter } from './commit-writer.js'
 import { GuardedAppends } from './guarded-appends.js'
+import { IdWindows, type RecallIds } from './id-windows.js'
 import type { LaneIntake } from './lane-intake.js'
 import { OrderTaker, type OrderTakerParts } from './order-taker.js'
 import { Publisher, type PublisherParts } from './publisher.js'
@@ -35,6 +36,10 @@ export interface WriterParts extends PublisherParts, OrderTakerParts {
   /** Groups have their turn after every batch. */
   commits: CommitWriter
   owner: Owner
+  /** Reads the ids of messages back. */
+  recallIds: RecallIds
+  /** The wall clock. */
+  now: () => number
 }
 
 export class Writer {
@@ -57,6 +62,7 @@ export class Writer {
     this.#guarded = new GuardedAppends({
       tail: parts.tail,
       publisher: this.#publisher,
+      ids: new IdWindows(parts.recallIds, parts.now),
       appendGroup: (run, from, to) => this.#appendGroup(run, from, to),
     })
     this.#orders = new OrderTaker(parts, {

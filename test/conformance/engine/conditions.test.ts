@@ -4,7 +4,7 @@ import { expect, it } from 'vitest'
 import { codedFailureOf, collect, expectMistake } from '../../scenarios/support.js'
 import { onEveryEngine } from './fixture.js'
 
-onEveryEngine(({ shared, open }) => {
+onEveryEngine(({ shared, open, supports }) => {
   it('an append with the expected offset is written, and one with another is a conflict that leaves nothing', async () => {
     const { log, name } = await shared()
     const topic = log.topic(name, { codec: text })
@@ -100,7 +100,55 @@ onEveryEngine(({ shared, open }) => {
     expect(lengths).toEqual([...new Array(3).fill(100_000), ...new Array(30).fill(5_000)])
   })
 
-  it('is a number from 0, and not for offers, which tell nobody', async () => {
+  it.runIf(supports.ids)(
+    'what was appended under an id is not appended again: the first offset is the answer',
+    async () => {
+      const { log, name } = await shared()
+      const topic = log.topic(name, { codec: text })
+      expect(await topic.append('a', { id: 'one', key: 'k', headers: { h: '1' } })).toBe(0)
+      const outcomes = await Promise.all([
+        topic.append('again', { id: 'one' }),
+        topic.append('b'),
+        topic.append('c', { id: 'two', expectedOffset: 2 }),
+        // Written before: whatever it expects.
+        topic.append('again', { id: 'two', expectedOffset: 2 }),
+        topic.append('again', { id: 'two', expectedOffset: 0 }),
+        topic.append('d', { id: 'One' }),
+      ])
+      expect(outcomes).toEqual([0, 1, 2, 2, 2, 3])
+      expect(await topic.appendMany(['e', 'f'], { id: 'many' })).toEqual({ first: 4, count: 2 })
+      expect(await topic.appendMany(['e', 'f'], { id: 'many' })).toEqual({ first: 4, count: 2 })
+      // A condition that does not hold leaves no id behind.
+      expect(await codedFailureOf(() => topic.append('no', { id: 'three', expectedOffset: 0 }))).toMatchObject({
+        actual: 6,
+      })
+      expect(await topic.append('g', { id: 'three' })).toBe(6)
+      // Another topic has ids of its own.
+      expect(await log.topic(`${name}-other`, { codec: text }).append('a', { id: 'one' })).toBe(0)
+      expect(await log.queue(`${name}-queue`, { codec: text }).push('a', { id: 'one' })).toBe(0)
+      expect(await log.queue(`${name}-queue`, { codec: text }).push('b', { id: 'one' })).toBe(0)
+      const all = await collect(topic.read())
+      expect(all.map(({ value }) => value).join('')).toBe('abcdefg')
+      expect([all[0].headers, all[0].keyText]).toEqual([{ h: '1', 'bookend-id': 'one' }, 'k'])
+      expect(all[2].headers).toEqual({ 'bookend-id': 'two' })
+      await expectMistake(() => topic.append('x', { id: 'y', headers: { 'bookend-id': 'z' } }), TypeError)
+    },
+  )
+
+  it.runIf(supports.ids)('of many at once under one id one is written, and all are told where it stands', async () => {
+    const { log, name } = await shared()
+    const topic = log.topic(name)
+    const sizes = [10, 100_000, 700_000]
+    for (const [round, size] of sizes.entries()) {
+      const outcomes = await Promise.all(
+        Array.from({ length: 6 }, () => topic.append(new Uint8Array(size), { id: `round ${round}` })),
+      )
+      expect(outcomes).toEqual(new Array(6).fill(round))
+    }
+    expect((await collect(topic.read())).map(({ value }) => value.length)).toEqual(sizes)
+  })
+
+  it('conditions that are none are refused before anything is written, and all by offers, which tell nobody', async () => {
     const { log, name } = await shared()
     const topic = log.topic(name, { codec: text })
     await expectMistake(() => topic.append('a', { expectedOffset: -1 }), RangeError)
@@ -108,6 +156,14 @@ onEveryEngine(({ shared, open }) => {
     await expectMistake(() => topic.append('a', { expectedOffset: '0' as never }), TypeError)
     await expectMistake(() => topic.appendMany(['a'], { expectedOffset: null as never }), TypeError)
     await expectMistake(() => topic.offer('a', { expectedOffset: 0 }), TypeError)
+    await expectMistake(() => topic.offer('a', { id: 'x' }), TypeError)
+    await expectMistake(() => topic.append('a', { id: '' }), RangeError)
+    await expectMistake(() => topic.append('a', { id: 'é'.repeat(513) }), RangeError)
+    await expectMistake(() => topic.append('a', { id: '\ud800' }), RangeError)
+    await expectMistake(() => topic.append('a', { id: 7 as never }), TypeError)
+    await expectMistake(() => log.topic(name, { dedupe: { windowMs: 0 } }), RangeError)
+    await expectMistake(() => log.topic(name, { dedupe: { max: 1.5 } }), RangeError)
+    await expectMistake(() => log.topic(name, { dedupe: { window: 1 } as never }), TypeError)
     await expectMistake(() => log.queue(name).push(new Uint8Array(0), { expectedOffset: 0 } as never), TypeError)
     expect(await topic.bounds()).toEqual({ first: 0, next: 0 })
   })

@@ -31,6 +31,8 @@ export interface Supported {
   readonly disk: boolean
   /** What has a meaning for files of this process only. */
   readonly local: boolean
+  /** Ids of messages. */
+  readonly ids: boolean
   /** Of calls under way at the same time, the one that was made first takes effect first. */
   readonly callOrder: boolean
 }
@@ -78,7 +80,7 @@ interface Library {
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 /** Three, where a cluster is asked for. */
 const replicas = Number(process.env.BOOKEND_REPLICAS ?? 1)
-const everything: Supported = { scan: true, process: true, disk: true, local: true, callOrder: true }
+const everything: Supported = { scan: true, process: true, disk: true, local: true, ids: true, callOrder: true }
 
 const inMemory = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
 
@@ -91,7 +93,7 @@ const openers: readonly Opener[] = [
   connected('connected, reads in the pool', 'pool'),
   {
     name: 'arrays',
-    supports: { scan: false, process: false, disk: false, local: false, callOrder: true },
+    supports: { scan: false, process: false, disk: false, local: false, ids: true, callOrder: true },
     hasReadOnly: false,
     parent: inMemory,
     open: async (_, options) => new EngineLog(new MemoryEngine(options)),
@@ -115,7 +117,7 @@ function jetStream(): Opener {
   }
   return {
     name: `jetstream, ${replicas === 1 ? 'one node' : `${replicas} nodes`}`,
-    supports: { scan: true, process: true, disk: false, local: false, callOrder: false },
+    supports: { scan: true, process: true, disk: false, local: false, ids: false, callOrder: false },
     hasReadOnly: false,
     parent: inMemory,
     async open(_, asked) {

@@ -19,6 +19,7 @@ export class MemoryEngine implements Engine {
     process: false,
     retention: false,
     expectedOffset: true,
+    id: true,
   }
   readonly local = undefined
   readonly #topics = new Map<string, MemoryTopic>()

@@ -19,6 +19,7 @@ export class MemoryTopic implements EngineTopic {
   readonly onChange = new Set<() => void>()
   readonly #messages: LooseMessage[] = []
   readonly #groups = new Map<string, MemoryGroup>()
+  readonly #ids = new Map<string, { offset: number; time: number }>()
   #first = 0
 
   constructor(name: string, engine: MemoryEngine) {
@@ -58,9 +59,13 @@ export class MemoryTopic implements EngineTopic {
 
   #addIf(condition: Condition | undefined, values: readonly Uint8Array[], extras: Extras | undefined): number {
     this.engine.checkWritable()
-    if (condition !== undefined && condition.expectedOffset !== this.next)
-      throw conflictError(this.name, condition.expectedOffset, this.next)
-    return this.#add(values, extras)
+    const { expectedOffset = this.next, id } = condition ?? {}
+    const known = id && this.#ids.get(id.text)
+    if (id !== undefined && known !== undefined && known.time >= Date.now() - id.windowMs) return known.offset
+    if (expectedOffset !== this.next) throw conflictError(this.name, expectedOffset, this.next)
+    const offset = this.#add(values, extras)
+    if (id !== undefined) this.#ids.set(id.text, { offset, time: Date.now() })
+    return offset
   }
 
   offer(value: Payload, extras: Extras | undefined): boolean {

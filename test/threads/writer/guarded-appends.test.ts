@@ -26,10 +26,11 @@ function start(): Engine {
 /** Returns the guard's place in the ring. */
 function appendIf(engine: Engine, expected: number, values: readonly Uint8Array[]): number {
   const { producer } = engine
+  const condition = { expectedOffset: expected }
   const frames = groupOf(0, values, frameFlag.awaited)
-  const at = producer.place(guardBytes + frames.reduce((sum, frame) => sum + sizeOf(frame), 0))
-  writeGuardFrame(producer.memory.words, at, 0, expected, frameFlag.awaited)
-  let next = at + guardBytes
+  const at = producer.place(guardBytes(condition) + frames.reduce((sum, frame) => sum + sizeOf(frame), 0))
+  writeGuardFrame(producer.memory.bytes, producer.memory.words, at, 0, condition, frameFlag.awaited)
+  let next = at + guardBytes(condition)
   for (const frame of frames) next = putFrame(producer.memory.bytes, producer.memory.words, next, frame)
   producer.advance(next - at)
   engine.publish()
@@ -50,7 +51,7 @@ it('a group with a condition is written whole or refused whole, and its frames a
     frameKind.guard,
   ])
   expect([first, second, third].map((at) => engine.offsetAt(at))).toEqual([0, 3, 3])
-  const refused = second + guardBytes
+  const refused = second + guardBytes({})
   expect([engine.kindAt(refused), engine.kindAt(refused + 56)]).toEqual([frameKind.cancelled, frameKind.cancelled])
   expect(engine.lane.ringHead.load()).toBe(engine.lane.ringTail.load())
   expect(readAll(engine.reader, 0, 0, 4, 'dense').map(({ value }) => value.length)).toEqual([10, 20, 30, 60])

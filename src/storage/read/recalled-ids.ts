@@ -1,0 +1,134 @@
+/** The ids under which messages of a topic were appended, read back out of the log: they stand in a header. */
+import { BookendError } from '../../errors.js'
+import { batchBytes, batchHeaderBytes, batchTime } from '../../format/batch-layout.js'
+import {
+  flagsOf,
+  frameExtensionBytes,
+  frameFlag,
+  frameHeaderBytes,
+  frameWord,
+  noKey,
+} from '../../format/frame-layout.js'
+import { frameEnd, recordOffset } from '../../format/frame-walk.js'
+import { idHeader } from '../../limits.js'
+import { failedCall } from '../../memory/errno.js'
+import { FileMemory } from '../../memory/file-window.js'
+import type { SlotTable } from '../../ring/slot-table.js'
+import type { Disk } from '../files/disk.js'
+import type { SegmentFiles } from '../files/segment-files.js'
+import { SegmentWindows } from '../files/segment-windows.js'
+import { Catalog, type LogBounds } from '../index/catalog.js'
+import type { Chunk } from './chunk.js'
+import { TopicReader } from './topic-reader.js'
+
+const needle = Buffer.from(idHeader)
+
+export interface RecalledId {
+  id: string
+  offset: number
+  time: number
+}
+
+/**
+ * Of messages `[first, next)` appended at or after `since`, in order of offsets. What damage has taken is passed over.
+ * @throws whatever else keeps it from reading: who forgot an id would let its message be written again
+ */
+export function recallIds(
+  reader: Pick<TopicReader, 'offsetAt' | 'read'>,
+  topic: number,
+  first: number,
+  next: number,
+  since: number,
+): RecalledId[] {
+  const found: RecalledId[] = []
+  let offset = startOf(reader, topic, first, next, since)
+  let resume: Chunk['resume'] | undefined
+  while (offset < next) {
+    try {
+      const chunk = reader.read({ topic, offset, to: next, resume })
+      for (const known of idsIn(chunk.bytes, topic, offset, chunk.next)) if (known.time >= since) found.push(known)
+      offset = chunk.next
+      resume = chunk.resume
+    } catch (error) {
+      if (!isDamage(error)) throw error
+      if (error.next === undefined) break
+      offset = error.next
+      resume = undefined
+    }
+  }
+  return found
+}
+
+function startOf(reader: Pick<TopicReader, 'offsetAt'>, topic: number, first: number, next: number, since: number) {
+  if (first >= next) return next
+  try {
+    return reader.offsetAt(topic, since, first, next) ?? next
+  } catch (error) {
+    if (!isDamage(error)) throw error
+    // Its time was asked for, and it cannot be read.
+    return first
+  }
+}
+
+function isDamage(error: unknown): error is BookendError {
+  return error instanceof BookendError && error.code === 'BOOKEND_CORRUPT'
+}
+
+function* idsIn(bytes: Uint8Array, topic: number, from: number, to: number): IterableIterator<RecalledId> {
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2)
+  for (let batch = 0; batch < bytes.length; batch += batchBytes(words, batch)) {
+    const end = batch + batchBytes(words, batch)
+    const time = batchTime(words, batch)
+    let frame = batch + batchHeaderBytes
+    for (let following = frameEnd(words, frame, end); following > 0; following = frameEnd(words, frame, end)) {
+      const offset = recordOffset(words, frame, topic)
+      const id = offset >= from && offset < to ? idAt(bytes, words, frame) : undefined
+      if (id !== undefined) yield { id, offset, time }
+      frame = following
+    }
+  }
+}
+
+function idAt(bytes: Uint8Array, words: Uint32Array, frame: number): string | undefined {
+  if ((flagsOf(words[(frame >>> 2) + frameWord.tail]) & frameFlag.extended) === 0) return undefined
+  const extension = (frame + frameHeaderBytes) >>> 2
+  const start = frame + frameHeaderBytes + frameExtensionBytes + (words[extension] === noKey ? 0 : words[extension])
+  const end = start + words[extension + 1]
+  // Checksums find accidents only.
+  if (end > frame + frameHeaderBytes + words[(frame >>> 2) + frameWord.length]) return undefined
+  const headers = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start)
+  if (!headers.includes(needle)) return undefined
+  try {
+    const id: unknown = JSON.parse(headers.toString('utf8'))[idHeader]
+    return typeof id === 'string' ? id : undefined
+  } catch {
+    return undefined
+  }
+}
+
+export interface PlainReaderParts {
+  disk: Disk
+  files: SegmentFiles
+  slots: SlotTable
+  bounds: LogBounds
+}
+
+/**
+ * For a look that comes once: through plain files, none of which stays open.
+ * @throws the error of the system call, where one has failed that may succeed another time
+ */
+export function withPlainReader<R>(
+  { disk, files, slots, bounds }: PlainReaderParts,
+  use: (reader: TopicReader) => R,
+): R {
+  const memory = new FileMemory()
+  const windows = new SegmentWindows(memory, memory, files, slots, 'read', 4)
+  try {
+    return use(new TopicReader(files, windows, new Catalog(disk, files, windows, bounds), bounds))
+  } catch (error) {
+    const errno = error instanceof BookendError ? (error.cause as NodeJS.ErrnoException | undefined)?.errno : undefined
+    throw errno === undefined ? error : failedCall('read', Math.abs(errno), (error as Error).message)
+  } finally {
+    windows.closeAll()
+  }
+}
