@@ -25,6 +25,7 @@ import { GroupFile } from '../src/storage/files/group-file.js'
 import { Ownership } from '../src/storage/files/ownership.js'
 import { SegmentFiles } from '../src/storage/files/segment-files.js'
 import { SegmentWindows } from '../src/storage/files/segment-windows.js'
+import { unpackIds } from '../src/storage/read/packed-ids.js'
 import { recallIds as recallIdsOf, withPlainReader } from '../src/storage/read/recalled-ids.js'
 import { RowWriter } from '../src/storage/rows/rows.js'
 import { serve } from '../src/threads/control-plane.js'
@@ -104,6 +105,10 @@ const control: WriterControl = {
   trim(topic: number, before: number) {
     assert(writer !== undefined, 'the writer has been started')
     writer.trim(topic, before)
+  },
+  learnIds(topic, span, part, packed) {
+    assert(writer !== undefined, 'the writer has been started')
+    writer.learnIds(topic, span, part, unpackIds(packed))
   },
   meetReaper(nextOrders: MessagePort) {
     assert(writer !== undefined, 'the writer has been started')

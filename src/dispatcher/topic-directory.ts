@@ -19,6 +19,8 @@ export class TopicHandle {
    * own ring is declared once more: the rings are taken in any order.
    */
   isDeclared = false
+  /** What is appended to it waits, see withheld-topics.ts. */
+  isWithheld = false
   #id = -1
   readonly #directory: TopicDirectory
 

@@ -61,12 +61,16 @@ export interface Condition {
 }
 
 /** The name that whoever appends a message has given it. */
-export interface MessageId {
+export interface MessageId extends IdSpan {
   readonly text: string
   /** The same in UTF-8. */
   readonly bytes: Uint8Array
-  /** For how long the topic remembers ids, ms, and how many. */
+}
+
+/** How far back a topic remembers the ids of its messages. */
+export interface IdSpan {
   readonly windowMs: number
+  /** How many at most. */
   readonly max: number
 }
 

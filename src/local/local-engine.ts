@@ -11,7 +11,7 @@ import { TopicDirectory } from '../dispatcher/topic-directory.js'
 import { Watch } from '../dispatcher/watch.js'
 import type { Engine, LocalParts } from '../engine/engine.js'
 import type { LogStats } from '../engine/stats.js'
-import type { Durability, GroupInfo } from '../engine/terms.js'
+import type { Durability, GroupInfo, IdSpan } from '../engine/terms.js'
 import { BookendError } from '../errors.js'
 import { RingMemory } from '../ring/append-ring.js'
 import { BatchTimes } from '../ring/batch-times.js'
@@ -22,6 +22,7 @@ import type { OpenedLog } from '../threads/protocol.js'
 import type { ReaderData } from '../threads/shared-memory.js'
 import { Attachments } from './attached/attachments.js'
 import type { FollowerThread } from './follower/follower-thread.js'
+import { IdRecalls } from './id-recalls.js'
 import { Lanes } from './lanes.js'
 import { LocalGroup } from './local-group.js'
 import { type LocalOptions, segmentMessageBytes } from './local-options.js'
@@ -48,6 +49,8 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
   readonly commits: GroupCommits
   /** Of other threads that append. */
   readonly lanes: Lanes
+  /** Has the writer know the ids of a topic. */
+  readonly recallIds: (topic: string, span: IdSpan) => Promise<void>
   protected readonly appends: AppendSide
   protected readonly topicHost: TopicHost
   protected readonly figures: () => LogStats
@@ -85,6 +88,7 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
     const appends = new AppendSide({
       ...{ state, lanes, lane, memory: new RingMemory(shared.ring), cells, topics },
       ...{ commits, watch, bulk, directory, segmentBytes },
+      recallIds: ({ name }, span) => this.recallIds(name, span),
     })
     const farewell = new ReaderFarewell({ state, watch, aliveThreads: () => reads.aliveThreads })
 
@@ -97,6 +101,11 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
       farewell.threadEnded()
     }
     const reads = new ReadSide(readerData, options.readers, keepAlive, onReaderEnd, (task) => deaths.standIn(task))
+    const recalls = new IdRecalls({ threads, reads, keepAlive, now: Date.now })
+    this.recallIds = async (name, span) => {
+      const { handle } = this.topic(name)
+      if (handle.isInLog) await recalls.recall({ id: handle.id, name }, appends.nextOf(handle), span)
+    }
     const pace = new TurnPace()
     const hot = new HotReads(readerData, state, pace)
     const segments = new SegmentTotals({ segmentBytes, state, slots, topicName: (id) => topics.nameOf(id) })

@@ -94,7 +94,7 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
 
   ready(): Promise<void> {
     this.#host.stage.checkWritable()
-    return this.#host.appends.ready()
+    return this.#host.appends.ready(this.handle)
   }
 
   first(): number {

@@ -1,6 +1,6 @@
 /** The control plane: what the application's thread may ask of writer and reaper. Plain data both ways. */
 import type { MessagePort } from 'node:worker_threads'
-import type { BackupReport, KeptReason, Retention } from '../engine/terms.js'
+import type { BackupReport, IdSpan, KeptReason, Retention } from '../engine/terms.js'
 import type { GroupState } from '../format/group-layout.js'
 import type { MemoryKind } from '../memory/memory.js'
 import type { MovedTopic } from '../storage/append/topic-mover.js'
@@ -138,10 +138,15 @@ export interface WriterData extends OwnThread {
   orders: MessagePort
 }
 
+/** Of ids that are handed over in parts; `only`: the first and the last. */
+export type IdsPart = 'first' | 'more' | 'last' | 'only'
+
 export interface WriterControl {
   start(opened: OpenedLog): void
   /** Messages of the topic below `before` cannot be read any more when this is answered. */
   trim(topic: number, before: number): void
+  /** Ids of a topic's messages, read out of the log by somebody else, packed: see threads/writer/id-windows.ts. */
+  learnIds(topic: number, span: IdSpan, part: IdsPart, packed: Uint8Array): void
   /** The reaper has died. Called before the next one begins, whose orders come through this port. */
   meetReaper(orders: MessagePort): void
   /** Another thread appends from now on through this ring, and sends what does not fit it through this port. */

@@ -30,6 +30,7 @@ it('knows full disks, the largest timer and the wall clock in one place each', (
     'workers/reaper.ts',
     'workers/writer.ts',
     'src/jetstream/jetstream-engine.ts',
+    'src/local/local-engine.ts',
     'src/cli/place.ts',
     'src/cli/inspect/live.ts',
   ]

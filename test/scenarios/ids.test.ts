@@ -1,6 +1,6 @@
 /** What topics remember of the ids of their messages: over restarts, from all threads, for as long as they are told to. */
 import path from 'node:path'
-import { json, open } from 'bookend'
+import { connect, json, open } from 'bookend'
 import { expect, it } from 'vitest'
 import { collect, openLog, segmentNames, temporaryFolder } from './support.js'
 
@@ -71,4 +71,29 @@ it('what damage has taken is passed over: ids around it are known', async () => 
   }
   expect(known.filter((isKnown) => !isKnown).length).toBe(1)
   await again.close()
+})
+
+it('ids of before are known to attached threads, and where a thread cannot wait for them to be read', async () => {
+  const directory = temporaryFolder()
+  const log = await openLog(directory)
+  for (const name of ['a', 'b', 'c'])
+    for (let index = 0; index < 30; index++) await log.topic(name).append(new Uint8Array(9_000), { id: `id ${index}` })
+  await log.close()
+  const again = await openLog(directory)
+  const attached = await connect(await again.port())
+  const inOrder = [
+    attached.topic('a').append(new Uint8Array(1)),
+    attached.topic('a').append(new Uint8Array(1), { id: 'id 7' }),
+  ]
+  expect(await Promise.all(inOrder)).toEqual([30, 7])
+  const others = [
+    again.topic('b').append(new Uint8Array(1), { id: 'id 8' }),
+    again.topic('b').append(new Uint8Array(2)),
+  ]
+  again.flushSync('process')
+  expect(await Promise.all(others)).toEqual([8, 30])
+  // Closed while they are read: what was handed over is written, or known.
+  const last = [again.topic('c').append(new Uint8Array(1), { id: 'id 9' }), again.topic('c').append(new Uint8Array(2))]
+  await again.close()
+  expect(await Promise.all(last)).toEqual([9, 30])
 })

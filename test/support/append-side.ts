@@ -2,6 +2,7 @@
 import { MessageChannel } from 'node:worker_threads'
 import { onTestFinished } from 'vitest'
 import { AppendSide } from '../../src/dispatcher/appends/append-side.js'
+import type { AskRecall } from '../../src/dispatcher/appends/withheld-topics.js'
 import { GroupCommits } from '../../src/dispatcher/groups/group-commits.js'
 import { KeepAlive } from '../../src/dispatcher/keep-alive.js'
 import { TopicDirectory } from '../../src/dispatcher/topic-directory.js'
@@ -25,6 +26,8 @@ export class AppendWorld {
   readonly commits: GroupCommits
   readonly appends: AppendSide
   readonly memory: RingMemory
+  /** The way in which ids are read back. */
+  recallIds: AskRecall = () => Promise.resolve()
   readonly #consumer: RingConsumer
 
   constructor(topics: TopicState[] = []) {
@@ -43,6 +46,7 @@ export class AppendWorld {
     this.memory = new RingMemory(shared)
     this.appends = new AppendSide({
       ...{ ...common, cells, commits: this.commits, bulk: port1, segmentBytes: 1 << 20 },
+      recallIds: (topic, span) => this.recallIds(topic, span),
       memory: this.memory,
     })
     this.#consumer = new RingConsumer(new RingMemory(shared), lane.ringTail, lane.ringHead)

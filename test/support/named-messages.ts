@@ -35,9 +35,13 @@ export async function liveWithIds(random: Seeded): Promise<number> {
     engine.writer.doWork()
     world.disk.settle()
     const answers: Answer[] = []
+    let reading = nobody()
     for (let step = 0; step < 60; step++) {
       time += random.pick([0, 0, 1, 20, 200])
       const id = `id ${random.below(12)}`
+      // Read by somebody else, at one moment, and learned at others.
+      if (random.chance(0.1)) reading = readAside(engine, random)
+      if (random.chance(0.3) && reading.next().done === true) reading = nobody()
       if (random.chance(0.3)) engine.append(0, new Uint8Array(random.below(9_000)))
       else answers.push(appendNamed(engine, id, random.below(6_000)))
       await engine.settle(2)
@@ -50,6 +54,23 @@ export async function liveWithIds(random: Seeded): Promise<number> {
     disk = world.disk.imageAfter(world.disk.events.length, random, style)
   }
   return answered
+}
+
+function* nobody(): Generator<void> {}
+
+/** The window is read now, and handed over part by part. */
+function readAside({ reader, cells, tail, writer }: Engine, random: Seeded): Generator<void> {
+  const span = { windowMs: random.pick([windowMs, 5 * windowMs]), max: 1_000 }
+  const found = recallIds(reader, 0, tail.first(0), cells.next(0).load(), tail.time - span.windowMs)
+  return (function* () {
+    let part: 'first' | 'more' | 'last' | 'only' = 'first'
+    while (found.length > 0) {
+      writer.learnIds(0, span, part, found.splice(0, 1 + random.below(4)))
+      part = 'more'
+      yield
+    }
+    writer.learnIds(0, span, part === 'first' ? 'only' : 'last', [])
+  })()
 }
 
 function appendNamed(engine: Engine, text: string, length: number): Answer {

@@ -22,6 +22,7 @@ import { type Waiter, type Watch, wakes } from '../watch.js'
 import { Acknowledgements } from './acknowledgements.js'
 import { flushSync } from './flush-sync.js'
 import { FrameIntake } from './frame-intake.js'
+import { type AskRecall, WithheldTopics } from './withheld-topics.js'
 
 const encoder = new TextEncoder()
 
@@ -42,6 +43,7 @@ export interface AppendSideParts {
   /** None where groups are another thread's. */
   commits: GroupCommits | undefined
   watch: Watch
+  recallIds: AskRecall
   bulk: MessagePort
   directory: string
   segmentBytes: number
@@ -53,6 +55,7 @@ export class AppendSide implements Waiter {
   readonly #parts: AppendSideParts
   readonly #acknowledgements: Acknowledgements
   readonly #intake: FrameIntake
+  readonly #withheld: WithheldTopics
   readonly #messages = new Set<AwaitingMessage>()
 
   constructor(parts: AppendSideParts) {
@@ -64,6 +67,10 @@ export class AppendSide implements Waiter {
     this.#acknowledgements = acknowledgements
     // Behind the acknowledgements: what waits for room goes on when they have been read.
     this.#intake = new FrameIntake({ ...parts, ring: this.ring })
+    this.#withheld = new WithheldTopics(parts.recallIds, (held) => {
+      for (const { write, reject } of held) this.#intake.hold(write, reject)
+      watch.look()
+    })
     watch.register(this)
   }
 
@@ -72,18 +79,20 @@ export class AppendSide implements Waiter {
   }
 
   get pendingCount(): number {
-    return this.#acknowledgements.count + this.#intake.heldCount
+    return this.#acknowledgements.count + this.#intake.heldCount + this.#withheld.count
   }
 
   /** The fast path. False: no room now, nothing was taken. */
   offer(topic: TopicHandle, value: Payload, extras: Extras | undefined): boolean {
     const { failure } = this.#parts.watch
     if (failure !== undefined) throw failure
+    if (topic.isWithheld) return false
     return this.#intake.offer(topic, value, extras)
   }
 
   /** Resolves when the last refused {@link offer} can succeed. */
-  ready(): Promise<void> {
+  ready(topic: TopicHandle): Promise<void> {
+    if (topic.isWithheld) return this.#withheld.whenPlain(topic).then(() => this.ready(topic))
     return new Promise((resolve, reject) => {
       const { failure } = this.#parts.watch
       if (failure !== undefined) reject(failure)
@@ -105,8 +114,7 @@ export class AppendSide implements Waiter {
     const answer = newAnswer()
     try {
       this.#begin(level)
-      const at =
-        this.#intake.heldCount > 0 ? -1 : this.#intake.writeMessage(topic, value, extras, bytes, frameFlag.awaited)
+      const at = this.#mustWait(topic) ? -1 : this.#intake.writeMessage(topic, value, extras, bytes, frameFlag.awaited)
       if (at >= 0) this.#await(at, level, answer)
       else this.#appendLater(topic, value, extras, bytes, level, answer)
     } catch (error) {
@@ -140,11 +148,12 @@ export class AppendSide implements Waiter {
     const answer = newAnswer()
     try {
       this.#begin(level)
-      const at = this.#intake.heldCount > 0 ? -1 : this.#intake.writeGroup(topic, values, extras, bytes, condition)
+      if (condition?.id !== undefined) this.#withheld.need(topic, condition.id)
+      const at = this.#mustWait(topic) ? -1 : this.#intake.writeGroup(topic, values, extras, bytes, condition)
       if (at >= 0) this.#await(at, level, answer)
       else {
         const [own, its] = [values.map(copyOf), copyOfExtras(extras)]
-        this.#hold(() => this.#intake.writeGroup(topic, own, its, bytes, condition), level, answer)
+        this.#hold(topic, () => this.#intake.writeGroup(topic, own, its, bytes, condition), level, answer)
       }
     } catch (error) {
       answer.reject(error)
@@ -154,6 +163,7 @@ export class AppendSide implements Waiter {
 
   /** Everything handed over so far has reached the level. Without space that fails only where something waits for space. */
   flush(level: Durability): Promise<void> {
+    if (this.#withheld.count > 0) return this.#withheld.whenAllPlain().then(() => this.flush(level))
     return new Promise((resolve, reject) => {
       const write = () => {
         if (level === 'disk' && !this.#isFlushed() && !this.#intake.writeMark()) return false
@@ -171,6 +181,7 @@ export class AppendSide implements Waiter {
 
   /** {@link flush}, blocking this thread, of group commits as well. */
   flushSync(level: Durability): void {
+    this.#withheld.releaseAll()
     flushSync({ ...this.#parts, ring: this.ring, intake: this.#intake, isFlushed: () => this.#isFlushed() }, level)
   }
 
@@ -220,6 +231,12 @@ export class AppendSide implements Waiter {
   refuse(error: Error): void {
     for (const { reject } of this.#messages) reject(error)
     this.#messages.clear()
+    this.#withheld.refuse(error)
+  }
+
+  /** In its place behind what waits already. */
+  #mustWait(topic: TopicHandle): boolean {
+    return this.#intake.heldCount > 0 || topic.isWithheld
   }
 
   /** Nothing is left to be flushed, of what went through this ring and of what did not. */
@@ -246,11 +263,11 @@ export class AppendSide implements Waiter {
   ): void {
     // The caller may use its buffers again: what waits for room is a copy.
     const [own, its] = [copyOf(value), copyOfExtras(extras)]
-    this.#hold(() => this.#intake.writeMessage(topic, own, its, bytes, frameFlag.awaited), level, answer)
+    this.#hold(topic, () => this.#intake.writeMessage(topic, own, its, bytes, frameFlag.awaited), level, answer)
   }
 
   /** @param write puts it into the ring and returns its place; -1: there is no room now */
-  #hold(write: () => number, level: Durability, answer: Answer): void {
+  #hold(topic: TopicHandle, write: () => number, level: Durability, answer: Answer): void {
     const writeLater = () => {
       if (level === 'disk') this.#intake.wantFlush()
       try {
@@ -263,7 +280,8 @@ export class AppendSide implements Waiter {
       }
       return true
     }
-    this.#intake.hold(writeLater, answer.reject)
+    if (topic.isWithheld) this.#withheld.hold(topic, { write: writeLater, reject: answer.reject })
+    else this.#intake.hold(writeLater, answer.reject)
   }
 
   /** @param at place of the first frame of what was written last */

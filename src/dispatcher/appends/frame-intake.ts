@@ -34,7 +34,7 @@ const encoder = new TextEncoder()
 const publishEveryBytes = 16 * 1024
 
 /** Something handed over that the ring had no room for. */
-interface HeldBack {
+export interface HeldBack {
   /** Tries to put it into the ring; false: still no room. */
   write(): boolean
   reject(error: unknown): void

@@ -8,7 +8,7 @@
 import type { Filter } from '../../engine/terms.js'
 import { type BookendError, isThreadDeath } from '../../errors.js'
 import { closedError } from '../../failures.js'
-import type { ChunkAnswer, ReadTask, RecordsAnswer, TopicRef } from '../../threads/reader/reader.js'
+import type { ChunkAnswer, IdsAnswer, ReadTask, RecordsAnswer, TopicRef } from '../../threads/reader/reader.js'
 import type { ScanRange } from '../../threads/reader/scan-task.js'
 import type { ReaderData } from '../../threads/shared-memory.js'
 import type { KeepAlive } from '../keep-alive.js'
@@ -105,6 +105,11 @@ export class ReadSide implements TopicReads {
 
   offsetAt(topic: TopicRef, time: number): Promise<number> {
     return this.#run({ op: 'offsetAt', topic, time }) as Promise<number>
+  }
+
+  /** A part of the ids that messages of a topic were appended under. */
+  ids(task: Omit<Extract<ReadTask, { op: 'ids' }>, 'op'>): Promise<IdsAnswer> {
+    return this.#run({ op: 'ids', ...task }) as Promise<IdsAnswer>
   }
 
   scan(

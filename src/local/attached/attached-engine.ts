@@ -61,7 +61,9 @@ export class AttachedEngine extends ThreadEngine<RemoteGroup> implements Engine 
 
   constructor({ owner, keepAlive, grant, readsIn }: AttachedParts) {
     const { facts, shared, segmentBytes } = grant
-    const { state, topics, watch, appends } = openOwnLane(grant, keepAlive)
+    const { state, topics, watch, appends } = openOwnLane(grant, keepAlive, ({ name }, span) =>
+      owner.call('recallIds', name, span),
+    )
     super(facts, segmentBytes, topics)
     const { stage, events } = this
     const reading = readsIn === 'here' ? new OwnReading(grant) : undefined

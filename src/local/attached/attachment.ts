@@ -13,7 +13,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import { DeskBranch } from '../../dispatcher/groups/desk-branch.js'
 import type { Engine, LocalParts } from '../../engine/engine.js'
-import type { Durability } from '../../engine/terms.js'
+import type { Durability, IdSpan } from '../../engine/terms.js'
 import { toPortable } from '../../errors.js'
 import { closedError } from '../../failures.js'
 import { HeaderMatcher } from '../../messages/header-matcher.js'
@@ -30,6 +30,7 @@ const patienceMs = 2_000
 export interface OwnerEngine extends Pick<Engine, 'facts' | 'checkOpen' | 'checkWritable' | 'topicNames' | 'groups'> {
   readonly local: LocalParts
   topic(name: string): LocalTopic
+  recallIds(topic: string, span: IdSpan): Promise<void>
 }
 
 /** What an attachment needs of its log. */
@@ -142,6 +143,7 @@ export class Attachment {
       },
       flushGroups: (_, level) => host.flushGroups(level),
       trim: (_, topic, before) => topicOf(topic).trim(before),
+      recallIds: (_, topic, span) => engine.recallIds(topic, span),
       retain: (_, topic, retention, isAddition) => topicOf(topic).retain(retention, isAddition),
       backup: (signal, target) => engine.local.backup(target, signal),
       segments: (_, limit) => engine.local.segments(limit),

@@ -45,7 +45,7 @@ export class HandlerLane {
       lane?.watch.fail(error)
       keepAlive.end()
     }
-    const owner = new CallParty<Pick<AttachedCalls, 'closing' | 'failed'>, Pick<OwnerCalls, 'connect'>>({
+    const owner = new CallParty<Pick<AttachedCalls, 'closing' | 'failed'>, Pick<OwnerCalls, 'connect' | 'recallIds'>>({
       port: own,
       own: {
         closing: () => end(goneError()),
@@ -56,7 +56,9 @@ export class HandlerLane {
     })
     this.#offer(offered)
     try {
-      lane = openOwnLane(await owner.call('connect'), keepAlive)
+      lane = openOwnLane(await owner.call('connect'), keepAlive, ({ name }, span) =>
+        owner.call('recallIds', name, span),
+      )
       return lane
     } catch (error) {
       end(error as BookendError)

@@ -1,5 +1,6 @@
 /** What an attached thread appends with: a lane of its own, which the owner has granted. */
 import { AppendSide } from '../../dispatcher/appends/append-side.js'
+import type { AskRecall } from '../../dispatcher/appends/withheld-topics.js'
 import type { KeepAlive } from '../../dispatcher/keep-alive.js'
 import { TopicDirectory } from '../../dispatcher/topic-directory.js'
 import { Watch } from '../../dispatcher/watch.js'
@@ -16,7 +17,7 @@ export interface OwnLane {
   readonly appends: AppendSide
 }
 
-export function openOwnLane(grant: Grant, keepAlive: KeepAlive): OwnLane {
+export function openOwnLane(grant: Grant, keepAlive: KeepAlive, recallIds: AskRecall): OwnLane {
   const { facts, shared, segmentBytes } = grant
   const { names, ring, bulk } = grant.lane
   const state = openSharedState(shared.state, 'application')
@@ -27,7 +28,7 @@ export function openOwnLane(grant: Grant, keepAlive: KeepAlive): OwnLane {
   const watch = new Watch({ state, lane, isAttached: true, directory: facts.place, keepAlive })
   const appends = new AppendSide({
     ...{ state, lanes, lane, memory: new RingMemory(ring), cells, topics, commits: undefined, watch },
-    ...{ bulk, directory: facts.place, segmentBytes },
+    ...{ bulk, directory: facts.place, segmentBytes, recallIds },
   })
   // What is awaited keeps the thread alive, see KeepAlive.
   bulk.unref()

@@ -11,6 +11,7 @@ import type {
   Filter,
   GroupInfo,
   GroupPosition,
+  IdSpan,
   LogPort,
   Retention,
 } from '../../engine/terms.js'
@@ -74,6 +75,7 @@ export interface OwnerCalls {
   groups(signal: AbortSignal): Promise<SentGroupInfo[]>
   flushGroups(signal: AbortSignal, level: Durability): Promise<void>
   trim(signal: AbortSignal, topic: string, before: number): Promise<void>
+  recallIds(signal: AbortSignal, topic: string, span: IdSpan): Promise<void>
   retain(signal: AbortSignal, topic: string, retention: Retention, isAddition: boolean): void
   backup(signal: AbortSignal, target: string): Promise<BackupReport>
   segments(signal: AbortSignal, limit: number): Promise<SegmentInfo[]>

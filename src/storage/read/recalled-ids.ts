@@ -29,6 +29,13 @@ export interface RecalledId {
   time: number
 }
 
+/** Some of the ids of a topic, and where the next ones are to be looked for. */
+export interface RecalledPart {
+  ids: RecalledId[]
+  next: number
+  resume: Chunk['resume'] | undefined
+}
+
 /**
  * Of messages `[first, next)` appended at or after `since`, in order of offsets. What damage has taken is passed over.
  * @throws whatever else keeps it from reading: who forgot an id would let its message be written again
@@ -41,25 +48,45 @@ export function recallIds(
   since: number,
 ): RecalledId[] {
   const found: RecalledId[] = []
-  let offset = startOf(reader, topic, first, next, since)
-  let resume: Chunk['resume'] | undefined
-  while (offset < next) {
-    try {
-      const chunk = reader.read({ topic, offset, to: next, resume })
-      for (const known of idsIn(chunk.bytes, topic, offset, chunk.next)) if (known.time >= since) found.push(known)
-      offset = chunk.next
-      resume = chunk.resume
-    } catch (error) {
-      if (!isDamage(error)) throw error
-      if (error.next === undefined) break
-      offset = error.next
-      resume = undefined
-    }
+  let at: Pick<RecalledPart, 'next' | 'resume'> = {
+    next: firstSince(reader, topic, first, next, since),
+    resume: undefined,
+  }
+  while (at.next < next) {
+    const part = recallPart(reader, topic, at.next, next, since, at.resume)
+    for (const known of part.ids) found.push(known)
+    at = part
   }
   return found
 }
 
-function startOf(reader: Pick<TopicReader, 'offsetAt'>, topic: number, first: number, next: number, since: number) {
+/** The same, as much of it as one chunk holds. @param offset see {@link firstSince}, then {@link RecalledPart.next} */
+export function recallPart(
+  reader: Pick<TopicReader, 'read'>,
+  topic: number,
+  offset: number,
+  to: number,
+  since: number,
+  resume: Chunk['resume'] | undefined,
+): RecalledPart {
+  try {
+    const chunk = reader.read({ topic, offset, to, resume })
+    const ids = [...idsIn(chunk.bytes, topic, offset, chunk.next)].filter(({ time }) => time >= since)
+    return { ids, next: chunk.next, resume: chunk.resume }
+  } catch (error) {
+    if (!isDamage(error)) throw error
+    return { ids: [], next: error.next ?? to, resume: undefined }
+  }
+}
+
+/** The first message of `[first, next)` that was appended at or after `since`; `next`: none was. */
+export function firstSince(
+  reader: Pick<TopicReader, 'offsetAt'>,
+  topic: number,
+  first: number,
+  next: number,
+  since: number,
+): number {
   if (first >= next) return next
   try {
     return reader.offsetAt(topic, since, first, next) ?? next

@@ -9,6 +9,8 @@ import type { TopicCells } from '../../ring/topic-cells.js'
 import type { Catalog } from '../../storage/index/catalog.js'
 import type { Resume } from '../../storage/read/chunk.js'
 import { joinPieces } from '../../storage/read/chunk-thinning.js'
+import { packIds } from '../../storage/read/packed-ids.js'
+import { firstSince, recallPart } from '../../storage/read/recalled-ids.js'
 import type { FoundRecords, RecordLookup } from '../../storage/read/record-lookup.js'
 import type { TopicReader } from '../../storage/read/topic-reader.js'
 import type { HandlerMeans } from './handler.js'
@@ -39,6 +41,8 @@ export type ReadTask =
   /** Numbers in one buffer: copied at once on their way to another thread, where an array goes element by element. */
   | { op: 'records'; topic: TopicRef; offsets: Float64Array<ArrayBuffer> }
   | { op: 'offsetAt'; topic: TopicRef; time: number }
+  /** The first part has no offset; the others go on where the last one ended. */
+  | { op: 'ids'; topic: TopicRef; since: number; to: number; offset?: number; resume?: Resume | undefined }
   | { op: 'ranges'; topic: TopicRef; from: number; to: number; parts: number }
   | ({ op: 'scan' } & ScanTask)
   | { op: 'reduce'; module: string; parts: unknown[] }
@@ -47,7 +51,9 @@ export type ReadTask =
 export type ReadAnswer = { value: unknown } | { error: PortableError }
 
 /** Tasks that do nothing but read the log: any thread may run them, and run them again. The others run modules of the application. */
-export type LogRead = Extract<ReadTask, { op: 'chunk' | 'records' | 'offsetAt' | 'ranges' }>
+export type LogRead = Extract<ReadTask, { op: 'chunk' | 'records' | 'offsetAt' | 'ids' | 'ranges' }>
+
+type IdsTask = Extract<ReadTask, { op: 'ids' }>
 
 type ChunkTask = Extract<ReadTask, { op: 'chunk' }>
 
@@ -60,6 +66,13 @@ export interface ChunkAnswer {
   resume: Resume | undefined
   /** Those that follow it, where several were asked for. */
   more?: ChunkAnswer[]
+}
+
+/** Ids of a topic: see storage/read/packed-ids.ts. At the end of the range there are no more. */
+export interface IdsAnswer {
+  bytes: Uint8Array<ArrayBuffer>
+  next: number
+  resume: Resume | undefined
 }
 
 /** One-record batches, each where `starts` says; -1 stands for an offset that is not there. */
@@ -116,6 +129,8 @@ export class Reader {
         return this.#records(task.topic, task.offsets)
       case 'offsetAt':
         return this.#offsetAt(task.topic, task.time)
+      case 'ids':
+        return this.#ids(task)
       case 'ranges':
         return this.#guarded(task.topic, task.from, () => this.#ranges(task.topic.id, task.from, task.to, task.parts))
       case 'scan':
@@ -207,6 +222,18 @@ export class Reader {
     const next = this.#cells.next(topic.id).load()
     if (first >= next) return next
     return this.#guarded(topic, first, () => this.#reader.offsetAt(topic.id, time, first, next) ?? next)
+  }
+
+  #ids({ topic, since, to, offset, resume }: IdsTask): IdsAnswer {
+    const first = this.#cells.first(topic.id).load()
+    const from = offset ?? first
+    return this.#guarded(topic, from, () => {
+      const reader = this.#reader
+      const at = offset ?? firstSince(reader, topic.id, first, to, since)
+      if (at >= to) return { bytes: packIds([]), next: to, resume: undefined }
+      const part = recallPart(reader, topic.id, at, to, since, resume)
+      return { bytes: packIds(part.ids), next: part.next, resume: part.resume }
+    })
   }
 
   /** Cuts a range into about `parts` disjoint ranges, none across a segment: a mapping serves one task at a time. */

@@ -96,7 +96,7 @@ interface AnswerInBytes {
 }
 
 function isAnsweredInBytes({ op }: ReadTask): boolean {
-  return op === 'chunk' || op === 'records'
+  return op === 'chunk' || op === 'records' || op === 'ids'
 }
 
 function buffersOf({ bytes, more = [] }: AnswerInBytes): ArrayBuffer[] {

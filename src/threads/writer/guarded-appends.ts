@@ -38,7 +38,7 @@ export class GuardedAppends {
     const next = tail.next(topic)
     const named = idOf(memory.bytes, words, at)
     // The id first: what was written is written, whatever has come behind it.
-    const known = named && ids.find(topic, named.id, named.windowMs, named.max)
+    const known = named && ids.find(topic, named.id, named)
     const isBulk = kindOf(words[(from >>> 2) + frameWord.tail]) === frameKind.bulk
     const expected = expectedOf(words, at) ?? next
     if (known !== undefined || next !== expected) {

@@ -5,6 +5,7 @@
  * never calls fsync, never creates a file and never waits for a reader.
  */
 
+import type { IdSpan } from '../../engine/terms.js'
 import { assert, BookendError } from '../../errors.js'
 import { mayPass, ownerLostErrno, ownerLostError } from '../../failures.js'
 import {
@@ -24,9 +25,10 @@ import type { FrameRun } from '../../storage/append/batch-cutter.js'
 import type { LogTail } from '../../storage/append/log-tail.js'
 import type { Owner } from '../../storage/files/ownership.js'
 import type { SegmentFiles } from '../../storage/files/segment-files.js'
+import type { IdsPart } from '../protocol.js'
 import type { CommitWriter } from './commit-writer.js'
 import { GuardedAppends } from './guarded-appends.js'
-import { IdWindows, type RecallIds } from './id-windows.js'
+import { IdWindows, type KnownId, type RecallIds } from './id-windows.js'
 import type { LaneIntake } from './lane-intake.js'
 import { OrderTaker, type OrderTakerParts } from './order-taker.js'
 import { Publisher, type PublisherParts } from './publisher.js'
@@ -47,6 +49,7 @@ export class Writer {
   readonly #publisher: Publisher
   readonly #orders: OrderTaker
   readonly #guarded: GuardedAppends
+  readonly #ids: IdWindows
   /** Why the last write was refused for lack of space, where the file system says so only when it is written to. */
   #fullErrno = 0
   #nextOpened = -1
@@ -59,10 +62,11 @@ export class Writer {
   constructor(parts: WriterParts) {
     this.#parts = parts
     this.#publisher = new Publisher(parts)
+    this.#ids = new IdWindows(parts.recallIds, parts.now)
     this.#guarded = new GuardedAppends({
       tail: parts.tail,
       publisher: this.#publisher,
-      ids: new IdWindows(parts.recallIds, parts.now),
+      ids: this.#ids,
       appendGroup: (run, from, to) => this.#appendGroup(run, from, to),
     })
     this.#orders = new OrderTaker(parts, {
@@ -155,6 +159,11 @@ export class Writer {
       throw new BookendError('BOOKEND_NO_SPACE', message)
     }
     this.#publisher.publish()
+  }
+
+  /** See {@link IdWindows.learn}. */
+  learnIds(topic: number, span: IdSpan, part: IdsPart, ids: Iterable<KnownId>): void {
+    this.#ids.learn(topic, span, part, ids)
   }
 
   /** A new reaper is about to begin: what the dead one has ordered is kept, what it may not have flushed is written again. */

@@ -7,6 +7,8 @@ it.each(seedsFrom(1, 6))('under one id nothing is written twice, over kills and 
   expect(await liveWithIds(new Seeded(seed))).toBeGreaterThan(100)
 })
 
+const span = (windowMs: number, max: number) => ({ windowMs, max })
+
 /** @param inLog what the log holds, by topic */
 function windowsOver(inLog: Record<number, KnownId[]> = {}) {
   const clock = { time: 10_000 }
@@ -20,22 +22,22 @@ function windowsOver(inLog: Record<number, KnownId[]> = {}) {
 
 it('an id is known for as long as its topic remembers, and by that topic only', () => {
   const { windows, clock } = windowsOver()
-  expect(windows.find(1, 'a', 500, 10)).toBeUndefined()
+  expect(windows.find(1, 'a', span(500, 10))).toBeUndefined()
   windows.note(1, { id: 'a', offset: 7, time: 10_000 })
-  expect([windows.find(1, 'a', 500, 10), windows.find(2, 'a', 500, 10)]).toEqual([7, undefined])
+  expect([windows.find(1, 'a', span(500, 10)), windows.find(2, 'a', span(500, 10))]).toEqual([7, undefined])
   clock.time = 10_500
-  expect(windows.find(1, 'a', 500, 10)).toBe(7)
+  expect(windows.find(1, 'a', span(500, 10))).toBe(7)
   clock.time = 10_501
-  expect(windows.find(1, 'a', 500, 10)).toBeUndefined()
+  expect(windows.find(1, 'a', span(500, 10))).toBeUndefined()
 })
 
 it('of more than it remembers the oldest are forgotten', () => {
   const { windows } = windowsOver()
   for (let offset = 0; offset < 5; offset++) {
-    windows.find(0, `id ${offset}`, 500, 3)
+    windows.find(0, `id ${offset}`, span(500, 3))
     windows.note(0, { id: `id ${offset}`, offset, time: 10_000 })
   }
-  expect([0, 1, 2, 3, 4].map((number) => windows.find(0, `id ${number}`, 500, 3))).toEqual([
+  expect([0, 1, 2, 3, 4].map((number) => windows.find(0, `id ${number}`, span(500, 3)))).toEqual([
     undefined,
     undefined,
     2,
@@ -47,11 +49,36 @@ it('of more than it remembers the oldest are forgotten', () => {
 it('is read out of the log once, with the first message of an id, and again for who asks further back', () => {
   const inLog = { 0: [4_000, 9_000, 9_800].map((time, offset) => ({ id: `id ${offset % 2}`, offset, time })) }
   const { windows, asked } = windowsOver(inLog)
-  expect([windows.find(0, 'id 0', 1_000, 10), windows.find(0, 'id 1', 1_000, 10)]).toEqual([2, 1])
-  expect(windows.find(0, 'id 0', 7_000, 10)).toBe(0)
-  expect(windows.find(0, 'id 0', 1_000, 10)).toBe(0)
+  expect([windows.find(0, 'id 0', span(1_000, 10)), windows.find(0, 'id 1', span(1_000, 10))]).toEqual([2, 1])
+  expect(windows.find(0, 'id 0', span(7_000, 10))).toBe(0)
+  expect(windows.find(0, 'id 0', span(1_000, 10))).toBe(0)
   expect(asked).toEqual([
     [0, 9_000],
     [0, 3_000],
   ])
+})
+
+it('what was read by others counts when all of it is there, and what came meanwhile stays', () => {
+  const inLog = { 0: [{ id: 'old', offset: 0, time: 9_000 }] }
+  const { windows, asked, clock } = windowsOver(inLog)
+  windows.learn(1, span(500, 10), 'first', [{ id: 'a', offset: 3, time: 9_900 }])
+  windows.learn(1, span(500, 10), 'more', [{ id: 'b', offset: 4, time: 9_950 }])
+  windows.learn(1, span(500, 10), 'last', [{ id: 'a', offset: 5, time: 9_960 }])
+  expect(['a', 'b'].map((id) => windows.find(1, id, span(500, 10)))).toEqual([3, 4])
+  expect(asked).toEqual([])
+  // Known for a short time, then asked for a longer one: between the reading and its end something is appended.
+  windows.learn(0, span(500, 10), 'only', [])
+  windows.learn(0, span(2_000, 10), 'first', [{ id: 'old', offset: 0, time: 9_000 }])
+  windows.note(0, { id: 'new', offset: 1, time: 10_000 })
+  windows.learn(0, span(2_000, 10), 'last', [])
+  expect(['old', 'new'].map((id) => windows.find(0, id, span(2_000, 10)))).toEqual([0, 1])
+  // A reading that has begun anew counts from there; less than is known is not needed.
+  windows.learn(0, span(9_000, 10), 'first', [{ id: 'x', offset: 9, time: 9_999 }])
+  windows.learn(0, span(9_000, 10), 'only', [{ id: 'old', offset: 0, time: 9_000 }])
+  windows.learn(0, span(100, 1), 'only', [])
+  windows.learn(0, span(9_000, 10), 'last', [])
+  expect(['old', 'new', 'x'].map((id) => windows.find(0, id, span(9_000, 10)))).toEqual([0, 1, undefined])
+  clock.time = 20_000
+  expect(windows.find(0, 'new', span(9_000, 10))).toBeUndefined()
+  expect(asked).toEqual([])
 })
