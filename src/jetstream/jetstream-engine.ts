@@ -99,7 +99,7 @@ export class JetStreamEngine implements Engine, JetStreamTopicHost {
     const threadData = { servers, client: isScanning ? client : {}, giveUpMs, place, log: name, maxMessageBytes }
     this.scans = new ScanPool(threadData, readers)
     this.processors = new JetStreamProcessors(this, { readers, threadData, events })
-    this.supports = { durabilities, scan: isScanning, process: true, retention: false, expectedOffset: true, id: false }
+    this.supports = { durabilities, scan: isScanning, process: true, retention: true, expectedOffset: true, id: false }
   }
 
   topic(name: string): JetStreamTopic {
@@ -112,9 +112,9 @@ export class JetStreamEngine implements Engine, JetStreamTopicHost {
   }
 
   #newTopic(name: string): JetStreamTopic {
-    const { name: log, replicas, duplicateWindowMs, ringBytes, batchMessages } = this.#options
+    const { name: log, replicas, duplicateWindowMs, ringBytes, batchMessages, retention } = this.#options
     const messageBytes = this.facts.messageBytesLimit
-    const stream = new TopicStream(this.#link, name, { log, replicas, duplicateWindowMs, messageBytes })
+    const stream = new TopicStream(this.#link, name, { log, replicas, duplicateWindowMs, messageBytes, retention })
     const onLost = (error: unknown) => this.#events.error(`a message offered to topic "${name}" was lost`, error)
     return new JetStreamTopic(stream, this, { ringBytes, batchMessages, counters: this.#counters, onLost })
   }

@@ -4,6 +4,7 @@ import type { Bounds, Condition, Durability, Extras, Filter, Payload, Retention 
 import { BookendError } from '../errors.js'
 import type { RecordPlace } from '../messages/chunk-cursor.js'
 import { AppendLine, type LineOptions } from './appends/append-line.js'
+import { ConsumedTrim, type ConsumedTrimHost } from './groups/consumed-trim.js'
 import type { JetStreamGroup } from './groups/jetstream-group.js'
 import { type LookupCounters, offsetAt, recordsAt } from './reads/lookups.js'
 import { type ReaderHost, StreamReader } from './reads/stream-reader.js'
@@ -12,14 +13,10 @@ import { outgoing } from './server/wire.js'
 import type { ScanPool } from './threads/scan-pool.js'
 
 /** What a topic needs of its log. */
-export interface JetStreamTopicHost extends ReaderHost {
+export interface JetStreamTopicHost extends ReaderHost, ConsumedTrimHost {
   readonly lookups: LookupCounters
   readonly scans: Pick<ScanPool, 'scan'>
   checkWritable(): void
-  /** The log is not closed before it has ended. */
-  reading<T>(work: Promise<T>): Promise<T>
-  /** Met where nobody waits for it. */
-  onError(what: string, error: unknown): void
   group(topic: JetStreamTopic, name: string): JetStreamGroup
 }
 
@@ -30,7 +27,8 @@ export class JetStreamTopic implements EngineTopic {
   readonly #host: JetStreamTopicHost
   readonly #batchMessages: number
   readonly #groups = new Map<string, JetStreamGroup>()
-  #retention: Retention = {}
+  readonly #consumed: ConsumedTrim
+  #retention: Retention
 
   constructor(stream: TopicStream, host: JetStreamTopicHost, options: LineOptions) {
     this.name = stream.topic
@@ -38,6 +36,10 @@ export class JetStreamTopic implements EngineTopic {
     this.line = new AppendLine(stream, options)
     this.#host = host
     this.#batchMessages = options.batchMessages
+    this.#consumed = new ConsumedTrim(stream, host)
+    host.onClose.add(() => this.#consumed.stop())
+    this.#retention = stream.retention ?? {}
+    this.#consumed.want(this.#retention.consumed === true)
   }
 
   append(value: Payload, extras: Extras | undefined, _?: Durability, condition?: Condition): Promise<number> {
@@ -121,13 +123,19 @@ export class JetStreamTopic implements EngineTopic {
 
   retain(retention: Retention, isAddition: boolean): void {
     this.#retention = isAddition ? { ...this.#retention, ...retention } : retention
-    this.stream.retain(this.#retention).catch((error) => this.#host.onError(`retention of topic "${this.name}"`, error))
+    this.#consumed.want(this.#retention.consumed === true)
+    // What is said in addition is not about age and size: whoever has said something of these is not overruled.
+    if (isAddition) return
+    this.#host.reading(this.stream.retain(this.#retention)).catch((error) => {
+      if (this.#host.isOpen) this.#host.onError(`retention of topic "${this.name}"`, error)
+    })
   }
 
   group(name: string): JetStreamGroup {
     let group = this.#groups.get(name)
     if (group === undefined) {
       group = this.#host.group(this, name)
+      group.share.books.changes.add(() => this.#consumed.lookSoon())
       this.#groups.set(name, group)
     }
     return group

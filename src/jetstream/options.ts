@@ -1,8 +1,8 @@
 /** The options of `open` for JetStream: documented, checked, completed. */
 import type { NodeConnectionOptions } from '@nats-io/transport-node'
-import type { Durability } from '../engine/terms.js'
+import type { Durability, Retention } from '../engine/terms.js'
 import { defaultMaxMessageBytes, defaultRingBytes, maxRingBytes, minRingBytes } from '../limits.js'
-import { checkReaders } from '../log/options.js'
+import { checkReaders, checkRetention } from '../log/options.js'
 import { durabilities } from '../log/supported.js'
 import { checkBoolean, checkInteger, checkKeys, checkName, checkOneOf, describe } from '../log/validate.js'
 import { maxLogName } from './server/names.js'
@@ -36,6 +36,8 @@ export interface JetStreamOptions {
   maxMessageBytes?: number
   /** Most messages of one batch, and so of `appendMany`; 1,000 unless said, as the servers' `limits { batch { max_msgs } }`. */
   batchMessages?: number
+  /** What may be deleted, of every topic that says nothing else; nothing unless said. */
+  retention?: Retention
   /** What does not get through for so long fails with `BOOKEND_DISCONNECTED`, ms; 60,000 unless said. At most half of {@link duplicateWindowMs}. */
   giveUpMs?: number
   /** How long servers remember which batches they have, ms; 120,000 unless said. Fixed when a topic comes to be. */
@@ -64,12 +66,13 @@ export interface CompleteOptions {
   readonly duplicateWindowMs: number
   readonly ackWaitMs: number
   readonly readers: number
+  readonly retention: Retention | undefined
   readonly client: ClientOptions
 }
 
 const known = [
   ...['name', 'replicas', 'durability', 'monitors', 'serverSyncs', 'ringBytes', 'maxMessageBytes', 'batchMessages'],
-  ...['giveUpMs', 'duplicateWindowMs', 'ackWaitMs', 'readers', 'client'],
+  ...['giveUpMs', 'duplicateWindowMs', 'ackWaitMs', 'readers', 'retention', 'client'],
 ]
 const reserved = ['servers', 'reconnect', 'maxReconnectAttempts', 'waitOnFirstConnect', 'ignoreAuthErrorAbort', 'port']
 const schemes = /^(nats|tls):\/\//
@@ -105,6 +108,7 @@ export function completeOptions(servers: string | readonly string[], options: Je
     duplicateWindowMs,
     ackWaitMs: checkInteger('ackWaitMs', options.ackWaitMs ?? 30_000, 1_000, 24 * 3_600_000),
     readers: checkReaders(options.readers),
+    retention: options.retention && checkRetention('retention', options.retention),
     client: { ...client },
   }
 }

@@ -1,7 +1,7 @@
 /** The consumer of the server that a group is: made, found, sought, removed. */
-import { AckPolicy, type ConsumerInfo, DeliverPolicy, ReplayPolicy } from '@nats-io/jetstream'
+import { AckPolicy, type ConsumerInfo, DeliverPolicy, JetStreamApiError, ReplayPolicy } from '@nats-io/jetstream'
 import { nanos, nuid } from '@nats-io/transport-node'
-import { apiCodeOf } from '../server/link.js'
+import { apiCodeOf, requestMs } from '../server/link.js'
 import { consumerOf, groupOf } from '../server/names.js'
 import type { TopicStream } from '../server/topic-stream.js'
 
@@ -99,14 +99,36 @@ export function newEra(): string {
   return nuid.next()
 }
 
-/** Names of the groups of a topic. */
-export async function groupNames({ link, name, topic }: TopicStream): Promise<string[]> {
+interface ConsumersPage {
+  readonly total?: number
+  readonly consumers?: readonly ConsumerInfo[] | null
+  /** Those that did not answer in time. */
+  readonly missing?: readonly string[]
+  readonly error?: { readonly code: number; readonly err_code: number; readonly description: string }
+}
+
+/** All groups of a topic: none is left out because its node did not answer, which lists of the client do not tell. */
+export async function groupInfos({ link, name, topic }: TopicStream): Promise<ConsumerInfo[]> {
   return link.trying(`listing groups of topic "${topic}"`, async () => {
-    const names: string[] = []
-    for await (const info of link.jsm.consumers.list(name))
-      if (eraOf(info) !== undefined) names.push(groupOf(info.name))
-    return names.sort()
+    const found: ConsumerInfo[] = []
+    for (let total = Number.POSITIVE_INFINITY; found.length < total; ) {
+      const request = JSON.stringify({ offset: found.length })
+      const answer = await link.nc.request(`$JS.API.CONSUMER.LIST.${name}`, request, { timeout: requestMs })
+      const page = answer.json<ConsumersPage>()
+      if (page.error?.err_code === streamNotFound) return []
+      if (page.error !== undefined) throw new JetStreamApiError(page.error)
+      if ((page.missing?.length ?? 0) > 0) throw new Error(`no answer for ${page.missing?.join(', ')}`)
+      const { consumers } = page
+      total = consumers === undefined || consumers === null || consumers.length === 0 ? 0 : (page.total ?? 0)
+      found.push(...(consumers ?? []))
+    }
+    return found.filter((info) => eraOf(info) !== undefined)
   })
+}
+
+/** Names of the groups of a topic. */
+export async function groupNames(stream: TopicStream): Promise<string[]> {
+  return (await groupInfos(stream)).map(({ name }) => groupOf(name)).sort()
 }
 
 export function eraOf({ config }: ConsumerInfo): string | undefined {

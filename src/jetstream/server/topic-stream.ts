@@ -17,6 +17,8 @@ export interface StreamOptions {
   readonly duplicateWindowMs: number
   /** A stream that holds less than a message would refuse it. */
   readonly messageBytes: number
+  /** What may be deleted, of topics that nothing else is said of. */
+  readonly retention?: Retention | undefined
 }
 
 const notFound = 10059
@@ -38,6 +40,11 @@ export class TopicStream {
     this.name = streamOf(options.log, topic)
     this.subject = subjectOf(options.log, topic)
     this.#options = options
+    this.#retention = options.retention
+  }
+
+  get retention(): Retention | undefined {
+    return this.#retention
   }
 
   /** For who writes nothing, and makes none. */
@@ -86,6 +93,8 @@ export class TopicStream {
   /** In force from now on, and for the stream when it comes to be. */
   async retain(retention: Retention): Promise<void> {
     this.#retention = retention
+    // One that is being made may have been told what was said before.
+    await this.#made?.catch(() => {})
     if ((await this.info()) !== undefined) await this.#update()
   }
 

@@ -28,6 +28,7 @@ export type LogOptions = Pick<OpenOptions, 'maxMessageBytes' | 'ringBytes' | 're
 export interface Supported {
   readonly scan: boolean
   readonly process: boolean
+  readonly retention: boolean
   readonly disk: boolean
   /** What has a meaning for files of this process only. */
   readonly local: boolean
@@ -80,7 +81,15 @@ interface Library {
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 /** Three, where a cluster is asked for. */
 const replicas = Number(process.env.BOOKEND_REPLICAS ?? 1)
-const everything: Supported = { scan: true, process: true, disk: true, local: true, ids: true, callOrder: true }
+const everything: Supported = {
+  scan: true,
+  process: true,
+  retention: true,
+  disk: true,
+  local: true,
+  ids: true,
+  callOrder: true,
+}
 
 const inMemory = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
 
@@ -93,7 +102,7 @@ const openers: readonly Opener[] = [
   connected('connected, reads in the pool', 'pool'),
   {
     name: 'arrays',
-    supports: { scan: false, process: false, disk: false, local: false, ids: true, callOrder: true },
+    supports: { scan: false, process: false, retention: false, disk: false, local: false, ids: true, callOrder: true },
     hasReadOnly: false,
     parent: inMemory,
     open: async (_, options) => new EngineLog(new MemoryEngine(options)),
@@ -117,7 +126,7 @@ function jetStream(): Opener {
   }
   return {
     name: `jetstream, ${replicas === 1 ? 'one node' : `${replicas} nodes`}`,
-    supports: { scan: true, process: true, disk: false, local: false, ids: false, callOrder: false },
+    supports: { scan: true, process: true, retention: true, disk: false, local: false, ids: false, callOrder: false },
     hasReadOnly: false,
     parent: inMemory,
     async open(_, asked) {
