@@ -82,6 +82,12 @@ export class GroupShare {
     return this.#held.peek()
   }
 
+  /** True: it is done, or being acknowledged, or somebody in here holds it. */
+  isTaken(offset: number): boolean {
+    const { books } = this
+    return this.#held.get(offset)?.holder !== undefined || books.isUnderWay(offset) || books.isDone(offset)
+  }
+
   /**
    * True: every message that the servers have given to anybody, and that is not acknowledged, is here. Asked of them at this moment.
    */

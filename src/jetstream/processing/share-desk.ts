@@ -158,7 +158,11 @@ export class ShareDesk implements WorkDesk, Seat {
     const given = this.#settle(run, first, end)
     // They come first again.
     if (run.generation === this.#generation) this.#nextInOrder = Math.min(this.#nextInOrder, first)
-    for (const held of given) this.#share.giveBack(run.generation, held, attempt, delayMs)
+    for (const held of given) {
+      if (delayMs > 0) this.#share.giveBack(run.generation, held, attempt, delayMs)
+      // Now, not a turn later: until it is at hand it counts as taken, and what follows it could be taken before it.
+      else this.#share.putBack(run.generation, held, attempt)
+    }
   }
 
   #settle(run: HeldRun, first: number, end: number): readonly HeldMessage[] {
@@ -213,7 +217,11 @@ export class ShareDesk implements WorkDesk, Seat {
   }
 
   #mayTake({ message: { offset } }: HeldMessage): boolean {
-    if (!this.#isOrdered || offset <= Math.max(this.#nextInOrder, this.#share.books.committed)) return true
+    if (!this.#isOrdered) return true
+    const known = Math.max(this.#nextInOrder, this.#share.books.committed)
+    let taken = known
+    while (taken < offset && this.#share.isTaken(taken)) taken += 1
+    if (taken >= offset) return true
     this.#looking ??= this.#lookBelow(offset).finally(() => {
       this.#looking = undefined
       this.#share.serve()
