@@ -11,7 +11,9 @@ import { fuzz } from './fuzz.js'
 import { groups } from './groups.js'
 import { jetStreamAnswers } from './jetstream/answers.js'
 import { jetStreamFailover } from './jetstream/failover.js'
+import { jetStreamLate } from './jetstream/late.js'
 import { jetStreamMirror } from './jetstream/mirror-kills.js'
+import { jetStreamProcessing } from './jetstream/processing.js'
 import { kill } from './kill.js'
 import { killPoints } from './kill-points.js'
 import { limits } from './limits.js'
@@ -39,5 +41,7 @@ export const faults: readonly Fault[] = [
   blockLog,
   jetStreamAnswers,
   jetStreamFailover,
+  jetStreamLate,
   jetStreamMirror,
+  jetStreamProcessing,
 ]

@@ -1,8 +1,6 @@
 /**
  * A mirror under `kill -9` of its application and of the servers, in any order, at any moment. Must: the copy is the topic, message by message, and the
  * topic has what was acknowledged.
- *
- * Mutants it catches: going on from the mirror's own position instead of the end of the copy.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import path from 'node:path'

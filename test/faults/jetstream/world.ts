@@ -37,3 +37,13 @@ export async function comesTrue(condition: () => Promise<boolean> | boolean, lim
   }
   return false
 }
+
+/** What is there against what was sent, message by message. */
+export function compareValues(row: Row, what: string, found: readonly string[], sent: readonly string[]): void {
+  const seen = new Set(found)
+  row.duplicates = (row.duplicates ?? 0) + found.length - seen.size
+  row.lost = (row.lost ?? 0) + sent.filter((value) => !seen.has(value)).length
+  row.wrong = (row.wrong ?? 0) + found.filter((value, index) => value !== sent[index]).length
+  if (found.length !== sent.length)
+    row.failures.push(`${what} has ${found.length} messages, and ${sent.length} were appended`)
+}

@@ -1,0 +1,63 @@
+/** What is otherwise than in a log in a directory, where no other test shows it: rows of docs/jetstream.md. */
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { text } from 'bookend'
+import { expect, it, onTestFinished } from 'vitest'
+import { openJetStream } from '../../src/jetstream/jetstream-engine.js'
+import { completeOptions } from '../../src/jetstream/options.js'
+import { codedFailureOf } from '../scenarios/support.js'
+import { withServers } from './fixture.js'
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+
+/** What a program with an open log says, and that it has ended. */
+async function outputOf(url: string, name: string, program: string): Promise<string> {
+  const code = `
+    import { text } from 'bookend'
+    import { open } from 'bookend/jetstream'
+    const log = await open(${JSON.stringify(url)}, { name: ${JSON.stringify(name)}, replicas: 1 })
+    ${program}`
+  const child = spawn(process.execPath, ['--no-warnings', '--input-type=module', '-e', code], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  onTestFinished(() => void child.kill('SIGKILL'))
+  let output = ''
+  child.stdout.setEncoding('utf8').on('data', (part: string) => {
+    output += part
+  })
+  await new Promise((resolve) => child.once('close', resolve))
+  return output
+}
+
+withServers({}, ({ open, newName, servers }) => {
+  it('an append that has resolved says nothing of earlier ones to other topics', async () => {
+    const name = newName()
+    const log = await open({ name })
+    const engine = await openJetStream(completeOptions((await servers()).urls, { name, replicas: 1 }))
+    onTestFinished(() => engine.close())
+    const { stream } = engine.topic('broken')
+    await stream.link.jsm.streams.add({ name: stream.name, subjects: [stream.subject] })
+    const earlier = codedFailureOf(() => log.topic('broken', { codec: text }).append('a'))
+    expect(await log.topic('whole', { codec: text }).append('b')).toBe(0)
+    expect((await earlier).code).toBe('BOOKEND_FORMAT')
+  })
+
+  it('what was offered and not sent dies with the process', async () => {
+    const name = newName()
+    const [url] = (await servers()).urls
+    const topic = `log.topic('t', { codec: text })`
+    const program = `await ${topic}.append('a'); console.log(${topic}.offer('b')); process.exit()`
+    expect(await outputOf(url, name, program)).toBe('true\n')
+    expect(await (await open({ name })).topic('t').bounds()).toEqual({ first: 0, next: 1 })
+  })
+
+  it('an open log keeps its process running, and a closed one does not', async () => {
+    const program = `
+      console.log(process.getActiveResourcesInfo().includes('TCPSocketWrap'))
+      await log.close()
+      console.log('closed')`
+    // It ends, or its output would have no end.
+    expect(await outputOf((await servers()).urls[0], newName(), program)).toBe('true\nclosed\n')
+  })
+})
