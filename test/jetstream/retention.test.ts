@@ -4,7 +4,7 @@ import { expect, it } from 'vitest'
 import { openJetStream } from '../../src/jetstream/jetstream-engine.js'
 import { completeOptions } from '../../src/jetstream/options.js'
 import { until } from '../scenarios/support.js'
-import { range, words } from '../support/words.js'
+import { take, words } from '../support/words.js'
 import { withServers } from './fixture.js'
 
 withServers({}, ({ open, newName, servers }) => {
@@ -43,11 +43,27 @@ withServers({}, ({ open, newName, servers }) => {
     const queue = other.queue('q', { codec: text })
     one.topic('q', { retention: { maxAgeMs: 3_600_000 } })
     for (const word of words(4)) await queue.push(word)
-    for (const _ of range(0, 3)) await queue.pop({ timeoutMs: 30_000 })
-    await until('what was popped is gone', async () => (await one.topic('q').bounds()).first === 3)
-    expect(await queue.size()).toBe(1)
-    expect(await queue.pop({ timeoutMs: 30_000 })).toBe(words(4)[3])
-    await until('the last is gone', async () => (await one.topic('q').bounds()).first === 4)
+    for (const word of words(4)) expect(await queue.pop({ timeoutMs: 30_000 })).toBe(word)
+    await until('what was popped is gone', async () => (await one.topic('q').bounds()).first === 4)
     expect(await queue.push('e')).toBe(4)
+    expect(await queue.pop()).toBe('e')
+  })
+
+  it('deletes nothing while a message was given back and nobody asks for it: it would come only behind ackWaitMs', async () => {
+    const options = { name: newName(), ackWaitMs: 3_600_000 }
+    const logs = [await open(options), await open(options)]
+    const [topic] = logs.map((log) => log.topic('t', { codec: text, retention: { consumed: true } }))
+    const [group, other] = logs.map((log) => log.topic('t', { codec: text }).group('g'))
+    await topic.appendMany(words(3))
+    const consumer = group.consume({ prefetch: 2 })
+    const [first] = [await consumer.next(), await consumer.next()]
+    await first.value?.ack()
+    await consumer.return?.()
+    // Time to look, and for what was held to go back to the servers: a shorter one would prove less, and a longer one no more.
+    await new Promise((resolve) => setTimeout(resolve, 2_500))
+    const again = await take(other.consume(), 2)
+    expect(again.map(({ offset }) => offset).sort()).toEqual([1, 2])
+    for (const delivery of again) await delivery.ack()
+    await until('all are done, and deleted', async () => (await topic.bounds()).first === 3)
   })
 })

@@ -1,7 +1,11 @@
 /**
  * Deletes what every group of a topic is past: the servers have no retention that would do that without making gaps. Looks soon after
  * something was acknowledged in this process, since others have to be asked for anyway; where nothing is, more and more seldom.
+ *
+ * Where messages are deleted, a server forgets which others were given back and wait for somebody who asks: those come again only when their
+ * `ack_wait` is over. So nothing is deleted while there may be such, for a minute at most.
  */
+import type { ConsumerInfo } from '@nats-io/jetstream'
 import type { TopicStream } from '../server/topic-stream.js'
 import { groupInfos } from './server-group.js'
 
@@ -25,6 +29,8 @@ export class ConsumedTrim {
   #pauseMs = soonMs
   /** Everything below was deleted by us. */
   #deleted = 0
+  /** Since when there is more to delete. */
+  #wantedMs: number | undefined
 
   constructor(stream: TopicStream, host: ConsumedTrimHost) {
     this.#stream = stream
@@ -74,7 +80,16 @@ export class ConsumedTrim {
     if (groups.length === 0) return
     const done = Math.min(...groups.map(({ ack_floor }) => ack_floor.stream_seq))
     if (done <= this.#deleted) return
+    const nowMs = performance.now()
+    this.#wantedMs ??= nowMs
+    if (groups.some(mayHaveGivenBack) && nowMs - this.#wantedMs < longestMs) return
     await this.#stream.purge(done)
     this.#deleted = done
+    this.#wantedMs = undefined
   }
+}
+
+/** Whoever asks is given at once what was given back. */
+function mayHaveGivenBack({ num_ack_pending, num_waiting }: ConsumerInfo): boolean {
+  return num_ack_pending > 0 && num_waiting === 0
 }
