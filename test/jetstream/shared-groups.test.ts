@@ -73,13 +73,13 @@ withServers({}, ({ open, newName, servers }) => {
     const [url] = (await servers()).urls
     const proxy = await Passage.to(url)
     onTestFinished(() => proxy.close())
-    const options = { name, ackWaitMs: 1_000, giveUpMs: 500 }
+    const options = { name, ackWaitMs: 3_000, giveUpMs: 500 }
     const lost = (await open(options, proxy.url)).topic('t', { codec: text })
     const topic = (await open(options)).topic('t', { codec: text })
     await topic.append('a')
     await lost.group('g').consume().next()
     const waiting = topic.group('g').consume().next()
-    const nothing = new Promise((resolve) => setTimeout(resolve, 3_000, 'nothing'))
+    const nothing = new Promise((resolve) => setTimeout(resolve, 7_000, 'nothing'))
     expect(await Promise.race([waiting, nothing])).toBe('nothing')
     proxy.close()
     expect(given((await waiting).value as Delivery<string>)).toEqual([0, 2])

@@ -115,5 +115,5 @@ it(`nothing is lost and nothing acknowledged comes again, whoever dies (seed ${s
   // A pop that was under way when its process died took the message with it: two of them a life at the most.
   expect(popped.size).toBeGreaterThanOrEqual(counts.q - 2 * cycles)
   expect(await log.queue('q').size()).toBe(0)
-  expect(counts.t).toBeGreaterThan(cycles * 10)
+  expect(counts.t).toBeGreaterThan(cycles)
 })

@@ -82,7 +82,8 @@ it.each([
       })
       const ended = new Promise((resolve) => committer.once('close', resolve))
       const isEarly = cycle % 3 === 2
-      if (!isEarly) await until('it commits or ends', () => said(output).size >= 5 || committer.exitCode !== null)
+      const isAcknowledged = () => [...said(output).values()].some(({ acknowledged }) => acknowledged > 0)
+      if (!isEarly) await until('it has committed or ends', () => isAcknowledged() || committer.exitCode !== null)
       await new Promise((resolve) => setTimeout(resolve, Math.floor(random() * (isEarly ? 250 : 120))))
       expect(committer.exitCode, errors).toBeNull()
       committer.kill('SIGKILL')
