@@ -27,8 +27,8 @@ const deaths: [how: string, reason: RegExp, options?: object][] = [
   ['exit', /BookendError: the handler ended its thread .*exited with code: 0/],
   ['throw-later', /BookendError: the handler ended its thread .*thrown behind/],
   ['memory', /BookendError: the handler ended its thread .*memory/, { maxHeapMb: 32 }],
-  ['block', /BookendError: the handler had not come back after 1500 ms/, { timeoutMs: 1_500 }],
-  ['hang', /BookendError: the handler had not come back after 1500 ms/, { timeoutMs: 1_500 }],
+  ['block', /BookendError: the handler had not come back after 3000 ms/, { timeoutMs: 3_000 }],
+  ['hang', /BookendError: the handler had not come back after 3000 ms/, { timeoutMs: 3_000 }],
 ]
 
 for (const [how, reason, options] of deaths) {
@@ -127,7 +127,7 @@ for (const how of ['missing', 'throws', 'exits', 'hangs', 'no-default']) {
     const { log, topic, record } = await filled(good(3))
     const file = how === 'missing' ? 'no-such-handler.mjs' : 'handler-bad.mjs'
     const module = new URL(`../fixtures/${file}?${how}`, import.meta.url)
-    const processor = topic.group('g').process(module, { deadLetter: 'dead', timeoutMs: 1_500 })
+    const processor = topic.group('g').process(module, { deadLetter: 'dead', timeoutMs: 3_000 })
     expect((await codedFailureOf(() => processor.idle())).code).toBe('BOOKEND_HANDLER')
     expect((await codedFailureOf(() => processor.finished)).code).toBe('BOOKEND_HANDLER')
     await processor.stop()
