@@ -8,7 +8,7 @@ import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { assert, isThreadDeath } from '../errors.js'
 import { closedError } from '../failures.js'
 import { ControlChannel, type Remote } from '../threads/control-plane.js'
-import { inheritedFlags } from '../threads/own-threads.js'
+import { inheritedFlags, smallYoungGeneration } from '../threads/own-threads.js'
 import type { OpenedLog, OpenRequest, ReaperControl, ReaperData, TakeOverRequest } from '../threads/protocol.js'
 import type { ReaperEvent } from '../threads/reaper/reaper-event.js'
 import type { SharedMemory } from '../threads/shared-memory.js'
@@ -177,6 +177,7 @@ export class ReaperThread {
     const worker = new Worker(new URL('../../workers/reaper.js', import.meta.url), {
       ...inheritedFlags(),
       name: 'bookend-reaper',
+      resourceLimits: smallYoungGeneration,
       workerData: { isOwnThread: true, shared: this.#shared, events: events.port2, orders } satisfies ReaperData,
       transferList: orders === undefined ? [events.port2] : [events.port2, orders],
     })

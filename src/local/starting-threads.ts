@@ -10,7 +10,7 @@ import { ThreadRemains } from '../ring/thread-remains.js'
 import { TopicCells } from '../ring/topic-cells.js'
 import { allocateRows } from '../storage/rows/rows.js'
 import { ControlChannel, type Remote } from '../threads/control-plane.js'
-import { inheritedFlags } from '../threads/own-threads.js'
+import { inheritedFlags, smallYoungGeneration } from '../threads/own-threads.js'
 import type { WriterControl, WriterData } from '../threads/protocol.js'
 import type { SharedMemory } from '../threads/shared-memory.js'
 import { FollowerThread } from './follower/follower-thread.js'
@@ -74,6 +74,7 @@ export function startThreads(options: LocalOptions): StartingThreads {
     writer = new Worker(new URL('../../workers/writer.js', import.meta.url), {
       ...inheritedFlags(),
       name: 'bookend-writer',
+      resourceLimits: smallYoungGeneration,
       workerData: { isOwnThread: true, shared, bulk: bulk.port2, orders: orders.port2 } satisfies WriterData,
       transferList: [bulk.port2, orders.port2],
     })

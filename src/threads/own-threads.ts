@@ -1,5 +1,5 @@
 /** How the threads of the library are started, and what is different inside of them. */
-import { isMainThread, workerData } from 'node:worker_threads'
+import { isMainThread, type ResourceLimits, workerData } from 'node:worker_threads'
 
 /** Flags that decide whether and how modules load, and what is printed: with those that take a value in the next argument. */
 const loadingFlags = new Set([
@@ -40,6 +40,12 @@ function nameOf(flag: string): string {
   const name = flag.split('=', 1)[0]
   return name.startsWith('--') ? name.replaceAll('_', '-') : name
 }
+
+/**
+ * For threads that make little garbage, however much goes through them: V8 lets their young generation grow while they load modules, to
+ * 16 MiB each, and it stays. Measured with 2 MiB: 8 MB less of an idle log; the same processor time an append.
+ */
+export const smallYoungGeneration: ResourceLimits = { maxYoungGenerationSizeMb: 2 }
 
 /** In the data of a thread that runs nothing of the application, but for what the process loads into every thread. */
 export interface OwnThread {
