@@ -48,8 +48,8 @@ export class ReadsInPool implements TopicReads {
     signal: AbortSignal | undefined,
     filter: Filter | undefined,
   ): Promise<unknown> {
-    const ends = this.#scansEnd.signal
-    const given = signal === undefined ? ends : AbortSignal.any([signal, ends])
+    // One for each: Node warns of many who listen to the same.
+    const given = AbortSignal.any(signal === undefined ? [this.#scansEnd.signal] : [signal, this.#scansEnd.signal])
     return this.#owner.callUntil(given, 'scan', topic.name, from, to, module, filter)
   }
 
