@@ -1,5 +1,6 @@
 /** Turning the numbers that workers leave in shared words into the errors that applications get. */
 import os from 'node:os'
+import type { Filter } from './engine/terms.js'
 import { BookendError } from './errors.js'
 
 /** In the place of an error number, which the kernel keeps below: another owner may have the log. See storage/files/ownership.ts. */
@@ -81,4 +82,16 @@ export function conflictError(topic: string, expected: number, actual: number): 
 export function ownerLostError(directory: string): BookendError {
   const message = `the log in ${directory} is not this owner's any more: its file "lock" or "control" was removed or replaced while it was open, and others may have opened it. Nothing more is written here; close the log, and open it again`
   return new BookendError('BOOKEND_LOCKED', message, { file: directory })
+}
+
+/** A group has one filter in a process, or none. @param known undefined: it is at work without one */
+export function otherFilterError(topic: string, group: string, known: Filter | undefined): TypeError {
+  const has = known === undefined ? 'is at work without where' : `has another where: ${JSON.stringify(whereOf(known))}`
+  return new TypeError(
+    `the group "${group}" of topic "${topic}" ${has}. Say the same in the whole process, or take another group: what one of them passes the other would never see`,
+  )
+}
+
+function whereOf(filter: Filter): Record<string, readonly string[]> {
+  return Object.fromEntries(filter.map(({ name, values }) => [name, values]))
 }

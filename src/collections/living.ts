@@ -20,6 +20,14 @@ export class Living<T extends object> {
     this.#references.delete(object)
   }
 
+  clear(): void {
+    for (const reference of this.#all) {
+      const object = reference.deref()
+      if (object !== undefined) this.#references.delete(object)
+    }
+    this.#all.clear()
+  }
+
   count(): number {
     for (const reference of this.#all) if (reference.deref() === undefined) this.#all.delete(reference)
     return this.#all.size

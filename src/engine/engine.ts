@@ -34,6 +34,8 @@ export interface Supports {
   readonly expectedOffset: boolean
   /** The option `id` of appends. */
   readonly id: boolean
+  /** The option `where` of groups; that of reads, scans and counts is everywhere. */
+  readonly filteredGroups: boolean
 }
 
 /** What does not change while a log is open. */

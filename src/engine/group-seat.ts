@@ -1,11 +1,17 @@
 /** The contract of groups: who consumes takes a seat, is given messages, and settles each of them. */
 import type { RecordPlace } from '../messages/chunk-cursor.js'
 import type { CodecName } from '../messages/codec.js'
-import type { GroupPosition } from './terms.js'
+import type { Filter, GroupPosition } from './terms.js'
 
 /** One group of a topic. It comes to be with the first {@link EngineGroup.subscribe} that asks for a message, or a seek. */
 export interface EngineGroup {
   readonly name: string
+  /**
+   * From now on the group is given what matches, and passes the rest, until it is removed. It is not stored. Only where
+   * `Supports.filteredGroups`.
+   * @throws TypeError if it has another filter, or is at work without one; an engine that has to ask for that may say it with the first use
+   */
+  filter(filter: Filter): void
   /**
    * A seat for one consumer.
    * @param make makes what the consumer is given out of the message and its lease, so that one object can be both; what it throws is told

@@ -99,7 +99,15 @@ export class JetStreamEngine implements Engine, JetStreamTopicHost {
     const threadData = { servers, client: isScanning ? client : {}, giveUpMs, place, log: name, maxMessageBytes }
     this.scans = new ScanPool(threadData, readers)
     this.processors = new JetStreamProcessors(this, { readers, threadData, events })
-    this.supports = { durabilities, scan: isScanning, process: true, retention: true, expectedOffset: true, id: false }
+    this.supports = {
+      durabilities,
+      scan: isScanning,
+      process: true,
+      retention: true,
+      expectedOffset: true,
+      id: false,
+      filteredGroups: false,
+    }
   }
 
   topic(name: string): JetStreamTopic {

@@ -6,13 +6,16 @@ import { GroupDesk } from '../dispatcher/groups/group-desk.js'
 import { GroupFeed } from '../dispatcher/groups/group-feed.js'
 import { GroupLedger } from '../dispatcher/groups/group-ledger.js'
 import type { GroupRegistry } from '../dispatcher/groups/group-registry.js'
+import { GroupSieve } from '../dispatcher/groups/group-sieve.js'
 import type { Lease } from '../dispatcher/groups/lease.js'
 import { DeskSubscription, type SeatHost } from '../dispatcher/groups/subscription.js'
 import type { EngineGroup, EngineProcessor, ProcessSettings, SubscribeOptions } from '../engine/group-seat.js'
-import type { GroupInfo, GroupPosition } from '../engine/terms.js'
+import type { Filter, GroupInfo, GroupPosition } from '../engine/terms.js'
 import { assert } from '../errors.js'
+import { otherFilterError } from '../failures.js'
 import type { GroupState } from '../format/group-layout.js'
 import type { RecordPlace } from '../messages/chunk-cursor.js'
+import { HeaderMatcher, isSameFilter } from '../messages/header-matcher.js'
 import type { LocalTopic } from './local-topic.js'
 import type { LogEvents } from './log-events.js'
 import type { RunningProcessors } from './running-processors.js'
@@ -34,7 +37,9 @@ export class LocalGroup implements EngineGroup {
   readonly #host: GroupHost
   /** Where other threads ask as well. */
   readonly desk: GroupDesk
-  readonly #feed: GroupFeed
+  #feed: GroupFeed
+  /** Undefined: the group is given every message. */
+  #sieve: GroupSieve | undefined
 
   constructor(topic: LocalTopic, name: string, host: GroupHost) {
     this.name = name
@@ -48,10 +53,36 @@ export class LocalGroup implements EngineGroup {
       name,
       first: () => topic.first(),
       next: () => topic.next(),
-      whenNext: (offset, resolve, reject) => topic.whenNext(offset, resolve, reject),
+      end: () => this.#end,
+      whenNext: (offset, resolve, reject) =>
+        this.#sieve?.whenNext(resolve, reject) ?? topic.whenNext(offset, resolve, reject),
       checkOpen: () => host.stage.checkOpen(),
       onSkipped: (skipped, first) => host.events.skipped(topic.name, name, skipped, first),
     })
+  }
+
+  /**
+   * From now on the group is given what matches, and passes the rest. It is not stored.
+   * @throws TypeError if it has another filter here, or is at work without one
+   */
+  filter(filter: Filter): void {
+    const known = this.#sieve?.filter
+    if (known !== undefined && isSameFilter(known, filter)) return
+    const isAtWork = this.desk.seats.count() > 0 || this.#host.processors.of(this.desk).some(isRunning)
+    if (known !== undefined || isAtWork) throw otherFilterError(this.#topic.name, this.name, known)
+    const { desk } = this
+    this.#sieve = new GroupSieve({
+      source: this.#topic,
+      matcher: new HeaderMatcher(filter),
+      books: () => (desk.needsOpen ? undefined : desk.ledger),
+      pass: (generation, ranges) => desk.pass(generation, ranges),
+    })
+    this.#feed = new GroupFeed(this.#sieve)
+    this.#host.stage.onClose.add(desk.commitPassed)
+  }
+
+  get #end(): number {
+    return this.#sieve?.next() ?? this.#topic.next()
   }
 
   async info(): Promise<GroupInfo> {
@@ -69,6 +100,7 @@ export class LocalGroup implements EngineGroup {
 
   async position(): Promise<GroupPosition> {
     const { ledger, skipped } = await this.#books()
+    await this.#lookThrough(ledger)
     // Behind the wait: what was published and acknowledged meanwhile counts.
     const next = this.#topic.next()
     return { committed: ledger.committed, next, lag: ledger.remaining(next), skipped }
@@ -83,19 +115,25 @@ export class LocalGroup implements EngineGroup {
   async remove(): Promise<void> {
     // One that this process has not taken yet is taken first: another process may have it.
     if (!this.desk.exists && (await this.#elsewhere()) !== undefined) await this.desk.open('first')
-    return this.desk.remove()
+    const removed = this.desk.remove()
+    // Whoever uses it again says what is to be given to it.
+    this.#sieve = undefined
+    this.#feed = new GroupFeed(this.#topic)
+    return removed
   }
 
   async peek(): Promise<number | undefined> {
     const { ledger } = await this.#books()
-    return ledger.peek(this.#topic.next(), performance.now())
+    await this.#lookThrough(ledger)
+    return ledger.peek(this.#end, performance.now())
   }
 
   /** What the books say now, for another thread. */
   async view(): Promise<{ offset: number | undefined; committed: number; ranges: readonly OffsetRange[] }> {
     const { ledger } = await this.#books()
+    await this.#lookThrough(ledger)
     const { committed, ranges } = ledger
-    return { offset: ledger.peek(this.#topic.next(), performance.now()), committed, ranges }
+    return { offset: ledger.peek(this.#end, performance.now()), committed, ranges }
   }
 
   isDone(offset: number): boolean {
@@ -103,7 +141,22 @@ export class LocalGroup implements EngineGroup {
   }
 
   process(module: string, settings: ProcessSettings): EngineProcessor {
-    return this.#host.processors.start(this.#topic, this.desk, module, settings)
+    return this.#host.processors.start(this.#topic, this.desk, module, settings, this.#sieve?.filter)
+  }
+
+  /** The group is not behind for what does not match: that is looked for before anything is said of it. */
+  async #lookThrough(ledger: GroupLedger): Promise<void> {
+    if (this.#sieve === undefined) return
+    if (!this.desk.needsOpen) return this.#sieve.lookThrough()
+    // These books are for one answer.
+    await new GroupSieve({
+      source: this.#topic,
+      matcher: new HeaderMatcher(this.#sieve.filter),
+      books: () => ledger,
+      pass: (_, ranges) => {
+        for (const { first, end } of ranges) ledger.pass(first, end)
+      },
+    }).lookThrough()
   }
 
   /** What there is of it, without making a group, nor taking one that another process has. */
@@ -121,4 +174,8 @@ export class LocalGroup implements EngineGroup {
   async #elsewhere(): Promise<GroupState | undefined> {
     return this.#host.elsewhere?.stateOf(this.#topic.name, this.name)
   }
+}
+
+function isRunning({ state }: Pick<EngineProcessor, 'state'>): boolean {
+  return state === 'running' || state === 'paused'
 }

@@ -6,6 +6,7 @@ import { GroupProcessor, type ProcessorHost } from '../dispatcher/processing/pro
 import { ReaderPool } from '../dispatcher/reads/reader-pool.js'
 import type { EngineFacts, Supports } from '../engine/engine.js'
 import type { ProcessSettings } from '../engine/group-seat.js'
+import type { Filter } from '../engine/terms.js'
 import type { LaneWish } from '../threads/reader/handler.js'
 import type { ReaderData } from '../threads/shared-memory.js'
 import type { LocalTopic } from './local-topic.js'
@@ -42,7 +43,13 @@ export class RunningProcessors {
   }
 
   /** @throws `BOOKEND_READ_ONLY` for dead letters where nothing is written */
-  start(topic: LocalTopic, desk: GroupDesk, module: string, settings: ProcessSettings): GroupProcessor {
+  start(
+    topic: LocalTopic,
+    desk: GroupDesk,
+    module: string,
+    settings: ProcessSettings,
+    filter: Filter | undefined,
+  ): GroupProcessor {
     const { facts, supports, readers, readerData, events, keepAlive, onThreadEnd } = this.#parts
     const { deadLetter, maxHeapMb, order, concurrency = readers } = settings
     // Nothing can be written: said before the first message fails.
@@ -65,7 +72,7 @@ export class RunningProcessors {
       // Its threads come and go, and end with what they have mapped: nobody waits until they have closed it.
       threads: new ReaderPool({ ...readerData, handler }, pool, keepAlive, onThreadEnd),
     }
-    const processor = new GroupProcessor(desk, host, module, { ...settings, concurrency })
+    const processor = new GroupProcessor(desk, host, module, { ...settings, concurrency, filter })
     this.#running.set(processor, desk)
     this.#failed.delete(desk)
     void keepAlive

@@ -21,6 +21,7 @@ export abstract class ThreadEngine<G extends EngineGroup> {
     retention: true,
     expectedOffset: true,
     id: true,
+    filteredGroups: true,
   }
   protected readonly stage: LogStage
   protected readonly events: LogEvents

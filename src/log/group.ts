@@ -1,7 +1,7 @@
 /** A named set of consumers of one topic, with one durable position. */
 import type { Engine, EngineTopic } from '../engine/engine.js'
 import type { EngineGroup } from '../engine/group-seat.js'
-import type { Bounds, GroupPosition } from '../engine/terms.js'
+import type { Bounds, Filter, GroupPosition } from '../engine/terms.js'
 import { trimmedError } from '../failures.js'
 import { maxTimerMs } from '../limits.js'
 import type { CodecName } from '../messages/codec.js'
@@ -59,23 +59,32 @@ export class TopicGroup<T> implements Group<T> {
   readonly name: string
   readonly #engine: Engine
   readonly #topic: EngineTopic
-  readonly #group: EngineGroup
+  readonly #filter: Filter | undefined
   readonly #decode: Decode<T> | undefined
   readonly #codec: CodecName | undefined
 
   constructor(
     engine: Engine,
     topic: EngineTopic,
-    name: string,
+    { name, filter }: { readonly name: string; readonly filter: Filter | undefined },
     decode: Decode<T> | undefined,
     codec: CodecName | undefined,
   ) {
     this.name = name
     this.#engine = engine
     this.#topic = topic
-    this.#group = topic.group(name)
+    this.#filter = filter
+    // That it has another filter is said now.
+    if (filter !== undefined) topic.group(name).filter(filter)
     this.#decode = decode
     this.#codec = codec
+  }
+
+  /** Its filter is said again: the group may have been removed since, and with it what was said of it. */
+  get #group(): EngineGroup {
+    const group = this.#topic.group(this.name)
+    if (this.#filter !== undefined) group.filter(this.#filter)
+    return group
   }
 
   consume(options: ConsumeOptions = {}): AsyncIterableIterator<Delivery<T>> {

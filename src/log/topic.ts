@@ -43,6 +43,15 @@ export interface ScanOptions {
   signal?: AbortSignal
 }
 
+/** What a group is given. */
+export interface GroupOptions {
+  /**
+   * Only messages with these headers: the group passes all others, so it is not behind for them. Not stored: say it each time. A handle
+   * that says nothing takes the group as it is in this process.
+   */
+  where?: Where
+}
+
 /** Which messages are counted. */
 export interface CountOptions {
   /** First offset; the oldest readable message unless said. */
@@ -131,8 +140,11 @@ export interface Topic<T> {
    * @throws RangeError above the offset of the next append: nothing is trimmed then
    */
   trim(before: number): Promise<void>
-  /** A handle on a group of this topic; the group comes to be with its first use. @throws RangeError for a bad name */
-  group(name: string): Group<T>
+  /**
+   * A handle on a group of this topic; the group comes to be with its first use.
+   * @throws RangeError for a bad name; TypeError if the group has another `where` in this process, or is at work without one
+   */
+  group(name: string, options?: GroupOptions): Group<T>
 }
 
 export class LogTopic<T> implements Topic<T> {
@@ -278,10 +290,13 @@ export class LogTopic<T> implements Topic<T> {
     return this.#topic.trim(before)
   }
 
-  group(name: string): Group<T> {
+  group(name: string, options: GroupOptions = {}): Group<T> {
     checkName('group', name)
+    checkKeys('group()', options, ['where'])
+    const filter = checkWhere(options.where)
+    if (filter !== undefined) checkSupported(this.#engine, this.#engine.supports.filteredGroups, 'where of groups')
     this.#engine.checkOpen()
-    return new TopicGroup<T>(this.#engine, this.#topic, name, this.decode, codecName(this.#codec))
+    return new TopicGroup<T>(this.#engine, this.#topic, { name, filter }, this.decode, codecName(this.#codec))
   }
 
   /** What of the topic a call is about. */

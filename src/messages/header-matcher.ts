@@ -75,6 +75,11 @@ export class HeaderMatcher {
   }
 }
 
+/** They select the same messages. */
+export function isSameFilter(a: Filter, b: Filter): boolean {
+  return JSON.stringify(a) === JSON.stringify(b)
+}
+
 /** Behind the string that begins at `start`; -1: none does. */
 function endOfString(bytes: Uint8Array, start: number, end: number): number {
   if (start >= end || bytes[start] !== quote) return -1

@@ -23,7 +23,10 @@ export interface DeskState {
 }
 
 /** Lease as it travels. */
-export type GivenLease = Pick<Lease, 'first' | 'end' | 'attempt' | 'generation'>
+export interface GivenLease extends Pick<Lease, 'first' | 'end' | 'attempt' | 'generation'> {
+  /** What of it is to be dealt out: the rest was passed. Undefined: all. */
+  readonly open?: readonly OffsetRange[]
+}
 
 /** The way to the other thread. What is said arrives in this order. */
 export interface BranchLine {
@@ -161,9 +164,11 @@ export class DeskBranch {
     }
     const untilMs = endOfTerm(ackTimeoutMs)
     this.#longestMs = Math.max(this.#longestMs, ackTimeoutMs)
-    this.#held.add({ first, end, attempt, untilMs })
+    const open = this.#desk.ledger.open(first, end)
+    for (const range of open) this.#held.add({ ...range, attempt, untilMs })
     this.#clock.watch(untilMs)
-    this.#line.given(number, { first, end, attempt, generation })
+    const given = { first, end, attempt, generation }
+    this.#line.given(number, open.length === 1 && open[0].end === end ? given : { ...given, open })
   }
 
   /** A term is over: whoever is there goes on with what it holds. */

@@ -6,6 +6,7 @@
  * due, and on nothing while nobody asks. No wake-up is lost: after it has begun to wait it looks once more.
  */
 import { Living } from '../../collections/living.js'
+import type { OffsetRange } from '../../collections/offset-ranges.js'
 import { assert } from '../../errors.js'
 import { type Extendable, ExtensionRequest, MessageRequest } from './desk-requests.js'
 import type { GroupCommits } from './group-commits.js'
@@ -26,13 +27,18 @@ export interface DeskParts {
   /** First readable offset of the topic, and the offset of its next message. */
   first(): number
   next(): number
-  /** Calls back once the topic has a message at `offset`, or the log closes; returns what stops waiting. */
+  /** Behind what may be handed out; undefined: that is {@link next}. */
+  end?(): number
+  /** Calls back once there may be a message to hand out at `offset` or above, or the log closes; returns what stops waiting. */
   whenNext(offset: number, resolve: () => void, reject: (error: unknown) => void): () => void
   /** @throws `BOOKEND_CLOSED` */
   checkOpen(): void
   /** The group was behind what retention has left: so many messages were never acknowledged. */
   onSkipped(skipped: number, first: number): void
 }
+
+/** What was passed is written this late, and no more often, where nothing else is. */
+const passedCommitMs = 1_000
 
 /** For who waits on a group that is removed: there is nothing more to come. */
 export class GroupRemovedError extends Error {}
@@ -65,6 +71,8 @@ export class GroupDesk implements SeatDesk {
   #skipped = 0
   #nextGeneration = 0
   #removals = 0
+  /** Set while something was passed that is not written. */
+  #passedCommit: NodeJS.Timeout | undefined
 
   constructor(parts: DeskParts) {
     this.#parts = parts
@@ -154,10 +162,14 @@ export class GroupDesk implements SeatDesk {
     return this.#stage.name === 'open' ? this.#stage.ledger : undefined
   }
 
+  get #end(): number {
+    return this.#parts.end?.() ?? this.#parts.next()
+  }
+
   /** Up to `max` messages, at once; undefined: nothing is to be had now. Does not respect who is waiting. */
   take(max: number): Lease | undefined {
     this.#skipTrimmed(this.ledger)
-    return this.ledger.take(max, this.#parts.next(), performance.now())
+    return this.ledger.take(max, this.#end, performance.now())
   }
 
   /**
@@ -178,7 +190,7 @@ export class GroupDesk implements SeatDesk {
   extend(holder: Extendable): () => void {
     const extend = (room: number) => {
       this.#skipTrimmed(this.ledger)
-      return this.ledger.extend(holder.lease.generation, holder.end, room, this.#parts.next(), performance.now())
+      return this.ledger.extend(holder.lease.generation, holder.end, room, this.#end, performance.now())
     }
     const request = new ExtensionRequest(holder, extend, (again) => this.#row.add(again))
     this.#ask(request)
@@ -217,6 +229,25 @@ export class GroupDesk implements SeatDesk {
     this.#serve()
   }
 
+  /** Nobody of the group has to be given these. That is written with what else is, or soon. */
+  pass(generation: number, ranges: readonly OffsetRange[]): void {
+    const ledger = this.#books
+    if (ledger === undefined || generation !== ledger.generation) return
+    for (const { first, end } of ranges) ledger.pass(first, end)
+    this.#announceChange()
+    this.#passedCommit ??= setTimeout(this.commitPassed, passedCommitMs).unref()
+  }
+
+  /** What was passed and is not written is written now. */
+  readonly commitPassed = (): void => {
+    if (this.#passedCommit === undefined) return
+    clearTimeout(this.#passedCommit)
+    this.#passedCommit = undefined
+    const ledger = this.#books
+    // Nobody waits for it: if it fails, so does the next acknowledgement, and somebody hears of it.
+    if (ledger !== undefined) this.#commit(ledger).catch(() => {})
+  }
+
   /** Goes on from `to`. What is being worked on is not waited for: its acknowledgements will mean nothing. */
   async seek(to: number): Promise<void> {
     this.ledger.seek(to)
@@ -238,6 +269,8 @@ export class GroupDesk implements SeatDesk {
       this.#enter({ name: 'shut' })
     }
     this.#skipped = 0
+    // Whoever has one is a consumer of a group that is not there any more.
+    this.seats.clear()
     this.reject(new GroupRemovedError(`the group "${this.name}" of topic "${this.topic.name}" was removed`))
     this.#announceChange()
     if (stored !== undefined) await this.#parts.registry.remove(stored)

@@ -8,12 +8,12 @@ import { assert } from '../../errors.js'
 import type { RecordPlace } from '../../messages/chunk-cursor.js'
 import { ChunkCursor } from '../../messages/chunk-cursor.js'
 import type { ChunkAnswer } from '../../threads/reader/reader.js'
-import type { ChunkSource } from '../reads/chunk-reader.js'
+import { type ChunkSource, cursorOver } from '../reads/chunk-reader.js'
 import type { Lease } from './lease.js'
 
 /** What a feed needs of its topic. */
 export interface FeedSource extends Pick<ChunkSource, 'handle' | 'next' | 'chunk'> {
-  /** One record, as a chunk; of length 0 if it was trimmed meanwhile. */
+  /** One record, as a chunk; of length 0 if it was trimmed meanwhile, or is none of the group's. */
   record(offset: number): Promise<{ bytes: Uint8Array; length: number }>
 }
 
@@ -51,7 +51,7 @@ export class GroupFeed {
     const cursor = this.#cursor
     if (cursor === undefined || offset >= this.#end || offset <= cursor.offset) return false
     try {
-      while (cursor.next()) if (cursor.offset === offset) return true
+      while (cursor.next()) if (cursor.offset >= offset) return cursor.offset === offset
     } catch {
       // The chunk does not hold what it was asked for: each message of it is looked up by itself, which says what is wrong.
       this.#cursor = undefined
@@ -83,7 +83,7 @@ export class GroupFeed {
     this.#ahead = undefined
     const chunk = await loading.answer
     assert(chunk.next > offset && chunk.next <= this.#source.next(), 'a chunk ends in the range it was read for')
-    this.#cursor = new ChunkCursor(chunk.bytes, this.#source.handle.id, offset, chunk.next)
+    this.#cursor = cursorOver(chunk, this.#source.handle.id, offset)
     this.#end = chunk.next
     if (chunk.next < this.#source.next()) this.#ahead = this.#load(chunk.next, chunk)
   }

@@ -4,6 +4,9 @@
  * Offsets only: it reads no message and knows no consumer; the clock is passed in. Everything below `committed` is done, above it
  * are the acknowledged ranges, everything from `next` on was never handed out. What is neither acknowledged nor waiting here is
  * with somebody. Invariant: what is acknowledged is never handed out again.
+ *
+ * What a group need not be given counts as done as well: it is *passed*. That is found out anew after a crash, so it is not written for its own
+ * sake.
  */
 
 import { Heap } from '../../collections/heap.js'
@@ -25,6 +28,8 @@ export class GroupLedger implements GroupState {
   #next: number
   #generation: number
   readonly #done: OffsetRanges
+  /** What of {@link #done} was passed; undefined: nothing ever was. */
+  #passed: OffsetRanges | undefined
   /** Due later, the earliest first; and due, the lowest offset first. */
   readonly #later = new Heap<Returned>((a, b) => a.dueMs < b.dueMs)
   readonly #due = new Heap<Returned>((a, b) => a.first < b.first)
@@ -43,9 +48,10 @@ export class GroupLedger implements GroupState {
     return this.#committed
   }
 
-  /** What is acknowledged above a gap. Not a copy: it changes with the books. */
+  /** What is acknowledged above a gap, with what was passed beside it. Not a copy: it changes with the books. */
   get ranges(): readonly OffsetRange[] {
-    return this.#done.list
+    // There is room for few of them, and those alone would be of no use.
+    return this.#passed === undefined ? this.#done.list : this.#done.list.filter((range) => !this.#isPassed(range))
   }
 
   /** Nothing at or above this was ever handed out. */
@@ -59,8 +65,9 @@ export class GroupLedger implements GroupState {
   }
 
   /**
-   * Hands out up to `max` offsets: the lowest of those that come again and are due, otherwise new ones.
-   * @param end of what is published
+   * Hands out up to `max` offsets: the lowest of those that come again and are due, otherwise new ones, and with them what was passed between
+   * them.
+   * @param end of what may be handed out
    */
   take(max: number, end: number, nowMs: number): Lease | undefined {
     const generation = this.#generation
@@ -74,19 +81,21 @@ export class GroupLedger implements GroupState {
     }
     const first = this.#nextFresh()
     if (first >= end) return undefined
-    this.#next = this.#stretchEnd(first, Math.min(end, first + max))
+    this.#next = this.#windowEnd(first, max, end)
     return new Lease(first, this.#next, 1, generation)
   }
 
   /**
    * Hands out up to `max` more offsets to who holds those up to `from`, if they are what {@link take} would hand out next.
-   * @param end of what is published
+   * @param end of what may be handed out
    * @returns where they end; `from`: there are none now; undefined: something else comes next
    */
   extend(generation: number, from: number, max: number, end: number, nowMs: number): number | undefined {
-    if (generation !== this.#generation || this.#nextDue(nowMs) !== undefined || this.#nextFresh() !== from)
-      return undefined
-    if (from < end) this.#next = this.#stretchEnd(from, Math.min(end, from + max))
+    if (generation !== this.#generation || this.#nextDue(nowMs) !== undefined) return undefined
+    const fresh = this.#nextFresh()
+    if (fresh !== from && !this.#isPassed({ first: from, end: fresh })) return undefined
+    if (fresh >= end) return from
+    this.#next = this.#windowEnd(fresh, max, end)
     return this.#next
   }
 
@@ -112,6 +121,31 @@ export class GroupLedger implements GroupState {
     return this.#done.add(first, end)
   }
 
+  /** Nobody has to be given these offsets: they count as done. Whoever holds some of them may still settle them. */
+  pass(first: number, end: number): void {
+    if (end <= this.#committed || end <= first) return
+    this.#passed ??= new OffsetRanges()
+    this.#passed.add(first, end)
+    this.#done.add(first, end)
+    this.#settle()
+  }
+
+  /** The lowest offset that was never handed out and is not done; it may lie behind what is published. */
+  get fresh(): number {
+    return this.#nextFresh()
+  }
+
+  /** What of the offsets is not done, in order. */
+  open(first: number, end: number): OffsetRange[] {
+    const open: OffsetRange[] = []
+    for (let at = first; at < end; ) {
+      const stop = this.#stretchEnd(at, end)
+      if (stop > at) open.push({ first: at, end: stop })
+      at = this.#done.atOrAbove(stop)?.end ?? end
+    }
+    return open
+  }
+
   /** The offsets come again, as this attempt, not before `dueMs`. Those acknowledged meanwhile do not. */
   giveBack(lease: Pick<Lease, 'generation'>, first: number, end: number, attempt: number, dueMs: number): void {
     if (lease.generation !== this.#generation || end <= first) return
@@ -125,6 +159,7 @@ export class GroupLedger implements GroupState {
     this.#committed = to
     this.#next = to
     this.#done.removeBelow(Number.POSITIVE_INFINITY)
+    this.#passed = undefined
     this.#later.clear()
     this.#due.clear()
   }
@@ -162,6 +197,12 @@ export class GroupLedger implements GroupState {
       this.#done.removeBelow(this.#committed)
     }
     this.#next = Math.max(this.#next, this.#committed)
+    this.#passed?.removeBelow(this.#committed)
+  }
+
+  #isPassed({ first, end }: OffsetRange): boolean {
+    const passed = this.#passed?.atOrAbove(first)
+    return passed !== undefined && passed.first <= first && passed.end >= end
   }
 
   #nextFresh(): number {
@@ -173,6 +214,19 @@ export class GroupLedger implements GroupState {
   /** End of the stretch from `first` on in which nothing is acknowledged. */
   #stretchEnd(first: number, end: number): number {
     return Math.min(end, this.#done.atOrAbove(first)?.first ?? end)
+  }
+
+  /** End of `max` offsets from `first` on which are not done, if there are so many, with what was passed between them and nothing else. */
+  #windowEnd(first: number, max: number, end: number): number {
+    let left = max
+    for (let at = first; ; ) {
+      const stop = this.#stretchEnd(at, Math.min(end, at + left))
+      left -= stop - at
+      const done = left > 0 && stop < end ? this.#done.atOrAbove(stop) : undefined
+      // Nothing is passed at the end of a window: whoever has it would have nothing to do for it.
+      if (done === undefined || done.end >= end || !this.#isPassed(done)) return stop
+      at = done.end
+    }
   }
 
   /** The lowest stretch that is due, without what was acknowledged while it waited. It stays in the heap. */

@@ -179,7 +179,7 @@ export class RemoteDesk implements SeatDesk {
     if (alone !== undefined) alone.give(new Lease(given.first, given.end, given.attempt, given.generation))
     else if (isForStock && given.generation === this.#state?.generation) {
       this.#givenMs = performance.now()
-      this.#stock.add(given)
+      for (const part of given.open ?? [given]) this.#stock.add({ ...given, ...part })
       this.#serve()
       // Given up when it was under way already.
     } else this.#line.giveBack(given, 0)

@@ -3,6 +3,7 @@
  * passed. A window grows only while all its lanes are in it: what is published goes to threads that wait at its end, without a new task.
  */
 import type { HandlerViews, ProcessOrder } from '../../engine/group-seat.js'
+import type { Filter } from '../../engine/terms.js'
 import { assert } from '../../errors.js'
 import type { CodecName } from '../../messages/codec.js'
 import { HandlerWords } from '../../ring/handler-words.js'
@@ -22,6 +23,8 @@ export interface LaneOptions {
   readonly views: HandlerViews
   /** Of the topic; undefined: handlers get bytes. */
   readonly codec: CodecName | undefined
+  /** What the group is given: handlers see nothing else. */
+  readonly filter?: Filter | undefined
 }
 
 export interface LaneWorkParts {
@@ -127,9 +130,9 @@ export class LaneWork {
 
   #task() {
     const { topic, group, module, options } = this.#parts
-    const { batchSize, views, codec } = options
+    const { batchSize, views, codec, filter } = options
     // The number may have come since the processor was started.
-    return { topic: { id: topic.id, name: topic.name }, module, codec, group, batchSize, views }
+    return { topic: { id: topic.id, name: topic.name }, module, codec, group, batchSize, views, filter }
   }
 
   /** Acknowledges now and then what tasks have done that go on and on. */

@@ -57,6 +57,10 @@ export class JetStreamGroup implements EngineGroup, ProcessedGroup {
     return new GroupSeat(this.share, this.#host, make, options)
   }
 
+  filter(): void {
+    throw new Error('not supported: nobody asks')
+  }
+
   async position(): Promise<GroupPosition> {
     const info = await this.#server.info()
     const { first, next } = await this.stream.bounds()

@@ -13,7 +13,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import { DeskBranch } from '../../dispatcher/groups/desk-branch.js'
 import type { Engine, LocalParts } from '../../engine/engine.js'
-import type { Durability, IdSpan } from '../../engine/terms.js'
+import type { Durability, Filter, IdSpan } from '../../engine/terms.js'
 import { toPortable } from '../../errors.js'
 import { closedError } from '../../failures.js'
 import { HeaderMatcher } from '../../messages/header-matcher.js'
@@ -110,6 +110,11 @@ export class Attachment {
     const host = this.#host
     const { engine } = host
     const topicOf = (name: string) => engine.topic(name)
+    const groupOf = (topic: string, name: string, filter: Filter | undefined) => {
+      const group = topicOf(topic).group(name)
+      if (filter !== undefined) group.filter(filter)
+      return group
+    }
     return {
       connect: async () => {
         if (this.#stage !== 'offered') throw new TypeError('the port was connected already')
@@ -161,21 +166,23 @@ export class Attachment {
       },
       offsetAt: (_, topic, time) => topicOf(topic).offsetAt(time),
       scan: (signal, topic, from, to, module, filter) => topicOf(topic).scan(from, to, module, signal, filter),
-      position: (_, topic, group) => topicOf(topic).group(group).position(),
+      filter: async (_, topic, group, filter) => void groupOf(topic, group, filter),
+      position: (_, topic, group, filter) => groupOf(topic, group, filter).position(),
       seek: (_, topic, group, to) => topicOf(topic).group(group).seek(to),
       remove: (_, topic, group) => topicOf(topic).group(group).remove(),
-      view: (_, topic, group) => topicOf(topic).group(group).view(),
-      openDesk: (_, name, from) => this.#branch(name).open(from),
+      view: (_, topic, group, filter) => groupOf(topic, group, filter).view(),
+      openDesk: async (_, name, from, filter) => {
+        groupOf(name.topic, name.group, filter)
+        await this.#branch(name).open(from)
+      },
       ask: (_, name, number, max, mayWait, ackTimeoutMs) => this.#branch(name).ask(number, max, mayWait, ackTimeoutMs),
       cancel: (_, name, number) => this.#branch(name).cancel(number),
       acknowledge: (_, name, generation, ranges) => this.#branch(name).acknowledge(generation, ranges),
       seats: (_, name, count) => this.#branch(name).seats(count),
       giveBack: (_, name, range, delayMs) => this.#branch(name).giveBack(range, delayMs),
-      process: async (_, number, topic, group, module, settings) => {
+      process: async (_, number, topic, group, module, settings, filter) => {
         engine.checkWritable()
-        const processor = topicOf(topic)
-          .group(group)
-          .process(module, { ...settings, signal: undefined })
+        const processor = groupOf(topic, group, filter).process(module, { ...settings, signal: undefined })
         return this.#processors.add(number, processor)
       },
       finished: (_, number) =>

@@ -99,12 +99,13 @@ export interface OwnerCalls {
     module: string,
     filter: Filter | undefined,
   ): Promise<unknown>
-  /** Groups. */
-  position(signal: AbortSignal, topic: string, group: string): Promise<GroupPosition>
+  /** Groups. What they are given is said first, and again with each use. */
+  filter(signal: AbortSignal, topic: string, group: string, filter: Filter): Promise<void>
+  position(signal: AbortSignal, topic: string, group: string, filter: Filter | undefined): Promise<GroupPosition>
   seek(signal: AbortSignal, topic: string, group: string, to: number): Promise<void>
   remove(signal: AbortSignal, topic: string, group: string): Promise<void>
-  view(signal: AbortSignal, topic: string, group: string): Promise<BooksView>
-  openDesk(signal: AbortSignal, name: DeskName, from: 'first' | 'next'): Promise<void>
+  view(signal: AbortSignal, topic: string, group: string, filter: Filter | undefined): Promise<BooksView>
+  openDesk(signal: AbortSignal, name: DeskName, from: 'first' | 'next', filter: Filter | undefined): Promise<void>
   ask(signal: AbortSignal, name: DeskName, number: number, max: number, mayWait: boolean, ackTimeoutMs: number): void
   cancel(signal: AbortSignal, name: DeskName, number: number): void
   acknowledge(signal: AbortSignal, name: DeskName, generation: number, ranges: readonly OffsetRange[]): Promise<number>
@@ -118,6 +119,7 @@ export interface OwnerCalls {
     group: string,
     module: string,
     settings: SentProcessSettings,
+    filter: Filter | undefined,
   ): Promise<ProcessorView>
   finished(signal: AbortSignal, number: number): Promise<ProcessorView>
   pause(signal: AbortSignal, number: number): Promise<ProcessorView>

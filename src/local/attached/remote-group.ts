@@ -1,12 +1,15 @@
 /** A group in a thread that does not keep its books: seats at a desk of this thread's own, everything else asked of the owner. */
+import { FilteredSource } from '../../dispatcher/groups/filtered-source.js'
 import { GroupFeed } from '../../dispatcher/groups/group-feed.js'
 import type { Lease } from '../../dispatcher/groups/lease.js'
 import { RemoteDesk } from '../../dispatcher/groups/remote-desk.js'
 import { DeskSubscription, type SeatHost } from '../../dispatcher/groups/subscription.js'
 import type { KeepAlive } from '../../dispatcher/keep-alive.js'
 import type { EngineGroup, EngineProcessor, ProcessSettings, SubscribeOptions } from '../../engine/group-seat.js'
-import type { GroupPosition } from '../../engine/terms.js'
+import type { Filter, GroupPosition } from '../../engine/terms.js'
+import { otherFilterError } from '../../failures.js'
 import type { RecordPlace } from '../../messages/chunk-cursor.js'
+import { HeaderMatcher, isSameFilter } from '../../messages/header-matcher.js'
 import type { LocalTopic } from '../local-topic.js'
 import type { BooksView, DeskName, OwnerParty } from './protocol.js'
 import type { RemoteProcessors } from './remote-processors.js'
@@ -23,7 +26,8 @@ export class RemoteGroup implements EngineGroup {
   readonly name: string
   readonly #topic: LocalTopic<RemoteGroup>
   readonly #host: RemoteGroupHost
-  readonly #feed: GroupFeed
+  #feed: GroupFeed
+  #filter: Filter | undefined
   readonly desk: RemoteDesk
   #view: BooksView | undefined
 
@@ -36,7 +40,7 @@ export class RemoteGroup implements EngineGroup {
     const named: DeskName = { topic: topic.name, group: name }
     this.desk = new RemoteDesk(
       {
-        open: (from) => owner.call('openDesk', named, from),
+        open: (from) => owner.call('openDesk', named, from, this.#filter),
         ask: (number, max, mayWait, ackTimeoutMs) => owner.tell('ask', named, number, max, mayWait, ackTimeoutMs),
         cancel: (number) => owner.tell('cancel', named, number),
         acknowledge: (generation, ranges) => owner.call('acknowledge', named, generation, ranges),
@@ -54,9 +58,20 @@ export class RemoteGroup implements EngineGroup {
     return new DeskSubscription(this.#host.stage, this.desk, this.#feed, make, options)
   }
 
+  /** The owner of the books may know another one, or that it is at work without: it says so with the first use. */
+  filter(filter: Filter): void {
+    const known = this.#filter
+    if (known !== undefined && isSameFilter(known, filter)) return
+    if (known !== undefined) throw otherFilterError(this.#topic.name, this.name, known)
+    this.#filter = filter
+    // Before anybody here has a seat, with which the group would be at work. What is wrong is said again with the first use, where it is heard.
+    this.#host.owner.call('filter', this.#topic.name, this.name, filter).catch(() => {})
+    this.#feed = new GroupFeed(new FilteredSource(this.#topic, new HeaderMatcher(filter)))
+  }
+
   async position(): Promise<GroupPosition> {
     this.sendAcknowledgements()
-    return this.#host.owner.call('position', this.#topic.name, this.name)
+    return this.#host.owner.call('position', this.#topic.name, this.name, this.#filter)
   }
 
   async seek(to: number): Promise<void> {
@@ -71,11 +86,13 @@ export class RemoteGroup implements EngineGroup {
     await this.#host.owner.call('remove', this.#topic.name, this.name)
     // If it was opened, the owner has told it before the answer.
     this.desk.noteRemoval()
+    this.#filter = undefined
+    this.#feed = new GroupFeed(this.#topic)
   }
 
   async peek(): Promise<number | undefined> {
     this.sendAcknowledgements()
-    this.#view = await this.#host.owner.call('view', this.#topic.name, this.name)
+    this.#view = await this.#host.owner.call('view', this.#topic.name, this.name, this.#filter)
     return this.#view.offset
   }
 
@@ -87,7 +104,7 @@ export class RemoteGroup implements EngineGroup {
   }
 
   process(module: string, settings: ProcessSettings): EngineProcessor {
-    return this.#host.processors.start(this.#topic.name, this.name, module, settings)
+    return this.#host.processors.start(this.#topic.name, this.name, module, settings, this.#filter)
   }
 
   /** What is in stock goes back; who waits gets `error`. */

@@ -1,6 +1,7 @@
 /** A processor that a thread has started which does not own the log: it runs in the owner's threads, and this is its shadow here. */
 import { whenAborted } from '../../abortable.js'
 import type { EngineProcessor, ProcessorState, ProcessSettings } from '../../engine/group-seat.js'
+import type { Filter } from '../../engine/terms.js'
 import { BookendError } from '../../errors.js'
 import type { OwnerParty, ProcessorView } from './protocol.js'
 
@@ -12,6 +13,7 @@ export interface RemoteProcessorParts {
   group: string
   module: string
   settings: ProcessSettings
+  filter: Filter | undefined
 }
 
 export class RemoteProcessor implements EngineProcessor {
@@ -22,13 +24,13 @@ export class RemoteProcessor implements EngineProcessor {
   #view: ProcessorView = { stats: { processed: 0, failed: 0, deadLettered: 0 }, state: 'running' }
   #error: Error | undefined
 
-  constructor({ owner, number, topic, group, module, settings }: RemoteProcessorParts) {
+  constructor({ owner, number, topic, group, module, settings, filter }: RemoteProcessorParts) {
     this.#owner = owner
     this.#number = number
     const { signal, ...sent } = settings
     this.#signal = signal
     // What is asked for arrives in this order, so nothing has to wait for the answer that it was started.
-    const started = owner.call('process', number, topic, group, module, sent)
+    const started = owner.call('process', number, topic, group, module, sent, filter)
     this.finished = this.#untilFinished(started)
     this.finished.catch(() => {})
     const forget = whenAborted(signal, () => void this.stop())

@@ -1,6 +1,7 @@
 /** The processors that a thread has started which does not own the log. They end before it leaves. */
 import type { KeepAlive } from '../../dispatcher/keep-alive.js'
 import type { EngineProcessor, ProcessSettings } from '../../engine/group-seat.js'
+import type { Filter } from '../../engine/terms.js'
 import type { OwnerParty, ProcessorView } from './protocol.js'
 import { RemoteProcessor } from './remote-processor.js'
 
@@ -15,9 +16,15 @@ export class RemoteProcessors {
     this.#keepAlive = keepAlive
   }
 
-  start(topic: string, group: string, module: string, settings: ProcessSettings): EngineProcessor {
+  start(
+    topic: string,
+    group: string,
+    module: string,
+    settings: ProcessSettings,
+    filter: Filter | undefined,
+  ): EngineProcessor {
     const number = this.#count++
-    const processor = new RemoteProcessor({ owner: this.#owner, number, topic, group, module, settings })
+    const processor = new RemoteProcessor({ owner: this.#owner, number, topic, group, module, settings, filter })
     this.#running.set(number, processor)
     void this.#keepAlive
       .during(processor.finished)

@@ -7,8 +7,11 @@
  */
 import { threadId } from 'node:worker_threads'
 import type { HandlerViews } from '../../engine/group-seat.js'
+import type { Filter } from '../../engine/terms.js'
 import { BookendError, type PortableError, toPortable } from '../../errors.js'
+import type { RecordPlace } from '../../messages/chunk-cursor.js'
 import type { CodecName } from '../../messages/codec.js'
+import { HeaderMatcher } from '../../messages/header-matcher.js'
 import { laneOf } from '../../messages/lanes.js'
 import { ChunkRecords } from '../../messages/message-batch.js'
 import type { Decode } from '../../messages/value-coding.js'
@@ -38,6 +41,8 @@ export interface HandlerTask {
   /** Of the topic, if every thread has it; a codec that the module exports comes first. */
   codec: CodecName | undefined
   group: string
+  /** What the group is given; undefined: everything. */
+  filter?: Filter | undefined
   /** Which attempt at the messages this is. */
   attempt: number
   /** Of the message at `from`, which is handled alone then; 0: it is like the others. */
@@ -172,8 +177,8 @@ class TaskRun {
   }
 
   async #workThroughRange(): Promise<TaskEnd> {
-    const { topic, lane, lanes, views } = this.#task
-    const isWanted = lanes === 1 ? undefined : (record: Parameters<typeof laneOf>[0]) => laneOf(record, lanes) === lane
+    const { topic, views } = this.#task
+    const isWanted = wanted(this.#task)
     for (let to = this.#words.rangeEnd; this.done < to && !this.#isOver(); to = this.#words.rangeEnd) {
       let chunk: HandlerChunk
       try {
@@ -271,6 +276,14 @@ class TaskRun {
       },
     }
   }
+}
+
+/** Undefined: all messages of the range. */
+function wanted({ lane, lanes, filter }: HandlerTask): ((record: RecordPlace) => boolean) | undefined {
+  const isOfLane = lanes === 1 ? undefined : (record: RecordPlace) => laneOf(record, lanes) === lane
+  if (filter === undefined) return isOfLane
+  const matcher = new HeaderMatcher(filter)
+  return (record) => (isOfLane?.(record) ?? true) && matcher.matches(record)
 }
 
 /** Costs nothing where the handler does not look at it. */

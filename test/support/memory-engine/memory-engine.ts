@@ -20,6 +20,7 @@ export class MemoryEngine implements Engine {
     retention: false,
     expectedOffset: true,
     id: true,
+    filteredGroups: true,
   }
   readonly local = undefined
   readonly #topics = new Map<string, MemoryTopic>()

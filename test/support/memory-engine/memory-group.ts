@@ -6,9 +6,11 @@ import type {
   SubscribeOptions,
   Subscription,
 } from '../../../src/engine/group-seat.js'
-import type { GroupInfo, GroupPosition } from '../../../src/engine/terms.js'
+import type { Filter, GroupInfo, GroupPosition } from '../../../src/engine/terms.js'
+import { otherFilterError } from '../../../src/failures.js'
 import { chunkOf } from '../../../src/messages/chunk-builder.js'
 import type { RecordPlace } from '../../../src/messages/chunk-cursor.js'
+import { HeaderMatcher, isSameFilter } from '../../../src/messages/header-matcher.js'
 import type { MemoryTopic } from './memory-topic.js'
 
 /** A message that somebody is given. */
@@ -42,6 +44,7 @@ export class MemoryGroup implements EngineGroup {
   /** Raised by seek and remove: what was given away before means nothing. */
   #generation = 0
   #removals = 0
+  #matcher: HeaderMatcher | undefined
   /** Who waits, in the order of asking: true once it is served, or has given up. Told whether it is its turn: out of turn it only ends. */
   readonly #row: ((isTurn: boolean) => boolean)[] = []
   /** Those who have asked and are not closed. */
@@ -70,6 +73,13 @@ export class MemoryGroup implements EngineGroup {
     options: SubscribeOptions,
   ): Subscription<D> {
     return new MemorySeat(this, make, options)
+  }
+
+  filter(filter: Filter): void {
+    const known = this.#matcher?.filter
+    if (known !== undefined && isSameFilter(known, filter)) return
+    if (known !== undefined || this.seats.size > 0) throw otherFilterError(this.topic.name, this.name, known)
+    this.#matcher = new HeaderMatcher(filter)
   }
 
   open(from: 'first' | 'next'): void {
@@ -127,12 +137,18 @@ export class MemoryGroup implements EngineGroup {
   async position(): Promise<GroupPosition> {
     const { first, next } = this.topic
     const books = this.#refreshed()
-    if (books === undefined) return { committed: first, next, lag: next - first, skipped: 0 }
+    if (books === undefined) return { ...this.#unused(first, next), skipped: 0 }
     const committed = this.#committed(books)
     const lag = Array.from({ length: next - committed }, (_, index) => committed + index).filter(
       (offset) => !books.done.has(offset),
     ).length
     return { committed, next, lag, skipped: books.skipped }
+  }
+
+  #unused(first: number, next: number): { committed: number; next: number; lag: number } {
+    const offsets = Array.from({ length: next - first }, (_, index) => first + index)
+    const left = offsets.filter((offset) => this.#matcher?.matches(this.topic.place(offset)) ?? true)
+    return { committed: left[0] ?? next, next, lag: left.length }
   }
 
   async peek(): Promise<number | undefined> {
@@ -158,6 +174,8 @@ export class MemoryGroup implements EngineGroup {
     this.#removals += 1
     this.#generation += 1
     this.#books = undefined
+    this.#matcher = undefined
+    this.seats.clear()
     this.serve()
   }
 
@@ -182,6 +200,9 @@ export class MemoryGroup implements EngineGroup {
       books.skipped += 1
     }
     books.fresh = Math.max(books.fresh, first)
+    if (this.#matcher !== undefined)
+      for (let offset = first; offset < this.topic.next; offset++)
+        if (!this.#matcher.matches(this.topic.place(offset))) books.done.add(offset)
     books.returned = books.returned.filter(({ offset }) => !books.done.has(offset))
     return books
   }

@@ -101,10 +101,10 @@ export class MemoryTopic implements EngineTopic {
   }
 
   async records(offsets: readonly number[]): Promise<(RecordPlace | undefined)[]> {
-    return offsets.map((offset) => (offset >= this.#first && offset < this.next ? this.#place(offset) : undefined))
+    return offsets.map((offset) => (offset >= this.#first && offset < this.next ? this.place(offset) : undefined))
   }
 
-  #place(offset: number): RecordPlace {
+  place(offset: number): RecordPlace {
     const cursor = chunkOf([this.at(offset)])
     cursor.next()
     return cursor
