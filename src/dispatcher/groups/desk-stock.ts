@@ -1,17 +1,28 @@
 /**
  * Messages that are leased and not dealt out, in the order in which they were given. What nobody takes goes back: the clock looks now and
- * then whether anything was taken since it looked last.
+ * then whether anything was taken since it looked last. And so does what was not dealt out for some looks: a thread that takes its time
+ * keeps no store that others could work on.
  */
 import type { GivenLease } from './desk-branch.js'
 import { Lease, type LeasedRange } from './lease.js'
 
 const lookMs = 25
+/** What has seen more of them goes back. A thread that takes at an even pace has dealt it out in half the time. */
+const mostLooks = 8
+
+interface Stocked extends GivenLease {
+  /** Of the next message. */
+  first: number
+  /** How many looks there had been when it came. */
+  readonly look: number
+}
 
 export class DeskStock {
   readonly #giveBack: (range: LeasedRange) => void
-  #stretches: GivenLease[] = []
+  #stretches: Stocked[] = []
   #count = 0
   #isTaken = false
+  #looks = 0
   #clock: NodeJS.Timeout | undefined
 
   /** @param giveBack called with each stretch that goes back */
@@ -25,7 +36,7 @@ export class DeskStock {
   }
 
   add(lease: GivenLease): void {
-    this.#stretches.push(lease)
+    this.#stretches.push({ ...lease, look: this.#looks })
     this.#count += lease.end - lease.first
     if (this.#clock !== undefined) return
     this.#isTaken = true
@@ -37,8 +48,8 @@ export class DeskStock {
     const [next] = this.#stretches
     if (next === undefined) return undefined
     const { first, end, attempt, generation } = next
-    if (first + 1 === end) this.#stretches.shift()
-    else this.#stretches[0] = { first: first + 1, end, attempt, generation }
+    next.first += 1
+    if (next.first === end) this.#stretches.shift()
     this.#count -= 1
     this.#isTaken = true
     return new Lease(first, first + 1, attempt, generation)
@@ -60,7 +71,7 @@ export class DeskStock {
   giveBack(): void {
     const stretches = this.#stretches
     this.forget()
-    for (const stretch of stretches) this.#giveBack(stretch)
+    for (const { look: _, ...lease } of stretches) this.#giveBack(lease)
   }
 
   /** They are not ours any more. */
@@ -72,7 +83,10 @@ export class DeskStock {
   }
 
   readonly #look = (): void => {
-    if (this.#count > 0 && this.#isTaken) this.#isTaken = false
+    this.#looks += 1
+    const [oldest] = this.#stretches
+    const isOld = oldest !== undefined && this.#looks - oldest.look > mostLooks
+    if (oldest !== undefined && this.#isTaken && !isOld) this.#isTaken = false
     else this.giveBack()
   }
 }

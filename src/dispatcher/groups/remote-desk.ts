@@ -19,7 +19,8 @@ import { ToldDone } from './told-done.js'
 
 /** A window that is dealt out faster than this may be longer, one that takes twice as long is too long. */
 const windowMs = 20
-const maxWindow = 1024
+/** Each window costs a turn of the owner's event loop: of a fast consumer that is a millisecond of work or two before the next one is asked for. */
+const maxWindow = 1 << 14
 
 /** The way to the desk. What is said arrives in this order. */
 export interface DeskLine {

@@ -67,6 +67,32 @@ it('what nobody takes goes back, as the attempt it was', async () => {
   expect(new Set(rest.values())).toEqual(new Set([1]))
 })
 
+it('what a thread does not come to goes back although it takes some, once it is slower than it was', async () => {
+  const near = new NearDesk()
+  near.publish(5_000)
+  const far = await opened(near)
+  for (let count = 0; count < 3_000; count++) if (far.desk.takeInTurn() === undefined) await taken(far)
+  const own = new Set<number>()
+  for (let count = 0; count < 20; count++) {
+    vi.advanceTimersByTime(20)
+    own.add((await taken(far)).first)
+  }
+  const other = await opened(near)
+  const theirs = new Set<number>()
+  for (let got: Lease | undefined = await taken(other, far); got !== undefined; ) {
+    theirs.add(got.first)
+    got = other.desk.takeInTurn()
+    if (got !== undefined) continue
+    void other.desk.request(1, false).lease.then((lease) => {
+      got = lease
+    })
+    await settle(other, far)
+  }
+  // But for what is on its way to the slow one.
+  expect(theirs.size).toBeGreaterThan(1_900)
+  for (const offset of own) expect(theirs.has(offset)).toBe(false)
+})
+
 it('who wants one message alone leaves nothing in stock', async () => {
   const near = new NearDesk()
   near.publish(10)
