@@ -3,7 +3,7 @@ import { type Log, text } from 'bookend'
 import { expect, it, onTestFinished } from 'vitest'
 import { codedFailureOf, collect, until } from '../scenarios/support.js'
 import { Passage } from '../support/nats/passage.js'
-import { range } from '../support/words.js'
+import { range, words } from '../support/words.js'
 import { withServers } from './fixture.js'
 
 withServers({ sync: 'always' }, ({ open, servers, newName }) => {
@@ -38,6 +38,21 @@ withServers({ sync: 'always' }, ({ open, servers, newName }) => {
     ])
     expect(read).toEqual(['first', ...rounds])
     expect(log.stats().connection?.found).toBe(2)
+  })
+
+  it.each([1, 20])('%i messages with a condition, whose answer was lost, are found, and no conflict', async (count) => {
+    const name = newName()
+    const { proxy, log } = await throughProxy({ name })
+    const there = (await open({ name })).topic('t')
+    const topic = log.topic('t', { codec: text })
+    await topic.append('first')
+    proxy.loseAnswers()
+    const appended = topic.appendMany(words(count), { expectedOffset: 1 })
+    await until('the server has it', async () => (await there.bounds()).next === 1 + count)
+    proxy.cut()
+    expect(await appended).toEqual({ first: 1, count })
+    expect((await collect(topic.read())).map(({ value }) => value)).toEqual(['first', ...words(count)])
+    expect(log.stats().connection?.found).toBe(1)
   })
 
   it('what does not get through for giveUpMs is BOOKEND_DISCONNECTED, and later appends work again', async () => {

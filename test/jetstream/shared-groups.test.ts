@@ -1,6 +1,8 @@
 /** Several logs over the same servers, as processes have them: what one does to a group, the others see. */
 import { type Delivery, type Log, text } from 'bookend'
 import { expect, it, onTestFinished } from 'vitest'
+import { openJetStream } from '../../src/jetstream/jetstream-engine.js'
+import { completeOptions } from '../../src/jetstream/options.js'
 import { collect, until } from '../scenarios/support.js'
 import { Passage } from '../support/nats/passage.js'
 import { range, take, words } from '../support/words.js'
@@ -132,5 +134,23 @@ withServers({}, ({ open, newName, servers }) => {
     await topic.append('b')
     expect(await logs[1].queue('t', { codec: text }).pop({ timeoutMs: 30_000 })).toBe('b')
     expect(await groups[0].position()).toMatchObject({ committed: 0, lag: 2 })
+  })
+
+  it('what servers say of a group while it goes back means nothing: nothing behind is taken for done', async () => {
+    const engine = await openJetStream(completeOptions((await servers()).urls, { name: newName(), replicas: 1 }))
+    onTestFinished(() => engine.close())
+    const { books } = engine.topic('t').group('g').share
+    const before = books.generation
+    books.leaveBehind()
+    books.setOut(15, 'era')
+    const meanwhile = books.generation
+    for (const generation of [before, meanwhile]) books.raise(generation, 21)
+    expect(books.committed).toBe(15)
+    books.arrive()
+    // Asked before they had heard of it, and answered now.
+    books.raise(meanwhile, 21)
+    expect(books.committed).toBe(15)
+    books.raise(books.generation, 21)
+    expect(books.committed).toBe(21)
   })
 })

@@ -3,6 +3,9 @@
  *
  * A batch has one id for all its tries. A single message is published with it. Several are an atomic batch of the server: all of them or
  * none, nothing of others between. What a try has written whose answer was lost is found by the next one by that id.
+ *
+ * A single node looks at a message's id only when it has looked at how the stream ends, and at that of a batch before: so a message that says how
+ * the stream has to end is a batch as well, or a second try would be refused for what the first has written.
  */
 import { JetStreamApiError } from '@nats-io/jetstream'
 import { headers, type NatsConnection } from '@nats-io/transport-node'
@@ -39,8 +42,8 @@ const expectedLastHeader = 'Nats-Expected-Last-Sequence'
 
 /** @param attempt each has its own number */
 export async function writeBatch(nc: NatsConnection, batch: BatchWrite, attempt: number): Promise<Written> {
-  if (batch.messages.length === 1) return writeOne(nc, batch)
   const { subject, id, messages, expectedLast } = batch
+  if (messages.length === 1 && expectedLast === undefined) return writeOne(nc, batch)
   // What an earlier try may have left half sent is another batch.
   const batchId = `${id}.${attempt}`
   const last = messages.length - 1
@@ -64,11 +67,10 @@ export async function writeBatch(nc: NatsConnection, batch: BatchWrite, attempt:
   throw new Error('Bookend invariant broken: a batch has messages')
 }
 
-async function writeOne(nc: NatsConnection, { subject, id, messages, expectedLast }: BatchWrite): Promise<Written> {
+async function writeOne(nc: NatsConnection, { subject, id, messages }: BatchWrite): Promise<Written> {
   const [message] = messages
   const said = headersOf(message)
   said.set(idHeader, id)
-  if (expectedLast !== undefined) said.set(expectedLastHeader, String(expectedLast))
   const answer = await ask(nc, subject, message.payload, said)
   return { offset: sequenceOf(answer) - 1, wasFound: answer.duplicate === true }
 }

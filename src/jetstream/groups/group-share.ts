@@ -210,9 +210,10 @@ export class GroupShare {
       await this.books.acksSettled()
       if (!this.#is('seeking')) return await this.seek(to)
       const era = newEra()
-      this.#beginAnew(to, era)
+      this.#leaveBehind()
+      this.books.setOut(to, era)
       // What comes from before the seek has offsets below, or comes again: the same message, whoever is given it first.
-      await this.#server.seek(to, era)
+      await this.#server.seek(to, era).finally(() => this.books.arrive())
     } finally {
       if (this.#is('seeking')) this.#enter('open')
       this.serve()
@@ -269,17 +270,17 @@ export class GroupShare {
   /** The group is gone, and with it who sits in it. */
   #end(): void {
     this.#removals += 1
-    this.#beginAnew(0, undefined)
+    this.#leaveBehind()
+    this.books.beginAt(0, undefined)
     this.#demand.clearSeats()
     this.#pull.close()
     if (this.#stage === 'open' || this.#stage === 'seeking') this.#enter('closed')
   }
 
-  #beginAnew(floor: number, era: string | undefined): void {
+  #leaveBehind(): void {
     this.books.leaveBehind()
     for (const { holder } of this.#held.all()) holder?.release()
     this.#keeper.forgetAll()
-    this.books.beginAt(floor, era)
   }
 
   #receive(message: Msg): void {

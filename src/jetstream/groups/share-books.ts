@@ -16,6 +16,8 @@ export class ShareBooks {
   readonly #acks: AckSender
   readonly #done = new KnownDone()
   #generation = 0
+  /** A seek is on its way: what the servers say of the group may be of before. */
+  #isOnTheWay = false
 
   constructor(server: ServerGroup) {
     this.#server = server
@@ -66,7 +68,7 @@ export class ShareBooks {
 
   /** Everything below is done, by whoever it was. @param generation in which that was found */
   raise(generation: number, floor: number): void {
-    if (generation !== this.#generation) return
+    if (generation !== this.#generation || this.#isOnTheWay) return
     this.#done.raise(floor)
     this.#announce()
   }
@@ -79,6 +81,19 @@ export class ShareBooks {
   /** What was given until now means nothing any more: {@link beginAt} comes next. */
   leaveBehind(): void {
     this.#generation += 1
+  }
+
+  /** The servers are to go on from there too: {@link arrive} comes next. */
+  setOut(floor: number, era: string): void {
+    this.#isOnTheWay = true
+    this.beginAt(floor, era)
+  }
+
+  /** The servers have heard of it. What was asked of them until now is not known to be of before or behind. */
+  arrive(): void {
+    this.#isOnTheWay = false
+    this.#generation += 1
+    this.#announce()
   }
 
   /** The group goes on from there, or is gone. */
@@ -112,6 +127,6 @@ export class ShareBooks {
     const generation = this.#generation
     const info = await this.#server.info().catch(() => undefined)
     // What is below never comes again.
-    if (info !== undefined && generation === this.#generation) this.#done.raise(info.ack_floor.stream_seq)
+    if (info !== undefined) this.raise(generation, info.ack_floor.stream_seq)
   }
 }

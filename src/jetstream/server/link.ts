@@ -3,7 +3,8 @@
  * everything that may be tried again is tried again.
  *
  * The client reconnects, for ever. Should it give up after all (it does where the servers refuse it), the watchdog here makes a new
- * connection: so `nc` is asked for anew at each attempt, and whoever holds a subscription is told by `onUp` that it may be gone.
+ * connection: so `nc` is asked for anew at each attempt, and whoever holds a subscription is told by `onUp` that it may be gone. A node that is
+ * there and gets no answer may be cut off from the others without knowing: then the connection moves on to the next.
  */
 import { JetStreamApiError, type JetStreamManager, jetstreamManager } from '@nats-io/jetstream'
 import { AuthorizationError, connect, type NatsConnection, PermissionViolationError } from '@nats-io/transport-node'
@@ -25,8 +26,13 @@ type Stage = 'up' | 'down' | 'closed'
 /** How long one request may take before it is tried again. */
 export const requestMs = 3_000
 const longestPauseMs = 1_000
-/** Refusals that pass: too few nodes of a cluster that is starting; the first part of a batch went to a leader that is gone; a consumer is offline. */
-const passing: ReadonlySet<number> = new Set([10005, 10176, 10119])
+/** Where a connection gets no answer for so long, another node is asked. An election takes four to nine seconds. */
+const silentMs = 10_000
+/**
+ * Refusals that pass: too few nodes of a cluster that is starting; the first part of a batch went to a leader that is gone; a consumer is
+ * offline; an earlier try of the same message is on its way to the other nodes.
+ */
+const passing: ReadonlySet<number> = new Set([10005, 10176, 10119, 10158])
 /** Failures that do not: storage is full, JetStream is not there, replicas without a cluster. */
 const lasting: ReadonlySet<number> = new Set([10077, 10047, 10023, 10039, 10076, 10074])
 const tooManyRequests = 429
@@ -45,6 +51,7 @@ export class Link {
   #nc: NatsConnection
   #jsm: JetStreamManager
   #stage: Stage = 'up'
+  #movedMs = Number.NEGATIVE_INFINITY
   /** Who waits for the connection, or for the end of a pause. */
   readonly #sleepers = new Set<() => void>()
 
@@ -92,7 +99,8 @@ export class Link {
    * @throws what no further attempt would change; `BOOKEND_DISCONNECTED` after `giveUpMs`; `BOOKEND_CLOSED`
    */
   async trying<T>(what: string, work: (attempt: number) => Promise<T>): Promise<T> {
-    const untilMs = performance.now() + this.giveUpMs
+    const fromMs = performance.now()
+    const untilMs = fromMs + this.giveUpMs
     for (let attempt = 0; ; attempt++) {
       let failure: unknown
       await this.#whenUp(untilMs)
@@ -103,6 +111,7 @@ export class Link {
         } catch (error) {
           if (isFinal(error)) throw error
           failure = error
+          if (!(error instanceof JetStreamApiError)) this.#moveOn(fromMs)
         }
       }
       this.#checkOpen()
@@ -151,6 +160,15 @@ export class Link {
         await this.#pause(longestPauseMs)
       }
     }
+  }
+
+  /** @param silentSince nobody has answered since then, although there is a connection */
+  #moveOn(silentSince: number): void {
+    const nowMs = performance.now()
+    if (this.#options.servers.length === 1 || nowMs - Math.max(silentSince, this.#movedMs) < silentMs) return
+    this.#movedMs = nowMs
+    // One that has ended meanwhile is the watchdog's.
+    this.#nc.reconnect().catch(() => {})
   }
 
   #goDown(): void {
