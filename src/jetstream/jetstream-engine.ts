@@ -105,7 +105,7 @@ export class JetStreamEngine implements Engine, JetStreamTopicHost {
       process: true,
       retention: true,
       expectedOffset: true,
-      id: false,
+      id: true,
       filteredGroups: false,
     }
   }

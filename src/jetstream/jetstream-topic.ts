@@ -8,6 +8,7 @@ import { ConsumedTrim, type ConsumedTrimHost } from './groups/consumed-trim.js'
 import type { JetStreamGroup } from './groups/jetstream-group.js'
 import { type LookupCounters, offsetAt, recordsAt } from './reads/lookups.js'
 import { type ReaderHost, StreamReader } from './reads/stream-reader.js'
+import { unsupported } from './server/server-facts.js'
 import type { TopicStream } from './server/topic-stream.js'
 import { outgoing } from './server/wire.js'
 import type { ScanPool } from './threads/scan-pool.js'
@@ -44,6 +45,7 @@ export class JetStreamTopic implements EngineTopic {
 
   append(value: Payload, extras: Extras | undefined, _?: Durability, condition?: Condition): Promise<number> {
     this.#host.checkWritable()
+    this.#checkId(condition)
     return this.line.append([outgoing(value, extras)], condition)
   }
 
@@ -54,6 +56,7 @@ export class JetStreamTopic implements EngineTopic {
     condition?: Condition,
   ): Promise<number> {
     this.#host.checkWritable()
+    this.#checkId(condition)
     if (values.length > this.#batchMessages) {
       const message = `appendMany takes ${this.#batchMessages} messages here, not ${values.length}: divide them, or raise limits { batch { max_msgs } } of the servers and batchMessages of open()`
       throw new BookendError('BOOKEND_TOO_LARGE', message, { topic: this.name })
@@ -62,6 +65,15 @@ export class JetStreamTopic implements EngineTopic {
       values.map((value) => outgoing(value, extras)),
       condition,
     )
+  }
+
+  /** @throws `BOOKEND_UNSUPPORTED` if the servers do not remember ids for as long as this topic is to */
+  #checkId(condition: Condition | undefined): void {
+    const { duplicateWindowMs, link } = this.stream
+    const windowMs = condition?.id?.windowMs ?? 0
+    if (windowMs <= duplicateWindowMs) return
+    const what = `ids are remembered for ${duplicateWindowMs} ms, and topic "${this.name}" asks for ${windowMs} ms (dedupe.windowMs): open the log with duplicateWindowMs: ${windowMs} before the topic comes to be`
+    throw unsupported(link.place, what)
   }
 
   offer(value: Payload, extras: Extras | undefined): boolean {

@@ -1,8 +1,24 @@
+import { text } from 'bookend'
 import { expect, it } from 'vitest'
 import { codedFailureOf, collect } from '../scenarios/support.js'
 import { withServers } from './fixture.js'
 
-withServers({}, ({ open }) => {
+withServers({}, ({ open, newName }) => {
+  it('an id holds for all processes, and for as long as servers remember: longer is refused, and nothing is written', async () => {
+    const name = newName()
+    const [one, other] = [await open({ name }), await open({ name })].map((log) => log.topic('t', { codec: text }))
+    const id = 'a payment, \u{1f600}\r\nand more'
+    expect(await Promise.all([one.append('a', { id }), other.append('a', { id })])).toEqual([0, 0])
+    expect(await other.appendMany(['b', 'c'], { id })).toMatchObject({ first: 0 })
+    expect((await collect(one.read())).map(({ value, headers }) => [value, headers])).toEqual([
+      ['a', { 'bookend-id': id }],
+    ])
+    const long = (await open({ name })).topic('t', { codec: text, dedupe: { windowMs: 120_001 } })
+    const error = await codedFailureOf(() => long.append('d', { id: 'other' }))
+    expect([error.code, error.message.includes('duplicateWindowMs: 120001')]).toEqual(['BOOKEND_UNSUPPORTED', true])
+    expect(await one.bounds()).toEqual({ first: 0, next: 1 })
+  })
+
   it('appendMany of more messages than a batch has is refused, and nothing is written', async () => {
     const log = await open({ batchMessages: 10 })
     const topic = log.topic('t')

@@ -4,11 +4,11 @@
  * longer the batches are.
  *
  * What fails for good takes all that waits behind it along: nothing overtakes what may be written yet. A condition that does not hold is no
- * such failure: it is one call's own, whose batch has nobody else's messages.
+ * such failure: it is one call's own, whose batch has nobody else's messages. So has that of a call with an id, which is the id of its batch.
  */
 import { nuid } from '@nats-io/transport-node'
 import { Fifo } from '../../collections/fifo.js'
-import type { Condition } from '../../engine/terms.js'
+import type { Condition, MessageId } from '../../engine/terms.js'
 import { assert, BookendError } from '../../errors.js'
 import { conflictError } from '../../failures.js'
 import { apiCodeOf } from '../server/link.js'
@@ -66,8 +66,6 @@ export class AppendLine {
   /** The last offer that found no room. */
   #refusedBytes = 0
   readonly #whenRoom: RoomWaiter[] = []
-  /** Everything below this offset was written by us. */
-  #knownNext = 0
 
   constructor(stream: TopicStream, options: LineOptions) {
     this.#stream = stream
@@ -81,10 +79,6 @@ export class AppendLine {
   /** Calls that have not ended. */
   get pending(): number {
     return this.#pending
-  }
-
-  get knownNext(): number {
-    return this.#knownNext
   }
 
   /** @returns the offset of the first message */
@@ -137,8 +131,7 @@ export class AppendLine {
     for (let batch = this.#take(); batch.length > 0; batch = this.#take()) {
       const messages = batch.length === 1 ? batch[0].messages : batch.flatMap((entry) => entry.messages)
       try {
-        let offset = messages.length === 0 ? this.#knownNext : await this.#write(messages, batch[0].condition)
-        this.#knownNext = Math.max(this.#knownNext, offset + messages.length)
+        let offset = messages.length === 0 ? 0 : await this.#write(messages, batch[0].condition)
         for (const entry of batch) {
           this.#settle(entry)
           entry.resolve(offset)
@@ -184,8 +177,8 @@ export class AppendLine {
     const { counters } = this.#options
     try {
       await this.#stream.ensure()
-      // One id for all tries: that is what makes the second one harmless.
-      const id = nuid.next()
+      // One id for all tries: that is what makes the second one harmless. One that was given is that of all calls with it.
+      const id = condition?.id === undefined ? nuid.next() : idOf(condition.id)
       // A stream's sequences begin at 1: that of the last message is the offset of the next.
       const expectedLast = condition?.expectedOffset
       const write = (attempt: number) => writeBatch(link.nc, { subject, id, messages, expectedLast }, attempt)
@@ -213,6 +206,11 @@ export class AppendLine {
     const kind = outOfSpace.has(code) ? 'BOOKEND_NO_SPACE' : tooLarge.has(code) ? 'BOOKEND_TOO_LARGE' : 'BOOKEND_IO'
     return new BookendError(kind, message, { topic, cause: error })
   }
+}
+
+/** Headers of NATS are lines of ASCII. Other batches have an id of 22 letters and digits. */
+function idOf({ bytes }: MessageId): string {
+  return `id/${Buffer.from(bytes).toString('base64url')}`
 }
 
 function bytesOf(messages: readonly Outgoing[]): number {

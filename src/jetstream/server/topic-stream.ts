@@ -43,6 +43,11 @@ export class TopicStream {
     this.#retention = options.retention
   }
 
+  /** How long servers find a batch by its id, and a message. */
+  get duplicateWindowMs(): number {
+    return this.#options.duplicateWindowMs
+  }
+
   get retention(): Retention | undefined {
     return this.#retention
   }

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest'
 import { codedFailureOf, collect, expectMistake } from '../../scenarios/support.js'
 import { onEveryEngine } from './fixture.js'
 
-onEveryEngine(({ shared, open, supports }) => {
+onEveryEngine(({ shared, open }) => {
   it('an append with the expected offset is written, and one with another is a conflict that leaves nothing', async () => {
     const { log, name } = await shared()
     const topic = log.topic(name, { codec: text })
@@ -100,42 +100,39 @@ onEveryEngine(({ shared, open, supports }) => {
     expect(lengths).toEqual([...new Array(3).fill(100_000), ...new Array(30).fill(5_000)])
   })
 
-  it.runIf(supports.ids)(
-    'what was appended under an id is not appended again: the first offset is the answer',
-    async () => {
-      const { log, name } = await shared()
-      const topic = log.topic(name, { codec: text })
-      expect(await topic.append('a', { id: 'one', key: 'k', headers: { h: '1' } })).toBe(0)
-      const outcomes = await Promise.all([
-        topic.append('again', { id: 'one' }),
-        topic.append('b'),
-        topic.append('c', { id: 'two', expectedOffset: 2 }),
-        // Written before: whatever it expects.
-        topic.append('again', { id: 'two', expectedOffset: 2 }),
-        topic.append('again', { id: 'two', expectedOffset: 0 }),
-        topic.append('d', { id: 'One' }),
-      ])
-      expect(outcomes).toEqual([0, 1, 2, 2, 2, 3])
-      expect(await topic.appendMany(['e', 'f'], { id: 'many' })).toEqual({ first: 4, count: 2 })
-      expect(await topic.appendMany(['e', 'f'], { id: 'many' })).toEqual({ first: 4, count: 2 })
-      // A condition that does not hold leaves no id behind.
-      expect(await codedFailureOf(() => topic.append('no', { id: 'three', expectedOffset: 0 }))).toMatchObject({
-        actual: 6,
-      })
-      expect(await topic.append('g', { id: 'three' })).toBe(6)
-      // Another topic has ids of its own.
-      expect(await log.topic(`${name}-other`, { codec: text }).append('a', { id: 'one' })).toBe(0)
-      expect(await log.queue(`${name}-queue`, { codec: text }).push('a', { id: 'one' })).toBe(0)
-      expect(await log.queue(`${name}-queue`, { codec: text }).push('b', { id: 'one' })).toBe(0)
-      const all = await collect(topic.read())
-      expect(all.map(({ value }) => value).join('')).toBe('abcdefg')
-      expect([all[0].headers, all[0].keyText]).toEqual([{ h: '1', 'bookend-id': 'one' }, 'k'])
-      expect(all[2].headers).toEqual({ 'bookend-id': 'two' })
-      await expectMistake(() => topic.append('x', { id: 'y', headers: { 'bookend-id': 'z' } }), TypeError)
-    },
-  )
+  it('what was appended under an id is not appended again: the first offset is the answer', async () => {
+    const { log, name } = await shared()
+    const topic = log.topic(name, { codec: text })
+    expect(await topic.append('a', { id: 'one', key: 'k', headers: { h: '1' } })).toBe(0)
+    const outcomes = await Promise.all([
+      topic.append('again', { id: 'one' }),
+      topic.append('b'),
+      topic.append('c', { id: 'two', expectedOffset: 2 }),
+      // Written before: whatever it expects.
+      topic.append('again', { id: 'two', expectedOffset: 2 }),
+      topic.append('again', { id: 'two', expectedOffset: 0 }),
+      topic.append('d', { id: 'One' }),
+    ])
+    expect(outcomes).toEqual([0, 1, 2, 2, 2, 3])
+    expect(await topic.appendMany(['e', 'f'], { id: 'many' })).toEqual({ first: 4, count: 2 })
+    expect(await topic.appendMany(['e', 'f'], { id: 'many' })).toEqual({ first: 4, count: 2 })
+    // A condition that does not hold leaves no id behind.
+    expect(await codedFailureOf(() => topic.append('no', { id: 'three', expectedOffset: 0 }))).toMatchObject({
+      actual: 6,
+    })
+    expect(await topic.append('g', { id: 'three' })).toBe(6)
+    // Another topic has ids of its own.
+    expect(await log.topic(`${name}-other`, { codec: text }).append('a', { id: 'one' })).toBe(0)
+    expect(await log.queue(`${name}-queue`, { codec: text }).push('a', { id: 'one' })).toBe(0)
+    expect(await log.queue(`${name}-queue`, { codec: text }).push('b', { id: 'one' })).toBe(0)
+    const all = await collect(topic.read())
+    expect(all.map(({ value }) => value).join('')).toBe('abcdefg')
+    expect([all[0].headers, all[0].keyText]).toEqual([{ h: '1', 'bookend-id': 'one' }, 'k'])
+    expect(all[2].headers).toEqual({ 'bookend-id': 'two' })
+    await expectMistake(() => topic.append('x', { id: 'y', headers: { 'bookend-id': 'z' } }), TypeError)
+  })
 
-  it.runIf(supports.ids)('of many at once under one id one is written, and all are told where it stands', async () => {
+  it('of many at once under one id one is written, and all are told where it stands', async () => {
     const { log, name } = await shared()
     const topic = log.topic(name)
     const sizes = [10, 100_000, 700_000]

@@ -27,9 +27,6 @@ onEveryEngine(({ open, supports }) => {
       ['segments()', supports.local, () => log.segments()],
       ['residency()', supports.local, () => log.residency()],
       ['retention', supports.retention, () => log.topic('t', { retention: { maxBytes: 1 } })],
-      ['ids of messages', supports.ids, () => topic.append('a', { id: 'x' })],
-      ['ids of messages', supports.ids, () => topic.appendMany(['a', 'b'], { id: 'x' })],
-      ['ids of messages', supports.ids, () => queue.push('a', { id: 'x' })],
       ['scan()', supports.scan, () => topic.scan(scanModule)],
       ['process()', supports.process, () => topic.group('g').process(handlers)],
     ]
