@@ -1,8 +1,16 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import type { BenchRun } from './bench-run.js'
 import { longCaseNames, stagesCaseName } from './cases/catalogue.js'
+import { serverCases } from './cases/server-cases.js'
 import { movements } from './compare.js'
-import { type ContenderName, contenderSettings, javaPeers, methodNames, packagedPeers } from './contenders/catalogue.js'
+import {
+  type ContenderName,
+  contenderSettings,
+  isOnServers,
+  javaPeers,
+  methodNames,
+  packagedPeers,
+} from './contenders/catalogue.js'
 import { htmlPage } from './html-page.js'
 import { provideJavaPeer } from './java-packages.js'
 import { runLongCases } from './long-cases.js'
@@ -15,6 +23,7 @@ import { describeRun, fullReport } from './report.js'
 import { type BenchReport, parseReport, reportFormat } from './report-file.js'
 import { Results } from './results.js'
 import { plansOf, runRounds } from './rounds.js'
+import { whyNoServers } from './servers/available.js'
 import { runStages, type StageReport } from './stages.js'
 import { judge } from './targets.js'
 import { provideTools } from './tools.js'
@@ -108,7 +117,9 @@ function readReport(path: string): BenchReport {
 }
 
 /** Finds out who can take part. */
-function provideContenders({ contenders, mayInstall }: BenchOptions, outside: Outside) {
+function provideContenders({ contenders: asked, cases, mayInstall, isSmoke }: BenchOptions, outside: Outside) {
+  const needsServers = serverCases.some(({ name }) => cases.includes(name))
+  const contenders = asked.filter((name) => needsServers || !isOnServers(name))
   const missing: Partial<Record<ContenderName, string>> = {}
   const versions: Partial<Record<ContenderName, string>> = {}
   const packageDirectories: Partial<Record<ContenderName, string>> = {}
@@ -120,6 +131,8 @@ function provideContenders({ contenders, mayInstall }: BenchOptions, outside: Ou
       ['memcpy', 'file-watch'].includes(name) ||
       name.startsWith('bare')
     if (isNative && process.platform !== 'linux') missing[name] = 'Linux only'
+    const whyNot = isOnServers(name) ? whyNoServers(name, isSmoke) : undefined
+    if (whyNot !== undefined) missing[name] = whyNot
     const provide = packagedPeers.includes(name) ? providePeer : javaPeers.includes(name) ? provideJavaPeer : undefined
     if (provide === undefined) continue
     const peer = provide(name, mayInstall, print)

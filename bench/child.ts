@@ -67,6 +67,12 @@ const onTheirOwn: Partial<Record<JobKind, (job: Job, options: StoreOptions) => P
   follower: async (job) => (await import('./cases/followers.js')).measureFollower(job),
   'follower-idle': async (job) => (await import('./cases/followers.js')).measureFollowerIdle(job),
   followers: async (job) => (await import('./cases/followers.js')).measureFollowerCost(job),
+  'servers-append': onServers,
+  'servers-in-flight': onServers,
+  'servers-latency': onServers,
+  'servers-read': onServers,
+  'servers-consume': onServers,
+  'servers-follow': onServers,
   'transfer-file': async (job) => (await import('./cases/transfer.js')).measureTransfer(job),
   'transfer-unix': async (job) => (await import('./cases/transfer.js')).measureTransfer(job),
   'transfer-tcp': async (job) => (await import('./cases/transfer.js')).measureTransfer(job),
@@ -98,6 +104,10 @@ function readersFor({ kind, parameter }: Job): Pick<StoreOptions, 'readers'> {
   // The application does nothing while it waits for its lookups, so its core is free as well.
   if (kind === 'get-many') return { readers: availableParallelism() }
   return {}
+}
+
+async function onServers(job: Job): Promise<Outcome> {
+  return (await import('./servers/cases.js')).measureOnServers(job)
 }
 
 async function fill(store: Store, job: Job): Promise<Outcome> {

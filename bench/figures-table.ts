@@ -3,6 +3,7 @@ import type { ContenderName } from './contenders/catalogue.js'
 import { describePoint, describeRounds, describeSpread, table } from './format.js'
 import type { BenchReport } from './report-file.js'
 import { Results } from './results.js'
+import { serversTable } from './servers/figures.js'
 
 /** What a reader of the documents wants to compare; the page with the plots has everybody. */
 interface Row {
@@ -28,10 +29,20 @@ const rows: readonly Row[] = [
   { caseName: 'queue', messageBytes: 100, parameter: 100, isHeadline: true },
 ]
 
-/** The figures of a run as a Markdown table, with where they come from: all, or the few that stand for them. */
-export function figuresTable(report: BenchReport, onlyHeadlines: boolean): string {
-  const results = new Results(report.series)
+/** Which figures a document shows: all but those on servers, the few that stand for them, or those on servers. */
+export type Shown = 'all' | 'headlines' | 'servers'
+
+/** The figures of a run as a Markdown table, with where they come from. */
+export function figuresTable(report: BenchReport, shown: Shown): string {
   const { machine, setUp } = report
+  const from = `${machine.cpu}, ${machine.cores} cores, ${machine.kernel}, ${machine.fileSystem}, Node ${machine.node}; ${describeRounds(setUp.rounds)} (least-greatest).`
+  if (shown === 'servers') return [from, '', serversTable(report)].join('\n')
+  const plain = '`write-sync` is a plain file written through a 64 KiB buffer: no checksum, no index, no second thread.'
+  return [`${from} ${plain}`, '', peersTable(report, shown === 'headlines')].join('\n')
+}
+
+function peersTable(report: BenchReport, onlyHeadlines: boolean): string {
+  const results = new Results(report.series)
   const found = rows.flatMap(({ caseName, messageBytes, parameter, isHeadline = false }) => {
     if (onlyHeadlines && !isHeadline) return []
     const benchCase = benchCases.find(({ name }) => name === caseName)!
@@ -47,12 +58,7 @@ export function figuresTable(report: BenchReport, onlyHeadlines: boolean): strin
       ],
     ]
   })
-  const where = `${machine.cpu}, ${machine.cores} cores, ${machine.kernel}, ${machine.fileSystem}, Node ${machine.node}`
-  return [
-    `${where}; ${describeRounds(setUp.rounds)} (least-greatest). \`write-sync\` is a plain file written through a 64 KiB buffer: no checksum, no index, no second thread.`,
-    '',
-    table(['case', ...columns], found),
-  ].join('\n')
+  return table(['case', ...columns], found)
 }
 
 function percentileOf({ headline }: BenchCase): string {

@@ -45,6 +45,7 @@ export function describeBytes(bytes: number): string {
 
 export function describeParameter(parameter: Parameter, value: number): string {
   if (parameter === 'backlog') return value >= 1e9 ? `${value / 1e9} GB before` : `${value / 1e6} MB before`
+  if (parameter === 'flush') return value === 0 ? 'level process' : 'flushed first'
   if (parameter === 'batch') return `${value} a batch`
   return `${value.toLocaleString('en')} ${value === 1 ? parameter.replace(/s$/, '') : parameter}`
 }

@@ -1,5 +1,6 @@
 import type { ContenderName } from './contenders/catalogue.js'
 import type { Level } from './contenders/contender.js'
+import type { ServerJobKind } from './servers/cases.js'
 
 /** What a child process is told to do: one case, one contender, once. Sent as a message, so plain data only. */
 export interface Job {
@@ -59,6 +60,7 @@ export type JobKind =
   | 'follower'
   | 'follower-idle'
   | 'followers'
+  | ServerJobKind
   | 'transfer-file'
   | 'transfer-unix'
   | 'transfer-tcp'

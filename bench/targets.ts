@@ -79,6 +79,7 @@ function targetsOf(results: Results): Target[] {
     two('batches() of two threads over one', 'threads-read', 'messagesPerSecond'),
     two('consumed and acknowledged, two threads over one', 'threads-consume', 'messagesPerSecond'),
     rate('offers with 50 followers, over the same alone', at('followers', 50), 'rateOverAlone', 0.95),
+    ...serverTargets(results),
     ...longTargets(results),
   ]
 }
@@ -142,6 +143,27 @@ function judgesOf(results: Results) {
       )
     },
   }
+}
+
+/** On servers, with and without a flush before each answer: against the same servers' client, one message at a time, and many. */
+function serverTargets(results: Results): Target[] {
+  const over = (replicas: number, flush: number, [what, caseName, least]: [string, string, number]) =>
+    target(
+      `offers on ${replicas === 1 ? 'one node' : 'three nodes'}${flush === 1 ? ', flushed' : ''}, over ${what}`,
+      `>= x${least}`,
+      results.ratio(
+        { ...at('servers-append', flush), contender: `jetstream-r${replicas}` as ContenderName },
+        { ...at(caseName, flush), contender: `nats-r${replicas}` as ContenderName },
+        'messagesPerSecond',
+      ),
+      (value) => `x${value.toFixed(2)}`,
+      (value) => value >= least,
+    )
+  const peers: [string, string, number][] = [
+    ['one publish at a time', 'servers-latency', 10],
+    ['1,000 publishes under way', 'servers-append', 1.5],
+  ]
+  return peers.flatMap((peer) => [1, 3].flatMap((replicas) => [0, 1].map((flush) => over(replicas, flush, peer))))
 }
 
 /** Stated for a size, and for a cold cache: a smaller or hotter run says something, but not whether they are kept. */

@@ -1,12 +1,12 @@
 /**
  * Writes the figures of a run into documents, between `<!-- bench:begin -->` and `<!-- bench:end -->`; between `<!-- bench:begin headlines -->` and
- * the end the few that the README shows: `npm run bench:tables -- results.json README.md docs/benchmarks.md`.
+ * the end the few that the README shows, between `<!-- bench:begin servers -->` and the end those on NATS servers: `npm run bench:tables -- results.json README.md docs/benchmarks.md`.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
-import { figuresTable } from './figures-table.js'
+import { figuresTable, type Shown } from './figures-table.js'
 import { parseReport } from './report-file.js'
 
-const between = /(<!-- bench:begin( headlines)? -->\n)[\s\S]*?(<!-- bench:end -->)/
+const between = /(<!-- bench:begin(?: (headlines|servers))? -->\n)[\s\S]*?(<!-- bench:end -->)/
 
 const [json, ...documents] = process.argv.slice(2)
 if (json === undefined || documents.length === 0) throw new Error('usage: write-tables RESULTS.json DOCUMENT...')
@@ -18,8 +18,8 @@ for (const path of documents) {
     path,
     text.replace(
       between,
-      (_all, begin: string, headlines: string | undefined, end: string) =>
-        `${begin}${figuresTable(report, headlines !== undefined)}\n${end}`,
+      (_all, begin: string, shown: Shown | undefined, end: string) =>
+        `${begin}${figuresTable(report, shown ?? 'all')}\n${end}`,
     ),
   )
 }

@@ -2,6 +2,7 @@
 import { type ContenderName, javaPeers } from '../contenders/catalogue.js'
 import type { Level } from '../contenders/contender.js'
 import type { JobKind } from '../job.js'
+import { serverCases } from './server-cases.js'
 import { sharedCases } from './shared-cases.js'
 
 /** How large a run is. */
@@ -37,6 +38,7 @@ export type Parameter =
   | 'consumers'
   | 'threads'
   | 'followers'
+  | 'flush'
   | 'backlog'
 
 export interface BenchCase {
@@ -50,6 +52,7 @@ export interface BenchCase {
     | 'Queues and groups'
     | 'Threads'
     | 'Processes'
+    | 'Servers'
     | 'At rest'
     | 'Moving bytes'
     | 'Your own'
@@ -416,6 +419,7 @@ export const benchCases: readonly BenchCase[] = [
     points: byParameter([1, 2], [1, 2], small(1_000_000)),
   },
   ...sharedCases,
+  ...serverCases,
   {
     name: 'idle',
     section: 'At rest',

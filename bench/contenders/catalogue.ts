@@ -17,15 +17,19 @@ export const storeNames = [
 ] as const
 /** Ways to move the bytes of a segment, compared with each other. */
 export const methodNames = ['read-write', 'mmap-write', 'sendfile', 'copy-file-range'] as const
+/** A log on NATS servers, one or a cluster of three, and the client of those by itself. */
+export const serverNames = ['jetstream-r1', 'jetstream-r3', 'nats-r1', 'nats-r3'] as const
 /** What an application would do without ports, and what the system does without a log. */
 export const otherWayNames = ['post-message', 'file-watch'] as const
-export const contenderNames = [...storeNames, ...otherWayNames, ...methodNames] as const
+export const contenderNames = [...storeNames, ...otherWayNames, ...serverNames, ...methodNames] as const
 export type StoreName = (typeof storeNames)[number]
 export type MethodName = (typeof methodNames)[number]
 export type ContenderName = (typeof contenderNames)[number]
 
 /** Names that `--peers` takes. `bare` brings both forms of the bare loop along. */
-export const peerNames = [...storeNames, ...otherWayNames].filter((name) => name !== 'bookend' && name !== 'bare-16k')
+export const peerNames = [...storeNames, ...otherWayNames, ...serverNames].filter(
+  (name) => name !== 'bookend' && name !== 'bare-16k',
+)
 
 /** Peers that come from the registry; the others need nothing but Node and the root's dependencies. */
 export const packagedPeers: readonly ContenderName[] = ['sonic-boom', 'lmdb', 'better-sqlite3', 'classic-level']
@@ -33,8 +37,8 @@ export const packagedPeers: readonly ContenderName[] = ['sonic-boom', 'lmdb', 'b
 /** Peers in Java: their adapters stand in `java/`, and a JVM runs each of their jobs. */
 export const javaPeers: readonly ContenderName[] = ['chronicle-queue', 'rocketmq-store']
 
-/** Trees and tables: slow enough that a short run gives them a quarter of the messages, except with --full. */
-export const slowPeers: readonly ContenderName[] = ['lmdb', 'better-sqlite3', 'classic-level']
+/** Trees and tables, and a request for each message: slow enough that a short run gives them a quarter of the messages, except with --full. */
+export const slowPeers: readonly ContenderName[] = ['lmdb', 'better-sqlite3', 'classic-level', 'nats-r1', 'nats-r3']
 
 /** How each contender is set up: printed with every report, since a ratio means little without it. */
 export const contenderSettings: Record<ContenderName, string> = {
@@ -82,6 +86,14 @@ export const contenderSettings: Record<ContenderName, string> = {
     'Bookend without ports: each thread posts every message to the thread that opened the log, which offers it; at most 10,000 of a thread under way',
   'file-watch':
     'physical limit: 64 bytes written to a file by fs.writeSync, seen by fs.watch in another process; no log, no thread of its own',
+  'jetstream-r1':
+    "the product on one nats-server of this machine, as for development: open('nats://…', { replicas: 1 }), else defaults; flush: sync_interval always, " +
+    'else the 2 minutes that servers have by default',
+  'jetstream-r3':
+    'the same on a cluster of three on this machine, so that all share its processors and its device: replicas 3; flush: also level disk',
+  'nats-r1':
+    '@nats-io/jetstream by itself, on such a server: js.publish, 1,000 under way at a time; consume() with max_messages 1,000; ackAck, 1,000 under way',
+  'nats-r3': 'the same on such a cluster',
   'read-write': 'fs.readSync and fs.writeSync through one 256 KiB buffer: 2 copies',
   'mmap-write': 'mmap of the whole file, fs.writeSync out of the mapping in steps of 1 MiB: 1 copy, plus page faults',
   sendfile: 'sendfile(2) in steps of 1 MiB: 1 copy inside the kernel to a file, 0 to 1 to a socket',
@@ -130,6 +142,10 @@ export async function openQueue(name: ContenderName, options: StoreOptions): Pro
     default:
       throw new Unavailable(`${name} has no queue here`)
   }
+}
+
+export function isOnServers(name: ContenderName): boolean {
+  return (serverNames as readonly ContenderName[]).includes(name)
 }
 
 /** In the order of the reports; those from outside come last. */

@@ -43,6 +43,14 @@ it('figures are written between the marks, and nothing else is touched', () => {
       execFileSync(process.execPath, [writeTables, json, document])
       expect(readFileSync(document, 'utf8').match(/^\| offer /gm)).toHaveLength(rows)
     }
+    const onServers = { ...key, caseName: 'servers-append', contender: 'jetstream-r1' }
+    const cost = { messagesPerSecond: 30_000, cpuNsPerMessage: 5_000, serverCpuNsPerMessage: 7_000 }
+    writeFileSync(json, JSON.stringify({ ...report, series: [{ ...onServers, rounds: [cost] }] }))
+    writeFileSync(document, '<!-- bench:begin servers -->\n<!-- bench:end -->\n')
+    execFileSync(process.execPath, [writeTables, json, document])
+    const told = readFileSync(document, 'utf8')
+    expect(told).toMatch(/^\| offer until stored, 100 B, level process +\| +\| 30\.0 k\/s +\|/m)
+    expect(told).toMatch(/^\| processor time, µs: program \+ servers +\| +\| 5\.00 \+ 7\.00 +\|/m)
     writeFileSync(document, 'no marks')
     expect(() => execFileSync(process.execPath, [writeTables, json, document], { stdio: 'pipe' })).toThrow('no place')
   } finally {

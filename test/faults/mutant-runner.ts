@@ -4,7 +4,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writ
 import os from 'node:os'
 import path from 'node:path'
 import { Command } from 'commander'
-import { serverBinary, withoutServer } from '../support/nats/binary.js'
+import { serverBinary, withoutServer } from '../../bench/servers/binary.js'
 import { root } from './writer-process.js'
 
 export interface Mutant {
@@ -108,7 +108,7 @@ function failureIn(output: string): string | undefined {
 /** A copy of the build with the patch in it. */
 function patch(copy: string, { file, find, replace }: Mutant): void {
   mkdirSync(path.join(copy, 'dist'))
-  for (const folder of ['src', 'workers', 'test']) {
+  for (const folder of ['src', 'workers', 'test', 'bench']) {
     cpSync(path.join(root, 'dist', folder), path.join(copy, 'dist', folder), { recursive: true })
   }
   cpSync(path.join(root, 'package.json'), path.join(copy, 'package.json'))

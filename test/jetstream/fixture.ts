@@ -2,7 +2,7 @@
 import type { Log } from 'bookend'
 import { type JetStreamOptions, open } from 'bookend/jetstream'
 import { afterAll, describe, onTestFinished } from 'vitest'
-import { serverBinary, withoutServer } from '../support/nats/binary.js'
+import { serverBinary, withoutServer } from '../../bench/servers/binary.js'
 import { type ServerOptions, Servers } from '../support/nats/servers.js'
 
 export interface World {

@@ -10,6 +10,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { connect, type Log, type OpenOptions, open } from 'bookend'
 import { open as openJetStream } from 'bookend/jetstream'
 import { afterAll, beforeAll, describe, expect, onTestFinished } from 'vitest'
+import { serverBinary, withoutServer } from '../../../bench/servers/binary.js'
 import type { Engine } from '../../../src/engine/engine.js'
 import { openJetStream as openJetStreamEngine } from '../../../src/jetstream/jetstream-engine.js'
 import { completeOptions as completeJetStreamOptions } from '../../../src/jetstream/options.js'
@@ -17,7 +18,6 @@ import { EngineLog } from '../../../src/log/log.js'
 import { completeOptions } from '../../../src/log/options.js'
 import { small, temporaryFolder } from '../../scenarios/support.js'
 import { MemoryEngine } from '../../support/memory-engine/memory-engine.js'
-import { serverBinary, withoutServer } from '../../support/nats/binary.js'
 import { Servers } from '../../support/nats/servers.js'
 import { OwnerThread } from '../../support/owner-thread.js'
 
@@ -32,8 +32,6 @@ export interface Supported {
   readonly disk: boolean
   /** What has a meaning for files of this process only. */
   readonly local: boolean
-  /** Ids of messages. */
-  readonly ids: boolean
   /** Of calls under way at the same time, the one that was made first takes effect first. */
   readonly callOrder: boolean
 }
@@ -87,7 +85,6 @@ const everything: Supported = {
   retention: true,
   disk: true,
   local: true,
-  ids: true,
   callOrder: true,
 }
 
@@ -102,7 +99,7 @@ const openers: readonly Opener[] = [
   connected('connected, reads in the pool', 'pool'),
   {
     name: 'arrays',
-    supports: { scan: false, process: false, retention: false, disk: false, local: false, ids: true, callOrder: true },
+    supports: { scan: false, process: false, retention: false, disk: false, local: false, callOrder: true },
     hasReadOnly: false,
     parent: inMemory,
     open: async (_, options) => new EngineLog(new MemoryEngine(options)),
@@ -126,7 +123,7 @@ function jetStream(): Opener {
   }
   return {
     name: `jetstream, ${replicas === 1 ? 'one node' : `${replicas} nodes`}`,
-    supports: { scan: true, process: true, retention: true, disk: false, local: false, ids: false, callOrder: false },
+    supports: { scan: true, process: true, retention: true, disk: false, local: false, callOrder: false },
     hasReadOnly: false,
     parent: inMemory,
     async open(_, asked) {

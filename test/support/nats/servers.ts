@@ -7,7 +7,8 @@ import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, wri
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { serverBinary, withoutServer } from './binary.js'
+import { serverBinary, withoutServer } from '../../../bench/servers/binary.js'
+import type { Network } from './network.js'
 
 export interface ServerOptions {
   readonly nodes?: number
@@ -15,6 +16,18 @@ export interface ServerOptions {
   readonly sync?: string
   /** More lines of the configuration. */
   readonly extra?: string
+  /** Where the nodes are; all of them on loopback unless said. */
+  readonly network?: Network
+}
+
+/** Where a node is. */
+interface Place {
+  readonly address: string
+  readonly client: number
+  readonly monitor: number
+  readonly route: number
+  /** What a command is put behind that is to run there. */
+  readonly within: readonly string[]
 }
 
 /** Below the ports that the system hands out by itself. */
@@ -40,10 +53,10 @@ export class Servers {
     const folder = mkdtempSync(path.join(parent, 'bookend-nats-'))
     // Servers that are children of a dead process are ended by their shells; their files are not.
     process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
-    const places = await Promise.all(Array.from({ length: count }, () => freePorts(3)))
-    const routes = places.map(([, , route]) => `nats://127.0.0.1:${route}`)
+    const places = await Promise.all(Array.from({ length: count }, (_, index) => placeOf(index, options.network)))
+    const routes = places.map(({ address, route }) => `nats://${address}:${route}`)
     const nodes = places.map(
-      (own, index) => new Node(path.join(folder, `n${index}`), `n${index}`, own, routes, options),
+      (place, index) => new Node(path.join(folder, `n${index}`), `n${index}`, place, routes, options),
     )
     const servers = new Servers(folder, nodes)
     for (const node of nodes) await node.start()
@@ -75,22 +88,25 @@ export class Node {
   readonly monitor: string
   readonly #configuration: string
   readonly #log: string
+  readonly #within: readonly string[]
   #shell: ChildProcess | undefined
   #exited: Promise<unknown> = Promise.resolve()
   #pid = 0
 
-  constructor(folder: string, name: string, [client, http, route]: number[], routes: string[], options: ServerOptions) {
+  constructor(folder: string, name: string, place: Place, routes: string[], options: ServerOptions) {
+    const { address, client, monitor, route, within } = place
     mkdirSync(folder, { recursive: true })
     this.name = name
-    this.url = `nats://127.0.0.1:${client}`
-    this.monitor = `http://127.0.0.1:${http}`
+    this.url = `nats://${address}:${client}`
+    this.monitor = `http://${address}:${monitor}`
+    this.#within = within
     this.#configuration = path.join(folder, 'nats.conf')
     this.#log = path.join(folder, 'log')
     const sync = options.sync ?? '2m'
     const lines = [
       `server_name: ${name}`,
-      `listen: 127.0.0.1:${client}`,
-      `http: 127.0.0.1:${http}`,
+      `listen: ${address}:${client}`,
+      `http: ${address}:${monitor}`,
       `max_payload: ${maxPayload}`,
       'jetstream {',
       `  store_dir: "${folder}/data"`,
@@ -98,7 +114,9 @@ export class Node {
       '  max_mem: 256MB, max_file: 8GB',
       '  limits { batch { max_inflight_per_stream: 256, max_msgs: 20000 } }',
       '}',
-      ...(routes.length > 1 ? [`cluster { name: c, listen: 127.0.0.1:${route}, routes: [${routes.join(', ')}] }`] : []),
+      ...(routes.length > 1
+        ? [`cluster { name: c, listen: ${address}:${route}, routes: [${routes.join(', ')}] }`]
+        : []),
       options.extra ?? '',
     ]
     writeFileSync(this.#configuration, lines.join('\n'))
@@ -110,8 +128,9 @@ export class Node {
 
   async start(): Promise<void> {
     openSync(this.#log, 'a')
-    const args = ['-c', keeper, serverBinary as string, this.#configuration, this.#log]
-    const shell = spawn('sh', args, { stdio: ['pipe', 'pipe', 'ignore'] })
+    const shellArgs = ['sh', '-c', keeper, serverBinary as string, this.#configuration, this.#log]
+    const [command, ...args] = [...this.#within, ...shellArgs]
+    const shell = spawn(command, args, { stdio: ['pipe', 'pipe', 'ignore'] })
     shell.stdin.on('error', () => {})
     this.#shell = shell
     this.#exited = new Promise((resolve) => shell.once('exit', resolve))
@@ -158,6 +177,12 @@ export class Node {
     await this.start()
     await this.untilHealthy()
   }
+}
+
+async function placeOf(index: number, network: Network | undefined): Promise<Place> {
+  const [client, monitor, route] = await freePorts(3)
+  const address = network?.address(index) ?? '127.0.0.1'
+  return { address, client, monitor, route, within: network?.within(index) ?? [] }
 }
 
 const taken = new Set<number>()
