@@ -18,6 +18,8 @@ export interface Row {
   what: string
   /** Crashes, images, flips, deaths: what the fault counts. */
   runs: number
+  /** This machine does not allow it; the note says why. */
+  isLeftOut?: true
   /** Messages acknowledged before the fault; what is at stake. */
   acknowledged?: number
   lost?: number

@@ -13,6 +13,7 @@ import { jetStreamAnswers } from './jetstream/answers.js'
 import { jetStreamFailover } from './jetstream/failover.js'
 import { jetStreamLate } from './jetstream/late.js'
 import { jetStreamMirror } from './jetstream/mirror-kills.js'
+import { jetStreamPartitions } from './jetstream/partitions.js'
 import { jetStreamProcessing } from './jetstream/processing.js'
 import { kill } from './kill.js'
 import { killPoints } from './kill-points.js'
@@ -43,5 +44,6 @@ export const faults: readonly Fault[] = [
   jetStreamFailover,
   jetStreamLate,
   jetStreamMirror,
+  jetStreamPartitions,
   jetStreamProcessing,
 ]

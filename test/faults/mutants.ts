@@ -116,6 +116,15 @@ const mutants: readonly Mutant[] = [
     needsServers: true,
   },
   {
+    name: 'stays with a node that gets no answers',
+    file: 'jetstream/server/link.js',
+    find: 'this.#moveOn(fromMs)',
+    replace: 'void fromMs',
+    fault: 'jetstream-partitions',
+    scale: 1,
+    needsServers: true,
+  },
+  {
     name: 'takes what is at hand although something is missing below it',
     file: 'jetstream/processing/share-desk.js',
     find: 'if (!this.#isOrdered)',

@@ -9,9 +9,11 @@ export function percentile(values: readonly number[], share: number): number | u
   return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)]
 }
 
-/** A row that never ran has proved nothing. */
+/** A row that never ran has proved nothing, unless it could not. */
 export function isGood(row: Row): boolean {
-  return row.runs > 0 && row.failures.length === 0 && !row.lost && !row.duplicates && !row.wrong
+  return (
+    row.isLeftOut === true || (row.runs > 0 && row.failures.length === 0 && !row.lost && !row.duplicates && !row.wrong)
+  )
 }
 
 export function tableOf(rows: readonly Row[]): string {
@@ -24,7 +26,7 @@ export function tableOf(rows: readonly Row[]): string {
     count(row.wrong),
     duration(percentile(row.recoveryMs ?? [], 0.5)),
     duration(percentile(row.recoveryMs ?? [], 0.99)),
-    isGood(row) ? 'ok' : row.runs === 0 ? 'NOT RUN' : 'FAILED',
+    row.isLeftOut ? 'left out' : isGood(row) ? 'ok' : row.runs === 0 ? 'NOT RUN' : 'FAILED',
   ])
   const all = [[...columns], columns.map(() => '---'), ...lines]
   return all.map((line) => `| ${line.join(' | ')} |`).join('\n')

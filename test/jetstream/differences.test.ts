@@ -2,10 +2,10 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { text } from 'bookend'
-import { expect, it, onTestFinished } from 'vitest'
+import { expect, it, onTestFinished, vi } from 'vitest'
 import { openJetStream } from '../../src/jetstream/jetstream-engine.js'
 import { completeOptions } from '../../src/jetstream/options.js'
-import { codedFailureOf } from '../scenarios/support.js'
+import { codedFailureOf, until } from '../scenarios/support.js'
 import { withServers } from './fixture.js'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -50,6 +50,28 @@ withServers({}, ({ open, newName, servers }) => {
     const program = `await ${topic}.append('a'); console.log(${topic}.offer('b')); process.exit()`
     expect(await outputOf(url, name, program)).toBe('true\n')
     expect(await (await open({ name })).topic('t').bounds()).toEqual({ first: 0, next: 1 })
+  })
+
+  it('the time of a message is that of the servers, whatever the clock here says', async () => {
+    const topic = (await open()).topic('t', { codec: text })
+    const before = Date.now()
+    const clock = vi.spyOn(Date, 'now').mockReturnValue(0)
+    onTestFinished(() => clock.mockRestore())
+    await topic.append('a')
+    // Both clocks are this machine's; a stream has nanoseconds, of which milliseconds are told.
+    expect((await topic.get(0))?.timestamp).toBeGreaterThanOrEqual(before - 1)
+  })
+
+  it('what a process was given and has not taken is missing in peek and browse of others, and comes in the end', async () => {
+    const name = newName()
+    const [one, other] = [await open({ name }), await open({ name })].map((log) => log.queue('q', { codec: text }))
+    // Nobody waits for it any more; its request is still with the servers.
+    expect(await one.pop({ timeoutMs: 1 })).toBeUndefined()
+    await other.push('a')
+    await until('it was given away', async () => (await other.peek()) === undefined)
+    for await (const value of other.browse()) expect(value).toBe('nothing')
+    expect(await other.size()).toBe(1)
+    expect(await other.pop({ timeoutMs: 30_000 })).toBe('a')
   })
 
   it('an open log keeps its process running, and a closed one does not', async () => {

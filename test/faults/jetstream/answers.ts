@@ -9,9 +9,7 @@ import { mirror, open } from 'bookend/jetstream'
 import { Passage } from '../../support/nats/passage.js'
 import { Servers } from '../../support/nats/servers.js'
 import type { Context, Fault, Row } from '../fault.js'
-import { comesTrue, compareValues, valuesOf, withRow } from './world.js'
-
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+import { comesTrue, compareValues, pause, valuesOf, withRow } from './world.js'
 
 export const jetStreamAnswers: Fault = {
   name: 'jetstream-answers',

@@ -2,41 +2,58 @@
  * A mirror under `kill -9` of its application and of the servers, in any order, at any moment. Must: the copy is the topic, message by message, and the
  * topic has what was acknowledged.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
 import path from 'node:path'
 import { open as openLocal } from 'bookend'
 import { open } from 'bookend/jetstream'
 import { Servers } from '../../support/nats/servers.js'
 import type { Context, Fault, Row } from '../fault.js'
-import { root } from '../writer-process.js'
-import { comesTrue, valuesOf, withRow } from './world.js'
+import { Application } from './application.js'
+import { comesTrue, pause, valuesOf, withRow } from './world.js'
 
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 const drainMs = 60_000
 
-class Application {
-  readonly child: ChildProcess
-  readonly ended: Promise<unknown>
-  output = ''
+/** The application, in all its lives. */
+class Mirrored {
+  readonly #args: readonly string[]
+  #application: Application
+  /** Highest offset that was acknowledged. */
+  acked = -1
+  isDrained = false
+  readonly failures: string[] = []
 
-  constructor(directory: string, urls: readonly string[], replicas: number) {
-    const program = path.join(root, 'test/fixtures/mirror-app.mjs')
-    this.child = spawn(process.execPath, [program, directory, urls.join(','), String(replicas)], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    this.child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-      this.output += text
-    })
-    this.ended = new Promise((resolve) => this.child.once('close', resolve))
-  }
-
-  get acked(): number {
-    return Math.max(-1, ...[...this.output.matchAll(/^acked (\d+)$/gm)].map(([, number]) => Number(number)))
+  constructor(directory: string, urls: readonly string[]) {
+    this.#args = [directory, urls.join(','), '1']
+    this.#application = this.#start()
   }
 
   async kill(): Promise<void> {
-    this.child.kill('SIGKILL')
-    await this.ended
+    await this.#application.kill()
+    this.#application = this.#start()
+  }
+
+  async untilAtWork(): Promise<void> {
+    const before = this.acked
+    await comesTrue(() => this.acked > before || this.#application.hasEnded, 30_000)
+  }
+
+  /** Nothing more is appended, and the copy comes to its end. */
+  async drain(): Promise<void> {
+    this.#application.terminate()
+    if (!(await comesTrue(() => this.isDrained, drainMs)))
+      this.failures.push(`the copy was not whole in ${drainMs / 1_000} s`)
+  }
+
+  async end(): Promise<void> {
+    await this.#application.kill()
+  }
+
+  #start(): Application {
+    return new Application('mirror-app.mjs', this.#args, (line) => {
+      const [what, offset] = line.split(' ')
+      if (what === 'acked') this.acked = Math.max(this.acked, Number(offset))
+      else if (what === 'drained') this.isDrained = true
+      else if (what === 'failed') this.failures.push(line)
+    })
   }
 }
 
@@ -51,19 +68,15 @@ export const jetStreamMirror: Fault = {
       const servers = await Servers.start({ sync: 'always' })
       defer(() => servers.stop())
       const directory = path.join(context.scratch, 'outbox')
-      let application = new Application(directory, servers.urls, 1)
-      defer(() => application.kill())
-      let acked = -1
+      const application = new Mirrored(directory, servers.urls)
+      defer(() => application.end())
       const kills = { application: 0, server: 0 }
       const killApplication = async () => {
         await application.kill()
-        acked = Math.max(acked, application.acked)
         kills.application += 1
-        application = new Application(directory, servers.urls, 1)
       }
       for (; context.more(row.runs, 16); row.runs++) {
-        const { acked: before } = application
-        await comesTrue(() => application.acked > before || application.child.exitCode !== null, 30_000)
+        await application.untilAtWork()
         await pause(random.below(400))
         if (random.chance(0.5)) {
           const [node] = servers.nodes
@@ -73,15 +86,12 @@ export const jetStreamMirror: Fault = {
           await pause(random.below(1_500))
           await node.restart()
         } else await killApplication()
-        if (/^failed/m.test(application.output)) row.failures.push(application.output.slice(-200))
       }
-      const last = application.acked
-      await comesTrue(() => application.acked > last, 30_000)
-      application.child.kill('SIGTERM')
-      if (!(await comesTrue(() => application.output.includes('drained'), drainMs)))
-        row.failures.push(`the copy was not whole in ${drainMs / 1_000} s`)
-      await application.kill()
-      acked = Math.max(acked, application.acked)
+      await application.untilAtWork()
+      await application.drain()
+      await application.end()
+      row.failures.push(...application.failures)
+      const { acked } = application
       const local = await openLocal(directory)
       defer(() => local.close())
       const there = await open(servers.urls, { name: 'copies', replicas: 1 })

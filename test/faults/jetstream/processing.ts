@@ -13,9 +13,7 @@ import { Servers } from '../../support/nats/servers.js'
 import { HandlerRecord } from '../../support/recording-handler.js'
 import type { Context, Fault, Row } from '../fault.js'
 import { root } from '../writer-process.js'
-import { comesTrue, withRow } from './world.js'
-
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+import { comesTrue, pause, withRow } from './world.js'
 
 export const jetStreamProcessing: Fault = {
   name: 'jetstream-processing',

@@ -1,6 +1,9 @@
 /** What the faults of JetStream share. */
 import { type Log, type Message, text } from 'bookend'
+import type { Node, Servers } from '../../support/nats/servers.js'
 import { type Context, emptyRow, messageOf, type Row } from '../fault.js'
+
+export const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
 export async function valuesOf(log: Log, topic: string): Promise<string[]> {
   const values: string[] = []
@@ -46,4 +49,26 @@ export function compareValues(row: Row, what: string, found: readonly string[], 
   row.wrong = (row.wrong ?? 0) + found.filter((value, index) => value !== sent[index]).length
   if (found.length !== sent.length)
     row.failures.push(`${what} has ${found.length} messages, and ${sent.length} were appended`)
+}
+
+/** Of a stream, by what a node says that answers. */
+export async function leaderOf(servers: Servers, stream: string): Promise<Node | undefined> {
+  for (const node of servers.nodes) {
+    const [, said = ''] = (await sayOf(node, 'jsz?streams=true&accounts=true')).split(`"name": "${stream}"`)
+    const leader = /"leader":\s*"(n\d)"/.exec(said)?.[1]
+    if (leader !== undefined) return servers.node(leader)
+  }
+  return undefined
+}
+
+/** The first that a client is connected to. */
+export async function nodeWithClients(servers: Servers): Promise<Node | undefined> {
+  for (const node of servers.nodes) if (/"num_connections":\s*[1-9]/.test(await sayOf(node, 'connz'))) return node
+  return undefined
+}
+
+/** What the monitor of a node answers; nothing, where it does not. */
+async function sayOf({ monitor }: Node, path: string): Promise<string> {
+  const answer = await fetch(`${monitor}/${path}`, { signal: AbortSignal.timeout(1_000) }).catch(() => undefined)
+  return answer?.ok ? answer.text().catch(() => '') : ''
 }
