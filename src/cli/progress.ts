@@ -7,6 +7,12 @@ export interface Progress {
   end(): void
 }
 
+/** A bar on a terminal. */
+export interface Bar extends Progress {
+  /** Prints something on the same screen: the bar gives way to it, and comes again below. */
+  aside(print: () => Promise<void>): Promise<void>
+}
+
 const lineIntervalMs = 1_000
 
 /** @param inWords says how much of it is done; bytes unless said */
@@ -19,7 +25,7 @@ export function startProgress(
   return stream.isTTY === true ? bar(label, total, inWords, stream) : lines(label, total, inWords, stream)
 }
 
-function bar(label: string, total: number, inWords: (count: number) => string, stream: NodeJS.WriteStream): Progress {
+function bar(label: string, total: number, inWords: (count: number) => string, stream: NodeJS.WriteStream): Bar {
   const shown = new SingleBar({
     format: `${label} {bar} {percentage}%  {state}`,
     stream,
@@ -38,6 +44,11 @@ function bar(label: string, total: number, inWords: (count: number) => string, s
       done += more
       shown.update(done, state(done))
     },
+    async aside(print) {
+      shown.stop()
+      await print()
+      shown.start(Math.max(1, total), done, state(done))
+    },
     end: () => shown.stop(),
   }
 }
@@ -54,6 +65,15 @@ function lines(label: string, total: number, inWords: (count: number) => string,
     },
     end() {},
   }
+}
+
+/** For a verb whose output is what counts: a terminal shows how far it is, a file of errors does not. */
+export function progressOnTerminal(
+  label: string,
+  total: number,
+  inWords: (count: number) => string = bytes,
+): Bar | undefined {
+  return process.stderr.isTTY === true ? bar(label, total, inWords, process.stderr) : undefined
 }
 
 /** For a verification: nothing is shown beside JSON. */

@@ -43,11 +43,15 @@ function addWhere(text: string, before: ReadonlyMap<string, ReadonlySet<string>>
 /** Offsets that are looked through at once when the last messages that match are sought. */
 const windowOffsets = 20_000
 
-/** Messages in order, in the batches in which they are read; a batch in which nothing matches is not handed out. */
+/**
+ * Messages in order, in the batches in which they are read; a batch in which nothing matches is not handed out.
+ * @param onRead told how many messages were looked at, after each batch
+ */
 export async function* selected(
   topic: Topic<Uint8Array>,
   selection: Selection,
   signal: AbortSignal,
+  onRead?: (count: number) => void,
 ): AsyncGenerator<Message[]> {
   const { to, follow = false, key } = selection
   const matches = matcherOf({ key })
@@ -60,7 +64,26 @@ export async function* selected(
     const found = (late < 0 ? batch : batch.slice(0, late)).filter(matches)
     if (found.length > 0) yield found
     if (late >= 0) return
+    onRead?.(batch.length)
   }
+}
+
+/** How many messages {@link selected} will look at in these topics, as of now. */
+export async function countToRead(
+  topics: readonly Topic<Uint8Array>[],
+  { from = 'first', to = 'next' }: { from?: TopicPlace; to?: TopicPlace },
+): Promise<number> {
+  let total = 0
+  for (const topic of topics) {
+    const bounds = await topic.bounds()
+    const offsetOf = async (place: TopicPlace) => {
+      const offset =
+        place instanceof Date ? await topic.offsetAt(place) : typeof place === 'number' ? place : bounds[place]
+      return Math.min(Math.max(bounds.first, offset), bounds.next)
+    }
+    total += Math.max(0, (await offsetOf(to)) - (await offsetOf(from)))
+  }
+  return total
 }
 
 /** Nothing, where the end stands before the beginning. */

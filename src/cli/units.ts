@@ -1,4 +1,4 @@
-/** Numbers for people. */
+/** Numbers and times for people, on a terminal and on the inspector's page: nothing of Node.js in here. */
 
 const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
 
@@ -6,11 +6,11 @@ export function bytes(count: number): string {
   let value = count
   let unit = 0
   for (; value >= 1024 && unit < units.length - 1; unit++) value /= 1024
-  return `${unit === 0 ? value : value.toFixed(value < 100 ? 1 : 0)} ${units[unit]}`
+  return `${unit === 0 ? Math.round(value) : value.toFixed(value < 100 ? 1 : 0)} ${units[unit]}`
 }
 
 export function whole(count: number): string {
-  return count.toLocaleString('en-US')
+  return Math.round(count).toLocaleString('en-US')
 }
 
 export function counted(count: number, one: string, many = `${one}s`): string {

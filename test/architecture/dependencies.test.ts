@@ -19,7 +19,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   observe: ['log'],
   cli: ['cli/verbs', 'local', 'log', 'messages', 'threads', 'storage/check', 'storage/files', 'format', 'memory'],
   'cli/inspect': ['cli', 'local', 'local/follower', 'log', 'messages', 'storage/files'],
-  'cli/inspect/page': ['cli/inspect'],
+  'cli/inspect/page': ['cli', 'cli/inspect'],
   'cli/verbs': [
     'cli',
     'cli/inspect',
@@ -155,8 +155,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
 }
 /** Started by the rooms of JetStream alone. */
 const jetStreamThread = 'workers/jetstream.ts'
-/** The rooms that may open files; `memory` also owns everything native, the inspector has the files of its page. */
-const fileRooms = ['local', 'memory', 'storage/files', 'storage/life', 'storage/check', 'cli/inspect']
+/** The rooms that may open files; `memory` also owns everything native, the inspector has the files of its page, `cli` asks what its input is. */
+const fileRooms = ['local', 'memory', 'storage/files', 'storage/life', 'storage/check', 'cli', 'cli/inspect']
 /** Which rooms may import which package: everything else goes through them. */
 const packageRooms: Readonly<Record<string, readonly string[]>> = {
   '@nats-io/jetstream': ['jetstream/appends', 'jetstream/groups', 'jetstream/reads', 'jetstream/server'],

@@ -23,8 +23,10 @@ const modules = [
   'dead-letters',
   'verify',
   'parts',
-  'units',
+  'visible',
 ]
+
+const sheets = ['page', 'strip']
 
 const types = { js: 'text/javascript; charset=utf-8', css: 'text/css; charset=utf-8' } as const
 
@@ -38,7 +40,12 @@ const assets: ReadonlyMap<string, Asset> = new Map([
     `/page/${name}.js`,
     { file: path.join(here, 'page', `${name}.js`), type: types.js },
   ]),
-  ['/page/page.css', { file: path.join(sources, 'page.css'), type: types.css }],
+  // Where the modules of the page, two folders below it, look for it.
+  ['/units.js', { file: path.join(here, '../units.js'), type: types.js }],
+  ...sheets.map((name): [string, Asset] => [
+    `/page/${name}.css`,
+    { file: path.join(sources, `${name}.css`), type: types.css },
+  ]),
   ['/lib/preact.js', { file: packaged('preact'), type: types.js }],
   ['/lib/preact-hooks.js', { file: packaged('preact/hooks'), type: types.js }],
   ['/lib/preact-jsx-runtime.js', { file: packaged('preact/jsx-runtime'), type: types.js }],
@@ -86,7 +93,7 @@ export function documentWithPolicy(): { body: string; policy: string } {
 <title>Bookend</title>
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="/lib/uplot.css">
-<link rel="stylesheet" href="/page/page.css">
+${sheets.map((name) => `<link rel="stylesheet" href="/page/${name}.css">`).join('\n')}
 <script type="importmap" nonce="${nonce}">${JSON.stringify(importMap)}</script>
 <script type="module" src="/page/main.js"></script>
 </head>

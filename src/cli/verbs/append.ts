@@ -53,7 +53,7 @@ Standard error says how many there were. While another process has the log open 
     }
     await using log = await openToAppend(given)
     const intake = await withInterrupt((signal) => {
-      const lines = linesOf(standardInput(signal), defaultMaxMessageBytes)
+      const lines = linesOf(standardInput('append', signal), defaultMaxMessageBytes)
       return takeIn(log, messagesOf(lines, toMessage), signal)
     })
     note(intakeText(intake, 'appended'))

@@ -4,8 +4,8 @@ import { withInterrupt } from '../interrupt.js'
 import { ndjsonFormat } from '../message-format.js'
 import { openToRead, topicsOf } from '../open-log.js'
 import { Output } from '../output.js'
-import { startProgress } from '../progress.js'
-import { type Selection, selected, withSelection } from '../selection.js'
+import { progressOnTerminal } from '../progress.js'
+import { countToRead, type Selection, selected, withSelection } from '../selection.js'
 import { note, terminal } from '../terminal.js'
 import { counted, whole } from '../units.js'
 import type { Verb } from '../verb.js'
@@ -29,23 +29,18 @@ in base64. One topic follows the other, each up to where it ends when its turn c
     const output = new Output()
     await using log = await openToRead(given)
     const topics = await topicsOf(log, names)
-    let total = 0
-    for (const topic of topics) {
-      const { first, next } = await topic.bounds()
-      total += next - first
-    }
     // Two hands on one screen would write over each other.
-    const isShown = process.stderr.isTTY === true && !screen.isInteractive
-    const progress = isShown ? startProgress('export', total, whole) : undefined
+    const progress = screen.isInteractive
+      ? undefined
+      : progressOnTerminal('export', await countToRead(topics, selection), whole)
     let count = 0
     try {
       await withInterrupt(async (signal) => {
         for (const topic of topics) {
-          for await (const messages of selected(topic, selection, signal)) {
+          for await (const messages of selected(topic, selection, signal, progress?.advance)) {
             for (const message of messages) await output.add(ndjsonFormat(message, screen))
             await output.flush()
             count += messages.length
-            progress?.advance(messages.length)
           }
         }
       })

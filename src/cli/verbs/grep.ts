@@ -1,12 +1,15 @@
+import type { Message } from '../../messages/message.js'
 import { placeArgument, positive, topicOption } from '../arguments.js'
 import { exitStatus } from '../failure.js'
 import { withInterrupt } from '../interrupt.js'
 import { type Format, formatFor, formatOption, parseFormat } from '../message-format.js'
 import { openToRead, topicsOf } from '../open-log.js'
 import { Output } from '../output.js'
+import { progressOnTerminal } from '../progress.js'
 import { searcher } from '../search.js'
-import { type Selection, selected, withSelection } from '../selection.js'
+import { countToRead, type Selection, selected, withSelection } from '../selection.js'
 import { terminal } from '../terminal.js'
+import { whole } from '../units.js'
 import type { Verb } from '../verb.js'
 
 interface Options extends Selection {
@@ -40,30 +43,42 @@ status 0: something was found, 1: nothing, 2: it failed, as grep itself has them
         .option('-m, --max-count <count>', 'stop after so many', positive),
     ).option(...formatOption, parseFormat),
 
-  async run([given, pattern], { topic: names, ignoreCase, fixedStrings, count, maxCount, format, ...rest }: Options) {
+  async run(
+    [given, pattern],
+    { topic: names, ignoreCase, fixedStrings, count, maxCount = Number.POSITIVE_INFINITY, format, ...rest }: Options,
+  ) {
     const isFound = searcher(pattern, { ignoreCase, fixedStrings })
     const screen = terminal()
     const { ofTopics } = formatFor(format, screen)
     const output = new Output()
     await using log = await openToRead(given)
     const topics = await topicsOf(log, names)
-    let found = 0
-    await withInterrupt(async (signal) => {
-      for (const topic of topics) {
-        for await (const messages of selected(topic, rest, signal)) {
-          for (const message of messages) {
-            if (!isFound(message)) continue
-            found += 1
-            if (count !== true) await output.add(ofTopics(message, screen))
-            if (found === maxCount) return
+    const progress = progressOnTerminal('grep', await countToRead(topics, rest), whole)
+    let total = 0
+    /** What is found is seen at once, however rare it is. */
+    const show = async (messages: readonly Message[]) => {
+      for (const message of messages) await output.add(ofTopics(message, screen))
+      await output.flush()
+    }
+    try {
+      await withInterrupt(async (signal) => {
+        for (const topic of topics) {
+          for await (const messages of selected(topic, rest, signal, progress?.advance)) {
+            const found = messages.filter(isFound).slice(0, maxCount - total)
+            total += found.length
+            if (count !== true && found.length > 0) {
+              if (progress !== undefined && screen.isInteractive) await progress.aside(() => show(found))
+              else await show(found)
+            }
+            if (total === maxCount) return
           }
-          // What is found is seen at once, however rare it is.
-          await output.flush()
         }
-      }
-    })
-    if (count === true) await output.add(`${found}\n`)
+      })
+    } finally {
+      progress?.end()
+    }
+    if (count === true) await output.add(`${total}\n`)
     await output.flush()
-    return found > 0 ? exitStatus.ok : exitStatus.nothingFound
+    return total > 0 ? exitStatus.ok : exitStatus.nothingFound
   },
 }

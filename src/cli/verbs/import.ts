@@ -36,7 +36,7 @@ with status 0. While another process has the log open it is refused, and says wh
   async run([given], { timeHeader }: Options) {
     await using log = await openToAppend(given)
     const intake = await withInterrupt((signal) => {
-      const lines = linesOf(standardInput(signal), maxLineBytes)
+      const lines = linesOf(standardInput('import', signal), maxLineBytes)
       const messages = messagesOf(lines, (line) => (isBlank(line) ? undefined : incomingOf(line, timeHeader)))
       return takeIn(log, messages, signal)
     })

@@ -1,9 +1,10 @@
 /** Messages that could not be handled: why, and bringing them back. */
 import { useState } from 'preact/hooks'
+import { counted, preciseTime, whole } from '../../units.js'
 import type { DeadLetterPage, Picture } from '../api.js'
 import { change, useAnswer } from './ask.js'
 import { Confirm, number, Table, Trouble } from './parts.js'
-import { counted, time, visible, whole } from './units.js'
+import { visible } from './visible.js'
 
 export function DeadLetters({ picture, topic }: { picture: Picture; topic: string | undefined }) {
   const asked = useAnswer<string[]>('dead-letter-topics', {})
@@ -90,7 +91,7 @@ function Letters({ topic, isWritable }: { topic: string; isWritable: boolean }) 
           {letters.map((letter) => (
             <tr key={letter.offset}>
               <td class="number">{whole(letter.offset)}</td>
-              <td class="time">{time(letter.timestamp)}</td>
+              <td class="time">{preciseTime(letter.timestamp)}</td>
               <td>
                 {visible(letter.topic)}:{letter.from}
               </td>

@@ -1,11 +1,11 @@
 /** Consumer groups, and how far behind they are. */
 import { useState } from 'preact/hooks'
+import { whole } from '../../units.js'
 import type { GroupPicture, Picture } from '../api.js'
 import { change } from './ask.js'
 import { Chart } from './chart.js'
 import { type History, lagName } from './history.js'
 import { Dialog, number, Table, Trouble } from './parts.js'
-import { whole } from './units.js'
 
 /** More lines than that cannot be told apart. */
 const drawn = 6

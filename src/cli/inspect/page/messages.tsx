@@ -1,9 +1,10 @@
 /** Messages of a topic: browse from a place, or search. */
 import { useEffect, useState } from 'preact/hooks'
+import { bytes, counted, preciseTime, whole } from '../../units.js'
 import type { MessagePage, MessageRow, Picture, WholeMessage } from '../api.js'
 import { ask, change, useAnswer } from './ask.js'
 import { Confirm, Dialog, number, Table, Trouble } from './parts.js'
-import { bytes, counted, time, visible, whole } from './units.js'
+import { visible } from './visible.js'
 
 const pageSize = 50
 
@@ -189,7 +190,7 @@ function MessageTable({ rows, onShow }: { rows: MessageRow[]; onShow: (offset: n
               {offset}
             </button>
           </td>
-          <td class="time">{time(timestamp)}</td>
+          <td class="time">{preciseTime(timestamp)}</td>
           <td>{key}</td>
           <td class="value">
             {headers !== undefined && <Headers headers={headers} />}
@@ -232,7 +233,7 @@ function MessageParts({ message }: { message: WholeMessage }) {
     <>
       <dl class="parts">
         <dt>Time</dt>
-        <dd>{time(timestamp)}</dd>
+        <dd>{preciseTime(timestamp)}</dd>
         {key !== undefined && (
           <>
             <dt>Key</dt>

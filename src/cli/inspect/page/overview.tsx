@@ -1,10 +1,11 @@
 /** The log at a glance. */
+
+import { bytes, counted, whole } from '../../units.js'
 import type { Picture, StripPart } from '../api.js'
 import { Chart } from './chart.js'
 import type { History } from './history.js'
 import { number, Table, Tile } from './parts.js'
 import { Strip } from './strip.js'
-import { bytes, counted, rate, whole } from './units.js'
 
 export function Overview({ picture, history }: { picture: Picture; history: History }) {
   const { published, durable, trimmed, strip, topics } = picture
@@ -83,4 +84,11 @@ function segmentsOf(strip: StripPart[]): number {
 function residentText(strip: StripPart[]): string {
   const known = strip.map((part) => part.residentBytes)
   return known.some((resident) => resident < 0) ? 'not known' : bytes(known.reduce((sum, each) => sum + each, 0))
+}
+
+/** Three digits that count: 0.4, 12.3, 4,560, 12.3 M. */
+function rate(perSecond: number): string {
+  if (perSecond >= 1e6) return `${(perSecond / 1e6).toPrecision(3)} M`
+  if (perSecond >= 100 || perSecond === 0) return whole(perSecond)
+  return String(Number(perSecond.toPrecision(2)))
 }

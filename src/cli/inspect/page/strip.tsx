@@ -1,8 +1,8 @@
 /** The log as a strip: both ends in memory, the middle on disk. */
 import type { ComponentChildren } from 'preact'
+import { bytes, counted, whole } from '../../units.js'
 import type { RunPart, SegmentPart, StripPart } from '../api.js'
 import { number, Table } from './parts.js'
-import { bytes, counted, whole } from './units.js'
 
 export function Strip({ parts }: { parts: StripPart[] }) {
   return (

@@ -1,8 +1,9 @@
 /** Reading everything, to know that it is whole. */
 import { useEffect, useRef, useState } from 'preact/hooks'
+import { bytes, counted, whole } from '../../units.js'
 import type { Refusal, VerifyProgress, VerifyResult } from '../api.js'
 import { number, Table, Trouble } from './parts.js'
-import { bytes, counted, visible, whole } from './units.js'
+import { visible } from './visible.js'
 
 type Stage =
   | { stage: 'idle' }
