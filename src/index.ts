@@ -16,6 +16,14 @@ export type {
 } from './engine/terms.js'
 export { BookendError, type ErrorCode, type ErrorDetails } from './errors.js'
 export type { AppendOptions, Dedupe } from './log/append-options.js'
+export type { DeadLetter } from './log/dead-letter.js'
+export type {
+  DeadLetterBox,
+  DeadLetterList,
+  DeadLetterOptions,
+  RedriveOptions,
+  RedriveReport,
+} from './log/dead-letters.js'
 export type { Delivery } from './log/delivery.js'
 export type { Group } from './log/group.js'
 export type { ConsumeOptions } from './log/group-consumer.js'

@@ -19,9 +19,15 @@ export interface Selection {
 }
 
 export function withSelection(command: Command): Command {
+  return withKeyAndHeaders(
+    command
+      .option('--from <place>', `where to begin: ${placeHelp}`, parsePlace)
+      .option('--to <place>', 'where to end: an offset, itself not included, or a time', parseOffsetOrTime),
+  )
+}
+
+export function withKeyAndHeaders(command: Command): Command {
   return command
-    .option('--from <place>', `where to begin: ${placeHelp}`, parsePlace)
-    .option('--to <place>', 'where to end: an offset, itself not included, or a time', parseOffsetOrTime)
     .option('--key <key>', 'messages with this key only')
     .option(
       '--where <name=value>',
@@ -97,7 +103,10 @@ function whereOf({ where }: Pick<Selection, 'where'>): Where | undefined {
 }
 
 /** Whether a message is one of those that `--key` and `--where` select. */
-export function matcherOf({ key, where }: Pick<Selection, 'key' | 'where'>): (message: Message) => boolean {
+export function matcherOf({
+  key,
+  where,
+}: Pick<Selection, 'key' | 'where'>): (message: Pick<Message, 'key' | 'headers'>) => boolean {
   const keyBytes = key === undefined ? undefined : Buffer.from(key)
   const headersOf = [...(where ?? [])]
   return (message) => {

@@ -29,7 +29,7 @@ export interface EngineGroup {
   remove(): Promise<void>
   /** First offset that nobody has acknowledged or holds; undefined: there is none. */
   peek(): Promise<number | undefined>
-  /** As far as this process knows. */
+  /** As far as this process knows; by what it did itself, or saw at the last {@link peek}. */
   isDone(offset: number): boolean
   /** Starts a processor, which ends before the log does. Its dead letters go to another topic. */
   process(module: string, settings: ProcessSettings): EngineProcessor

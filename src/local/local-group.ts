@@ -40,6 +40,8 @@ export class LocalGroup implements EngineGroup {
   #feed: GroupFeed
   /** Undefined: the group is given every message. */
   #sieve: GroupSieve | undefined
+  /** Of a group that this process has not taken, as it was when somebody looked last. */
+  #seen: GroupLedger | undefined
 
   constructor(topic: LocalTopic, name: string, host: GroupHost) {
     this.name = name
@@ -137,7 +139,7 @@ export class LocalGroup implements EngineGroup {
   }
 
   isDone(offset: number): boolean {
-    return !this.desk.needsOpen && this.desk.ledger.isDone(offset)
+    return this.desk.needsOpen ? this.#seen?.isDone(offset) === true : this.desk.ledger.isDone(offset)
   }
 
   process(module: string, settings: ProcessSettings): EngineProcessor {
@@ -168,6 +170,7 @@ export class LocalGroup implements EngineGroup {
     const state = await this.#elsewhere()
     const ledger = new GroupLedger(state ?? { committed: 0, ranges: [] })
     ledger.skipBelow(this.#topic.first())
+    this.#seen = ledger
     return { ledger, skipped: 0 }
   }
 

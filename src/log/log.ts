@@ -7,6 +7,7 @@ import { openLocalEngine } from '../local/opening.js'
 import type { Codec } from '../messages/codec.js'
 import { tracing } from '../tracing.js'
 import type { Dedupe } from './append-options.js'
+import { type DeadLetterBox, TopicDeadLetters } from './dead-letters.js'
 import { checkDedupe, checkRetention, completeOptions, type OpenOptions, resolveDirectory } from './options.js'
 import { type Queue, TopicQueue } from './queue.js'
 import { checkLevel, checkSupported, localParts } from './supported.js'
@@ -54,6 +55,11 @@ export interface Log extends AsyncDisposable {
    * @throws RangeError for a bad name
    */
   queue<T = Uint8Array>(name: string, options?: QueueOptions<T>): Queue<T>
+  /**
+   * The dead letters that processors have put into the topic of that name, their `deadLetter`: to look at, to bring back, to discard.
+   * @throws RangeError for a bad name
+   */
+  deadLetters(name: string): DeadLetterBox
   /** Names of the topics that exist, in alphabetical order. */
   topics(): Promise<string[]>
   /**
@@ -166,6 +172,12 @@ export class EngineLog implements Log {
     if (this.#engine.supports.retention) this.#engine.topic(name).retain({ consumed: true }, true)
     const topic = new TracedTopic<T>(this.#engine, name, codec)
     return new TopicQueue<T>(this.#engine, topic, topic.decode)
+  }
+
+  deadLetters(name: string): DeadLetterBox {
+    checkName('topic', name)
+    this.#engine.checkOpen()
+    return new TopicDeadLetters(this.#engine, name, (topic) => this.topic(topic))
   }
 
   async topics(): Promise<string[]> {

@@ -1,7 +1,7 @@
 /** A queue: one topic, one group, and the words people use for a queue. */
 import type { Engine, EngineTopic } from '../engine/engine.js'
 import type { EngineGroup, EngineLease, SubscribeOptions, Subscription } from '../engine/group-seat.js'
-import { BookendError } from '../errors.js'
+import type { BookendError } from '../errors.js'
 import { maxTimerMs } from '../limits.js'
 import type { RecordPlace } from '../messages/chunk-cursor.js'
 import { type MessageSource, StoredMessage } from '../messages/message.js'
@@ -9,6 +9,7 @@ import type { Decode } from '../messages/value-coding.js'
 import { assertLeased } from './answers.js'
 import { type AppendOptions, pushOptionNames } from './append-options.js'
 import type { Topic } from './topic.js'
+import { undone } from './undone.js'
 import { checkKeys, checkSignal, checkSpan } from './validate.js'
 
 /** Name of the one group a queue has; `log.topic(name).group('queue')` is the same position. */
@@ -138,22 +139,12 @@ export class TopicQueue<T> implements Queue<T> {
 
   async *browse(): AsyncIterableIterator<T> {
     this.#engine.checkOpen()
-    const { next: end } = await this.#topic.bounds()
-    let from = (await this.#group.peek()) ?? end
-    if (from >= end) return nothing()
-    while (from < end) {
-      try {
-        for await (const message of this.#messages.read({ from, to: end })) {
-          from = message.offset + 1
-          if (!this.#group.isDone(message.offset)) yield message.value
-        }
-        return
-      } catch (error) {
-        // What is popped meanwhile may be deleted meanwhile.
-        if (!(error instanceof BookendError) || error.code !== 'BOOKEND_TRIMMED') throw error
-        from = Math.max(from, (await this.#topic.bounds()).first)
-      }
+    let isEmpty = true
+    for await (const { value } of undone(this.#messages, this.#topic, queueGroup)) {
+      isEmpty = false
+      yield value
     }
+    if (isEmpty) await nothing()
   }
 
   async clear(): Promise<void> {

@@ -67,14 +67,34 @@ it('brings them back as they were, once', async () => {
   expect((await bookend(['dead-letters', directory, 'failed'])).out).toBe('no dead letters\n')
 })
 
-it('stops at what is no dead letter, and removes what it has brought back', async () => {
+it('brings some back, to another topic if asked, and lists the rest, also while the log is in use', async () => {
+  const directory = await withDeadLetters()
+  const moved = await bookend(['dead-letters', directory, 'failed', '--redrive', '--key', 'k1', '--to', 'by-hand'])
+  expect(moved.out).toBe('brought back 1 message\n')
+  await using log = await open(directory, small)
+  expect(
+    (await collect(log.topic('by-hand').read())).map(({ keyText, value }) => [keyText, Buffer.from(value).toString()]),
+  ).toEqual([['k1', 'left out']])
+  const { json } = await bookendJson<{ deadLetters: unknown[] } & Record<string, never>>(
+    'dead-letters',
+    directory,
+    'failed',
+  )
+  expect(json.deadLetters).toMatchObject([{ offset: 1, from: 1 }, { offset: 3 }])
+})
+
+it('passes over what is no dead letter, and never removes it', async () => {
   const directory = await withDeadLetters()
   const log = await open(directory, small)
   await log.topic('failed').append(Buffer.from('a stray'))
   await log.close()
-  const { status, errors } = await bookend(['dead-letters', directory, 'failed', '--redrive'])
-  expect({ status, errors }).toEqual({ status: 1, errors: 'bookend: message 4 of failed is no dead letter\n' })
+  expect((await bookend(['dead-letters', directory, 'failed', '--redrive'])).status).toBe(0)
   expect(await orders(directory)).toHaveLength(2)
-  expect((await bookend(['dead-letters', directory, 'failed', '--discard'])).out).toBe('discarded 1 dead letter\n')
+  expect((await bookend(['dead-letters', directory, 'orders', '--discard'])).out).toBe('discarded 0 dead letters\n')
   expect(await orders(directory)).toHaveLength(2)
+  expect((await bookend(['dead-letters', directory, 'failed', '--discard'])).out).toBe('discarded 0 dead letters\n')
+})
+
+it('refuses --to without --redrive', async () => {
+  expect((await bookend(['dead-letters', temporaryFolder(), 'failed', '--to', 'x'])).status).toBe(2)
 })

@@ -4,9 +4,9 @@
  */
 
 import { namePattern } from '../../limits.js'
+import type { DeadLetterOptions } from '../../log/dead-letters.js'
 import type { Log } from '../../log/log.js'
 import type { Topic } from '../../log/topic.js'
-import { discardAll, redriveAll } from '../dead-letters.js'
 import { existingTopic, openToChange } from '../open-log.js'
 import { BadRequest } from './answers.js'
 import { placeOf } from './browse.js'
@@ -37,10 +37,26 @@ export const changes: Readonly<Record<string, Change>> = {
       return { removed: Math.max(0, before - first) }
     }),
 
-  redrive: (directory, body) => change(directory, body, redriveAll),
+  redrive: (directory, body) =>
+    change(directory, body, async (log, topic) => {
+      const done = await log.deadLetters(topic.name).redrive(someLetters(body))
+      await log.flush('disk')
+      return done
+    }),
 
   discard: (directory, body) =>
-    change(directory, body, async (log, topic) => ({ discarded: await discardAll(log, topic) })),
+    change(directory, body, async (log, topic) => {
+      const done = await log.deadLetters(topic.name).discard(someLetters(body))
+      await log.flush('disk')
+      return done
+    }),
+}
+
+/** One of them, or all. */
+function someLetters({ offset }: Record<string, unknown>): DeadLetterOptions {
+  if (offset === undefined) return {}
+  if (!Number.isSafeInteger(Number(offset))) throw new BadRequest(400, '"offset" must be the offset of a dead letter')
+  return { filter: (letter) => letter.offset === Number(offset) }
 }
 
 /** One after the other: two of ours would only find each other's lock. */

@@ -5,8 +5,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
+import { deadLetterOf } from '../../log/dead-letter.js'
 import type { Log } from '../../log/log.js'
-import { deadLetterOf } from '../dead-letters.js'
+import { rowOf } from '../dead-letters.js'
 import { existingTopic, openToRead } from '../open-log.js'
 import { Doorkeeper } from './access.js'
 import { BadRequest, bodyOf, EventStream, sendError, sendJson } from './answers.js'
@@ -167,12 +168,10 @@ export class Inspector implements AsyncDisposable {
     'GET /api/dead-letters': async (url, _request, response) => {
       const topic = await existingTopic(this.#log, required(url, 'topic'))
       const page: DeadLetterPage = { letters: [], isCut: false }
-      for await (const message of topic.read({ signal: goneSignal(response) })) {
-        const letter = deadLetterOf(message)
-        if (letter === undefined) continue
+      for await (const letter of this.#log.deadLetters(topic.name).list({ signal: goneSignal(response) })) {
         page.isCut = page.letters.length === maxLetters
         if (page.isCut) break
-        page.letters.push(letter)
+        page.letters.push(rowOf(letter))
       }
       sendJson(response, page)
     },
@@ -183,6 +182,7 @@ export class Inspector implements AsyncDisposable {
         const topic = this.#log.topic(name)
         const { first, next } = await topic.bounds()
         const last = first === next ? undefined : await topic.get(next - 1)
+        // A topic of letters ends with one; of which there may be none left to settle.
         if (last !== undefined && deadLetterOf(last) !== undefined) found.push(name)
       }
       sendJson(response, found)

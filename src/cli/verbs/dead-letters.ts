@@ -1,17 +1,20 @@
 import path from 'node:path'
 import { Option } from 'commander'
+import type { RedriveReport } from '../../log/dead-letters.js'
 import { directoryArgument, name } from '../arguments.js'
-import { type DeadLetter, discardAll, lettersOf, type Redriven, redriveAll } from '../dead-letters.js'
+import { type LetterRow, rowOf } from '../dead-letters.js'
 import { escaped } from '../escape.js'
-import { exitStatus } from '../failure.js'
+import { exitStatus, Failure } from '../failure.js'
 import { withInterrupt } from '../interrupt.js'
 import { existingTopic, openToChange, openToRead } from '../open-log.js'
+import { matcherOf, type Selection, withKeyAndHeaders } from '../selection.js'
 import { print, printJson, terminal } from '../terminal.js'
 import { textTable } from '../text-table.js'
 import { counted, time, whole } from '../units.js'
 import type { Verb } from '../verb.js'
 
-interface Options {
+interface Options extends Pick<Selection, 'key' | 'where'> {
+  to?: string
   redrive?: boolean
   discard?: boolean
   json?: boolean
@@ -21,32 +24,40 @@ export const deadLetters: Verb = {
   name: 'dead-letters',
   summary: 'messages that could not be handled: see them, bring them back, discard them',
   description: `Lists the messages of a dead-letter topic, with where each came from and why it failed. --redrive appends each to its topic again, behind what
-is there, and removes it here; --discard removes all of them. Both only while nobody has the log open.`,
+is there, or to another one (--to), and removes it here; --discard removes it. Both only while nobody has the log open. --key and --where: only some.`,
   examples: `  bookend dead-letters ./event-log orders-failed
-  bookend dead-letters ./event-log orders-failed --redrive`,
+  bookend dead-letters ./event-log orders-failed --redrive
+  bookend dead-letters ./event-log orders-failed --key customer-7 --discard`,
 
   define: (command) =>
-    command
-      .argument(...directoryArgument)
-      .argument('<topic>', 'name of the dead-letter topic', name)
-      .addOption(new Option('--redrive', 'append them to their topics again').conflicts('discard'))
-      .option('--discard', 'remove them')
-      .option('--json', 'print JSON'),
+    withKeyAndHeaders(
+      command
+        .argument(...directoryArgument)
+        .argument('<topic>', 'name of the dead-letter topic', name)
+        .addOption(new Option('--redrive', 'append them to their topics again').conflicts('discard'))
+        .option('--to <topic>', 'with --redrive: to this topic', name)
+        .option('--discard', 'remove them'),
+    ).option('--json', 'print JSON'),
 
-  async run([given, topicName], { redrive: again = false, discard = false, json = false }: Options) {
+  async run([given, topicName], { redrive = false, discard = false, to, key, where, json = false }: Options) {
+    if (to !== undefined && !redrive) throw new Failure('--to says where --redrive brings them', exitStatus.usage)
     const directory = path.resolve(given)
-    await using log = await (again || discard ? openToChange(directory) : openToRead(directory))
-    const topic = await existingTopic(log, topicName)
-    if (again) {
-      const done = await withInterrupt((signal) => redriveAll(log, topic, signal))
+    await using log = await (redrive || discard ? openToChange(directory) : openToRead(directory))
+    await existingTopic(log, topicName)
+    const box = log.deadLetters(topicName)
+    const filter = matcherOf({ key, where })
+    if (redrive) {
+      const done = await withInterrupt((signal) => box.redrive({ filter, to, signal }))
+      await log.flush('disk')
       if (json) printJson({ directory, topic: topicName, ...done })
       else print(redriveText(done))
     } else if (discard) {
-      const discarded = await discardAll(log, topic)
+      const { discarded } = await withInterrupt((signal) => box.discard({ filter, signal }))
+      await log.flush('disk')
       if (json) printJson({ directory, topic: topicName, discarded })
       else print(`discarded ${counted(discarded, 'dead letter')}`)
     } else {
-      const letters = await withInterrupt((signal) => lettersOf(topic, signal))
+      const letters = (await withInterrupt(async (signal) => box.list({ filter, signal }))).map(rowOf)
       if (json) printJson({ directory, topic: topicName, deadLetters: letters })
       else print(linesOf(letters).join('\n'))
     }
@@ -54,7 +65,7 @@ is there, and removes it here; --discard removes all of them. Both only while no
   },
 }
 
-function redriveText({ redriven, unreadable }: Redriven): string {
+function redriveText({ redriven, unreadable }: RedriveReport): string {
   const rest =
     unreadable === 0
       ? ''
@@ -62,7 +73,7 @@ function redriveText({ redriven, unreadable }: Redriven): string {
   return `brought back ${counted(redriven, 'message')}${rest}`
 }
 
-function linesOf(letters: readonly DeadLetter[]): string[] {
+function linesOf(letters: readonly LetterRow[]): string[] {
   if (letters.length === 0) return ['no dead letters']
   const [head, ...lines] = textTable(
     [

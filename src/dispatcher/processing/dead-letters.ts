@@ -3,6 +3,7 @@
 import type { Durability, Extras } from '../../engine/terms.js'
 import type { BookendError } from '../../errors.js'
 import { ChunkCursor } from '../../messages/chunk-cursor.js'
+import { letterHeaders } from '../../messages/dead-letter.js'
 import { StoredMessage } from '../../messages/message.js'
 import type { TopicRef } from '../../threads/reader/reader.js'
 
@@ -43,23 +44,28 @@ export class DeadLetters {
     const cursor = new ChunkCursor(bytes, this.#source.id, offset, offset + 1)
     if (length === 0 || !cursor.next()) return false
     const message = new StoredMessage<Uint8Array>({ topic: this.#source.name, decode: undefined }, cursor)
-    const headers = { ...message.headers, ...this.#headers(error, offset), 'bookend-attempts': String(attempts) }
+    const headers = {
+      ...message.headers,
+      ...this.#headers(error, offset),
+      [letterHeaders.timestamp]: String(message.timestamp),
+      [letterHeaders.attempts]: String(attempts),
+    }
     await this.#append(offset, message.value, message.key, headers)
     return true
   }
 
   /** Stands for messages that cannot be read: an empty value, and the range in the headers. */
   addDamage(first: number, end: number, error: BookendError): Promise<void> {
-    const headers = { ...this.#headers(error, first), 'bookend-next': String(end), 'bookend-attempts': '0' }
+    const headers = { ...this.#headers(error, first), [letterHeaders.next]: String(end), [letterHeaders.attempts]: '0' }
     return this.#append(first, new Uint8Array(0), undefined, headers)
   }
 
   #headers(error: Error, offset: number): Record<string, string> {
     return {
-      'bookend-error': `${error.name}: ${error.message}`.slice(0, maxErrorLength),
-      'bookend-topic': this.#source.name,
-      'bookend-offset': String(offset),
-      'bookend-group': this.#group,
+      [letterHeaders.error]: `${error.name}: ${error.message}`.slice(0, maxErrorLength),
+      [letterHeaders.topic]: this.#source.name,
+      [letterHeaders.offset]: String(offset),
+      [letterHeaders.group]: this.#group,
     }
   }
 
@@ -75,7 +81,7 @@ export class DeadLetters {
     if (value.length + (key?.length ?? 0) + encoded.length > maxMessageBytes) {
       // The largest messages have no room for more headers. The original still stands where these say.
       kept = new Uint8Array(0)
-      encoded = encoder.encode(JSON.stringify({ ...headers, 'bookend-value': `left out: ${value.length} bytes` }))
+      encoded = encoder.encode(JSON.stringify({ ...headers, [letterHeaders.value]: `left out: ${value.length} bytes` }))
     }
     const id = `${this.#source.name}/${this.#group}/${offset}`
     await this.#host.append(this.#target, kept, { key, headers: encoded }, durability, id)

@@ -132,7 +132,9 @@ it('lists dead letters, brings them back and discards them', async () => {
     { offset: 0, topic: 'orders', from: 0, group: 'billing', error: 'Error: cannot' },
     { offset: 1, topic: 'orders', from: 1 },
   ])
-  expect((await post('redrive', { topic: 'failed' })).body).toEqual({ redriven: 2, unreadable: 0 })
+  expect((await post('redrive', { topic: 'failed', offset: '1' })).body).toEqual({ redriven: 1, unreadable: 0 })
+  expect((await get<DeadLetterPage>('dead-letters', { topic: 'failed' })).body.letters).toMatchObject([{ offset: 0 }])
+  expect((await post('redrive', { topic: 'failed' })).body).toEqual({ redriven: 1, unreadable: 0 })
   expect((await post('discard', { topic: 'failed' })).body).toEqual({ discarded: 0 })
   await using log = await open(directory, { ...small, readOnly: true })
   expect(await log.topic('orders').bounds()).toEqual({ first: 0, next: 4 })

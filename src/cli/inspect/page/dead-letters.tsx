@@ -1,7 +1,7 @@
 /** Messages that could not be handled: why, and bringing them back. */
 import { useState } from 'preact/hooks'
 import { counted, preciseTime, whole } from '../../units.js'
-import type { DeadLetterPage, Picture } from '../api.js'
+import type { DeadLetterPage, DeadLetterRow, Picture } from '../api.js'
 import { change, useAnswer } from './ask.js'
 import { Confirm, number, Table, Trouble } from './parts.js'
 import { visible } from './visible.js'
@@ -30,17 +30,24 @@ export function DeadLetters({ picture, topic }: { picture: Picture; topic: strin
   )
 }
 
-type Question = { name: 'redrive' | 'discard'; title: string; text: string; action: string }
+type Verb = 'redrive' | 'discard'
 
-const questions: readonly Question[] = [
+const verbs: readonly { name: Verb; action: string; text: string }[] = [
   {
     name: 'redrive',
-    title: 'Bring all of them back?',
-    text: 'Each is appended to the topic it came from, behind what is there, and removed here.',
     action: 'Bring back',
+    text: 'Appended to the topic it came from, behind what is there, and removed here.',
   },
-  { name: 'discard', title: 'Discard all of them?', text: 'They can never be read again.', action: 'Discard' },
+  { name: 'discard', action: 'Discard', text: 'Never to be read again.' },
 ]
+
+/** To be confirmed: for one letter, or for all. */
+interface Question {
+  name: Verb
+  action: string
+  text: string
+  letter: DeadLetterRow | undefined
+}
 
 function Letters({ topic, isWritable }: { topic: string; isWritable: boolean }) {
   const [attempt, setAttempt] = useState(0)
@@ -48,10 +55,10 @@ function Letters({ topic, isWritable }: { topic: string; isWritable: boolean }) 
   const [trouble, setTrouble] = useState<string>()
   const asked = useAnswer<DeadLetterPage>('dead-letters', { topic }, attempt)
   const answer = (isConfirmed: boolean) => {
-    const name = question?.name
     setQuestion(undefined)
-    if (!isConfirmed || name === undefined) return
-    change(name, { topic }).then(
+    if (!isConfirmed || question === undefined) return
+    const { name, letter } = question
+    change(name, letter === undefined ? { topic } : { topic, offset: String(letter.offset) }).then(
       () => {
         setTrouble(undefined)
         setAttempt(attempt + 1)
@@ -59,6 +66,21 @@ function Letters({ topic, isWritable }: { topic: string; isWritable: boolean }) 
       (error: Error) => setTrouble(error.message),
     )
   }
+  const buttons = (letter?: DeadLetterRow) => (
+    <p class="actions">
+      {verbs.map((verb) => (
+        <button
+          key={verb.name}
+          type="button"
+          class={verb.name === 'discard' ? 'danger' : ''}
+          aria-label={letter && `${verb.action} letter ${letter.offset}…`}
+          onClick={() => setQuestion({ ...verb, letter })}
+        >
+          {verb.action} {letter === undefined ? 'all' : ''}…
+        </button>
+      ))}
+    </p>
+  )
   if (asked.state === 'asking') return <p class="quiet">Reading them.</p>
   if (asked.state === 'refused') return <Trouble text={asked.error} />
   const { letters, isCut } = asked.answer
@@ -68,25 +90,15 @@ function Letters({ topic, isWritable }: { topic: string; isWritable: boolean }) 
         {isCut ? 'The first ' : ''}
         {counted(letters.length, 'dead letter')}
       </p>
-      {isWritable && letters.length > 0 && (
-        <p class="actions">
-          {questions.map((each) => (
-            <button
-              key={each.name}
-              type="button"
-              class={each.name === 'discard' ? 'danger' : ''}
-              onClick={() => setQuestion(each)}
-            >
-              {each.action} all…
-            </button>
-          ))}
-        </p>
-      )}
+      {isWritable && letters.length > 0 && buttons()}
       {trouble !== undefined && <Trouble text={trouble} />}
       {letters.length > 0 && (
         <Table
           label="Table of dead letters"
-          columns={[number('Offset'), 'Time', 'Message', 'Group', number('Attempts'), 'Error']}
+          columns={[
+            ...[number('Offset'), 'Time', 'Message', 'Group', number('Attempts'), 'Error'],
+            ...(isWritable ? ['Settle'] : []),
+          ]}
         >
           {letters.map((letter) => (
             <tr key={letter.offset}>
@@ -98,11 +110,18 @@ function Letters({ topic, isWritable }: { topic: string; isWritable: boolean }) 
               <td>{visible(letter.group)}</td>
               <td class="number">{whole(letter.attempts)}</td>
               <td class="value">{visible(letter.error)}</td>
+              {isWritable && <td>{buttons(letter)}</td>}
             </tr>
           ))}
         </Table>
       )}
-      {question !== undefined && <Confirm {...question} onDone={answer} />}
+      {question !== undefined && (
+        <Confirm title={titleOf(question)} text={question.text} action={question.action} onDone={answer} />
+      )}
     </>
   )
+}
+
+function titleOf({ action, letter }: Question): string {
+  return letter === undefined ? `${action}: all of them?` : `${action}: ${visible(letter.topic)}:${letter.from}?`
 }
