@@ -16,10 +16,15 @@ export function loadMmapIo(): MmapIo | undefined {
   if (!isTried) {
     isTried = true
     try {
-      loaded = createRequire(import.meta.url)('mmap-io') as MmapIo
+      loaded = createRequire(import.meta.url)(unseen('mmap-io')) as MmapIo
     } catch {
       loaded = undefined
     }
   }
   return loaded
+}
+
+/** A name that is not there for bundlers: some follow the package into its install scripts, and break (Turbopack of Next.js 16). */
+function unseen(name: string): string {
+  return [...name].join('')
 }
