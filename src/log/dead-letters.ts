@@ -76,7 +76,7 @@ const settling: SubscribeOptions = {
   signal: undefined,
 }
 
-interface Held {
+interface HeldLetter {
   readonly message: StoredMessage<Uint8Array>
   readonly lease: EngineLease
 }
@@ -134,7 +134,7 @@ export class TopicDeadLetters implements DeadLetterBox {
     return { discarded }
   }
 
-  async *#letters(filter: Filter, signal: AbortSignal | undefined): AsyncGenerator<DeadLetter> {
+  async *#letters(filter: LetterFilter, signal: AbortSignal | undefined): AsyncGenerator<DeadLetter> {
     this.#engine.checkOpen()
     for await (const message of undone(this.#messages, this.#box, settlingGroup, signal)) {
       const letter = deadLetterOf(message)
@@ -144,7 +144,7 @@ export class TopicDeadLetters implements DeadLetterBox {
 
   /** @param settle what has to be done with a letter before it goes */
   async #settle(
-    filter: Filter,
+    filter: LetterFilter,
     signal: AbortSignal | undefined,
     settle: (letter: DeadLetter) => Promise<void>,
   ): Promise<void> {
@@ -154,7 +154,7 @@ export class TopicDeadLetters implements DeadLetterBox {
     // No letter, no group.
     if (end === 0) return
     const source = { topic: this.topic, decode: undefined }
-    const read = (record: RecordPlace, lease: EngineLease): Held => {
+    const read = (record: RecordPlace, lease: EngineLease): HeldLetter => {
       assertLeased(record, lease)
       return { message: new StoredMessage<Uint8Array>(source, record), lease }
     }
@@ -201,13 +201,13 @@ export class TopicDeadLetters implements DeadLetterBox {
   }
 }
 
-type Filter = (letter: DeadLetter) => boolean
+type LetterFilter = (letter: DeadLetter) => boolean
 
 function checkOptions(
   what: string,
   options: DeadLetterOptions,
   ...more: string[]
-): { filter: Filter; signal: AbortSignal | undefined } {
+): { filter: LetterFilter; signal: AbortSignal | undefined } {
   checkKeys(what, options, [...more, 'filter', 'signal'])
   const { filter = () => true } = options
   if (typeof filter !== 'function') throw new TypeError(`filter is a function, not ${describe(filter)}`)
@@ -221,7 +221,7 @@ async function collected(letters: AsyncIterable<DeadLetter>): Promise<DeadLetter
 }
 
 /** What was there when it began; undefined: that was all. */
-async function nextOf(seat: Subscription<Held>, end: number): Promise<Held | undefined> {
+async function nextOf(seat: Subscription<HeldLetter>, end: number): Promise<HeldLetter | undefined> {
   const held = await seat.next(0, undefined)
   return held !== undefined && held.lease.offset < end ? held : undefined
 }

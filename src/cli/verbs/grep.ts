@@ -1,4 +1,3 @@
-import type { Message } from '../../messages/message.js'
 import { placeArgument, positive, topicOption } from '../arguments.js'
 import { exitStatus } from '../failure.js'
 import { withInterrupt } from '../interrupt.js'
@@ -55,11 +54,6 @@ status 0: something was found, 1: nothing, 2: it failed, as grep itself has them
     const topics = await topicsOf(log, names)
     const progress = progressOnTerminal('grep', await countToRead(topics, rest), whole)
     let total = 0
-    /** What is found is seen at once, however rare it is. */
-    const show = async (messages: readonly Message[]) => {
-      for (const message of messages) await output.add(ofTopics(message, screen))
-      await output.flush()
-    }
     try {
       await withInterrupt(async (signal) => {
         for (const topic of topics) {
@@ -67,8 +61,12 @@ status 0: something was found, 1: nothing, 2: it failed, as grep itself has them
             const found = messages.filter(isFound).slice(0, maxCount - total)
             total += found.length
             if (count !== true && found.length > 0) {
-              if (progress !== undefined && screen.isInteractive) await progress.aside(() => show(found))
-              else await show(found)
+              const show = async () => {
+                for (const message of found) await output.add(ofTopics(message, screen))
+                // What is found is seen at once, however rare it is.
+                await output.flush()
+              }
+              await (progress !== undefined && screen.isInteractive ? progress.aside(show) : show())
             }
             if (total === maxCount) return
           }

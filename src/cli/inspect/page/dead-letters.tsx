@@ -30,9 +30,9 @@ export function DeadLetters({ picture, topic }: { picture: Picture; topic: strin
   )
 }
 
-type Verb = 'redrive' | 'discard'
+type Settlement = 'redrive' | 'discard'
 
-const verbs: readonly { name: Verb; action: string; text: string }[] = [
+const settlements: readonly { name: Settlement; action: string; text: string }[] = [
   {
     name: 'redrive',
     action: 'Bring back',
@@ -43,7 +43,7 @@ const verbs: readonly { name: Verb; action: string; text: string }[] = [
 
 /** To be confirmed: for one letter, or for all. */
 interface Question {
-  name: Verb
+  name: Settlement
   action: string
   text: string
   letter: DeadLetterRow | undefined
@@ -68,15 +68,15 @@ function Letters({ topic, isWritable }: { topic: string; isWritable: boolean }) 
   }
   const buttons = (letter?: DeadLetterRow) => (
     <p class="actions">
-      {verbs.map((verb) => (
+      {settlements.map((settlement) => (
         <button
-          key={verb.name}
+          key={settlement.name}
           type="button"
-          class={verb.name === 'discard' ? 'danger' : ''}
-          aria-label={letter && `${verb.action} letter ${letter.offset}…`}
-          onClick={() => setQuestion({ ...verb, letter })}
+          class={settlement.name === 'discard' ? 'danger' : ''}
+          aria-label={letter && `${settlement.action} letter ${letter.offset}…`}
+          onClick={() => setQuestion({ ...settlement, letter })}
         >
-          {verb.action} {letter === undefined ? 'all' : ''}…
+          {settlement.action} {letter === undefined ? 'all' : ''}…
         </button>
       ))}
     </p>
