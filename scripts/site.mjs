@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The documentation as a site: the pages of docs/, and the reference made of the TSDoc. Searchable, for any web server or none, in the folder
 // `site` or the one that is named. Fails on a warning: a public declaration without a word about it, one that is used and not exported, a link
-// that leads nowhere; `--lenient` only shows them.
+// that leads nowhere.
 import { readFileSync, rmSync } from 'node:fs'
 import { register } from 'node:module'
 import path from 'node:path'
@@ -19,7 +19,7 @@ const { Application, Converter, TSConfigReader, TypeDocReader } = await import('
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 process.chdir(root)
-const { values: given, positionals } = parseArgs({ allowPositionals: true, options: { lenient: { type: 'boolean' } } })
+const { positionals } = parseArgs({ allowPositionals: true })
 const out = path.resolve(positionals[0] ?? 'site')
 rmSync(out, { recursive: true, force: true })
 
@@ -53,4 +53,4 @@ const project = await app.convert()
 if (project === undefined) process.exit(1)
 app.validate(project)
 await app.generateOutputs(project)
-if (app.logger.hasErrors() || (app.logger.hasWarnings() && !given.lenient)) process.exitCode = 1
+if (app.logger.hasErrors() || app.logger.hasWarnings()) process.exitCode = 1

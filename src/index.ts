@@ -21,6 +21,7 @@ export type {
   DeadLetterBox,
   DeadLetterList,
   DeadLetterOptions,
+  DiscardReport,
   RedriveOptions,
   RedriveReport,
 } from './log/dead-letters.js'

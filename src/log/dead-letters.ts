@@ -40,6 +40,12 @@ export interface RedriveReport {
   unreadable: number
 }
 
+/** What became of dead letters that were to be discarded. */
+export interface DiscardReport {
+  /** Removed. */
+  discarded: number
+}
+
 /** All of them as an array where it is awaited, one after the other where it is iterated. */
 export interface DeadLetterList extends PromiseLike<DeadLetter[]>, AsyncIterable<DeadLetter> {}
 
@@ -62,7 +68,7 @@ export interface DeadLetterBox {
    */
   redrive(options?: RedriveOptions): Promise<RedriveReport>
   /** Removes them, for good. */
-  discard(options?: DeadLetterOptions): Promise<{ discarded: number }>
+  discard(options?: DeadLetterOptions): Promise<DiscardReport>
 }
 
 /** Settled together: one flush for all of them. */
@@ -125,7 +131,7 @@ export class TopicDeadLetters implements DeadLetterBox {
     return report
   }
 
-  async discard(options: DeadLetterOptions = {}): Promise<{ discarded: number }> {
+  async discard(options: DeadLetterOptions = {}): Promise<DiscardReport> {
     const { filter, signal } = checkOptions('discard()', options)
     let discarded = 0
     await this.#settle(filter, signal, async () => {
