@@ -5,7 +5,6 @@ import type { BenchCase, Point, Scale } from './catalogue.js'
 const smallBytes = 100
 const kibibyte = 1024
 const mostMessages = 1_000_000
-const mostConsumed = 200_000
 /** Of the appends that wait a millisecond before each: about as many as there are in the time of the cases that go by time. */
 const alonePerSecond = 500
 const floods = 8
@@ -109,7 +108,7 @@ export const sharedCases: readonly BenchCase[] = [
     headline: 'messagesPerSecond',
     better: 'more',
     parameter: 'threads',
-    points: byThreads([1, 2], smallBytes, mostConsumed),
+    points: byThreads([1, 2], smallBytes),
   },
   paced('follower', sleepyRate),
   paced('follower-paced', 10_000),

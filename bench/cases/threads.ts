@@ -89,14 +89,20 @@ export async function measureThreadsConsume(job: Job, options: StoreOptions): Pr
   await fill(job, options)
   const crew = await Crew.gather(job.contender, options, job.parameter)
   let groups = 0
-  const consume = async (messages: number) => {
-    // A new one each time, that has everything before it.
-    const done = await crew.all({ work: 'consume', group: `group-${groups++}`, messages })
+  /** A new one each time. */
+  const makeGroup = async () => {
+    const group = `group-${groups++}`
+    await crew.all({ work: 'make-group', group })
+    return group
+  }
+  const consume = async (group: string, messages: number) => {
+    const done = await crew.all({ work: 'consume', group, messages })
     return done.reduce((sum, each) => sum + each.messages, 0)
   }
-  await consume(job.warmupMessages)
+  await consume(await makeGroup(), job.warmupMessages)
+  const group = await makeGroup()
   const figures = await measured(job.messages, job.messageBytes, async () => {
-    expectCount(await consume(job.messages), job.messages)
+    expectCount(await consume(group, job.messages), job.messages)
   })
   await crew.close()
   return { figures }

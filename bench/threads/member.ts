@@ -111,6 +111,9 @@ async function work(store: EnteredStore, order: Order): Promise<Done> {
       return appendAlone(logOf(store), order.messages, order.messageBytes)
     case 'read':
       return read(logOf(store))
+    case 'make-group':
+      await logOf(store).topic(benchTopic).group(order.group).seek('first')
+      return { messages: 0 }
     case 'consume':
       return consume(logOf(store), order.group, order.messages)
     case 'leave':

@@ -11,6 +11,8 @@ export type Order =
   | { readonly work: 'append-alone'; readonly messages: number; readonly messageBytes: number }
   /** Everything that is there, a batch at a time. */
   | { readonly work: 'read' }
+  /** Makes a group that has everything before it: that is flushed, and is not what consuming costs. */
+  | { readonly work: 'make-group'; readonly group: string }
   /** With all others of the crew, until `messages` are acknowledged. */
   | { readonly work: 'consume'; readonly group: string; readonly messages: number }
   | { readonly work: 'leave' }
