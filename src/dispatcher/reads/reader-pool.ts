@@ -190,11 +190,14 @@ export class ReaderPool {
       // An exception ends a thread, and is news of it before its end is.
       worker.once('error', () => this.#lost(threadId))
       const end = new Promise<void>((resolve) => {
-        worker.once('exit', () => {
+        worker.once('exit', (code) => {
+          const wasReady = this.#ready.has(threadId)
           this.#lost(threadId)
           this.#alive.delete(threadId)
           this.#onThreadEnd(threadId)
           resolve()
+          // The pool has given it no task that it could fail.
+          if (!wasReady) this.#failStranded(new Error(`a reader thread ended with code ${code} before it was ready`))
         })
       })
       this.#alive.set(threadId, end)
@@ -239,6 +242,8 @@ export class ReaderPool {
       const done = () => this.#waiting.delete(reject)
       try {
         this.#pool.run(task, { signal }).then(resolve, reject).finally(done)
+        // The pool tells of a thread that it has started once that is ready; it may end before.
+        if (this.#alive.size < this.#pool.options.maxThreads) this.#watchThreads()
       } catch (error) {
         // The pool has put the task into its queue before it found that it cannot start a thread. It may still be run; its
         // answer goes nowhere then.
