@@ -34,6 +34,8 @@ export interface ErrorDetails {
   file?: string
   /** `BOOKEND_TRIMMED`: the oldest offset that can be read. */
   first?: number
+  /** `BOOKEND_CONFLICT`: the register that the condition was about. */
+  register?: string
   /** `BOOKEND_CONFLICT`: what the condition asked for. */
   expected?: number
   /** `BOOKEND_CONFLICT`: what was there instead. */
@@ -65,6 +67,8 @@ export class BookendError extends Error {
   declare readonly file?: string
   /** See {@link ErrorDetails.first}. */
   declare readonly first?: number
+  /** See {@link ErrorDetails.register}. */
+  declare readonly register?: string
   /** See {@link ErrorDetails.expected}. */
   declare readonly expected?: number
   /** See {@link ErrorDetails.actual}. */
@@ -98,8 +102,23 @@ export interface PortableError {
 
 export function toPortable(thrown: unknown, depth = 0): PortableError {
   if (!(thrown instanceof Error)) return { name: 'Error', message: String(thrown), isBookend: false }
-  const { name, message, stack, cause, code, errno, topic, offset, next, position, file, first, expected, actual } =
-    thrown as BookendError & { errno?: unknown }
+  const {
+    name,
+    message,
+    stack,
+    cause,
+    code,
+    errno,
+    topic,
+    offset,
+    next,
+    position,
+    file,
+    first,
+    register,
+    expected,
+    actual,
+  } = thrown as BookendError & { errno?: unknown }
   const isBookend = thrown instanceof BookendError
   return {
     name,
@@ -108,7 +127,7 @@ export function toPortable(thrown: unknown, depth = 0): PortableError {
     code,
     errno,
     isBookend,
-    details: isBookend ? { topic, offset, next, position, file, first, expected, actual } : undefined,
+    details: isBookend ? { topic, offset, next, position, file, first, register, expected, actual } : undefined,
     cause: cause === undefined || depth > 4 ? undefined : toPortable(cause, depth + 1),
   }
 }

@@ -78,6 +78,12 @@ export function conflictError(topic: string, expected: number, actual: number): 
   return new BookendError('BOOKEND_CONFLICT', message, { topic, expected, actual })
 }
 
+/** A register, or what a producer has written, is not below a number. */
+export function registerConflict(register: string, below: number, actual: number): BookendError {
+  const message = `"${register}" stands at ${actual}, not below ${below}, so nothing was written`
+  return new BookendError('BOOKEND_CONFLICT', message, { register, expected: below, actual })
+}
+
 /** Of everything that would write, once the log is not this owner's any more. */
 export function ownerLostError(directory: string): BookendError {
   const message = `the log in ${directory} is not this owner's any more: its file "lock" or "control" was removed or replaced while it was open, and others may have opened it. Nothing more is written here; close the log, and open it again`

@@ -172,6 +172,11 @@ export function alignUp(bytes: number): number {
   return (bytes + (alignmentBytes - 1)) & -alignmentBytes
 }
 
+/** The largest number of a register. */
+export const maxRegisterValue = Number.MAX_SAFE_INTEGER - 1
+/** Topics of one transaction. */
+export const maxTransactionTopics = 1024
+
 /** The header in which the id of a message stands. */
 export const idHeader = 'bookend-id'
 export const maxIdBytes = 1024

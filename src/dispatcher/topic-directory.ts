@@ -6,6 +6,7 @@
  */
 import { types } from 'node:util'
 import { BookendError } from '../errors.js'
+import { isHiddenTopic } from '../format/hidden-topics.js'
 import { maxTopics } from '../limits.js'
 import type { TopicCells } from '../ring/topic-cells.js'
 import { TopicNames } from '../ring/topic-names.js'
@@ -144,6 +145,7 @@ export class TopicDirectory {
   names(): string[] {
     const names: string[] = []
     for (const { name, id } of this.#numbered()) {
+      if (isHiddenTopic(name)) continue
       const isDeclared = this.#byName.get(name)?.isDeclared === true
       if (isDeclared || id < this.#openedBelow || this.#cells.next(id).load() > 0) names.push(name)
     }

@@ -17,7 +17,9 @@ import type {
   GroupInfo,
   LogPort,
   Payload,
+  RegisterKind,
   Retention,
+  TransactionParts,
 } from './terms.js'
 
 /** What a log can do, as data: the rest is refused with `BOOKEND_UNSUPPORTED` before anything is done. */
@@ -36,6 +38,8 @@ export interface Supports {
   readonly id: boolean
   /** The option `where` of groups; that of reads, scans and counts is everywhere. */
   readonly filteredGroups: boolean
+  /** `Log.transaction`, `Log.register` and `Log.producer`. */
+  readonly transactions: boolean
 }
 
 /** What does not change while a log is open. */
@@ -61,6 +65,8 @@ export interface Engine {
   readonly supports: Supports
   /** What only an engine in this process with files of its own has; undefined elsewhere. */
   readonly local: LocalParts | undefined
+  /** Undefined where {@link Supports.transactions} is false. */
+  readonly transactions: EngineTransactions | undefined
   /** The same object for the same name. Makes no topic: it comes to be with its first append. */
   topic(name: string): EngineTopic
   /** Names of the topics that exist, in alphabetical order. */
@@ -78,6 +84,17 @@ export interface Engine {
   checkWritable(): void
   /** Ends readers, scans, subscriptions and processors, waits for appends, gives back what is leased. Idempotent. */
   close(): Promise<void>
+}
+
+/** What is written at one moment, in several places. */
+export interface EngineTransactions {
+  /**
+   * All of it at one moment, or nothing. Does not hold on to values after it has returned.
+   * @returns the offsets of the messages, once all of it is as durable as asked
+   */
+  transact(parts: TransactionParts, level: Durability): Promise<readonly number[]>
+  /** The number of a register; undefined: it was never set. */
+  register(kind: RegisterKind, name: string): Promise<number | undefined>
 }
 
 /** One topic of an open log. Nothing in here is checked again: offsets are integers from 0, sizes fit. */

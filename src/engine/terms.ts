@@ -58,6 +58,12 @@ export interface Condition {
   readonly expectedOffset?: number | undefined
   /** Where something was appended to the topic under this id, nothing is, and that is the answer. It stands in a header too. */
   readonly id?: MessageId | undefined
+  /** Where the id is known that is refused as well. */
+  readonly isIdNew?: boolean | undefined
+  /** So many messages of the topic come in front of that one in the same transaction. */
+  readonly ahead?: number | undefined
+  /** Instead of all that: the register, whose topic it is, has to be below this. */
+  readonly below?: number | undefined
 }
 
 /** The name that whoever appends a message has given it. */
@@ -76,6 +82,27 @@ export interface IdSpan {
 
 /** Headers that a message has, and for each of them the values of which it has one. By names, each once and in order, as are the values. */
 export type Filter = readonly { readonly name: string; readonly values: readonly string[] }[]
+
+/** What is written at one moment, or not at all. */
+export interface TransactionParts {
+  readonly messages: readonly {
+    readonly topic: string
+    readonly value: Payload
+    readonly extras: Extras | undefined
+    readonly condition: Condition | undefined
+  }[]
+  readonly registers: readonly {
+    /** `p`: of a producer. */
+    readonly kind: RegisterKind
+    readonly name: string
+    readonly value: number
+    /** It has to be below this, if it was ever set. */
+    readonly below: number | undefined
+  }[]
+}
+
+/** Names of registers, and names of producers, are two sets. */
+export type RegisterKind = 'r' | 'p'
 
 /** A message that is ready to be appended. */
 export interface EncodedMessage {

@@ -1,26 +1,26 @@
 /**
- * The guard frame: a condition, in front of the atomic group that is appended only if it holds. In the ring only; the writer judges it when
- * the group's turn has come, so nothing comes between the judgement and the append.
+ * The guard: what has to hold for the atomic group (or single frame) behind it to be written. It exists in the ring only. Guards and
+ * group are handed over at once, so nothing comes between them. A group of several topics has several, one in front of the other: all of them have to hold.
  *
  * ```
- *    0  frame header   topic: the one whose condition it is; kind `guard`, when it does not hold `conflict`
- *                      offset, stamped by the writer: that of the group's first message, written now or, under the same id, before;
- *                      of a conflict, the topic's next offset
- *   16  expected u64   the offset that the group's first message is to get; all bits set: any
- *   24  windowMs u32   for how long ids of the topic are remembered
- *   28  max u32        and how many
- *   32  id             in UTF-8; nothing: none
+ *    0  frame header   topic: the one that it is about; kind `guard`, or `conflict` where it is what does not hold
+ *                      offset, stamped by the writer: that of the message it is about, written now or, under the same id, before;
+ *                      of a conflict, what is there instead: the topic's next offset, the register's number
+ *   16  what u32       1: value is an offset, 2: value is what a register has to be below; +4: the id may not be known
+ *   20  ahead u32      so many messages of the topic stand in the group in front of the one that this is about
+ *   24  value u64
+ *   32  windowMs u32   for how long ids of the topic are remembered
+ *   36  max u32        and how many
+ *   40  id             in UTF-8; nothing: none
  * ```
  */
 import type { Condition } from '../engine/terms.js'
 import { frameBytes, frameHeaderBytes, frameKind, frameWord, tailWord } from './frame-layout.js'
 import { highWord, joinWords, lowWord } from './numbers.js'
 
-const fixedBytes = 16
-const anyOffset = 0xffffffff
-const expectedWord = 4
-const windowWord = 6
-const maxWord = 7
+const fixedBytes = 24
+const whatBit = { offset: 1, below: 2, newId: 4 } as const
+const guardWord = { what: 4, ahead: 5, value: 6, window: 8, max: 9 } as const
 
 /** Bytes of the frame. */
 export function guardBytes({ id }: Condition): number {
@@ -32,37 +32,59 @@ export function writeGuardFrame(
   words: Uint32Array,
   at: number,
   topic: number,
-  { expectedOffset, id }: Condition,
+  { expectedOffset, below, id, ahead = 0, isIdNew = false }: Condition,
   flags: number,
 ): void {
   const word = at >>> 2
+  const value = expectedOffset ?? below ?? 0
   words[word + frameWord.length] = fixedBytes + (id?.bytes.length ?? 0)
   words[word + frameWord.topic] = topic
   words[word + frameWord.tail] = tailWord(0, frameKind.guard, flags)
-  words[word + expectedWord] = expectedOffset === undefined ? anyOffset : lowWord(expectedOffset)
-  words[word + expectedWord + 1] = expectedOffset === undefined ? anyOffset : highWord(expectedOffset)
-  words[word + windowWord] = id?.windowMs ?? 0
-  words[word + maxWord] = id?.max ?? 0
+  words[word + guardWord.what] =
+    (expectedOffset === undefined ? 0 : whatBit.offset) |
+    (below === undefined ? 0 : whatBit.below) |
+    (isIdNew ? whatBit.newId : 0)
+  words[word + guardWord.ahead] = ahead
+  words[word + guardWord.value] = lowWord(value)
+  words[word + guardWord.value + 1] = highWord(value)
+  words[word + guardWord.window] = id?.windowMs ?? 0
+  words[word + guardWord.max] = id?.max ?? 0
   if (id !== undefined) bytes.set(id.bytes, at + frameHeaderBytes + fixedBytes)
 }
 
-/** Undefined: any. */
+/** The offset that the message is to get; undefined: any. */
 export function expectedOf(words: Uint32Array, at: number): number | undefined {
-  const word = (at >>> 2) + expectedWord
-  return words[word + 1] === anyOffset ? undefined : joinWords(words[word], words[word + 1])
+  return valueIf(words, at, whatBit.offset)
 }
 
-/** Undefined: none. */
+/** What the register has to be below; undefined: it is about none. */
+export function belowOf(words: Uint32Array, at: number): number | undefined {
+  return valueIf(words, at, whatBit.below)
+}
+
+function valueIf(words: Uint32Array, at: number, bit: number): number | undefined {
+  const word = at >>> 2
+  if ((words[word + guardWord.what] & bit) === 0) return undefined
+  return joinWords(words[word + guardWord.value], words[word + guardWord.value + 1])
+}
+
+/** How many messages of its topic stand in front of the one that it is about. */
+export function aheadOf(words: Uint32Array, at: number): number {
+  return words[(at >>> 2) + guardWord.ahead]
+}
+
+/** Undefined: none. `isNew`: that it is known is a conflict, and no answer. */
 export function idOf(
   bytes: Uint8Array,
   words: Uint32Array,
   at: number,
-): { id: string; windowMs: number; max: number } | undefined {
+): { id: string; windowMs: number; max: number; isNew: boolean } | undefined {
   const word = at >>> 2
   const length = words[word + frameWord.length] - fixedBytes
   if (length === 0) return undefined
   const id = Buffer.from(bytes.buffer, bytes.byteOffset + at + frameHeaderBytes + fixedBytes, length).toString('utf8')
-  return { id, windowMs: words[word + windowWord], max: words[word + maxWord] }
+  const isNew = (words[word + guardWord.what] & whatBit.newId) !== 0
+  return { id, windowMs: words[word + guardWord.window], max: words[word + guardWord.max], isNew }
 }
 
 /** What has become of it. */

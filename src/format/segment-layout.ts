@@ -21,9 +21,10 @@
  *         entriesAt u32, nameBytes u32, nameAt u32 (from the directory's start), frameBytes u32; rows sorted by topic
  */
 import { crc32 } from 'node:zlib'
-import { alignmentBytes, alignUp, declarationReserveBytes, maxBatchBytes, maxNameBytes } from '../limits.js'
+import { alignmentBytes, alignUp, declarationReserveBytes, maxBatchBytes } from '../limits.js'
 import { batchHeaderBytes } from './batch-layout.js'
 import { declareFixedBytes, frameHeaderBytes } from './frame-layout.js'
+import { maxStoredNameBytes } from './hidden-topics.js'
 import { logMarkBytes, putHex, takeHex } from './log-id.js'
 import { putNumber, takeNumber } from './numbers.js'
 
@@ -90,16 +91,17 @@ export function segmentRoom(segmentBytes: number, relative: number, index: numbe
   return segmentBytes - relative - index - batchHeaderBytes - alignmentBytes - declarationReserveBytes
 }
 
-/** What an atomic group of one topic takes at most: frames, index entries, batch headers and the topic's declaration. */
-export function groupCost(frames: number, records: number): number {
+/** What an atomic group takes at most: frames, index entries, batch headers and the declarations of its topics. */
+export function groupCost(frames: number, records: number, topics = 1): number {
   const batches = 2 * Math.ceil(frames / maxBatchBytes) + 1
-  const declaration = frameHeaderBytes + declareFixedBytes + directoryRowBytes + 2 * maxNameBytes + 2 * alignmentBytes
-  return frames + records * entryBytes + batches * batchHeaderBytes + declaration
+  const declaration =
+    frameHeaderBytes + declareFixedBytes + directoryRowBytes + 2 * maxStoredNameBytes + 2 * alignmentBytes
+  return frames + records * entryBytes + batches * batchHeaderBytes + topics * declaration
 }
 
 /** True if an empty segment has room for the group. */
-export function groupFitsSegment(segmentBytes: number, frames: number, records: number): boolean {
-  return groupCost(frames, records) <= segmentRoom(segmentBytes, segmentHeaderBytes, indexBytes(0, 0, 0))
+export function groupFitsSegment(segmentBytes: number, frames: number, records: number, topics = 1): boolean {
+  return groupCost(frames, records, topics) <= segmentRoom(segmentBytes, segmentHeaderBytes, indexBytes(0, 0, 0))
 }
 
 export function encodeSegmentHeader(header: SegmentHeader): Uint8Array {

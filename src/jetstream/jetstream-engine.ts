@@ -56,6 +56,7 @@ export class JetStreamEngine implements Engine, JetStreamTopicHost {
   readonly facts: EngineFacts
   readonly supports: Supports
   readonly local = undefined
+  readonly transactions = undefined
   readonly maxMessageBytes: number
   readonly ackWaitMs: number
   readonly onClose = new Set<() => void>()
@@ -107,6 +108,7 @@ export class JetStreamEngine implements Engine, JetStreamTopicHost {
       expectedOffset: true,
       id: true,
       filteredGroups: false,
+      transactions: false,
     }
   }
 

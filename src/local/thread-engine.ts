@@ -3,11 +3,13 @@
  * whether the log is open here, and what is still to be said for the thread when it ends.
  */
 import type { AppendSide } from '../dispatcher/appends/append-side.js'
+import { transactionFrames } from '../dispatcher/appends/transaction-frames.js'
 import type { TopicDirectory } from '../dispatcher/topic-directory.js'
-import type { EngineFacts, Supports } from '../engine/engine.js'
+import type { EngineFacts, EngineTransactions, Supports } from '../engine/engine.js'
 import type { EngineGroup } from '../engine/group-seat.js'
 import type { LogStats } from '../engine/stats.js'
-import type { Durability } from '../engine/terms.js'
+import type { Durability, TransactionParts } from '../engine/terms.js'
+import { registerTopic, registerValue } from '../format/hidden-topics.js'
 import { LocalTopic, type TopicHost } from './local-topic.js'
 import { LogEvents } from './log-events.js'
 import { LogStage } from './log-stage.js'
@@ -22,6 +24,14 @@ export abstract class ThreadEngine<G extends EngineGroup> {
     expectedOffset: true,
     id: true,
     filteredGroups: true,
+    transactions: true,
+  }
+  readonly transactions: EngineTransactions = {
+    transact: (parts, level) => this.transact(parts, level),
+    register: async (kind, name) => {
+      this.stage.checkOpen()
+      return registerValue(this.appends.firstOf(this.topics.handle(registerTopic(kind, name))))
+    },
   }
   protected readonly stage: LogStage
   protected readonly events: LogEvents
@@ -70,6 +80,12 @@ export abstract class ThreadEngine<G extends EngineGroup> {
     } catch (error) {
       this.events.note('at exit', error)
     }
+  }
+
+  protected async transact(parts: TransactionParts, level: Durability): Promise<readonly number[]> {
+    this.stage.checkWritable()
+    const { group, offsets } = transactionFrames(parts, this.topics)
+    return group.topics === 0 ? [] : offsets(await this.appends.transact(group, level))
   }
 
   protected flushSync(level: Durability): void {

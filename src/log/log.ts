@@ -1,4 +1,5 @@
 /** The open log, as the application holds it. */
+import { abortable } from '../abortable.js'
 import type { Engine, Supports } from '../engine/engine.js'
 import type { LogStats, SegmentInfo, SegmentResidency } from '../engine/stats.js'
 import type { BackupReport, Durability, GroupInfo, LogPort, Retention } from '../engine/terms.js'
@@ -6,13 +7,15 @@ import { connectEngine } from '../local/attached/connection.js'
 import { openLocalEngine } from '../local/opening.js'
 import type { Codec } from '../messages/codec.js'
 import { tracing } from '../tracing.js'
-import type { Dedupe } from './append-options.js'
+import { checkAppendOptions, type Dedupe } from './append-options.js'
 import { type DeadLetterBox, TopicDeadLetters } from './dead-letters.js'
 import { checkDedupe, checkRetention, completeOptions, type OpenOptions, resolveDirectory } from './options.js'
+import { LogProducer, type Producer } from './producer.js'
 import { type Queue, TopicQueue } from './queue.js'
-import { checkLevel, checkSupported, localParts } from './supported.js'
+import { checkLevel, checkSupported, localParts, transactionsOf } from './supported.js'
 import type { Topic } from './topic.js'
 import { TracedTopic } from './traced-topic.js'
+import { type Transaction, TransactionDraft, type TransactionOptions } from './transaction.js'
 import { checkCodec, checkInteger, checkKeys, checkName, checkOneOf, checkSignal } from './validate.js'
 
 /** How a queue is used here. */
@@ -62,6 +65,21 @@ export interface Log extends AsyncDisposable {
   deadLetters(name: string): DeadLetterBox
   /** Names of the topics that exist, in alphabetical order. */
   topics(): Promise<string[]>
+  /**
+   * Writes messages of several topics, and numbers of registers, at one moment: all of it is visible at once, or nothing of it ever is, whatever
+   * crashes. Nothing is written before `build` has returned (its promise is awaited); if it throws, nothing is.
+   * @returns the offsets of the messages, in the order in which they were appended
+   * @throws `BOOKEND_CONFLICT` where a condition does not hold; `BOOKEND_TOO_LARGE` for more than a segment holds; as `Topic.append`. Nothing was
+   *   written then
+   */
+  transaction(
+    build: (transaction: Transaction) => void | Promise<void>,
+    options?: TransactionOptions,
+  ): Promise<{ offsets: number[] }>
+  /** The number that a transaction has set under this name; undefined: none has. @throws RangeError for a bad name */
+  register(name: string): Promise<number | undefined>
+  /** A producer of this log, by its name. @throws RangeError for a bad name */
+  producer(name: string): Producer
   /**
    * The consumer groups of all topics, by topic and name: where they stand, and who works for them in this log. Where another process's log
    * is followed, those of all followers, and of the owner where no follower has one of that name.
@@ -183,6 +201,40 @@ export class EngineLog implements Log {
   async topics(): Promise<string[]> {
     this.#engine.checkOpen()
     return this.#engine.topicNames()
+  }
+
+  async transaction(
+    build: (transaction: Transaction) => void | Promise<void>,
+    options: TransactionOptions = {},
+  ): Promise<{ offsets: number[] }> {
+    if (typeof build !== 'function')
+      throw new TypeError('transaction() takes a function that says what is to be written')
+    checkKeys('transaction()', options, ['durability', 'signal'])
+    const engine = this.#engine
+    const { level, signal } = checkAppendOptions(engine, options)
+    const transactions = transactionsOf(engine, 'transactions')
+    engine.checkWritable()
+    const draft = new TransactionDraft(engine)
+    try {
+      await build(draft)
+    } finally {
+      draft.end()
+    }
+    signal?.throwIfAborted()
+    engine.checkWritable()
+    return { offsets: [...(await abortable(signal, transactions.transact(draft.parts, level)))] }
+  }
+
+  async register(name: string): Promise<number | undefined> {
+    checkName('register', name)
+    this.#engine.checkOpen()
+    return transactionsOf(this.#engine, 'registers').register('r', name)
+  }
+
+  producer(name: string): Producer {
+    checkName('producer', name)
+    this.#engine.checkOpen()
+    return new LogProducer(this.#engine, transactionsOf(this.#engine, 'producers'), name)
   }
 
   async groups(): Promise<GroupInfo[]> {

@@ -1,5 +1,5 @@
 /** What an engine cannot do is refused here, before it is called. */
-import type { Engine, LocalParts } from '../engine/engine.js'
+import type { Engine, EngineTransactions, LocalParts } from '../engine/engine.js'
 import type { Durability } from '../engine/terms.js'
 import { BookendError } from '../errors.js'
 import { checkOneOf } from './validate.js'
@@ -27,6 +27,12 @@ export function checkLevel(
 export function localParts({ facts, local }: Engine, what: string): LocalParts {
   if (local === undefined) throw unsupportedError(facts.place, what)
   return local
+}
+
+/** @throws `BOOKEND_UNSUPPORTED` */
+export function transactionsOf({ facts, transactions }: Engine, what: string): EngineTransactions {
+  if (transactions === undefined) throw unsupportedError(facts.place, what)
+  return transactions
 }
 
 function unsupportedError(place: string, what: string): BookendError {

@@ -2,13 +2,19 @@
 
 import { abortable } from '../abortable.js'
 import type { Engine, EngineTopic } from '../engine/engine.js'
-import type { Condition, Payload } from '../engine/terms.js'
+import type { Condition, Payload, TransactionParts } from '../engine/terms.js'
 import { conflictError, trimmedError } from '../failures.js'
 import { bytes, type Codec, codecName } from '../messages/codec.js'
 import { type Message, StoredMessage } from '../messages/message.js'
 import { type Decode, decoderOf, encoderOf, lastingEncoderOf } from '../messages/value-coding.js'
 import { assertAllAsked, assertAsked, assertBounds, assertOffset } from './answers.js'
-import { type AppendOptions, checkAppendOptions, checkSize, type Dedupe } from './append-options.js'
+import {
+  type AppendOptions,
+  type CheckedAppendOptions,
+  checkAppendOptions,
+  checkSize,
+  type Dedupe,
+} from './append-options.js'
 import { type Group, TopicGroup } from './group.js'
 import { ChunkedStream, type MessageStream } from './message-stream.js'
 import { checkSupported } from './supported.js'
@@ -154,7 +160,7 @@ export class LogTopic<T> implements Topic<T> {
   readonly #codec: Codec<T>
   /** Values are bytes already: the hot path makes no call to find that out. */
   readonly #isBytes: boolean
-  readonly #dedupe: Dedupe | undefined
+  readonly dedupe: Dedupe | undefined
   readonly #encode: (value: T) => Payload
   readonly #encodeToKeep: (value: T) => Payload
   /** undefined: values are the bytes themselves. */
@@ -162,7 +168,7 @@ export class LogTopic<T> implements Topic<T> {
 
   constructor(engine: Engine, name: string, codec: Codec<T>, dedupe?: Dedupe) {
     this.name = name
-    this.#dedupe = dedupe
+    this.dedupe = dedupe
     this.#engine = engine
     this.#topic = engine.topic(name)
     this.#codec = codec
@@ -175,7 +181,7 @@ export class LogTopic<T> implements Topic<T> {
   /** Not an async function: the engine's promise is the caller's, without another one around it. */
   append(value: T, options?: AppendOptions): Promise<number> {
     try {
-      const { level, signal, extras, condition } = checkAppendOptions(this.#engine, options, this.#dedupe)
+      const { level, signal, extras, condition } = checkAppendOptions(this.#engine, options, this.dedupe)
       const encoded = this.#encode(value)
       checkSize(this.#engine, this.name, encoded, extras)
       return abortable(signal, this.#topic.append(encoded, extras, level, condition))
@@ -184,9 +190,21 @@ export class LogTopic<T> implements Topic<T> {
     }
   }
 
+  /** For a transaction of `engine`. @throws TypeError if it is another log's topic; what the codec throws; `BOOKEND_TOO_LARGE` */
+  prepared(
+    engine: Engine,
+    value: T,
+    { extras, condition }: CheckedAppendOptions,
+  ): TransactionParts['messages'][number] {
+    if (engine !== this.#engine) throw new TypeError(`topic "${this.name}" is of another log than the transaction`)
+    const encoded = this.#encodeToKeep(value)
+    checkSize(engine, this.name, encoded, extras)
+    return { topic: this.name, value: encoded, extras, condition }
+  }
+
   async appendMany(values: readonly T[], options?: AppendOptions): Promise<{ first: number; count: number }> {
     if (!Array.isArray(values)) throw new TypeError('appendMany takes an array of values')
-    const { level, signal, extras, condition } = checkAppendOptions(this.#engine, options, this.#dedupe)
+    const { level, signal, extras, condition } = checkAppendOptions(this.#engine, options, this.dedupe)
     const encoded: Payload[] = []
     for (const value of values) {
       const each = this.#encodeToKeep(value)

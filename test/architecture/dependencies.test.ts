@@ -103,7 +103,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'dispatcher/groups': ['dispatcher', 'dispatcher/reads', 'threads', 'threads/reader', 'messages', 'format', 'ring'],
   'dispatcher/appends': ['dispatcher', 'dispatcher/groups', ...bytes],
   'dispatcher/reads': ['dispatcher', 'threads', 'threads/reader', 'storage/files', 'storage/hot', 'messages', ...bytes],
-  dispatcher: ['storage/append', 'ring'],
+  dispatcher: ['storage/append', 'format', 'ring'],
   workers: [
     'local/attached',
     'log',

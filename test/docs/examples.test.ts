@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
@@ -43,6 +43,16 @@ it('account lets no more be withdrawn than there is, whichever threads want it a
   const folderOfAccount = join(folder, 'account')
   expect(await runExample('account.mjs', folderOfAccount, '2')).toBe('3 of 4 withdrawals of 30, balance 10\n')
   expect(await runExample('account.mjs', folderOfAccount, '3')).toBe('3 of 6 withdrawals of 30, balance 20\n')
+})
+
+it('importer takes in what it has not yet, however often it is begun', async () => {
+  const [log, file] = [join(folder, 'imported'), join(folder, 'lines.txt')]
+  const lines = (count: number) => Array.from({ length: count }, (_, index) => `line ${index}\n`).join('')
+  writeFileSync(file, lines(1_500))
+  expect(await runExample('importer.mjs', log, file)).toBe('1500 of 1500 lines imported\n')
+  writeFileSync(file, lines(2_000))
+  expect(await runExample('importer.mjs', log, file)).toBe('went on behind line 1500, 500 of 2000 lines imported\n')
+  expect(await runExample('importer.mjs', log, file)).toBe('went on behind line 2000, 0 of 2000 lines imported\n')
 })
 
 it('opentelemetry joins append and delivery in the trace of their request', async () => {

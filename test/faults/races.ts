@@ -6,7 +6,7 @@
  *
  * Mutants it catches: topics published before the position, times that go back, a publish that wakes nobody, followers that are told before it is published, or after it is acknowledged, a flush that answers with what is
  * published by then, or with heads that are ahead of its position, a token that is taken behind the
- * looks, sleep that is not announced; conditions that nobody judges, refused messages that stay, ids that are forgotten with the process; remains of a broken write, half a group that is not taken back.
+ * looks, sleep that is not announced; conditions that nobody judges, refused messages that stay, ids that are forgotten with the process, numbers that are written apart from their messages; remains of a broken write, half a group that is not taken back.
  */
 import { breakWrites } from '../support/broken-writes.js'
 import { watchFlushing } from '../support/flushing.js'
@@ -16,6 +16,7 @@ import { watchLanes, watchNaming } from '../support/lane-world.js'
 import { liveWithIds } from '../support/named-messages.js'
 import { watchPublishing } from '../support/publishing.js'
 import { writerRaces } from '../support/racing-writer.js'
+import { liveAtOnce } from '../support/written-at-once.js'
 import { type Context, emptyRow, type Fault, messageOf, type Row } from './fault.js'
 
 export const races: Fault = {
@@ -64,6 +65,13 @@ export const races: Fault = {
         return 0
       })
     }
+    const atOnce = emptyRow('transactions, over kills and power cuts')
+    for (let script = 0; context.more(script, 30) && atOnce.failures.length < 10; script++) {
+      atOnce.runs += await liveAtOnce(context.random(6_000_000 + script)).catch((error) => {
+        atOnce.failures.push(messageOf(error))
+        return 0
+      })
+    }
     const asleep = emptyRow('a writer about to sleep, at every place')
     for (const [what, prepare] of Object.entries(writerRaces)) {
       const { places, sleptOver } = await tryEveryPlace(prepare)
@@ -78,6 +86,6 @@ export const races: Fault = {
         broken.failures.push(messageOf(error))
       }
     }
-    return [published, flushed, lanes, guarded, named, asleep, broken]
+    return [published, flushed, lanes, guarded, named, atOnce, asleep, broken]
   },
 }

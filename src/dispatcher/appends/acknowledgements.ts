@@ -6,15 +6,17 @@
  */
 import { Fifo } from '../../collections/fifo.js'
 import type { Durability } from '../../engine/terms.js'
-import { conflictError, noSpaceError } from '../../failures.js'
+import { conflictError, noSpaceError, registerConflict } from '../../failures.js'
 import { frameKind, frameWord, kindOf, offsetOf } from '../../format/frame-layout.js'
-import { expectedOf } from '../../format/guard-layout.js'
+import { belowOf, expectedOf } from '../../format/guard-layout.js'
+import { hiddenRest } from '../../format/hidden-topics.js'
 import type { RingMemory } from '../../ring/append-ring.js'
 import type { LaneWords } from '../../ring/lane-words.js'
 import { type SharedState, writerState } from '../../ring/shared-state.js'
 import { AwaitingDevice } from '../awaiting-device.js'
 import type { TopicDirectory } from '../topic-directory.js'
 import { type Waiter, type Watch, wakes } from '../watch.js'
+import type { WrittenGroup } from './frame-intake.js'
 
 /** Something in the ring whose publication is awaited. */
 interface Pending {
@@ -25,6 +27,15 @@ interface Pending {
   level: Durability
   resolve(offset: number): void
   reject(error: unknown): void
+  /** Of a group with guards. */
+  group: GuardAnswers | undefined
+}
+
+interface GuardAnswers {
+  /** Places of the guards. */
+  readonly guards: readonly number[]
+  /** What they have come to. */
+  readonly offsets: number[]
 }
 
 export interface AcknowledgementsParts {
@@ -68,14 +79,33 @@ export class Acknowledgements implements Waiter {
     resolve: (offset: number) => void,
     reject: (error: unknown) => void,
   ): void {
-    this.#pending.push({ end, at, level, resolve, reject })
+    this.#push({ end, at, level, resolve, reject, group: undefined })
+  }
+
+  #push(pending: Pending): void {
+    const { level } = pending
+    this.#pending.push(pending)
     if (level === 'process') this.#pendingProcess += 1
     this.#parts.watch.begin(level === 'process' ? wakes.withEveryBatch : wakes.anyway)
   }
 
+  /** The same for an atomic group; it resolves with the offsets of its guards, or of its first message where it has none. */
+  addGroup(
+    end: number,
+    { at, guards }: WrittenGroup,
+    level: Durability,
+    resolve: (offsets: readonly number[]) => void,
+    reject: (error: unknown) => void,
+  ): void {
+    const offsets: number[] = []
+    const group = guards.length === 0 ? undefined : { guards, offsets }
+    const settle = (offset: number) => resolve(group === undefined ? [offset] : offsets)
+    this.#push({ end, at, level, resolve: settle, reject, group })
+  }
+
   /** Acknowledges what is published; returns the ring position up to which that is done. */
   settledHead(): number {
-    const { state, lane, memory, topics, directory } = this.#parts
+    const { state, lane, memory, directory } = this.#parts
     const head = lane.ringHead.load()
     const { words } = memory
     for (let next = this.#pending.peek(); next !== undefined && head >= next.end; next = this.#pending.peek()) {
@@ -92,10 +122,12 @@ export class Acknowledgements implements Waiter {
           reject(noSpaceError(state.writerErrno.load(), directory))
           continue
         }
-        if (kind === frameKind.conflict) {
-          const topic = topics.nameOf(words[word + frameWord.topic]) ?? ''
-          reject(conflictError(topic, expectedOf(words, at) ?? offset, offset))
-          continue
+        if (next.group !== undefined) {
+          const conflict = this.#readGuards(next.group)
+          if (conflict !== undefined) {
+            reject(conflict)
+            continue
+          }
         }
       }
       if (level === 'process') resolve(offset)
@@ -107,6 +139,25 @@ export class Acknowledgements implements Waiter {
 
   settle(): void {
     this.settledHead()
+  }
+
+  /** @returns the conflict, where one of them does not hold */
+  #readGuards({ guards, offsets }: GuardAnswers): Error | undefined {
+    const { memory, topics } = this.#parts
+    const { words } = memory
+    for (const at of guards) {
+      const word = at >>> 2
+      const tail = words[word + frameWord.tail]
+      const offset = offsetOf(words[word + frameWord.offsetLow], tail)
+      if (kindOf(tail) === frameKind.conflict) {
+        const topic = topics.nameOf(words[word + frameWord.topic]) ?? ''
+        const below = belowOf(words, at)
+        if (below !== undefined) return registerConflict(hiddenRest(topic), below, offset)
+        return conflictError(topic, expectedOf(words, at) ?? offset, offset)
+      }
+      offsets.push(offset)
+    }
+    return undefined
   }
 
   /** The disk is full: what the writer has refused is refused here, although its space is not free yet. */

@@ -22,9 +22,11 @@ import { type Waiter, type Watch, wakes } from '../watch.js'
 import { Acknowledgements } from './acknowledgements.js'
 import { flushSync } from './flush-sync.js'
 import { FrameIntake } from './frame-intake.js'
+import { copyOf, copyOfExtras, GroupFrames } from './group-frames.js'
 import { type AskRecall, WithheldTopics } from './withheld-topics.js'
 
 const encoder = new TextEncoder()
+const firstOfAll = ([offset]: readonly number[]): number => offset
 
 interface AwaitingMessage {
   topic: TopicHandle
@@ -131,34 +133,67 @@ export class AppendSide implements Waiter {
     level: Durability,
     condition?: Condition,
   ): Promise<number> {
-    let bytes = 0
-    let hasText = false
-    for (const value of values) {
-      bytes += frameBytes(payloadRoom(value, extras))
-      hasText ||= typeof value === 'string'
-    }
-    const fits = groupFitsSegment(this.#parts.segmentBytes, bytes, values.length)
+    const messages = values.map((value) => ({ value, extras }))
+    const conditions = condition === undefined ? [] : [condition]
+    return this.#appendGroup(new GroupFrames([{ topic, messages, conditions }]), level).then(firstOfAll)
+  }
+
+  /**
+   * Messages of several topics, all at one moment or not at all, and numbers of registers with them.
+   * @returns the offsets that the conditions are about, in the order of the group's guards
+   */
+  transact(group: GroupFrames, level: Durability): Promise<readonly number[]> {
+    return this.#appendGroup(group, level)
+  }
+
+  #appendGroup(given: GroupFrames, level: Durability): Promise<readonly number[]> {
+    let group = given
+    const { segmentBytes } = this.#parts
+    const fits = () => groupFitsSegment(segmentBytes, group.bytes, group.records, group.topics)
     // What strings really come to is known when they are encoded.
-    if (hasText && !(fits && this.#intake.fitsRing(bytes)))
-      return this.appendMany(topic, values.map(asBytes), extras, level, condition)
-    if (!fits) {
-      const message = `${values.length} messages (${bytes} bytes) are more than one segment of ${this.#parts.segmentBytes} bytes holds, so they cannot be appended all or nothing: append them in parts`
+    if (group.hasText && !(fits() && this.#intake.fitsRing(group.bytes))) group = group.copied(true)
+    if (!fits()) {
+      const { records, bytes } = group
+      const message = `${records} messages (${bytes} bytes) are more than one segment of ${segmentBytes} bytes holds, so they cannot be appended all or nothing: append them in parts`
       return Promise.reject(new BookendError('BOOKEND_TOO_LARGE', message))
     }
-    const answer = newAnswer()
-    try {
+    return new Promise((resolve, reject) => {
+      // What throws in here rejects the promise.
       this.#begin(level)
-      if (condition?.id !== undefined) this.#withheld.need(topic, condition.id)
-      const at = this.#mustWait(topic) ? -1 : this.#intake.writeGroup(topic, values, extras, bytes, condition)
-      if (at >= 0) this.#await(at, level, answer)
-      else {
-        const [own, its] = [values.map(copyOf), copyOfExtras(extras)]
-        this.#hold(topic, () => this.#intake.writeGroup(topic, own, its, bytes, condition), level, answer)
+      for (const { topic, conditions } of group.shares)
+        for (const { id } of conditions) if (id !== undefined) this.#withheld.need(topic, id)
+      const topic = this.#firstWithheld(group)
+      const written = this.#intake.heldCount > 0 || topic !== undefined ? undefined : this.#intake.writeGroup(group)
+      if (written !== undefined) {
+        this.#acknowledgements.addGroup(this.ring.tail, written, level, resolve, reject)
+        return
       }
-    } catch (error) {
-      answer.reject(error)
-    }
-    return answer.promise
+      const own = group === given ? group.copied(false) : group
+      const writeLater = () => {
+        // Its other topics may wait for longer than the one that it stood in line with.
+        const still = this.#firstWithheld(own)
+        if (still !== undefined) {
+          this.#withheld.hold(still, { write: writeLater, reject })
+          return true
+        }
+        if (level === 'disk') this.#intake.wantFlush()
+        try {
+          const later = this.#intake.writeGroup(own)
+          if (later === undefined) return false
+          this.#acknowledgements.addGroup(this.ring.tail, later, level, resolve, reject)
+        } catch (error) {
+          // Its own affair, as if it had been written at once: those behind it go on.
+          reject(error)
+        }
+        return true
+      }
+      if (topic !== undefined) this.#withheld.hold(topic, { write: writeLater, reject })
+      else this.#intake.hold(writeLater, reject)
+    })
+  }
+
+  #firstWithheld({ shares }: GroupFrames): TopicHandle | undefined {
+    return shares.find(({ topic }) => topic.isWithheld)?.topic
   }
 
   /** Everything handed over so far has reached the level. Without space that fails only where something waits for space. */
@@ -309,9 +344,3 @@ function newAnswer(): Answer {
   const promise = new Promise<number>(takeSettlers)
   return { promise, resolve: resolveNew, reject: rejectNew }
 }
-
-const asBytes = (value: Payload): Uint8Array => (typeof value === 'string' ? encoder.encode(value) : value)
-/** `slice` of a Buffer would be a view of it. */
-const copyOf = (value: Payload): Payload => (typeof value === 'string' ? value : new Uint8Array(value))
-const copyOfExtras = (extras: Extras | undefined): Extras | undefined =>
-  extras?.key === undefined ? extras : { ...extras, key: new Uint8Array(extras.key) }

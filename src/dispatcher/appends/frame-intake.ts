@@ -6,11 +6,10 @@
  */
 import type { MessagePort } from 'node:worker_threads'
 import { Fifo } from '../../collections/fifo.js'
-import type { Condition, Extras, Payload } from '../../engine/terms.js'
+import type { Extras, Payload } from '../../engine/terms.js'
 import { noSpaceError } from '../../failures.js'
 import {
   declarePayloadLength,
-  type FrameMemory,
   payloadRoom,
   writeBulkFrame,
   writeDeclareFrame,
@@ -19,7 +18,6 @@ import {
   writePlainFrame,
 } from '../../format/frame-encoder.js'
 import { bulkPayloadBytes, frameBytes, frameFlag } from '../../format/frame-layout.js'
-import { guardBytes, writeGuardFrame } from '../../format/guard-layout.js'
 import { ringShareForOneAppend } from '../../limits.js'
 import type { RingProducer } from '../../ring/append-ring.js'
 import type { LaneTable } from '../../ring/lane-table.js'
@@ -27,6 +25,7 @@ import type { LaneWords } from '../../ring/lane-words.js'
 import { logEnds, type SharedState, writerState } from '../../ring/shared-state.js'
 import type { TopicDirectory, TopicHandle } from '../topic-directory.js'
 import { type Waiter, type Watch, wakes } from '../watch.js'
+import { GroupFrames } from './group-frames.js'
 
 const encoder = new TextEncoder()
 
@@ -38,6 +37,13 @@ export interface HeldBack {
   /** Tries to put it into the ring; false: still no room. */
   write(): boolean
   reject(error: unknown): void
+}
+
+/** Places in the ring. */
+export interface WrittenGroup {
+  /** Of the first frame: a guard where there are some. */
+  readonly at: number
+  readonly guards: readonly number[]
 }
 
 interface AwaitingRoom {
@@ -142,25 +148,22 @@ export class FrameIntake implements Waiter {
     return at
   }
 
-  /** An atomic group, with its guard where there is a condition; parameters as in {@link writeMessage}. @returns the place of the first frame */
-  writeGroup(
-    topic: TopicHandle,
-    values: readonly Payload[],
-    extras: Extras | undefined,
-    bytes: number,
-    condition?: Condition,
-  ): number {
-    if (!topic.isDeclared && !this.#declare(topic)) return -1
-    if (bytes > this.#largestInRing) return this.#writeBulk(topic, values, extras, bytes, frameFlag.awaited, condition)
+  /**
+   * An atomic group with its guards: as bytes where it does not {@link fitsRing}.
+   * @returns the place of its first frame, and those of the guards; undefined: there is no room now, nothing was taken
+   */
+  writeGroup(group: GroupFrames): WrittenGroup | undefined {
+    for (const { topic } of group.shares) if (!topic.isDeclared && !this.#declare(topic)) return undefined
+    // They are declared by what sets them.
+    for (const { topic } of group.registers) this.#parts.topics.numberFor(topic)
+    if (group.bytes > this.#largestInRing) return this.#writeBulk(group, frameFlag.awaited)
     const { ring } = this.#parts
-    const ahead = condition === undefined ? 0 : guardBytes(condition)
-    const at = ring.place(ahead + bytes)
-    if (at < 0) return at
-    const { memory } = ring
-    if (condition !== undefined) writeGuardFrame(memory.bytes, memory.words, at, topic.id, condition, frameFlag.awaited)
-    ring.advance(ahead + writeGroupFrames(memory, at + ahead, topic.id, values, extras, frameFlag.awaited))
+    const at = ring.place(group.guardBytes + group.bytes)
+    if (at < 0) return undefined
+    const guards = group.writeGuards(ring.memory, at, frameFlag.awaited)
+    ring.advance(group.writeFrames(ring.memory, at + group.guardBytes, frameFlag.awaited) - at)
     this.#schedulePublish()
-    return at
+    return { at, guards }
   }
 
   /** An empty frame, for whoever waits for the device with what was handed over before. False: there is no room now. */
@@ -239,7 +242,10 @@ export class FrameIntake implements Waiter {
 
   #writeOther(topic: TopicHandle, value: Payload, extras: Extras | undefined, bytes: number, flags: number): number {
     if (!topic.isDeclared && !this.#declare(topic)) return -1
-    if (bytes > this.#largestInRing) return this.#writeBulk(topic, [value], extras, bytes, flags)
+    if (bytes > this.#largestInRing) {
+      const group = new GroupFrames([{ topic, messages: [{ value, extras }], conditions: [] }])
+      return this.#writeBulk(group, flags)?.at ?? -1
+    }
     const { ring } = this.#parts
     const at = ring.place(bytes)
     if (at < 0) return at
@@ -249,34 +255,26 @@ export class FrameIntake implements Waiter {
   }
 
   /** Sends frames by transfer, ahead of a placeholder that keeps their place in the order. */
-  #writeBulk(
-    topic: TopicHandle,
-    values: readonly Payload[],
-    extras: Extras | undefined,
-    bytes: number,
-    flags: number,
-    condition?: Condition,
-  ): number {
+  #writeBulk(group: GroupFrames, flags: number): WrittenGroup | undefined {
     const { ring, bulk } = this.#parts
-    if (!this.#isBulkAllowed(bytes)) return -1
-    const ahead = condition === undefined ? 0 : guardBytes(condition)
+    const { bytes, guardBytes: ahead } = group
+    if (!this.#isBulkAllowed(bytes)) return undefined
     const placeholder = frameBytes(bulkPayloadBytes)
-    if (!ring.hasRoom(ahead + placeholder)) return -1
+    if (!ring.hasRoom(ahead + placeholder)) return undefined
     const frames = new Uint8Array(bytes)
     const apart = { bytes: frames, words: new Uint32Array(frames.buffer), text: Buffer.from(frames.buffer) }
-    writeGroupFrames(apart, 0, topic.id, values, extras, 0)
+    group.writeFrames(apart, 0, 0)
     this.#bulkId = (this.#bulkId + 1) | 0
     // The frames must have arrived when the writer meets the placeholder: send first, publish after.
     bulk.postMessage({ id: this.#bulkId >>> 0, frames }, [frames.buffer])
     const at = ring.place(ahead + placeholder)
-    const { memory } = ring
-    if (condition !== undefined) writeGuardFrame(memory.bytes, memory.words, at, topic.id, condition, flags)
-    writeBulkFrame(memory.words, at + ahead, this.#bulkId, bytes, flags)
+    const guards = group.writeGuards(ring.memory, at, flags)
+    writeBulkFrame(ring.memory.words, at + ahead, this.#bulkId, bytes, flags)
     ring.advance(ahead + placeholder)
     this.#bulkBytes += bytes
     this.#bulks.push({ end: ring.tail, bytes })
     this.#schedulePublish()
-    return at
+    return { at, guards }
   }
 
   /** So much more by transfer, beside what the writer has not taken yet. */
@@ -320,20 +318,4 @@ export class FrameIntake implements Waiter {
     const { ring } = this.#parts
     return Math.max(0, ring.tail - ring.memory.capacity / 2)
   }
-}
-
-/** Returns the bytes of all frames. */
-function writeGroupFrames(
-  memory: FrameMemory,
-  at: number,
-  topic: number,
-  values: readonly Payload[],
-  extras: Extras | undefined,
-  flags: number,
-): number {
-  let next = at
-  const last = values.length - 1
-  for (let index = 0; index < last; index++)
-    next += writeFrame(memory, next, topic, values[index], extras, flags | frameFlag.continues)
-  return next + writeFrame(memory, next, topic, values[last], extras, flags) - at
 }

@@ -193,13 +193,14 @@ export class BatchCutter {
     this.#topics.learn(id, declaredName(run.bytes, at + frameHeaderBytes, run.words[(at >>> 2) + lengthWord]))
   }
 
-  /** A declaration that came through the ring, in front of a new topic's first message. */
+  /** A declaration that came through the ring, in front of a new topic's first message, or for the sake of a register's number. */
   #takeDeclaration(run: FrameRun, at: number, id: number): void {
     const topics = this.#topics
     const word = at >>> 2
     const payload = (at + frameHeaderBytes) >>> 2
     this.learn(run, at)
-    const first = topics.raisedFirst(id, joinWords(run.words[payload], run.words[payload + 1]))
+    const stated = joinWords(run.words[payload], run.words[payload + 1])
+    const first = topics.isRegister(id) ? stated : topics.raisedFirst(id, stated)
     topics.noteReplaced(id)
     topics.setFirst(id, first)
     run.words[payload] = lowWord(first)

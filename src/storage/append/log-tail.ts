@@ -134,11 +134,12 @@ export class LogTail {
   /**
    * Writes all frames of one atomic group, in as many batches as it takes, inside one segment.
    * @param isFlushedSoon as for {@link append}
+   * @param topics how many the group is of, or more
    * @returns false where there is no room for the whole of it (see {@link blocksFor}); nothing was written
    * @throws the error of a write, with the tail as it was before: of a group there is all or nothing
    */
-  appendGroup(run: FrameRun, from: number, to: number, records: number, isFlushedSoon = false): boolean {
-    if (!this.#room.takes(groupCost(to - from, records))) return false
+  appendGroup(run: FrameRun, from: number, to: number, records: number, isFlushedSoon = false, topics = 1): boolean {
+    if (!this.#room.takes(groupCost(to - from, records, topics))) return false
     const end = this.#appendBatches(run, from, to, true, isFlushedSoon)
     assert(end === to, 'a group that fits the segment is taken as a whole')
     return true
@@ -298,8 +299,8 @@ export class LogTail {
   }
 
   /** See {@link TailRoom.blocksFor}. */
-  blocksFor(bytes: number, records: number): number {
-    return this.#room.blocksFor(bytes, records)
+  blocksFor(bytes: number, records: number, topics?: number): number {
+    return this.#room.blocksFor(bytes, records, topics)
   }
 
   /** The active segment is not mapped, for what was appended last did not need it: see {@link mapIfQuiet}. */

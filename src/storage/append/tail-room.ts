@@ -38,9 +38,9 @@ export class TailRoom {
    * How far blocks have to go before so much can be appended, and a trim behind it: into the next segment (then it is rolled)
    * where the active one has no room, whatever is allocated.
    */
-  blocksFor(bytes: number, records: number): number {
+  blocksFor(bytes: number, records: number, topics = 1): number {
     const { position, segment } = this.#writer
-    const cost = groupCost(bytes, records)
+    const cost = groupCost(bytes, records, topics)
     const from = cost <= this.#inSegment() ? position : this.#files.base(segment + 1) + segmentHeaderBytes
     // All that segmentRoom keeps free.
     return from + cost - segmentRoom(0, 0, 0)

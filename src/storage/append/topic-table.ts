@@ -5,6 +5,7 @@
 import { assert } from '../../errors.js'
 import { declarePayloadLength, writeDeclareFrame } from '../../format/frame-encoder.js'
 import { frameBytes } from '../../format/frame-layout.js'
+import { isRegister } from '../../format/hidden-topics.js'
 import { directoryRowBytes } from '../../format/segment-layout.js'
 import { alignmentBytes } from '../../limits.js'
 import { DeclaredTopics } from './declared-topics.js'
@@ -148,6 +149,11 @@ export class TopicTable {
 
   knows(id: number): boolean {
     return this.#names[id] !== undefined
+  }
+
+  /** See format/hidden-topics.ts. */
+  isRegister(id: number): boolean {
+    return isRegister(this.#names[id])
   }
 
   /** A topic keeps its name. */

@@ -1,5 +1,6 @@
 /** The topics of a segment while it is walked: how far each has come, and which offsets of it are missing or come twice. */
 import { declaredName, frameBytes, frameHeaderBytes, frameWord, offsetOf } from '../../format/frame-layout.js'
+import { isRegister } from '../../format/hidden-topics.js'
 import { joinWords } from '../../format/numbers.js'
 import type { DirectoryRow } from '../../format/segment-layout.js'
 import type { SegmentFindings } from './segment-findings.js'
@@ -59,7 +60,7 @@ export class WalkedTopics {
       this.#findings.damage('frames', at, 0, `topic ${topic.name} is declared anew as ${name}`)
     }
     topic.name = name
-    topic.readable = Math.max(topic.readable, readable)
+    topic.readable = isRegister(name) ? readable : Math.max(topic.readable, readable)
     this.#goOn(topic, next, at)
     topic.lastAt = at
   }

@@ -11,7 +11,8 @@ import {
   kindOf,
   offsetOf,
 } from '../../format/frame-layout.js'
-import { alignmentBytes, maxNameBytes, namePattern } from '../../limits.js'
+import { hiddenRest, isHiddenTopic, maxStoredNameBytes } from '../../format/hidden-topics.js'
+import { alignmentBytes, namePattern } from '../../limits.js'
 
 export interface LegibleFrame {
   topic: number
@@ -48,9 +49,9 @@ function nameAt(bytes: Uint8Array<ArrayBuffer>, words: Uint32Array, word: number
   const length = words[word + frameWord.length]
   const payload = word * 4 + frameHeaderBytes
   const end = payload + length
-  if (length > declareFixedBytes + maxNameBytes || end > bytes.length) return undefined
+  if (length > declareFixedBytes + maxStoredNameBytes || end > bytes.length) return undefined
   const name = declaredName(bytes, payload, length)
-  return namePattern.test(name) ? name : undefined
+  return namePattern.test(isHiddenTopic(name) ? hiddenRest(name) : name) ? name : undefined
 }
 
 /** A name to be read by for a topic whose every declaration is lost: what stands legibly in the damage, unless another topic has it. */

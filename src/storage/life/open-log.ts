@@ -2,6 +2,7 @@
 import path from 'node:path'
 import { BookendError } from '../../errors.js'
 import { controlBytes } from '../../format/control-layout.js'
+import { isRegister } from '../../format/hidden-topics.js'
 import { defaultSegmentBytes, maxTopics } from '../../limits.js'
 import type { Memory } from '../../memory/memory.js'
 import type { TopicState } from '../append/topic-state.js'
@@ -154,8 +155,9 @@ function openWith(control: ControlFile, options: OpenLogOptions): Omit<OpenLog, 
 }
 
 /** What is not could take any amount of memory, or a number that no shared word holds. */
-function isPossible({ id, first, next }: TopicState): boolean {
-  return id < maxTopics && Number.isSafeInteger(next) && first <= next
+function isPossible({ id, name, first, next }: TopicState): boolean {
+  const isSpan = isRegister(name) ? next === 0 && Number.isSafeInteger(first) : first <= next
+  return id < maxTopics && Number.isSafeInteger(next) && isSpan
 }
 
 function checkIsOurs(disk: Disk, directory: string): void {

@@ -1,5 +1,6 @@
 /** The topics of a log while it is opened, merged from what each segment says of them. */
 import type { BookendError } from '../../errors.js'
+import { isRegister } from '../../format/hidden-topics.js'
 import type { TopicState } from '../append/topic-state.js'
 import { misnamedError } from '../files/belonging.js'
 import type { SalvageWindow } from '../files/salvage-window.js'
@@ -56,7 +57,7 @@ export class RecoveredTopics {
       this.#misnamed ??= misnamedError(this.#files.path(segment), id, name, known.name)
     }
     known.next = Math.max(known.next, next)
-    known.first = Math.max(known.first, readable)
+    known.first = isRegister(known.name) ? readable : Math.max(known.first, readable)
     // Where the declaration itself was lost to damage, the one before it is still the last.
     if (name !== '') known.declaredIn = segment
   }
@@ -82,6 +83,7 @@ export class RecoveredTopics {
       // A topic whose every declaration is lost gets a name to be read by.
       if (topic.name === '') topic.name = nameForLost(topic.id, this.#legibleNames.get(topic.id), taken)
       taken.add(topic.name)
+      if (isRegister(topic.name)) continue
       // Retention deletes whole segments and declares nothing: what it has taken is told by what is left.
       topic.first = Math.min(topic.next, Math.max(topic.first, this.#oldest.get(topic.id) ?? 0))
     }

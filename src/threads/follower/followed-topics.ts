@@ -2,6 +2,7 @@
  * The books of the topics that are followed: how far each goes, and where it begins. They are kept as the walk meets records and as files
  * go, and said in the topic cells, as an owner's writer and reaper would.
  */
+import { isRegister } from '../../format/hidden-topics.js'
 import type { TopicCells } from '../../ring/topic-cells.js'
 import type { FirstOffsets } from '../../storage/follow/first-offsets.js'
 import type { MetTopic } from '../../storage/follow/log-walk.js'
@@ -51,7 +52,7 @@ export class FollowedTopics {
     // Records that were moved forward have offsets that were known before.
     const more = Math.max(0, next - known.next)
     known.next = Math.max(known.next, next)
-    known.first = Math.min(known.next, Math.max(known.first, readable))
+    known.first = isRegister(known.name) ? readable : Math.min(known.next, Math.max(known.first, readable))
     return more
   }
 

@@ -240,10 +240,11 @@ export class Writer {
   /** False: there is no room for the group yet, and nothing was written. */
   #appendGroup(run: FrameRun, from: number, to: number): boolean {
     const { tail } = this.#parts
-    const { records } = groupExtent(run.words, from, to)
-    if (tail.appendGroup(run, from, to, records, this.#publisher.isFlushAwaited)) return true
-    if (!this.#makeRoom(to - from, records)) return false
-    const isTaken = tail.appendGroup(run, from, to, records, this.#publisher.isFlushAwaited)
+    const { records, topics } = groupExtent(run.words, from, to)
+    const append = () => tail.appendGroup(run, from, to, records, this.#publisher.isFlushAwaited, topics)
+    if (append()) return true
+    if (!this.#makeRoom(to - from, records, topics)) return false
+    const isTaken = append()
     assert(isTaken, 'a group that was let into the ring fits an empty segment')
     return true
   }
@@ -258,9 +259,9 @@ export class Writer {
    * Blocks for so much more, in the active segment or in the next one, where the log then goes on. False: they are not there yet;
    * the caller leaves everything as it is.
    */
-  #makeRoom(bytes: number, records: number): boolean {
+  #makeRoom(bytes: number, records: number, topics = 1): boolean {
     const { state, tail, files } = this.#parts
-    const wanted = tail.blocksFor(bytes, records)
+    const wanted = tail.blocksFor(bytes, records, topics)
     const nextBase = files.base(tail.segment + 1)
     const isNext = wanted > nextBase
     const bound = Math.max(maxUnflushedBytes, 2 * files.segmentBytes)
@@ -340,16 +341,27 @@ export class Writer {
   }
 }
 
-/** Bytes and records of the atomic group (or single frame) that starts at `from`. */
-function groupExtent(words: Uint32Array, from: number, to: number): { bytes: number; records: number } {
+interface GroupExtent {
+  bytes: number
+  records: number
+  /** Frames of one topic stand together: there are as many as changes. */
+  topics: number
+}
+
+/** Of the atomic group (or single frame) that starts at `from`. */
+function groupExtent(words: Uint32Array, from: number, to: number): GroupExtent {
   let at = from
   let records = 0
+  let topics = 0
+  let topic = -1
   while (at < to) {
     const word = at >>> 2
     const tail = words[word + frameWord.tail]
     at += frameBytes(words[word + frameWord.length])
     if (kindOf(tail) === frameKind.data) records += 1
+    if (words[word + frameWord.topic] !== topic) topics += 1
+    topic = words[word + frameWord.topic]
     if ((flagsOf(tail) & frameFlag.continues) === 0) break
   }
-  return { bytes: at - from, records }
+  return { bytes: at - from, records, topics }
 }

@@ -32,6 +32,8 @@ export interface Supported {
   readonly disk: boolean
   /** What has a meaning for files of this process only. */
   readonly local: boolean
+  /** Transactions, registers and producers. */
+  readonly transactions: boolean
   /** Of calls under way at the same time, the one that was made first takes effect first. */
   readonly callOrder: boolean
 }
@@ -85,6 +87,7 @@ const everything: Supported = {
   retention: true,
   disk: true,
   local: true,
+  transactions: true,
   callOrder: true,
 }
 
@@ -99,7 +102,15 @@ const openers: readonly Opener[] = [
   connected('connected, reads in the pool', 'pool'),
   {
     name: 'arrays',
-    supports: { scan: false, process: false, retention: false, disk: false, local: false, callOrder: true },
+    supports: {
+      scan: false,
+      process: false,
+      retention: false,
+      disk: false,
+      local: false,
+      transactions: false,
+      callOrder: true,
+    },
     hasReadOnly: false,
     parent: inMemory,
     open: async (_, options) => new EngineLog(new MemoryEngine(options)),
@@ -123,7 +134,15 @@ function jetStream(): Opener {
   }
   return {
     name: `jetstream, ${replicas === 1 ? 'one node' : `${replicas} nodes`}`,
-    supports: { scan: true, process: true, retention: true, disk: false, local: false, callOrder: false },
+    supports: {
+      scan: true,
+      process: true,
+      retention: true,
+      disk: false,
+      local: false,
+      transactions: false,
+      callOrder: false,
+    },
     hasReadOnly: false,
     parent: inMemory,
     async open(_, asked) {

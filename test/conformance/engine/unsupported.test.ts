@@ -27,6 +27,9 @@ onEveryEngine(({ open, supports }) => {
       ['segments()', supports.local, () => log.segments()],
       ['residency()', supports.local, () => log.residency()],
       ['retention', supports.retention, () => log.topic('t', { retention: { maxBytes: 1 } })],
+      ['transactions', supports.transactions, () => log.transaction((tx) => tx.append(topic, 'a'))],
+      ['registers', supports.transactions, () => log.register('r')],
+      ['producers', supports.transactions, () => log.producer('p')],
       ['scan()', supports.scan, () => topic.scan(scanModule)],
       ['process()', supports.process, () => topic.group('g').process(handlers)],
     ]

@@ -21,8 +21,10 @@ export class MemoryEngine implements Engine {
     expectedOffset: true,
     id: true,
     filteredGroups: true,
+    transactions: false,
   }
   readonly local = undefined
+  readonly transactions = undefined
   readonly #topics = new Map<string, MemoryTopic>()
   /** Ends what waits when the log closes. */
   readonly onClose = new Set<() => void>()

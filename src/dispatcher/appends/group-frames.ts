@@ -1,0 +1,127 @@
+/**
+ * An atomic group on its way into the ring: messages of one topic or several, numbers of registers, and the conditions under which all of it is
+ * written. Frames of one topic stand together, in the order in which they were given; the topics in the order of their first.
+ */
+import type { Condition, Extras, Payload } from '../../engine/terms.js'
+import {
+  declarePayloadLength,
+  type FrameMemory,
+  payloadRoom,
+  writeDeclareFrame,
+  writeFrame,
+} from '../../format/frame-encoder.js'
+import { frameBytes, frameFlag } from '../../format/frame-layout.js'
+import { guardBytes, writeGuardFrame } from '../../format/guard-layout.js'
+import { statedBy } from '../../format/hidden-topics.js'
+import type { TopicHandle } from '../topic-directory.js'
+
+/** Messages of one topic, with the conditions of some. */
+export interface TopicMessages {
+  readonly topic: TopicHandle
+  readonly messages: readonly { readonly value: Payload; readonly extras: Extras | undefined }[]
+  readonly conditions: readonly Condition[]
+}
+
+/** A register is set, if it is below a number where one is given. */
+export interface RegisterShare {
+  readonly topic: TopicHandle
+  readonly value: number
+  readonly below: number | undefined
+}
+
+const encoder = new TextEncoder()
+
+export class GroupFrames {
+  readonly shares: readonly TopicMessages[]
+  readonly registers: readonly RegisterShare[]
+  /** Of the guards. */
+  readonly guardBytes: number
+  /** Of the frames, or the most that they can be. */
+  readonly bytes: number
+  readonly records: number
+  /** A value is a string: what it comes to is known when it is encoded. */
+  readonly hasText: boolean
+
+  constructor(shares: readonly TopicMessages[], registers: readonly RegisterShare[] = []) {
+    this.shares = shares
+    this.registers = registers
+    let guards = 0
+    let bytes = 0
+    let records = 0
+    let hasText = false
+    for (const { messages, conditions } of shares) {
+      records += messages.length
+      for (const condition of conditions) guards += guardBytes(condition)
+      for (const { value, extras } of messages) {
+        bytes += frameBytes(payloadRoom(value, extras))
+        hasText ||= typeof value === 'string'
+      }
+    }
+    for (const { topic, below } of registers) {
+      if (below !== undefined) guards += guardBytes({})
+      bytes += frameBytes(declarePayloadLength(topic.name))
+    }
+    this.guardBytes = guards
+    this.bytes = bytes
+    this.records = records
+    this.hasText = hasText
+  }
+
+  /** How many topics it is of. */
+  get topics(): number {
+    return this.shares.length + this.registers.length
+  }
+
+  /** The same, of values that nobody changes any more. @param isEncoded strings as bytes */
+  copied(isEncoded: boolean): GroupFrames {
+    const shares = this.shares.map(({ messages, ...share }) => ({
+      ...share,
+      messages: messages.map(({ value, extras }) => ({
+        value: copyOf(value, isEncoded),
+        extras: copyOfExtras(extras),
+      })),
+    }))
+    return new GroupFrames(shares, this.registers)
+  }
+
+  /** @returns the places of the guards: those of conditions in the order in which they were given, then those of registers */
+  writeGuards({ bytes, words }: FrameMemory, at: number, flags: number): number[] {
+    const places: number[] = []
+    let next = at
+    const write = (topic: TopicHandle, condition: Condition) => {
+      writeGuardFrame(bytes, words, next, topic.id, condition, flags)
+      places.push(next)
+      next += guardBytes(condition)
+    }
+    for (const { topic, conditions } of this.shares) for (const condition of conditions) write(topic, condition)
+    for (const { topic, below } of this.registers) if (below !== undefined) write(topic, { below })
+    return places
+  }
+
+  /** @returns where they end */
+  writeFrames(memory: FrameMemory, at: number, flags: number): number {
+    let next = at
+    let left = this.records + this.registers.length
+    const flagsOfNext = () => {
+      left -= 1
+      return left > 0 ? flags | frameFlag.continues : flags
+    }
+    for (const { topic, messages } of this.shares)
+      for (const { value, extras } of messages) next += writeFrame(memory, next, topic.id, value, extras, flagsOfNext())
+    for (const { topic, value } of this.registers) {
+      writeDeclareFrame(memory.bytes, memory.words, next, topic.id, topic.name, statedBy(value), flagsOfNext())
+      next += frameBytes(declarePayloadLength(topic.name))
+    }
+    return next
+  }
+}
+
+/** `slice` of a Buffer would be a view of it. */
+export function copyOf(value: Payload, isEncoded = false): Payload {
+  if (typeof value !== 'string') return new Uint8Array(value)
+  return isEncoded ? encoder.encode(value) : value
+}
+
+export function copyOfExtras(extras: Extras | undefined): Extras | undefined {
+  return extras?.key === undefined ? extras : { ...extras, key: new Uint8Array(extras.key) }
+}

@@ -1,0 +1,55 @@
+/** A transaction as one atomic group: each topic's messages together, behind guards that tell the offsets that they get. */
+import type { Condition, TransactionParts } from '../../engine/terms.js'
+import { registerTopic } from '../../format/hidden-topics.js'
+import type { TopicDirectory, TopicHandle } from '../topic-directory.js'
+import { GroupFrames, type TopicMessages } from './group-frames.js'
+
+interface Share extends TopicMessages {
+  readonly messages: {
+    value: TransactionParts['messages'][number]['value']
+    extras: TopicMessages['messages'][number]['extras']
+  }[]
+  readonly conditions: Condition[]
+}
+
+export interface TransactionFrames {
+  readonly group: GroupFrames
+  /** Of the messages, in the order in which they were given. @param stamped what the guards have come to */
+  offsets(stamped: readonly number[]): number[]
+}
+
+export function transactionFrames(
+  { messages, registers }: Pick<TransactionParts, 'messages' | 'registers'>,
+  topics: Pick<TopicDirectory, 'handle'>,
+): TransactionFrames {
+  const shares = new Map<TopicHandle, Share>()
+  const places: { share: Share; ahead: number }[] = []
+  for (const { topic: name, value, extras, condition } of messages) {
+    const topic = topics.handle(name)
+    const share: Share = shares.get(topic) ?? { topic, messages: [], conditions: [] }
+    shares.set(topic, share)
+    const ahead = share.messages.length
+    // The first of each topic has one in any case: it tells where the topic's messages stand.
+    if (ahead === 0 || condition !== undefined) share.conditions.push({ ...condition, ahead, isIdNew: true })
+    share.messages.push({ value, extras })
+    places.push({ share, ahead })
+  }
+  const set = registers.map(({ kind, name, value, below }) => ({
+    topic: topics.handle(registerTopic(kind, name)),
+    value,
+    below,
+  }))
+  const all = [...shares.values()]
+  return {
+    group: new GroupFrames(all, set),
+    offsets(stamped) {
+      const firsts = new Map<Share, number>()
+      let guard = 0
+      for (const share of all) {
+        firsts.set(share, stamped[guard])
+        guard += share.conditions.length
+      }
+      return places.map(({ share, ahead }) => (firsts.get(share) ?? 0) + ahead)
+    },
+  }
+}

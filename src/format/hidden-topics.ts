@@ -1,0 +1,45 @@
+/**
+ * Topics that no application names: a log keeps in them, in one order with the messages, what has to come to be at one moment with these.
+ * Their names begin with a dot.
+ *
+ * **Registers** (`.r.NAME`, and `.p.NAME` of producers) are numbers. A register is a topic without messages: where a declaration states the first
+ * readable offset of another topic, it states one more than the number. So a number is written by a declaration, as part of whatever atomic group
+ * that stands in; it is declared anew before its segment is deleted, and found by recovery, like every topic; and every thread reads it
+ * in the topic's cell. Invariant: the last declaration in the log counts, whether the number rises or falls, and nothing is ever appended to it. 0: it
+ * was never set.
+ */
+import type { RegisterKind } from '../engine/terms.js'
+import { maxNameBytes } from '../limits.js'
+
+const registerPrefixes = ['.r.', '.p.'] as const
+
+/** Of the names of all topics in a log. */
+export const maxStoredNameBytes = maxNameBytes + registerPrefixes[0].length
+
+/** @param kind `p`: of a producer */
+export function registerTopic(kind: RegisterKind, name: string): string {
+  return `.${kind}.${name}`
+}
+
+export function isHiddenTopic(name: string): boolean {
+  return name.startsWith('.')
+}
+
+export function isRegister(name: string): boolean {
+  return registerPrefixes.some((prefix) => name.startsWith(prefix))
+}
+
+/** What follows the kind of a hidden topic in its name: a name like every other. */
+export function hiddenRest(name: string): string {
+  return name.slice(registerPrefixes[0].length)
+}
+
+/** What a register's topic states as its first readable offset. */
+export function statedBy(value: number): number {
+  return value + 1
+}
+
+/** The register's number by that; undefined: it was never set. */
+export function registerValue(stated: number): number | undefined {
+  return stated === 0 ? undefined : stated - 1
+}

@@ -1,0 +1,83 @@
+/** What one transaction writes, as the application builds it. Nothing is written before the building is over. */
+import type { Engine } from '../engine/engine.js'
+import type { Durability, TransactionParts } from '../engine/terms.js'
+import { maxRegisterValue, maxTransactionTopics } from '../limits.js'
+import { type AppendOptions, checkAppendOptions } from './append-options.js'
+import { LogTopic, type Topic } from './topic.js'
+import { checkInteger, checkKeys, checkName } from './validate.js'
+
+/** Collects what is to be written at one moment, or not at all. It is good until `build` has returned. */
+export interface Transaction {
+  /**
+   * A message for one of this log's topics.
+   * @param options `key`, `headers`, `expectedOffset` and `id`. In a transaction an id that the topic remembers is a conflict
+   * @throws TypeError, RangeError; `BOOKEND_TOO_LARGE`
+   */
+  append<T>(topic: Topic<T>, value: T, options?: TransactionAppendOptions): void
+  /**
+   * Sets a register, a named number of the log, whatever it was before: the last call for a name counts. Read with `Log.register`.
+   * @param value an integer from 0 to 2^53 - 2
+   */
+  set(register: string, value: number): void
+}
+
+/** What goes with a message of a transaction. */
+export type TransactionAppendOptions = Pick<AppendOptions, 'key' | 'headers' | 'expectedOffset' | 'id'>
+
+/** How a transaction is written. */
+export interface TransactionOptions {
+  /** Overrides the log's durability for this transaction. */
+  durability?: Durability
+  /** Before `build` has returned it ends the transaction, after that the waiting alone. */
+  signal?: AbortSignal
+}
+
+export class TransactionDraft implements Transaction {
+  readonly #engine: Engine
+  readonly #messages: TransactionParts['messages'][number][] = []
+  readonly #topics = new Set<string>()
+  readonly #registers = new Map<string, number>()
+  #isOver = false
+
+  constructor(engine: Engine) {
+    this.#engine = engine
+  }
+
+  append<T>(topic: Topic<T>, value: T, options?: TransactionAppendOptions): void {
+    this.#checkOpen()
+    if (!(topic instanceof LogTopic)) throw new TypeError('append() takes a topic of this log first')
+    if (options !== undefined)
+      checkKeys('options of append() in a transaction', options, ['key', 'headers', 'expectedOffset', 'id'])
+    const message = topic.prepared(this.#engine, value, checkAppendOptions(this.#engine, options, topic.dedupe))
+    this.#topics.add(topic.name)
+    if (this.#topics.size > maxTransactionTopics)
+      throw new RangeError(`a transaction is of ${maxTransactionTopics} topics at most: write some of it before`)
+    this.#messages.push(message)
+  }
+
+  set(register: string, value: number): void {
+    this.#checkOpen()
+    checkName('register', register)
+    this.#registers.set(register, checkInteger('the value of a register', value, 0, maxRegisterValue))
+  }
+
+  /** What was collected. */
+  get parts(): TransactionParts {
+    const registers = [...this.#registers].map(([name, value]) => ({
+      kind: 'r' as const,
+      name,
+      value,
+      below: undefined,
+    }))
+    return { messages: this.#messages, registers }
+  }
+
+  /** Nothing more is collected. */
+  end(): void {
+    this.#isOver = true
+  }
+
+  #checkOpen(): void {
+    if (this.#isOver) throw new TypeError('the transaction is over: what it writes is said before build() has returned')
+  }
+}
