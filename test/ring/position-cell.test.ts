@@ -139,7 +139,10 @@ describe('position cell', () => {
         const low = Atomics.load(words, 1)
         return (low >>> 0) + Atomics.load(words, 0) * 2 ** 32
       }
-      expect(await stepsBack(atOnce, load)).toBeGreaterThan(0)
+      // Where the two threads hardly ever run at the same time one pass may miss it.
+      let found = 0
+      for (let pass = 0; found === 0 && pass < 30; pass++) found = await stepsBack(atOnce, load)
+      expect(found).toBeGreaterThan(0)
     })
   })
 })

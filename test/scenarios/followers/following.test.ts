@@ -185,9 +185,15 @@ it('after a repair the log has to be opened anew, and says so to who waits', asy
 it('without permission to write beside the log it looks once a second, and says so', async () => {
   const directory = temporaryFolder()
   const owner = await openLog(directory)
-  fs.rmSync(path.join(directory, 'followers'), { recursive: true })
-  // A file in the folder's place: whoever may not write there meets the same.
-  fs.writeFileSync(path.join(directory, 'followers'), '')
+  // A file in the folder's place: whoever may not write there meets the same. The owner makes the folder anew whenever it misses it.
+  const place = path.join(directory, 'followers')
+  await until('it is a file', () => {
+    try {
+      fs.rmSync(place, { recursive: true, force: true })
+      fs.writeFileSync(place, '', { flag: 'wx' })
+    } catch {}
+    return fs.statSync(place, { throwIfNoEntry: false })?.isFile() === true
+  })
   await owner.topic('t', { codec: text }).append('a')
   const follower = await follow(directory)
   expect(follower.stats().follower).toMatchObject({ hears: 'looks', because: expect.stringContaining('followers') })
