@@ -63,13 +63,10 @@ export async function* selected(
   const matches = matcherOf({ key })
   const where = whereOf(selection)
   const from = await start(topic, selection, matches, signal)
-  const range = typeof to === 'number' ? { from, to: atLeast(to, from) } : { from }
-  for await (const batch of topic.read({ ...range, follow, where, signal }).batches()) {
-    // A time may lie ahead: what is appended until then belongs to it. Times never decrease.
-    const late = to instanceof Date ? batch.findIndex(({ timestamp }) => timestamp >= to.getTime()) : -1
-    const found = (late < 0 ? batch : batch.slice(0, late)).filter(matches)
+  const end = typeof to === 'number' ? atLeast(to, from) : to
+  for await (const batch of topic.read({ from, to: end, follow, where, signal }).batches()) {
+    const found = batch.filter(matches)
     if (found.length > 0) yield found
-    if (late >= 0) return
     onRead?.(batch.length)
   }
 }

@@ -3,9 +3,11 @@
 import { abortable } from '../abortable.js'
 import type { EngineTopic, MessageReader } from '../engine/engine.js'
 import type { Filter } from '../engine/terms.js'
+import { maxTimerMs } from '../limits.js'
 import type { ChunkCursor } from '../messages/chunk-cursor.js'
 import { type Message, type MessageSource, StoredMessage } from '../messages/message.js'
 import { batchBehind, type MessageBatch } from '../messages/message-batch.js'
+import { olderPart } from '../messages/older-part.js'
 import type { Decode } from '../messages/value-coding.js'
 import { assertChunk } from './answers.js'
 
@@ -27,12 +29,15 @@ export interface MessageStream<T> extends AsyncIterableIterator<Message<T>>, Asy
 export interface StreamRange {
   /** Asked when the stream is first used. */
   start(): Promise<number>
-  /** End of the range, exclusive; undefined: whatever is there at the start, or without end when following. */
-  to: number | undefined
+  /** End of the range, exclusive, as an offset or a time; undefined: whatever is there at the start, or without end when following. */
+  to: number | Date | undefined
   follow: boolean
   signal: AbortSignal | undefined
   filter?: Filter | undefined
 }
+
+/** What was appended before a time is published this soon after it. */
+const graceMs = 100
 
 export class ChunkedStream<T> implements MessageStream<T> {
   readonly #topic: EngineTopic
@@ -42,6 +47,9 @@ export class ChunkedStream<T> implements MessageStream<T> {
   /** Behind the chunks that were handed over, and behind the last message that is wanted; once there is a reader. */
   #offset = 0
   #end = 0
+  /** Of a stream that follows up to a time: where that is, once it is known. */
+  #lateAt = Number.POSITIVE_INFINITY
+  #timer: NodeJS.Timeout | undefined
   /** Undefined until the stream is first used. */
   #reader: MessageReader | undefined
   #turn: Promise<unknown> | undefined
@@ -161,6 +169,7 @@ export class ChunkedStream<T> implements MessageStream<T> {
     try {
       signal?.throwIfAborted()
       this.#reader ??= await abortable(signal, this.#begin())
+      if (this.#offset >= this.#lateAt) this.#finish()
       // It may have been ended before there was a reader that could be closed.
       const cursor = this.#isDone ? undefined : await abortable(signal, this.#reader.next())
       if (cursor === undefined || this.#isDone) {
@@ -168,8 +177,8 @@ export class ChunkedStream<T> implements MessageStream<T> {
         return false
       }
       assertChunk(cursor, this.#offset, this.#end)
-      this.#offset = cursor.end
-      this.#cursor = cursor
+      this.#cursor = this.#inTime(cursor)
+      this.#offset = this.#cursor.end
       return true
     } catch (error) {
       this.#finish()
@@ -181,13 +190,51 @@ export class ChunkedStream<T> implements MessageStream<T> {
     const { start, to, follow, filter } = this.#range
     this.#offset = await start()
     const from = this.#offset
-    this.#end = to ?? (follow ? Number.POSITIVE_INFINITY : Math.max(from, (await this.#topic.bounds()).next))
+    this.#end = await this.#endFrom(from)
+    if (follow && to instanceof Date) this.#watchTime(to.getTime())
     return this.#topic.read({ from, to: this.#end, follow, filter })
+  }
+
+  async #endFrom(from: number): Promise<number> {
+    const { to, follow } = this.#range
+    if (typeof to === 'number') return to
+    if (follow) return Number.POSITIVE_INFINITY
+    const { next } = await this.#topic.bounds()
+    return Math.max(from, to === undefined ? next : Math.min(next, await this.#topic.offsetAt(to.getTime())))
+  }
+
+  /** What of a chunk is before the time at which the stream ends. */
+  #inTime(cursor: ChunkCursor): ChunkCursor {
+    const { to, follow } = this.#range
+    const older = follow && to instanceof Date ? olderPart(cursor, to.getTime()) : undefined
+    if (older !== undefined) this.#lateAt = older.end
+    return older ?? cursor
+  }
+
+  /** Nothing may come any more that says that the time is over. */
+  #watchTime(time: number): void {
+    const leftMs = time + graceMs - Date.now()
+    const look = () => {
+      if (leftMs > maxTimerMs) this.#watchTime(time)
+      else this.#endAt(time).catch(() => {})
+    }
+    this.#timer = setTimeout(look, Math.max(0, Math.min(leftMs, maxTimerMs))).unref()
+  }
+
+  async #endAt(time: number): Promise<void> {
+    this.#lateAt = Math.min(this.#lateAt, await this.#topic.offsetAt(time))
+    if (this.#offset >= this.#lateAt && !this.#hasRest) this.#finish()
+  }
+
+  /** Messages are at hand that were not handed out. */
+  get #hasRest(): boolean {
+    return this.#cursor !== undefined && this.#cursor.expected < this.#cursor.to
   }
 
   #finish(): void {
     this.#isDone = true
     this.#cursor = undefined
+    clearTimeout(this.#timer)
     this.#reader?.close()
   }
 }

@@ -27,8 +27,11 @@ const countModule = new URL('../messages/count-module.js', import.meta.url).href
 export interface ReadOptions {
   /** Where to start: an offset, the oldest readable message (the default), the next to be appended, or a time. */
   from?: number | 'first' | 'next' | Date
-  /** End, exclusive. Without it: what is there when the stream starts, or no end with `follow`. */
-  to?: number
+  /**
+   * End, exclusive: an offset, or a time, at which a stream that follows ends if that lies ahead. Without it: what is there when the stream
+   * starts, or no end with `follow`.
+   */
+  to?: number | Date
   /** Waits for new messages instead of ending. A TypeError on a log opened with `readOnly` and without `follow`, which is seen as it was then. */
   follow?: boolean
   /** Only messages with these headers. They are looked for where the messages are: others are neither sent to this thread nor decoded. */
@@ -39,10 +42,10 @@ export interface ReadOptions {
 
 /** Which messages a scan looks at. */
 export interface ScanOptions {
-  /** First offset; the oldest readable message unless said. */
-  from?: number
-  /** End, exclusive; the next offset at the time of the call unless said. */
-  to?: number
+  /** First offset, or a time; the oldest readable message unless said. */
+  from?: number | Date
+  /** End, exclusive, as an offset or a time; the next offset at the time of the call unless said. */
+  to?: number | Date
   /** Only messages with these headers are in the batches. A range in which none has them is mapped once, as an empty batch. */
   where?: Where
   /** Ends the scan with its reason. */
@@ -60,10 +63,10 @@ export interface GroupOptions {
 
 /** Which messages are counted. */
 export interface CountOptions {
-  /** First offset; the oldest readable message unless said. */
-  from?: number
-  /** End, exclusive; the next offset at the time of the call unless said. */
-  to?: number
+  /** First offset, or a time; the oldest readable message unless said. */
+  from?: number | Date
+  /** End, exclusive, as an offset or a time; the next offset at the time of the call unless said. */
+  to?: number | Date
   /** Only messages with these headers. */
   where?: Where
   /** Ends the count with its reason. */
@@ -261,7 +264,7 @@ export class LogTopic<T> implements Topic<T> {
     const { from = 'first', to, follow = false } = options
     if (from instanceof Date) checkTime('from', from)
     else if (from !== 'first' && from !== 'next') checkOffset("from (an offset, 'first', 'next' or a Date)", from)
-    if (to !== undefined) checkOffset('to', to)
+    if (to !== undefined) checkPlace('to', to)
     checkBoolean('follow', follow)
     const { isReadOnly, isFollower = false } = this.#engine.facts
     if (follow && isReadOnly && !isFollower)
@@ -322,19 +325,24 @@ export class LogTopic<T> implements Topic<T> {
     const filter = checkWhere(options.where)
     const signal = checkSignal(options.signal)
     const { from: start, to } = options
-    if (start !== undefined) checkOffset('from', start)
-    if (to !== undefined) checkOffset('to', to)
+    if (start !== undefined) checkPlace('from', start)
+    if (to !== undefined) checkPlace('to', to)
     this.#engine.checkOpen()
     signal?.throwIfAborted()
     const { first, next } = await this.bounds()
-    const from = start ?? first
+    const from = start === undefined ? first : await this.#offsetOf(start)
     if (from < first) throw trimmedError(this.name, from, first)
-    return { from, to: Math.max(from, Math.min(next, to ?? next)), filter, signal }
+    const end = to === undefined ? next : await this.#offsetOf(to)
+    return { from, to: Math.max(from, Math.min(next, end)), filter, signal }
+  }
+
+  async #offsetOf(place: number | Date): Promise<number> {
+    return typeof place === 'number' ? place : this.offsetAt(place)
   }
 
   async #start(from: number | 'first' | 'next' | Date): Promise<number> {
     if (from === 'first' || from === 'next') return (await this.bounds())[from]
-    return typeof from === 'number' ? from : this.offsetAt(from)
+    return this.#offsetOf(from)
   }
 
   #offerOptions(options: AppendOptions) {
@@ -353,4 +361,10 @@ export class LogTopic<T> implements Topic<T> {
     if (expected === next) return next
     throw conflictError(this.name, expected, next)
   }
+}
+
+/** @throws TypeError, RangeError */
+function checkPlace(what: string, place: number | Date): void {
+  if (place instanceof Date) checkTime(what, place)
+  else checkOffset(`${what} (an offset or a Date)`, place)
 }

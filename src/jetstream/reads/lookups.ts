@@ -64,8 +64,8 @@ export async function offsetAt(stream: TopicStream, time: number): Promise<numbe
   return message === undefined ? next : Math.max(first, message.seq - 1)
 }
 
-/** What dates can say. */
-const maxTime = 8.64e15
+/** The end of the year 9999: the servers read no date with more digits. */
+const maxTime = 253_402_300_799_999
 
 async function ask(
   { link, topic }: TopicStream,

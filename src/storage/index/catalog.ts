@@ -12,7 +12,14 @@ import type { SegmentWindows } from '../files/segment-windows.js'
 import type { LiveIndex } from './live-index.js'
 import { LiveIndexes } from './live-indexes.js'
 import { readSealedFile } from './sealed-index.js'
-import { lastAtOrBelow, pushStretch, type SealedStretch, SealedStretches, type Stretch } from './sealed-stretches.js'
+import {
+  lastAtOrBelow,
+  pushStretch,
+  type SealedStretch,
+  SealedStretches,
+  type SegmentTimes,
+  type Stretch,
+} from './sealed-stretches.js'
 
 /** The positions that bound what a reader may look at. Loaded anew at every call. */
 export interface LogBounds {
@@ -35,6 +42,11 @@ export interface PlacedRecord {
   offset: number
   place: Place
 }
+
+const pageBytes = 4096
+
+/** Of a segment that nothing is known of: any message may be in it. */
+const unknownTimes: SegmentTimes = { firstTime: 0, lastTime: Number.POSITIVE_INFINITY }
 
 /** How many entries of an index are looked at in one go. */
 const placesALook = 1024
@@ -146,11 +158,40 @@ export class Catalog {
   }
 
   /** The topic's records in the segments whose last batch, of whatever topic, is at or after `time`; in order. */
-  stretchesEndingAtOrAfter(topic: number, time: number): { segment: number; first: number; end: number }[] {
-    return this.stretches(topic, 0, Number.MAX_SAFE_INTEGER).filter(({ segment }) => {
-      const last = this.#sealed.lastTime(segment) ?? this.#live.lastTime(segment)
-      return last === undefined || last >= time
+  stretchesEndingAtOrAfter(topic: number, time: number): ({ first: number; end: number } & SegmentTimes)[] {
+    return this.stretches(topic, 0, Number.MAX_SAFE_INTEGER).flatMap(({ segment, first, end }) => {
+      const { firstTime, lastTime } = this.#sealed.times(segment) ?? this.#live.times(segment) ?? unknownTimes
+      return lastTime < time ? [] : [{ first, end, firstTime, lastTime }]
     })
+  }
+
+  /** Entries of the topic's records from `first` on, that of `offset` among them: those that come with it when it is read. */
+  entriesNear(topic: number, offset: number): { segment: number; first: number; words: Uint32Array } | undefined {
+    this.#refresh()
+    const stretches = this.#sealed.of(topic)
+    const stretch = stretches[lastAtOrBelow(stretches, offset)]
+    if (stretch !== undefined && offset < stretch.firstOffset + stretch.count) {
+      const { segment, entriesAt, firstOffset, count } = stretch
+      const at = entriesAt + (offset - firstOffset) * entryBytes
+      const page = at - (at % pageBytes)
+      // Entries begin anywhere: the first one that is whole on this page.
+      const from = Math.max(entriesAt, page + (entriesAt % entryBytes))
+      const to = Math.min(entriesAt + count * entryBytes, from + pageBytes)
+      const bytes = this.#windows.with(segment, ({ window }) => window.read(from, to - from))
+      return { segment, first: firstOffset + (from - entriesAt) / entryBytes, words: new Uint32Array(bytes.buffer) }
+    }
+    const live = this.#liveHolders(topic).find(
+      (each) => offset >= each.firstOffset && offset < each.firstOffset + each.count,
+    )
+    if (live?.words === undefined) return undefined
+    const from = Math.max(0, offset - live.firstOffset - pageBytes / entryBytes)
+    const to = Math.min(live.count, from + 2 * (pageBytes / entryBytes))
+    const { perEntry } = entryWord
+    return {
+      segment: live.segment,
+      first: live.firstOffset + from,
+      words: live.words.subarray(from * perEntry, to * perEntry),
+    }
   }
 
   /**

@@ -4,6 +4,7 @@ import { SalvageWindow } from '../files/salvage-window.js'
 import type { SegmentFiles } from '../files/segment-files.js'
 import type { SegmentWindows } from '../files/segment-windows.js'
 import { LiveIndex } from './live-index.js'
+import type { SegmentTimes } from './sealed-stretches.js'
 
 export class LiveIndexes {
   readonly #files: SegmentFiles
@@ -21,9 +22,9 @@ export class LiveIndexes {
     return this.#unread
   }
 
-  /** Of the last batch that was met so far. */
-  lastTime(segment: number): number | undefined {
-    return this.#indexes.get(segment)?.lastTime
+  /** As far as it was caught up. */
+  times(segment: number): SegmentTimes | undefined {
+    return this.#indexes.get(segment)
   }
 
   /** Derives the index of the segment from now on, from its beginning. */

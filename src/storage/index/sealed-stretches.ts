@@ -13,10 +13,16 @@ export interface SealedStretch extends Stretch {
   entriesAt: number
 }
 
+/** Of the first and the last batch of a segment. */
+export interface SegmentTimes {
+  readonly firstTime: number
+  readonly lastTime: number
+}
+
 export class SealedStretches {
   readonly #stretches = new Map<number, SealedStretch[]>()
-  /** Of each segment whose footer was read, the time of its last batch, and of how many topics it holds records. */
-  readonly #segments = new Map<number, { lastTime: number; topics: number }>()
+  /** Of each segment whose footer was read, the times of its first and last batch, and of how many topics it holds records. */
+  readonly #segments = new Map<number, SegmentTimes & { topics: number }>()
   /** Topics of deleted segments, each counted once a segment, that may still have stretches in them. */
   #stale = 0
   /** First segment that had not been deleted at the last look. */
@@ -24,7 +30,8 @@ export class SealedStretches {
 
   /** Segments are added in order. */
   add(segment: number, { footer, rows }: SealedSegment): void {
-    this.#segments.set(segment, { lastTime: footer.lastTime, topics: rows.length })
+    const { firstTime, lastTime } = footer
+    this.#segments.set(segment, { firstTime, lastTime, topics: rows.length })
     for (const { topic, firstOffset, count, entriesAt } of rows) {
       if (count === 0) continue
       const stretches = this.#stretches.get(topic)
@@ -45,9 +52,8 @@ export class SealedStretches {
     return stretches
   }
 
-  /** Of its last batch. */
-  lastTime(segment: number): number | undefined {
-    return this.#segments.get(segment)?.lastTime
+  times(segment: number): SegmentTimes | undefined {
+    return this.#segments.get(segment)
   }
 
   /** Forgets what the footer of a segment has said. False: it was not known. */

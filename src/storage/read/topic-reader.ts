@@ -5,7 +5,7 @@
  * removed; each header states the bytes and the count of what is left. Where a topic is dense, segments are read in order;
  * where it is sparse, the index leads from record to record.
  */
-import { batchHeaderBytes, batchTime } from '../../format/batch-layout.js'
+import { batchHeaderBytes } from '../../format/batch-layout.js'
 import { segmentHeaderBytes } from '../../format/segment-layout.js'
 import { chunkBytes, maxBatchBytes } from '../../limits.js'
 import { isUnreadable } from '../../memory/errno.js'
@@ -18,6 +18,7 @@ import { joinPieces } from './chunk-thinning.js'
 import { walkChunk } from './chunk-walk.js'
 import { LostRecords } from './lost-records.js'
 import { MappedChunks } from './mapped-chunks.js'
+import { MessageTimes } from './message-times.js'
 import { PlacedRecords } from './placed-records.js'
 
 const recordsPerSparseChunk = 1024
@@ -30,6 +31,7 @@ export class TopicReader {
   readonly #lost: LostRecords
   readonly #records: PlacedRecords
   readonly #mapped: MappedChunks
+  readonly #times: MessageTimes
   #scratch = new Uint8Array(chunkBytes)
 
   constructor(files: SegmentFiles, windows: SegmentWindows, catalog: Catalog, bounds: LogBounds) {
@@ -40,6 +42,7 @@ export class TopicReader {
     this.#lost = new LostRecords(files, windows, catalog, bounds)
     this.#records = new PlacedRecords(files, windows, catalog, bounds, this.#lost)
     this.#mapped = new MappedChunks(files, windows, bounds, this.#records)
+    this.#times = new MessageTimes(files, windows, catalog, bounds, this.#records, this.#lost)
   }
 
   /**
@@ -79,18 +82,7 @@ export class TopicReader {
 
   /** First offset whose batch was appended at or after `time`; undefined: none. */
   offsetAt(topic: number, time: number, first: number, next: number): number | undefined {
-    for (const stretch of this.#catalog.stretchesEndingAtOrAfter(topic, time)) {
-      let low = Math.max(first, stretch.first)
-      const end = Math.min(next, stretch.end)
-      for (let high = end; low < high; ) {
-        const middle = Math.floor((low + high) / 2)
-        if (this.#timeOf(topic, middle) < time) low = middle + 1
-        else high = middle
-      }
-      // Otherwise the segment was still written to at that time, but of this topic it holds older messages only.
-      if (low < end) return low
-    }
-    return undefined
+    return this.#times.firstAtOrAfter(topic, time, first, next)
   }
 
   #readDense(request: ReadRequest, into: Uint8Array<ArrayBuffer> | undefined): Chunk {
@@ -240,11 +232,5 @@ export class TopicReader {
       next,
       resume: { position: this.#files.base(last.segment) + last.batch, isSparse },
     }
-  }
-
-  #timeOf(topic: number, offset: number): number {
-    const bytes = this.#records.one(topic, offset)
-    if (bytes === undefined) throw this.#lost.missing(topic, offset)
-    return batchTime(new Uint32Array(bytes.buffer), 0)
   }
 }
