@@ -4,6 +4,7 @@
  */
 export type { Supports } from './engine/engine.js'
 export type { ProcessOrder, ProcessorState } from './engine/group-seat.js'
+export type { Handler, HandlerAppendOptions, HandlerContext } from './engine/handler.js'
 export type { LogStats, SegmentInfo, SegmentResidency } from './engine/stats.js'
 export type {
   BackupReport,
@@ -45,9 +46,9 @@ export type { PopOptions, PushOptions, Queue } from './log/queue.js'
 export type { CountOptions, GroupOptions, ReadOptions, ScanOptions, Topic } from './log/topic.js'
 export type { Transaction, TransactionAppendOptions, TransactionOptions } from './log/transaction.js'
 export type { Where } from './log/where.js'
+export type { MessageHandler } from './log/work/function-call.js'
 export { bytes, type Codec, type JsonCodec, json, text } from './messages/codec.js'
 export type { JsonMessage, Message, PlainMessage } from './messages/message.js'
 export type { MessageBatch } from './messages/message-batch.js'
 export type { DiskWatermarks } from './storage/life/retention.js'
-export type { Handler, HandlerAppendOptions, HandlerContext } from './threads/reader/handler.js'
 export type { AppendTrace, ConsumeTrace, FlushTrace, ProcessTrace, ReadTrace } from './tracing.js'

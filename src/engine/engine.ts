@@ -76,6 +76,8 @@ export interface Engine {
   /** Everything handed over before the call, of all topics, and all acknowledgements have reached the level. */
   flush(level: Durability): Promise<void>
   stats(): LogStats
+  /** What has ended a processor of the face by itself: it is counted, and told to whoever listens. */
+  noteProcessorFailure(topic: string, group: string, error: Error): void
   /** False once {@link close} was called. */
   readonly isOpen: boolean
   /** @throws `BOOKEND_CLOSED` once {@link close} was called */

@@ -172,6 +172,10 @@ export class JetStreamEngine implements Engine, JetStreamTopicHost {
     ])
   }
 
+  noteProcessorFailure(topic: string, group: string, error: Error): void {
+    this.#events.processor(topic, group, error)
+  }
+
   stats(): LogStats {
     const lines = [...this.#topics.values()].map(({ line }) => line)
     return statsOf({

@@ -61,6 +61,10 @@ export abstract class ThreadEngine<G extends EngineGroup> {
     return this.figures()
   }
 
+  noteProcessorFailure(topic: string, group: string, error: Error): void {
+    this.events.processor(topic, group, error)
+  }
+
   get isOpen(): boolean {
     return this.stage.isOpen
   }

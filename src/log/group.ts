@@ -1,6 +1,6 @@
 /** A named set of consumers of one topic, with one durable position. */
 import type { Engine, EngineTopic } from '../engine/engine.js'
-import type { EngineGroup } from '../engine/group-seat.js'
+import type { EngineGroup, ProcessSettings } from '../engine/group-seat.js'
 import type { Bounds, Filter, GroupPosition } from '../engine/terms.js'
 import { trimmedError } from '../failures.js'
 import { maxTimerMs } from '../limits.js'
@@ -9,7 +9,7 @@ import type { Decode } from '../messages/value-coding.js'
 import { assertBounds, assertPosition } from './answers.js'
 import type { Delivery } from './delivery.js'
 import { type ConsumeOptions, GroupConsumer } from './group-consumer.js'
-import { checkProcessOptions, type ProcessOptions, type Processor } from './processor-options.js'
+import { checkFunctionOptions, checkProcessOptions, type ProcessOptions, type Processor } from './processor-options.js'
 import { checkGroups, checkSupported } from './supported.js'
 import {
   checkInteger,
@@ -21,6 +21,8 @@ import {
   checkTime,
   moduleUrl,
 } from './validate.js'
+import type { MessageHandler } from './work/function-call.js'
+import { functionProcessorsOf } from './work/function-processors.js'
 
 /**
  * A group of consumers. Every group sees every message of the topic; inside the group each message goes to one consumer, which
@@ -41,6 +43,14 @@ export interface Group<T> {
    * @throws TypeError, RangeError for bad options. Failures of the handler and of loading it: see {@link Processor.finished}
    */
   process(module: URL | string, options?: ProcessOptions): Processor
+  /**
+   * Calls a function of this thread with one message after the other, decoded by the topic's codec; with a `concurrency` above 1, and the order
+   * `key` or `none`, with several side by side. For work that waits: what computes belongs into a module, beside the event loop.
+   *
+   * A function cannot be ended from outside: one that takes longer than `timeoutMs` counts as failed, its `context.signal` fires, and the
+   * message is tried again, while the call may still be at work. The options `batchSize`, `views` and `maxHeapMb` are for modules.
+   */
+  process(handler: MessageHandler<T>, options?: ProcessOptions): Processor
   /**
    * Goes on from there, backwards or forwards, with everything acknowledged below and nothing above. Acknowledgements of
    * what was delivered before mean nothing any more. Resolves once it survives a crash.
@@ -101,15 +111,27 @@ export class TopicGroup<T> implements Group<T> {
     return new GroupConsumer<T>(this.#group, source, checked, this.#engine.facts.place)
   }
 
-  process(module: URL | string, options: ProcessOptions = {}): Processor {
-    const url = moduleUrl(module)
+  process(handler: URL | string | MessageHandler<T>, options: ProcessOptions = {}): Processor {
+    const url = typeof handler === 'function' ? undefined : moduleUrl(handler)
+    if (url === undefined) checkFunctionOptions(options)
     const checked = checkProcessOptions(options)
     const { deadLetter } = checked
     if (deadLetter === this.#topic.name)
       throw new RangeError(`deadLetter is another topic than "${deadLetter}": what fails would come back without end`)
+    if (typeof handler === 'function') return this.#call(handler, checked)
     checkSupported(this.#engine, this.#engine.supports.process, 'process()')
     checkGroups(this.#engine)
-    return this.#group.process(url, { ...checked, codec: this.#codec })
+    return this.#group.process(url as string, { ...checked, codec: this.#codec })
+  }
+
+  #call(handler: MessageHandler<T>, settings: Omit<ProcessSettings, 'codec'>): Processor {
+    const engine = this.#engine
+    checkGroups(engine)
+    // Nothing can be written: said before the first message fails.
+    if (settings.deadLetter !== undefined) engine.checkWritable()
+    const source = { topic: this.#topic.name, decode: this.#decode }
+    const parts = { engine, topic: this.#topic, group: this.#group, source, handler, settings }
+    return functionProcessorsOf(engine).start(parts)
   }
 
   async seek(to: number | 'first' | 'next' | Date): Promise<void> {

@@ -17,6 +17,7 @@ import type { Topic } from './topic.js'
 import { TracedTopic } from './traced-topic.js'
 import { type Transaction, TransactionDraft, type TransactionOptions } from './transaction.js'
 import { checkCodec, checkInteger, checkKeys, checkName, checkOneOf, checkSignal } from './validate.js'
+import { functionProcessorsOf } from './work/function-processors.js'
 
 /** How a queue is used here. */
 export interface QueueOptions<T> {
@@ -239,7 +240,11 @@ export class EngineLog implements Log {
 
   async groups(): Promise<GroupInfo[]> {
     this.#engine.checkOpen()
-    return this.#engine.groups()
+    const functions = functionProcessorsOf(this.#engine)
+    return (await this.#engine.groups()).map((info) => {
+      const here = functions.of(info.topic, info.name)
+      return here.length === 0 ? info : { ...info, processors: [...info.processors, ...here] }
+    })
   }
 
   async flush(level: Durability = 'process'): Promise<void> {
@@ -284,10 +289,12 @@ export class EngineLog implements Log {
   }
 
   close(): Promise<void> {
-    return this.#engine.close()
+    const functions = functionProcessorsOf(this.#engine)
+    // What they have done is acknowledged while that can still be written.
+    return functions.areRunning ? functions.stop().then(() => this.#engine.close()) : this.#engine.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    return this.#engine.close()
+    return this.close()
   }
 }

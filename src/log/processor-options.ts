@@ -5,7 +5,7 @@ import { checkInteger, checkKeys, checkName, checkOneOf, checkSignal } from './v
 
 /** How a processor goes to work. */
 export interface ProcessOptions {
-  /** Threads of this processor; `readers` of the log unless said. With order `topic` there is one, whatever is said. */
+  /** Threads of this processor; `readers` of the log unless said. Of a function: calls side by side, 1 unless said. With order `topic` there is one, whatever is said. */
   concurrency?: number
   /** The most messages a call of the handler gets; 256 unless said. */
   batchSize?: number
@@ -29,7 +29,7 @@ export interface ProcessOptions {
   deadLetter?: string
   /** Where a group starts that has never been used: at the oldest readable message (the default), or at the next one. */
   from?: 'first' | 'next'
-  /** A call that takes longer is ended with its thread, and counts as failed, ms; 60,000 unless said. */
+  /** A call that takes longer is ended with its thread, and counts as failed, ms; 60,000 unless said. A function is not ended: its signal fires. */
   timeoutMs?: number
   /** Heap of one thread, MiB; what Node gives it unless said. A handler that needs more is ended with its thread. */
   maxHeapMb?: number
@@ -39,7 +39,7 @@ export interface ProcessOptions {
   signal?: AbortSignal
 }
 
-/** A module at work on the messages of a group. It keeps the process running until it is stopped. */
+/** A module, or a function, at work on the messages of a group. It keeps the process running until it is stopped. */
 export interface Processor extends AsyncDisposable {
   /** Since it was started. */
   readonly stats: {
@@ -93,6 +93,8 @@ const known = [
   'data',
   'signal',
 ]
+/** Of threads, and of what stands in the log's memory. */
+const moduleOnly = ['batchSize', 'views', 'maxHeapMb'] as const
 const maxConcurrency = 256
 const maxHeapLimitMb = 1_048_576
 
@@ -114,6 +116,15 @@ export function checkProcessOptions(options: ProcessOptions): Omit<ProcessSettin
     signal: checkSignal(options.signal),
     data: checkCloneable(options.data),
   }
+}
+
+/** For a function of this thread. @throws TypeError */
+export function checkFunctionOptions(options: ProcessOptions): void {
+  const wrong = moduleOnly.filter((name) => options?.[name] !== undefined)
+  if (wrong.length > 0)
+    throw new TypeError(
+      `${wrong.join(', ')}: for handlers that are modules; a function gets one message a call, in this thread`,
+    )
 }
 
 /** Now, and not in the thread that would not start: what cannot be sent there. */

@@ -8,9 +8,11 @@ import { type MessageSource, StoredMessage } from '../messages/message.js'
 import type { Decode } from '../messages/value-coding.js'
 import { assertLeased } from './answers.js'
 import { type AppendOptions, pushOptionNames } from './append-options.js'
+import type { ProcessOptions, Processor } from './processor-options.js'
 import type { Topic } from './topic.js'
 import { undone } from './undone.js'
 import { checkKeys, checkSignal, checkSpan } from './validate.js'
+import type { MessageHandler } from './work/function-call.js'
 
 /** Name of the one group a queue has; `log.topic(name).group('queue')` is the same position. */
 export const queueGroup = 'queue'
@@ -44,6 +46,12 @@ export interface Queue<T> extends AsyncIterable<T> {
   pop(options?: PopOptions): Promise<T | undefined>
   /** The message that the next `pop` would take, or undefined. Consumes nothing. */
   peek(): Promise<T | undefined>
+  /**
+   * Works through the queue: `Group.process` of its one group, with the order `none` unless said. At least once: a message is done when the handler
+   * has returned, its promise has resolved; one that fails comes again after `backoffMs`, and ends in the topic `deadLetter`.
+   * @param handler a function of this thread, or the URL of a module for threads of its own
+   */
+  work(handler: URL | string | MessageHandler<T>, options?: ProcessOptions): Processor
   /** Messages not yet popped. */
   size(): Promise<number>
   /** Everything not yet popped when the iteration begins, oldest first, without consuming it. */
@@ -124,6 +132,12 @@ export class TopicQueue<T> implements Queue<T> {
     if (popped === undefined) return nothing()
     await popped.lease.acknowledge()
     return popped.value
+  }
+
+  work(handler: URL | string | MessageHandler<T>, options: ProcessOptions = {}): Processor {
+    const group = this.#messages.group(queueGroup)
+    const asked = { order: 'none', ...options } as const
+    return typeof handler === 'function' ? group.process(handler, asked) : group.process(handler, asked)
   }
 
   async peek(): Promise<T | undefined> {

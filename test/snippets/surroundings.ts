@@ -26,6 +26,13 @@ export const surroundings: Record<string, readonly Surroundings[]> = {
       after: 'if (processor.stats.processed !== 1) throw processor.error',
     },
     {
+      has: "group('mailing')",
+      before: `
+        await log.topic('orders', { codec: json }).append({ id: 1 }, { key: 'c' })
+        const sendMail = async ({ id }, { signal }) => signal.aborted || id`,
+      after: 'if (mailing.stats.processed !== 1) throw mailing.error',
+    },
+    {
       has: "group('invoicing')",
       before: "await log.topic('orders', { codec: json }).append({ id: 1, customer: 'c' })",
       after: `

@@ -5,12 +5,12 @@
  */
 import type { ProcessOrder } from '../../engine/group-seat.js'
 import type { BookendError } from '../../errors.js'
+import { backoffAfter, mayRetry, type RetryPolicy } from '../../retry-policy.js'
 import type { DeadLetters } from './dead-letters.js'
 import { hasCode, isClosed } from './failure-kinds.js'
 import type { OutcomeEnd } from './handler-runner.js'
 import type { HeldMessages } from './held-messages.js'
 import type { LeasedWindow } from './leased-window.js'
-import { backoffAfter, mayRetry, type RetryPolicy } from './retry-policy.js'
 import type { Wakeups } from './wakeups.js'
 
 /** The first pause after something that is nobody's fault. */

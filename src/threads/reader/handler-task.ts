@@ -7,6 +7,7 @@
  */
 import { threadId } from 'node:worker_threads'
 import type { HandlerViews } from '../../engine/group-seat.js'
+import type { Handler, HandlerContext } from '../../engine/handler.js'
 import type { Filter } from '../../engine/terms.js'
 import { BookendError, type PortableError, toPortable } from '../../errors.js'
 import type { RecordPlace } from '../../messages/chunk-cursor.js'
@@ -17,7 +18,7 @@ import { ChunkRecords } from '../../messages/message-batch.js'
 import type { Decode } from '../../messages/value-coding.js'
 import { HandlerWords, handlerPhase } from '../../ring/handler-words.js'
 import type { HeldChunk, ReadRequest, Resume } from '../../storage/read/chunk.js'
-import type { CallAppends, Handler, HandlerContext, HandlerMeans } from './handler.js'
+import type { CallAppends, HandlerMeans } from './handler.js'
 import { decodeOf } from './module-codec.js'
 import { tracedHandler } from './traced-handler.js'
 

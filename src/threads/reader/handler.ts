@@ -1,51 +1,7 @@
 /** What a process module looks like: its function, and what that is given beside the messages. */
 import type { MessagePort } from 'node:worker_threads'
 import type { EngineFacts, Supports } from '../../engine/engine.js'
-import type { Durability } from '../../engine/terms.js'
-import type { Codec } from '../../messages/codec.js'
-import type { MessageBatch } from '../../messages/message-batch.js'
-
-/** What goes with an append of a handler. */
-export interface HandlerAppendOptions {
-  /** Stored with the message; a string is stored as UTF-8. At most 64 KiB. */
-  key?: string | Uint8Array
-  /** Stored with the message. */
-  headers?: Record<string, string>
-  /** Overrides the log's durability for this message. */
-  durability?: Durability
-  /** How the value becomes bytes. Unless said: bytes as they are, a string as `text` does it, anything else as `json` does. */
-  codec?: Codec<unknown>
-}
-
-/** What a handler is told beside its messages, and what it may do. */
-export interface HandlerContext {
-  /** Name of the group. */
-  readonly group: string
-  /** Name of the topic. */
-  readonly topic: string
-  /** 1 for the first delivery of these messages. */
-  readonly attempt: number
-  /** Fires when the processor is asked to stop: it waits for this call. */
-  readonly signal: AbortSignal
-  /** What `process(module, { data })` was given: a copy for each thread, the same for all its calls. */
-  readonly data: unknown
-  /**
-   * A message that follows from these. It is written when the call has gone well, before its messages are acknowledged, and as durably as
-   * the log promises: so it is there whenever they are done. A call that fails appends nothing. A crash between the two makes the
-   * messages come again, and what they append with them: at least once.
-   *
-   * The value is encoded, or copied, before this returns. Several keep their order.
-   * @throws TypeError, RangeError for wrong arguments, and once the call is over; `BOOKEND_TOO_LARGE`; `BOOKEND_READ_ONLY` in a process that
-   *   follows the log of another one
-   */
-  append(topic: string, value: unknown, options?: HandlerAppendOptions): void
-}
-
-/**
- * The default export of a process module. `T` is what the codec makes of a value: that of the topic, where it is `json`, `text` or
- * `bytes`, or the one that the module exports as `codec`.
- */
-export type Handler<T = Uint8Array> = (batch: MessageBatch<T>, context: HandlerContext) => unknown
+import type { HandlerContext } from '../../engine/handler.js'
 
 /** What one call of a handler appends. */
 export interface CallAppends {

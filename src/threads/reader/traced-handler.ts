@@ -1,6 +1,7 @@
 /** Calls of a handler, told to `tracing:bookend:process` in the handler's own thread: a module that sets tracing up is loaded there with it. */
+
+import type { Handler } from '../../engine/handler.js'
 import { tracing } from '../../tracing.js'
-import type { Handler } from './handler.js'
 
 export function tracedHandler(handle: Handler<unknown>): Handler<unknown> {
   return (batch, context) => {

@@ -74,6 +74,8 @@ export class MemoryEngine implements Engine {
     throw new Error('an engine in arrays counts nothing')
   }
 
+  noteProcessorFailure(): void {}
+
   /** As a ring that is emptied once a turn; whatever its size, one message has room in it when it is empty. */
   hasRoom(bytes: number): boolean {
     return this.#takenBytes === 0 || this.#takenBytes + bytes <= this.#ringBytes

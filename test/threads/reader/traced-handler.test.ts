@@ -1,6 +1,6 @@
 import diagnostics from 'node:diagnostics_channel'
 import { expect, it } from 'vitest'
-import type { HandlerContext } from '../../../src/threads/reader/handler.js'
+import type { HandlerContext } from '../../../src/engine/handler.js'
 import { tracedHandler } from '../../../src/threads/reader/traced-handler.js'
 
 const context = { topic: 't', group: 'g', attempt: 2, signal: new AbortController().signal } as HandlerContext

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { backoffAfter, maxBackoffMs, mayRetry } from '../../../src/dispatcher/processing/retry-policy.js'
+import { backoffAfter, maxBackoffMs, mayRetry } from '../src/retry-policy.js'
 
 it('a message gets its first attempt and the retries', () => {
   const policy = { retries: 3, backoffMs: 100 }

@@ -1,0 +1,306 @@
+import { json, type Message, text } from 'bookend'
+import { expect, it } from 'vitest'
+import { codedFailureOf, collect, failureOf } from '../../scenarios/support.js'
+import { onEveryEngine } from './fixture.js'
+
+/** Something to wait for, and how it comes to be. */
+function gate() {
+  let open: () => void = () => {}
+  const opened = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  return { open, opened }
+}
+
+onEveryEngine(({ shared, open }) => {
+  const filled = async (...values: string[]) => {
+    const { log, name } = await shared()
+    const topic = log.topic(name, { codec: text })
+    await topic.appendMany(values)
+    return { log, name, topic, group: topic.group('g') }
+  }
+
+  it('calls a function with one message after the other, decoded, and acknowledges each', async () => {
+    const { topic, group } = await filled('a', 'b', 'c')
+    const seen: unknown[] = []
+    await using processor = group.process(
+      ({ offset, value }, { attempt, group: name, topic: of, data }) => {
+        seen.push([offset, value, attempt, name, of, data])
+      },
+      { data: { is: 'mine' } },
+    )
+    await processor.idle()
+    const more = { is: 'mine' }
+    expect(seen).toEqual(['a', 'b', 'c'].map((value, offset) => [offset, value, 1, 'g', topic.name, more]))
+    await topic.append('d')
+    await processor.idle()
+    expect(processor.stats).toEqual({ processed: 4, failed: 0, deadLettered: 0 })
+    expect(await group.position()).toMatchObject({ committed: 4, lag: 0 })
+    expect(processor.state).toBe('running')
+    await processor.stop()
+    expect(processor.state).toBe('stopped')
+    await processor.finished
+  })
+
+  it('runs as many calls side by side as it is told to', async () => {
+    const { group } = await filled('1', '2', '3')
+    const both = gate()
+    let running = 0
+    let most = 0
+    await using processor = group.process(
+      async () => {
+        running += 1
+        most = Math.max(most, running)
+        if (running === 2) both.open()
+        await both.opened
+        running -= 1
+      },
+      { order: 'none', concurrency: 2 },
+    )
+    await processor.idle()
+    expect(most).toBe(2)
+  })
+
+  it('keeps the order of each key, and is not held up by another one', async () => {
+    const { log, name } = await shared()
+    const topic = log.topic(name, { codec: text })
+    for (const [key, value] of [
+      ['a', '1'],
+      ['a', '2'],
+      ['b', '1'],
+      ['b', '2'],
+    ])
+      await topic.append(value, { key })
+    const others = gate()
+    const done: string[] = []
+    const handle = async ({ keyText, value }: Message<string>) => {
+      if (keyText === 'a') await others.opened
+      done.push(`${keyText}${value}`)
+      if (done.length === 2) others.open()
+    }
+    await using processor = topic.group('g').process(handle, { order: 'key', concurrency: 2 })
+    await processor.idle()
+    expect(done).toEqual(['b1', 'b2', 'a1', 'a2'])
+  })
+
+  it('a message that always fails becomes a dead letter after its attempts, and nothing before it is passed', async () => {
+    const { log, name, group } = await filled('good', 'bad', 'good')
+    const seen: string[] = []
+    await using processor = group.process(
+      ({ offset, value }, { attempt }) => {
+        seen.push(`${offset}.${attempt}`)
+        if (value === 'bad') throw new RangeError('cannot')
+      },
+      { retries: 2, backoffMs: 1, deadLetter: `${name}-failed` },
+    )
+    await processor.idle()
+    expect(seen).toEqual(['0.1', '1.1', '1.2', '1.3', '2.1'])
+    expect(processor.stats).toEqual({ processed: 2, failed: 3, deadLettered: 1 })
+    const [letter, ...more] = await log.deadLetters(`${name}-failed`).list()
+    expect(more).toEqual([])
+    expect(letter).toMatchObject({
+      origin: { topic: name, offset: 1 },
+      group: 'g',
+      reason: 'RangeError: cannot',
+      attempts: 3,
+    })
+    expect(Buffer.from(letter.value).toString()).toBe('bad')
+  })
+
+  it('without a dead-letter topic it ends with the error, which is seen, and the next one begins with that message', async () => {
+    const { log, name, topic, group } = await filled('good', 'bad')
+    const failing = new Error('cannot')
+    const processor = group.process(
+      ({ value }) => {
+        if (value === 'bad') throw failing
+      },
+      { retries: 0 },
+    )
+    expect(await failureOf(() => processor.idle())).toBe(failing)
+    expect(await failureOf(() => processor.finished)).toBe(failing)
+    expect(failing).toMatchObject({ topic: name, offset: 1 })
+    expect([processor.state, processor.error]).toEqual(['failed', failing])
+    const listed = (await log.groups()).find((each) => each.topic === name)
+    expect(listed?.processors).toEqual([{ state: 'failed', error: failing }])
+    const offsets: number[] = []
+    await using again = topic.group('g').process(({ offset }) => {
+      offsets.push(offset)
+    })
+    await again.idle()
+    expect(offsets).toEqual([1])
+    expect((await log.groups()).find((each) => each.topic === name)?.processors).toEqual([
+      { state: 'running', error: undefined },
+    ])
+  })
+
+  it('where there is no order a message that fails comes again, and the others go on', async () => {
+    const { group } = await filled('bad once', 'good', 'good')
+    const seen: string[] = []
+    const others = gate()
+    await using processor = group.process(
+      ({ offset, value }, { attempt }) => {
+        seen.push(`${offset}.${attempt}`)
+        if (seen.length === 3) others.open()
+        if (value === 'bad once' && attempt === 1) throw new Error('not yet')
+      },
+      { order: 'none', backoffMs: 1 },
+    )
+    await others.opened
+    await processor.idle()
+    expect([...seen].sort()).toEqual(['0.1', '0.2', '1.1', '2.1'])
+  })
+
+  it('what a call appends is there when its message is done, and nothing of a call that fails', async () => {
+    const { log, name, group } = await filled('1', '2')
+    let late: (() => void) | undefined
+    await using processor = group.process(
+      ({ value, offset }, { append, attempt }) => {
+        append(`${name}-out`, { value, attempt }, { key: String(offset) })
+        late = () => append(`${name}-out`, 'late')
+        if (value === '2' && attempt === 1) throw new Error('not yet')
+      },
+      { backoffMs: 1 },
+    )
+    await processor.idle()
+    const out = await collect(log.topic(`${name}-out`, { codec: json }).read())
+    expect(out.map(({ keyText, value }) => [keyText, value])).toEqual([
+      ['0', { value: '1', attempt: 1 }],
+      ['1', { value: '2', attempt: 2 }],
+    ])
+    expect(() => late?.()).toThrow(TypeError)
+  })
+
+  it('a pause waits for the call under way, gives back the rest, and goes on where it stood', async () => {
+    const { group } = await filled('1', '2', '3')
+    const [begun, may] = [gate(), gate()]
+    const offsets: number[] = []
+    await using processor = group.process(async ({ offset }) => {
+      begun.open()
+      await may.opened
+      offsets.push(offset)
+    })
+    await begun.opened
+    const paused = processor.pause()
+    expect(processor.state).toBe('paused')
+    may.open()
+    await paused
+    const before = offsets.length
+    expect(await group.position()).toMatchObject({ committed: before })
+    processor.resume()
+    await processor.idle()
+    expect(offsets).toEqual([0, 1, 2])
+  })
+
+  it('a stop, and its signal, fire the signal of the call, and what it has not done comes again', async () => {
+    const { topic, group } = await filled('1')
+    const begun = gate()
+    const controller = new AbortController()
+    const handle = (_: unknown, { signal }: { signal: AbortSignal }) =>
+      new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => reject(new Error('told to stop')))
+        begun.open()
+      })
+    const processor = group.process(handle, { signal: controller.signal, retries: 0 })
+    await begun.opened
+    const idle = failureOf(() => processor.idle())
+    const reason = new Error('enough')
+    controller.abort(reason)
+    expect(await idle).toBe(reason)
+    await processor.finished
+    expect(processor.stats).toEqual({ processed: 0, failed: 0, deadLettered: 0 })
+    await using again = topic.group('g').process(() => {})
+    await again.idle()
+    expect(again.stats.processed).toBe(1)
+  })
+
+  it('a call that takes too long counts as failed, and its signal fires', async () => {
+    const { log, name, group } = await filled('endless')
+    const fired = gate()
+    await using processor = group.process(
+      (_, { signal }) => {
+        signal.addEventListener('abort', () => fired.open())
+        return new Promise(() => {})
+      },
+      { timeoutMs: 20, retries: 0, deadLetter: `${name}-failed` },
+    )
+    await fired.opened
+    await processor.idle()
+    expect(await log.deadLetters(`${name}-failed`).list()).toMatchObject([{ origin: { offset: 0 } }])
+  })
+
+  it('a value that the codec cannot decode is a failed call', async () => {
+    const { log, name } = await shared()
+    await log.topic(name).append(new Uint8Array([0x7b]))
+    const options = { retries: 0, deadLetter: `${name}-failed` }
+    await using processor = log
+      .topic(name, { codec: json })
+      .group('g')
+      .process(({ value }) => void value, options)
+    await processor.idle()
+    const [letter] = await log.deadLetters(`${name}-failed`).list()
+    expect(letter.reason).toContain('cannot decode')
+    expect([...letter.value]).toEqual([0x7b])
+  })
+
+  it('ends with its group and with its log, whatever it is in the middle of', async () => {
+    const log = await open()
+    const topic = log.topic('t', { codec: text })
+    await topic.append('1')
+    const removed = topic.group('removed').process(() => {})
+    await removed.idle()
+    await topic.group('removed').remove()
+    await removed.finished
+    const paused = topic.group('paused').process(() => {})
+    await paused.idle()
+    await paused.pause()
+    const [begun, may] = [gate(), gate()]
+    const working = topic.group('working').process(async () => {
+      begun.open()
+      await may.opened
+    })
+    await begun.opened
+    const closed = log.close()
+    may.open()
+    await closed
+    await Promise.all([paused.finished, working.finished])
+    expect([removed, paused, working].map(({ state }) => state)).toEqual(['stopped', 'stopped', 'stopped'])
+    expect(working.stats.processed).toBe(1)
+    expect((await codedFailureOf(() => working.idle())).code).toBe('BOOKEND_CLOSED')
+  })
+
+  it('of a signal that has fired already takes nothing', async () => {
+    const { group } = await filled('1')
+    const processor = group.process(() => {}, { signal: AbortSignal.abort(new Error('enough')) })
+    await processor.finished
+    expect([processor.state, processor.stats.processed]).toEqual(['stopped', 0])
+  })
+
+  it('works through a queue', async () => {
+    const { log, name } = await shared()
+    const queue = log.queue(name, { codec: text })
+    for (const value of ['1', '2', 'bad', '4']) await queue.push(value)
+    const done: string[] = []
+    await using worker = queue.work(
+      ({ value }) => {
+        if (value === 'bad') throw new Error('cannot')
+        done.push(value)
+      },
+      { retries: 1, backoffMs: 1, deadLetter: `${name}-failed` },
+    )
+    await worker.idle()
+    expect(done).toEqual(['1', '2', '4'])
+    expect(await queue.size()).toBe(0)
+    expect(await queue.pop()).toBeUndefined()
+    expect(await log.deadLetters(`${name}-failed`).list()).toMatchObject([{ origin: { offset: 2 }, attempts: 2 }])
+  })
+
+  it('refuses what only modules have', async () => {
+    const { name, group } = await filled('1')
+    const nothing = () => {}
+    for (const option of [{ batchSize: 2 }, { views: 'mapped' }, { maxHeapMb: 64 }] as const)
+      expect(() => group.process(nothing, option)).toThrow(TypeError)
+    expect(() => group.process(nothing, { deadLetter: name })).toThrow(RangeError)
+    expect(() => group.process(7 as never)).toThrow(TypeError)
+    expect((await group.position()).committed).toBe(0)
+  })
+})
