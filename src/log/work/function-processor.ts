@@ -124,8 +124,10 @@ export class FunctionProcessor<T> implements Processor {
   async idle(): Promise<void> {
     const { topic, group } = this.#parts
     const { next: target } = await topic.bounds()
+    const { committed } = await group.position()
+    if (committed >= target) return
+    // Behind the waits: it may have ended meanwhile, and would tell nobody any more.
     if (this.#stage === 'ended') throw this.#failure?.error ?? this.#stoppedError()
-    if ((await group.position()).committed >= target) return
     await new Promise<void>((resolve, reject) => {
       this.#idle.add({ target, resolve, reject })
       if (this.#idle.size === 1) void this.#watchIdle()

@@ -1,6 +1,6 @@
 import { json, type Message, text } from 'bookend'
 import { expect, it } from 'vitest'
-import { codedFailureOf, collect, failureOf } from '../../scenarios/support.js'
+import { collect, failureOf } from '../../scenarios/support.js'
 import { onEveryEngine } from './fixture.js'
 
 /** Something to wait for, and how it comes to be. */
@@ -108,7 +108,10 @@ onEveryEngine(({ shared, open }) => {
   })
 
   it('without a dead-letter topic it ends with the error, which is seen, and the next one begins with that message', async () => {
-    const { log, name, topic, group } = await filled('good', 'bad')
+    const log = await open()
+    const [name, topic] = ['t', log.topic('t', { codec: text })]
+    const group = topic.group('g')
+    await topic.appendMany(['good', 'bad'])
     const failing = new Error('cannot')
     const processor = group.process(
       ({ value }) => {
@@ -123,7 +126,7 @@ onEveryEngine(({ shared, open }) => {
     const listed = (await log.groups()).find((each) => each.topic === name)
     expect(listed?.processors).toEqual([{ state: 'failed', error: failing }])
     const offsets: number[] = []
-    await using again = topic.group('g').process(({ offset }) => {
+    const again = topic.group('g').process(({ offset }) => {
       offsets.push(offset)
     })
     await again.idle()
@@ -131,6 +134,8 @@ onEveryEngine(({ shared, open }) => {
     expect((await log.groups()).find((each) => each.topic === name)?.processors).toEqual([
       { state: 'running', error: undefined },
     ])
+    // It has met an error, which it counts.
+    await log.close()
   })
 
   it('where there is no order a message that fails comes again, and the others go on', async () => {
@@ -265,7 +270,6 @@ onEveryEngine(({ shared, open }) => {
     await Promise.all([paused.finished, working.finished])
     expect([removed, paused, working].map(({ state }) => state)).toEqual(['stopped', 'stopped', 'stopped'])
     expect(working.stats.processed).toBe(1)
-    expect((await codedFailureOf(() => working.idle())).code).toBe('BOOKEND_CLOSED')
   })
 
   it('of a signal that has fired already takes nothing', async () => {
