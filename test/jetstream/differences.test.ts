@@ -6,6 +6,7 @@ import { expect, it, onTestFinished, vi } from 'vitest'
 import { openJetStream } from '../../src/jetstream/jetstream-engine.js'
 import { completeOptions } from '../../src/jetstream/options.js'
 import { codedFailureOf, collect, until } from '../scenarios/support.js'
+import { take } from '../support/words.js'
 import { withServers } from './fixture.js'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -77,6 +78,19 @@ withServers({}, ({ open, newName, servers }) => {
       expect(await other.pop({ timeoutMs: 30_000 })).toBe('a')
       return seen.length === 1 && seen[0] === undefined
     })
+  })
+
+  it('what was given back when a trim comes is not lost, whenever it comes again', async () => {
+    const options = { name: newName(), ackWaitMs: 1_000 }
+    const [topic, there] = [await open(options), await open(options)].map((log) => log.topic('t', { codec: text }))
+    await topic.appendMany(['a', 'b', 'c'])
+    const consumer = topic.group('g').consume({ prefetch: 2 })
+    const [first] = [await consumer.next(), await consumer.next()]
+    await first.value?.ack()
+    await consumer.return?.()
+    await topic.trim(1)
+    const again = await take(there.group('g').consume(), 2)
+    expect(again.map(({ value }) => value).sort()).toEqual(['b', 'c'])
   })
 
   it('an open log keeps its process running, and a closed one does not', async () => {

@@ -11,7 +11,7 @@ export class Application {
   /** @param program a file of test/fixtures */
   constructor(program: string, args: readonly string[], hear: (line: string) => void) {
     const file = path.join(root, 'test/fixtures', program)
-    const child = spawn(process.execPath, [file, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(process.execPath, ['--no-warnings', file, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
     this.#child = child
     // What it had said when it died is read to the end. A line goes with one call of the system: none is cut off.
     const lines = createInterface({ input: child.stdout })

@@ -1,0 +1,26 @@
+/** What is met on several nodes only. */
+import { text } from 'bookend'
+import { expect, it } from 'vitest'
+import { leaderOf } from '../faults/jetstream/world.js'
+import { collect, until } from '../scenarios/support.js'
+import { withServers } from './fixture.js'
+
+withServers({ nodes: 3 }, ({ open, servers, newName }) => {
+  it('an append whose first try is still on its way to the other nodes is tried again, and written once', async () => {
+    const name = newName()
+    const cluster = await servers()
+    await (await open({ name })).topic('t', { codec: text }).append('a')
+    const leader = await leaderOf(cluster, `${name}+t`)
+    const others = cluster.nodes.filter((node) => node !== leader)
+    // Whoever leads answers, and refuses a message that it has and cannot store.
+    const log = await open({ name }, leader?.url)
+    const topic = log.topic('t', { codec: text })
+    expect((await topic.bounds()).next).toBe(1)
+    for (const node of others) node.signal('SIGSTOP')
+    const appended = Promise.all([topic.append('b'), topic.appendMany(['c', 'd'])])
+    await until('it was tried a second time', () => (log.stats().connection?.retries ?? 0) >= 2)
+    for (const node of others) node.signal('SIGCONT')
+    expect(await appended).toEqual([1, { first: 2, count: 2 }])
+    expect((await collect(topic.read())).map(({ value }) => value)).toEqual(['a', 'b', 'c', 'd'])
+  })
+})
