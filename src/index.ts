@@ -29,6 +29,7 @@ export type {
 export type { Delivery } from './log/delivery.js'
 export type { Group } from './log/group.js'
 export type { ConsumeOptions } from './log/group-consumer.js'
+export type { KeyOptions } from './log/keyed-messages.js'
 export {
   type BackupOptions,
   type ConnectOptions,

@@ -36,6 +36,8 @@ export interface Supports {
   readonly expectedOffset: boolean
   /** The option `id` of appends. */
   readonly id: boolean
+  /** `last` and `byKey`: messages are found by their keys. */
+  readonly keys: boolean
   /** The option `where` of groups; that of reads, scans and counts is everywhere. */
   readonly filteredGroups: boolean
   /** `Log.transaction`, `Log.register` and `Log.producer`. */
@@ -125,6 +127,8 @@ export interface EngineTopic {
   read(range: ReadRange): MessageReader
   /** Messages in the order of `offsets`; undefined: not written yet, or trimmed away. Sees every append that has resolved here. */
   records(offsets: readonly number[]): Promise<(RecordPlace | undefined)[]>
+  /** Some of the messages with that key, and where the others are to be looked for. Only where {@link Supports.keys}. */
+  keyed(key: Uint8Array, range: KeyedRange): Promise<KeyedPart>
   /** First offset appended at or after that time, ms since the epoch; the next offset if there is none. */
   offsetAt(time: number): Promise<number>
   /**
@@ -144,6 +148,26 @@ export interface EngineTopic {
   retain(retention: Retention, isAddition: boolean): void
   /** The same object for the same name. Makes no group: it comes to be with its first use. */
   group(name: string): EngineGroup
+}
+
+/** Where messages with a key are looked for. */
+export interface KeyedRange {
+  readonly from: number
+  /** Exclusive. */
+  readonly to: number
+  /** The most that are wanted. */
+  readonly max: number
+  /** The newest first. */
+  readonly isReverse: boolean
+}
+
+/** What was found of them. */
+export interface KeyedPart {
+  /** In the order in which they were wanted, at most so many. */
+  readonly records: readonly RecordPlace[]
+  /** What was not looked at yet: there may be more of them in `[from, to)`, and nowhere else. */
+  readonly from: number
+  readonly to: number
 }
 
 /** Which messages of a topic. */

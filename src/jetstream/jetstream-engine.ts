@@ -107,6 +107,7 @@ export class JetStreamEngine implements Engine, JetStreamTopicHost {
       retention: true,
       expectedOffset: true,
       id: true,
+      keys: false,
       filteredGroups: false,
       transactions: false,
     }

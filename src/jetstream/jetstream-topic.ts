@@ -100,6 +100,10 @@ export class JetStreamTopic implements EngineTopic {
     return this.#host.reading(recordsAt(this.stream, offsets, this.#host.lookups))
   }
 
+  keyed(): Promise<never> {
+    throw new Error('not supported: nobody asks')
+  }
+
   offsetAt(time: number): Promise<number> {
     return this.#host.reading(offsetAt(this.stream, time))
   }

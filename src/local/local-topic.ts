@@ -7,7 +7,7 @@ import type { RecentMessages } from '../dispatcher/reads/recent-messages.js'
 import type { TopicReads } from '../dispatcher/reads/topic-reads.js'
 import type { TurnPace } from '../dispatcher/reads/turn-pace.js'
 import type { TopicHandle } from '../dispatcher/topic-directory.js'
-import type { EngineTopic, MessageReader, ReadRange } from '../engine/engine.js'
+import type { EngineTopic, KeyedPart, KeyedRange, MessageReader, ReadRange } from '../engine/engine.js'
 import type { EngineGroup } from '../engine/group-seat.js'
 import type { Bounds, Condition, Durability, Extras, Filter, Payload, Retention } from '../engine/terms.js'
 import { assert } from '../errors.js'
@@ -15,7 +15,7 @@ import { trimmedError } from '../failures.js'
 import { type RecordPlace, recordAt } from '../messages/chunk-cursor.js'
 import { HeaderMatcher } from '../messages/header-matcher.js'
 import { SelectedRecords } from '../messages/selected-records.js'
-import type { ChunkAnswer, RecordsAnswer } from '../threads/reader/reader.js'
+import type { ChunkAnswer, KeyedAnswer, RecordsAnswer } from '../threads/reader/reader.js'
 import type { LocalGroup } from './local-group.js'
 import type { LogEvents } from './log-events.js'
 import type { LogStage } from './log-stage.js'
@@ -155,6 +155,20 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
     const { bytes, length } = await this.record(offset)
     const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2)
     return length === 0 ? undefined : this.#placeAt(bytes, words, 0, offset)
+  }
+
+  async keyed(key: Uint8Array, range: KeyedRange): Promise<KeyedPart> {
+    const answer = await this.keyedAnswer(key, range)
+    const { offsets, from, to } = answer
+    const records: RecordPlace[] = []
+    if (offsets.length > 0) this.#addPlaces(answer, offsets, records)
+    return { records, from, to }
+  }
+
+  /** As it comes from whoever reads. */
+  async keyedAnswer(key: Uint8Array, range: KeyedRange): Promise<KeyedAnswer> {
+    if (this.handle.isInLog) return this.#host.reads.keyed(this.#ref, key, range)
+    return { bytes: new Uint8Array(0), starts: new Float64Array(0), offsets: [], from: range.to, to: range.to }
   }
 
   async offsetAt(time: number): Promise<number> {

@@ -23,6 +23,7 @@ export abstract class ThreadEngine<G extends EngineGroup> {
     retention: true,
     expectedOffset: true,
     id: true,
+    keys: true,
     filteredGroups: true,
     transactions: true,
   }

@@ -15,10 +15,21 @@ import {
   checkSize,
   type Dedupe,
 } from './append-options.js'
+import { encodeExtras } from './extras.js'
 import { type Group, TopicGroup } from './group.js'
+import { type KeyOptions, keyedMessages } from './keyed-messages.js'
 import { ChunkedStream, type MessageStream } from './message-stream.js'
 import { checkSupported } from './supported.js'
-import { checkBoolean, checkKeys, checkName, checkOffset, checkSignal, checkTime, moduleUrl } from './validate.js'
+import {
+  checkBoolean,
+  checkInteger,
+  checkKeys,
+  checkName,
+  checkOffset,
+  checkSignal,
+  checkTime,
+  moduleUrl,
+} from './validate.js'
 import { checkWhere, type Where } from './where.js'
 
 const countModule = new URL('../messages/count-module.js', import.meta.url).href
@@ -138,6 +149,16 @@ export interface Topic<T> {
    * @throws `BOOKEND_HANDLER` if the module does not load; what the module throws, with its message; `BOOKEND_CLOSED` if the log is closed meanwhile
    */
   scan<R>(module: URL | string, options?: ScanOptions): Promise<R>
+  /**
+   * The newest message with that key; undefined: there is none. Keys are compared byte by byte, a string as its UTF-8.
+   * @throws `BOOKEND_CORRUPT` where a message cannot be read that may have it, `BOOKEND_UNSUPPORTED`
+   */
+  last(key: string | Uint8Array): Promise<Message<T> | undefined>
+  /**
+   * Messages with that key, the newest first unless said: looked for by the index, so nothing else is read.
+   * @throws (from the iterator) as {@link last}; `BOOKEND_TRIMMED` below the oldest readable offset
+   */
+  byKey(key: string | Uint8Array, options?: KeyOptions): AsyncIterableIterator<Message<T>>
   /**
    * How many messages there are. Without `where` nothing has to be read for that.
    * @throws `BOOKEND_TRIMMED` below the oldest readable offset; with `where` what reading throws
@@ -291,6 +312,29 @@ export class LogTopic<T> implements Topic<T> {
     checkSupported(this.#engine, this.#engine.supports.scan, 'scan()')
     const { from, to, filter, signal } = await this.#range(options)
     return abortable(signal, this.#topic.scan(from, to, url, signal, filter) as Promise<R>)
+  }
+
+  async last(key: string | Uint8Array): Promise<Message<T> | undefined> {
+    const { value } = await this.byKey(key, { limit: 1 }).next()
+    return value as Message<T> | undefined
+  }
+
+  byKey(key: string | Uint8Array, options: KeyOptions = {}): AsyncIterableIterator<Message<T>> {
+    const bytes = encodeExtras(key, undefined)?.key
+    if (bytes === undefined) throw new TypeError('key is a string or a Uint8Array')
+    checkKeys('byKey()', options, ['from', 'to', 'limit', 'reverse', 'signal'])
+    const { limit = 100, reverse = true, from, to } = options
+    const max = checkInteger('limit', limit, 1, Number.MAX_SAFE_INTEGER)
+    const isReverse = checkBoolean('reverse', reverse)
+    if (from !== undefined) checkPlace('from', from)
+    if (to !== undefined) checkPlace('to', to)
+    const signal = checkSignal(options.signal)
+    checkSupported(this.#engine, this.#engine.supports.keys, 'messages by key')
+    this.#engine.checkOpen()
+    const begin = async () => ({ ...(await this.#range({ from, to, signal })), max, isReverse })
+    // What is looked for is what was passed, whatever the caller does with its buffer meanwhile.
+    const source = { topic: this.name, decode: this.decode }
+    return keyedMessages(this.#engine, this.#topic, source, bytes.slice(), begin, signal)
   }
 
   async count(options: CountOptions = {}): Promise<number> {

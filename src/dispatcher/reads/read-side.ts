@@ -5,10 +5,18 @@
  * `Reader` (which carries out tasks), `TopicReader` (which finds the records of a topic in segments). `ChunkReader` stands in front:
  * one stream of a topic, chunk after chunk.
  */
+import type { KeyedRange } from '../../engine/engine.js'
 import type { Filter } from '../../engine/terms.js'
 import { type BookendError, isThreadDeath } from '../../errors.js'
 import { closedError } from '../../failures.js'
-import type { ChunkAnswer, IdsAnswer, ReadTask, RecordsAnswer, TopicRef } from '../../threads/reader/reader.js'
+import type {
+  ChunkAnswer,
+  IdsAnswer,
+  KeyedAnswer,
+  ReadTask,
+  RecordsAnswer,
+  TopicRef,
+} from '../../threads/reader/reader.js'
 import type { ScanRange } from '../../threads/reader/scan-task.js'
 import type { ReaderData } from '../../threads/shared-memory.js'
 import type { KeepAlive } from '../keep-alive.js'
@@ -111,6 +119,10 @@ export class ReadSide implements TopicReads {
   /** A part of the ids that messages of a topic were appended under. */
   ids(task: Omit<Extract<ReadTask, { op: 'ids' }>, 'op'>): Promise<IdsAnswer> {
     return this.#run({ op: 'ids', ...task }) as Promise<IdsAnswer>
+  }
+
+  keyed(topic: TopicRef, key: Uint8Array, range: KeyedRange): Promise<KeyedAnswer> {
+    return this.#run({ op: 'keyed', topic, key, range }) as Promise<KeyedAnswer>
   }
 
   scan(

@@ -1,6 +1,8 @@
 /** What topics are read by. */
+
+import type { KeyedRange } from '../../engine/engine.js'
 import type { Filter } from '../../engine/terms.js'
-import type { ChunkAnswer, ReadTask, RecordsAnswer, TopicRef } from '../../threads/reader/reader.js'
+import type { ChunkAnswer, KeyedAnswer, ReadTask, RecordsAnswer, TopicRef } from '../../threads/reader/reader.js'
 
 export interface TopicReads {
   chunk(task: Omit<Extract<ReadTask, { op: 'chunk' }>, 'op'>): Promise<ChunkAnswer>
@@ -9,6 +11,7 @@ export interface TopicReads {
   /** One record; of length 0 if it is not there. */
   record(topic: TopicRef, offset: number): Promise<{ bytes: Uint8Array; length: number }>
   offsetAt(topic: TopicRef, time: number): Promise<number>
+  keyed(topic: TopicRef, key: Uint8Array, range: KeyedRange): Promise<KeyedAnswer>
   scan(
     topic: TopicRef,
     from: number,

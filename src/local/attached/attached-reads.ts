@@ -2,9 +2,10 @@
 
 import { recordIn } from '../../dispatcher/reads/records-answer.js'
 import type { TopicReads } from '../../dispatcher/reads/topic-reads.js'
+import type { KeyedRange } from '../../engine/engine.js'
 import type { Filter } from '../../engine/terms.js'
 import { type BookendError, fromPortable } from '../../errors.js'
-import type { ChunkAnswer, LogRead, RecordsAnswer, TopicRef } from '../../threads/reader/reader.js'
+import type { ChunkAnswer, KeyedAnswer, LogRead, RecordsAnswer, TopicRef } from '../../threads/reader/reader.js'
 import type { OwnReading } from './own-reading.js'
 import type { OwnerParty } from './protocol.js'
 
@@ -38,6 +39,10 @@ export class ReadsInPool implements TopicReads {
 
   offsetAt(topic: TopicRef, time: number): Promise<number> {
     return this.#counted(this.#owner.call('offsetAt', topic.name, time))
+  }
+
+  keyed(topic: TopicRef, key: Uint8Array, range: KeyedRange): Promise<KeyedAnswer> {
+    return this.#counted(this.#owner.call('keyed', topic.name, key, range))
   }
 
   scan(
@@ -90,6 +95,10 @@ export class ReadsHere extends ReadsInPool {
 
   override async records(topic: TopicRef, offsets: readonly number[]): Promise<RecordsAnswer[]> {
     return [await this.#run<RecordsAnswer>({ op: 'records', topic, offsets: Float64Array.from(offsets) })]
+  }
+
+  override keyed(topic: TopicRef, key: Uint8Array, range: KeyedRange): Promise<KeyedAnswer> {
+    return this.#run({ op: 'keyed', topic, key, range })
   }
 
   override offsetAt(topic: TopicRef, time: number): Promise<number> {

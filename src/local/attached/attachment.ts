@@ -164,6 +164,11 @@ export class Attachment {
         const answers = await topicOf(topic).answers(offsets)
         return new Transferred(answers, [...new Set(answers.map(({ bytes }) => bytes.buffer as ArrayBuffer))])
       },
+      keyed: async (_, topic, key, range) => {
+        engine.checkOpen()
+        const answer = await topicOf(topic).keyedAnswer(key, range)
+        return new Transferred(answer, [answer.bytes.buffer as ArrayBuffer])
+      },
       offsetAt: (_, topic, time) => topicOf(topic).offsetAt(time),
       scan: (signal, topic, from, to, module, filter) => topicOf(topic).scan(from, to, module, signal, filter),
       filter: async (_, topic, group, filter) => void groupOf(topic, group, filter),

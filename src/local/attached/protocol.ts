@@ -2,7 +2,7 @@
 import type { OffsetRange } from '../../collections/offset-ranges.js'
 import type { DeskState, GivenLease } from '../../dispatcher/groups/desk-branch.js'
 import type { LeasedRange } from '../../dispatcher/groups/lease.js'
-import type { EngineFacts } from '../../engine/engine.js'
+import type { EngineFacts, KeyedRange } from '../../engine/engine.js'
 import type { ProcessorState, ProcessSettings } from '../../engine/group-seat.js'
 import type { SegmentInfo, SegmentResidency } from '../../engine/stats.js'
 import type {
@@ -17,7 +17,7 @@ import type {
 } from '../../engine/terms.js'
 import type { PortableError } from '../../errors.js'
 import type { MemoryKind } from '../../memory/memory.js'
-import type { ChunkAnswer, RecordsAnswer } from '../../threads/reader/reader.js'
+import type { ChunkAnswer, KeyedAnswer, RecordsAnswer } from '../../threads/reader/reader.js'
 import type { SharedMemory } from '../../threads/shared-memory.js'
 import type { LaneGrant } from '../lanes.js'
 import type { CallParty, Transferred } from './calls.js'
@@ -91,6 +91,7 @@ export interface OwnerCalls {
   ): Promise<Transferred<ChunkAnswer>>
   records(signal: AbortSignal, topic: string, offsets: readonly number[]): Promise<Transferred<RecordsAnswer[]>>
   offsetAt(signal: AbortSignal, topic: string, time: number): Promise<number>
+  keyed(signal: AbortSignal, topic: string, key: Uint8Array, range: KeyedRange): Promise<Transferred<KeyedAnswer>>
   scan(
     signal: AbortSignal,
     topic: string,

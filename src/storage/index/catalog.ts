@@ -165,6 +165,29 @@ export class Catalog {
     })
   }
 
+  /** Entries of `count` records that stand in one segment, from `offset` on. Undefined: no segment knows the first; fewer: not the others. */
+  entriesFrom(topic: number, offset: number, count: number): Uint32Array | undefined {
+    this.#refresh()
+    const stretches = this.#sealed.of(topic)
+    const stretch = stretches[lastAtOrBelow(stretches, offset)]
+    if (stretch !== undefined && offset < stretch.firstOffset + stretch.count) {
+      const skip = offset - stretch.firstOffset
+      const bytes = this.#windows.with(stretch.segment, ({ window }) =>
+        window.read(stretch.entriesAt + skip * entryBytes, Math.min(count, stretch.count - skip) * entryBytes),
+      )
+      return new Uint32Array(bytes.buffer)
+    }
+    const { perEntry } = entryWord
+    for (const { firstOffset, count: known, words } of this.#liveHolders(topic)) {
+      if (offset < firstOffset || offset >= firstOffset + known || words === undefined) continue
+      const skip = offset - firstOffset
+      return words.subarray(skip * perEntry, Math.min(known, skip + count) * perEntry)
+    }
+    const { unread } = this.#live
+    if (unread !== undefined) throw unread.error
+    return undefined
+  }
+
   /** Entries of the topic's records from `first` on, that of `offset` among them: those that come with it when it is read. */
   entriesNear(topic: number, offset: number): { segment: number; first: number; words: Uint32Array } | undefined {
     this.#refresh()

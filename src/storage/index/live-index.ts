@@ -268,13 +268,17 @@ export class LiveIndex {
   }
 }
 
-/** A 32-bit tag of a record's key, 0 without one. Entries hold it for searches by key, of which there are none yet. */
+/** The tag of a key: never 0. */
+export function tagOf(key: Uint8Array): number {
+  return (crc32(key) | 1) >>> 0
+}
+
+/** A 32-bit tag of a record's key, 0 without one: entries hold it for searches by key. */
 export function keyTag(bytes: Uint8Array, words: Uint32Array, frame: number): number {
   const extension = frame + frameHeaderBytes
   const keyBytes = words[extension >>> 2]
   if (keyBytes === noKey) return 0
-  const key = bytes.subarray(extension + 8, extension + 8 + keyBytes)
-  return (crc32(key) | 1) >>> 0
+  return tagOf(bytes.subarray(extension + 8, extension + 8 + keyBytes))
 }
 
 // Walking is synchronous and keeps nothing of what it has read: one buffer a thread serves every index.

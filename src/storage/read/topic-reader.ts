@@ -16,6 +16,7 @@ import type { Catalog, LogBounds } from '../index/catalog.js'
 import { type Chunk, type HeldChunk, type ReadRequest, type Resume, sparseShare } from './chunk.js'
 import { joinPieces } from './chunk-thinning.js'
 import { walkChunk } from './chunk-walk.js'
+import { type KeyedRecords, type KeyRequest, KeySearch } from './key-search.js'
 import { LostRecords } from './lost-records.js'
 import { MappedChunks } from './mapped-chunks.js'
 import { MessageTimes } from './message-times.js'
@@ -32,6 +33,7 @@ export class TopicReader {
   readonly #records: PlacedRecords
   readonly #mapped: MappedChunks
   readonly #times: MessageTimes
+  readonly #keys: KeySearch
   #scratch = new Uint8Array(chunkBytes)
 
   constructor(files: SegmentFiles, windows: SegmentWindows, catalog: Catalog, bounds: LogBounds) {
@@ -42,6 +44,7 @@ export class TopicReader {
     this.#lost = new LostRecords(files, windows, catalog, bounds)
     this.#records = new PlacedRecords(files, windows, catalog, bounds, this.#lost)
     this.#mapped = new MappedChunks(files, windows, bounds, this.#records)
+    this.#keys = new KeySearch(catalog, this.#records, this.#lost)
     this.#times = new MessageTimes(files, windows, catalog, bounds, this.#records, this.#lost)
   }
 
@@ -83,6 +86,11 @@ export class TopicReader {
   /** First offset whose batch was appended at or after `time`; undefined: none. */
   offsetAt(topic: number, time: number, first: number, next: number): number | undefined {
     return this.#times.firstAtOrAfter(topic, time, first, next)
+  }
+
+  /** Some of the records with a key, and where the others are to be looked for. */
+  keyed(request: KeyRequest): KeyedRecords {
+    return this.#keys.find(request)
   }
 
   #readDense(request: ReadRequest, into: Uint8Array<ArrayBuffer> | undefined): Chunk {

@@ -2,6 +2,7 @@
  * Carries out read tasks, in a thread that has its `Reading`; where records stand, the `TopicReader` knows. Tasks are synchronous up to the user's own functions,
  * so no window is ever pinned across a turn of the event loop, but for a handler that works on the mapping itself.
  */
+import type { KeyedRange } from '../../engine/engine.js'
 import type { Filter } from '../../engine/terms.js'
 import { assert, BookendError, type PortableError } from '../../errors.js'
 import { trimmedError } from '../../failures.js'
@@ -41,6 +42,7 @@ export type ReadTask =
   /** Numbers in one buffer: copied at once on their way to another thread, where an array goes element by element. */
   | { op: 'records'; topic: TopicRef; offsets: Float64Array<ArrayBuffer> }
   | { op: 'offsetAt'; topic: TopicRef; time: number }
+  | { op: 'keyed'; topic: TopicRef; key: Uint8Array; range: KeyedRange }
   /** The first part has no offset; the others go on where the last one ended. */
   | { op: 'ids'; topic: TopicRef; since: number; to: number; offset?: number; resume?: Resume | undefined }
   | { op: 'ranges'; topic: TopicRef; from: number; to: number; parts: number }
@@ -51,7 +53,7 @@ export type ReadTask =
 export type ReadAnswer = { value: unknown } | { error: PortableError }
 
 /** Tasks that do nothing but read the log: any thread may run them, and run them again. The others run modules of the application. */
-export type LogRead = Extract<ReadTask, { op: 'chunk' | 'records' | 'offsetAt' | 'ids' | 'ranges' }>
+export type LogRead = Extract<ReadTask, { op: 'chunk' | 'records' | 'offsetAt' | 'keyed' | 'ids' | 'ranges' }>
 
 type IdsTask = Extract<ReadTask, { op: 'ids' }>
 
@@ -77,6 +79,13 @@ export interface IdsAnswer {
 
 /** One-record batches, each where `starts` says; -1 stands for an offset that is not there. */
 export type RecordsAnswer = FoundRecords
+
+/** Records with a key, in the order in which they were wanted, and the offsets that were not looked at yet. */
+export interface KeyedAnswer extends RecordsAnswer {
+  offsets: number[]
+  from: number
+  to: number
+}
 
 export class Reader {
   readonly #reader: TopicReader
@@ -127,6 +136,8 @@ export class Reader {
         return this.#chunks(task)
       case 'records':
         return this.#records(task.topic, task.offsets)
+      case 'keyed':
+        return this.#keyed(task.topic, task.key, task.range)
       case 'offsetAt':
         return this.#offsetAt(task.topic, task.time)
       case 'ids':
@@ -214,6 +225,27 @@ export class Reader {
     } catch (error) {
       if (error instanceof BookendError && error.code === 'BOOKEND_TRIMMED') return undefined
       throw error
+    }
+  }
+
+  #keyed(topic: TopicRef, key: Uint8Array, { from: asked, to, max, isReverse }: KeyedRange): KeyedAnswer {
+    const first = () => this.#cells.first(topic.id).load()
+    for (;;) {
+      const from = Math.min(to, Math.max(asked, first()))
+      try {
+        const found = this.#guarded(topic, from, () =>
+          this.#reader.keyed({ topic: topic.id, key, from, to, max, isReverse }),
+        )
+        let end = 0
+        const starts = Float64Array.from(found.pieces, ({ length }) => {
+          end += length
+          return end - length
+        })
+        return { bytes: joinPieces(found.pieces), starts, offsets: found.offsets, from: found.from, to: found.to }
+      } catch (error) {
+        // What was trimmed meanwhile is not looked for any more.
+        if (first() <= from || from === to) throw error
+      }
     }
   }
 

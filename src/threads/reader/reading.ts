@@ -96,7 +96,7 @@ interface AnswerInBytes {
 }
 
 function isAnsweredInBytes({ op }: ReadTask): boolean {
-  return op === 'chunk' || op === 'records' || op === 'ids'
+  return op === 'chunk' || op === 'records' || op === 'keyed' || op === 'ids'
 }
 
 function buffersOf({ bytes, more = [] }: AnswerInBytes): ArrayBuffer[] {

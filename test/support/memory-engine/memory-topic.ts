@@ -1,5 +1,5 @@
 /** A topic in an array. */
-import type { EngineTopic, MessageReader, ReadRange } from '../../../src/engine/engine.js'
+import type { EngineTopic, KeyedPart, KeyedRange, MessageReader, ReadRange } from '../../../src/engine/engine.js'
 import type { Bounds, Condition, Durability, Extras, Payload } from '../../../src/engine/terms.js'
 import { conflictError, trimmedError } from '../../../src/failures.js'
 import { chunkOf, type LooseMessage } from '../../../src/messages/chunk-builder.js'
@@ -108,6 +108,19 @@ export class MemoryTopic implements EngineTopic {
     const cursor = chunkOf([this.at(offset)])
     cursor.next()
     return cursor
+  }
+
+  async keyed(key: Uint8Array, { from, to, max, isReverse }: KeyedRange): Promise<KeyedPart> {
+    const first = Math.max(from, this.#first)
+    const found = this.#messages.filter(
+      ({ offset, extras }) =>
+        offset >= first && offset < to && extras?.key !== undefined && Buffer.compare(extras.key, key) === 0,
+    )
+    if (isReverse) found.reverse()
+    const records = found.slice(0, max).map(({ offset }) => this.place(offset))
+    const last = records.at(-1)
+    if (last === undefined || found.length <= max) return { records, from: to, to }
+    return isReverse ? { records, from: first, to: last.offset } : { records, from: last.offset + 1, to }
   }
 
   async offsetAt(time: number): Promise<number> {
