@@ -1,5 +1,6 @@
 /** Entry of the reaper thread: opens the log, then looks after its segments. */
 import { parentPort, workerData } from 'node:worker_threads'
+import type { OffsetRange } from '../src/collections/offset-ranges.js'
 import { assert } from '../src/errors.js'
 import { ownerLostErrno } from '../src/failures.js'
 import { unknownLogId } from '../src/format/log-id.js'
@@ -17,6 +18,7 @@ import { LaneTable, ownerLane } from '../src/ring/lane-table.js'
 import { openSharedState } from '../src/ring/shared-state.js'
 import { SlotTable } from '../src/ring/slot-table.js'
 import { TopicCells } from '../src/ring/topic-cells.js'
+import type { TopicState } from '../src/storage/append/topic-state.js'
 import { ControlFile, readBootId } from '../src/storage/files/control-file.js'
 import { nodeDisk } from '../src/storage/files/disk.js'
 import { Flusher } from '../src/storage/files/flusher.js'
@@ -26,6 +28,8 @@ import { type Owner, Ownership, takeLocks } from '../src/storage/files/ownership
 import { SegmentFiles } from '../src/storage/files/segment-files.js'
 import { discardNewLog } from '../src/storage/life/discard-log.js'
 import { createLog, openLog } from '../src/storage/life/open-log.js'
+import { journaledAcks } from '../src/storage/read/journaled-acks.js'
+import { withPlainReader } from '../src/storage/read/plain-reader.js'
 import { RowReader } from '../src/storage/rows/rows.js'
 import { serve, transfer } from '../src/threads/control-plane.js'
 import { isPassing } from '../src/threads/device-error.js'
@@ -100,7 +104,7 @@ const control: ReaperControl = {
     let found: ReturnType<GroupKeeper['open']>
     try {
       if (!readOnly) prepareTail({ state, files, calls, epoch, now: Date.now }, recovered.tail)
-      found = keeper.open(recovered.topics, readOnly)
+      found = keeper.open(recovered.topics, readOnly, (journal, from) => readAcks(files, journal, from))
     } catch (error) {
       log.control.close()
       if (log.isNew) discardNewLog(nodeDisk, shared.directory)
@@ -189,9 +193,9 @@ const control: ReaperControl = {
     const { answer, buffers } = await standIn.run(task)
     return transfer(answer, buffers)
   },
-  createGroup(topic: string, name: string, committed: number): Promise<number> {
+  createGroup(topic, name, committed, journals): Promise<number> {
     assert(groups !== undefined, 'the log has been opened')
-    return groups.create(topic, name, committed)
+    return groups.create(topic, name, committed, journals)
   },
   async removeGroup(id: number): Promise<void> {
     await groups?.remove(id)
@@ -220,6 +224,16 @@ const nowMs = () => performance.now()
 /** Behind everything that opening needs, and before a reader dies: whoever reads then would wait for it. */
 const loadStandInAfterMs = 1_000
 const loadStandIn = () => import('../src/threads/reaper/stand-in.js')
+
+/** What transactions have acknowledged of a group, out of its journal. */
+function readAcks(files: SegmentFiles, { id, next }: TopicState, from: number): OffsetRange[] {
+  const bounds = {
+    published: () => state.published.load(),
+    indexed: () => state.indexed.load(),
+    trim: () => state.trim.load(),
+  }
+  return withPlainReader({ disk: nodeDisk, files, slots, bounds }, (reader) => journaledAcks(reader, id, from, next))
+}
 
 function keeperOf({ flushIntervalMs }: OpenRequest, logId: string, owner: Owner): GroupKeeper {
   const { directory } = shared

@@ -117,6 +117,12 @@ export class TopicDirectory {
     return id >= 0 && (id < this.#openedBelow || this.#cells.next(id).load() > 0)
   }
 
+  /** Offset of the next message of a topic that need not exist. Makes no handle. */
+  nextOf(name: string): number {
+    const id = this.#byName.get(name)?.id ?? this.find(name)
+    return id < 0 ? 0 : this.#cells.next(id).load()
+  }
+
   /** From now on other threads may have numbers as well: they get this. */
   share(): SharedArrayBuffer {
     if (this.#shared === undefined) {

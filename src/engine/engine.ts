@@ -19,6 +19,7 @@ import type {
   Payload,
   RegisterKind,
   Retention,
+  TransactionAcks,
   TransactionParts,
 } from './terms.js'
 
@@ -93,10 +94,10 @@ export interface Engine {
 /** What is written at one moment, in several places. */
 export interface EngineTransactions {
   /**
-   * All of it at one moment, or nothing. Does not hold on to values after it has returned.
+   * All of it at one moment, or nothing. Where it is written the leases are settled, else they are held on. Does not hold on to values after it has returned.
    * @returns the offsets of the messages, once all of it is as durable as asked
    */
-  transact(parts: TransactionParts, level: Durability): Promise<readonly number[]>
+  transact(parts: TransactionParts, acks: TransactionAcks, level: Durability): Promise<readonly number[]>
   /** The number of a register; undefined: it was never set. */
   register(kind: RegisterKind, name: string): Promise<number | undefined>
 }

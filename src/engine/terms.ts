@@ -1,5 +1,7 @@
 /** The words that the public face and every engine share: types and nothing else. */
+
 import type { MessagePort } from 'node:worker_threads'
+import type { EngineGroup, EngineLease } from './group-seat.js'
 
 /**
  * What an acknowledged append survives. `process`: the death of this process, `kill -9` included, but not a power cut. `replicated`: the loss
@@ -99,6 +101,13 @@ export interface TransactionParts {
     /** It has to be below this, if it was ever set. */
     readonly below: number | undefined
   }[]
+}
+
+/** What a transaction acknowledges. */
+export interface TransactionAcks {
+  readonly leases: readonly EngineLease[]
+  /** All below the offset is done. */
+  readonly commits: readonly { readonly group: EngineGroup; readonly offset: number }[]
 }
 
 /** Names of registers, and names of producers, are two sets. */

@@ -5,7 +5,7 @@
  *      0 header    magic u32, crc u32 (bytes 8..64), version u32, 4 zeros, logMark (8 bytes)
  *   2048 cell 0    sector 0 identity  crc u32 (bytes 4..512), cell u32, topic bytes u32, name bytes u32, topic, name
  *                  sector 1 record A  crc u32 (bytes 4..512), sequence u32, committed u64, count u32, cell u32,
- *                  sector 2 record B  then `count` acknowledged ranges: first u64, end u64
+ *                  sector 2 record B  then `count` acknowledged ranges: first u64, end u64; at 488 applied u64
  *   4096 cell 1    ...
  * ```
  *
@@ -26,7 +26,7 @@ const magic = 0x31474b42
 const headerCrcEnd = 64
 const logMarkAt = 16
 const identityNamesAt = 16
-const recordAt = { crc: 0, sequence: 4, committed: 8, count: 16, cell: 20, ranges: 24 } as const
+const recordAt = { crc: 0, sequence: 4, committed: 8, count: 16, cell: 20, ranges: 24, applied: 488 } as const
 const rangeBytes = 16
 
 /** How far a group has come: all below `committed` is done, and so are the ranges above it. */
@@ -34,6 +34,8 @@ export interface GroupState {
   readonly committed: number
   /** Ascending, none empty, with a gap in front of each. */
   readonly ranges: readonly { readonly first: number; readonly end: number }[]
+  /** So many messages of its journal are in it: see ack-layout.ts. 0 unless said. */
+  readonly applied?: number | undefined
 }
 
 export interface GroupHeader {
@@ -123,10 +125,11 @@ export function assertGroupState({ committed, ranges }: GroupState): void {
  * Writes a state into a sector of which {@link sealGroupRecord} completes the rest. Ranges past the first
  * {@link maxGroupRanges} are left out: what they say is not kept.
  */
-export function putGroupState(view: DataView, at: number, { committed, ranges }: GroupState): void {
+export function putGroupState(view: DataView, at: number, { committed, ranges, applied = 0 }: GroupState): void {
   const count = Math.min(ranges.length, maxGroupRanges)
   putNumber(view, at + recordAt.committed, committed)
   view.setUint32(at + recordAt.count, count, true)
+  putNumber(view, at + recordAt.applied, applied)
   for (let index = 0; index < maxGroupRanges; index++) {
     const { first, end } = index < count ? ranges[index] : { first: 0, end: 0 }
     putNumber(view, at + recordAt.ranges + rangeBytes * index, first)
@@ -171,7 +174,9 @@ export function decodeGroupRecord(cell: number, bytes: Uint8Array): GroupRecord 
     if (!(first > (ranges.at(-1)?.end ?? committed) && end > first)) return undefined
     ranges.push({ first, end })
   }
-  return { sequence, state: { committed, ranges } }
+  const applied = takeNumber(view, recordAt.applied)
+  if (Number.isNaN(applied)) return undefined
+  return { sequence, state: applied === 0 ? { committed, ranges } : { committed, ranges, applied } }
 }
 
 /** True for a sector with a matching checksum that was written for this cell. */

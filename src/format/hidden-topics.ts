@@ -7,6 +7,8 @@
  * that stands in; it is declared anew before its segment is deleted, and found by recovery, like every topic; and every thread reads it
  * in the topic's cell. Invariant: the last declaration in the log counts, whether the number rises or falls, and nothing is ever appended to it. 0: it
  * was never set.
+ *
+ * **Journals** (`.a.CELL`) hold what transactions acknowledge of a group: see ack-layout.ts.
  */
 import type { RegisterKind } from '../engine/terms.js'
 import { maxNameBytes } from '../limits.js'
@@ -19,6 +21,11 @@ export const maxStoredNameBytes = maxNameBytes + registerPrefixes[0].length
 /** @param kind `p`: of a producer */
 export function registerTopic(kind: RegisterKind, name: string): string {
   return `.${kind}.${name}`
+}
+
+/** @param cell of the group in the groups file */
+export function journalTopic(cell: number): string {
+  return `.a.${cell}`
 }
 
 export function isHiddenTopic(name: string): boolean {

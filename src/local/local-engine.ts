@@ -2,6 +2,8 @@
 import { AppendSide } from '../dispatcher/appends/append-side.js'
 import { GroupCommits } from '../dispatcher/groups/group-commits.js'
 import { type GroupControl, GroupRegistry } from '../dispatcher/groups/group-registry.js'
+import { JournalKeeper } from '../dispatcher/groups/journal-keeper.js'
+import type { Lease } from '../dispatcher/groups/lease.js'
 import { KeepAlive } from '../dispatcher/keep-alive.js'
 import { HotReads } from '../dispatcher/reads/hot-reads.js'
 import { ReadSide } from '../dispatcher/reads/read-side.js'
@@ -11,7 +13,7 @@ import { TopicDirectory } from '../dispatcher/topic-directory.js'
 import { Watch } from '../dispatcher/watch.js'
 import type { Engine, LocalParts } from '../engine/engine.js'
 import type { LogStats } from '../engine/stats.js'
-import type { Durability, GroupInfo, IdSpan } from '../engine/terms.js'
+import type { Durability, GroupInfo, IdSpan, TransactionAcks, TransactionParts } from '../engine/terms.js'
 import { BookendError } from '../errors.js'
 import { RingMemory } from '../ring/append-ring.js'
 import { BatchTimes } from '../ring/batch-times.js'
@@ -22,6 +24,7 @@ import type { OpenedLog } from '../threads/protocol.js'
 import type { ReaderData } from '../threads/shared-memory.js'
 import { Attachments } from './attached/attachments.js'
 import type { FollowerThread } from './follower/follower-thread.js'
+import { type AckShare, ackShares, type CommitShare, deskName, GroupTransactions } from './group-transactions.js'
 import { IdRecalls } from './id-recalls.js'
 import { Lanes } from './lanes.js'
 import { LocalGroup } from './local-group.js'
@@ -56,6 +59,7 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
   protected readonly figures: () => LogStats
   readonly #follower: FollowerThread | undefined
   readonly #close: () => Promise<void>
+  readonly #transactions: GroupTransactions
 
   /** @param opened what the reaper has found; the writer has started with it */
   constructor(options: LocalOptions, threads: StartingThreads, opened: OpenedLog, lock: LockFile | undefined) {
@@ -79,7 +83,16 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
     const commitsNothing = readOnly && !isFollower
     this.commits = new GroupCommits({ state, mailboxes, directory, durability, readOnly: commitsNothing, watch })
     this.registry = new GroupRegistry({
-      ...{ commits: this.commits, mailboxes, topics, directory, readOnly: commitsNothing, isFollower, keepAlive },
+      ...{
+        commits: this.commits,
+        mailboxes,
+        topics,
+        state,
+        directory,
+        readOnly: commitsNothing,
+        isFollower,
+        keepAlive,
+      },
       // The groups of a follower are its own.
       groups: isFollower ? [] : opened.groups,
       control: follower ?? groupsInTheLog(reaper),
@@ -121,6 +134,16 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
       onThreadEnd: (threadId) => deaths.ownerDied(threadId),
     })
     this.appends = appends
+    const journals = new JournalKeeper({
+      ...{ registry, commits },
+      trim: (topic, before) => callWriter(threads, (writer) => writer.trim(topic, before)),
+    })
+    this.#transactions = new GroupTransactions({
+      group: (topic, name) => this.topic(topic).group(name),
+      write: (parts, level) => this.writeAtOnce(parts, level),
+      published: () => state.published.load(),
+      onWritten: () => journals.wake(),
+    })
     this.topicHost = {
       ...{ appends, reads, hot, pace, events, stage, limits, messageBytesLimit },
       recent: new RecentMessages(appends.ring, new BatchTimes(shared.times), () => lane.ringHead.load()),
@@ -145,7 +168,7 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
     this.#close = () =>
       closeLog({
         ...{ directory, threads, lock, stage, watch, appends, reads, hot, commits },
-        ...{ lanes: this.lanes, processors, attachments, farewell, deaths, keepAlive },
+        ...{ lanes: this.lanes, processors, attachments, farewell, deaths, keepAlive, journals },
       })
 
     // An open log alone does not keep the process alive; what is awaited does, see KeepAlive.
@@ -183,6 +206,41 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
     return this.topics.names()
   }
 
+  protected async transact(
+    parts: TransactionParts,
+    { leases, commits }: TransactionAcks,
+    level: Durability,
+  ): Promise<readonly number[]> {
+    if (leases.length + commits.length === 0) return this.writeAtOnce(parts, level)
+    const shares = ackShares(leases, deskName)
+    for (const { topic, group } of shares) this.#checkOwn(topic, group, leases)
+    const named = commits.map(({ group, offset }) => ({ ...deskName((group as LocalGroup).desk), offset }))
+    const offsets = await this.transactShares(parts, shares, named, level)
+    for (const lease of leases) (lease as Lease).holder?.settled(lease as Lease)
+    return offsets
+  }
+
+  /** For a thread of its own, or another one. */
+  transactShares(
+    parts: TransactionParts,
+    acks: readonly AckShare[],
+    commits: readonly CommitShare[],
+    level: Durability,
+  ): Promise<readonly number[]> {
+    return this.#transactions.transact(parts, acks, commits, level)
+  }
+
+  /** @throws TypeError for leases of another log's group of that name */
+  #checkOwn(topic: string, group: string, leases: TransactionAcks['leases']): void {
+    const { desk } = this.topic(topic).group(group)
+    for (const lease of leases) {
+      const { holder } = lease as Lease
+      const named = deskName(holder?.desk)
+      if (named.topic === topic && named.group === group && holder?.desk !== desk)
+        throw new TypeError("ack() takes a delivery of one of this log's groups")
+    }
+  }
+
   async groups(): Promise<GroupInfo[]> {
     const known = [...this.registry.list(), ...((await this.#follower?.groupNames()) ?? [])]
     // Names have no slashes. A group of a follower comes before the one of that name that the owner has.
@@ -209,8 +267,8 @@ const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 
 /** The groups of an owner are in one file, which the reaper keeps. */
 function groupsInTheLog(reaper: ReaperThread): GroupControl {
   return {
-    async takeGroup(topic, name, committed) {
-      const id = await reaper.call((remote) => remote.createGroup(topic, name, committed))
+    async takeGroup(topic, name, committed, journals) {
+      const id = await reaper.call((remote) => remote.createGroup(topic, name, committed, journals))
       return { id, state: { committed, ranges: [] } }
     },
     removeGroup: (id) => reaper.call((remote) => remote.removeGroup(id)),

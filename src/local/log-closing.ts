@@ -5,6 +5,7 @@
  */
 import type { AppendSide } from '../dispatcher/appends/append-side.js'
 import type { GroupCommits } from '../dispatcher/groups/group-commits.js'
+import type { JournalKeeper } from '../dispatcher/groups/journal-keeper.js'
 import type { KeepAlive } from '../dispatcher/keep-alive.js'
 import type { HotReads } from '../dispatcher/reads/hot-reads.js'
 import type { ReadSide } from '../dispatcher/reads/read-side.js'
@@ -35,6 +36,7 @@ export interface LogClosingParts {
   readonly farewell: ReaderFarewell
   readonly deaths: ThreadDeaths
   readonly keepAlive: KeepAlive
+  readonly journals: JournalKeeper
 }
 
 /** @throws what kept the last appends from the device; the log is closed all the same */
@@ -64,6 +66,9 @@ export async function closeLog(parts: LogClosingParts): Promise<void> {
   await reads.idle()
   await parts.farewell.say()
   await Promise.all([reads.close(), hot.close()])
+  // What is flushed by now of transactions' acknowledgements goes into the file with the rest.
+  parts.journals.stop()
+  parts.journals.takeOver()
   // The last of what consumers have acknowledged; whose commits fail has been told so.
   if ((writer ?? follower) !== undefined) await commits.flush('disk').catch(() => {})
   const isClean = failure === undefined && watch.failure === undefined && writer !== undefined

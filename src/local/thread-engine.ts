@@ -8,7 +8,7 @@ import type { TopicDirectory } from '../dispatcher/topic-directory.js'
 import type { EngineFacts, EngineTransactions, Supports } from '../engine/engine.js'
 import type { EngineGroup } from '../engine/group-seat.js'
 import type { LogStats } from '../engine/stats.js'
-import type { Durability, TransactionParts } from '../engine/terms.js'
+import type { Durability, TransactionAcks, TransactionParts } from '../engine/terms.js'
 import { registerTopic, registerValue } from '../format/hidden-topics.js'
 import { LocalTopic, type TopicHost } from './local-topic.js'
 import { LogEvents } from './log-events.js'
@@ -28,7 +28,7 @@ export abstract class ThreadEngine<G extends EngineGroup> {
     transactions: true,
   }
   readonly transactions: EngineTransactions = {
-    transact: (parts, level) => this.transact(parts, level),
+    transact: (parts, acks, level) => this.transact(parts, acks, level),
     register: async (kind, name) => {
       this.stage.checkOpen()
       return registerValue(this.appends.firstOf(this.topics.handle(registerTopic(kind, name))))
@@ -87,7 +87,15 @@ export abstract class ThreadEngine<G extends EngineGroup> {
     }
   }
 
-  protected async transact(parts: TransactionParts, level: Durability): Promise<readonly number[]> {
+  /** Acknowledgements are for the thread that keeps the books. */
+  protected abstract transact(
+    parts: TransactionParts,
+    acks: TransactionAcks,
+    level: Durability,
+  ): Promise<readonly number[]>
+
+  /** Through the lane of this thread. */
+  protected async writeAtOnce(parts: TransactionParts, level: Durability): Promise<readonly number[]> {
     this.stage.checkWritable()
     const { group, offsets } = transactionFrames(parts, this.topics)
     return group.topics === 0 ? [] : offsets(await this.appends.transact(group, level))

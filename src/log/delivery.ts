@@ -26,6 +26,11 @@ export class LeasedMessage<T> extends StoredMessage<T> implements Delivery<T> {
     this.#lease = lease
   }
 
+  /** For a transaction, which acknowledges it. */
+  get lease(): EngineLease {
+    return this.#lease
+  }
+
   get attempt(): number {
     return this.#lease.attempt
   }

@@ -97,6 +97,12 @@ export class TopicGroup<T> implements Group<T> {
     return group
   }
 
+  /** For a transaction of `engine`. @throws TypeError if it is another log's group */
+  groupIn(engine: Engine): EngineGroup {
+    if (engine !== this.#engine) throw new TypeError(`group "${this.name}" is of another log than the transaction`)
+    return this.#group
+  }
+
   consume(options: ConsumeOptions = {}): AsyncIterableIterator<Delivery<T>> {
     checkKeys('consume()', options, ['from', 'prefetch', 'ackTimeoutMs', 'signal'])
     const { from = 'first', prefetch = 1_000, ackTimeoutMs = 30_000 } = options

@@ -67,7 +67,7 @@ export interface Log extends AsyncDisposable {
   /** Names of the topics that exist, in alphabetical order. */
   topics(): Promise<string[]>
   /**
-   * Writes messages of several topics, and numbers of registers, at one moment: all of it is visible at once, or nothing of it ever is, whatever
+   * Writes messages of several topics, acknowledgements of several groups and numbers of registers, at one moment: all of it is visible at once, or nothing of it ever is, whatever
    * crashes. Nothing is written before `build` has returned (its promise is awaited); if it throws, nothing is.
    * @returns the offsets of the messages, in the order in which they were appended
    * @throws `BOOKEND_CONFLICT` where a condition does not hold; `BOOKEND_TOO_LARGE` for more than a segment holds; as `Topic.append`. Nothing was
@@ -223,7 +223,7 @@ export class EngineLog implements Log {
     }
     signal?.throwIfAborted()
     engine.checkWritable()
-    return { offsets: [...(await abortable(signal, transactions.transact(draft.parts, level)))] }
+    return { offsets: [...(await abortable(signal, transactions.transact(draft.parts, draft.acks, level)))] }
   }
 
   async register(name: string): Promise<number | undefined> {

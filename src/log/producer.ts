@@ -26,6 +26,8 @@ export interface Producer {
   append<T>(topic: Topic<T>, value: T, sequence: number, options?: AppendOptions): Promise<number | undefined>
 }
 
+const noAcks = { leases: [], commits: [] }
+
 export class LogProducer implements Producer {
   readonly name: string
   readonly #engine: Engine
@@ -52,7 +54,7 @@ export class LogProducer implements Producer {
     try {
       const [offset] = await abortable(
         checked.signal,
-        this.#transactions.transact({ messages, registers }, checked.level),
+        this.#transactions.transact({ messages, registers }, noAcks, checked.level),
       )
       return offset
     } catch (error) {

@@ -1,10 +1,13 @@
 /** What one transaction writes, as the application builds it. Nothing is written before the building is over. */
 import type { Engine } from '../engine/engine.js'
-import type { Durability, TransactionParts } from '../engine/terms.js'
+import type { EngineGroup, EngineLease } from '../engine/group-seat.js'
+import type { Durability, TransactionAcks, TransactionParts } from '../engine/terms.js'
 import { maxRegisterValue, maxTransactionTopics } from '../limits.js'
 import { type AppendOptions, checkAppendOptions } from './append-options.js'
+import { type Delivery, LeasedMessage } from './delivery.js'
+import { type Group, TopicGroup } from './group.js'
 import { LogTopic, type Topic } from './topic.js'
-import { checkInteger, checkKeys, checkName } from './validate.js'
+import { checkInteger, checkKeys, checkName, checkOffset } from './validate.js'
 
 /** Collects what is to be written at one moment, or not at all. It is good until `build` has returned. */
 export interface Transaction {
@@ -14,6 +17,13 @@ export interface Transaction {
    * @throws TypeError, RangeError; `BOOKEND_TOO_LARGE`
    */
   append<T>(topic: Topic<T>, value: T, options?: TransactionAppendOptions): void
+  /**
+   * The delivery is done, if and only if the transaction is written; until then it is held on. That its message was acknowledged meanwhile, or is by
+   * another transaction, is a conflict.
+   */
+  ack(delivery: Delivery<unknown>): void
+  /** All messages of the group's topic below `offset` are done, whoever has them; a group that is new begins with that. */
+  commit(group: Group<unknown>, offset: number): void
   /**
    * Sets a register, a named number of the log, whatever it was before: the last call for a name counts. Read with `Log.register`.
    * @param value an integer from 0 to 2^53 - 2
@@ -37,6 +47,8 @@ export class TransactionDraft implements Transaction {
   readonly #messages: TransactionParts['messages'][number][] = []
   readonly #topics = new Set<string>()
   readonly #registers = new Map<string, number>()
+  readonly #leases = new Set<EngineLease>()
+  readonly #commits = new Map<EngineGroup, number>()
   #isOver = false
 
   constructor(engine: Engine) {
@@ -55,10 +67,27 @@ export class TransactionDraft implements Transaction {
     this.#messages.push(message)
   }
 
+  ack(delivery: Delivery<unknown>): void {
+    this.#checkOpen()
+    if (!(delivery instanceof LeasedMessage)) throw new TypeError("ack() takes a delivery of one of this log's groups")
+    this.#leases.add(delivery.lease)
+  }
+
+  commit(group: Group<unknown>, offset: number): void {
+    this.#checkOpen()
+    if (!(group instanceof TopicGroup)) throw new TypeError("commit() takes a group of one of this log's topics first")
+    const known = group.groupIn(this.#engine)
+    this.#commits.set(known, Math.max(checkOffset('offset', offset), this.#commits.get(known) ?? 0))
+  }
+
   set(register: string, value: number): void {
     this.#checkOpen()
     checkName('register', register)
     this.#registers.set(register, checkInteger('the value of a register', value, 0, maxRegisterValue))
+  }
+
+  get acks(): TransactionAcks {
+    return { leases: [...this.#leases], commits: [...this.#commits].map(([group, offset]) => ({ group, offset })) }
   }
 
   /** What was collected. */

@@ -1,5 +1,6 @@
 /** The control plane: what the application's thread may ask of writer and reaper. Plain data both ways. */
 import type { MessagePort } from 'node:worker_threads'
+import type { OffsetRange } from '../collections/offset-ranges.js'
 import type { BackupReport, IdSpan, KeptReason, Retention } from '../engine/terms.js'
 import type { GroupState } from '../format/group-layout.js'
 import type { MemoryKind } from '../memory/memory.js'
@@ -52,7 +53,10 @@ export interface GroupName {
 }
 
 export interface OpenedGroup extends GroupName {
+  /** With all that transactions have acknowledged. */
   state: GroupState
+  /** What of it is not in the file: so much of it is in the group's journal below `next`. */
+  journal?: { next: number; ranges: OffsetRange[] }
 }
 
 /** What a new reaper has to know to go on where one has died. */
@@ -102,6 +106,9 @@ export interface KeptSegment {
   lastTime: number | undefined
 }
 
+/** Cells of the groups file that have a journal, and the offset at which each goes on: whatever group gets one of them begins behind that. */
+export type Journals = readonly (readonly [cell: number, next: number])[]
+
 export interface ReaperControl {
   /** Takes the locks there are, and makes a log where there is none. False: another owner has one of them. */
   create(request: Pick<OpenRequest, 'segmentBytes' | 'locks'>): boolean
@@ -121,7 +128,7 @@ export interface ReaperControl {
   /** Reads in a reader's place, while there is none. */
   read(task: LogRead): Promise<ReadAnswer>
   /** Makes a group, durably; answers with its id. The caller knows of none of that name. */
-  createGroup(topic: string, name: string, committed: number): Promise<number>
+  createGroup(topic: string, name: string, committed: number, journals: Journals): Promise<number>
   /** Forgets a group, durably. Nothing of it may be under way. */
   removeGroup(id: number): Promise<void>
   /** Copies the log into a directory; see storage/backup.ts. The word raised ends it. */

@@ -72,10 +72,11 @@ export class GroupWorld {
       commits: this.commits,
       mailboxes,
       topics: this.topics,
+      state,
       groups,
       control: {
-        takeGroup: async (topic, name, committed) => {
-          const id = await this.keeper.create(topic, name, committed)
+        takeGroup: async (topic, name, committed, journals) => {
+          const id = await this.keeper.create(topic, name, committed, journals)
           return { id, state: { committed, ranges: [] } }
         },
         removeGroup: (id) => this.keeper.remove(id),

@@ -123,6 +123,12 @@ export class DeskBranch {
     return this.#state().committed
   }
 
+  /** A transaction has acknowledged them. */
+  noteDone(generation: number, ranges: readonly OffsetRange[]): void {
+    if (generation !== this.#told.generation) return
+    for (const { first, end } of ranges) this.#held.remove(first, end)
+  }
+
   giveBack({ generation, first, end, attempt }: LeasedRange, delayMs: number): void {
     if (generation !== this.#told.generation) return
     // Not what others have got meanwhile.

@@ -109,14 +109,17 @@ export class GroupCommits implements Waiter {
         continue
       }
       entry.waiting = undefined
+      let stored: GroupState
       try {
-        assertGroupState(entry.state)
+        // As of now: what is on the device by now may be in it.
+        stored = entry.journal.stateOf(entry.state)
+        assertGroupState(stored)
       } catch (error) {
         waiting.reject(error)
         continue
       }
       // The box is ours: the writer has finished with the commit before this one.
-      mailboxes.fill(this.#number, entry.id, entry.state)
+      mailboxes.fill(this.#number, entry.id, stored)
       this.#number += 1
       waiting.number = this.#number
       entry.underWay = waiting

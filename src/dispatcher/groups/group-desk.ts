@@ -8,7 +8,9 @@
 import { Living } from '../../collections/living.js'
 import type { OffsetRange } from '../../collections/offset-ranges.js'
 import { assert } from '../../errors.js'
+import type { TopicHandle } from '../topic-directory.js'
 import { type Extendable, ExtensionRequest, MessageRequest } from './desk-requests.js'
+import { DeskTransactions } from './desk-transactions.js'
 import type { GroupCommits } from './group-commits.js'
 import type { StoredGroup } from './group-entry.js'
 import { GroupLedger } from './group-ledger.js'
@@ -40,6 +42,17 @@ export interface DeskParts {
 /** What was passed is written this late, and no more often, where nothing else is. */
 const passedCommitMs = 1_000
 
+/** Acknowledgements that a transaction writes. */
+export interface StartedTransaction {
+  /** Where they are to be written. */
+  readonly journal: TopicHandle
+  readonly ranges: readonly OffsetRange[]
+  /** They are: at that offset of the journal, and below that position of the log. */
+  written(offset: number, position: number): void
+  /** Nothing was written. */
+  refused(): void
+}
+
 /** For who waits on a group that is removed: there is nothing more to come. */
 export class GroupRemovedError extends Error {}
 
@@ -67,6 +80,7 @@ export class GroupDesk implements SeatDesk {
   readonly #parts: DeskParts
   readonly #row: RequestRow
   readonly #alarm: WorkAlarm
+  readonly #transactions = new DeskTransactions()
   #stage: Stage = { name: 'shut' }
   #skipped = 0
   #nextGeneration = 0
@@ -248,9 +262,50 @@ export class GroupDesk implements SeatDesk {
     if (ledger !== undefined) this.#commit(ledger).catch(() => {})
   }
 
+  /**
+   * The messages are about to be acknowledged in a transaction: until it is over no other one does that.
+   * @throws `BOOKEND_CONFLICT`
+   */
+  beginTransaction(generation: number, ranges: readonly OffsetRange[]): StartedTransaction {
+    this.#transactions.begin(this.name, this.#books, generation, ranges)
+    return this.#started(ranges, (ledger) => {
+      for (const { first, end } of ranges) ledger.acknowledge({ generation }, first, end)
+    })
+  }
+
+  /** The same of all messages below `offset`, whoever has them. @throws RangeError where there are not so many */
+  beginCommit(offset: number): StartedTransaction {
+    const next = this.#parts.next()
+    if (offset > next)
+      throw new RangeError(`offset ${offset} of topic "${this.topic.name}" is not written yet: the next one is ${next}`)
+    const ranges = this.ledger.undone(offset)
+    this.#transactions.enter(ranges)
+    return this.#started(ranges, (ledger) => ledger.skipBelow(offset))
+  }
+
+  #started(ranges: readonly OffsetRange[], settle: (ledger: GroupLedger) => void): StartedTransaction {
+    assert(this.#stage.name === 'open', 'a group is open while a transaction acknowledges something of it')
+    const { ledger, stored } = this.#stage
+    return {
+      journal: stored.journal.topic,
+      ranges,
+      written: (offset, position) => {
+        stored.journal.add(offset, ranges, position)
+        settle(ledger)
+        // From here on these are what is written of it.
+        stored.state = ledger
+        this.#transactions.end(ranges)
+        this.#announceChange()
+      },
+      refused: () => this.#transactions.end(ranges),
+    }
+  }
+
   /** Goes on from `to`. What is being worked on is not waited for: its acknowledgements will mean nothing. */
   async seek(to: number): Promise<void> {
+    if (this.#transactions.isUnderWay) await this.#transactions.over()
     this.ledger.seek(to)
+    if (this.#stage.name === 'open') this.#stage.stored.journal.pass()
     this.#announceChange()
     const done = this.#commit(this.ledger)
     this.#alarm.forgetMessage()
@@ -260,6 +315,7 @@ export class GroupDesk implements SeatDesk {
 
   /** Forgets the group. Who waits is told so. */
   async remove(): Promise<void> {
+    if (this.#transactions.isUnderWay) await this.#transactions.over()
     const stage = this.#stage
     const stored = stage.name === 'open' ? stage.stored : this.#known()
     this.#removals += 1

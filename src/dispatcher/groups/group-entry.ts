@@ -1,6 +1,7 @@
 /** A group that is in the file, and who waits for a state of it to be written. */
 import type { GroupState } from '../../format/group-layout.js'
 import type { TopicHandle } from '../topic-directory.js'
+import type { AckJournal } from './ack-journal.js'
 
 /** What callers know of it. */
 export interface StoredGroup {
@@ -8,7 +9,9 @@ export interface StoredGroup {
   readonly topic: string
   readonly name: string
   /** As it was last written, or asked to be. It may go on changing, see `GroupCommits.commit`. */
-  readonly state: GroupState
+  state: GroupState
+  /** What transactions have acknowledged that is not in the file. */
+  readonly journal: AckJournal
 }
 
 /** One write of a group's state, and the promise of everybody who waits for it. */
@@ -35,16 +38,18 @@ export class GroupEntry implements StoredGroup {
   /** It commits nothing more. Set by the registry. */
   isRemoved = false
   state: GroupState
+  readonly journal: AckJournal
   /** Somebody waits for a state that is newer than what is under way. */
   waiting: StateWrite | undefined
   /** It is with the writer. */
   underWay: StateWrite | undefined
 
-  constructor(id: number, handle: TopicHandle, name: string, state: GroupState) {
+  constructor(id: number, handle: TopicHandle, name: string, state: GroupState, journal: AckJournal) {
     this.id = id
     this.handle = handle
     this.name = name
     this.state = state
+    this.journal = journal
   }
 
   get topic(): string {

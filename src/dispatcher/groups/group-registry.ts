@@ -5,17 +5,26 @@
 import { BookendError } from '../../errors.js'
 import { groupsError } from '../../failures.js'
 import { assertGroupState, type GroupState } from '../../format/group-layout.js'
+import { journalTopic } from '../../format/hidden-topics.js'
+import { maxGroups } from '../../limits.js'
 import type { GroupMailboxes } from '../../ring/group-mailboxes.js'
-import type { GroupName, OpenedGroup } from '../../threads/protocol.js'
+import type { SharedState } from '../../ring/shared-state.js'
+import type { GroupName, Journals, OpenedGroup } from '../../threads/protocol.js'
 import type { KeepAlive } from '../keep-alive.js'
 import type { TopicDirectory } from '../topic-directory.js'
+import { AckJournal } from './ack-journal.js'
 import type { GroupCommits } from './group-commits.js'
 import { GroupEntry, type StoredGroup } from './group-entry.js'
 
 /** Calls to the thread that keeps the groups' files. */
 export interface GroupControl {
   /** Makes a group that is not known here. Where others may have made it before, it is as they left it. */
-  takeGroup(topic: string, name: string, committed: number): Promise<{ id: number; state: GroupState }>
+  takeGroup(
+    topic: string,
+    name: string,
+    committed: number,
+    journals: Journals,
+  ): Promise<{ id: number; state: GroupState }>
   removeGroup(id: number): Promise<void>
 }
 
@@ -23,6 +32,7 @@ export interface GroupRegistryParts {
   commits: Pick<GroupCommits, 'checkWritable'>
   mailboxes: GroupMailboxes
   topics: TopicDirectory
+  state: Pick<SharedState<'application'>, 'durable' | 'published'>
   /** What was in the file when the log was opened. */
   groups: readonly OpenedGroup[]
   control: GroupControl
@@ -49,8 +59,11 @@ export class GroupRegistry {
 
   constructor(parts: GroupRegistryParts) {
     this.#parts = parts
-    for (const { id, topic, name, state } of parts.groups) {
-      const entry = new GroupEntry(id, parts.topics.handle(topic), name, state)
+    for (const { id, topic, name, state, journal } of parts.groups) {
+      const own = this.#journalOf(id, state.applied ?? 0)
+      // It may be published and not flushed.
+      if (journal !== undefined) own.add(journal.next - 1, journal.ranges, parts.state.published.load())
+      const entry = new GroupEntry(id, parts.topics.handle(topic), name, state, own)
       this.#entries.set(keyOf(topic, name), entry)
       if (entry.handle.id < 0 && !parts.readOnly) this.#tellTopic(entry)
     }
@@ -124,8 +137,10 @@ export class GroupRegistry {
   async #create(topic: string, name: string, committed: number): Promise<StoredGroup> {
     const { topics, control } = this.#parts
     assertGroupState({ committed, ranges: [] })
-    const { id, state } = await this.#call(() => control.takeGroup(topic, name, committed))
-    const entry = new GroupEntry(id, topics.handle(topic), name, state)
+    const journals = this.#journals()
+    const { id, state } = await this.#call(() => control.takeGroup(topic, name, committed, journals))
+    const applied = journals.find(([cell]) => cell === id)?.[1] ?? 0
+    const entry = new GroupEntry(id, topics.handle(topic), name, state, this.#journalOf(id, applied))
     this.#tellTopic(entry)
     this.#entries.set(keyOf(topic, name), entry)
     return entry
@@ -140,6 +155,24 @@ export class GroupRegistry {
     // Its owner numbers the topics of a log, and keeps what is in it.
     if (isFollower) return
     mailboxes.setTopic(entry.id, topics.intern(entry.handle))
+  }
+
+  #journalOf(id: number, applied: number): AckJournal {
+    const { topics, state } = this.#parts
+    return new AckJournal(topics.handle(journalTopic(id)), () => state.durable.load(), applied)
+  }
+
+  /** Those of cells that groups had before. */
+  #journals(): Journals {
+    const { topics } = this.#parts
+    const cells = Array.from({ length: maxGroups }, (_, cell) => cell)
+    const used = new Set([...this.#entries.values(), ...this.#leaving].map(({ id }) => id))
+    return cells
+      .filter((cell) => !used.has(cell))
+      .flatMap((cell) => {
+        const next = topics.nextOf(journalTopic(cell))
+        return next > 0 ? [[cell, next] as const] : []
+      })
   }
 
   /** One creation or removal of a group at a time. */

@@ -1,8 +1,13 @@
 /** Messages given to one consumer or processor. */
 import type { EngineLease } from '../../engine/group-seat.js'
+import type { SeatDesk } from './seat-desk.js'
 
 /** Who was given a message, and settles it. */
 export interface LeaseHolder {
+  /** Where the messages were leased. */
+  readonly desk: SeatDesk
+  /** A transaction has acknowledged it. */
+  settled(lease: Lease): void
   acknowledge(lease: Lease): Promise<void>
   giveBack(lease: Lease, delayMs: number): void
   extend(lease: Lease): void

@@ -150,6 +150,11 @@ export class RemoteDesk implements SeatDesk {
     return this.#acks.add(first, end)
   }
 
+  /** A transaction has acknowledged it. */
+  noteDone({ generation, first, end }: Lease): void {
+    if (this.#state?.generation === generation) this.#done.add(first, end)
+  }
+
   giveBack(lease: Pick<Lease, 'generation'>, first: number, end: number, attempt: number, delayMs: number): void {
     const { generation } = lease
     if (this.#state?.generation !== generation) return

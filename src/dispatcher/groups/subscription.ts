@@ -28,7 +28,7 @@ const never = Number.POSITIVE_INFINITY
 
 export class DeskSubscription<D extends object> implements Subscription<D>, LeaseHolder {
   readonly #host: SeatHost
-  readonly #desk: SeatDesk
+  readonly desk: SeatDesk
   readonly #feed: GroupFeed
   readonly #make: MakeDelivery<D>
   readonly #options: SubscribeOptions
@@ -42,7 +42,7 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
 
   constructor(host: SeatHost, desk: SeatDesk, feed: GroupFeed, make: MakeDelivery<D>, options: SubscribeOptions) {
     this.#host = host
-    this.#desk = desk
+    this.desk = desk
     this.#feed = feed
     this.#make = make
     this.#options = options
@@ -54,12 +54,12 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
   }
 
   get isOpen(): boolean {
-    return !this.#isClosed && this.#desk.removals === this.#removals
+    return !this.#isClosed && this.desk.removals === this.#removals
   }
 
   next(deadlineMs: number, signal: AbortSignal | undefined): D | Promise<D | undefined> {
     if (!this.#hasAsked) this.#sit()
-    const lease = this.#mayTake() && signal?.aborted !== true ? this.#desk.takeInTurn(1) : undefined
+    const lease = this.#mayTake() && signal?.aborted !== true ? this.desk.takeInTurn(1) : undefined
     if (lease === undefined) return this.#next(deadlineMs, signal, undefined)
     const found = this.#find(lease)
     return found instanceof Promise ? this.#next(deadlineMs, signal, { lease, found }) : this.#hold(found, lease)
@@ -68,7 +68,7 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
-    this.#desk.seats.delete(this)
+    this.desk.seats.delete(this)
     this.#held.giveUp()
     this.#letGo()
   }
@@ -76,13 +76,17 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
   acknowledge(lease: Lease): Promise<void> {
     this.#release(lease)
     this.#host.checkOpen()
-    return this.#desk.acknowledge(lease, lease.first, lease.end)
+    return this.desk.acknowledge(lease, lease.first, lease.end)
+  }
+
+  settled(lease: Lease): void {
+    this.#release(lease)
   }
 
   giveBack(lease: Lease, delayMs: number): void {
     if (!lease.isHeld) return
     this.#release(lease)
-    this.#desk.giveBack(lease, lease.first, lease.end, lease.attempt + 1, delayMs)
+    this.desk.giveBack(lease, lease.first, lease.end, lease.attempt + 1, delayMs)
   }
 
   extend(lease: Lease): void {
@@ -92,12 +96,12 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
   /** Who asks is a consumer; a handle alone is none. */
   #sit(): void {
     this.#hasAsked = true
-    if (!this.#isClosed) this.#desk.seats.add(this)
+    if (!this.#isClosed) this.desk.seats.add(this)
   }
 
   /** False where {@link #next} would not take a message at once. */
   #mayTake(): boolean {
-    return this.isOpen && !this.#desk.needsOpen && this.#held.count < this.#options.prefetch && this.#host.isOpen
+    return this.isOpen && !this.desk.needsOpen && this.#held.count < this.#options.prefetch && this.#host.isOpen
   }
 
   /** @param taken what the call found before it came to wait */
@@ -110,7 +114,7 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
       for (let held = taken; ; held = undefined) {
         if (held === undefined) {
           if (!this.#stillAsks(signal)) return undefined
-          await this.#desk.open(this.#options.from)
+          await this.desk.open(this.#options.from)
           // Everything may have changed meanwhile. Nobody answers who asks the desk of a log that is closed.
           if (!this.#stillAsks(signal)) return undefined
           const lease = await this.#lease(deadlineMs, signal)
@@ -138,9 +142,9 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
   /** A message; undefined: none came in time, or the seat was given up. */
   #lease(deadlineMs: number, signal: AbortSignal | undefined): Promise<Lease | 'free place' | undefined> | Lease {
     const isFull = this.#held.count >= this.#options.prefetch
-    const taken = isFull ? undefined : this.#desk.takeInTurn(1)
+    const taken = isFull ? undefined : this.desk.takeInTurn(1)
     if (taken !== undefined) return taken
-    const request = isFull ? undefined : this.#desk.request(1, this.#isAlone(deadlineMs), this.#options.ackTimeoutMs)
+    const request = isFull ? undefined : this.desk.request(1, this.#isAlone(deadlineMs), this.#options.ackTimeoutMs)
     return new Promise((resolve, reject) => {
       let timer: NodeJS.Timeout | undefined
       const settle = () => {
@@ -193,7 +197,7 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
 
   /** Undefined: the message is gone, or not ours any more. */
   async #delivery({ lease, found }: Taken<D>, signal: AbortSignal | undefined): Promise<D | undefined> {
-    const giveBack = () => this.#desk.giveBack(lease, lease.first, lease.end, lease.attempt, 0)
+    const giveBack = () => this.desk.giveBack(lease, lease.first, lease.end, lease.attempt, 0)
     let delivery: D | undefined
     try {
       delivery = await found
@@ -205,11 +209,11 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
     }
     if (delivery === undefined) {
       // Trimmed away meanwhile: nobody can be given it.
-      await this.#desk.acknowledge(lease, lease.first, lease.end)
+      await this.desk.acknowledge(lease, lease.first, lease.end)
       return undefined
     }
     // It may have been acknowledged while it was looked up, by who had it before: then it must not come again.
-    if (!this.#desk.isWanted(lease)) return undefined
+    if (!this.desk.isWanted(lease)) return undefined
     if (!this.isOpen || !this.#host.isOpen || signal?.aborted === true) {
       giveBack()
       signal?.throwIfAborted()

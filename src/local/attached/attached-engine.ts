@@ -11,16 +11,18 @@
  */
 import type { MessagePort } from 'node:worker_threads'
 import type { AppendSide } from '../../dispatcher/appends/append-side.js'
+import type { Lease } from '../../dispatcher/groups/lease.js'
 import type { KeepAlive } from '../../dispatcher/keep-alive.js'
 import { TurnPace } from '../../dispatcher/reads/turn-pace.js'
 import type { Watch } from '../../dispatcher/watch.js'
 import type { Engine, LocalParts } from '../../engine/engine.js'
 import type { LogStats } from '../../engine/stats.js'
-import type { Durability, GroupInfo } from '../../engine/terms.js'
+import type { Durability, GroupInfo, TransactionAcks, TransactionParts } from '../../engine/terms.js'
 import { type BookendError, fromPortable } from '../../errors.js'
 import { closedError } from '../../failures.js'
 import { GroupMailboxes } from '../../ring/group-mailboxes.js'
 import { SlotTable } from '../../ring/slot-table.js'
+import { ackShares } from '../group-transactions.js'
 import type { LocalTopic, TopicHost } from '../local-topic.js'
 import { figuresOf } from '../log-figures.js'
 import { enlist, withdraw } from '../open-logs.js'
@@ -121,6 +123,31 @@ export class AttachedEngine extends ThreadEngine<RemoteGroup> implements Engine 
 
   topicNames(): Promise<string[]> {
     return this.#owner.call('topicNames')
+  }
+
+  /** What acknowledges is written by the thread that keeps the books, behind what this one has handed over. */
+  protected async transact(
+    parts: TransactionParts,
+    { leases, commits }: TransactionAcks,
+    level: Durability,
+  ): Promise<readonly number[]> {
+    if (leases.length + commits.length === 0) return this.writeAtOnce(parts, level)
+    this.checkWritable()
+    const nameOf = (desk: unknown) => {
+      const group = this.#groups.find((each) => each.desk === desk)
+      if (group === undefined) throw new TypeError("ack() takes a delivery of one of this log's groups")
+      return { topic: group.topic, group: group.name }
+    }
+    const shares = ackShares(leases, nameOf)
+    const named = commits.map(({ group, offset }) => ({ ...nameOf((group as RemoteGroup).desk), offset }))
+    for (const group of this.#groups) group.sendAcknowledgements()
+    if (this.appends.pendingCount > 0) await this.appends.flush('process')
+    const offsets = await this.#owner.call('transact', parts, shares, named, level)
+    for (const lease of leases as readonly Lease[]) {
+      lease.holder?.settled(lease)
+      this.#groups.find(({ desk }) => desk === lease.holder?.desk)?.desk.noteDone(lease)
+    }
+    return offsets
   }
 
   async groups(): Promise<GroupInfo[]> {

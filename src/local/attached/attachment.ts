@@ -13,11 +13,12 @@
 import type { MessagePort } from 'node:worker_threads'
 import { DeskBranch } from '../../dispatcher/groups/desk-branch.js'
 import type { Engine, LocalParts } from '../../engine/engine.js'
-import type { Durability, Filter, IdSpan } from '../../engine/terms.js'
+import type { Durability, Filter, IdSpan, TransactionParts } from '../../engine/terms.js'
 import { toPortable } from '../../errors.js'
 import { closedError } from '../../failures.js'
 import { HeaderMatcher } from '../../messages/header-matcher.js'
 import type { PortWord } from '../../ring/port-word.js'
+import type { AckShare, CommitShare } from '../group-transactions.js'
 import type { LocalTopic } from '../local-topic.js'
 import { CallParty, Transferred } from './calls.js'
 import type { AttachedCalls, DeskName, Grant, OwnerCalls } from './protocol.js'
@@ -30,6 +31,12 @@ const patienceMs = 2_000
 export interface OwnerEngine extends Pick<Engine, 'facts' | 'checkOpen' | 'checkWritable' | 'topicNames' | 'groups'> {
   readonly local: LocalParts
   topic(name: string): LocalTopic
+  transactShares(
+    parts: TransactionParts,
+    acks: readonly AckShare[],
+    commits: readonly CommitShare[],
+    level: Durability,
+  ): Promise<readonly number[]>
   recallIds(topic: string, span: IdSpan): Promise<void>
 }
 
@@ -148,6 +155,13 @@ export class Attachment {
       },
       flushGroups: (_, level) => host.flushGroups(level),
       trim: (_, topic, before) => topicOf(topic).trim(before),
+      transact: async (_, parts, acks, commits, level) => {
+        engine.checkWritable()
+        const offsets = await engine.transactShares(parts, acks, commits, level)
+        for (const { topic, group, generation, ranges } of acks)
+          this.#branch({ topic, group }).noteDone(generation, ranges)
+        return offsets
+      },
       recallIds: (_, topic, span) => engine.recallIds(topic, span),
       retain: (_, topic, retention, isAddition) => topicOf(topic).retain(retention, isAddition),
       backup: (signal, target) => engine.local.backup(target, signal),

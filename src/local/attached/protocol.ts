@@ -14,11 +14,13 @@ import type {
   IdSpan,
   LogPort,
   Retention,
+  TransactionParts,
 } from '../../engine/terms.js'
 import type { PortableError } from '../../errors.js'
 import type { MemoryKind } from '../../memory/memory.js'
 import type { ChunkAnswer, KeyedAnswer, RecordsAnswer } from '../../threads/reader/reader.js'
 import type { SharedMemory } from '../../threads/shared-memory.js'
+import type { AckShare, CommitShare } from '../group-transactions.js'
 import type { LaneGrant } from '../lanes.js'
 import type { CallParty, Transferred } from './calls.js'
 
@@ -75,6 +77,13 @@ export interface OwnerCalls {
   groups(signal: AbortSignal): Promise<SentGroupInfo[]>
   flushGroups(signal: AbortSignal, level: Durability): Promise<void>
   trim(signal: AbortSignal, topic: string, before: number): Promise<void>
+  transact(
+    signal: AbortSignal,
+    parts: TransactionParts,
+    acks: readonly AckShare[],
+    commits: readonly CommitShare[],
+    level: Durability,
+  ): Promise<readonly number[]>
   recallIds(signal: AbortSignal, topic: string, span: IdSpan): Promise<void>
   retain(signal: AbortSignal, topic: string, retention: Retention, isAddition: boolean): void
   backup(signal: AbortSignal, target: string): Promise<BackupReport>

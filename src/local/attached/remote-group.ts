@@ -51,6 +51,10 @@ export class RemoteGroup implements EngineGroup {
     )
   }
 
+  get topic(): string {
+    return this.#topic.name
+  }
+
   subscribe<D extends object>(
     make: (record: RecordPlace, lease: Lease) => D,
     options: SubscribeOptions,

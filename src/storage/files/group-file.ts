@@ -207,11 +207,12 @@ export class GroupFile {
 
 /** The state, put back to where its topic ends: unchanged if it is not beyond. */
 export function clampedTo(state: GroupState, next: number): GroupState {
-  const { committed, ranges } = state
+  const { committed, ranges, applied } = state
   if (committed <= next && (ranges.at(-1)?.end ?? 0) <= next) return state
   return {
     committed: Math.min(committed, next),
     ranges: ranges.filter(({ first }) => first < next).map(({ first, end }) => ({ first, end: Math.min(end, next) })),
+    ...(applied === undefined ? {} : { applied }),
   }
 }
 

@@ -11,15 +11,8 @@ import {
 } from '../../format/frame-layout.js'
 import { frameEnd, recordOffset } from '../../format/frame-walk.js'
 import { idHeader } from '../../limits.js'
-import { failedCall } from '../../memory/errno.js'
-import { FileMemory } from '../../memory/file-window.js'
-import type { SlotTable } from '../../ring/slot-table.js'
-import type { Disk } from '../files/disk.js'
-import type { SegmentFiles } from '../files/segment-files.js'
-import { SegmentWindows } from '../files/segment-windows.js'
-import { Catalog, type LogBounds } from '../index/catalog.js'
 import type { Chunk } from './chunk.js'
-import { TopicReader } from './topic-reader.js'
+import type { TopicReader } from './topic-reader.js'
 
 const needle = Buffer.from(idHeader)
 
@@ -130,32 +123,5 @@ function idAt(bytes: Uint8Array, words: Uint32Array, frame: number): string | un
     return typeof id === 'string' ? id : undefined
   } catch {
     return undefined
-  }
-}
-
-export interface PlainReaderParts {
-  disk: Disk
-  files: SegmentFiles
-  slots: SlotTable
-  bounds: LogBounds
-}
-
-/**
- * For a look that comes once: through plain files, none of which stays open.
- * @throws the error of the system call, where one has failed that may succeed another time
- */
-export function withPlainReader<R>(
-  { disk, files, slots, bounds }: PlainReaderParts,
-  use: (reader: TopicReader) => R,
-): R {
-  const memory = new FileMemory()
-  const windows = new SegmentWindows(memory, memory, files, slots, 'read', 4)
-  try {
-    return use(new TopicReader(files, windows, new Catalog(disk, files, windows, bounds), bounds))
-  } catch (error) {
-    const errno = error instanceof BookendError ? (error.cause as NodeJS.ErrnoException | undefined)?.errno : undefined
-    throw errno === undefined ? error : failedCall('read', Math.abs(errno), (error as Error).message)
-  } finally {
-    windows.closeAll()
   }
 }

@@ -2,10 +2,12 @@
  * The reaper's part in consumer groups: reads the groups file when the log opens, creates and removes groups, and flushes
  * what the writer has written.
  */
+import type { OffsetRange } from '../../collections/offset-ranges.js'
 import { assert, BookendError } from '../../errors.js'
 import { ownerLostError } from '../../failures.js'
 import type { GroupState } from '../../format/group-layout.js'
 import { sequenceAfter } from '../../format/group-layout.js'
+import { journalTopic } from '../../format/hidden-topics.js'
 import { maxGroups } from '../../limits.js'
 import { errno, failedCall } from '../../memory/errno.js'
 import type { Rope } from '../../ring/bell.js'
@@ -14,9 +16,13 @@ import type { GroupMailboxes } from '../../ring/group-mailboxes.js'
 import type { SharedState } from '../../ring/shared-state.js'
 import type { TopicState } from '../../storage/append/topic-state.js'
 import type { Disk } from '../../storage/files/disk.js'
+import { foldedAcks } from '../../storage/files/folded-acks.js'
 import { clampedTo, type FoundGroup, GroupFile } from '../../storage/files/group-file.js'
 import type { Owner } from '../../storage/files/ownership.js'
-import type { GroupName, OpenedGroup } from '../protocol.js'
+import type { GroupName, Journals, OpenedGroup } from '../protocol.js'
+
+/** Reads what a journal holds from an offset on. */
+export type ReadAcks = (journal: TopicState, from: number) => OffsetRange[]
 
 export interface GroupKeeperParts {
   state: SharedState<'reaper'>
@@ -62,7 +68,11 @@ export class GroupKeeper {
    * Reads the file, and puts back what is ahead of its topic: after a power cut a committed offset may be there and the
    * messages below it not, and others will get their offsets. Done before anything is appended.
    */
-  open(topics: readonly TopicState[], readOnly: boolean): { groups: OpenedGroup[]; damages: string[] } {
+  open(
+    topics: readonly TopicState[],
+    readOnly: boolean,
+    readAcks: ReadAcks = () => [],
+  ): { groups: OpenedGroup[]; damages: string[] } {
     const { disk, directory, logId, mailboxes } = this.#parts
     const file = GroupFile.open(disk, directory, logId, readOnly ? 'read' : 'write')
     if (file === undefined) return { groups: [], damages: [] }
@@ -71,13 +81,22 @@ export class GroupKeeper {
     const byName = new Map(topics.map((topic) => [topic.name, topic]))
     const groups = found.map((group) => {
       const topic = byName.get(group.topic)
-      const clamped = clampedTo(group.state, topic?.next ?? 0)
+      const journal = byName.get(journalTopic(group.id))
+      const { applied = 0 } = group.state
+      const journalNext = journal?.next ?? 0
+      const inTopic = clampedTo(group.state, topic?.next ?? 0)
+      // Its offsets are given again.
+      const clamped = applied > journalNext ? { ...inTopic, applied: journalNext } : inTopic
       const isAhead = clamped !== group.state
       const record = isAhead && !readOnly ? rewrite(file, group, clamped) : { ...group, state: clamped }
       mailboxes.markWritten(group.id, record.sequence, clamped.committed)
       mailboxes.setTopic(group.id, topic?.id ?? -1)
       this.#ids.add(group.id)
-      return { id: group.id, topic: group.topic, name: group.name, state: clamped, isAhead }
+      const named = { id: group.id, topic: group.topic, name: group.name, isAhead }
+      if (journal === undefined || applied >= journalNext) return { ...named, state: clamped }
+      const acks = readAcks(journal, Math.max(applied, journal.first))
+      const state = clampedTo(foldedAcks(clamped, acks), topic?.next ?? 0)
+      return { ...named, state, journal: { next: journalNext, ranges: acks } }
     })
     if (readOnly) file.close()
     else {
@@ -116,14 +135,15 @@ export class GroupKeeper {
   }
 
   /** @returns the group's id. @throws `BOOKEND_NO_SPACE` where there are too many, system errors as they are */
-  create(topic: string, name: string, committed: number): Promise<number> {
+  create(topic: string, name: string, committed: number, journals: Journals = []): Promise<number> {
     return this.#inTurn(async () => {
       this.#checkOwner()
       const { disk, directory, logId, mailboxes } = this.#parts
       const id = this.#freeId()
+      const applied = journals.find(([cell]) => cell === id)
       this.#file ??= this.#withSecond(GroupFile.create(disk, directory, logId))
       // The record is durable before the identity is written: a cell with a group has a state, and never that of its last owner.
-      this.#file.writeFirstRecord(id, { sequence: 1, state: { committed, ranges: [] } })
+      this.#file.writeFirstRecord(id, { sequence: 1, state: { committed, ranges: [], applied: applied?.[1] } })
       await this.#sync(this.#file)
       this.#file.writeIdentity(id, { topic, name })
       await this.#sync(this.#file)

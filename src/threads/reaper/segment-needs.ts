@@ -1,5 +1,6 @@
 /** What the topics need of each segment that has a footer: their shares in it, and what of them counts no more. */
 import type { Retention } from '../../engine/terms.js'
+import { isHiddenTopic } from '../../format/hidden-topics.js'
 import { maxRowsPerStep } from '../../limits.js'
 import type { Memory } from '../../memory/memory.js'
 import type { SharedState } from '../../ring/shared-state.js'
@@ -119,7 +120,8 @@ export class SegmentNeeds {
 
   #share(segment: number, { topic, name, firstOffset, count, frameBytes }: SegmentRow, row: number): RowShare {
     const { firstReadable, consumedTo } = this.#parts
-    const retention = this.#policies.get(name) ?? this.#parts.retention
+    // What the log keeps for itself goes when it is trimmed.
+    const retention = isHiddenTopic(name) ? {} : (this.#policies.get(name) ?? this.#parts.retention)
     return {
       topic,
       row,

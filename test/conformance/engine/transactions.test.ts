@@ -195,4 +195,99 @@ onEveryEngine(({ shared, open, supports }) => {
       expect((await collect(topic.read())).map(({ value }) => value)).toEqual(sequences)
     },
   )
+
+  it('deliveries are done with what a transaction writes, and stay held where it is refused', async () => {
+    const { log, name } = await shared()
+    const [from, to] = [log.topic(`${name}-from`, { codec: json }), log.topic(`${name}-to`, { codec: json })]
+    for (let index = 0; index < 6; index++) await from.append(index)
+    const group = from.group('g')
+    const deliveries = group.consume()
+    const held = []
+    for (let index = 0; index < 6; index++) held.push((await deliveries.next()).value)
+    const [zero, one, two, three, four] = held
+    const { offsets } = await log.transaction((tx) => {
+      tx.append(to, 'of two and three')
+      tx.ack(three)
+      tx.ack(two)
+    })
+    expect(offsets).toEqual([0])
+    expect(await group.position()).toMatchObject({ committed: 0, lag: 4 })
+    // Nothing of it: the message, and the acknowledgement.
+    const refused = log.transaction((tx) => {
+      tx.append(to, 'no', { expectedOffset: 7 })
+      tx.ack(zero)
+    })
+    expect((await codedFailureOf(() => refused)).code).toBe('BOOKEND_CONFLICT')
+    expect(await group.position()).toMatchObject({ committed: 0, lag: 4 })
+    // Twice is a conflict, whoever does it, and leaves nothing behind.
+    for (const again of [two, three]) {
+      const twice = log.transaction((tx) => {
+        tx.append(to, 'no')
+        tx.ack(again)
+        tx.ack(zero)
+      })
+      expect((await codedFailureOf(() => twice)).code).toBe('BOOKEND_CONFLICT')
+    }
+    await log.transaction((tx) => {
+      tx.append(to, 'of zero')
+      tx.ack(zero)
+    })
+    await one.ack()
+    expect(await group.position()).toMatchObject({ committed: 4, lag: 2 })
+    // What is held on can be given back, and done in a transaction by who gets it then.
+    await four.nack()
+    const fourAgain = (await deliveries.next()).value
+    expect([fourAgain.value, fourAgain.attempt]).toEqual([4, 2])
+    await log.transaction((tx) => tx.ack(fourAgain))
+    expect(await group.position()).toMatchObject({ committed: 5, lag: 1 })
+    expect((await collect(to.read())).map(({ value }) => value)).toEqual(['of two and three', 'of zero'])
+    await deliveries.return?.()
+  })
+
+  it('of two transactions that acknowledge one message at the same time one is written', async () => {
+    const { log, name } = await shared()
+    const [from, to] = [log.topic(`${name}-from`), log.topic(`${name}-to`, { codec: json })]
+    await from.append(new Uint8Array(1))
+    const deliveries = from.group('g').consume()
+    const { value: delivery } = await deliveries.next()
+    const outcomes = await Promise.allSettled(
+      [1, 2, 3].map((each) =>
+        log.transaction((tx) => {
+          tx.append(to, each)
+          tx.ack(delivery)
+        }),
+      ),
+    )
+    expect(outcomes.filter(({ status }) => status === 'fulfilled').length).toBe(1)
+    expect((await collect(to.read())).length).toBe(1)
+    await deliveries.return?.()
+  })
+
+  it('a group is committed up to an offset, wherever it was, and a move of it means more than what was delivered before', async () => {
+    const { log, name } = await shared()
+    const topic = log.topic(name, { codec: json })
+    for (let index = 0; index < 10; index++) await topic.append(index)
+    const group = topic.group('g')
+    await log.transaction((tx) => {
+      tx.commit(group, 4)
+      tx.set(`${name}-at`, 4)
+    })
+    expect([await group.position(), await log.register(`${name}-at`)]).toMatchObject([{ committed: 4, lag: 6 }, 4])
+    const deliveries = group.consume()
+    const { value: four } = await deliveries.next()
+    expect(four.value).toBe(4)
+    await log.transaction((tx) => tx.commit(group, 2))
+    expect(await group.position()).toMatchObject({ committed: 4 })
+    await group.seek(1)
+    const late = log.transaction((tx) => tx.ack(four))
+    expect((await codedFailureOf(() => late)).code).toBe('BOOKEND_CONFLICT')
+    expect(await group.position()).toMatchObject({ committed: 1, lag: 9 })
+    await expectMistake(() => log.transaction((tx) => tx.commit(group, 11)), RangeError)
+    await expectMistake(() => log.transaction((tx) => tx.commit({} as never, 1)), TypeError)
+    await expectMistake(() => log.transaction((tx) => tx.ack({} as never)), TypeError)
+    await group.remove()
+    await log.transaction((tx) => tx.commit(topic.group('g'), 3))
+    expect(await topic.group('g').position()).toMatchObject({ committed: 3 })
+    await deliveries.return?.()
+  })
 })

@@ -4,7 +4,7 @@ import { runInNewContext } from 'node:vm'
 import { expect, it } from 'vitest'
 import { GroupDesk } from '../../../src/dispatcher/groups/group-desk.js'
 import { outcomeOf } from '../../support/groups.js'
-import { storedGroup } from '../../support/stored-groups.js'
+import { emptyJournal, storedGroup } from '../../support/stored-groups.js'
 
 interface Wait {
   resolve(): void
@@ -106,7 +106,7 @@ it('requests that were given up do not gather behind one that waits for ever', a
 /** A desk of a group that is not there, whose creation is the test's to end. */
 function deskToBe() {
   const creations: { succeed(): void; fail(error: Error): void }[] = []
-  const stored = { id: 0, topic: 't', name: 'g', state: { committed: 0, ranges: [] } }
+  const stored = { id: 0, topic: 't', name: 'g', state: { committed: 0, ranges: [] }, journal: emptyJournal() }
   const groups = storedGroup()
   const desk = new GroupDesk({
     ...groups,
