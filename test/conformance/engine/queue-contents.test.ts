@@ -43,6 +43,8 @@ onEveryEngine(({ open, shared, supports }) => {
     const { queue } = await pushed(0)
     for (const word of words(50)) {
       expect(await queue.pop()).toBeUndefined()
+      // A connected thread's giving up has come to the owner when it is answered.
+      expect(await queue.size()).toBe(0)
       await queue.push(word)
       expect(await queue.peek()).toBe(word)
       expect(await collect(queue.browse())).toEqual([word])
