@@ -154,7 +154,7 @@ const mutants: readonly Mutant[] = [
     find: 'if (!this.#isOrdered)',
     replace: 'if (true)',
     fault: 'jetstream-processing',
-    scale: 2,
+    scale: 8,
     needsServers: true,
   },
   {
@@ -163,7 +163,7 @@ const mutants: readonly Mutant[] = [
     find: 'writeBatch(target.link.nc, batch, attempt)',
     replace: 'writeBatch(target.link.nc, { ...batch, id: id + attempt }, attempt)',
     fault: 'jetstream-processing',
-    scale: 2,
+    scale: 8,
     needsServers: true,
   },
   {

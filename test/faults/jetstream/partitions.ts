@@ -44,13 +44,13 @@ export const jetStreamPartitions: Fault = {
       for (; context.more(row.runs, 6); row.runs++) {
         await crowd.untilAtWork()
         await pause(random.below(2_000))
-        const kind = random.pick(kinds)
+        const kind = kinds[(row.runs + context.seed) % kinds.length]
         counts.set(kind, (counts.get(kind) ?? 0) + 1)
         const isItsOwn = kind === "the application's node alone"
         const node = isItsOwn ? await nodeWithClients(servers) : await leaderOf(servers, crowd.stream)
         cut(network, node === undefined ? random.below(nodes) : servers.nodes.indexOf(node), kind)
         await pause(underWayMs + random.below(12_000))
-        if (random.chance(0.5)) await crowd.untilAtWork()
+        if (isItsOwn || random.chance(0.5)) await crowd.untilAtWork()
         network.heal()
       }
       await crowd.judge(row)
