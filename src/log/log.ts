@@ -76,7 +76,10 @@ export interface Log extends AsyncDisposable {
   transaction(
     build: (transaction: Transaction) => void | Promise<void>,
     options?: TransactionOptions,
-  ): Promise<{ offsets: number[] }>
+  ): Promise<{
+    /** Of what it has appended, in the order of the calls. */
+    offsets: number[]
+  }>
   /** The number that a transaction has set under this name; undefined: none has. @throws RangeError for a bad name */
   register(name: string): Promise<number | undefined>
   /** A producer of this log, by its name. @throws RangeError for a bad name */

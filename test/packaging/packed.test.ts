@@ -34,7 +34,7 @@ it('the package holds the library and its documents, and nothing else', () => {
   const code =
     /^dist\/((src|workers|bench)\/.+\.js|bench\/index\.d\.ts|src\/(((observe|jetstream)\/)?index|shared-types)\.d\.ts)$/
   const beside =
-    /^(docs\/.+|src\/cli\/inspect\/page\/page\.css|bench\/(package\.json|page\/.+)|README\.md|CHANGELOG\.md|LICENSE|package\.json)$/
+    /^(docs\/.+|src\/cli\/inspect\/page\/\w+\.css|bench\/(java\/.+\.(java|xml)|package\.json|page\/.+)|README\.md|CHANGELOG\.md|LICENSE|package\.json)$/
   expect(packedPaths.filter((path) => !code.test(path) && !beside.test(path))).toEqual([])
   const entries = ['dist/src/index.js', 'dist/src/index.d.ts']
   const workers = ['dist/workers/writer.js', 'dist/workers/reader.js', 'dist/workers/reaper.js']
