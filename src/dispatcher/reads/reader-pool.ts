@@ -187,11 +187,15 @@ export class ReaderPool {
       const { threadId } = worker
       if (threadId <= 0 || this.#seen.has(worker)) continue
       this.#seen.add(worker)
+      let wasReady = false
       // An exception ends a thread, and is news of it before its end is.
-      worker.once('error', () => this.#lost(threadId))
+      worker.once('error', () => {
+        wasReady = this.#ready.has(threadId)
+        this.#lost(threadId)
+      })
       const end = new Promise<void>((resolve) => {
         worker.once('exit', (code) => {
-          const wasReady = this.#ready.has(threadId)
+          wasReady ||= this.#ready.has(threadId)
           this.#lost(threadId)
           this.#alive.delete(threadId)
           this.#onThreadEnd(threadId)
