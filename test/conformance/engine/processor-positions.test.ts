@@ -81,6 +81,7 @@ onEveryEngine(({ shared, supports }) => {
       const [letter] = await collect(log.topic('dead', { codec: text }).read())
       expect(letter.value).toBe('throw')
       expect(Buffer.from(letter.key ?? []).toString()).toBe('k')
+      const written = await topic.get(0)
       expect(letter.headers).toEqual({
         mine: 'yes',
         'bookend-error': 'RangeError: cannot handle 0',
@@ -88,6 +89,7 @@ onEveryEngine(({ shared, supports }) => {
         'bookend-offset': '0',
         'bookend-group': 'g',
         'bookend-attempts': '1',
+        'bookend-timestamp': String(written?.timestamp),
       })
       await processor.stop()
     })
