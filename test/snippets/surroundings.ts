@@ -7,6 +7,20 @@ import type { Running, Surroundings } from './snippet.js'
 
 /** What pages take for granted around their snippets, by page. A snippet that is not here runs as it stands. */
 export const surroundings: Record<string, readonly Surroundings[]> = {
+  'docs/transactions.md': [
+    {
+      has: 'expectedOffset: before.orders',
+      before: "const orders = log.topic('orders', { codec: json }), stock = log.topic('stock', { codec: json })",
+    },
+    {
+      has: 'tx.ack(delivery)',
+      before: "const orders = log.topic('orders', { codec: json }); await orders.appendMany([{ id: 1 }, { id: 2 }])",
+    },
+    {
+      has: "log.producer('orders.ndjson')",
+      before: "const orders = log.topic('orders', { codec: json }); await orders.appendMany([{ id: 1 }, { id: 2 }])",
+    },
+  ],
   'docs/consuming.md': [
     {
       has: 'orders.consume(',
