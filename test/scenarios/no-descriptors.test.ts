@@ -4,7 +4,7 @@ import { fixture, temporaryFolder } from './support.js'
 
 it('where no reader thread can be started, scans fail with a code, reads are answered or do, and later ones get a thread', () => {
   const program = [process.execPath, fixture('no-reader.mjs'), temporaryFolder()]
-  const { status, signal, stdout, stderr } = spawnSync('sh', ['-c', 'ulimit -n 120 && exec "$0" "$@"', ...program], {
+  const { status, signal, stdout, stderr } = spawnSync('sh', ['-c', 'ulimit -n 240 && exec "$0" "$@"', ...program], {
     encoding: 'utf8',
     timeout: 150_000,
     killSignal: 'SIGKILL',
@@ -26,7 +26,7 @@ for (const io of ['mmap', 'file']) {
   it(`running out of file descriptors is an error that passes (io ${io})`, () => {
     const args = [
       '-c',
-      'ulimit -n 120 && exec "$0" "$@"',
+      'ulimit -n 240 && exec "$0" "$@"',
       process.execPath,
       fixture('no-descriptors.mjs'),
       io,
