@@ -25,7 +25,17 @@ it('runs every case, leaves nothing behind, and claims no speed', async () => {
       '--dir',
       directory,
     ]
-    const { stdout } = await promisify(execFile)(process.execPath, [...args, '--json', json, '--html', html])
+    const { stdout } = await promisify(execFile)(process.execPath, [...args, '--json', json, '--html', html]).catch(
+      (error: Error & { stdout: string }) => {
+        throw new Error(
+          error.stdout
+            .split('\n')
+            .filter((line) => line.includes('failed'))
+            .join('\n'),
+          { cause: error },
+        )
+      },
+    )
     const { series, stages } = JSON.parse(readFileSync(json, 'utf8')) as BenchReport
     // Cases with a limit on memory need root and a control group.
     const ran = new Set([...series.map(({ caseName }) => caseName), stagesCaseName, ...limitedCaseNames])

@@ -18,6 +18,8 @@ function below(bound) {
 const threads = createRequire(import.meta.url)('node:worker_threads')
 const RealWorker = threads.Worker
 let victims = []
+/** Called with the first of a run, when it is made: reader threads start with the first read that needs one. */
+let onVictim = () => {}
 let dying = 'none 0'
 const hook = new URL('./dying-hook.mjs', import.meta.url).href
 threads.Worker = class Worker extends RealWorker {
@@ -31,6 +33,7 @@ threads.Worker = class Worker extends RealWorker {
     })
     if (!mine) return
     victims.push(this)
+    if (victims.length === 1) onVictim(this)
     // Only the first of a role is to die: the next one is asked to live.
     if (isVictim) dying = 'none 0'
   }
@@ -72,26 +75,27 @@ for (let run = 0; run < deaths && result.hangs === 0; run++) {
       durability,
       io,
     }
-    const log = await open(directory, options)
-    const topic = log.topic('numbers')
-    const victim = () => victims[0]
     let died
     let recovered
-    victim()?.once('exit', () => {
-      died = performance.now()
-      if (role === 'writer' || acknowledged < 0) return
-      // Asked for at once, and by nobody else: how long until a thread in that place answers.
-      const asked = role === 'reader' ? topic.get(acknowledged) : log.segments({ limit: 1 })
-      recovered = asked.then(
-        () => performance.now() - died,
-        (error) => error,
-      )
-    })
     // At work, not while it loads its modules: V8 ends the whole process over that now and then. A reader's first message says that it has
     // loaded them; the others have, since the log is open.
-    const endSoon = () => setTimeout(() => victim()?.terminate(), 1 + below(60))
-    if (how === 'terminate' && role === 'reader') victim()?.once('message', endSoon)
-    else if (how === 'terminate') endSoon()
+    const endSoon = () => setTimeout(() => victims[0].terminate(), 1 + below(60))
+    onVictim = (victim) => {
+      if (how === 'terminate' && role === 'reader') victim.once('message', endSoon)
+      victim.once('exit', () => {
+        died = performance.now()
+        if (role === 'writer' || acknowledged < 0) return
+        // Asked for at once, and by nobody else: how long until a thread in that place answers.
+        const asked = role === 'reader' ? topic.offsetAt(0) : log.segments({ limit: 1 })
+        recovered = asked.then(
+          () => performance.now() - died,
+          (error) => error,
+        )
+      })
+    }
+    const log = await open(directory, options)
+    const topic = log.topic('numbers')
+    if (how === 'terminate' && role !== 'reader') endSoon()
     let failure
     const start = performance.now()
     let after = 0
@@ -110,6 +114,9 @@ for (let run = 0; run < deaths && result.hangs === 0; run++) {
         const message = await within('get', topic.get(offset))
         if (message === undefined ? offset >= (await topic.bounds()).first : !isPrefix(offset, message.value))
           result.wrong += 1
+        // What is in memory is read without the reader threads. This is not.
+        const firstOffset = await within('a search', topic.offsetAt(0))
+        if (firstOffset > acknowledged) result.wrong += 1
       }
       if (round % 5 === 4)
         await within(
