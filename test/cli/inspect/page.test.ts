@@ -112,7 +112,11 @@ describe.skipIf(browserFile === undefined)(
       await page.getByRole('button', { name: 'Discard', exact: true }).click()
       await page.getByText('119 dead letters').waitFor()
       await page.getByRole('button', { name: 'Bring back all…' }).click()
+      // The question comes with the next drawing: a key that is pressed before it goes to the page.
+      const question = page.getByRole('dialog')
+      await question.waitFor()
       await page.keyboard.press('Escape')
+      await question.waitFor({ state: 'detached' })
       await page.getByRole('button', { name: 'Bring back all…' }).click()
       await page.getByRole('button', { name: 'Bring back', exact: true }).click()
       await page.getByText('0 dead letters').waitFor()
