@@ -278,7 +278,8 @@ export class GroupDesk implements SeatDesk {
     const next = this.#parts.next()
     if (offset > next)
       throw new RangeError(`offset ${offset} of topic "${this.topic.name}" is not written yet: the next one is ${next}`)
-    const ranges = this.ledger.undone(offset)
+    const { ledger } = this
+    const ranges = ledger.open(ledger.committed, offset)
     this.#transactions.enter(ranges)
     return this.#started(ranges, (ledger) => ledger.skipBelow(offset))
   }

@@ -179,18 +179,6 @@ export class GroupLedger implements GroupState {
     return offset < this.#committed || this.#done.has(offset)
   }
 
-  /** What of the offsets below `end` is not acknowledged. */
-  undone(end: number): OffsetRange[] {
-    const ranges: OffsetRange[] = []
-    let first = this.#committed
-    for (const done of [...this.#done.list, { first: end, end }]) {
-      const stop = Math.min(done.first, end)
-      if (stop > first) ranges.push({ first, end: stop })
-      first = Math.max(first, done.end)
-    }
-    return ranges
-  }
-
   /** How many offsets below `end` are not acknowledged. */
   remaining(end: number): number {
     return Math.max(0, end - this.#committed - this.#done.size)
