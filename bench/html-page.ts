@@ -120,15 +120,12 @@ function measuresOf(benchCase: ReportedCase, results: Results): string {
 
 const outsideColours = ['#c026d3', '#0d9488', '#a16207', '#4f46e5', '#be123c', '#4d7c0f']
 
-/** One for each who came from outside, the same in every plot. */
-function coloursOf({ settings }: BenchReport): string {
-  const theirs = Object.keys(settings).filter((name) => !Object.hasOwn(contenderSettings, name))
-  return theirs
-    .map((name, index) => {
-      const colour = outsideColours[index % outsideColours.length]
-      return `:root { --${name}: ${colour}; }\n.${name} { background: var(--${name}); }`
-    })
-    .join('\n')
+/** The same in every plot: each contender has a class with its colour, which page.css names for ours. */
+function coloursOf({ settings, missing }: BenchReport): string {
+  const names = [...Object.keys(settings), ...Object.keys(missing)]
+  const theirs = names.filter((name) => !Object.hasOwn(contenderSettings, name))
+  const colours = theirs.map((name, index) => `:root { --${name}: ${outsideColours[index % outsideColours.length]}; }`)
+  return [...colours, ...names.map((name) => `.${name} { background: var(--${name}); }`)].join('\n')
 }
 
 function caption({ title, axis }: Pick<Chart, 'title' | 'axis'>): string {
