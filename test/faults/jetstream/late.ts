@@ -4,11 +4,9 @@
  *
  * Mutants it catches: a mirror that does not say how the copy has to end.
  */
-import { open as openLocal, text } from 'bookend'
-import { mirror, open } from 'bookend/jetstream'
-import { Passage } from '../../support/nats/passage.js'
-import { Servers } from '../../support/nats/servers.js'
+import { open } from 'bookend/jetstream'
 import type { Context, Fault, Row } from '../fault.js'
+import { behindPassage } from './behind-passage.js'
 import { comesTrue, compareValues, valuesOf, withRow } from './world.js'
 
 /** Longer than a try takes until it is given up. */
@@ -22,21 +20,7 @@ export const jetStreamLate: Fault = {
   run: (context: Context): Promise<Row[]> =>
     withRow('batches that arrive late, JetStream', context, async (row, defer) => {
       const random = context.random(44)
-      const servers = await Servers.start({ sync: 'always' })
-      defer(() => servers.stop())
-      const passage = await Passage.to(servers.urls[0])
-      defer(async () => passage.close())
-      const log = await open(passage.url, { name: 'late', replicas: 1 })
-      defer(() => log.close())
-      const local = await openLocal(`${context.scratch}/local`, { segmentBytes: 1 << 20, readers: 1 })
-      defer(() => local.close())
-      const copy = await mirror(local, 't', passage.url, { name: 'copies', replicas: 1 })
-      defer(() => copy.stop())
-      const topic = log.topic('t', { codec: text })
-      const outbox = local.topic('t', { codec: text })
-      await topic.append('begin')
-      await outbox.append('begin')
-      await copy.idle()
+      const { servers, passage, log, copy, topic, outbox } = await behindPassage('late', context.scratch, defer)
       const sent = ['begin']
       row.acknowledged = 0
       for (let round = 0; context.more(round, 4); round++) {
