@@ -147,7 +147,7 @@ export const moveLookMs = 1_000
 /** How often the use of the file system is looked at, where somebody asked for it. */
 export const diskLookMs = 1_000
 
-/** An owner that writes looks this often whether the log is still its own: two calls of about 2 us, far rarer than a second owner could open. */
+/** An owner that writes looks this often whether the log is still its own: two calls, far rarer than a second owner could open. */
 export const ownerLookMs = 10
 export const defaultFlushIntervalMs = 500
 export const defaultMapTtlMs = 30_000

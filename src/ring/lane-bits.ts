@@ -25,7 +25,13 @@ export class LaneBits {
     Atomics.and(this.#words, this.#index + wordIndex(lane), ~bitOf(lane))
   }
 
-  /** True if there is another lane in the set. @param besides -1: any */
+  get isEmpty(): boolean {
+    for (let word = 0; word < this.#wordCount; word++)
+      if (Atomics.load(this.#words, this.#index + word) !== 0) return false
+    return true
+  }
+
+  /** True if there is another lane in the set. */
   hasOther(besides: number): boolean {
     for (let word = 0; word < this.#wordCount; word++) {
       const bits = Atomics.load(this.#words, this.#index + word)
@@ -56,11 +62,6 @@ export class OwnLaneBits {
 
   constructor(lanes: number) {
     this.words = new Int32Array(lanes / bitsInWord)
-  }
-
-  get isEmpty(): boolean {
-    for (const word of this.words) if (word !== 0) return false
-    return true
   }
 
   add(lane: number): void {

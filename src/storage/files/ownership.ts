@@ -1,9 +1,11 @@
 /**
  * Whose a log is. Its owner holds `flock` locks on two files, `lock` and `control`: with one of them deleted or replaced, the other still
  * keeps a second owner out. A lock is on a file and not on its name, though: whoever finds another file under both names gets
- * both locks. So an owner looks whether the names still lead to its files: before each flush, and before it writes after it has not
- * looked for a while, since it may have been stopped (SIGSTOP) for any time between two instructions. One that has lost a name
- * writes nothing any more.
+ * both locks. So an owner looks whether the names still lead to its files before it writes or flushes after it has not looked for a
+ * while, since it may have been stopped (SIGSTOP) for any time between two instructions: nobody else can have opened the log in less. One
+ * that has lost a name writes nothing any more.
+ *
+ * Not at each flush: two looks beside one `fdatasync` were a quarter of a lone append at level `disk`.
  */
 import fs from 'node:fs'
 import { ownerLookMs } from '../../limits.js'

@@ -30,7 +30,7 @@ export interface FlushDutyParts {
 
 /** What the reaper does for it. */
 export interface FlushDutyHost {
-  /** Looks whether the log is still this process's. */
+  /** Whether the log is still this process's, or was a moment ago. */
   isOwner(): boolean
   giveUp(what: string, error: unknown): void
   /** Says in the control file how far the log is durable. */

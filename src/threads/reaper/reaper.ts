@@ -90,13 +90,12 @@ export class Reaper {
     this.#parts = parts
     this.#stage = parts.readOnly ? 'readOnly' : 'owning'
     const { control } = parts
-    const isOwner = () => this.#isOwner(true)
     this.#flushes = new FlushDuty(parts, {
-      isOwner,
+      isOwner: () => this.#isOwner(false),
       giveUp: (what, error) => this.#giveUp(what, error),
       writeControl: () => this.#writeControl(false),
     })
-    this.#index = new IndexDuty(parts, isOwner)
+    this.#index = new IndexDuty(parts, () => this.#isOwner(true))
     this.#retire = new RetireDuty(parts)
     this.#prefault = new PrefaultDuty(parts)
     this.#maker = new SegmentMaker(parts)

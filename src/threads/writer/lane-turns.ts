@@ -26,9 +26,9 @@ export class LaneTurns {
     this.#busy.add(intake.number)
   }
 
-  /** There may be something to take. */
-  get hasWork(): boolean {
-    return !this.#busy.isEmpty || this.#table.dirty.hasOther(-1)
+  /** There may be something to take that was not there when {@link next} found nothing. */
+  get hasNews(): boolean {
+    return !this.#table.dirty.isEmpty
   }
 
   /** Whose turn it is: the caller takes something of it, or tells that it found nothing. */

@@ -75,12 +75,12 @@ export class Writer {
     })
   }
 
-  /** True if there is something to write that can be written. */
+  /** Between two turns: true if there is something new to write that can be written. Asked some thousand times before each sleep. */
   get hasWork(): boolean {
     const { state, turns, commits } = this.#parts
+    if (!turns.hasNews && !commits.hasWork) return false
     if (this.#isLost) return false
-    if (commits.hasWork) return true
-    return turns.hasWork && !this.#isStalled && state.writerState.load() < writerState.failed
+    return commits.hasWork || (!this.#isStalled && state.writerState.load() < writerState.failed)
   }
 
   /** True if frames are waiting that cannot be written for lack of a segment. */
