@@ -27,9 +27,11 @@ export type {
   RedriveReport,
 } from './log/dead-letters.js'
 export type { Delivery } from './log/delivery.js'
+export type { KeyOptions } from './log/finding/keyed-messages.js'
+export type { CountOptions } from './log/finding/topic-finder.js'
+export type { Where } from './log/finding/where.js'
 export type { Group } from './log/group.js'
 export type { ConsumeOptions } from './log/group-consumer.js'
-export type { KeyOptions } from './log/keyed-messages.js'
 export {
   type BackupOptions,
   type ConnectOptions,
@@ -44,9 +46,8 @@ export type { OpenOptions } from './log/options.js'
 export type { ProcessOptions, Processor } from './log/processor-options.js'
 export type { Producer } from './log/producer.js'
 export type { PopOptions, PushOptions, Queue } from './log/queue.js'
-export type { CountOptions, GroupOptions, ReadOptions, ScanOptions, Topic } from './log/topic.js'
+export type { GroupOptions, ReadOptions, ScanOptions, Topic } from './log/topic.js'
 export type { Transaction, TransactionAppendOptions, TransactionOptions } from './log/transaction.js'
-export type { Where } from './log/where.js'
 export type { MessageHandler } from './log/work/function-call.js'
 export { bytes, type Codec, type JsonCodec, json, text } from './messages/codec.js'
 export type { JsonMessage, Message, PlainMessage } from './messages/message.js'

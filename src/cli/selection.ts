@@ -1,7 +1,7 @@
 /** Which messages of a topic a verb is about: `--from --to --key --where`, the same for all of them, and `--last`. */
 import { type Command, Option } from 'commander'
+import type { Where } from '../log/finding/where.js'
 import type { Topic } from '../log/topic.js'
-import type { Where } from '../log/where.js'
 import type { Message } from '../messages/message.js'
 import { count, nameAndValue } from './arguments.js'
 import { parseOffsetOrTime, parsePlace, placeHelp, type TopicPlace } from './place.js'

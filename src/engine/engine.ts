@@ -132,17 +132,8 @@ export interface EngineTopic {
   keyed(key: Uint8Array, range: KeyedRange): Promise<KeyedPart>
   /** First offset appended at or after that time, ms since the epoch; the next offset if there is none. */
   offsetAt(time: number): Promise<number>
-  /**
-   * Runs a scan module over `[from, to)`, beside the data. Only where {@link Supports.scan}.
-   * @param filter messages that do not match are as if they were not there
-   */
-  scan(
-    from: number,
-    to: number,
-    module: string,
-    signal: AbortSignal | undefined,
-    filter: Filter | undefined,
-  ): Promise<unknown>
+  /** Runs a scan module beside the data. Only where {@link Supports.scan}. */
+  scan(request: ScanRequest): Promise<unknown>
   /** Messages below are gone when it resolves, those included that were offered before. @throws RangeError above the next offset */
   trim(before: number): Promise<void>
   /** In force from now on, whether the topic exists yet or not. @param isAddition keeps what else was said of the topic */
@@ -180,6 +171,19 @@ export interface ReadRange {
   readonly follow: boolean
   /** Only messages that match are handed over; undefined: all. */
   readonly filter?: Filter | undefined
+}
+
+/** What a scan module is run over. */
+export interface ScanRequest {
+  readonly from: number
+  /** Exclusive. */
+  readonly to: number
+  /** URL of the module. */
+  readonly module: string
+  /** Messages that do not match are as if they were not there; undefined: all match. */
+  readonly filter: Filter | undefined
+  /** Ends the scan with its reason. */
+  readonly signal: AbortSignal | undefined
 }
 
 /** Messages of a topic in order, chunk by chunk. One call at a time. */

@@ -1,6 +1,6 @@
 /** One topic of a log on JetStream: a stream, and the line of what goes into it. */
-import type { EngineTopic, MessageReader, ReadRange } from '../engine/engine.js'
-import type { Bounds, Condition, Durability, Extras, Filter, Payload, Retention } from '../engine/terms.js'
+import type { EngineTopic, MessageReader, ReadRange, ScanRequest } from '../engine/engine.js'
+import type { Bounds, Condition, Durability, Extras, Payload, Retention } from '../engine/terms.js'
 import { BookendError } from '../errors.js'
 import type { RecordPlace } from '../messages/chunk-cursor.js'
 import { AppendLine, type LineOptions } from './appends/append-line.js'
@@ -108,16 +108,10 @@ export class JetStreamTopic implements EngineTopic {
     return this.#host.reading(offsetAt(this.stream, time))
   }
 
-  async scan(
-    from: number,
-    to: number,
-    module: string,
-    signal: AbortSignal | undefined,
-    filter: Filter | undefined,
-  ): Promise<unknown> {
+  async scan(request: ScanRequest): Promise<unknown> {
     // It may have closed since the face has looked: its threads end when what was under way then is over.
     this.#host.checkOpen()
-    return this.#host.reading(this.#host.scans.scan(this.name, from, to, module, signal, filter))
+    return this.#host.reading(this.#host.scans.scan(this.name, request))
   }
 
   async trim(before: number): Promise<void> {

@@ -7,9 +7,9 @@ import type { RecentMessages } from '../dispatcher/reads/recent-messages.js'
 import type { TopicReads } from '../dispatcher/reads/topic-reads.js'
 import type { TurnPace } from '../dispatcher/reads/turn-pace.js'
 import type { TopicHandle } from '../dispatcher/topic-directory.js'
-import type { EngineTopic, KeyedPart, KeyedRange, MessageReader, ReadRange } from '../engine/engine.js'
+import type { EngineTopic, KeyedPart, KeyedRange, MessageReader, ReadRange, ScanRequest } from '../engine/engine.js'
 import type { EngineGroup } from '../engine/group-seat.js'
-import type { Bounds, Condition, Durability, Extras, Filter, Payload, Retention } from '../engine/terms.js'
+import type { Bounds, Condition, Durability, Extras, Payload, Retention } from '../engine/terms.js'
 import { assert } from '../errors.js'
 import { trimmedError } from '../failures.js'
 import { type RecordPlace, recordAt } from '../messages/chunk-cursor.js'
@@ -178,14 +178,8 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
     return offset
   }
 
-  scan(
-    from: number,
-    to: number,
-    module: string,
-    signal: AbortSignal | undefined,
-    filter: Filter | undefined,
-  ): Promise<unknown> {
-    return this.#host.reads.scan(this.#ref, from, to, module, signal, filter)
+  scan(request: ScanRequest): Promise<unknown> {
+    return this.#host.reads.scan(this.#ref, request)
   }
 
   trim(before: number): Promise<void> {

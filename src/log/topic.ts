@@ -3,7 +3,7 @@
 import { abortable } from '../abortable.js'
 import type { Engine, EngineTopic } from '../engine/engine.js'
 import type { Condition, Payload, TransactionParts } from '../engine/terms.js'
-import { conflictError, trimmedError } from '../failures.js'
+import { conflictError } from '../failures.js'
 import { bytes, type Codec, codecName } from '../messages/codec.js'
 import { type Message, StoredMessage } from '../messages/message.js'
 import { type Decode, decoderOf, encoderOf, lastingEncoderOf } from '../messages/value-coding.js'
@@ -15,24 +15,22 @@ import {
   checkSize,
   type Dedupe,
 } from './append-options.js'
-import { encodeExtras } from './extras.js'
+import type { KeyOptions } from './finding/keyed-messages.js'
+import { type CountOptions, TopicFinder } from './finding/topic-finder.js'
+import { checkWhere, type Where } from './finding/where.js'
 import { type Group, TopicGroup } from './group.js'
-import { type KeyOptions, keyedMessages } from './keyed-messages.js'
 import { ChunkedStream, type MessageStream } from './message-stream.js'
 import { checkSupported } from './supported.js'
 import {
   checkBoolean,
-  checkInteger,
   checkKeys,
   checkName,
   checkOffset,
+  checkPlace,
   checkSignal,
   checkTime,
   moduleUrl,
 } from './validate.js'
-import { checkWhere, type Where } from './where.js'
-
-const countModule = new URL('../messages/count-module.js', import.meta.url).href
 
 /** Which messages a stream has. */
 export interface ReadOptions {
@@ -70,18 +68,6 @@ export interface GroupOptions {
    * that says nothing takes the group as it is in this process.
    */
   where?: Where
-}
-
-/** Which messages are counted. */
-export interface CountOptions {
-  /** First offset, or a time; the oldest readable message unless said. */
-  from?: number | Date
-  /** End, exclusive, as an offset or a time; the next offset at the time of the call unless said. */
-  to?: number | Date
-  /** Only messages with these headers. */
-  where?: Where
-  /** Ends the count with its reason. */
-  signal?: AbortSignal
 }
 
 /**
@@ -182,6 +168,7 @@ export class LogTopic<T> implements Topic<T> {
   readonly #engine: Engine
   readonly #topic: EngineTopic
   readonly #codec: Codec<T>
+  readonly #finder: TopicFinder<T>
   /** Values are bytes already: the hot path makes no call to find that out. */
   readonly #isBytes: boolean
   readonly dedupe: Dedupe | undefined
@@ -200,6 +187,7 @@ export class LogTopic<T> implements Topic<T> {
     this.#encode = encoderOf(codec)
     this.#encodeToKeep = lastingEncoderOf(codec)
     this.decode = this.#isBytes ? undefined : decoderOf(codec)
+    this.#finder = new TopicFinder(engine, this.#topic, { topic: name, decode: this.decode })
   }
 
   /** Not an async function: the engine's promise is the caller's, without another one around it. */
@@ -310,43 +298,20 @@ export class LogTopic<T> implements Topic<T> {
     checkKeys('scan()', options, ['from', 'to', 'where', 'signal'])
     const url = moduleUrl(module)
     checkSupported(this.#engine, this.#engine.supports.scan, 'scan()')
-    const { from, to, filter, signal } = await this.#range(options)
-    return abortable(signal, this.#topic.scan(from, to, url, signal, filter) as Promise<R>)
+    const range = await this.#finder.range(options)
+    return abortable(range.signal, this.#topic.scan({ ...range, module: url }) as Promise<R>)
   }
 
   async last(key: string | Uint8Array): Promise<Message<T> | undefined> {
-    const { value } = await this.byKey(key, { limit: 1 }).next()
-    return value as Message<T> | undefined
+    return this.#finder.last(key)
   }
 
   byKey(key: string | Uint8Array, options: KeyOptions = {}): AsyncIterableIterator<Message<T>> {
-    const bytes = encodeExtras(key, undefined)?.key
-    if (bytes === undefined) throw new TypeError('key is a string or a Uint8Array')
-    checkKeys('byKey()', options, ['from', 'to', 'limit', 'reverse', 'signal'])
-    const { limit = 100, reverse = true, from, to } = options
-    const max = checkInteger('limit', limit, 1, Number.MAX_SAFE_INTEGER)
-    const isReverse = checkBoolean('reverse', reverse)
-    if (from !== undefined) checkPlace('from', from)
-    if (to !== undefined) checkPlace('to', to)
-    const signal = checkSignal(options.signal)
-    checkSupported(this.#engine, this.#engine.supports.keys, 'messages by key')
-    this.#engine.checkOpen()
-    const begin = async () => ({ ...(await this.#range({ from, to, signal })), max, isReverse })
-    // What is looked for is what was passed, whatever the caller does with its buffer meanwhile.
-    const source = { topic: this.name, decode: this.decode }
-    return keyedMessages(this.#engine, this.#topic, source, bytes.slice(), begin, signal)
+    return this.#finder.byKey(key, options)
   }
 
   async count(options: CountOptions = {}): Promise<number> {
-    checkKeys('count()', options, ['from', 'to', 'where', 'signal'])
-    const { from, to, filter, signal } = await this.#range(options)
-    if (filter === undefined) return to - from
-    if (this.#engine.supports.scan)
-      return abortable(signal, this.#topic.scan(from, to, countModule, signal, filter) as Promise<number>)
-    let count = 0
-    const range = { start: async () => from, to, follow: false, signal, filter }
-    for await (const { length } of new ChunkedStream(this.#topic, undefined, range).chunks()) count += length
-    return count
+    return this.#finder.count(options)
   }
 
   async trim(before: number): Promise<void> {
@@ -364,29 +329,9 @@ export class LogTopic<T> implements Topic<T> {
     return new TopicGroup<T>(this.#engine, this.#topic, { name, filter }, this.decode, codecName(this.#codec))
   }
 
-  /** What of the topic a call is about. */
-  async #range(options: CountOptions) {
-    const filter = checkWhere(options.where)
-    const signal = checkSignal(options.signal)
-    const { from: start, to } = options
-    if (start !== undefined) checkPlace('from', start)
-    if (to !== undefined) checkPlace('to', to)
-    this.#engine.checkOpen()
-    signal?.throwIfAborted()
-    const { first, next } = await this.bounds()
-    const from = start === undefined ? first : await this.#offsetOf(start)
-    if (from < first) throw trimmedError(this.name, from, first)
-    const end = to === undefined ? next : await this.#offsetOf(to)
-    return { from, to: Math.max(from, Math.min(next, end)), filter, signal }
-  }
-
-  async #offsetOf(place: number | Date): Promise<number> {
-    return typeof place === 'number' ? place : this.offsetAt(place)
-  }
-
   async #start(from: number | 'first' | 'next' | Date): Promise<number> {
     if (from === 'first' || from === 'next') return (await this.bounds())[from]
-    return this.#offsetOf(from)
+    return this.#finder.offsetOf(from)
   }
 
   #offerOptions(options: AppendOptions) {
@@ -405,10 +350,4 @@ export class LogTopic<T> implements Topic<T> {
     if (expected === next) return next
     throw conflictError(this.name, expected, next)
   }
-}
-
-/** @throws TypeError, RangeError */
-function checkPlace(what: string, place: number | Date): void {
-  if (place instanceof Date) checkTime(what, place)
-  else checkOffset(`${what} (an offset or a Date)`, place)
 }

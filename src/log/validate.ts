@@ -37,6 +37,12 @@ export function checkTime(what: string, value: unknown): number {
   return time
 }
 
+/** An offset, or a time. @throws TypeError, RangeError */
+export function checkPlace(what: string, place: unknown): void {
+  if (place instanceof Date) checkTime(what, place)
+  else checkOffset(`${what} (an offset or a Date)`, place)
+}
+
 export function checkInteger(what: string, value: unknown, min: number, max: number): number {
   if (typeof value !== 'number') throw new TypeError(`${what} is a number, not ${typeof value}`)
   if (!Number.isInteger(value) || value < min || value > max) {

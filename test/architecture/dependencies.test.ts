@@ -22,9 +22,20 @@ const bytes = ['format', 'memory', 'ring']
  * a door that somebody wants to open: say why, or find another way.
  */
 const arrows: Readonly<Record<string, readonly string[]>> = {
-  '.': ['log', 'log/work', 'messages', 'storage/life'],
+  '.': ['log', 'log/finding', 'log/work', 'messages', 'storage/life'],
   observe: ['log'],
-  cli: ['cli/verbs', 'local', 'log', 'messages', 'threads', 'storage/check', 'storage/files', 'format', 'memory'],
+  cli: [
+    'cli/verbs',
+    'local',
+    'log',
+    'log/finding',
+    'messages',
+    'threads',
+    'storage/check',
+    'storage/files',
+    'format',
+    'memory',
+  ],
   'cli/inspect': ['cli', 'local', 'local/follower', 'log', 'messages', 'storage/files'],
   'cli/inspect/page': ['cli', 'cli/inspect'],
   'cli/verbs': [
@@ -38,7 +49,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'format',
     'memory',
   ],
-  log: ['local', 'local/attached', 'log/work', 'messages'],
+  log: ['local', 'local/attached', 'log/finding', 'log/work', 'messages'],
+  'log/finding': ['log', 'messages'],
   'log/work': ['log', 'messages'],
   jetstream: [
     'jetstream/appends',

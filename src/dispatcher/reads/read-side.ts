@@ -5,8 +5,7 @@
  * `Reader` (which carries out tasks), `TopicReader` (which finds the records of a topic in segments). `ChunkReader` stands in front:
  * one stream of a topic, chunk after chunk.
  */
-import type { KeyedRange } from '../../engine/engine.js'
-import type { Filter } from '../../engine/terms.js'
+import type { KeyedRange, ScanRequest } from '../../engine/engine.js'
 import { type BookendError, isThreadDeath } from '../../errors.js'
 import { closedError } from '../../failures.js'
 import type {
@@ -125,15 +124,8 @@ export class ReadSide implements TopicReads {
     return this.#run({ op: 'keyed', topic, key, range }) as Promise<KeyedAnswer>
   }
 
-  scan(
-    topic: TopicRef,
-    from: number,
-    to: number,
-    module: string,
-    signal: AbortSignal | undefined,
-    filter: Filter | undefined,
-  ): Promise<unknown> {
-    return this.#scans.run({ topic, from, to, module, signal, filter })
+  scan(topic: TopicRef, request: ScanRequest): Promise<unknown> {
+    return this.#scans.run({ topic, ...request })
   }
 
   /** The log closes. Resolves when no thread is at work on a scan. @param closed what scans reject with, those under way too */

@@ -5,7 +5,7 @@
  * A log that closes ends them: their threads look between two batches. Who does not come to it, as a module does not come back, is ended
  * with his thread.
  */
-import type { Filter } from '../../engine/terms.js'
+import type { ScanRequest } from '../../engine/engine.js'
 import { type BookendError, isThreadDeath } from '../../errors.js'
 import { AbortWord } from '../../ring/abort-word.js'
 import { RangeClaims } from '../../ring/range-claims.js'
@@ -20,14 +20,8 @@ const leastMessagesPerRange = 1_024
 /** A module that has not come back for so long keeps no log from closing. */
 const patienceMs = 5_000
 
-export interface Scan {
+export interface Scan extends ScanRequest {
   readonly topic: TopicRef
-  readonly from: number
-  /** Exclusive. */
-  readonly to: number
-  readonly module: string
-  readonly signal: AbortSignal | undefined
-  readonly filter?: Filter | undefined
 }
 
 /** Runs code of the application. */

@@ -1,7 +1,6 @@
 /** What topics are read by. */
 
-import type { KeyedRange } from '../../engine/engine.js'
-import type { Filter } from '../../engine/terms.js'
+import type { KeyedRange, ScanRequest } from '../../engine/engine.js'
 import type { ChunkAnswer, KeyedAnswer, ReadTask, RecordsAnswer, TopicRef } from '../../threads/reader/reader.js'
 
 export interface TopicReads {
@@ -12,12 +11,5 @@ export interface TopicReads {
   record(topic: TopicRef, offset: number): Promise<{ bytes: Uint8Array; length: number }>
   offsetAt(topic: TopicRef, time: number): Promise<number>
   keyed(topic: TopicRef, key: Uint8Array, range: KeyedRange): Promise<KeyedAnswer>
-  scan(
-    topic: TopicRef,
-    from: number,
-    to: number,
-    module: string,
-    signal: AbortSignal | undefined,
-    filter: Filter | undefined,
-  ): Promise<unknown>
+  scan(topic: TopicRef, request: ScanRequest): Promise<unknown>
 }

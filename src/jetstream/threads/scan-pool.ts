@@ -2,7 +2,7 @@
 import { KeepAlive } from '../../dispatcher/keep-alive.js'
 import { ReaderPool } from '../../dispatcher/reads/reader-pool.js'
 import { type Scan, SharedScans } from '../../dispatcher/reads/shared-scans.js'
-import type { Filter } from '../../engine/terms.js'
+import type { ScanRequest } from '../../engine/engine.js'
 import type { BookendError } from '../../errors.js'
 import { onlyTopic } from '../../messages/chunk-builder.js'
 import type { ScanRange } from '../../threads/reader/scan-task.js'
@@ -30,15 +30,8 @@ export class ScanPool {
     })
   }
 
-  scan(
-    topic: string,
-    from: number,
-    to: number,
-    module: string,
-    signal: AbortSignal | undefined,
-    filter: Filter | undefined,
-  ): Promise<unknown> {
-    return this.#scans.run({ topic: { id: onlyTopic, name: topic }, from, to, module, signal, filter })
+  scan(topic: string, request: ScanRequest): Promise<unknown> {
+    return this.#scans.run({ topic: { id: onlyTopic, name: topic }, ...request })
   }
 
   /** @param closed what scans under way reject with */

@@ -2,8 +2,7 @@
 
 import { recordIn } from '../../dispatcher/reads/records-answer.js'
 import type { TopicReads } from '../../dispatcher/reads/topic-reads.js'
-import type { KeyedRange } from '../../engine/engine.js'
-import type { Filter } from '../../engine/terms.js'
+import type { KeyedRange, ScanRequest } from '../../engine/engine.js'
 import { type BookendError, fromPortable } from '../../errors.js'
 import type { ChunkAnswer, KeyedAnswer, LogRead, RecordsAnswer, TopicRef } from '../../threads/reader/reader.js'
 import type { OwnReading } from './own-reading.js'
@@ -45,17 +44,10 @@ export class ReadsInPool implements TopicReads {
     return this.#counted(this.#owner.call('keyed', topic.name, key, range))
   }
 
-  scan(
-    topic: TopicRef,
-    from: number,
-    to: number,
-    module: string,
-    signal: AbortSignal | undefined,
-    filter: Filter | undefined,
-  ): Promise<unknown> {
+  scan(topic: TopicRef, { signal, ...request }: ScanRequest): Promise<unknown> {
     // One for each: Node warns of many who listen to the same.
     const given = AbortSignal.any(signal === undefined ? [this.#scansEnd.signal] : [signal, this.#scansEnd.signal])
-    return this.#owner.callUntil(given, 'scan', topic.name, from, to, module, filter)
+    return this.#owner.callUntil(given, 'scan', topic.name, request)
   }
 
   /** The log closes. @param closed what scans reject with */

@@ -184,7 +184,7 @@ export class Attachment {
         return new Transferred(answer, [answer.bytes.buffer as ArrayBuffer])
       },
       offsetAt: (_, topic, time) => topicOf(topic).offsetAt(time),
-      scan: (signal, topic, from, to, module, filter) => topicOf(topic).scan(from, to, module, signal, filter),
+      scan: (signal, topic, request) => topicOf(topic).scan({ ...request, signal }),
       filter: async (_, topic, group, filter) => void groupOf(topic, group, filter),
       position: (_, topic, group, filter) => groupOf(topic, group, filter).position(),
       seek: (_, topic, group, to) => topicOf(topic).group(group).seek(to),

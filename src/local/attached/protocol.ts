@@ -2,7 +2,7 @@
 import type { OffsetRange } from '../../collections/offset-ranges.js'
 import type { DeskState, GivenLease } from '../../dispatcher/groups/desk-branch.js'
 import type { LeasedRange } from '../../dispatcher/groups/lease.js'
-import type { EngineFacts, KeyedRange } from '../../engine/engine.js'
+import type { EngineFacts, KeyedRange, ScanRequest } from '../../engine/engine.js'
 import type { ProcessorState, ProcessSettings } from '../../engine/group-seat.js'
 import type { SegmentInfo, SegmentResidency } from '../../engine/stats.js'
 import type {
@@ -101,14 +101,7 @@ export interface OwnerCalls {
   records(signal: AbortSignal, topic: string, offsets: readonly number[]): Promise<Transferred<RecordsAnswer[]>>
   offsetAt(signal: AbortSignal, topic: string, time: number): Promise<number>
   keyed(signal: AbortSignal, topic: string, key: Uint8Array, range: KeyedRange): Promise<Transferred<KeyedAnswer>>
-  scan(
-    signal: AbortSignal,
-    topic: string,
-    from: number,
-    to: number,
-    module: string,
-    filter: Filter | undefined,
-  ): Promise<unknown>
+  scan(signal: AbortSignal, topic: string, request: Omit<ScanRequest, 'signal'>): Promise<unknown>
   /** Groups. What they are given is said first, and again with each use. */
   filter(signal: AbortSignal, topic: string, group: string, filter: Filter): Promise<void>
   position(signal: AbortSignal, topic: string, group: string, filter: Filter | undefined): Promise<GroupPosition>

@@ -34,7 +34,14 @@ function twoThreads() {
   return { tasks, scans }
 }
 
-const scan: Scan = { topic: { id: 0, name: 't' }, from: 0, to: 10_000, module: 'file:///m.mjs', signal: undefined }
+const scan: Scan = {
+  topic: { id: 0, name: 't' },
+  from: 0,
+  to: 10_000,
+  module: 'file:///m.mjs',
+  signal: undefined,
+  filter: undefined,
+}
 const closed = closedError('/log')
 
 async function begun(signal?: AbortSignal) {

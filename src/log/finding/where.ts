@@ -1,6 +1,6 @@
 /** Which messages are wanted, by their headers. */
-import type { Filter } from '../engine/terms.js'
-import { describe, isPlainObject } from './validate.js'
+import type { Filter } from '../../engine/terms.js'
+import { describe, isPlainObject } from '../validate.js'
 
 /**
  * Messages that have every header named here, each with the value given, or with one of them. Names and values are compared as they are;

@@ -1,7 +1,7 @@
 /** The messages of a topic that have one key, part by part. */
-import { abortable } from '../abortable.js'
-import type { Engine, EngineTopic, KeyedRange } from '../engine/engine.js'
-import { type Message, type MessageSource, StoredMessage } from '../messages/message.js'
+import { abortable } from '../../abortable.js'
+import type { Engine, EngineTopic, KeyedRange } from '../../engine/engine.js'
+import { type Message, type MessageSource, StoredMessage } from '../../messages/message.js'
 
 /** Which messages with a key. */
 export interface KeyOptions {
