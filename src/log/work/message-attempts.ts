@@ -1,0 +1,135 @@
+/**
+ * What becomes of one message that was taken: it is tried until a call has gone well, or it is stored as a dead letter, or it is given back,
+ * since the round ends or since others come first while it waits for its next attempt.
+ */
+import { setTimeout as wait } from 'node:timers/promises'
+import type { EngineLease, ProcessSettings } from '../../engine/group-seat.js'
+import { BookendError } from '../../errors.js'
+import type { RecordPlace } from '../../messages/chunk-cursor.js'
+import { backoffAfter, mayRetry } from '../../retry-policy.js'
+import { FunctionCall, type FunctionCallParts, UnwrittenError } from './function-call.js'
+import { Slots } from './slots.js'
+import { storeLetter } from './store-letter.js'
+
+/** The first pause after an append that found no room. */
+const noSpacePauseMs = 50
+
+/** A message taken. */
+export interface TakenMessage {
+  readonly record: RecordPlace
+  readonly lease: EngineLease
+}
+
+export interface MessageAttemptsParts<T> extends FunctionCallParts<T> {
+  readonly settings: Omit<ProcessSettings, 'codec'>
+}
+
+/** Their processor. */
+export interface MessageAttemptsHost {
+  /** Of the round under way: fires when it ends. */
+  round(): AbortSignal
+  /** Its call has gone well and what it appends is written, or it is stored as a dead letter. */
+  acknowledge(lease: EngineLease): void
+  /** It failed for the last time, and there is no dead-letter topic; or its dead letter could not be stored. */
+  fail(error: unknown): void
+}
+
+export class MessageAttempts<T> {
+  readonly stats = { processed: 0, failed: 0, deadLettered: 0 }
+  readonly #parts: MessageAttemptsParts<T>
+  readonly #host: MessageAttemptsHost
+  /** Calls that may run at a time; what waits for another attempt takes none. */
+  readonly #slots: Slots
+  readonly #calls = new Set<FunctionCall<T>>()
+
+  /** @param concurrency calls that may run at a time */
+  constructor(parts: MessageAttemptsParts<T>, host: MessageAttemptsHost, concurrency: number) {
+    this.#parts = parts
+    this.#host = host
+    this.#slots = new Slots(concurrency)
+  }
+
+  /** The round ends: the signals of the calls under way say so. */
+  askToEnd(): void {
+    for (const call of this.#calls) call.askToEnd()
+  }
+
+  /** Until it is acknowledged, or given back. Never rejects. */
+  async settle(taken: TakenMessage): Promise<void> {
+    try {
+      await this.#handle(taken)
+    } catch (error) {
+      taken.lease.giveBack(0)
+      this.#host.fail(error)
+    }
+  }
+
+  async #handle({ record, lease }: TakenMessage): Promise<void> {
+    const { settings, topic } = this.#parts
+    const signal = this.#host.round()
+    for (let attempt = lease.attempt, unwritten = 0; !signal.aborted; ) {
+      const error = await this.#call(record, attempt, signal)
+      if (error === undefined) {
+        this.stats.processed += 1
+        this.#host.acknowledge(lease)
+        return
+      }
+      // It was asked to end, and has not done its work: another attempt of its own.
+      if (signal.aborted) break
+      if (error instanceof UnwrittenError) {
+        unwritten += 1
+        await pause(backoffAfter({ backoffMs: noSpacePauseMs }, unwritten), signal)
+        continue
+      }
+      this.stats.failed += 1
+      if (!mayRetry(settings, attempt)) {
+        if (settings.deadLetter === undefined) throw Object.assign(error, { topic: topic.name, offset: record.offset })
+        if (!(await this.#giveUp(record, attempt, error, signal))) break
+        this.#host.acknowledge(lease)
+        return
+      }
+      const pauseMs = backoffAfter(settings, attempt)
+      attempt += 1
+      if (settings.order === 'none') {
+        lease.giveBack(pauseMs)
+        return
+      }
+      await pause(pauseMs, signal)
+    }
+    lease.giveBack(0)
+  }
+
+  /** @returns why it has failed */
+  #call(record: RecordPlace, attempt: number, signal: AbortSignal): Promise<Error | undefined> {
+    return this.#slots.within(async () => {
+      if (signal.aborted) return new Error('the processor ends')
+      const call = new FunctionCall(this.#parts, record, attempt)
+      this.#calls.add(call)
+      try {
+        return await call.run()
+      } finally {
+        this.#calls.delete(call)
+      }
+    })
+  }
+
+  /** A full disk makes it wait. False: the round has ended before it was stored. */
+  async #giveUp(record: RecordPlace, attempts: number, error: Error, signal: AbortSignal): Promise<boolean> {
+    for (let tries = 1; !signal.aborted; tries++) {
+      try {
+        await storeLetter(this.#parts, record, attempts, error)
+        this.stats.deadLettered += 1
+        return true
+      } catch (cause) {
+        if (!(cause instanceof BookendError) || cause.code !== 'BOOKEND_NO_SPACE') throw cause
+        await pause(backoffAfter({ backoffMs: noSpacePauseMs }, tries), signal)
+      }
+    }
+    return false
+  }
+}
+
+/** Ends early when the round ends. */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await wait(ms, undefined, { signal }).catch(() => {})
+}
