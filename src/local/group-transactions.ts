@@ -3,7 +3,8 @@
  * journal. See format/ack-layout.ts.
  */
 import { type OffsetRange, OffsetRanges } from '../collections/offset-ranges.js'
-import { GroupDesk, type StartedTransaction } from '../dispatcher/groups/group-desk.js'
+import type { StartedTransaction } from '../dispatcher/groups/desk-transactions.js'
+import { GroupDesk } from '../dispatcher/groups/group-desk.js'
 import { Lease } from '../dispatcher/groups/lease.js'
 import type { Durability, TransactionAcks, TransactionParts } from '../engine/terms.js'
 import { encodeAcks } from '../format/ack-layout.js'
@@ -74,8 +75,9 @@ export class GroupTransactions {
     const started: StartedTransaction[] = []
     try {
       for (const { topic, group: name, generation, ranges } of acks)
-        started.push(group(topic, name).desk.beginTransaction(generation, ranges))
-      for (const { topic, group: name, offset } of commits) started.push(group(topic, name).desk.beginCommit(offset))
+        started.push(group(topic, name).desk.transactions.acknowledge(generation, ranges))
+      for (const { topic, group: name, offset } of commits)
+        started.push(group(topic, name).desk.transactions.commit(offset))
       const own = started.filter(({ ranges }) => ranges.length > 0)
       const journaled = own.map(({ journal, ranges }) => ({
         ...{ topic: journal.name, value: encodeAcks(ranges) },

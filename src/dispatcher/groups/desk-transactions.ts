@@ -3,48 +3,114 @@
  * to write would be there twice; and while one is under way the group is neither moved nor removed.
  */
 import type { OffsetRange } from '../../collections/offset-ranges.js'
-import { BookendError } from '../../errors.js'
+import { assert, BookendError } from '../../errors.js'
+import type { TopicHandle } from '../topic-directory.js'
+import type { StoredGroup } from './group-entry.js'
 import type { GroupLedger } from './group-ledger.js'
 
+/** The books of a group, and where they are written. */
+export interface OpenGroup {
+  readonly ledger: GroupLedger
+  readonly stored: StoredGroup
+}
+
+/** Their desk. */
+export interface TransactionsDesk {
+  readonly topic: { readonly name: string }
+  readonly name: string
+  /** Undefined: the group is not open. */
+  openGroup(): OpenGroup | undefined
+  /** Offset of the topic's next message. */
+  next(): number
+  announceChange(): void
+}
+
+/** Acknowledgements that a transaction writes. */
+export interface StartedTransaction {
+  /** Where they are to be written. */
+  readonly journal: TopicHandle
+  readonly ranges: readonly OffsetRange[]
+  /** They are: at that offset of the journal, and below that position of the log. */
+  written(offset: number, position: number): void
+  /** Nothing was written. */
+  refused(): void
+}
+
 export class DeskTransactions {
+  readonly #desk: TransactionsDesk
   readonly #underWay = new Set<readonly OffsetRange[]>()
   #waiting: (() => void)[] = []
 
-  /** @throws `BOOKEND_CONFLICT` where one of the messages is done, or is about to be, or the group has been moved since it was delivered */
-  begin(group: string, ledger: GroupLedger | undefined, generation: number, ranges: readonly OffsetRange[]): void {
-    if (ledger === undefined || ledger.generation !== generation)
-      throw ackConflict(group, 'the group was moved or removed since the message was delivered')
-    for (const { first, end } of ranges) {
-      for (let offset = first; offset < end; offset++)
-        if (ledger.isDone(offset)) throw ackConflict(group, `message ${offset} is acknowledged already`)
-      for (const others of this.#underWay)
-        if (others.some((other) => other.first < end && first < other.end))
-          throw ackConflict(group, `another transaction acknowledges message ${first}`)
-    }
-    this.enter(ranges)
-  }
-
-  /** Whoever else acknowledges them. */
-  enter(ranges: readonly OffsetRange[]): void {
-    this.#underWay.add(ranges)
+  constructor(desk: TransactionsDesk) {
+    this.#desk = desk
   }
 
   get isUnderWay(): boolean {
     return this.#underWay.size > 0
   }
 
-  /** It was written, or refused. @param ranges the same object */
-  end(ranges: readonly OffsetRange[]): void {
+  /** Resolves when none is under way. */
+  async over(): Promise<void> {
+    while (this.#underWay.size > 0) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+  }
+
+  /**
+   * The messages are about to be acknowledged in a transaction: until it is over no other one does that.
+   * @throws `BOOKEND_CONFLICT` where one of the messages is done, or is about to be, or the group has been moved since it was delivered
+   */
+  acknowledge(generation: number, ranges: readonly OffsetRange[]): StartedTransaction {
+    const { name } = this.#desk
+    const group = this.#desk.openGroup()
+    if (group === undefined || group.ledger.generation !== generation)
+      throw ackConflict(name, 'the group was moved or removed since the message was delivered')
+    for (const { first, end } of ranges) {
+      for (let offset = first; offset < end; offset++)
+        if (group.ledger.isDone(offset)) throw ackConflict(name, `message ${offset} is acknowledged already`)
+      for (const others of this.#underWay)
+        if (others.some((other) => other.first < end && first < other.end))
+          throw ackConflict(name, `another transaction acknowledges message ${first}`)
+    }
+    return this.#begin(group, ranges, () => {
+      for (const { first, end } of ranges) group.ledger.acknowledge({ generation }, first, end)
+    })
+  }
+
+  /** The same of all messages below `offset`, whoever has them. @throws RangeError where there are not so many */
+  commit(offset: number): StartedTransaction {
+    const { topic, next, openGroup } = this.#desk
+    const end = next()
+    if (offset > end)
+      throw new RangeError(`offset ${offset} of topic "${topic.name}" is not written yet: the next one is ${end}`)
+    const group = openGroup()
+    assert(group !== undefined, 'a group is open while a transaction moves it')
+    const ranges = group.ledger.open(group.ledger.committed, offset)
+    return this.#begin(group, ranges, () => group.ledger.skipBelow(offset))
+  }
+
+  #begin({ ledger, stored }: OpenGroup, ranges: readonly OffsetRange[], settle: () => void): StartedTransaction {
+    this.#underWay.add(ranges)
+    return {
+      journal: stored.journal.topic,
+      ranges,
+      written: (offset, position) => {
+        stored.journal.add(offset, ranges, position)
+        settle()
+        // From here on these are what is written of it.
+        stored.state = ledger
+        this.#end(ranges)
+        this.#desk.announceChange()
+      },
+      refused: () => this.#end(ranges),
+    }
+  }
+
+  /** @param ranges the same object */
+  #end(ranges: readonly OffsetRange[]): void {
     this.#underWay.delete(ranges)
     if (this.#underWay.size > 0) return
     const waiting = this.#waiting
     this.#waiting = []
     for (const resolve of waiting) resolve()
-  }
-
-  /** Resolves when none is under way. */
-  async over(): Promise<void> {
-    while (this.#underWay.size > 0) await new Promise<void>((resolve) => this.#waiting.push(resolve))
   }
 }
 

@@ -8,9 +8,8 @@
 import { Living } from '../../collections/living.js'
 import type { OffsetRange } from '../../collections/offset-ranges.js'
 import { assert } from '../../errors.js'
-import type { TopicHandle } from '../topic-directory.js'
 import { type Extendable, ExtensionRequest, MessageRequest } from './desk-requests.js'
-import { DeskTransactions } from './desk-transactions.js'
+import { DeskTransactions, type OpenGroup } from './desk-transactions.js'
 import type { GroupCommits } from './group-commits.js'
 import type { StoredGroup } from './group-entry.js'
 import { GroupLedger } from './group-ledger.js'
@@ -42,17 +41,6 @@ export interface DeskParts {
 /** What was passed is written this late, and no more often, where nothing else is. */
 const passedCommitMs = 1_000
 
-/** Acknowledgements that a transaction writes. */
-export interface StartedTransaction {
-  /** Where they are to be written. */
-  readonly journal: TopicHandle
-  readonly ranges: readonly OffsetRange[]
-  /** They are: at that offset of the journal, and below that position of the log. */
-  written(offset: number, position: number): void
-  /** Nothing was written. */
-  refused(): void
-}
-
 /** For who waits on a group that is removed: there is nothing more to come. */
 export class GroupRemovedError extends Error {}
 
@@ -65,7 +53,7 @@ type Stage =
   | { readonly name: 'shut' }
   /** The group is being created. */
   | { readonly name: 'opening'; readonly done: Promise<void> }
-  | { readonly name: 'open'; readonly ledger: GroupLedger; readonly stored: StoredGroup }
+  | ({ readonly name: 'open' } & OpenGroup)
 
 const mayFollow: Readonly<Record<Stage['name'], readonly Stage['name'][]>> = {
   shut: ['opening', 'open'],
@@ -77,10 +65,11 @@ export class GroupDesk implements SeatDesk {
   /** Called after every acknowledgement, seek, removal and skip. */
   readonly changes = new Set<() => void>()
   readonly seats = new Living<object>()
+  /** Acknowledgements that are written with messages, at one moment. */
+  readonly transactions: DeskTransactions
   readonly #parts: DeskParts
   readonly #row: RequestRow
   readonly #alarm: WorkAlarm
-  readonly #transactions = new DeskTransactions()
   #stage: Stage = { name: 'shut' }
   #skipped = 0
   #nextGeneration = 0
@@ -90,6 +79,12 @@ export class GroupDesk implements SeatDesk {
 
   constructor(parts: DeskParts) {
     this.#parts = parts
+    const { topic, name, next } = parts
+    this.transactions = new DeskTransactions({
+      ...{ topic, name, next },
+      openGroup: () => (this.#stage.name === 'open' ? this.#stage : undefined),
+      announceChange: () => this.#announceChange(),
+    })
     this.#row = new RequestRow(() => parts.checkOpen())
     this.#alarm = new WorkAlarm({
       whenNext: (offset, resolve, reject) => parts.whenNext(offset, resolve, reject),
@@ -262,49 +257,9 @@ export class GroupDesk implements SeatDesk {
     if (ledger !== undefined) this.#commit(ledger).catch(() => {})
   }
 
-  /**
-   * The messages are about to be acknowledged in a transaction: until it is over no other one does that.
-   * @throws `BOOKEND_CONFLICT`
-   */
-  beginTransaction(generation: number, ranges: readonly OffsetRange[]): StartedTransaction {
-    this.#transactions.begin(this.name, this.#books, generation, ranges)
-    return this.#started(ranges, (ledger) => {
-      for (const { first, end } of ranges) ledger.acknowledge({ generation }, first, end)
-    })
-  }
-
-  /** The same of all messages below `offset`, whoever has them. @throws RangeError where there are not so many */
-  beginCommit(offset: number): StartedTransaction {
-    const next = this.#parts.next()
-    if (offset > next)
-      throw new RangeError(`offset ${offset} of topic "${this.topic.name}" is not written yet: the next one is ${next}`)
-    const { ledger } = this
-    const ranges = ledger.open(ledger.committed, offset)
-    this.#transactions.enter(ranges)
-    return this.#started(ranges, (ledger) => ledger.skipBelow(offset))
-  }
-
-  #started(ranges: readonly OffsetRange[], settle: (ledger: GroupLedger) => void): StartedTransaction {
-    assert(this.#stage.name === 'open', 'a group is open while a transaction acknowledges something of it')
-    const { ledger, stored } = this.#stage
-    return {
-      journal: stored.journal.topic,
-      ranges,
-      written: (offset, position) => {
-        stored.journal.add(offset, ranges, position)
-        settle(ledger)
-        // From here on these are what is written of it.
-        stored.state = ledger
-        this.#transactions.end(ranges)
-        this.#announceChange()
-      },
-      refused: () => this.#transactions.end(ranges),
-    }
-  }
-
   /** Goes on from `to`. What is being worked on is not waited for: its acknowledgements will mean nothing. */
   async seek(to: number): Promise<void> {
-    if (this.#transactions.isUnderWay) await this.#transactions.over()
+    if (this.transactions.isUnderWay) await this.transactions.over()
     this.ledger.seek(to)
     if (this.#stage.name === 'open') this.#stage.stored.journal.pass()
     this.#announceChange()
@@ -316,7 +271,7 @@ export class GroupDesk implements SeatDesk {
 
   /** Forgets the group. Who waits is told so. */
   async remove(): Promise<void> {
-    if (this.#transactions.isUnderWay) await this.#transactions.over()
+    if (this.transactions.isUnderWay) await this.transactions.over()
     const stage = this.#stage
     const stored = stage.name === 'open' ? stage.stored : this.#known()
     this.#removals += 1
