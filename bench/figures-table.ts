@@ -1,4 +1,5 @@
-import { type BenchCase, benchCases } from './cases/catalogue.js'
+import type { BenchCase } from './cases/bench-case.js'
+import { benchCases } from './cases/catalogue.js'
 import type { ContenderName } from './contenders/catalogue.js'
 import { describePoint, describeRounds, describeSpread, table } from './format.js'
 import type { BenchReport } from './report-file.js'

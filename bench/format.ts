@@ -1,4 +1,5 @@
-import { type BenchCase, benchCases, type Parameter, type Point } from './cases/catalogue.js'
+import type { BenchCase, Parameter, Point } from './cases/bench-case.js'
+import { benchCases } from './cases/catalogue.js'
 import type { Figures } from './job.js'
 import type { SeriesKey } from './results.js'
 import type { Spread } from './statistics.js'

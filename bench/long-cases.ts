@@ -1,5 +1,6 @@
 import type { BenchRun } from './bench-run.js'
-import { type LongCaseName, longCaseNames, longCaseTitles, pacedRate } from './cases/catalogue.js'
+import { type LongCaseName, longCaseNames, longCaseTitles } from './cases/catalogue.js'
+import { pacedRate } from './cases/points.js'
 import { describeFigures } from './format.js'
 import type { Figures, Job, JobKind, Outcome } from './job.js'
 import { runJob } from './run-job.js'

@@ -1,6 +1,7 @@
 import os from 'node:os'
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { caseNames, lengthyCaseNames, longCaseNames, type Scale } from './cases/catalogue.js'
+import type { Scale } from './cases/bench-case.js'
+import { caseNames, lengthyCaseNames, longCaseNames } from './cases/catalogue.js'
 import { type ContenderName, methodNames, peerNames } from './contenders/catalogue.js'
 
 /** What a run does, with every default filled in. */

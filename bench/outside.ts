@@ -4,7 +4,7 @@
  */
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
-import type { BenchCase } from './cases/catalogue.js'
+import type { BenchCase } from './cases/bench-case.js'
 import { benchCases } from './cases/catalogue.js'
 import { contenderNames } from './contenders/catalogue.js'
 import type { QueueStore, Store, StoreOptions } from './contenders/contender.js'

@@ -1,4 +1,5 @@
-import { type BenchCase, benchCases } from './cases/catalogue.js'
+import type { BenchCase } from './cases/bench-case.js'
+import { benchCases } from './cases/catalogue.js'
 import type { Movement } from './compare.js'
 import type { Machine } from './machine.js'
 import type { Series } from './results.js'

@@ -1,5 +1,7 @@
 import type { BenchRun } from './bench-run.js'
-import { type BenchCase, benchCases, type Point, pacedRate } from './cases/catalogue.js'
+import type { BenchCase, Point } from './cases/bench-case.js'
+import { benchCases } from './cases/catalogue.js'
+import { pacedRate } from './cases/points.js'
 import { type ContenderName, slowPeers } from './contenders/catalogue.js'
 import { Unavailable } from './contenders/contender.js'
 import { describeFigure, describePoint } from './format.js'

@@ -5,7 +5,7 @@
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { BenchRun } from './bench-run.js'
-import { pacedRate } from './cases/catalogue.js'
+import { pacedRate } from './cases/points.js'
 import type { Job, JobKind } from './job.js'
 import { runJob } from './run-job.js'
 

@@ -1,9 +1,9 @@
 /** Cases of a log on NATS servers, beside one in a directory, and the servers' own client. */
 import type { ContenderName } from '../contenders/catalogue.js'
 import type { ServerJobKind } from '../servers/cases.js'
-import type { BenchCase, Point, Scale } from './catalogue.js'
+import type { BenchCase, Point, Scale } from './bench-case.js'
+import { smallBytes } from './points.js'
 
-const smallBytes = 100
 const mostMessages = 40_000
 /** Each waits for a flush of the servers' device. */
 const mostOneByOne = 3_000

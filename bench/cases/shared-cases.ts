@@ -1,8 +1,8 @@
 /** Cases of several threads, and of several processes, on one log. */
 import { javaPeers } from '../contenders/catalogue.js'
-import type { BenchCase, Point, Scale } from './catalogue.js'
+import type { BenchCase, Point, Scale } from './bench-case.js'
+import { countOf, smallBytes } from './points.js'
 
-const smallBytes = 100
 const kibibyte = 1024
 const mostMessages = 1_000_000
 /** Of the appends that wait a millisecond before each: about as many as there are in the time of the cases that go by time. */
@@ -11,9 +11,6 @@ const floods = 8
 const manyFollowers = 50
 /** Slow enough that everybody sleeps in between. */
 const sleepyRate = 500
-
-const countOf = (scale: Scale, messageBytes: number, most = Number.POSITIVE_INFINITY) =>
-  Math.min(scale.messages ?? Math.ceil(scale.dataBytes / messageBytes), most)
 
 const byThreads =
   (counts: readonly number[], messageBytes: number, most?: number) =>

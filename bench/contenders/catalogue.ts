@@ -34,6 +34,9 @@ export const peerNames = [...storeNames, ...otherWayNames, ...serverNames].filte
 /** Peers that come from the registry; the others need nothing but Node and the root's dependencies. */
 export const packagedPeers: readonly ContenderName[] = ['sonic-boom', 'lmdb', 'better-sqlite3', 'classic-level']
 
+/** Those that find a message by its number, the product among them. */
+export const peersWithGet: readonly ContenderName[] = ['bookend', 'lmdb', 'better-sqlite3', 'classic-level']
+
 /** Peers in Java: their adapters stand in `java/`, and a JVM runs each of their jobs. */
 export const javaPeers: readonly ContenderName[] = ['chronicle-queue', 'rocketmq-store']
 

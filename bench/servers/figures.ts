@@ -1,5 +1,5 @@
 /** The table of docs/jetstream.md. */
-import type { BenchCase } from '../cases/catalogue.js'
+import type { BenchCase } from '../cases/bench-case.js'
 import { serverCases } from '../cases/server-cases.js'
 import { type ContenderName, serverNames } from '../contenders/catalogue.js'
 import { describePoint, describeSpread, digits, table } from '../format.js'

@@ -27,6 +27,7 @@ import type { Owner } from '../../storage/files/ownership.js'
 import type { SegmentFiles } from '../../storage/files/segment-files.js'
 import type { IdsPart } from '../protocol.js'
 import type { CommitWriter } from './commit-writer.js'
+import { groupExtent } from './group-extent.js'
 import { GuardedAppends } from './guarded-appends.js'
 import { IdWindows, type KnownId, type RecallIds } from './id-windows.js'
 import type { LaneIntake } from './lane-intake.js'
@@ -339,29 +340,4 @@ export class Writer {
     // Not a device but a bug: end the thread, with the error for everybody to see.
     if (errno === 0) throw error
   }
-}
-
-interface GroupExtent {
-  bytes: number
-  records: number
-  /** Frames of one topic stand together: there are as many as changes. */
-  topics: number
-}
-
-/** Of the atomic group (or single frame) that starts at `from`. */
-function groupExtent(words: Uint32Array, from: number, to: number): GroupExtent {
-  let at = from
-  let records = 0
-  let topics = 0
-  let topic = -1
-  while (at < to) {
-    const word = at >>> 2
-    const tail = words[word + frameWord.tail]
-    at += frameBytes(words[word + frameWord.length])
-    if (kindOf(tail) === frameKind.data) records += 1
-    if (words[word + frameWord.topic] !== topic) topics += 1
-    topic = words[word + frameWord.topic]
-    if ((flagsOf(tail) & frameFlag.continues) === 0) break
-  }
-  return { bytes: at - from, records, topics }
 }

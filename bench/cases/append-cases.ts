@@ -1,0 +1,120 @@
+/** Cases of appends, and of what an append takes to be heard of. */
+import { javaPeers, peersWithGet } from '../contenders/catalogue.js'
+import type { BenchCase, Scale } from './bench-case.js'
+import { atOnePoint, byParameter, bySize, countOf, mostOneByOne, small, smallBytes } from './points.js'
+
+const mostInFlight = 500_000
+/** A flush takes milliseconds: so many that a writer flushes about thirty times, and many writers a few. */
+const durableMessages = (scale: Scale, writers: number) =>
+  Math.min(scale.messages ?? Number.POSITIVE_INFINITY, Math.max(30, Math.min(30 * writers, 10 * 10_000)))
+
+export const appendCases: readonly BenchCase[] = [
+  {
+    name: 'append',
+    section: 'Append',
+    title: 'offer until published',
+    kind: 'append',
+    contenders: [
+      'bookend',
+      'bare',
+      'bare-16k',
+      'memcpy',
+      'write-sync',
+      'sonic-boom',
+      'lmdb',
+      'better-sqlite3',
+      'classic-level',
+      ...javaPeers,
+    ],
+    headline: 'messagesPerSecond',
+    better: 'more',
+    points: bySize(),
+  },
+  {
+    name: 'append-batches',
+    section: 'Append',
+    title: 'atomic batches',
+    kind: 'append-batches',
+    contenders: peersWithGet,
+    headline: 'messagesPerSecond',
+    better: 'more',
+    parameter: 'batch',
+    points: byParameter([1000], [10, 100, 1000], (scale) => countOf(scale, smallBytes, 1_000_000)),
+  },
+  {
+    name: 'in-flight',
+    section: 'Append',
+    title: 'awaited append',
+    kind: 'in-flight',
+    contenders: ['bookend', 'lmdb', 'classic-level'],
+    headline: 'messagesPerSecond',
+    better: 'more',
+    parameter: 'writers',
+    points: byParameter([1000], [1, 10, 100, 1000, 10_000], (scale, writers) =>
+      countOf(scale, smallBytes, Math.min(mostInFlight, mostOneByOne * writers)),
+    ),
+  },
+  {
+    name: 'append-disk',
+    section: 'Append',
+    title: 'awaited append, level disk',
+    kind: 'in-flight',
+    level: 'disk',
+    contenders: ['bookend', 'fdatasync', 'lmdb', 'better-sqlite3', 'classic-level', ...javaPeers],
+    headline: 'messagesPerSecond',
+    better: 'more',
+    parameter: 'writers',
+    points: byParameter([1, 1000], [1, 10, 100, 1000, 10_000], durableMessages),
+  },
+  {
+    name: 'topics',
+    section: 'Append',
+    title: 'append to many topics in turn',
+    kind: 'append-topics',
+    contenders: ['bookend', 'lmdb', 'better-sqlite3'],
+    headline: 'messagesPerSecond',
+    better: 'more',
+    parameter: 'topics',
+    points: byParameter([1, 1000], [1, 10, 100, 1000, 10_000], small(500_000)),
+  },
+  {
+    name: 'latency',
+    section: 'Latency',
+    title: 'one awaited append at a time',
+    kind: 'latency',
+    contenders: ['bookend', 'bare', 'write-sync', 'lmdb', 'better-sqlite3', 'classic-level', ...javaPeers],
+    headline: 'p50Us',
+    better: 'less',
+    points: atOnePoint(mostOneByOne),
+  },
+  {
+    name: 'paced',
+    section: 'Latency',
+    title: 'append at 10,000/s to its acknowledgement',
+    kind: 'paced',
+    contenders: ['bookend', 'write-sync', 'lmdb', 'better-sqlite3', 'classic-level'],
+    headline: 'p999Us',
+    better: 'less',
+    points: atOnePoint(mostOneByOne),
+  },
+  {
+    name: 'follow',
+    section: 'Latency',
+    title: 'append at 10,000/s to a following reader',
+    kind: 'follow',
+    contenders: ['bookend', ...javaPeers],
+    headline: 'p50Us',
+    better: 'less',
+    points: atOnePoint(mostOneByOne),
+  },
+  {
+    name: 'process-paced',
+    section: 'Latency',
+    title: 'append at 10,000/s to a handler in a reader thread',
+    kind: 'process-paced',
+    contenders: ['bookend'],
+    headline: 'p50Us',
+    better: 'less',
+    points: atOnePoint(mostOneByOne),
+  },
+]

@@ -1,0 +1,76 @@
+/** Cases of reads. */
+import { javaPeers, peersWithGet } from '../contenders/catalogue.js'
+import type { BenchCase } from './bench-case.js'
+import { atOnePoint, byParameter, bySize, countOf, small, smallBytes } from './points.js'
+
+export const readCases: readonly BenchCase[] = [
+  {
+    name: 'read',
+    section: 'Read',
+    title: 'read in order to the application',
+    kind: 'read',
+    contenders: ['bookend', 'write-sync', 'lmdb', 'better-sqlite3', 'classic-level', ...javaPeers],
+    headline: 'messagesPerSecond',
+    better: 'more',
+    fill: { kind: 'fill', when: 'once' },
+    points: bySize(),
+  },
+  {
+    name: 'read-batches',
+    section: 'Read',
+    title: 'read().batches()',
+    kind: 'read-batches',
+    contenders: ['bookend'],
+    headline: 'messagesPerSecond',
+    better: 'more',
+    fill: { kind: 'fill', when: 'once' },
+    points: atOnePoint(),
+  },
+  {
+    name: 'scan',
+    section: 'Read',
+    title: 'scan with forEach',
+    kind: 'scan',
+    contenders: ['bookend', ...javaPeers],
+    headline: 'messagesPerSecond',
+    better: 'more',
+    parameter: 'readers',
+    fill: { kind: 'fill', when: 'once' },
+    // A scan is so fast that the usual data would be over before it says much.
+    points: byParameter([1, 2], [1, 2], (scale) => scale.messages ?? 4 * countOf(scale, smallBytes)),
+  },
+  {
+    name: 'get',
+    section: 'Read',
+    title: 'get of random offsets, hot',
+    kind: 'get',
+    contenders: [...peersWithGet, ...javaPeers],
+    headline: 'messagesPerSecond',
+    better: 'more',
+    fill: { kind: 'fill', when: 'once' },
+    points: atOnePoint(500_000),
+  },
+  {
+    name: 'get-many',
+    section: 'Read',
+    title: 'getMany of random offsets, hot',
+    kind: 'get-many',
+    contenders: [...peersWithGet, ...javaPeers],
+    headline: 'messagesPerSecond',
+    better: 'more',
+    parameter: 'batch',
+    fill: { kind: 'fill', when: 'once' },
+    points: byParameter([100, 1000], [10, 100, 1000, 10_000], small(500_000)),
+  },
+  {
+    name: 'mixed',
+    section: 'Read',
+    title: '100 appends, 100 random lookups, in turn',
+    kind: 'mixed',
+    contenders: peersWithGet,
+    headline: 'messagesPerSecond',
+    better: 'more',
+    fill: { kind: 'fill', when: 'every round' },
+    points: atOnePoint(500_000),
+  },
+]
