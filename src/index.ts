@@ -14,6 +14,7 @@ export type {
   KeptReason,
   LogPort,
   Retention,
+  Ticket,
 } from './engine/terms.js'
 export { BookendError, type ErrorCode, type ErrorDetails } from './errors.js'
 export type { AppendOptions, Dedupe } from './log/append-options.js'
@@ -32,6 +33,8 @@ export type { CountOptions } from './log/finding/topic-finder.js'
 export type { Where } from './log/finding/where.js'
 export type { Group } from './log/group.js'
 export type { ConsumeOptions } from './log/group-consumer.js'
+export type { DeliveryTime, ScheduleOptions } from './log/later/schedule-options.js'
+export type { ScheduledList, ScheduledMessage, ScheduledOptions } from './log/later/scheduled-list.js'
 export {
   type BackupOptions,
   type ConnectOptions,
@@ -45,7 +48,7 @@ export type { MessageStream } from './log/message-stream.js'
 export type { OpenOptions } from './log/options.js'
 export type { ProcessOptions, Processor } from './log/processor-options.js'
 export type { Producer } from './log/producer.js'
-export type { PopOptions, PushOptions, Queue } from './log/queue.js'
+export type { DelayedPushOptions, PopOptions, PushOptions, Queue } from './log/queue.js'
 export type { GroupOptions, ReadOptions, ScanOptions, Topic } from './log/topic.js'
 export type { Transaction, TransactionAppendOptions, TransactionOptions } from './log/transaction.js'
 export type { MessageHandler } from './log/work/function-call.js'

@@ -185,3 +185,9 @@ export const defaultIdWindowMs = 120_000
 export const defaultMaxIds = 1_000_000
 export const maxIdWindowMs = 7 * 86_400_000
 export const maxMaxIds = 10_000_000
+
+/** The latest time that a Date can have, ms since the epoch. */
+export const maxTime = 8.64e15
+/** Headers by which a message is kept until it is due, and the most that they and the mark of its delivery come to. */
+export const laterHeaderPrefix = 'bookend-later-'
+export const laterMessageBytes = 4 * KiB

@@ -45,6 +45,11 @@ export class Heap<T> {
     return least
   }
 
+  /** All of them, in no order. */
+  [Symbol.iterator](): IterableIterator<T> {
+    return this.#items.values()
+  }
+
   clear(): void {
     this.#items.length = 0
   }

@@ -17,8 +17,11 @@ import type {
   GroupInfo,
   LogPort,
   Payload,
+  PendingMessage,
+  PlannedMessage,
   RegisterKind,
   Retention,
+  Ticket,
   TransactionAcks,
   TransactionParts,
 } from './terms.js'
@@ -43,6 +46,8 @@ export interface Supports {
   readonly filteredGroups: boolean
   /** `Log.transaction`, `Log.register` and `Log.producer`. */
   readonly transactions: boolean
+  /** `Topic.schedule`, `Topic.cancel` and `Log.scheduled`. */
+  readonly schedules: boolean
 }
 
 /** What does not change while a log is open. */
@@ -70,6 +75,8 @@ export interface Engine {
   readonly local: LocalParts | undefined
   /** Undefined where {@link Supports.transactions} is false. */
   readonly transactions: EngineTransactions | undefined
+  /** Undefined where {@link Supports.schedules} is false. */
+  readonly schedules: EngineSchedules | undefined
   /** The same object for the same name. Makes no topic: it comes to be with its first append. */
   topic(name: string): EngineTopic
   /** Names of the topics that exist, in alphabetical order. */
@@ -100,6 +107,16 @@ export interface EngineTransactions {
   transact(parts: TransactionParts, acks: TransactionAcks, level: Durability): Promise<readonly number[]>
   /** The number of a register; undefined: it was never set. */
   register(kind: RegisterKind, name: string): Promise<number | undefined>
+}
+
+/** Messages that wait until they are due. */
+export interface EngineSchedules {
+  /** @returns once it is as durable as asked; that of the first where one with this id is remembered */
+  schedule(message: PlannedMessage, level: Durability): Promise<Ticket>
+  /** @returns false: it was delivered, is about to be, or never was */
+  cancel(topic: string, ticket: Ticket, level: Durability): Promise<boolean>
+  /** What waits, in the order in which it comes due, as of the first step. @param topic undefined: of all */
+  pending(topic: string | undefined): AsyncIterableIterator<PendingMessage>
 }
 
 /** One topic of an open log. Nothing in here is checked again: offsets are integers from 0, sizes fit. */

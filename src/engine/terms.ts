@@ -94,13 +94,42 @@ export interface TransactionParts {
     readonly condition: Condition | undefined
   }[]
   readonly registers: readonly {
-    /** `p`: of a producer. */
     readonly kind: RegisterKind
     readonly name: string
     readonly value: number
     /** It has to be below this, if it was ever set. */
     readonly below: number | undefined
   }[]
+  /** What is to be delivered later. Only where `Supports.schedules`. */
+  readonly scheduled?: readonly PlannedMessage[]
+}
+
+/** A message that waits until it is due, and is then appended to its topic. */
+export interface PlannedMessage {
+  readonly topic: string
+  readonly value: Payload
+  /** As it will be delivered. */
+  readonly extras: Extras | undefined
+  /** Ms since the epoch, or from now on. */
+  readonly due: { readonly at: number } | { readonly inMs: number }
+  /** Under one id nothing is scheduled twice, as far back as the topic remembers; it stands in a header too. */
+  readonly id: MessageId | undefined
+}
+
+/** Names a scheduled message for as long as it waits. */
+export interface Ticket {
+  /** Of the log, for each message its own. */
+  readonly id: string
+  /** When it is due, ms since the epoch. */
+  readonly deliverAt: number
+}
+
+/** A message that waits. */
+export interface PendingMessage extends Ticket {
+  readonly topic: string
+  readonly key: Uint8Array | undefined
+  readonly headers: Record<string, string> | undefined
+  readonly value: Uint8Array
 }
 
 /** What a transaction acknowledges. */
@@ -110,8 +139,8 @@ export interface TransactionAcks {
   readonly commits: readonly { readonly group: EngineGroup; readonly offset: number }[]
 }
 
-/** Names of registers, and names of producers, are two sets. */
-export type RegisterKind = 'r' | 'p'
+/** Each kind is a set of names: registers of the application, those of producers (`p`), and how far scheduled messages are delivered (`c`). */
+export type RegisterKind = 'r' | 'p' | 'c'
 
 /** A message that is ready to be appended. */
 export interface EncodedMessage {

@@ -9,16 +9,19 @@
  * was never set.
  *
  * **Journals** (`.a.CELL`) hold what transactions acknowledge of a group: see ack-layout.ts.
+ *
+ * **Scheduled messages** wait in `.later`, each a record whose headers say where it goes and when; in which order those come due that are too many for
+ * memory stands in `.due` (see due-layout.ts), and two registers (`.c.due`, `.c.id`) say up to where in that order all are delivered.
  */
 import type { RegisterKind } from '../engine/terms.js'
 import { maxNameBytes } from '../limits.js'
 
-const registerPrefixes = ['.r.', '.p.'] as const
+const registerPrefixes = ['.r.', '.p.', '.c.'] as const
 
 /** Of the names of all topics in a log. */
 export const maxStoredNameBytes = maxNameBytes + registerPrefixes[0].length
 
-/** @param kind `p`: of a producer */
+/** @param kind `p`: of a producer; `c`: how far scheduled messages are delivered */
 export function registerTopic(kind: RegisterKind, name: string): string {
   return `.${kind}.${name}`
 }
@@ -27,6 +30,9 @@ export function registerTopic(kind: RegisterKind, name: string): string {
 export function journalTopic(cell: number): string {
   return `.a.${cell}`
 }
+
+export const laterTopic = '.later'
+export const dueTopic = '.due'
 
 export function isHiddenTopic(name: string): boolean {
   return name.startsWith('.')
@@ -38,7 +44,7 @@ export function isRegister(name: string): boolean {
 
 /** What follows the kind of a hidden topic in its name: a name like every other. */
 export function hiddenRest(name: string): string {
-  return name.slice(registerPrefixes[0].length)
+  return name.replace(/^\.(?:[a-z]\.)?/, '')
 }
 
 /** What a register's topic states as its first readable offset. */

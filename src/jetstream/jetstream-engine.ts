@@ -57,6 +57,7 @@ export class JetStreamEngine implements Engine, JetStreamTopicHost {
   readonly supports: Supports
   readonly local = undefined
   readonly transactions = undefined
+  readonly schedules = undefined
   readonly maxMessageBytes: number
   readonly ackWaitMs: number
   readonly onClose = new Set<() => void>()
@@ -110,6 +111,7 @@ export class JetStreamEngine implements Engine, JetStreamTopicHost {
       keys: false,
       filteredGroups: false,
       transactions: false,
+      schedules: false,
     }
   }
 

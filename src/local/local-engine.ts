@@ -13,8 +13,18 @@ import { TopicDirectory } from '../dispatcher/topic-directory.js'
 import { Watch } from '../dispatcher/watch.js'
 import type { Engine, LocalParts } from '../engine/engine.js'
 import type { LogStats } from '../engine/stats.js'
-import type { Durability, GroupInfo, IdSpan, TransactionAcks, TransactionParts } from '../engine/terms.js'
+import type {
+  Durability,
+  GroupInfo,
+  IdSpan,
+  PlannedMessage,
+  Ticket,
+  TransactionAcks,
+  TransactionParts,
+} from '../engine/terms.js'
 import { BookendError } from '../errors.js'
+import { laterTopic } from '../format/hidden-topics.js'
+import { Scheduler } from '../later/scheduler.js'
 import { RingMemory } from '../ring/append-ring.js'
 import { BatchTimes } from '../ring/batch-times.js'
 import { GroupMailboxes } from '../ring/group-mailboxes.js'
@@ -60,6 +70,7 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
   readonly #follower: FollowerThread | undefined
   readonly #close: () => Promise<void>
   readonly #transactions: GroupTransactions
+  readonly #scheduler: Scheduler
 
   /** @param opened what the reaper has found; the writer has started with it */
   constructor(options: LocalOptions, threads: StartingThreads, opened: OpenedLog, lock: LockFile | undefined) {
@@ -150,6 +161,17 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
       newGroup: (topic, name) =>
         new LocalGroup(topic, name, { stage, registry, commits, events, processors, elsewhere: follower }),
     }
+    const scheduler = new Scheduler({
+      engine: this,
+      write: (parts) => this.writeAtOnce(parts, 'process'),
+      register: (name) => this.transactions.register('c', name),
+      clock: wallClock,
+      onError: (error) => {
+        // What comes of closing is none.
+        if (stage.isOpen) events.error(codeOf(error), `scheduled messages: ${String(error)}`)
+      },
+    })
+    this.#scheduler = scheduler
     const publish = () => this.flush('process')
     const attachments = new Attachments({
       ...{ engine: this, events, shared, opened, lanes: this.lanes },
@@ -168,7 +190,7 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
     this.#close = () =>
       closeLog({
         ...{ directory, threads, lock, stage, watch, appends, reads, hot, commits },
-        ...{ lanes: this.lanes, processors, attachments, farewell, deaths, keepAlive, journals },
+        ...{ lanes: this.lanes, processors, attachments, farewell, deaths, keepAlive, journals, scheduler },
       })
 
     // An open log alone does not keep the process alive; what is awaited does, see KeepAlive.
@@ -197,6 +219,7 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
     })
     this.#follower = follower
     enlist(this)
+    if (!readOnly && topics.handle(laterTopic).isInLog) scheduler.start()
     for (const { from, to } of opened.damages) events.error('BOOKEND_CORRUPT', `damage at positions ${from} to ${to}`)
     for (const what of opened.otherDamages) events.error('BOOKEND_CORRUPT', what)
   }
@@ -211,7 +234,8 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
     { leases, commits }: TransactionAcks,
     level: Durability,
   ): Promise<readonly number[]> {
-    if (leases.length + commits.length === 0) return this.writeAtOnce(parts, level)
+    if (leases.length + commits.length === 0)
+      return this.#withScheduled(parts, level, (rest, reached) => this.writeAtOnce(rest, reached))
     const shares = ackShares(leases, deskName)
     for (const { topic, group } of shares) this.#checkOwn(topic, group, leases)
     const named = commits.map(({ group, offset }) => ({ ...deskName((group as LocalGroup).desk), offset }))
@@ -227,7 +251,30 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
     commits: readonly CommitShare[],
     level: Durability,
   ): Promise<readonly number[]> {
-    return this.#transactions.transact(parts, acks, commits, level)
+    return this.#withScheduled(parts, level, (rest, reached) =>
+      this.#transactions.transact(rest, acks, commits, reached),
+    )
+  }
+
+  protected schedule(message: PlannedMessage, level: Durability): Promise<Ticket> {
+    return this.#scheduler.schedule(message, level)
+  }
+
+  protected cancelScheduled(topic: string, ticket: Ticket, level: Durability): Promise<boolean> {
+    return this.#scheduler.cancel(topic, ticket, level)
+  }
+
+  /** @param write all but what is scheduled, which is messages by then */
+  async #withScheduled(
+    parts: TransactionParts,
+    level: Durability,
+    write: (parts: TransactionParts, level: Durability) => Promise<readonly number[]>,
+  ): Promise<readonly number[]> {
+    if ((parts.scheduled ?? []).length === 0) return write(parts, level)
+    // Whoever delivers waits until it is published, and not for the device.
+    const offsets = await this.#scheduler.transact(parts, (rest) => write(rest, 'process'))
+    if (level !== 'process') await this.flush(level)
+    return offsets
   }
 
   /** @throws TypeError for leases of another log's group of that name */
@@ -263,6 +310,18 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
 }
 
 const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
+
+const wallClock = {
+  now: Date.now,
+  wake: (ms: number, call: () => void) => {
+    const timer = setTimeout(call, ms).unref()
+    return () => clearTimeout(timer)
+  },
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof BookendError ? error.code : 'BOOKEND_CORRUPT'
+}
 
 /** The groups of an owner are in one file, which the reaper keeps. */
 function groupsInTheLog(reaper: ReaperThread): GroupControl {

@@ -5,11 +5,12 @@
 import type { AppendSide } from '../dispatcher/appends/append-side.js'
 import { transactionFrames } from '../dispatcher/appends/transaction-frames.js'
 import type { TopicDirectory } from '../dispatcher/topic-directory.js'
-import type { EngineFacts, EngineTransactions, Supports } from '../engine/engine.js'
+import type { EngineFacts, EngineSchedules, EngineTransactions, Supports } from '../engine/engine.js'
 import type { EngineGroup } from '../engine/group-seat.js'
 import type { LogStats } from '../engine/stats.js'
-import type { Durability, TransactionAcks, TransactionParts } from '../engine/terms.js'
+import type { Durability, PlannedMessage, Ticket, TransactionAcks, TransactionParts } from '../engine/terms.js'
 import { registerTopic, registerValue } from '../format/hidden-topics.js'
+import { pendingMessages } from '../later/pending-messages.js'
 import { LocalTopic, type TopicHost } from './local-topic.js'
 import { LogEvents } from './log-events.js'
 import { LogStage } from './log-stage.js'
@@ -26,6 +27,7 @@ export abstract class ThreadEngine<G extends EngineGroup> {
     keys: true,
     filteredGroups: true,
     transactions: true,
+    schedules: true,
   }
   readonly transactions: EngineTransactions = {
     transact: (parts, acks, level) => this.transact(parts, acks, level),
@@ -33,6 +35,11 @@ export abstract class ThreadEngine<G extends EngineGroup> {
       this.stage.checkOpen()
       return registerValue(this.appends.firstOf(this.topics.handle(registerTopic(kind, name))))
     },
+  }
+  readonly schedules: EngineSchedules = {
+    schedule: (message, level) => this.schedule(message, level),
+    cancel: (topic, ticket, level) => this.cancelScheduled(topic, ticket, level),
+    pending: (topic) => pendingMessages(this, (name) => this.transactions.register('c', name), topic),
   }
   protected readonly stage: LogStage
   protected readonly events: LogEvents
@@ -93,6 +100,11 @@ export abstract class ThreadEngine<G extends EngineGroup> {
     acks: TransactionAcks,
     level: Durability,
   ): Promise<readonly number[]>
+
+  /** As {@link EngineSchedules}: by the thread that opened the log. */
+  protected abstract schedule(message: PlannedMessage, level: Durability): Promise<Ticket>
+
+  protected abstract cancelScheduled(topic: string, ticket: Ticket, level: Durability): Promise<boolean>
 
   /** Through the lane of this thread. */
   protected async writeAtOnce(parts: TransactionParts, level: Durability): Promise<readonly number[]> {

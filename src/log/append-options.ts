@@ -83,14 +83,15 @@ function checkCondition(
   return { expectedOffset, id: { text, bytes: encoder.encode(text), windowMs, max } }
 }
 
-/** Before anything is written: a message too large leaves no trace. @throws `BOOKEND_TOO_LARGE` */
+/** Before anything is written: a message too large leaves no trace. @param more bytes that go with it. @throws `BOOKEND_TOO_LARGE` */
 export function checkSize(
   { facts }: Pick<Engine, 'facts'>,
   topic: string,
   value: Payload,
   extras: Extras | undefined,
+  more = 0,
 ): void {
-  const { maxMessageBytes } = facts
+  const maxMessageBytes = facts.maxMessageBytes - more
   const isText = typeof value === 'string'
   // Of a string this is the most that it can come to, and what it does come to is counted only where that matters.
   let total = isText ? value.length * 3 : value.length
@@ -98,7 +99,8 @@ export function checkSize(
   if (total <= maxMessageBytes) return
   if (isText) total += Buffer.byteLength(value) - value.length * 3
   if (total <= maxMessageBytes) return
-  const { messageBytesLimit, beyondLimit } = facts
+  const { beyondLimit } = facts
+  const messageBytesLimit = facts.messageBytesLimit - more
   const remedy =
     maxMessageBytes < messageBytesLimit
       ? `open the log with a higher maxMessageBytes (up to ${messageBytesLimit} here)`

@@ -9,6 +9,7 @@ import type { Codec } from '../messages/codec.js'
 import { tracing } from '../tracing.js'
 import { checkAppendOptions, type Dedupe } from './append-options.js'
 import { type DeadLetterBox, TopicDeadLetters } from './dead-letters.js'
+import { type ScheduledList, type ScheduledOptions, scheduledList } from './later/scheduled-list.js'
 import { checkDedupe, checkRetention, completeOptions, type OpenOptions, resolveDirectory } from './options.js'
 import { LogProducer, type Producer } from './producer.js'
 import { type Queue, TopicQueue } from './queue.js'
@@ -80,6 +81,11 @@ export interface Log extends AsyncDisposable {
     /** Of what it has appended, in the order of the calls. */
     offsets: number[]
   }>
+  /**
+   * What was scheduled, and is neither delivered nor cancelled, in the order in which it comes due: `await` it for an array, or iterate it. As of the
+   * first step; on a log opened with `readOnly` too.
+   */
+  scheduled(options?: ScheduledOptions): ScheduledList
   /** The number that a transaction has set under this name; undefined: none has. @throws RangeError for a bad name */
   register(name: string): Promise<number | undefined>
   /** A producer of this log, by its name. @throws RangeError for a bad name */
@@ -227,6 +233,10 @@ export class EngineLog implements Log {
     signal?.throwIfAborted()
     engine.checkWritable()
     return { offsets: [...(await abortable(signal, transactions.transact(draft.parts, draft.acks, level)))] }
+  }
+
+  scheduled(options: ScheduledOptions = {}): ScheduledList {
+    return scheduledList(this.#engine, options)
   }
 
   async register(name: string): Promise<number | undefined> {

@@ -1,6 +1,7 @@
 /** A queue: one topic, one group, and the words people use for a queue. */
 import type { Engine, EngineTopic } from '../engine/engine.js'
 import type { EngineGroup, EngineLease, SubscribeOptions, Subscription } from '../engine/group-seat.js'
+import type { Ticket } from '../engine/terms.js'
 import type { BookendError } from '../errors.js'
 import { maxTimerMs } from '../limits.js'
 import type { RecordPlace } from '../messages/chunk-cursor.js'
@@ -8,6 +9,7 @@ import { type MessageSource, StoredMessage } from '../messages/message.js'
 import type { Decode } from '../messages/value-coding.js'
 import { assertLeased } from './answers.js'
 import { type AppendOptions, pushOptionNames } from './append-options.js'
+import { type DeliveryTime, deliveryTimeNames } from './later/schedule-options.js'
 import type { ProcessOptions, Processor } from './processor-options.js'
 import type { Topic } from './topic.js'
 import { undone } from './undone.js'
@@ -19,6 +21,9 @@ export const queueGroup = 'queue'
 
 /** As for `Topic.append`: `key` and `headers` are seen by who reads the topic of that name. */
 export type PushOptions = Omit<AppendOptions, 'expectedOffset'>
+
+/** A push that comes into the queue later: see `Topic.schedule`. */
+export type DelayedPushOptions = Omit<PushOptions, 'signal'> & DeliveryTime
 
 /** How long a pop waits. */
 export interface PopOptions {
@@ -36,6 +41,14 @@ export interface Queue<T> extends AsyncIterable<T> {
   readonly name: string
   /** @returns the message's offset, once it is as durable as the log promises. @throws as `Topic.append` */
   push(value: T, options?: PushOptions): Promise<number>
+  /**
+   * It comes into the queue later, behind what is there then. Until that it is in `log.scheduled({ topic: name })`, and not in {@link size}.
+   * @param options with `delayMs` or `deliverAt`
+   * @returns its ticket, once it is as durable as the log promises. @throws as `Topic.schedule`
+   */
+  push(value: T, options: DelayedPushOptions): Promise<Ticket>
+  /** Takes back what was pushed with a delay, as `Topic.cancel`. @returns false: it came into the queue, or is about to */
+  cancel(ticket: Ticket): Promise<boolean>
   /**
    * Takes the oldest message. One message satisfies one `pop`; those who wait are served in the order of their calls. The message is
    * committed before this resolves, so it is delivered at most once: for work that must not be lost with its worker, use the
@@ -59,6 +72,8 @@ export interface Queue<T> extends AsyncIterable<T> {
   /** Drops everything that was pushed before this call, in one step: after a crash all of it is gone or none. */
   clear(): Promise<void>
 }
+
+const allPushNames = [...pushOptionNames, ...deliveryTimeNames]
 
 /** What `pop()` without options means, checked once. */
 const popNow: PopOptions = {}
@@ -109,15 +124,22 @@ export class TopicQueue<T> implements Queue<T> {
     this.#seat = this.#group.subscribe(this.#read, popping)
   }
 
-  push(value: T, options?: PushOptions): Promise<number> {
-    if (options !== undefined) {
-      try {
-        checkKeys('push()', options, pushOptionNames)
-      } catch (error) {
-        return Promise.reject(error)
-      }
+  push(value: T, options?: PushOptions): Promise<number>
+  push(value: T, options: DelayedPushOptions): Promise<Ticket>
+  push(value: T, options?: PushOptions & DeliveryTime): Promise<number | Ticket> {
+    if (options === undefined) return this.#messages.append(value)
+    try {
+      checkKeys('push()', options, allPushNames)
+      if (options.deliverAt === undefined && options.delayMs === undefined) return this.#messages.append(value, options)
+      if (options.signal !== undefined) throw new TypeError('push() with a delay has no option signal')
+      return this.#messages.schedule(value, options)
+    } catch (error) {
+      return Promise.reject(error)
     }
-    return this.#messages.append(value, options)
+  }
+
+  cancel(ticket: Ticket): Promise<boolean> {
+    return this.#messages.cancel(ticket)
   }
 
   async pop(options: PopOptions = popNow): Promise<T | undefined> {

@@ -1,5 +1,5 @@
 /** What an engine cannot do is refused here, before it is called. */
-import type { Engine, EngineTransactions, LocalParts } from '../engine/engine.js'
+import type { Engine, EngineSchedules, EngineTransactions, LocalParts } from '../engine/engine.js'
 import type { Durability } from '../engine/terms.js'
 import { BookendError } from '../errors.js'
 import { checkOneOf } from './validate.js'
@@ -33,6 +33,12 @@ export function localParts({ facts, local }: Engine, what: string): LocalParts {
 export function transactionsOf({ facts, transactions }: Engine, what: string): EngineTransactions {
   if (transactions === undefined) throw unsupportedError(facts.place, what)
   return transactions
+}
+
+/** @throws `BOOKEND_UNSUPPORTED` */
+export function schedulesOf({ facts, schedules }: Engine, what: string): EngineSchedules {
+  if (schedules === undefined) throw unsupportedError(facts.place, what)
+  return schedules
 }
 
 function unsupportedError(place: string, what: string): BookendError {

@@ -2,7 +2,7 @@
 
 import { abortable } from '../abortable.js'
 import type { Engine, EngineTopic } from '../engine/engine.js'
-import type { Condition, Payload, TransactionParts } from '../engine/terms.js'
+import type { Condition, Payload, PlannedMessage, Ticket, TransactionParts } from '../engine/terms.js'
 import { conflictError } from '../failures.js'
 import { bytes, type Codec, codecName } from '../messages/codec.js'
 import { type Message, StoredMessage } from '../messages/message.js'
@@ -19,8 +19,9 @@ import type { KeyOptions } from './finding/keyed-messages.js'
 import { type CountOptions, TopicFinder } from './finding/topic-finder.js'
 import { checkWhere, type Where } from './finding/where.js'
 import { type Group, TopicGroup } from './group.js'
+import { checkScheduled, checkTicket, type ScheduleOptions } from './later/schedule-options.js'
 import { ChunkedStream, type MessageStream } from './message-stream.js'
-import { checkSupported } from './supported.js'
+import { checkSupported, schedulesOf } from './supported.js'
 import {
   checkBoolean,
   checkKeys,
@@ -84,6 +85,20 @@ export interface Topic<T> {
    *   TypeError and RangeError for bad arguments. With any of them nothing was written; with an AbortError it may have been
    */
   append(value: T, options?: AppendOptions): Promise<number>
+  /**
+   * A message that is delivered later: it is appended to this topic when it is due, with a normal offset, once, in the order of due times, after any number of crashes. Until
+   * then no reader sees it. It comes as soon as the process runs, if that is later; a clock that is put forward is seen within ten seconds.
+   * @param options `deliverAt` or `delayMs`; key, headers and id are those of the message
+   * @returns its ticket, plain and storable, once it is as durable as asked for
+   * @throws as {@link append}; `BOOKEND_UNSUPPORTED`
+   */
+  schedule(value: T, options: ScheduleOptions): Promise<Ticket>
+  /**
+   * Takes a scheduled message back, from any thread, and after any number of restarts.
+   * @returns true: it will not be delivered. false: it was, or is about to be; or the ticket is of no message of this topic
+   * @throws TypeError for what is no ticket; as {@link append}
+   */
+  cancel(ticket: Ticket): Promise<boolean>
   /**
    * Appends all values or none, with consecutive offsets, whatever happens meanwhile. They must fit one segment.
    * Key and headers, if given, go with each of them.
@@ -214,6 +229,27 @@ export class LogTopic<T> implements Topic<T> {
     return { topic: this.name, value: encoded, extras, condition }
   }
 
+  async schedule(value: T, options: ScheduleOptions): Promise<Ticket> {
+    const schedules = schedulesOf(this.#engine, 'scheduled messages')
+    const { level, message } = this.#scheduled(value, options)
+    this.#engine.checkWritable()
+    return schedules.schedule(message, level)
+  }
+
+  async cancel(ticket: Ticket): Promise<boolean> {
+    const checked = checkTicket(ticket)
+    const schedules = schedulesOf(this.#engine, 'scheduled messages')
+    this.#engine.checkWritable()
+    return schedules.cancel(this.name, checked, this.#engine.facts.durability)
+  }
+
+  /** For a transaction of `engine`, as {@link prepared}. */
+  preparedLater(engine: Engine, value: T, options: ScheduleOptions): PlannedMessage {
+    if (engine !== this.#engine) throw new TypeError(`topic "${this.name}" is of another log than the transaction`)
+    schedulesOf(engine, 'scheduled messages')
+    return this.#scheduled(value, options).message
+  }
+
   async appendMany(values: readonly T[], options?: AppendOptions): Promise<{ first: number; count: number }> {
     if (!Array.isArray(values)) throw new TypeError('appendMany takes an array of values')
     const { level, signal, extras, condition } = checkAppendOptions(this.#engine, options, this.dedupe)
@@ -327,6 +363,10 @@ export class LogTopic<T> implements Topic<T> {
     if (filter !== undefined) checkSupported(this.#engine, this.#engine.supports.filteredGroups, 'where of groups')
     this.#engine.checkOpen()
     return new TopicGroup<T>(this.#engine, this.#topic, { name, filter }, this.decode, codecName(this.#codec))
+  }
+
+  #scheduled(value: T, options: ScheduleOptions) {
+    return checkScheduled(this.#engine, this.name, () => this.#encodeToKeep(value), options, this.dedupe)
   }
 
   async #start(from: number | 'first' | 'next' | Date): Promise<number> {

@@ -1,11 +1,12 @@
 /** What one transaction writes, as the application builds it. Nothing is written before the building is over. */
 import type { Engine } from '../engine/engine.js'
 import type { EngineGroup, EngineLease } from '../engine/group-seat.js'
-import type { Durability, TransactionAcks, TransactionParts } from '../engine/terms.js'
+import type { Durability, PlannedMessage, TransactionAcks, TransactionParts } from '../engine/terms.js'
 import { maxRegisterValue, maxTransactionTopics } from '../limits.js'
 import { type AppendOptions, checkAppendOptions } from './append-options.js'
 import { type Delivery, LeasedMessage } from './delivery.js'
 import { type Group, TopicGroup } from './group.js'
+import { deliveryTimeNames, type ScheduleOptions } from './later/schedule-options.js'
 import { LogTopic, type Topic } from './topic.js'
 import { checkInteger, checkKeys, checkName, checkOffset } from './validate.js'
 
@@ -24,6 +25,11 @@ export interface Transaction {
   ack(delivery: Delivery<unknown>): void
   /** All messages of the group's topic below `offset` are done, whoever has them; a group that is new begins with that. */
   commit(group: Group<unknown>, offset: number): void
+  /**
+   * A message that is delivered later, as `Topic.schedule`: it waits if and only if the transaction is written. An id that the topic remembers is a conflict.
+   * @param options as for `Topic.schedule`, without `durability`
+   */
+  schedule<T>(topic: Topic<T>, value: T, options: Omit<ScheduleOptions, 'durability'>): void
   /**
    * Sets a register, a named number of the log, whatever it was before: the last call for a name counts. Read with `Log.register`.
    * @param value an integer from 0 to 2^53 - 2
@@ -45,6 +51,7 @@ export interface TransactionOptions {
 export class TransactionDraft implements Transaction {
   readonly #engine: Engine
   readonly #messages: TransactionParts['messages'][number][] = []
+  readonly #scheduled: PlannedMessage[] = []
   readonly #topics = new Set<string>()
   readonly #registers = new Map<string, number>()
   readonly #leases = new Set<EngineLease>()
@@ -65,6 +72,13 @@ export class TransactionDraft implements Transaction {
     if (this.#topics.size > maxTransactionTopics)
       throw new RangeError(`a transaction is of ${maxTransactionTopics} topics at most: write some of it before`)
     this.#messages.push(message)
+  }
+
+  schedule<T>(topic: Topic<T>, value: T, options: Omit<ScheduleOptions, 'durability'>): void {
+    this.#checkOpen()
+    if (!(topic instanceof LogTopic)) throw new TypeError('schedule() takes a topic of this log first')
+    checkKeys('options of schedule() in a transaction', options, ['key', 'headers', 'id', ...deliveryTimeNames])
+    this.#scheduled.push(topic.preparedLater(this.#engine, value, options))
   }
 
   ack(delivery: Delivery<unknown>): void {
@@ -98,7 +112,7 @@ export class TransactionDraft implements Transaction {
       value,
       below: undefined,
     }))
-    return { messages: this.#messages, registers }
+    return { messages: this.#messages, registers, scheduled: this.#scheduled }
   }
 
   /** Nothing more is collected. */

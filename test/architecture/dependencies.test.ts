@@ -22,7 +22,7 @@ const bytes = ['format', 'memory', 'ring']
  * a door that somebody wants to open: say why, or find another way.
  */
 const arrows: Readonly<Record<string, readonly string[]>> = {
-  '.': ['log', 'log/finding', 'log/work', 'messages', 'storage/life'],
+  '.': ['log', 'log/finding', 'log/later', 'log/work', 'messages', 'storage/life'],
   observe: ['log'],
   cli: [
     'cli/verbs',
@@ -49,8 +49,9 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'format',
     'memory',
   ],
-  log: ['local', 'local/attached', 'log/finding', 'log/work', 'messages'],
+  log: ['local', 'local/attached', 'log/finding', 'log/later', 'log/work', 'messages'],
   'log/finding': ['log', 'messages'],
+  'log/later': ['log'],
   'log/work': ['log', 'messages'],
   jetstream: [
     'jetstream/appends',
@@ -102,6 +103,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'ring',
   ],
   local: [
+    'later',
     'local/attached',
     'local/follower',
     'dispatcher',
@@ -143,6 +145,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'storage/rows',
     ...bytes,
   ],
+  later: ['messages', 'format'],
   'threads/writer': ['threads', 'storage/append', 'storage/files', 'storage/rows', ...bytes],
   'threads/reaper': [
     'threads',

@@ -17,7 +17,14 @@ import { TurnPace } from '../../dispatcher/reads/turn-pace.js'
 import type { Watch } from '../../dispatcher/watch.js'
 import type { Engine, LocalParts } from '../../engine/engine.js'
 import type { LogStats } from '../../engine/stats.js'
-import type { Durability, GroupInfo, TransactionAcks, TransactionParts } from '../../engine/terms.js'
+import type {
+  Durability,
+  GroupInfo,
+  PlannedMessage,
+  Ticket,
+  TransactionAcks,
+  TransactionParts,
+} from '../../engine/terms.js'
 import { type BookendError, fromPortable } from '../../errors.js'
 import { closedError } from '../../failures.js'
 import { GroupMailboxes } from '../../ring/group-mailboxes.js'
@@ -125,13 +132,14 @@ export class AttachedEngine extends ThreadEngine<RemoteGroup> implements Engine 
     return this.#owner.call('topicNames')
   }
 
-  /** What acknowledges is written by the thread that keeps the books, behind what this one has handed over. */
+  /** What acknowledges or schedules is written by the thread that keeps the books, behind what this one has handed over. */
   protected async transact(
     parts: TransactionParts,
     { leases, commits }: TransactionAcks,
     level: Durability,
   ): Promise<readonly number[]> {
-    if (leases.length + commits.length === 0) return this.writeAtOnce(parts, level)
+    const { length } = parts.scheduled ?? []
+    if (leases.length + commits.length + length === 0) return this.writeAtOnce(parts, level)
     this.checkWritable()
     const nameOf = (desk: unknown) => {
       const group = this.#groups.find((each) => each.desk === desk)
@@ -148,6 +156,17 @@ export class AttachedEngine extends ThreadEngine<RemoteGroup> implements Engine 
       this.#groups.find(({ desk }) => desk === lease.holder?.desk)?.desk.noteDone(lease)
     }
     return offsets
+  }
+
+  protected schedule(message: PlannedMessage, level: Durability): Promise<Ticket> {
+    const { value } = message
+    // A view would take the memory along that it is a view of.
+    const sent = typeof value === 'string' ? message : { ...message, value: new Uint8Array(value) }
+    return this.#owner.call('schedule', sent, level)
+  }
+
+  protected cancelScheduled(topic: string, ticket: Ticket, level: Durability): Promise<boolean> {
+    return this.#owner.call('cancelScheduled', topic, ticket, level)
   }
 
   async groups(): Promise<GroupInfo[]> {

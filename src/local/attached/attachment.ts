@@ -12,7 +12,7 @@
  */
 import type { MessagePort } from 'node:worker_threads'
 import { DeskBranch } from '../../dispatcher/groups/desk-branch.js'
-import type { Engine, LocalParts } from '../../engine/engine.js'
+import type { Engine, EngineSchedules, LocalParts } from '../../engine/engine.js'
 import type { Durability, Filter, IdSpan, TransactionParts } from '../../engine/terms.js'
 import { toPortable } from '../../errors.js'
 import { closedError } from '../../failures.js'
@@ -30,6 +30,7 @@ const patienceMs = 2_000
 /** The engine of the owner's thread. */
 export interface OwnerEngine extends Pick<Engine, 'facts' | 'checkOpen' | 'checkWritable' | 'topicNames' | 'groups'> {
   readonly local: LocalParts
+  readonly schedules: EngineSchedules
   topic(name: string): LocalTopic
   transactShares(
     parts: TransactionParts,
@@ -163,6 +164,14 @@ export class Attachment {
         return offsets
       },
       recallIds: (_, topic, span) => engine.recallIds(topic, span),
+      schedule: async (_, message, level) => {
+        engine.checkWritable()
+        return engine.schedules.schedule(message, level)
+      },
+      cancelScheduled: async (_, topic, ticket, level) => {
+        engine.checkWritable()
+        return engine.schedules.cancel(topic, ticket, level)
+      },
       retain: (_, topic, retention, isAddition) => topicOf(topic).retain(retention, isAddition),
       backup: (signal, target) => engine.local.backup(target, signal),
       segments: (_, limit) => engine.local.segments(limit),

@@ -13,7 +13,9 @@ import type {
   GroupPosition,
   IdSpan,
   LogPort,
+  PlannedMessage,
   Retention,
+  Ticket,
   TransactionParts,
 } from '../../engine/terms.js'
 import type { PortableError } from '../../errors.js'
@@ -85,6 +87,8 @@ export interface OwnerCalls {
     level: Durability,
   ): Promise<readonly number[]>
   recallIds(signal: AbortSignal, topic: string, span: IdSpan): Promise<void>
+  schedule(signal: AbortSignal, message: PlannedMessage, level: Durability): Promise<Ticket>
+  cancelScheduled(signal: AbortSignal, topic: string, ticket: Ticket, level: Durability): Promise<boolean>
   retain(signal: AbortSignal, topic: string, retention: Retention, isAddition: boolean): void
   backup(signal: AbortSignal, target: string): Promise<BackupReport>
   segments(signal: AbortSignal, limit: number): Promise<SegmentInfo[]>

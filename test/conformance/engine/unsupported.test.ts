@@ -30,6 +30,8 @@ onEveryEngine(({ open, supports }) => {
       ['transactions', supports.transactions, () => log.transaction((tx) => tx.append(topic, 'a'))],
       ['registers', supports.transactions, () => log.register('r')],
       ['producers', supports.transactions, () => log.producer('p')],
+      ['scheduled messages', supports.transactions, () => topic.schedule('a', { delayMs: 1 })],
+      ['scheduled messages', supports.transactions, () => log.scheduled()],
       ['scan()', supports.scan, () => topic.scan(scanModule)],
       ['process()', supports.process, () => topic.group('g').process(handlers)],
     ]

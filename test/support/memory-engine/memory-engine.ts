@@ -23,9 +23,11 @@ export class MemoryEngine implements Engine {
     keys: true,
     filteredGroups: true,
     transactions: false,
+    schedules: false,
   }
   readonly local = undefined
   readonly transactions = undefined
+  readonly schedules = undefined
   readonly #topics = new Map<string, MemoryTopic>()
   /** Ends what waits when the log closes. */
   readonly onClose = new Set<() => void>()

@@ -1,0 +1,125 @@
+/** A sorted run of entries in `.due`, of which one page is in memory. See format/due-layout.ts. */
+import type { EngineTopic } from '../engine/engine.js'
+import { BookendError } from '../errors.js'
+import { decodeNumbers, encodeNumbers, entryNumbers, fenceNumbers } from '../format/due-layout.js'
+import { StoredMessage } from '../messages/message.js'
+import { comparePlaces, type DueEntry, type DuePlace } from './due-order.js'
+
+/** Where a run stands, as the manifest has it. */
+export interface RunPlace {
+  /** Offset of its fences. */
+  readonly fences: number
+  readonly pages: number
+  /** The lowest offset of a record in it. */
+  readonly since: number
+}
+
+/** What a run is read from: only `.due` is asked. */
+export type RunTopic = Pick<EngineTopic, 'records'>
+
+/** Something of a run is not there, or not what it should be. All of it is in `.later` as well. */
+export class UnreadableRun extends Error {}
+
+/** @returns fences and pages, as they are appended. */
+export function encodeRun(entries: readonly DueEntry[], perPage: number): Uint8Array[] {
+  const fences: number[] = []
+  const pages: Uint8Array[] = []
+  for (let start = 0; start < entries.length; start += perPage) {
+    const page = entries.slice(start, start + perPage)
+    fences.push(page[0].order, page[0].id)
+    pages.push(encodeNumbers(page.flatMap(({ order, id, at, isCancel }) => [order, id, at * 2 + (isCancel ? 1 : 0)])))
+  }
+  return [encodeNumbers(fences), ...pages]
+}
+
+export class DueRun {
+  readonly place: RunPlace
+  readonly #topic: RunTopic
+  #page: number
+  #numbers: Float64Array = new Float64Array(0)
+  #at = 0
+  #next: DueEntry | undefined
+
+  private constructor(topic: RunTopic, place: RunPlace, page: number) {
+    this.#topic = topic
+    this.place = place
+    this.#page = page
+  }
+
+  /** Before its first entry. @throws {@link UnreadableRun} */
+  static async start(topic: RunTopic, place: RunPlace): Promise<DueRun> {
+    const run = new DueRun(topic, place, 0)
+    await run.#load()
+    return run
+  }
+
+  /** Before the first entry behind `mark`. @throws {@link UnreadableRun} */
+  static async behind(topic: RunTopic, place: RunPlace, mark: DuePlace): Promise<DueRun> {
+    const fences = await numbersAt(topic, place.fences)
+    if (fences.length !== place.pages * fenceNumbers) throw new UnreadableRun('its fences are not those of its pages')
+    let page = 0
+    while (page + 1 < place.pages && comparePlaces(fenceAt(fences, page + 1), mark) <= 0) page += 1
+    const run = new DueRun(topic, place, page)
+    await run.#load()
+    while (run.next !== undefined && comparePlaces(run.next, mark) <= 0) await run.advance()
+    return run
+  }
+
+  /** The least that was not passed yet; undefined: that was all. */
+  get next(): DueEntry | undefined {
+    return this.#next
+  }
+
+  /** Passes {@link next}. A promise: {@link next} says nothing until it has resolved. @throws (by it) {@link UnreadableRun} */
+  advance(): Promise<void> | undefined {
+    this.#at += entryNumbers
+    if (this.#at >= this.#numbers.length) {
+      this.#page += 1
+      return this.#load()
+    }
+    this.#read()
+    return undefined
+  }
+
+  /** How many pages have entries that are left. */
+  get pagesLeft(): number {
+    return this.place.pages - this.#page
+  }
+
+  async #load(): Promise<void> {
+    this.#at = 0
+    const { fences, pages } = this.place
+    // The page behind the fences is the first.
+    this.#numbers = this.#page < pages ? await numbersAt(this.#topic, fences + 1 + this.#page) : new Float64Array(0)
+    const isWhole = this.#numbers.length % entryNumbers === 0 && this.#numbers.every(Number.isSafeInteger)
+    if (!isWhole || (this.#page < pages && this.#numbers.length === 0)) throw new UnreadableRun('a page has no entries')
+    this.#read()
+  }
+
+  #read(): void {
+    const numbers = this.#numbers
+    if (this.#at >= numbers.length) {
+      this.#next = undefined
+      return
+    }
+    const [order, id, at] = [numbers[this.#at], numbers[this.#at + 1], numbers[this.#at + 2]]
+    this.#next = { due: order, order, id, at: Math.floor(at / 2), isCancel: at % 2 === 1 }
+  }
+}
+
+export function isDamage(error: unknown): error is BookendError {
+  return error instanceof BookendError && error.code === 'BOOKEND_CORRUPT'
+}
+
+function fenceAt(fences: Float64Array, page: number): DuePlace {
+  return { order: fences[page * fenceNumbers], id: fences[page * fenceNumbers + 1] }
+}
+
+/** Of one message. @throws {@link UnreadableRun} */
+export async function numbersAt(topic: RunTopic, offset: number): Promise<Float64Array> {
+  const [place] = await topic.records([offset]).catch((cause) => {
+    throw isDamage(cause) ? new UnreadableRun(`message ${offset} cannot be read`, { cause }) : cause
+  })
+  if (place === undefined) throw new UnreadableRun(`message ${offset} is not there`)
+  return decodeNumbers(new StoredMessage<Uint8Array>({ topic: '.due', decode: undefined }, place).value)
+}

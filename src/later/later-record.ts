@@ -1,0 +1,142 @@
+/**
+ * How a scheduled message stands in `.later`: its own key and value, and its own headers with some that say where it goes and when. A cancellation has no
+ * value, and the headers of what it cancels.
+ */
+import type { Condition, Extras, MessageId, PendingMessage, PlannedMessage } from '../engine/terms.js'
+import { idHeader, laterHeaderPrefix } from '../limits.js'
+import type { RecordPlace } from '../messages/chunk-cursor.js'
+import { StoredMessage } from '../messages/message.js'
+import type { DueEntry, DuePlace } from './due-order.js'
+
+/** Headers of scheduled messages do not begin so. */
+const prefix = laterHeaderPrefix
+const names = {
+  topic: `${prefix}topic`,
+  /** Ms since the epoch. */
+  due: `${prefix}due`,
+  /** Where that is not its place in the order. */
+  order: `${prefix}order`,
+  /** Its number, where that is not the offset of the record. */
+  number: `${prefix}number`,
+  /** The number of what it cancels. */
+  cancels: `${prefix}cancels`,
+  /** `windowMs/max`: how far back the topic remembers its id. */
+  dedupe: `${prefix}dedupe`,
+} as const
+
+type Headers = Record<string, string>
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+const source = { topic: '.later', decode: undefined }
+
+/** When a message is due, and its place in the order but for its number. */
+export interface DueTime {
+  readonly due: number
+  readonly order: number
+}
+
+/** What is appended to `.later`. */
+export interface LaterRecord {
+  readonly value: PlannedMessage['value']
+  readonly extras: Extras
+  readonly condition: Condition | undefined
+}
+
+export function laterRecord({ topic, value, extras, id }: PlannedMessage, time: DueTime): LaterRecord {
+  const own = headersOf(extras)
+  const known = id && idOfTopic(topic, id)
+  const headers: Headers = {
+    ...own,
+    ...timeHeaders(topic, time),
+    ...(id && known && { [idHeader]: known.text, [names.dedupe]: `${id.windowMs}/${id.max}` }),
+  }
+  return {
+    value,
+    extras: { key: extras?.key, headers: encode(headers) },
+    condition: known && { id: known, isIdNew: true },
+  }
+}
+
+/** That of the topic: `.later` has the ids of all topics. */
+function idOfTopic(topic: string, { text, windowMs, max }: MessageId): MessageId {
+  const own = `${topic}/${text}`
+  return { text: own, bytes: encoder.encode(own), windowMs, max }
+}
+
+export function cancelRecord(topic: string, entry: DuePlace & { due: number }): LaterRecord {
+  const headers = { ...timeHeaders(topic, entry), [names.cancels]: String(entry.id) }
+  return { value: new Uint8Array(0), extras: { key: undefined, headers: encode(headers) }, condition: undefined }
+}
+
+/** The same message once more, in the same place of the order. */
+export function copiedRecord(place: RecordPlace, { id }: DueEntry): LaterRecord {
+  const { key, value, headers } = new StoredMessage<Uint8Array>(source, place)
+  return { value, extras: { key, headers: encode({ ...headers, [names.number]: String(id) }) }, condition: undefined }
+}
+
+/** Its place in the order. @returns undefined: it is none that could be delivered */
+export function entryOf(place: RecordPlace): (DueEntry & { topic: string }) | undefined {
+  const headers = new StoredMessage(source, place).headers ?? {}
+  const cancels = headers[names.cancels]
+  const id = Number(cancels ?? headers[names.number] ?? place.offset)
+  const due = Number(headers[names.due])
+  const order = Number(headers[names.order] ?? due)
+  const topic = headers[names.topic]
+  if (topic === undefined || ![id, due, order].every(Number.isSafeInteger)) return undefined
+  return { topic, due, order, id, at: place.offset, isCancel: cancels !== undefined }
+}
+
+/** The message as it is delivered. */
+export interface DueMessage {
+  readonly topic: string
+  readonly value: Uint8Array
+  readonly extras: Extras | undefined
+  readonly condition: Condition | undefined
+}
+
+export function deliveredOf(place: RecordPlace): DueMessage {
+  const { key, value, headers = {} } = new StoredMessage<Uint8Array>(source, place)
+  const { [names.topic]: topic, [names.dedupe]: dedupe } = headers
+  const own = ownHeaders(headers)
+  const text = own[idHeader]
+  const [windowMs, max] = (dedupe ?? '').split('/').map(Number)
+  const id = dedupe === undefined ? undefined : { text, bytes: encoder.encode(text), windowMs, max }
+  const hasHeaders = Object.keys(own).length > 0
+  return {
+    ...{ topic, value },
+    extras: key === undefined && !hasHeaders ? undefined : { key, headers: hasHeaders ? encode(own) : undefined },
+    condition: id && { id },
+  }
+}
+
+/** As it is listed. */
+export function pendingOf(place: RecordPlace, { id, due }: DueEntry): PendingMessage {
+  const { key, value, headers = {} } = new StoredMessage<Uint8Array>(source, place)
+  const own = ownHeaders(headers)
+  const listed = Object.keys(own).length > 0 ? own : undefined
+  return { id: String(id), deliverAt: due, topic: headers[names.topic], key, headers: listed, value }
+}
+
+/** Without what is said here, and the id as the topic knows it. */
+function ownHeaders(headers: Headers): Headers {
+  const own = Object.fromEntries(Object.entries(headers).filter(([name]) => !name.startsWith(prefix)))
+  if (names.dedupe in headers) own[idHeader] = own[idHeader].slice(headers[names.topic].length + 1)
+  return own
+}
+
+function timeHeaders(topic: string, { due, order }: DueTime): Headers {
+  return {
+    [names.topic]: topic,
+    [names.due]: String(due),
+    ...(order !== due && { [names.order]: String(order) }),
+  }
+}
+
+function headersOf(extras: Extras | undefined): Headers {
+  return extras?.headers === undefined ? {} : (JSON.parse(decoder.decode(extras.headers)) as Headers)
+}
+
+function encode(headers: Headers): Uint8Array {
+  return encoder.encode(JSON.stringify(headers))
+}
