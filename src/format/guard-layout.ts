@@ -1,12 +1,13 @@
 /**
  * The guard: what has to hold for the atomic group (or single frame) behind it to be written. It exists in the ring only. Guards and
  * group are handed over at once, so nothing comes between them. A group of several topics has several, one in front of the other: all of them have to hold.
+ * One that **needs** features of the log stands in front of the others: the group waits until the log says that it has them, and then that one is nothing.
  *
  * ```
  *    0  frame header   topic: the one that it is about; kind `guard`, or `conflict` where it is what does not hold
  *                      offset, stamped by the writer: that of the message it is about, written now or, under the same id, before;
  *                      of a conflict, what is there instead: the topic's next offset, the register's number
- *   16  what u32       1: value is an offset, 2: value is what a register has to be below; +4: the id may not be known
+ *   16  what u32       1: value is an offset, 2: value is what a register has to be below, 8: value is a set of features; +4: the id may not be known
  *   20  ahead u32      so many messages of the topic stand in the group in front of the one that this is about
  *   24  value u64
  *   32  windowMs u32   for how long ids of the topic are remembered
@@ -15,11 +16,12 @@
  * ```
  */
 import type { Condition } from '../engine/terms.js'
+import type { FeatureSet } from './features.js'
 import { frameBytes, frameHeaderBytes, frameKind, frameWord, tailWord } from './frame-layout.js'
 import { highWord, joinWords, lowWord } from './numbers.js'
 
 const fixedBytes = 24
-const whatBit = { offset: 1, below: 2, newId: 4 } as const
+const whatBit = { offset: 1, below: 2, newId: 4, needs: 8 } as const
 const guardWord = { what: 4, ahead: 5, value: 6, window: 8, max: 9 } as const
 
 /** Bytes of the frame. */
@@ -50,6 +52,23 @@ export function writeGuardFrame(
   words[word + guardWord.window] = id?.windowMs ?? 0
   words[word + guardWord.max] = id?.max ?? 0
   if (id !== undefined) bytes.set(id.bytes, at + frameHeaderBytes + fixedBytes)
+}
+
+/** Bytes of a frame that {@link writeNeedFrame} writes. */
+export const needBytes = frameBytes(fixedBytes)
+
+export function writeNeedFrame(words: Uint32Array, at: number, features: FeatureSet, flags: number): void {
+  const word = at >>> 2
+  words.fill(0, word, (at + needBytes) >>> 2)
+  words[word + frameWord.length] = fixedBytes
+  words[word + frameWord.tail] = tailWord(0, frameKind.guard, flags)
+  words[word + guardWord.what] = whatBit.needs
+  words[word + guardWord.value] = features
+}
+
+/** What the log has to say that it has, for who waits there; undefined: that is a guard of another kind. */
+export function neededBy(words: Uint32Array, at: number): FeatureSet | undefined {
+  return valueIf(words, at, whatBit.needs)
 }
 
 /** The offset that the message is to get; undefined: any. */

@@ -27,6 +27,8 @@ const table = {
   activeSegment: word('writer'),
   /** The writer waits for blocks up to this position; 0: it does not. */
   blocksWanted: position('writer'),
+  /** What is to be written is of these features, which the log does not say yet that it has: see format/features.ts. It waits. */
+  featuresWanted: word('writer'),
   /** Orders of the reaper that are carried out. */
   ordersDone: word('writer'),
   /** 1: the last order was carried out; 0: it could not be. */
@@ -41,6 +43,8 @@ const table = {
   prepared: word('reaper'),
   /** Log position up to which there are blocks: behind it nothing may be stored. */
   allocated: position('reaper'),
+  /** The control file says so on the device: the log has these features. */
+  featuresStated: word('reaper'),
   /** Why the next segment cannot be had. */
   allocateErrno: word('reaper'),
   /** Why the log turned read-only. */

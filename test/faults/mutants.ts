@@ -34,6 +34,14 @@ const mutants: readonly Mutant[] = [
     scale: 0.01,
   },
   {
+    name: 'writes what the log does not say that it holds',
+    file: 'threads/writer/writer.js',
+    find: 'if ((features & ~state.featuresStated.load()) === 0)',
+    replace: 'if (features !== 0)',
+    fault: 'races',
+    scale: 0.2,
+  },
+  {
     name: 'judges no condition',
     file: 'threads/writer/guarded-appends.js',
     find: "kind: offset === expected ? 'holds' : 'conflict'",

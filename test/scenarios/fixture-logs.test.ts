@@ -75,3 +75,14 @@ it('moved: a message keeps its offset, its time and what it is, in the place to 
     expect(message.timestamp).toBeLessThanOrEqual((await orders.get(50))?.timestamp ?? 0)
   })
 })
+
+it('transactions: registers, a producer, and what was acknowledged in a journal alone', async () => {
+  await inEveryWay('transactions', async (log, life) => {
+    expect(await log.topics()).toEqual(['orders', 'results'])
+    expect(await log.register('at')).toBe(2 ** 40 + 4)
+    expect(await log.producer('importer').last()).toBe(70)
+    const results = await collect(log.topic('results').read())
+    expect(results.map(({ value }) => value[0])).toEqual([101, 100, 104, 7])
+    expect(await log.topic('orders').group('billing').position()).toMatchObject({ committed: 2, lag: 7 + life })
+  })
+})

@@ -1,10 +1,13 @@
 /**
  * Lives of a log into which transactions are written, of messages in two topics and the number of a register, each life ended by a kill or a power
- * cut: of each transaction all is there or nothing, and the register says which was the last.
+ * cut: of each transaction all is there or nothing, the register says which was the last, and the log says that it has one.
  */
+import assert from 'node:assert/strict'
 import { GroupFrames } from '../../src/dispatcher/appends/group-frames.js'
 import type { TopicHandle } from '../../src/dispatcher/topic-directory.js'
+import { decodeControlIdentity } from '../../src/format/control-layout.js'
 import { frameFlag, frameKind } from '../../src/format/frame-layout.js'
+import { needBytes, writeNeedFrame } from '../../src/format/guard-layout.js'
 import { registerTopic, registerValue } from '../../src/format/hidden-topics.js'
 import { Engine } from './engine.js'
 import { readAll } from './model.js'
@@ -29,7 +32,10 @@ export async function liveAtOnce(random: Seeded): Promise<number> {
   let durable = 0
   for (let life = 0; life < lives; life++) {
     const world = simulatedWorld(disk)
+    const said = disk === undefined ? undefined : decodeControlIdentity(disk.bytes('/log/control'))?.features
     const engine = new Engine(world, { segmentBytes: 1 << 18, bootId: life % 2 === 0 ? bootA : bootB })
+    if (life > 0 && engine.recovered.topics.some(({ name }) => name === register.name))
+      assert.equal(said?.readOnlyCompatible, 1, 'the log holds a register, and does not say so')
     const last = check(engine, written, durable)
     written = new Map([...written].filter(([each]) => each <= last))
     if (life === 0) engine.offer([a, b].map(({ name, id }) => ({ declare: name, topic: id })))
@@ -78,10 +84,14 @@ function writeAtOnce(
   })
   const shares = [share(a, inA), share(b, inB)].filter(({ messages }) => messages.length > 0)
   const group = new GroupFrames(shares, [{ topic: register, value: number, below }])
-  const at = producer.place(group.guardBytes + group.bytes)
+  const needed = group.features & ~engine.state.featuresStated.load()
+  const ahead = needed === 0 ? 0 : needBytes
+  const start = producer.place(ahead + group.guardBytes + group.bytes)
+  if (ahead > 0) writeNeedFrame(memory.words, start, needed, frameFlag.awaited)
+  const at = start + ahead
   const text = Buffer.from(memory.bytes.buffer)
   const guards = group.writeGuards({ ...memory, text }, at, frameFlag.awaited)
-  producer.advance(group.writeFrames({ ...memory, text }, at + group.guardBytes, frameFlag.awaited) - at)
+  producer.advance(group.writeFrames({ ...memory, text }, at + group.guardBytes, frameFlag.awaited) - start)
   engine.publish()
   for (let turn = 0; engine.lane.ringHead.load() < engine.lane.ringTail.load(); turn++) {
     writer.doWork()

@@ -8,6 +8,7 @@ import type { MessagePort } from 'node:worker_threads'
 import { Fifo } from '../../collections/fifo.js'
 import type { Extras, Payload } from '../../engine/terms.js'
 import { noSpaceError } from '../../failures.js'
+import { type FeatureSet, featureSet, noFeature } from '../../format/features.js'
 import {
   declarePayloadLength,
   payloadRoom,
@@ -18,6 +19,8 @@ import {
   writePlainFrame,
 } from '../../format/frame-encoder.js'
 import { bulkPayloadBytes, frameBytes, frameFlag } from '../../format/frame-layout.js'
+import { needBytes, writeNeedFrame } from '../../format/guard-layout.js'
+import { isHiddenTopic } from '../../format/hidden-topics.js'
 import { ringShareForOneAppend } from '../../limits.js'
 import type { RingProducer } from '../../ring/append-ring.js'
 import type { LaneTable } from '../../ring/lane-table.js'
@@ -158,10 +161,14 @@ export class FrameIntake implements Waiter {
     for (const { topic } of group.registers) this.#parts.topics.numberFor(topic)
     if (group.bytes > this.#largestInRing) return this.#writeBulk(group, frameFlag.awaited)
     const { ring } = this.#parts
-    const at = ring.place(group.guardBytes + group.bytes)
-    if (at < 0) return undefined
+    const needed = this.#unstated(group.features)
+    const ahead = needed === noFeature ? 0 : needBytes
+    const start = ring.place(ahead + group.guardBytes + group.bytes)
+    if (start < 0) return undefined
+    if (ahead > 0) writeNeedFrame(ring.memory.words, start, needed, frameFlag.awaited)
+    const at = start + ahead
     const guards = group.writeGuards(ring.memory, at, frameFlag.awaited)
-    ring.advance(group.writeFrames(ring.memory, at + group.guardBytes, frameFlag.awaited) - at)
+    ring.advance(group.writeFrames(ring.memory, at + group.guardBytes, frameFlag.awaited) - start)
     this.#schedulePublish()
     return { at, guards }
   }
@@ -257,9 +264,12 @@ export class FrameIntake implements Waiter {
   /** Sends frames by transfer, ahead of a placeholder that keeps their place in the order. */
   #writeBulk(group: GroupFrames, flags: number): WrittenGroup | undefined {
     const { ring, bulk } = this.#parts
-    const { bytes, guardBytes: ahead } = group
+    const { bytes } = group
     if (!this.#isBulkAllowed(bytes)) return undefined
     const placeholder = frameBytes(bulkPayloadBytes)
+    const needed = this.#unstated(group.features)
+    const needAhead = needed === noFeature ? 0 : needBytes
+    const ahead = needAhead + group.guardBytes
     if (!ring.hasRoom(ahead + placeholder)) return undefined
     const frames = new Uint8Array(bytes)
     const apart = { bytes: frames, words: new Uint32Array(frames.buffer), text: Buffer.from(frames.buffer) }
@@ -267,9 +277,11 @@ export class FrameIntake implements Waiter {
     this.#bulkId = (this.#bulkId + 1) | 0
     // The frames must have arrived when the writer meets the placeholder: send first, publish after.
     bulk.postMessage({ id: this.#bulkId >>> 0, frames }, [frames.buffer])
-    const at = ring.place(ahead + placeholder)
+    const start = ring.place(ahead + placeholder)
+    const at = start + needAhead
+    if (needAhead > 0) writeNeedFrame(ring.memory.words, start, needed, flags)
     const guards = group.writeGuards(ring.memory, at, flags)
-    writeBulkFrame(ring.memory.words, at + ahead, this.#bulkId, bytes, flags)
+    writeBulkFrame(ring.memory.words, start + ahead, this.#bulkId, bytes, flags)
     ring.advance(ahead + placeholder)
     this.#bulkBytes += bytes
     this.#bulks.push({ end: ring.tail, bytes })
@@ -297,12 +309,20 @@ export class FrameIntake implements Waiter {
       return true
     }
     const bytes = frameBytes(declarePayloadLength(topic.name))
-    const at = ring.place(bytes)
+    const needed = isHiddenTopic(topic.name) ? this.#unstated(featureSet('transactions')) : noFeature
+    const ahead = needed === noFeature ? 0 : needBytes
+    const at = ring.place(ahead + bytes)
     if (at < 0) return false
-    writeDeclareFrame(ring.memory.bytes, ring.memory.words, at, id, topic.name, 0, 0)
-    ring.advance(bytes)
+    if (ahead > 0) writeNeedFrame(ring.memory.words, at, needed, 0)
+    writeDeclareFrame(ring.memory.bytes, ring.memory.words, at + ahead, id, topic.name, 0, 0)
+    ring.advance(ahead + bytes)
     topic.isDeclared = true
     return true
+  }
+
+  /** What of these the log does not say yet that it has: that stands in front of what needs it, in one piece. */
+  #unstated(features: FeatureSet): FeatureSet {
+    return features === noFeature ? noFeature : features & ~this.#parts.state.featuresStated.load()
   }
 
   #hasRoom(bytes: number): boolean {

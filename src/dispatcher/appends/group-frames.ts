@@ -3,6 +3,7 @@
  * written. Frames of one topic stand together, in the order in which they were given; the topics in the order of their first.
  */
 import type { Condition, Extras, Payload } from '../../engine/terms.js'
+import { type FeatureSet, featureSet, noFeature } from '../../format/features.js'
 import {
   declarePayloadLength,
   type FrameMemory,
@@ -12,7 +13,7 @@ import {
 } from '../../format/frame-encoder.js'
 import { frameBytes, frameFlag } from '../../format/frame-layout.js'
 import { guardBytes, writeGuardFrame } from '../../format/guard-layout.js'
-import { statedBy } from '../../format/hidden-topics.js'
+import { isHiddenTopic, statedBy } from '../../format/hidden-topics.js'
 import type { TopicHandle } from '../topic-directory.js'
 
 /** Messages of one topic, with the conditions of some. */
@@ -39,6 +40,8 @@ export class GroupFrames {
   /** Of the frames, or the most that they can be. */
   readonly bytes: number
   readonly records: number
+  /** What the log has to say that it holds before this is written. */
+  readonly features: FeatureSet
   /** A value is a string: what it comes to is known when it is encoded. */
   readonly hasText: boolean
 
@@ -49,7 +52,9 @@ export class GroupFrames {
     let bytes = 0
     let records = 0
     let hasText = false
-    for (const { messages, conditions } of shares) {
+    let isHidden = registers.length > 0
+    for (const { topic, messages, conditions } of shares) {
+      isHidden ||= isHiddenTopic(topic.name)
       records += messages.length
       for (const condition of conditions) guards += guardBytes(condition)
       for (const { value, extras } of messages) {
@@ -65,6 +70,7 @@ export class GroupFrames {
     this.bytes = bytes
     this.records = records
     this.hasText = hasText
+    this.features = isHidden ? featureSet('transactions') : noFeature
   }
 
   /** How many topics it is of. */

@@ -9,7 +9,6 @@
  */
 import path from 'node:path'
 import { encodeControlFile } from '../../format/control-layout.js'
-import { noFeatures } from '../../format/features.js'
 import { formatVersion } from '../../format/segment-layout.js'
 import { ControlFile } from '../files/control-file.js'
 import type { Disk, DiskFile } from '../files/disk.js'
@@ -50,7 +49,8 @@ export function repair(
   }
   // Last: whoever repairs holds a lock on the old one, and not on the new.
   if (plan.control !== undefined) {
-    const { created, features = noFeatures } = extent
+    const { created } = extent
+    const { features } = plan
     const identity = { version: formatVersion, segmentBytes: files.segmentBytes, created, features, id: files.id }
     replaceFile(disk, ControlFile.path(extent.directory), encodeControlFile(identity, plan.control))
     onStep(`made ${ControlFile.path(extent.directory)} anew`)

@@ -5,7 +5,8 @@
 import { BookendError } from '../../errors.js'
 import { batchHeaderBytes } from '../../format/batch-layout.js'
 import { type ControlRecord, controlBytes } from '../../format/control-layout.js'
-import { featuresFault } from '../../format/features.js'
+import { type Features, featuresFault, featureWords, noFeatures } from '../../format/features.js'
+import { isHiddenTopic } from '../../format/hidden-topics.js'
 import { indexBytes, segmentHeaderBytes } from '../../format/segment-layout.js'
 import { ControlFile } from '../files/control-file.js'
 import type { Disk } from '../files/disk.js'
@@ -37,6 +38,8 @@ export interface RepairPlan {
   strangers: readonly number[]
   /** The control file is made anew. */
   control: ControlRecord | undefined
+  /** What it says then. */
+  features: Features
   /** The groups file is made anew, with these. */
   groups: readonly FoundGroup[] | undefined
   damages: Damage[]
@@ -76,11 +79,15 @@ export function planRepair(
     segments: [],
     strangers: extent.strangers,
     control: undefined,
+    features: extent.features ?? noFeatures,
     groups: undefined,
     damages,
     left: leftOf(extent, reports, damages),
   }
   const names = namesOf(reports, extent.recovered?.topics ?? [])
+  // The control file is lost, and what the log holds says it once more.
+  if (extent.features === undefined && [...names.values()].some(({ name }) => isHiddenTopic(name)))
+    plan.features = featureWords.transactions
   const beginnings = lostBeginnings(reports)
   let time = 0
   for (const report of reports) {

@@ -2,7 +2,8 @@
 import path from 'node:path'
 import { BookendError } from '../../errors.js'
 import { controlBytes } from '../../format/control-layout.js'
-import { isRegister } from '../../format/hidden-topics.js'
+import { featureWords } from '../../format/features.js'
+import { isHiddenTopic, isRegister } from '../../format/hidden-topics.js'
 import { defaultSegmentBytes, maxTopics } from '../../limits.js'
 import type { Memory } from '../../memory/memory.js'
 import type { TopicState } from '../append/topic-state.js'
@@ -150,6 +151,8 @@ function openWith(control: ControlFile, options: OpenLogOptions): Omit<OpenLog, 
     // Flushed before the first append where the record on disk says "clean": after a power cut that would be believed. After a
     // crash it says "unclean" already, and a flush would wait behind everything the last owner left to be written.
     if (found?.isClean !== false) control.sync()
+    // Where an earlier build has not said it.
+    if (recovered.topics.some(({ name }) => isHiddenTopic(name))) control.require(featureWords.transactions)
   }
   return { control, files, recovered, epoch, bootId }
 }

@@ -9,6 +9,7 @@
 import type { BackupReport, Retention } from '../../engine/terms.js'
 import { assert } from '../../errors.js'
 import { ownerLostErrno } from '../../failures.js'
+import { featuresOf, setOf } from '../../format/features.js'
 import { allocateRetryMs, indexQuietMs, maxSleepMs } from '../../limits.js'
 import type { AbortWord } from '../../ring/abort-word.js'
 import type { ControlFile } from '../../storage/files/control-file.js'
@@ -89,7 +90,8 @@ export class Reaper {
   constructor(parts: ReaperParts) {
     this.#parts = parts
     this.#stage = parts.readOnly ? 'readOnly' : 'owning'
-    const { control } = parts
+    const { control, state } = parts
+    state.featuresStated.store(setOf(control.identity.features))
     this.#flushes = new FlushDuty(parts, {
       isOwner: () => this.#isOwner(false),
       giveUp: (what, error) => this.#giveUp(what, error),
@@ -123,6 +125,7 @@ export class Reaper {
     let isBehind = false
     let retainMs = Number.POSITIVE_INFINITY
     try {
+      this.#stateFeatures()
       this.#flushes.here()
       this.#reportRoll()
       this.#maker.tend()
@@ -222,6 +225,17 @@ export class Reaper {
     if (isDirty) dues.push(flushIntervalMs / 2)
     if (this.#index.isBehind) dues.push(indexQuietMs)
     return Math.max(5, Math.min(...dues))
+  }
+
+  /** The writer waits with the first of something until the log says that it holds such things. */
+  #stateFeatures(): void {
+    const { state, control } = this.#parts
+    const wanted = state.featuresWanted.load() & ~state.featuresStated.load()
+    if (wanted === 0) return
+    control.require(featuresOf(wanted))
+    // Behind the device: what it says is written from here on.
+    state.featuresStated.store(setOf(control.identity.features))
+    state.writer.ring()
   }
 
   #reportRoll(): void {

@@ -3,8 +3,9 @@
  * writer is one, so between the judgement and the append there is nothing. A group that is refused leaves the ring, and nothing of it the log.
  */
 import { assert } from '../../errors.js'
+import type { FeatureSet } from '../../format/features.js'
 import { flagsOf, frameBytes, frameFlag, frameKind, frameWord, kindOf, tailWord } from '../../format/frame-layout.js'
-import { aheadOf, belowOf, expectedOf, idOf, stampGuard } from '../../format/guard-layout.js'
+import { aheadOf, belowOf, expectedOf, idOf, neededBy, stampGuard } from '../../format/guard-layout.js'
 import { registerValue } from '../../format/hidden-topics.js'
 import type { FrameRun } from '../../storage/append/batch-cutter.js'
 import type { LogTail } from '../../storage/append/log-tail.js'
@@ -16,6 +17,8 @@ export interface GuardedAppendsParts {
   tail: Pick<LogTail, 'next' | 'first' | 'time'>
   publisher: Publisher
   ids: IdWindows
+  /** False: the log does not say yet that it has them. */
+  mayHold(features: FeatureSet): boolean
   /** False: there is no room for the group yet, and nothing was written. */
   appendGroup(run: FrameRun, from: number, to: number): boolean
 }
@@ -39,15 +42,20 @@ export class GuardedAppends {
     this.#parts = parts
   }
 
-  /** Takes the guards at `at`, the head of a lane's ring, with the group behind them; where there is no room for that yet, all stay. */
+  /**
+   * Takes the guards at `at`, the head of a lane's ring, with the group behind them; where there is no room for that yet, or the log has to say
+   * before that it holds such things, all stay.
+   */
   take(lane: LaneIntake, at: number, to: number): void {
-    const { tail, publisher, ids, appendGroup } = this.#parts
+    const { tail, publisher, ids, mayHold, appendGroup } = this.#parts
     const { memory, head } = lane.ring
     const { words } = memory
     const verdicts: GuardVerdict[] = []
     let from = at
     for (; kindOf(words[(from >>> 2) + frameWord.tail]) === frameKind.guard; from = frameAfter(words, from)) {
-      verdicts.push(this.#judge(memory, from))
+      const needed = neededBy(words, from)
+      if (needed === undefined) verdicts.push(this.#judge(memory, from))
+      else if (!mayHold(needed)) return
       assert(frameAfter(words, from) < to, 'a guard and its group are handed over at once')
     }
     const end = groupEnd(words, from, to)

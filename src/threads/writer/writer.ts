@@ -8,6 +8,7 @@
 import type { IdSpan } from '../../engine/terms.js'
 import { assert, BookendError } from '../../errors.js'
 import { mayPass, ownerLostErrno, ownerLostError } from '../../failures.js'
+import type { FeatureSet } from '../../format/features.js'
 import {
   flagsOf,
   frameBytes,
@@ -68,6 +69,7 @@ export class Writer {
       tail: parts.tail,
       publisher: this.#publisher,
       ids: this.#ids,
+      mayHold: (features) => this.#mayHold(features),
       appendGroup: (run, from, to) => this.#appendGroup(run, from, to),
     })
     this.#orders = new OrderTaker(parts, {
@@ -280,6 +282,16 @@ export class Writer {
     this.#publisher.publish()
     state.reaper.ring()
     return true
+  }
+
+  /** False: the reaper is asked to have the log say so, and everything waits for that as for a segment. */
+  #mayHold(features: FeatureSet): boolean {
+    const { state } = this.#parts
+    if ((features & ~state.featuresStated.load()) === 0) return true
+    this.#isStalled = true
+    state.featuresWanted.store(state.featuresWanted.load() | features)
+    state.reaper.ring()
+    return false
   }
 
   /** Maps the next segment when the active one is half full: its first pages are then faulted in before it is needed. */

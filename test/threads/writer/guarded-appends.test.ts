@@ -1,7 +1,8 @@
 /** Conditions are judged by the writer, in the place of their calls: against the plain model, in any order of threads, over power cuts. */
 import { expect, it } from 'vitest'
+import { featureSet, featureWords, noFeatures } from '../../../src/format/features.js'
 import { frameFlag, frameKind } from '../../../src/format/frame-layout.js'
-import { guardBytes, writeGuardFrame } from '../../../src/format/guard-layout.js'
+import { guardBytes, needBytes, writeGuardFrame, writeNeedFrame } from '../../../src/format/guard-layout.js'
 import { writerState } from '../../../src/ring/shared-state.js'
 import { Engine } from '../../support/engine.js'
 import { groupOf, putFrame, sizeOf } from '../../support/frames.js'
@@ -84,4 +85,25 @@ it('a full disk refuses what is awaited, conditions as well, and that is no conf
   const again = appendIf(engine, 0, valuesOf(10))
   engine.writer.doWork()
   expect([engine.kindAt(again), engine.offsetAt(again)]).toEqual([frameKind.guard, 0])
+})
+
+it('what needs a feature waits until the log says that it has it, with everything behind it, and is then where it was', () => {
+  const engine = start()
+  const { producer, writer, reaper, state } = engine
+  const frames = groupOf(0, valuesOf(10, 20), frameFlag.awaited)
+  const at = producer.place(needBytes + frames.reduce((sum, frame) => sum + sizeOf(frame), 0))
+  writeNeedFrame(producer.memory.words, at, featureSet('transactions'), frameFlag.awaited)
+  let next = at + needBytes
+  for (const frame of frames) next = putFrame(producer.memory.bytes, producer.memory.words, next, frame)
+  producer.advance(next - at)
+  engine.publish()
+  const behind = engine.append(0, new Uint8Array(30))
+  for (let turn = 0; turn < 3; turn++) writer.doWork()
+  expect([engine.cells.next(0).load(), writer.isStalled, state.featuresWanted.load()]).toEqual([0, true, 1])
+  expect(engine.control.identity.features).toEqual(noFeatures)
+  reaper.tend()
+  expect(engine.control.identity.features).toEqual(featureWords.transactions)
+  writer.doWork()
+  expect([at + needBytes, behind].map((place) => engine.offsetAt(place))).toEqual([0, 2])
+  expect(readAll(engine.reader, 0, 0, 3, 'dense').map(({ value }) => value.length)).toEqual([10, 20, 30])
 })
