@@ -7,7 +7,7 @@ import { loadSystemCalls } from '../src/memory/system-calls.js'
 import { LaneTable, ownerLane } from '../src/ring/lane-table.js'
 import { openSharedState } from '../src/ring/shared-state.js'
 import { enterRemains } from '../src/threads/own-remains.js'
-import type { HandlerMeans, HandlerSetting, LaneWish } from '../src/threads/reader/handler.js'
+import type { HandlerMeans, HandlerSetting, LineWish } from '../src/threads/reader/handler.js'
 import type { ReadTask } from '../src/threads/reader/reader.js'
 import { watchRetirements } from '../src/threads/reader/reader-loop.js'
 import { Reading } from '../src/threads/reader/reading.js'
@@ -20,7 +20,7 @@ const application = new LaneTable(data.shared.lanes).open(ownerLane).bell
 // that the reaper still counts as ours. A koffi mapping stays until the reaper has taken it over.
 const memory = loadMemory(data.io === 'file' ? 'file' : 'koffi', loadSystemCalls())
 enterRemains(data.shared.remains)
-const offerLane = (port: MessagePort) => parentPort?.postMessage({ laneFor: port } satisfies LaneWish, [port])
+const offerLine = (port: MessagePort) => parentPort?.postMessage({ lineFor: port } satisfies LineWish, [port])
 // Now, and only where handlers run: to end a thread while it loads modules can end the process, and handlers are ended at any time.
 const handlers = data.handler && (await meansOfHandlers(data.handler))
 const reading = new Reading(data, state, memory, handlers)
@@ -35,7 +35,7 @@ export async function run(task: ReadTask | { op: 'none' }): Promise<unknown> {
 }
 
 async function meansOfHandlers(handler: HandlerSetting): Promise<HandlerMeans> {
-  const { HandlerLane } = await import('../src/local/attached/handler-lane.js')
+  const { HandlerLine } = await import('../src/local/attached/handler-line.js')
   const { meansOf } = await import('../src/log/handler-appends.js')
-  return meansOf(handler, new HandlerLane(offerLane))
+  return meansOf(handler, new HandlerLine(offerLine))
 }

@@ -39,6 +39,17 @@ export class OffsetRanges {
     return true
   }
 
+  remove(first: number, end: number): void {
+    const ranges = this.#ranges
+    const from = this.#endingAtOrAfter(first + 1)
+    let to = from
+    while (to < ranges.length && ranges[to].first < end) to += 1
+    if (to === from || end <= first) return
+    const left = { first: ranges[from].first, end: first }
+    const right = { first: end, end: ranges[to - 1].end }
+    ranges.splice(from, to - from, ...[left, right].filter((range) => range.end > range.first))
+  }
+
   removeBelow(offset: number): void {
     const ranges = this.#ranges
     // Called with every acknowledgement, mostly in order: then there is nothing to remove, and nothing is made.

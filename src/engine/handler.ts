@@ -28,12 +28,13 @@ export interface HandlerContext {
   /** What `process(module, { data })` was given: a copy for each thread, the same for all its calls. */
   readonly data: unknown
   /**
-   * A message that follows from these. It is written when the call has gone well, before its messages are acknowledged, and as durably as
-   * the log promises: so it is there whenever they are done. A call that fails appends nothing. A crash between the two makes the
-   * messages come again, and what they append with them: at least once.
+   * A message that follows from these. When the call has gone well it is written in one transaction with the acknowledgement of its messages, as
+   * durably as the log promises: it is there if and only if they are done, exactly once. A call that fails appends nothing. Where there are no
+   * transactions (`supports.transactions`) it is written before they are acknowledged: at least once.
    *
    * The value is encoded, or copied, before this returns. Several keep their order.
-   * @throws TypeError, RangeError for wrong arguments, and once the call is over; `BOOKEND_TOO_LARGE`; `BOOKEND_READ_ONLY` in a process that
+   * @throws TypeError, RangeError for wrong arguments, and once the call is over; `BOOKEND_TOO_LARGE`, also where the call
+   *   comes to more than a transaction holds; `BOOKEND_READ_ONLY` in a process that
    *   follows the log of another one
    */
   append(topic: string, value: unknown, options?: HandlerAppendOptions): void

@@ -35,6 +35,7 @@ import type { ReaderData } from '../threads/shared-memory.js'
 import { Attachments } from './attached/attachments.js'
 import type { FollowerThread } from './follower/follower-thread.js'
 import { type AckShare, ackShares, type CommitShare, deskName, GroupTransactions } from './group-transactions.js'
+import { HandlerWrites } from './handler-writes.js'
 import { IdRecalls } from './id-recalls.js'
 import { Lanes } from './lanes.js'
 import { LocalGroup } from './local-group.js'
@@ -141,7 +142,7 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
       ...{ facts, supports: this.supports, readers: options.readers, readerData, events, keepAlive },
       topic: (name) => this.topic(name),
       checkWritable: () => stage.checkWritable(),
-      onAppending: (port) => attachments.adopt(port),
+      onAppending: (port) => writes.attend(port),
       onThreadEnd: (threadId) => deaths.ownerDied(threadId),
     })
     this.appends = appends
@@ -155,6 +156,10 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
       published: () => state.published.load(),
       onWritten: () => journals.wake(),
     })
+    const writes = new HandlerWrites({
+      desk: (topic, name) => this.topic(topic).group(name).desk,
+      transact: (parts, acks, level) => this.#transactions.transact(parts, acks, [], level),
+    })
     this.topicHost = {
       ...{ appends, reads, hot, pace, events, stage, limits, messageBytesLimit },
       recent: new RecentMessages(appends.ring, new BatchTimes(shared.times), () => lane.ringHead.load()),
@@ -163,7 +168,10 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
     }
     const scheduler = new Scheduler({
       engine: this,
-      write: (parts) => this.writeAtOnce(parts, 'process'),
+      write: async (parts) => {
+        stage.checkWritable()
+        return this.writeAtOnce(parts, 'process')
+      },
       register: (name) => this.transactions.register('c', name),
       clock: wallClock,
       onError: (error) => {

@@ -7,7 +7,7 @@ import { ReaderPool } from '../dispatcher/reads/reader-pool.js'
 import type { EngineFacts, Supports } from '../engine/engine.js'
 import type { ProcessSettings } from '../engine/group-seat.js'
 import type { Filter } from '../engine/terms.js'
-import type { LaneWish } from '../threads/reader/handler.js'
+import type { LineWish } from '../threads/reader/handler.js'
 import type { ReaderData } from '../threads/shared-memory.js'
 import type { LocalTopic } from './local-topic.js'
 import type { LogEvents } from './log-events.js'
@@ -56,8 +56,8 @@ export class RunningProcessors {
     if (deadLetter !== undefined) this.#parts.checkWritable()
     const maxThreads = order === 'topic' ? 1 : concurrency
     const onMessage = (message: unknown) => {
-      const { laneFor } = (message ?? {}) as Partial<LaneWish>
-      if (laneFor instanceof MessagePort) this.#parts.onAppending(laneFor)
+      const { lineFor } = (message ?? {}) as Partial<LineWish>
+      if (lineFor instanceof MessagePort) this.#parts.onAppending(lineFor)
     }
     const pool = { minThreads: 0, maxThreads, idleTimeoutMs: handlerIdleMs, maxHeapMb, onMessage }
     const handler = { data: settings.data, facts, supports }

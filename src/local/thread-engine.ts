@@ -30,7 +30,10 @@ export abstract class ThreadEngine<G extends EngineGroup> {
     schedules: true,
   }
   readonly transactions: EngineTransactions = {
-    transact: (parts, acks, level) => this.transact(parts, acks, level),
+    transact: async (parts, acks, level) => {
+      this.stage.checkWritable()
+      return this.transact(parts, acks, level)
+    },
     register: async (kind, name) => {
       this.stage.checkOpen()
       return registerValue(this.appends.firstOf(this.topics.handle(registerTopic(kind, name))))
@@ -106,9 +109,8 @@ export abstract class ThreadEngine<G extends EngineGroup> {
 
   protected abstract cancelScheduled(topic: string, ticket: Ticket, level: Durability): Promise<boolean>
 
-  /** Through the lane of this thread. */
+  /** Through the lane of this thread; also while the log closes, for who is let finish. */
   protected async writeAtOnce(parts: TransactionParts, level: Durability): Promise<readonly number[]> {
-    this.stage.checkWritable()
     const { group, offsets } = transactionFrames(parts, this.topics)
     return group.topics === 0 ? [] : offsets(await this.appends.transact(group, level))
   }

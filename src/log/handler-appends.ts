@@ -1,7 +1,8 @@
 /** `context.append` of handlers: what a call appends is checked and encoded at once, and written when the call has gone well. */
 import type { EngineFacts, Supports } from '../engine/engine.js'
-import type { EncodedMessage, Extras, Payload } from '../engine/terms.js'
+import type { Durability, EncodedMessage, Extras, Payload } from '../engine/terms.js'
 import { BookendError } from '../errors.js'
+import { maxTransactionTopics } from '../limits.js'
 import { bytes, type Codec, json, text } from '../messages/codec.js'
 import { lastingEncoderOf } from '../messages/value-coding.js'
 import { type AppendTrace, tracing } from '../tracing.js'
@@ -20,28 +21,39 @@ interface HandlerLog {
   readonly supports: Supports
 }
 
-/** The way of a thread into the log. */
-interface LineIntoLog {
-  /** In this order. Nothing is under way any more when it rejects. */
-  append(messages: readonly EncodedMessage[]): Promise<void>
+/** The way of a thread into the log. @typeParam H how the messages are named that a call was given */
+export interface LineIntoLog<H> {
+  /**
+   * In this order, where the log has transactions in one with the acknowledgement.
+   * @returns false: the messages that were handled are others', and nothing was written
+   * @throws (from the promise) what has kept it from being written. Nothing is under way any more
+   */
+  write(messages: readonly EncodedMessage[], handled: H, level: Durability): Promise<boolean>
 }
 
 /** For all calls of one thread. */
-export function meansOf({ data, ...log }: HandlerLog & { readonly data: unknown }, line: LineIntoLog) {
+export function meansOf<H>({ data, ...log }: HandlerLog & { readonly data: unknown }, line: LineIntoLog<H>) {
   return { data, beginAppends: () => new HandlerAppends(log, line) }
 }
 
-export class HandlerAppends {
+export class HandlerAppends<H> {
   readonly #log: HandlerLog
-  readonly #line: LineIntoLog
+  readonly #line: LineIntoLog<H>
   readonly #messages: EncodedMessage[] = []
+  #topics: Set<string> | undefined
+  #bytes = 0
   /** The call is over, and takes nothing more. */
   #isOver = false
 
   /** One for each call. */
-  constructor(log: HandlerLog, line: LineIntoLog) {
+  constructor(log: HandlerLog, line: LineIntoLog<H>) {
     this.#log = log
     this.#line = line
+  }
+
+  /** How many messages there are. */
+  get count(): number {
+    return this.#messages.length
   }
 
   /** Handlers may take it out of their context. */
@@ -66,12 +78,18 @@ export class HandlerAppends {
     tracing.append.traceSync(() => this.#add(topic, value, withHeaders(options, trace) ?? options), trace)
   }
 
-  write(): Promise<void> | undefined {
-    this.#isOver = true
-    return this.#messages.length === 0 ? undefined : this.#line.append(this.#messages)
+  /** The call has gone well. See {@link LineIntoLog.write}. */
+  write(handled: H): Promise<boolean> {
+    // What is written at one moment is as durable as the most durable of it.
+    const level = this.#messages.reduce(
+      (most, each) => (each.level === 'process' ? most : each.level),
+      'process' as Durability,
+    )
+    return this.#line.write(this.#messages, handled, level)
   }
 
-  drop(): void {
+  /** Nothing more is taken. */
+  end(): void {
     this.#isOver = true
   }
 
@@ -79,7 +97,25 @@ export class HandlerAppends {
     const { level, extras } = checkAppendOptions(this.#log, options)
     const encoded = lastingEncoderOf(codec === undefined ? codecFor(value) : checkCodec(codec))(value)
     checkSize(this.#log, topic, encoded, extras)
+    if (this.#log.supports.transactions) this.#count(topic, encoded, extras)
     this.#messages.push({ topic, value: ownCopy(encoded), extras: ownExtras(extras), level })
+  }
+
+  /** A transaction holds no more, and nobody's memory is filled before that is found out. */
+  #count(topic: string, value: Payload, extras: Extras | undefined): void {
+    const { messageBytesLimit } = this.#log.facts
+    this.#topics ??= new Set()
+    this.#topics.add(topic)
+    this.#bytes += value.length + (extras?.key?.length ?? 0) + (extras?.headers?.length ?? 0)
+    const what =
+      this.#bytes > messageBytesLimit
+        ? `more than the ${messageBytesLimit} bytes that one segment holds`
+        : this.#topics.size > maxTransactionTopics
+          ? `to more than ${maxTransactionTopics} topics`
+          : undefined
+    if (what === undefined) return
+    const remedy = 'append less in one call, or lower batchSize'
+    throw new BookendError('BOOKEND_TOO_LARGE', `a handler appends ${what} in one transaction: ${remedy}`, { topic })
   }
 }
 

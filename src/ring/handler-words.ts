@@ -169,6 +169,18 @@ export class HandlerWords {
     this.#enter(handlerPhase.reading)
   }
 
+  /** The call went well, and its messages were not ours: everything below `progress` is done. */
+  passCall(progress: number): void {
+    this.#progress.store(progress)
+    this.#enter(handlerPhase.reading)
+  }
+
+  /** The call went well, and some of its messages were not ours. @param aloneTo all of them are to be handled one by one */
+  splitCall(aloneTo: number): void {
+    this.#aloneTo.store(aloneTo)
+    this.#enter(handlerPhase.reading)
+  }
+
   /** The call failed. @param aloneTo its messages are to be handled one by one */
   failCall(aloneTo: number): void {
     Atomics.add(this.#words, word.failed, 1)

@@ -55,6 +55,11 @@ it('importer takes in what it has not yet, however often it is begun', async () 
   expect(await runExample('importer.mjs', log, file)).toBe('went on behind line 2000, 0 of 2000 lines imported\n')
 })
 
+it('pipeline does each order once in each of its steps, however often it is killed', async () => {
+  const printed = await runExample('pipeline.mjs', join(folder, 'pipeline'), '300', '3')
+  expect(printed).toBe('invoices: 300 messages, of 300 orders\nletters: 300 messages, of 300 orders\n')
+})
+
 it('opentelemetry joins append and delivery in the trace of their request', async () => {
   const lines = (await runExample('opentelemetry.mjs', join(folder, 'traces'))).trim().split('\n')
   const spans = lines.map((line) => /^(.+): trace ([0-9a-f]{32}), (.+)$/.exec(line)?.slice(1) ?? [line])

@@ -1,57 +1,110 @@
 /**
- * A processor whose handlers append, with threads that die, handlers that fail and disks that are full for a while, in one thread: what its
- * group counts as done has been followed by what was appended for it.
+ * A processor whose handlers append, with threads that die, handlers that fail, disks that are full for a while and others who acknowledge, in one
+ * thread: each message that its handlers have done has left what it leads to exactly once, and no other message has.
  */
 import assert from 'node:assert/strict'
 import { BookendError } from '../../src/errors.js'
-import { deathOfThisThread, die, ProcessingWorld, setHandler } from './processing.js'
+import { GroupTransactions } from '../../src/local/group-transactions.js'
+import { HandlerWrites } from '../../src/local/handler-writes.js'
+import type { LocalGroup } from '../../src/local/local-group.js'
+import { HandlerAppends } from '../../src/log/handler-appends.js'
+import type { HandledMessages } from '../../src/threads/reader/handler.js'
+import { deathOfThisThread, die, never, ProcessingWorld, setHandler } from './processing.js'
 import type { Seeded } from './seeded.js'
 
 const mostMessages = 60
 const mostTurns = 4
+const facts = { durability: 'process', maxMessageBytes: 1_000, messageBytesLimit: 1_000 }
+const supports = { transactions: true, durabilities: ['process', 'disk'] }
 
 /** @returns how many messages there were. @throws what was not as promised */
 export async function watchHandlerAppends(random: Seeded): Promise<number> {
   const world = new ProcessingWorld()
-  const written = new Set<number>()
+  const written = new Map<number, number>()
+  const byOthers = new Set<number>()
   const failures: string[] = []
+  const desk = world.desk()
+  const take = async (turns = random.below(mostTurns)) => {
+    for (let turn = turns; turn > 0; turn--) await new Promise(setImmediate)
+  }
+  let journaled = 0
+  const transactions = new GroupTransactions({
+    group: () => ({ desk }) as unknown as LocalGroup,
+    write: async ({ messages }) => {
+      await take()
+      if (random.chance(0.1)) throw new BookendError('BOOKEND_NO_SPACE', 'the disk of the test is full')
+      for (const { value } of messages.slice(0, -1)) {
+        const offset = Number(value)
+        written.set(offset, (written.get(offset) ?? 0) + 1)
+      }
+      return messages.map(() => journaled++)
+    },
+    published: () => 0,
+    onWritten() {},
+  })
+  const writes = new HandlerWrites({
+    desk: () => desk,
+    transact: (parts, acks, level) => transactions.transact(parts, acks, [], level),
+  })
   world.means = {
     data: undefined,
     beginAppends: () => {
-      const offsets: number[] = []
       const endThread = deathOfThisThread()
-      const write = async () => {
-        for (let turn = random.below(mostTurns); turn > 0; turn--) await new Promise(setImmediate)
-        // Of a thread that ends, what is under way may be written or not.
-        if (random.chance(0.1)) endThread()
-        if (random.chance(0.1)) throw new BookendError('BOOKEND_NO_SPACE', 'the disk of the test is full')
-        for (const offset of offsets) written.add(offset)
+      const line = {
+        async write(...call: Parameters<HandlerWrites['write']>) {
+          const answer = writes.write(...call)
+          // What it has handed over is written all the same.
+          if (random.chance(0.1)) {
+            answer.catch(() => {})
+            endThread()
+            return never
+          }
+          return answer
+        },
       }
-      const append = (_topic: string, offset: unknown) => void offsets.push(offset as number)
-      return { append, write: () => (offsets.length === 0 ? undefined : write()), drop: () => {} }
+      return new HandlerAppends<HandledMessages>({ facts, supports } as never, line)
     },
   }
   setHandler((messages, { append }) => {
-    for (const { offset } of messages) append('followed', offset)
+    for (const { offset } of messages) append('followed', `${offset}`)
     if (random.chance(0.05)) return die()
     if (random.chance(0.1)) throw new Error('the handler of the test fails')
     return undefined
   })
   const count = 1 + random.below(mostMessages)
   world.append(Array.from({ length: count }, (_, index) => ({ value: new Uint8Array(8).fill(index) })))
-  const desk = world.desk()
   desk.onAcknowledge = (first, end) => {
     for (let offset = first; offset < end; offset++)
-      if (!written.has(offset)) failures.push(`message ${offset} is done, and what was appended for it is not written`)
+      if (!written.has(offset) && !byOthers.has(offset) && !isLetter(offset))
+        failures.push(`message ${offset} is done, and what was appended for it is not written`)
   }
+  const isLetter = (offset: number) =>
+    world.deadLetters.some(({ headers }) => headers['bookend-offset'] === `${offset}`)
+  const isGivingUp = random.chance(0.5)
   const processor = world.process(desk, {
     batchSize: 1 + random.below(20),
-    order: random.pick(['topic', 'none'] as const),
-    retries: 1_000_000,
+    order: random.pick(['topic', 'key', 'none'] as const),
+    retries: isGivingUp ? 1 : 1_000_000,
   })
+  // Somebody else acknowledges a message that the handlers may be about to do.
+  await take(random.below(20))
+  const stolen = random.below(count)
+  if (!desk.needsOpen && stolen < desk.ledger.next && !desk.ledger.isDone(stolen)) {
+    const started = await desk.transactions.isDoneFor(desk.ledger.generation, [{ first: stolen, end: stolen + 1 }])
+    if (!started && !desk.ledger.isDone(stolen)) {
+      byOthers.add(stolen)
+      void desk.acknowledge(desk.ledger, stolen, stolen + 1)
+    }
+  }
   await processor.idle()
   await processor.stop()
   assert.deepEqual(failures, [])
   assert.equal(desk.ledger.committed, count)
+  for (let offset = 0; offset < count; offset++) {
+    const times = (written.get(offset) ?? 0) + (isLetter(offset) ? 1 : 0) + (byOthers.has(offset) ? 1 : 0)
+    // A letter and others may both have it: neither asks the other.
+    const isShared = isLetter(offset) && byOthers.has(offset)
+    assert.ok(times === 1 || isShared, `message ${offset} was done ${times} times`)
+  }
   return count
 }

@@ -59,8 +59,9 @@ export const appendsNothing: CallAppends = {
   append: () => {
     throw new Error('the handler of this test appends nothing')
   },
-  write: () => undefined,
-  drop: () => {},
+  count: 0,
+  write: async () => true,
+  end: () => {},
 }
 
 /** A desk that writes down what it is told. */

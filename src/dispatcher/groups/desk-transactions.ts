@@ -2,7 +2,7 @@
  * Acknowledgements of a group that are on their way to the log in transactions. Of two that acknowledge one message the second is refused, or what it has
  * to write would be there twice; and while one is under way the group is neither moved nor removed.
  */
-import type { OffsetRange } from '../../collections/offset-ranges.js'
+import { type OffsetRange, OffsetRanges } from '../../collections/offset-ranges.js'
 import { assert, BookendError } from '../../errors.js'
 import type { TopicHandle } from '../topic-directory.js'
 import type { StoredGroup } from './group-entry.js'
@@ -39,7 +39,13 @@ export interface StartedTransaction {
 export class DeskTransactions {
   readonly #desk: TransactionsDesk
   readonly #underWay = new Set<readonly OffsetRange[]>()
+  /** What {@link acknowledge} has let in, of which no offset is there twice. */
+  readonly #offsets = new OffsetRanges()
+  /** What acknowledges whatever others do. */
+  readonly #commits = new Set<readonly OffsetRange[]>()
   #waiting: (() => void)[] = []
+  /** Who is about to move or remove the group, and waits until none is under way. */
+  #movers = 0
 
   constructor(desk: TransactionsDesk) {
     this.#desk = desk
@@ -49,9 +55,25 @@ export class DeskTransactions {
     return this.#underWay.size > 0
   }
 
-  /** Resolves when none is under way. */
+  /**
+   * Resolves when none is under way. Meanwhile none begins that would be of before the move. Whoever waited looks again: one may have begun
+   * since.
+   */
   async over(): Promise<void> {
-    while (this.#underWay.size > 0) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    this.#movers += 1
+    while (this.isUnderWay) await this.#nextEnd()
+    this.#movers -= 1
+  }
+
+  /** True once one of them is done, or none of them means anything any more. Transactions that are under way with them are waited for. */
+  async isDoneFor(generation: number, ranges: readonly OffsetRange[]): Promise<boolean> {
+    while (this.#met(ranges) !== undefined) await this.#nextEnd()
+    const ledger = this.#desk.openGroup()?.ledger
+    if (ledger === undefined || ledger.generation !== generation) return true
+    return ranges.some(({ first, end }) => {
+      for (let offset = first; offset < end; offset++) if (ledger.isDone(offset)) return true
+      return false
+    })
   }
 
   /**
@@ -61,15 +83,14 @@ export class DeskTransactions {
   acknowledge(generation: number, ranges: readonly OffsetRange[]): StartedTransaction {
     const { name } = this.#desk
     const group = this.#desk.openGroup()
-    if (group === undefined || group.ledger.generation !== generation)
+    if (group === undefined || group.ledger.generation !== generation || this.#movers > 0)
       throw ackConflict(name, 'the group was moved or removed since the message was delivered')
-    for (const { first, end } of ranges) {
+    for (const { first, end } of ranges)
       for (let offset = first; offset < end; offset++)
         if (group.ledger.isDone(offset)) throw ackConflict(name, `message ${offset} is acknowledged already`)
-      for (const others of this.#underWay)
-        if (others.some((other) => other.first < end && first < other.end))
-          throw ackConflict(name, `another transaction acknowledges message ${first}`)
-    }
+    const others = this.#met(ranges)
+    if (others !== undefined) throw ackConflict(name, `another transaction acknowledges message ${others.first}`)
+    for (const { first, end } of ranges) this.#offsets.add(first, end)
     return this.#begin(group, ranges, () => {
       for (const { first, end } of ranges) group.ledger.acknowledge({ generation }, first, end)
     })
@@ -84,6 +105,7 @@ export class DeskTransactions {
     const group = openGroup()
     assert(group !== undefined, 'a group is open while a transaction moves it')
     const ranges = group.ledger.open(group.ledger.committed, offset)
+    this.#commits.add(ranges)
     return this.#begin(group, ranges, () => group.ledger.skipBelow(offset))
   }
 
@@ -106,11 +128,24 @@ export class DeskTransactions {
 
   /** @param ranges the same object */
   #end(ranges: readonly OffsetRange[]): void {
-    this.#underWay.delete(ranges)
-    if (this.#underWay.size > 0) return
+    if (!this.#underWay.delete(ranges)) return
+    if (!this.#commits.delete(ranges)) for (const { first, end } of ranges) this.#offsets.remove(first, end)
     const waiting = this.#waiting
     this.#waiting = []
-    for (const resolve of waiting) resolve()
+    for (const look of waiting) look()
+  }
+
+  #nextEnd(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve))
+  }
+
+  /** What of these a transaction under way acknowledges. */
+  #met(ranges: readonly OffsetRange[]): OffsetRange | undefined {
+    return ranges.find(({ first, end }) => {
+      const next = this.#offsets.atOrAbove(first)
+      if (next !== undefined && next.first < end) return true
+      return [...this.#commits].some((commit) => commit.some((other) => other.first < end && first < other.end))
+    })
   }
 }
 

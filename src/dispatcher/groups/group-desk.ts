@@ -259,7 +259,7 @@ export class GroupDesk implements SeatDesk {
 
   /** Goes on from `to`. What is being worked on is not waited for: its acknowledgements will mean nothing. */
   async seek(to: number): Promise<void> {
-    if (this.transactions.isUnderWay) await this.transactions.over()
+    while (this.transactions.isUnderWay) await this.transactions.over()
     this.ledger.seek(to)
     if (this.#stage.name === 'open') this.#stage.stored.journal.pass()
     this.#announceChange()
@@ -271,7 +271,7 @@ export class GroupDesk implements SeatDesk {
 
   /** Forgets the group. Who waits is told so. */
   async remove(): Promise<void> {
-    if (this.transactions.isUnderWay) await this.transactions.over()
+    while (this.transactions.isUnderWay) await this.transactions.over()
     const stage = this.#stage
     const stored = stage.name === 'open' ? stage.stored : this.#known()
     this.#removals += 1

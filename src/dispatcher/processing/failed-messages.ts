@@ -90,6 +90,11 @@ export class FailedMessages {
   async #settleFailure(place: LanePlace, attempt: number, error: Error): Promise<number> {
     const { policy, order, held, deadLetters, topic } = this.#parts
     const { window, lane, offset } = place
+    // A call that did not come back may have been written all the same: then it has not failed.
+    if (await held.isDone(window, offset)) {
+      held.pass(window, lane, offset + 1)
+      return 0
+    }
     if (!mayRetry(policy, attempt)) {
       if (deadLetters === undefined) {
         // A processor started anew begins anew with it.

@@ -72,6 +72,8 @@ export class HandlerRunner {
       if (!isThreadDeath(error)) throw error
       // What the thread was told to do is over only when it has ended: nobody else may begin with it before.
       if (words.threadId > 0) await this.#threads.ended(words.threadId)
+      // What it posted before has come by then, and is judged by the books.
+      await new Promise(setImmediate)
       const cause = watch.isLate ? this.#lateError() : deathError(error)
       return this.#outcomeOfDeath(words, cause, task.module, performance.now() - startMs)
     } finally {

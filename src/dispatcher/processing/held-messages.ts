@@ -94,6 +94,12 @@ export class HeldMessages {
     onAcknowledged()
   }
 
+  /** Whether the message is done after all: its thread may have handed that over before it ended. */
+  async isDone({ lease }: LeasedWindow, offset: number): Promise<boolean> {
+    const range = { first: offset, end: offset + 1 }
+    return (await this.#parts.desk.transactions?.isDoneFor(lease.generation, [range])) === true
+  }
+
   /** What nobody has done is for others, or for us later. */
   giveBack(window: LeasedWindow): void {
     if (!this.isCurrent(window)) return

@@ -55,7 +55,7 @@ export class LaneWork {
 
   /** A task without messages. @throws `BOOKEND_HANDLER` */
   async loadModule(): Promise<void> {
-    const call = { from: 0, lane: 0, lanes: 1, resume: undefined, attempt: 1, firstAttempt: 0 }
+    const call = { from: 0, lane: 0, lanes: 1, resume: undefined, attempt: 1, generation: 0, firstAttempt: 0 }
     const words = HandlerWords.allocate(0, 0, 0, false)
     await this.#parts.runner.run({ ...this.#task(), batchSize: 1, views: 'copied', ...call }, words)
   }
@@ -64,7 +64,7 @@ export class LaneWork {
   async walk(window: LeasedWindow, lane: number): Promise<void> {
     const { runner, held, failed, size, options, isWorking, onLeft } = this.#parts
     const { lease } = window
-    const { attempt } = lease
+    const { attempt, generation } = lease
     let aloneTo = 0
     let firstAttempt = 0
     let resume: Outcome['resume']
@@ -77,7 +77,10 @@ export class LaneWork {
         window.setTask(lane, task)
         const outcome = await runner
           .run(
-            { ...this.#task(), from, lane, lanes, resume, attempt, firstAttempt, carried: lease.carried?.(from) },
+            {
+              ...{ ...this.#task(), from, lane, lanes, resume, attempt, generation, firstAttempt },
+              carried: lease.carried?.(from),
+            },
             words,
           )
           .finally(() => window.setTask(lane, undefined))

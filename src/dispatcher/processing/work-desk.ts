@@ -1,4 +1,5 @@
 /** Where a processor gets messages of its group, and says what became of them. */
+import type { OffsetRange } from '../../collections/offset-ranges.js'
 import type { CarriedMessages } from '../../threads/reader/handler-task.js'
 import type { Extendable } from '../groups/desk-requests.js'
 import type { LeasedRange } from '../groups/lease.js'
@@ -41,6 +42,11 @@ export interface WorkDesk {
   extend(holder: Extendable): () => void
   /** Resolves once they do not come again, whatever dies. */
   acknowledge(lease: WorkLease, first: number, end: number): Promise<void>
+  /** Undefined: nobody but the processor says that messages are done. */
+  readonly transactions?: {
+    /** True if one of the messages is done after all, behind everything that is under way for them. */
+    isDoneFor(generation: number, ranges: readonly OffsetRange[]): Promise<boolean>
+  }
   /** For somebody else, as this attempt, in `delayMs` at the earliest. */
   giveBack(lease: WorkLease, first: number, end: number, attempt: number, delayMs: number): void
 }

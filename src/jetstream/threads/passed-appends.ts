@@ -21,12 +21,13 @@ export class AppendPassing {
     this.#post = post
   }
 
-  append(appends: readonly EncodedMessage[]): Promise<void> {
+  /** The servers acknowledge messages for themselves: at least once. */
+  write(appends: readonly EncodedMessage[]): Promise<boolean> {
     const { port1: own, port2: answer } = new MessageChannel()
     return new Promise((resolve, reject) => {
       own.once('message', (error: PortableError | undefined) => {
         own.close()
-        if (error === undefined) resolve()
+        if (error === undefined) resolve(true)
         else reject(fromPortable(error))
       })
       this.#post({ appends, answer }, [answer])

@@ -140,7 +140,6 @@ export class AttachedEngine extends ThreadEngine<RemoteGroup> implements Engine 
   ): Promise<readonly number[]> {
     const { length } = parts.scheduled ?? []
     if (leases.length + commits.length + length === 0) return this.writeAtOnce(parts, level)
-    this.checkWritable()
     const nameOf = (desk: unknown) => {
       const group = this.#groups.find((each) => each.desk === desk)
       if (group === undefined) throw new TypeError("ack() takes a delivery of one of this log's groups")

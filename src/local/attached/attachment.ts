@@ -157,7 +157,6 @@ export class Attachment {
       flushGroups: (_, level) => host.flushGroups(level),
       trim: (_, topic, before) => topicOf(topic).trim(before),
       transact: async (_, parts, acks, commits, level) => {
-        engine.checkWritable()
         const offsets = await engine.transactShares(parts, acks, commits, level)
         for (const { topic, group, generation, ranges } of acks)
           this.#branch({ topic, group }).noteDone(generation, ranges)

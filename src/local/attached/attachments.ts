@@ -46,16 +46,6 @@ export class Attachments implements Waiter {
     return markedPort(port2, word)
   }
 
-  /**
-   * A thread of a processor wants to append, and has made the channel itself. It may when the log closes, too: processors end first. That it
-   * ends before it has connected is no error.
-   */
-  adopt(port: MessagePort): void {
-    const word = new PortWord()
-    word.tryUse()
-    this.#attach(port, word, { ...this.#host, checkOpen: () => {}, onUnused: () => {} })
-  }
-
   /** Each settles what is its own, and leaves. */
   async close(): Promise<void> {
     await Promise.all([...this.#all].map((attachment) => attachment.close()))

@@ -1,18 +1,24 @@
 /** One call of a handler function, with one message: what it is given, when it has taken too long, and what it appends. */
 import type { Engine, EngineTopic } from '../../engine/engine.js'
-import type { EngineGroup, ProcessSettings } from '../../engine/group-seat.js'
+import type { EngineGroup, EngineLease, ProcessSettings } from '../../engine/group-seat.js'
 import type { HandlerContext } from '../../engine/handler.js'
 import type { EncodedMessage } from '../../engine/terms.js'
 import { BookendError } from '../../errors.js'
 import type { RecordPlace } from '../../messages/chunk-cursor.js'
 import { type Message, type MessageSource, StoredMessage } from '../../messages/message.js'
-import { HandlerAppends } from '../handler-appends.js'
+import { HandlerAppends, type LineIntoLog } from '../handler-appends.js'
 
 /** A handler in the calling thread: it has handled the message when it has returned, or its promise has resolved. */
 export type MessageHandler<T = Uint8Array> = (message: Message<T>, context: HandlerContext) => unknown
 
 /** There was no room for what the call appends: nobody's fault. */
 export class UnwrittenError extends Error {}
+
+/**
+ * How a call has ended. `acknowledged`: it has gone well, and what it appends is written in one with its acknowledgement. `handled`: it has gone well,
+ * and the message is still to be acknowledged. `taken`: others have acknowledged it, and nothing was written. Otherwise why it has failed.
+ */
+export type CallEnd = 'acknowledged' | 'handled' | 'taken' | Error
 
 export interface FunctionCallParts<T> {
   readonly engine: Engine
@@ -40,20 +46,22 @@ export class FunctionCall<T> {
     this.#abort.abort()
   }
 
-  /** @returns why it has failed; undefined: it has gone well, and what it appends is written */
-  async run(): Promise<Error | undefined> {
+  /** @param lease of the message */
+  async run(lease: EngineLease): Promise<CallEnd> {
     const { engine, topic, group, handler, settings } = this.#parts
-    const appends = new HandlerAppends(engine, { append: (messages) => writeAll(engine, messages) })
+    const appends = new HandlerAppends(engine, lineInto(engine))
     const context: HandlerContext = {
       ...{ group: group.name, topic: topic.name, attempt: this.#attempt },
       ...{ signal: this.#abort.signal, data: settings.data, append: appends.append },
     }
     try {
       await this.#inTime((async () => handler(this.#message, context))())
-      await appends.write()
-      return undefined
+      appends.end()
+      if (appends.count === 0) return 'handled'
+      if (!(await appends.write(lease))) return 'taken'
+      return engine.supports.transactions ? 'acknowledged' : 'handled'
     } catch (error) {
-      appends.drop()
+      appends.end()
       return error instanceof Error ? error : new Error(String(error))
     }
   }
@@ -77,16 +85,34 @@ export class FunctionCall<T> {
   }
 }
 
-/** Nothing is under way any more when it rejects. */
-async function writeAll(engine: Engine, messages: readonly EncodedMessage[]): Promise<void> {
+function lineInto(engine: Engine): LineIntoLog<EngineLease> {
+  const { transactions } = engine
+  if (transactions === undefined) return { write: (messages) => writeAll(engine, messages) }
+  return {
+    async write(encoded, lease, level) {
+      const messages = encoded.map(({ topic, value, extras }) => ({ topic, value, extras, condition: undefined }))
+      try {
+        await transactions.transact({ messages, registers: [] }, { leases: [lease], commits: [] }, level)
+        return true
+      } catch (error) {
+        if (error instanceof BookendError && error.code === 'BOOKEND_CONFLICT') return false
+        throw unwritten(error)
+      }
+    },
+  }
+}
+
+/** One by one. Nothing is under way any more when it rejects. */
+async function writeAll(engine: Engine, messages: readonly EncodedMessage[]): Promise<true> {
   const written = await Promise.allSettled(
     messages.map(async ({ topic, value, extras, level }) => engine.topic(topic).append(value, extras, level)),
   )
-  for (const each of written) {
-    if (each.status === 'fulfilled') continue
-    const { reason } = each
-    throw reason instanceof BookendError && reason.code === 'BOOKEND_NO_SPACE'
-      ? new UnwrittenError(reason.message, { cause: reason })
-      : reason
-  }
+  for (const each of written) if (each.status === 'rejected') throw unwritten(each.reason)
+  return true
+}
+
+function unwritten(reason: unknown): unknown {
+  return reason instanceof BookendError && reason.code === 'BOOKEND_NO_SPACE'
+    ? new UnwrittenError(reason.message, { cause: reason })
+    : reason
 }

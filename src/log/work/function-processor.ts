@@ -8,8 +8,8 @@
  * | key | up to {@link maxHeld}, one of a key at a time | holds up its key |
  * | none | as many as calls may run | is given back, to come again later, while the others go on |
  *
- * Invariants: a message is acknowledged once, when its call has gone well and what it appends is written, or when it is stored as a dead
- * letter; one that is neither when a round ends is given back. No call is under way between two rounds, nor after the end.
+ * Invariants: a message is acknowledged once, with what its call appends in one transaction where the log has them, behind it where not, or when it
+ * is stored as a dead letter; one that is neither when a round ends is given back. No call is under way between two rounds, nor after the end.
  */
 import type { EngineLease, ProcessorState, Subscription } from '../../engine/group-seat.js'
 import { BookendError } from '../../errors.js'
@@ -50,6 +50,7 @@ export class FunctionProcessor<T> implements Processor {
     const host = {
       round: () => this.#round.signal,
       acknowledge: (lease: EngineLease) => this.#acknowledge(lease),
+      onAcknowledged: () => void this.#idle.look(),
       fail: (error: unknown) => this.#fail(error),
     }
     this.#attempts = new MessageAttempts(parts, host, this.#lanes)

@@ -7,7 +7,7 @@ import type { EngineLease, ProcessSettings } from '../../engine/group-seat.js'
 import { BookendError } from '../../errors.js'
 import type { RecordPlace } from '../../messages/chunk-cursor.js'
 import { backoffAfter, mayRetry } from '../../retry-policy.js'
-import { FunctionCall, type FunctionCallParts, UnwrittenError } from './function-call.js'
+import { type CallEnd, FunctionCall, type FunctionCallParts, UnwrittenError } from './function-call.js'
 import { Slots } from './slots.js'
 import { storeLetter } from './store-letter.js'
 
@@ -30,6 +30,8 @@ export interface MessageAttemptsHost {
   round(): AbortSignal
   /** Its call has gone well and what it appends is written, or it is stored as a dead letter. */
   acknowledge(lease: EngineLease): void
+  /** It was acknowledged with what its call appends. */
+  onAcknowledged(): void
   /** It failed for the last time, and there is no dead-letter topic; or its dead letter could not be stored. */
   fail(error: unknown): void
 }
@@ -68,23 +70,25 @@ export class MessageAttempts<T> {
     const { settings, topic } = this.#parts
     const signal = this.#host.round()
     for (let attempt = lease.attempt, unwritten = 0; !signal.aborted; ) {
-      const error = await this.#call(record, attempt, signal)
-      if (error === undefined) {
+      const end = await this.#call(record, lease, attempt, signal)
+      if (end === 'taken') break
+      if (end === 'handled' || end === 'acknowledged') {
         this.stats.processed += 1
-        this.#host.acknowledge(lease)
+        if (end === 'handled') this.#host.acknowledge(lease)
+        else this.#host.onAcknowledged()
         return
       }
       // It was asked to end, and has not done its work: another attempt of its own.
       if (signal.aborted) break
-      if (error instanceof UnwrittenError) {
+      if (end instanceof UnwrittenError) {
         unwritten += 1
         await pause(backoffAfter({ backoffMs: noSpacePauseMs }, unwritten), signal)
         continue
       }
       this.stats.failed += 1
       if (!mayRetry(settings, attempt)) {
-        if (settings.deadLetter === undefined) throw Object.assign(error, { topic: topic.name, offset: record.offset })
-        if (!(await this.#giveUp(record, attempt, error, signal))) break
+        if (settings.deadLetter === undefined) throw Object.assign(end, { topic: topic.name, offset: record.offset })
+        if (!(await this.#giveUp(record, attempt, end, signal))) break
         this.#host.acknowledge(lease)
         return
       }
@@ -99,14 +103,13 @@ export class MessageAttempts<T> {
     lease.giveBack(0)
   }
 
-  /** @returns why it has failed */
-  #call(record: RecordPlace, attempt: number, signal: AbortSignal): Promise<Error | undefined> {
+  #call(record: RecordPlace, lease: EngineLease, attempt: number, signal: AbortSignal): Promise<CallEnd> {
     return this.#slots.within(async () => {
       if (signal.aborted) return new Error('the processor ends')
       const call = new FunctionCall(this.#parts, record, attempt)
       this.#calls.add(call)
       try {
-        return await call.run()
+        return await call.run(lease)
       } finally {
         this.#calls.delete(call)
       }

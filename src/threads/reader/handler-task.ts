@@ -6,6 +6,7 @@
  * doing is told in shared words before it is done, so that a death in the middle of it can be understood.
  */
 import { threadId } from 'node:worker_threads'
+import { OffsetRanges } from '../../collections/offset-ranges.js'
 import type { HandlerViews } from '../../engine/group-seat.js'
 import type { Handler, HandlerContext } from '../../engine/handler.js'
 import type { Filter } from '../../engine/terms.js'
@@ -18,7 +19,7 @@ import { ChunkRecords } from '../../messages/message-batch.js'
 import type { Decode } from '../../messages/value-coding.js'
 import { HandlerWords, handlerPhase } from '../../ring/handler-words.js'
 import type { HeldChunk, ReadRequest, Resume } from '../../storage/read/chunk.js'
-import type { CallAppends, HandlerMeans } from './handler.js'
+import type { CallAppends, HandledMessages, HandlerMeans } from './handler.js'
 import { decodeOf } from './module-codec.js'
 import { tracedHandler } from './traced-handler.js'
 
@@ -46,6 +47,8 @@ export interface HandlerTask {
   filter?: Filter | undefined
   /** Which attempt at the messages this is. */
   attempt: number
+  /** Of the books by which the messages were leased. */
+  generation: number
   /** Of the message at `from`, which is handled alone then; 0: it is like the others. */
   firstAttempt: number
   /** Where an earlier task over the same topic stopped reading, if it ended at `from`. */
@@ -228,11 +231,17 @@ class TaskRun {
         const result = this.#handler.handle(records.batch(index, next), this.#context(ordinal, appends))
         if (isThenable(result)) await result
         isHandled = true
+        appends.end()
         // Before the messages count as done: whoever sees that they are finds what has come of them.
-        const written = appends.write()
-        if (written !== undefined) await written
+        if (appends.count > 0 && !(await appends.write(this.#handled(records, index, next)))) {
+          // Each for itself: not all of them need be others'. One that is has nothing more to do here.
+          if (isAlone) this.#words.passCall(end)
+          else this.#words.splitCall(end)
+          index = isAlone ? next : index
+          continue
+        }
       } catch (error) {
-        appends.drop()
+        appends.end()
         // A full disk is nobody's fault, and passes.
         if (isHandled && hasNoRoom(error)) {
           this.#words.failCall(this.#words.aloneTo)
@@ -247,6 +256,14 @@ class TaskRun {
       this.#words.endCall(this.done)
     }
     return undefined
+  }
+
+  /** The messages of a call, by the books. */
+  #handled(records: ChunkRecords, index: number, next: number): HandledMessages {
+    const { topic, group, generation } = this.#task
+    const ranges = new OffsetRanges()
+    for (let at = index; at < next; at++) ranges.add(records.offset(at), records.offset(at) + 1)
+    return { topic: topic.name, group, generation, ranges: ranges.list }
   }
 
   /** At the end of the range: waits for it to grow, but not for long. False: the task is over. */

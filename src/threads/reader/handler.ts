@@ -1,18 +1,30 @@
 /** What a process module looks like: its function, and what that is given beside the messages. */
 import type { MessagePort } from 'node:worker_threads'
+import type { OffsetRange } from '../../collections/offset-ranges.js'
 import type { EngineFacts, Supports } from '../../engine/engine.js'
 import type { HandlerContext } from '../../engine/handler.js'
+
+/** Messages that a call of a handler was given, by the books of their group. */
+export interface HandledMessages {
+  readonly topic: string
+  readonly group: string
+  readonly generation: number
+  readonly ranges: readonly OffsetRange[]
+}
 
 /** What one call of a handler appends. */
 export interface CallAppends {
   readonly append: HandlerContext['append']
+  /** How many messages there are. */
+  readonly count: number
   /**
-   * The call has gone well. Resolves when everything is written; undefined: there is nothing.
-   * @throws (from the promise) what has kept one of them from being written; the others are then, or may be. Nothing is under way any more
+   * The call has gone well: what it appends is written, where the log has transactions in one with the acknowledgement of its messages.
+   * @returns false: others have done them, or the group was moved, and nothing was written
+   * @throws (from the promise) what has kept it from being written. Nothing is under way any more
    */
-  write(): Promise<void> | undefined
-  /** The call has failed: nothing is written. */
-  drop(): void
+  write(handled: HandledMessages): Promise<boolean>
+  /** Nothing more is taken, and what was is not written unless {@link write} comes. */
+  end(): void
 }
 
 /** What a thread of a processor is told of its handlers. */
@@ -31,7 +43,7 @@ export interface HandlerMeans {
   beginAppends(): CallAppends
 }
 
-/** What a handler's thread posts to the thread that owns the log once it wants to append: one end of a channel of its own. */
-export interface LaneWish {
-  readonly laneFor: MessagePort
+/** What a handler's thread posts to the thread that keeps the books once it wants to append: one end of a channel of its own. */
+export interface LineWish {
+  readonly lineFor: MessagePort
 }

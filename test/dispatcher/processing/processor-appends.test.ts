@@ -9,11 +9,12 @@ it.each(['topic', 'none'] as const)(
     const world = new ProcessingWorld()
     const attempts = new Set<number>()
     let refusals = 0
-    const write = () => {
+    const write = async () => {
       refusals += 1
-      return refusals <= 4 ? Promise.reject(new BookendError('BOOKEND_NO_SPACE', 'full')) : undefined
+      if (refusals <= 4) throw new BookendError('BOOKEND_NO_SPACE', 'full')
+      return true
     }
-    world.means = { data: undefined, beginAppends: () => ({ ...appendsNothing, write }) }
+    world.means = { data: undefined, beginAppends: () => ({ ...appendsNothing, count: 1, write }) }
     setHandler((_, { attempt }) => void attempts.add(attempt))
     world.append(Array.from({ length: 20 }, () => ({ value: new Uint8Array(1) })))
     const processor = world.process(world.desk(), { order, retries: 0 }, false)
@@ -28,7 +29,7 @@ it.each(['topic', 'none'] as const)(
 it('a processor that waits for room stops at once', async () => {
   const world = new ProcessingWorld()
   const write = () => Promise.reject(new BookendError('BOOKEND_NO_SPACE', 'full'))
-  world.means = { data: undefined, beginAppends: () => ({ ...appendsNothing, write }) }
+  world.means = { data: undefined, beginAppends: () => ({ ...appendsNothing, count: 1, write }) }
   setHandler(() => {})
   world.append([{ value: new Uint8Array(1) }])
   const desk = world.desk()

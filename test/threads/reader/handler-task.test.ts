@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { BookendError } from '../../../src/errors.js'
 import type { Message } from '../../../src/messages/message.js'
 import { HandlerWords, handlerPhase } from '../../../src/ring/handler-words.js'
-import type { CallAppends, HandlerMeans } from '../../../src/threads/reader/handler.js'
+import type { CallAppends, HandledMessages, HandlerMeans } from '../../../src/threads/reader/handler.js'
 import { type HandlerTask, HandlerTasks } from '../../../src/threads/reader/handler-task.js'
 import { chunkOf } from '../../support/chunks.js'
 import { appendsNothing, handlerModule, ProcessingWorld, setHandler } from '../../support/processing.js'
@@ -55,7 +55,7 @@ function start(
         codec: undefined,
         group: 'g',
       },
-      ...{ attempt: 1, firstAttempt: 0, resume: undefined, ...rest, words: words.shared },
+      ...{ attempt: 1, generation: 0, firstAttempt: 0, resume: undefined, ...rest, words: words.shared },
     }
     return { words, answer: tasks.run(task) }
   }
@@ -165,7 +165,7 @@ describe('a handler task', () => {
           codec: undefined,
           group: 'g',
         },
-        ...{ attempt: 1, firstAttempt: 0, resume: undefined, words: words.shared },
+        ...{ attempt: 1, generation: 0, firstAttempt: 0, resume: undefined, words: words.shared },
       })
       expect(answer.done).toBe(100)
       seen.push(calls.flatMap(({ offsets }) => offsets))
@@ -258,8 +258,8 @@ describe('a handler task', () => {
   it('is not done with messages before what their call has appended is written', async () => {
     record()
     let written = () => {}
-    const write = () => new Promise<void>((resolve) => (written = resolve))
-    const { run } = start(15, 20, undefined, { write })
+    const write = () => new Promise<boolean>((resolve) => (written = () => resolve(true)))
+    const { run } = start(15, 20, undefined, { count: 1, write })
     const { words, answer } = run()
     while (calls.length === 0) await new Promise(setImmediate)
     for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate)
@@ -274,8 +274,11 @@ describe('a handler task', () => {
   it('a call whose appends have no room is made again, and not for its failure; any other end of them is one', async () => {
     record()
     const outcomes = [new BookendError('BOOKEND_NO_SPACE', 'full'), undefined, new BookendError('BOOKEND_IO', 'broken')]
-    const write = () => (calls.length > outcomes.length ? undefined : Promise.reject(outcomes[calls.length - 1]))
-    const { run } = start(20, 20, undefined, { write })
+    const write = async () => {
+      if (calls.length <= outcomes.length) throw outcomes[calls.length - 1]
+      return true
+    }
+    const { run } = start(20, 20, undefined, { count: 1, write })
     expect(await run({ batchSize: 5 }).answer).toMatchObject({
       ...{ done: 0, aloneTo: 0, handled: 0, failed: 1 },
       end: { kind: 'unwritten', error: { code: 'BOOKEND_NO_SPACE' } },
@@ -287,10 +290,31 @@ describe('a handler task', () => {
   it('drops what a call has appended that fails', async () => {
     record(fails(3))
     const ends: string[] = []
-    const write = () => void ends.push('written')
-    const { run } = start(4, 20, undefined, { write, drop: () => ends.push('dropped') })
+    const write: CallAppends['write'] = async ({ ranges }) => ends.push(`${ranges[0].first} to ${ranges[0].end}`) > 0
+    const { run } = start(4, 20, undefined, { count: 1, write, end: () => ends.push('end') })
     expect(await run({ batchSize: 2 }).answer).toMatchObject({ done: 3, end: { kind: 'failed' } })
-    expect(ends).toEqual(['written', 'dropped', 'written', 'dropped'])
+    expect(ends).toEqual(['end', '0 to 2', 'end', 'end', '2 to 3', 'end'])
+  })
+
+  it('messages that others have done meanwhile are found one by one, are passed, and count as nothing', async () => {
+    record()
+    const taken = new Set([2, 3])
+    const handled: HandledMessages[] = []
+    const write: CallAppends['write'] = async (messages) => {
+      if (messages.ranges.some(({ first, end }) => [...taken].some((offset) => offset >= first && offset < end)))
+        return false
+      handled.push(messages)
+      return true
+    }
+    const { run } = start(6, 20, undefined, { count: 1, write })
+    const { answer } = run({ batchSize: 4, generation: 7 })
+    expect(await answer).toMatchObject({ done: 6, handled: 4, failed: 0, end: { kind: 'paused' } })
+    expect(handled.flatMap(({ ranges }) => ranges)).toEqual([
+      { first: 0, end: 1 },
+      { first: 1, end: 2 },
+      { first: 4, end: 6 },
+    ])
+    expect(handled[0]).toMatchObject({ topic: 't', group: 'g', generation: 7 })
   })
 
   it('whatever is thrown becomes an error that can travel', async () => {
