@@ -52,6 +52,8 @@ export class Link {
   #jsm: JetStreamManager
   #stage: Stage = 'up'
   #movedMs = Number.NEGATIVE_INFINITY
+  /** Whoever waits for an answer. */
+  readonly #whenDown = new Set<() => void>()
   /** Who waits for the connection, or for the end of a pause. */
   readonly #sleepers = new Set<() => void>()
 
@@ -95,7 +97,8 @@ export class Link {
   /**
    * Does something until it succeeds, once the connection is there.
    * @param what for the message of the error
-   * @param work must be harmless when it is done twice. What it throws is tried again where the servers may answer otherwise later
+   * @param work must be harmless when it is done twice, at the same time as well: where the connection is lost nobody waits for what was under way.
+   *   What it throws is tried again where the servers may answer otherwise later
    * @throws what no further attempt would change; `BOOKEND_DISCONNECTED` after `giveUpMs`; `BOOKEND_CLOSED`
    */
   async trying<T>(what: string, work: (attempt: number) => Promise<T>): Promise<T> {
@@ -107,7 +110,7 @@ export class Link {
       this.#checkOpen()
       if (this.isUp) {
         try {
-          return await work(attempt)
+          return await this.#whileUp(work(attempt))
         } catch (error) {
           if (isFinal(error)) throw error
           failure = error
@@ -175,6 +178,7 @@ export class Link {
     if (this.#stage !== 'up') return
     this.#stage = 'down'
     this.#events.down()
+    for (const tell of [...this.#whenDown]) tell()
   }
 
   #comeUp(): void {
@@ -188,6 +192,17 @@ export class Link {
 
   #wake(): void {
     for (const look of [...this.#sleepers]) look()
+  }
+
+  /** @throws what the work does; that the connection is lost, at once: what was asked is not answered any more */
+  #whileUp<T>(work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const down = () => reject(new Error('the connection was lost'))
+      const end = () => this.#whenDown.delete(down)
+      this.#whenDown.add(down)
+      work.then(resolve, reject)
+      work.then(end, end)
+    })
   }
 
   #whenUp(untilMs: number): Promise<void> {
