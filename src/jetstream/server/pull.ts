@@ -4,6 +4,8 @@
  */
 import { createInbox, type Msg, type NatsConnection, nanos, type Subscription } from '@nats-io/transport-node'
 import type { Link } from './link.js'
+import { Probe } from './probe.js'
+import { status, statusOf } from './pull-status.js'
 
 export interface PullOwner {
   onMessage(message: Msg): void
@@ -16,8 +18,6 @@ export interface PullOwner {
 const heartbeatMs = 1_000
 const silenceMs = 3 * heartbeatMs
 const expiresMs = 30_000
-/** Nothing there for a request that does not wait; the request's time is over; it was ended, and `description` says why. */
-const status = { heartbeat: 100, nothing: 404, expired: 408, ended: 409 } as const
 const pendingHeader = 'Nats-Pending-Messages'
 
 export class Pull {
@@ -37,8 +37,7 @@ export class Pull {
   #hasCome = false
   #heardMs = performance.now()
   readonly #watch: NodeJS.Timeout
-  /** Who wants to know whether there is something at this moment. */
-  readonly #probes: ((isThere: boolean | undefined) => void)[] = []
+  readonly #probes = new Set<Probe>()
 
   constructor(link: Link, stream: string, consumer: string, maxMessageBytes: number, owner: PullOwner) {
     this.#nc = link.nc
@@ -52,11 +51,12 @@ export class Pull {
     link.onUp.add(this.#lose)
   }
 
+  /** The server owes so many. */
   get asked(): number {
-    return this.#asked
+    return this.#asked + this.#probes.size
   }
 
-  /** The server owes so many more. */
+  /** That many more. */
   ask(count: number): void {
     if (this.#owner === undefined || this.#isEnding) return
     if (this.#asked === 0) this.#heardMs = performance.now()
@@ -71,14 +71,21 @@ export class Pull {
   }
 
   /** Whether there is a message at this moment: the owner has it before this resolves to true. Undefined: the pull was lost. */
-  probe(): Promise<boolean | undefined> {
-    if (this.#owner === undefined) return Promise.resolve(undefined)
-    return new Promise((resolve) => {
-      this.#probes.push(resolve)
-      this.#heardMs = performance.now()
-      this.#asked += 1
-      this.#request({ batch: 1, no_wait: true })
+  async probe(): Promise<boolean | undefined> {
+    if (this.#owner === undefined || this.#isEnding) return undefined
+    const probe = new Probe(this.#nc, this.#requestSubject, {
+      onMessage: (message) => {
+        // It is not owed any more when its taker looks whether to ask for another one.
+        this.#probes.delete(probe)
+        this.#owner?.onMessage(message)
+      },
+      onRefused: (message) => this.#refused(message),
     })
+    this.#probes.add(probe)
+    const isThere = await probe.answer
+    // Somebody may have counted on it.
+    if (this.#probes.delete(probe)) this.#owner?.onExpired()
+    return isThere
   }
 
   /**
@@ -87,7 +94,8 @@ export class Pull {
    */
   async end(): Promise<void> {
     this.#isEnding = true
-    await this.#subscription.drain().catch(() => {})
+    const probes = [...this.#probes]
+    await Promise.all([this.#subscription.drain().catch(() => {}), ...probes.map((probe) => probe.drain())])
     this.close()
   }
 
@@ -98,7 +106,7 @@ export class Pull {
     clearInterval(this.#watch)
     this.#link.onUp.delete(this.#lose)
     this.#subscription.unsubscribe()
-    for (const resolve of this.#probes.splice(0)) resolve(undefined)
+    for (const probe of this.#probes) probe.end()
   }
 
   #request(request: object): void {
@@ -108,36 +116,24 @@ export class Pull {
 
   #receive(message: Msg): void {
     this.#heardMs = performance.now()
-    const { headers } = message
-    // Messages have a subject for their acknowledgement, or none of a status.
-    if (headers !== undefined && headers.code > 0 && message.data.length === 0) {
-      this.#hear(headers.code, message)
-      return
-    }
-    if (this.#asked > 0) this.#asked -= 1
-    this.#hasCome = true
-    this.#owner?.onMessage(message)
-    this.#probes.shift()?.(true)
-  }
-
-  #hear(code: number, { headers }: Msg): void {
-    const pending = Number(headers?.get(pendingHeader))
-    if (code === status.heartbeat) return
-    if (code === status.expired) this.#give(pending)
-    else if (code === status.ended) this.#hearEnd(headers?.description.toLowerCase() ?? '', pending)
-    else if (code === status.nothing) {
+    const code = statusOf(message)
+    if (code === undefined) {
       if (this.#asked > 0) this.#asked -= 1
-      this.#probes.shift()?.(false)
-    } else this.#lose()
+      this.#hasCome = true
+      this.#owner?.onMessage(message)
+    } else if (code === status.expired) this.#give(pendingOf(message))
+    else if (code !== status.heartbeat) this.#refused(message)
   }
 
-  #hearEnd(why: string, pending: number): void {
+  #refused(message: Msg): void {
+    const { headers } = message
+    const why = headers?.code === status.ended ? headers.description.toLowerCase() : ''
     // All of a request that had a limit of bytes has come.
     if (why.includes('batch completed')) return
     if (why.includes('maxbytes')) {
       // The next one does not fit any more. If none did, it is longer than that: as much as any has, with what comes with it.
       if (!this.#hasCome) this.#maxBytes = Math.max(this.#maxBytes, 2 * this.#maxMessageBytes)
-      this.#give(pending)
+      this.#give(pendingOf(message))
     } else this.#loseFor(why.includes('consumer deleted') || why.includes('stream deleted'))
   }
 
@@ -148,7 +144,9 @@ export class Pull {
   }
 
   #look(): void {
-    if (this.#asked > 0 && performance.now() - this.#heardMs > silenceMs) this.#lose()
+    const beforeMs = performance.now() - silenceMs
+    const isSilent = this.#asked > 0 && this.#heardMs < beforeMs
+    if (isSilent || [...this.#probes].some(({ askedMs }) => askedMs < beforeMs)) this.#lose()
   }
 
   readonly #lose = (): void => this.#loseFor(false)
@@ -158,4 +156,9 @@ export class Pull {
     this.close()
     owner?.onLost(isGone)
   }
+}
+
+/** Of what a request has asked for, so much does not come any more. NaN: it was not said. */
+function pendingOf({ headers }: Msg): number {
+  return Number(headers?.get(pendingHeader))
 }

@@ -52,7 +52,7 @@ export class Passage {
     this.#losesAnswers = true
   }
 
-  /** From now on nothing that is sent arrives, on any connection, until {@link deliverLate}. */
+  /** From now on nothing that is sent arrives, on any connection, until {@link release}, or {@link abandon} and {@link deliverLate}. */
   holdBack(): void {
     this.#holdsBack = true
   }
@@ -60,6 +60,13 @@ export class Passage {
   /** On how many connections something with these words in it is held back. */
   holds(words: string): number {
     return [...this.#heldBack.values()].filter((parts) => Buffer.concat(parts).includes(words)).length
+  }
+
+  /** What was held back arrives now, and what is sent from now on. */
+  release(): void {
+    this.#holdsBack = false
+    for (const [upstream, parts] of this.#heldBack) upstream.write(Buffer.concat(parts))
+    this.#heldBack.clear()
   }
 
   /** Senders lose their connections; new ones are whole. What was held back is on its way still. */
