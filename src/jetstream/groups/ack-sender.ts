@@ -1,9 +1,10 @@
 /**
  * Acknowledgements of one group on their way to the servers. What comes while some are under way goes together: all but the last are sent
- * without asking for an answer, and that of the last one speaks for all, since a consumer takes them in order. Where the connection was
- * lost between the first and the answer, all of them are sent again: once too often is harmless.
+ * without asking for an answer, and that of the last one speaks for all, since a consumer takes them in order, and passes over those alone
+ * that it does not know to have given: the last one is that of the highest message. Where the connection was lost between the first and the answer, all
+ * of them are sent again: once too often is harmless.
  */
-import { NoRespondersError } from '@nats-io/transport-node'
+import { NoRespondersError, TimeoutError } from '@nats-io/transport-node'
 import { type Link, requestMs } from '../server/link.js'
 
 const ack = '+ACK'
@@ -18,17 +19,17 @@ interface PendingAck {
 export class AckSender {
   readonly #link: Link
   readonly #what: string
-  /** Nobody answers where the group was removed: then acknowledgements mean nothing any more. */
-  readonly #exists: () => Promise<boolean>
+  readonly #isMeant: (offset: number) => Promise<boolean>
   #next: PendingAck[] = []
   #stage: 'idle' | 'sending' = 'idle'
   readonly #underWay = new Set<number>()
   readonly #whenIdle: (() => void)[] = []
 
-  constructor(link: Link, what: string, exists: () => Promise<boolean>) {
+  /** @param isMeant asked where nobody has answered to the acknowledgement of that message. False: it means nothing any more */
+  constructor(link: Link, what: string, isMeant: (offset: number) => Promise<boolean>) {
     this.#link = link
     this.#what = what
-    this.#exists = exists
+    this.#isMeant = isMeant
   }
 
   /** Acknowledged, and not yet known to be. */
@@ -81,13 +82,14 @@ export class AckSender {
 
   async #sendAll(batch: readonly PendingAck[]): Promise<void> {
     const { nc, era } = this.#link
-    const last = batch.length - 1
+    const last = batch.reduce((highest, each) => (each.offset > highest.offset ? each : highest))
     try {
       // Without a wait between them: they take the same way.
-      for (let index = 0; index < last; index++) nc.publish(batch[index].reply, ack)
-      await nc.request(batch[last].reply, ack, { timeout: requestMs })
+      for (const each of batch) if (each !== last) nc.publish(each.reply, ack)
+      await nc.request(last.reply, ack, { timeout: requestMs })
     } catch (error) {
-      if (error instanceof NoRespondersError && !(await this.#exists())) return
+      const isSilence = error instanceof NoRespondersError || error instanceof TimeoutError
+      if (isSilence && this.#link.era === era && !(await this.#isMeant(last.offset))) return
       throw error
     }
     if (this.#link.era !== era) throw new Error('the connection was lost between acknowledgements')

@@ -9,9 +9,8 @@
  * closed -> opening -> open <-> seeking       opening, open, seeking -> closed: it failed; the group was removed; the log closes
  * ```
  */
-import type { Msg } from '@nats-io/transport-node'
 import { assert } from '../../errors.js'
-import { deliveredOf, incoming } from '../server/wire.js'
+import { Arrivals } from './arrivals.js'
 import { type Asker, Demand, type Seat } from './demand.js'
 import { LeaseKeeper } from './lease-keeper.js'
 import { type HeldMessage, LeasedMessages, settle } from './leased-messages.js'
@@ -51,10 +50,16 @@ export class GroupShare {
     this.#server = server
     this.#host = host
     const { link } = server.stream
-    this.books = new ShareBooks(server)
+    this.books = new ShareBooks(server, (count) => this.askBeside(count))
     this.#keeper = new LeaseKeeper(link, this.#held, this.#demand, host.ackWaitMs)
+    const arrivals = new Arrivals({
+      ...{ books: this.books, held: this.#held, keeper: this.#keeper },
+      keep: (held) => this.#keep(held),
+      missed: () => this.#ask(),
+      onError: (error) => host.onError(`a message of ${server.what} that came again`, error),
+    })
     this.#pull = new SteadyPull(server, host, {
-      onMessage: (message) => this.#receive(message),
+      onMessage: (message) => arrivals.receive(message),
       onExpired: () => this.#ask(),
       onGone: () => {
         this.#end()
@@ -283,43 +288,10 @@ export class GroupShare {
     this.#keeper.forgetAll()
   }
 
-  #receive(message: Msg): void {
-    const { offset, time, attempt } = deliveredOf(message)
-    const reply = message.reply ?? ''
-    const mine = this.#held.get(offset)
-    if (mine !== undefined) {
-      // The server thinks that we have lost it.
-      mine.reply = reply
-      return
-    }
-    // Sent before the server knew.
-    if (this.books.isUnderWay(offset)) return
-    const held: HeldMessage = {
-      message: incoming(offset, time, message.data, message.headers),
-      reply,
-      attempt: this.#keeper.attemptOf(offset, attempt),
-      holder: undefined,
-    }
-    if (this.books.isDone(offset)) void this.#meetAgain(held)
-    else this.#keep(held)
-  }
-
   #keep(held: HeldMessage): void {
     this.#putAtHand(held)
     this.#keeper.begin()
     this.serve()
-  }
-
-  /** Done, and here again: from a server that had not heard of it when it took over; or somebody went back. */
-  async #meetAgain(held: HeldMessage): Promise<void> {
-    try {
-      const isDone = await this.books.isStillDone()
-      if (isDone === true) this.#keeper.tell(held, settle.ack)
-      else if (isDone === false) this.#keep(held)
-    } catch (error) {
-      // Not settled, so it comes again.
-      this.#host.onError(`a message of ${this.#server.what} that came again`, error)
-    }
   }
 
   #putAtHand(held: HeldMessage): void {

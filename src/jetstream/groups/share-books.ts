@@ -13,15 +13,19 @@ export class ShareBooks {
   /** Called after every acknowledgement, seek and removal that this process knows of. */
   readonly changes = new Set<() => void>()
   readonly #server: ServerGroup
+  readonly #askAgain: (count: number) => void
   readonly #acks: AckSender
   readonly #done = new KnownDone()
   #generation = 0
   /** A seek is on its way: what the servers say of the group may be of before. */
   #isOnTheWay = false
 
-  constructor(server: ServerGroup) {
+  /** @param askAgain asks the servers for so many messages that they have given before */
+  constructor(server: ServerGroup, askAgain: (count: number) => void) {
     this.#server = server
-    this.#acks = new AckSender(server.stream.link, `acknowledging in ${server.what}`, () => server.exists())
+    this.#askAgain = askAgain
+    const isMeant = (offset: number) => this.#isMeant(offset)
+    this.#acks = new AckSender(server.stream.link, `acknowledging in ${server.what}`, isMeant)
   }
 
   /** Raised by seek and removal: what was given before means nothing. */
@@ -117,6 +121,19 @@ export class ShareBooks {
     if (era === known) return true
     this.meet(era)
     return false
+  }
+
+  /**
+   * Nobody has answered to the acknowledgement of that message. A server that was killed may not know that it has given it to anybody, and says nothing to
+   * that before it has given it again.
+   * @returns false: the group was removed, or somebody went back
+   */
+  async #isMeant(offset: number): Promise<boolean> {
+    const { era } = this
+    const info = await this.#server.info()
+    if (info === undefined || eraOf(info) !== era) return false
+    this.#askAgain(offset + 1 - info.delivered.stream_seq)
+    return true
   }
 
   #announce(): void {

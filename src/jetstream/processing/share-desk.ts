@@ -203,6 +203,8 @@ export class ShareDesk implements WorkDesk, Seat {
       messages.push(next)
     }
     if (messages.length === 0) return undefined
+    // What is missing next is another message.
+    this.#pauseMs = lookAgainMs.first
     const run = new HeldRun(generation, messages)
     this.#runs.add(run)
     this.#nextInOrder = Math.max(this.#nextInOrder, run.end)
