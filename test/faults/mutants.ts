@@ -9,9 +9,9 @@ import { type Mutant, runMutants } from './mutant-runner.js'
 const mutants: readonly Mutant[] = [
   {
     name: 'gives each try of a batch an id of its own',
-    file: 'jetstream/appends/append-line.js',
-    find: 'writeBatch(link.nc, { subject, id, messages, expectedLast }, attempt)',
-    replace: 'writeBatch(link.nc, { subject, id: nuid.next(), messages, expectedLast }, attempt)',
+    file: 'jetstream/appends/steady-write.js',
+    find: 'writeBatch(link.nc, batch, attempt)',
+    replace: 'writeBatch(link.nc, { ...batch, id: batch.id + attempt }, attempt)',
     fault: 'jetstream-answers',
     scale: 1,
     needsServers: true,
@@ -19,8 +19,8 @@ const mutants: readonly Mutant[] = [
   {
     name: 'acknowledges a delivery before the servers have answered',
     file: 'jetstream/groups/ack-sender.js',
-    find: 'await nc.request(batch[last].reply, ack, { timeout: requestMs });',
-    replace: 'nc.publish(batch[last].reply, ack);',
+    find: 'await nc.request(last.reply, ack, { timeout: requestMs });',
+    replace: 'nc.publish(last.reply, ack);',
     fault: 'jetstream-answers',
     scale: 1,
     needsServers: true,
@@ -167,9 +167,10 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'stores a dead letter under an id of its own with each try',
-    file: 'jetstream/processing/dead-letter-box.js',
-    find: 'writeBatch(target.link.nc, batch, attempt)',
-    replace: 'writeBatch(target.link.nc, { ...batch, id: id + attempt }, attempt)',
+    file: 'jetstream/appends/steady-write.js',
+    find: 'writeBatch(link.nc, batch, attempt)',
+    replace:
+      "writeBatch(link.nc, batch.id.startsWith('dead/') ? { ...batch, id: batch.id + attempt } : batch, attempt)",
     fault: 'jetstream-processing',
     scale: 8,
     needsServers: true,

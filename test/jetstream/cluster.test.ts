@@ -1,6 +1,7 @@
 /** What is met on several nodes only. */
+import { connect } from '@nats-io/transport-node'
 import { text } from 'bookend'
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished } from 'vitest'
 import { leaderOf } from '../faults/jetstream/world.js'
 import { collect, until } from '../scenarios/support.js'
 import { withServers } from './fixture.js'
@@ -22,5 +23,29 @@ withServers({ nodes: 3 }, ({ open, servers, newName }) => {
     for (const node of others) node.signal('SIGCONT')
     expect(await appended).toEqual([1, { first: 2, count: 2 }])
     expect((await collect(topic.read())).map(({ value }) => value)).toEqual(['a', 'b', 'c', 'd'])
+  })
+  it('a leader that goes on to say that an append is under way is asked to let another one lead', async () => {
+    const name = newName()
+    const cluster = await servers()
+    await (await open({ name })).topic('t', { codec: text }).append('a')
+    const leader = await leaderOf(cluster, `${name}+t`)
+    const others = cluster.nodes.filter((node) => node !== leader)
+    const nc = await connect({ servers: leader?.url })
+    onTestFinished(() => nc.close())
+    let isAsked = false
+    nc.subscribe(`$JS.API.STREAM.LEADER.STEPDOWN.${name}+t`, {
+      callback() {
+        isAsked = true
+      },
+    })
+    await nc.flush()
+    const topic = (await open({ name, giveUpMs: 30_000 }, leader?.url)).topic('t', { codec: text })
+    expect((await topic.bounds()).next).toBe(1)
+    for (const node of others) node.signal('SIGSTOP')
+    const appended = topic.append('b')
+    await until('it is asked', () => isAsked)
+    for (const node of others) node.signal('SIGCONT')
+    expect(await appended).toBe(1)
+    expect((await collect(topic.read())).map(({ value }) => value)).toEqual(['a', 'b'])
   })
 })

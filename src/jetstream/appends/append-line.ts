@@ -14,7 +14,7 @@ import { conflictError } from '../../failures.js'
 import { apiCodeOf } from '../server/link.js'
 import type { TopicStream } from '../server/topic-stream.js'
 import type { Outgoing } from '../server/wire.js'
-import { writeBatch } from './batch-write.js'
+import { writeSteadily } from './steady-write.js'
 
 /** Bytes of a batch, unless one call brings more. */
 const batchBytes = 4 << 20
@@ -173,7 +173,7 @@ export class AppendLine {
   }
 
   async #write(messages: readonly Outgoing[], condition: Condition | undefined): Promise<number> {
-    const { link, topic, subject } = this.#stream
+    const { topic, subject } = this.#stream
     const { counters } = this.#options
     try {
       await this.#stream.ensure()
@@ -181,8 +181,8 @@ export class AppendLine {
       const id = condition?.id === undefined ? nuid.next() : idOf(condition.id)
       // A stream's sequences begin at 1: that of the last message is the offset of the next.
       const expectedLast = condition?.expectedOffset
-      const write = (attempt: number) => writeBatch(link.nc, { subject, id, messages, expectedLast }, attempt)
-      const { offset, wasFound } = await link.trying(`appending to topic "${topic}"`, write)
+      const batch = { subject, id, messages, expectedLast }
+      const { offset, wasFound } = await writeSteadily(this.#stream, `appending to topic "${topic}"`, batch)
       counters.batches += 1
       counters.messages += messages.length
       for (const { payload } of messages) counters.messageBytes += payload.length

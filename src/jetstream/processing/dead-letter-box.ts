@@ -1,6 +1,6 @@
 /** Dead letters on JetStream: each is a batch of its own, with an id of its own that outlives this process, so that it is stored once. */
 import type { Extras } from '../../engine/terms.js'
-import { writeBatch } from '../appends/batch-write.js'
+import { writeSteadily } from '../appends/steady-write.js'
 import type { TopicStream } from '../server/topic-stream.js'
 import { outgoing } from '../server/wire.js'
 
@@ -16,7 +16,6 @@ export async function storeDeadLetter(
 ): Promise<number> {
   await target.ensure()
   const batch = { subject: target.subject, id, messages: [outgoing(value, extras)] }
-  const write = (attempt: number) => writeBatch(target.link.nc, batch, attempt)
-  const { offset } = await target.link.trying(`a dead letter for topic "${target.topic}"`, write)
+  const { offset } = await writeSteadily(target, `a dead letter for topic "${target.topic}"`, batch)
   return offset
 }
