@@ -32,6 +32,10 @@ onEveryEngine(({ open, supports }) => {
       ['producers', supports.transactions, () => log.producer('p')],
       ['scheduled messages', supports.transactions, () => topic.schedule('a', { delayMs: 1 })],
       ['scheduled messages', supports.transactions, () => log.scheduled()],
+      ['messages by key', log.supports.keys, () => topic.last('key')],
+      ['messages by key', log.supports.keys, () => topic.byKey('key')],
+      ['where of groups', log.supports.filteredGroups, () => topic.group('g', { where: { kind: 'a' } })],
+      ['port()', supports.local, () => log.port()],
       ['scan()', supports.scan, () => topic.scan(scanModule)],
       ['process()', supports.process, () => topic.group('g').process(handlers)],
     ]
