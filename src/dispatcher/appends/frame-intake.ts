@@ -34,6 +34,8 @@ const encoder = new TextEncoder()
 
 /** Frames are published to the writer at the end of the turn, or sooner when this much has gathered. */
 const publishEveryBytes = 16 * 1024
+/** The same where the device is awaited: what is handed over a moment later waits for the flush after this one. */
+const publishForFlushBytes = 256 * 1024
 
 /** Something handed over that the ring had no room for. */
 export interface HeldBack {
@@ -70,6 +72,8 @@ export class FrameIntake implements Waiter {
   readonly #parts: FrameIntakeParts
   readonly #largestInRing: number
   readonly #maxBulkBytes: number
+  /** {@link publishForFlushBytes}, or what leaves the writer something to do while the ring fills. */
+  readonly #flushShare: number
   readonly #held = new Fifo<HeldBack>()
   #room: AwaitingRoom[] = []
   #refusedBytes = 0
@@ -84,6 +88,7 @@ export class FrameIntake implements Waiter {
     this.#parts = parts
     this.#largestInRing = parts.ring.memory.capacity / ringShareForOneAppend
     this.#maxBulkBytes = Math.max(parts.ring.memory.capacity, 32 << 20)
+    this.#flushShare = Math.min(publishForFlushBytes, parts.ring.memory.capacity / 4)
     parts.watch.register(this)
   }
 
@@ -206,7 +211,7 @@ export class FrameIntake implements Waiter {
   readonly #publishLater = () => this.publish()
 
   #schedulePublish(): void {
-    if (this.#parts.ring.unpublishedBytes >= publishEveryBytes) {
+    if (this.#parts.ring.unpublishedBytes >= (this.#isFlushWanted ? this.#flushShare : publishEveryBytes)) {
       this.publish()
     } else if (!this.#isPublishScheduled) {
       // Said once it is so: the call fails where a caller has used up the stack.

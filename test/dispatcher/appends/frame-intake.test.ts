@@ -12,9 +12,9 @@ import { sharedWords } from '../../support/shared-words.js'
 
 const ringBytes = 64 << 10
 
-function world() {
+function world(bytes = ringBytes) {
   const { state, lanes, lane } = sharedWords()
-  const shared = RingMemory.allocate(ringBytes)
+  const shared = RingMemory.allocate(bytes)
   const ring = new RingProducer(new RingMemory(shared), lane.ringTail, lane.ringHead)
   const consumer = new RingConsumer(new RingMemory(shared), lane.ringTail, lane.ringHead)
   const { port1: bulk, port2 } = new MessageChannel()
@@ -44,6 +44,21 @@ it('frames are published at the end of the turn, all at once', async () => {
   expect(lane.ringTail.load()).toBe(0)
   await Promise.resolve()
   expect(lane.ringTail.load()).toBe(ring.tail)
+})
+
+it('what the device is awaited with is handed over in larger parts, so that one flush does for more of it', () => {
+  const large = 4 << 20
+  const step = 1_000
+  const handedOverBy = (isAwaited: boolean) => {
+    const { lane, intake, write } = world(large)
+    if (isAwaited) intake.wantFlush()
+    let bytes = 0
+    for (; lane.ringTail.load() === 0; bytes += step) write(step)
+    return bytes
+  }
+  expect(handedOverBy(false)).toBeLessThan(20_000)
+  expect(handedOverBy(true)).toBeGreaterThan(200_000)
+  expect(handedOverBy(true)).toBeLessThan(large / 4)
 })
 
 it('the wish for a flush is there before the frames that it is about', () => {
