@@ -179,6 +179,8 @@ export const maxTransactionTopics = 1024
 
 /** The header in which the id of a message stands. */
 export const idHeader = 'bookend-id'
+/** That in which stands until when it counts. */
+export const expiresHeader = 'bookend-expires'
 export const maxIdBytes = 1024
 /** Ids of a topic are remembered for so long, and at most so many: see docs/conditions.md. */
 export const defaultIdWindowMs = 120_000

@@ -1,6 +1,7 @@
 /** Entry of the thread that follows a log which another process has open. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { BookendError } from '../src/errors.js'
+import { setOf } from '../src/format/features.js'
 import { unknownLogId } from '../src/format/log-id.js'
 import { FileMemory } from '../src/memory/file-window.js'
 import { loadSystemCalls } from '../src/memory/system-calls.js'
@@ -144,13 +145,15 @@ function register(): { unregistered: string | undefined; close(): void } {
   }
 }
 
-function readControl(id: string) {
+function readControl(id: string, state: SharedState<'reaper'>) {
   const file = ControlFile.open(nodeDisk, directory, 'read')
   if (file === undefined) return undefined
   file.close()
   if (file.identity.id !== id) {
     throw new BookendError('BOOKEND_FORMAT', `its control file is that of another log (${file.identity.id})`)
   }
+  // The owner may have begun to write something that the log did not have before.
+  state.featuresStated.store(setOf(file.identity.features))
   return file.found
 }
 
@@ -176,10 +179,10 @@ function followerOf(opened: OpenedLog, state: SharedState<'writer' | 'reaper'>, 
     files,
     directory,
     bootId: readBootId(),
-    known: { epoch: readControl(id)?.epoch ?? 0, published, trim },
+    known: { epoch: readControl(id, state)?.epoch ?? 0, published, trim },
     walk: new LogWalk(nodeDisk, files, published),
     unregistered,
-    readControl: () => readControl(id),
+    readControl: () => readControl(id, state),
     listRepairs: () => nodeDisk.list(`${directory}/damaged`),
     findOwner: () => findOwner(directory).state,
     openBell: () => BellFile.forHearing(nodeDisk, directory, id),

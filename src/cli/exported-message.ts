@@ -1,5 +1,5 @@
 /** A message as a line of an export: what `toJSON` of a message makes, read again. */
-import { namePattern } from '../limits.js'
+import { expiresHeader, namePattern } from '../limits.js'
 import type { Incoming } from './intake.js'
 import { isObject, lineFailure, parseObject } from './json-lines.js'
 import type { Line } from './lines.js'
@@ -29,7 +29,7 @@ export function incomingOf(line: Line, timeHeader: string | undefined): Incoming
     value: bytesOf(value, encoding, fail),
     options: {
       key: key === undefined ? undefined : bytesOf(key, keyEncoding, fail),
-      headers: headersOf(headers, timeHeader, timestamp),
+      ...withoutExpiry(headersOf(headers, timeHeader, timestamp)),
     },
   }
 }
@@ -37,6 +37,13 @@ export function incomingOf(line: Line, timeHeader: string | undefined): Incoming
 function headersOf(headers: unknown, timeHeader: string | undefined, timestamp: unknown) {
   const own = headers as Record<string, string> | undefined
   return timeHeader === undefined ? own : { ...own, [timeHeader]: new Date(timestamp as number).toISOString() }
+}
+
+/** What was to expire does so again; and the header is the option's to write. */
+function withoutExpiry(headers: Record<string, string> | undefined) {
+  const { [expiresHeader]: expiresAt, ...others } = headers ?? {}
+  if (expiresAt === undefined || !/^\d{13}$/.test(expiresAt)) return { headers }
+  return { headers: others, expiresAt: Number(expiresAt) }
 }
 
 /** A value that is no text is one that somebody wrote by hand: its JSON. */

@@ -12,7 +12,7 @@ export interface Incoming {
   line: number
   topic: string
   value: Uint8Array
-  options?: Pick<AppendOptions, 'key' | 'headers'>
+  options?: Pick<AppendOptions, 'key' | 'headers' | 'expiresAt'>
 }
 
 export interface Intake {

@@ -40,6 +40,8 @@ export interface Supports {
   readonly expectedOffset: boolean
   /** The option `id` of appends. */
   readonly id: boolean
+  /** The options `ttlMs` and `expiresAt` of appends. */
+  readonly expiry: boolean
   /** `last` and `byKey`: messages are found by their keys. */
   readonly keys: boolean
   /** The option `where` of groups; that of reads, scans and counts is everywhere. */
@@ -122,6 +124,8 @@ export interface EngineSchedules {
 /** One topic of an open log. Nothing in here is checked again: offsets are integers from 0, sizes fit. */
 export interface EngineTopic {
   readonly name: string
+  /** False: no message of it expires. True where that is not known. */
+  readonly mayExpire: boolean
   /**
    * @param condition judged in the place of the call in that order. Only where it is among {@link Supports}
    * @returns the offset, once the message is as durable as asked. Calls keep their order, {@link offer} among them. Does not hold on to

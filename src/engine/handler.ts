@@ -9,6 +9,10 @@ export interface HandlerAppendOptions {
   key?: string | Uint8Array
   /** Stored with the message. */
   headers?: Record<string, string>
+  /** The message counts for so long, ms from now: see `AppendOptions`. */
+  ttlMs?: number
+  /** The same as a moment. */
+  expiresAt?: Date | number
   /** Overrides the log's durability for this message. */
   durability?: Durability
   /** How the value becomes bytes. Unless said: bytes as they are, a string as `text` does it, anything else as `json` does. */

@@ -52,6 +52,8 @@ export interface Extras {
   key: Uint8Array | undefined
   /** A JSON object of strings in UTF-8, as chunks carry it; undefined without headers. */
   headers: Uint8Array | undefined
+  /** When the message counts no more, ms since the epoch: it stands in the headers too. */
+  expiresAt?: number | undefined
 }
 
 /** What has to hold for an append, or it is refused with `BOOKEND_CONFLICT`, and nothing is written. */

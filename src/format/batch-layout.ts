@@ -12,7 +12,8 @@
  *   36 body crc u32     CRC-32 of bytes 48..bytes
  *   40 topic u32        the one topic of all its records, or `mixedTopics`
  *   44 flags u32        `continues`: the atomic group goes on in the next batch; `seal`: the segment ends here;
- *                       `gap`: stands in the place of damaged bytes that a repair has set aside, its body is zeros behind declarations
+ *                       `gap`: stands in the place of damaged bytes that a repair has set aside, its body is zeros behind declarations;
+ *                       `expiring`: it holds a frame with the flag `expires`
  * ```
  *
  * Publication rule: body, then header, then the published position; a reader never looks past the published position.
@@ -25,7 +26,7 @@ import { highWord, joinWords, lowWord, takeNumber } from './numbers.js'
 export const batchHeaderBytes = 48
 export const batchMagic = 0x31424b42
 export const mixedTopics = 0xffffffff
-export const batchFlag = { continues: 1, seal: 2, gap: 4 } as const
+export const batchFlag = { continues: 1, seal: 2, gap: 4, expiring: 8 } as const
 
 const crcStart = 8
 
@@ -143,6 +144,11 @@ export function putBatchCopy(words: Uint32Array, at: number, bytes: number, time
   words[word + 6] = lowWord(time)
   words[word + 7] = highWord(time)
   words[word + 10] = topic
+}
+
+/** Says of a batch of such a copy that something in it expires. */
+export function markExpiring(words: Uint32Array, at: number): void {
+  words[(at + batchField.flags) >>> 2] |= batchFlag.expiring
 }
 
 /** Bytes of the batch at `at` of a verified copy. */

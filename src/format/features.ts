@@ -25,6 +25,8 @@ export const noFeatures: Readonly<Features> = { compatible: 0, readOnlyCompatibl
 export const featureWords = {
   /** Registers, and journals of what transactions acknowledge: who does not know them would deliver that again. See hidden-topics.ts. */
   transactions: { ...noFeatures, readOnlyCompatible: 1 },
+  /** Messages that count for a time only: who does not know them would deliver what has expired. See expiry-layout.ts. */
+  expiry: { ...noFeatures, readOnlyCompatible: 2 },
 } as const satisfies Record<string, Features>
 
 export type FeatureName = keyof typeof featureWords

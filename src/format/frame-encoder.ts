@@ -16,7 +16,7 @@ import { highWord, lowWord } from './numbers.js'
 // Copies of this module's own: the compiler folds them in the loops below, imported objects it would look up each time.
 const { length: lengthWord, topic: topicWord, offsetLow: offsetLowWord, tail: tailWordAt } = frameWord
 const { data: dataKind, declare: declareKind, bulk: bulkKind, padding: paddingKind } = frameKind
-const { extended: extendedFlag } = frameFlag
+const { extended: extendedFlag, expires: expiresFlag } = frameFlag
 
 /** Payload length of a frame: what its length field will say. */
 export function payloadLength(value: Uint8Array, extras: Extras | undefined): number {
@@ -105,7 +105,7 @@ export function writeDataFrame(
   clearPadding(words, at, length)
   words[word + lengthWord] = length
   words[word + topicWord] = topic
-  words[word + tailWordAt] = tailWord(0, dataKind, flags | extendedFlag)
+  words[word + tailWordAt] = tailWord(0, dataKind, flags | extrasFlags(extras))
   bytes.set(value, writeExtras(bytes, words, at + frameHeaderBytes, extras))
   return frameBytes(length)
 }
@@ -127,8 +127,12 @@ function writeTextFrame(
   const word = at >>> 2
   words[word + lengthWord] = length
   words[word + topicWord] = topic
-  words[word + tailWordAt] = tailWord(0, dataKind, extras === undefined ? flags : flags | extendedFlag)
+  words[word + tailWordAt] = tailWord(0, dataKind, extras === undefined ? flags : flags | extrasFlags(extras))
   return end - at
+}
+
+function extrasFlags({ expiresAt }: Extras): number {
+  return expiresAt === undefined ? extendedFlag : extendedFlag | expiresFlag
 }
 
 /** Writes key and headers; returns where the value goes. */

@@ -33,6 +33,8 @@ export const frameFlag = {
   continues: 2,
   /** Somebody waits for this one, so a full disk may refuse it. Means something in the ring only; nobody reads it in the log. */
   awaited: 4,
+  /** It counts for a time only: see expiry-layout.ts. */
+  expires: 8,
 } as const
 
 /** Word subscripts inside a frame, for code that walks frames with 32-bit words. */

@@ -108,6 +108,7 @@ export class JetStreamEngine implements Engine, JetStreamTopicHost {
       retention: true,
       expectedOffset: true,
       id: true,
+      expiry: false,
       keys: false,
       filteredGroups: false,
       transactions: false,

@@ -43,6 +43,9 @@ export class JetStreamTopic implements EngineTopic {
     this.#consumed.want(this.#retention.consumed === true)
   }
 
+  /** They have no `ttlMs` here. */
+  readonly mayExpire = false
+
   append(value: Payload, extras: Extras | undefined, _?: Durability, condition?: Condition): Promise<number> {
     this.#host.checkWritable()
     this.#checkId(condition)

@@ -28,6 +28,7 @@ import { Scheduler } from '../later/scheduler.js'
 import { RingMemory } from '../ring/append-ring.js'
 import { BatchTimes } from '../ring/batch-times.js'
 import { GroupMailboxes } from '../ring/group-mailboxes.js'
+import { hasFeature } from '../ring/shared-state.js'
 import { TopicCells } from '../ring/topic-cells.js'
 import { transfer } from '../threads/control-plane.js'
 import type { OpenedLog } from '../threads/protocol.js'
@@ -162,6 +163,7 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
     })
     this.topicHost = {
       ...{ appends, reads, hot, pace, events, stage, limits, messageBytesLimit },
+      mayExpire: () => hasFeature(state, 'expiry'),
       recent: new RecentMessages(appends.ring, new BatchTimes(shared.times), () => lane.ringHead.load()),
       newGroup: (topic, name) =>
         new LocalGroup(topic, name, { stage, registry, commits, events, processors, elsewhere: follower }),

@@ -31,6 +31,9 @@ export interface GroupHost {
   readonly elsewhere: { stateOf(topic: string, name: string): Promise<GroupState | undefined> } | undefined
 }
 
+/** What has expired matches nothing. */
+const everything: Filter = []
+
 export class LocalGroup implements EngineGroup {
   readonly name: string
   readonly #topic: LocalTopic
@@ -40,6 +43,7 @@ export class LocalGroup implements EngineGroup {
   #feed: GroupFeed
   /** Undefined: the group is given every message. */
   #sieve: GroupSieve | undefined
+  #passing: Promise<void> | undefined
   /** Of a group that this process has not taken, as it was when somebody looked last. */
   #seen: GroupLedger | undefined
 
@@ -47,7 +51,7 @@ export class LocalGroup implements EngineGroup {
     this.name = name
     this.#topic = topic
     this.#host = host
-    this.#feed = new GroupFeed(topic)
+    this.#feed = new GroupFeed(topic, this.#passExpired)
     this.desk = new GroupDesk({
       registry: host.registry,
       commits: host.commits,
@@ -79,7 +83,7 @@ export class LocalGroup implements EngineGroup {
       books: () => (desk.needsOpen ? undefined : desk.ledger),
       pass: (generation, ranges) => desk.pass(generation, ranges),
     })
-    this.#feed = new GroupFeed(this.#sieve)
+    this.#feed = new GroupFeed(this.#sieve, this.#passExpired)
     this.#host.stage.onClose.add(desk.commitPassed)
   }
 
@@ -120,7 +124,7 @@ export class LocalGroup implements EngineGroup {
     const removed = this.desk.remove()
     // Whoever uses it again says what is to be given to it.
     this.#sieve = undefined
-    this.#feed = new GroupFeed(this.#topic)
+    this.#feed = new GroupFeed(this.#topic, this.#passExpired)
     return removed
   }
 
@@ -146,19 +150,36 @@ export class LocalGroup implements EngineGroup {
     return this.#host.processors.start(this.#topic, this.desk, module, settings, this.#sieve?.filter)
   }
 
-  /** The group is not behind for what does not match: that is looked for before anything is said of it. */
-  async #lookThrough(ledger: GroupLedger): Promise<void> {
-    if (this.#sieve === undefined) return
-    if (!this.desk.needsOpen) return this.#sieve.lookThrough()
-    // These books are for one answer.
-    await new GroupSieve({
+  /** The group is not behind for what does not match, or has expired: that is looked for before anything is said of it. */
+  #lookThrough(ledger: GroupLedger): Promise<void> {
+    if (this.#topic.mayExpire) return this.#lookAnew(ledger)
+    if (this.#sieve === undefined) return Promise.resolve()
+    return this.desk.needsOpen ? this.#lookAnew(ledger) : this.#sieve.lookThrough()
+  }
+
+  /** From the beginning: what was looked at, and counted, may count no more. @param ledger for one answer, where the desk has none */
+  #lookAnew(ledger: GroupLedger): Promise<void> {
+    const { desk } = this
+    const sieve = new GroupSieve({
       source: this.#topic,
-      matcher: new HeaderMatcher(this.#sieve.filter),
-      books: () => ledger,
-      pass: (_, ranges) => {
-        for (const { first, end } of ranges) ledger.pass(first, end)
+      matcher: new HeaderMatcher(this.#sieve?.filter ?? everything),
+      books: () => (desk.needsOpen ? ledger : desk.ledger),
+      pass: (generation, ranges) => {
+        if (!desk.needsOpen) desk.pass(generation, ranges)
+        else for (const { first, end } of ranges) ledger.pass(first, end)
       },
-    }).lookThrough()
+    })
+    return sieve.lookThrough()
+  }
+
+  /** Who meets a message that has expired has the group pass the next ones too; all that meet one meanwhile wait for the same look. */
+  readonly #passExpired = (): Promise<void> => {
+    const { desk } = this
+    if (desk.needsOpen) return Promise.resolve()
+    this.#passing ??= this.#lookAnew(desk.ledger).finally(() => {
+      this.#passing = undefined
+    })
+    return this.#passing
   }
 
   /** What there is of it, without making a group, nor taking one that another process has. */

@@ -42,6 +42,8 @@ export interface TopicHost<G extends EngineGroup = LocalGroup> {
     retain(topic: string, retention: Retention, isAddition: boolean): void
   }
   newGroup(topic: LocalTopic<G>, name: string): G
+  /** Something in the log expires. */
+  mayExpire(): boolean
   /** Of the longest value with key and headers that a segment holds. */
   readonly messageBytesLimit: number
 }
@@ -58,6 +60,10 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
 
   get name(): string {
     return this.handle.name
+  }
+
+  get mayExpire(): boolean {
+    return this.#host.mayExpire()
   }
 
   append(value: Payload, extras: Extras | undefined, level: Durability, condition?: Condition): Promise<number> {

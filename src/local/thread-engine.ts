@@ -24,6 +24,7 @@ export abstract class ThreadEngine<G extends EngineGroup> {
     retention: true,
     expectedOffset: true,
     id: true,
+    expiry: true,
     keys: true,
     filteredGroups: true,
     transactions: true,

@@ -3,9 +3,10 @@ import type { Engine } from '../engine/engine.js'
 import type { Condition, Durability, Extras, Payload } from '../engine/terms.js'
 import { BookendError } from '../errors.js'
 import { defaultIdWindowMs, defaultMaxIds } from '../limits.js'
+import { expiryIn, longestTtlMs, maxExpiresAt } from '../messages/expiry.js'
 import { encodeExtras } from './extras.js'
 import { checkLevel, checkSupported } from './supported.js'
-import { checkId, checkKeys, checkOffset, checkSignal } from './validate.js'
+import { checkId, checkInteger, checkKeys, checkOffset, checkSignal, checkSpan, checkTime } from './validate.js'
 
 /** What goes with an append. */
 export interface AppendOptions {
@@ -25,6 +26,13 @@ export interface AppendOptions {
    * the option `dedupe` of `topic()`. 1 to 1,024 bytes of UTF-8; it stands in the header `bookend-id`. Not with `offer`.
    */
   id?: string
+  /** The message counts for so long, ms from now; then it is passed over by whoever reads. From 1. */
+  ttlMs?: number
+  /**
+   * The same as a moment, ms since the epoch or a Date, up to the year 2286. One that has passed is fine: nobody will see the message, which has its offset
+   * all the same. It stands in the header `bookend-expires`.
+   */
+  expiresAt?: Date | number
   /** Overrides the log's durability for this call. */
   durability?: Durability
   /** Ends the waiting, not the append: a message that is handed over stays written. */
@@ -39,7 +47,7 @@ export interface Dedupe {
   max?: number
 }
 
-export const pushOptionNames = ['key', 'headers', 'durability', 'signal', 'id'] as const
+export const pushOptionNames = ['key', 'headers', 'durability', 'signal', 'id', 'ttlMs', 'expiresAt'] as const
 export const appendOptionNames = [...pushOptionNames, 'expectedOffset'] as const
 
 const encoder = new TextEncoder()
@@ -60,13 +68,26 @@ export function checkAppendOptions(
   if (options === undefined)
     return { level: engine.facts.durability, signal: undefined, extras: undefined, condition: undefined }
   checkKeys('append options', options, appendOptionNames)
-  const { key, headers, durability, expectedOffset, id } = options
+  const { key, headers, durability, expectedOffset, id, ttlMs } = options
   const level = durability === undefined ? engine.facts.durability : checkLevel(engine, 'durability', durability)
   const signal = checkSignal(options.signal)
   signal?.throwIfAborted()
   const hasNone = expectedOffset === undefined && id === undefined
   const condition = hasNone ? undefined : checkCondition(engine, expectedOffset, id, dedupe)
-  return { level, signal, extras: encodeExtras(key, headers, condition?.id?.text), condition }
+  const expiresAt =
+    ttlMs === undefined && options.expiresAt === undefined ? undefined : checkExpiry(engine, ttlMs, options.expiresAt)
+  if (expiresAt === undefined && condition?.id === undefined)
+    return { level, signal, extras: encodeExtras(key, headers), condition }
+  return { level, signal, extras: encodeExtras(key, headers, { id: condition?.id?.text, expiresAt }), condition }
+}
+
+/** When the message counts no more, ms since the epoch, by the options of which one is given. */
+function checkExpiry(engine: Pick<Engine, 'facts' | 'supports'>, ttlMs: unknown, expiresAt: unknown): number {
+  if (ttlMs !== undefined && expiresAt !== undefined)
+    throw new TypeError('ttlMs and expiresAt say the same in two ways: give one of them')
+  checkSupported(engine, engine.supports.expiry, 'ttlMs and expiresAt')
+  if (ttlMs === undefined) return checkInteger('expiresAt', checkTime('expiresAt', expiresAt), 0, maxExpiresAt)
+  return expiryIn(checkSpan('ttlMs', ttlMs, 1, longestTtlMs()))
 }
 
 function checkCondition(

@@ -1,36 +1,59 @@
 /** Key and headers of an append: what is checked is what is stored. */
 import type { Extras } from '../engine/terms.js'
-import { idHeader } from '../limits.js'
+import { expiresHeader, idHeader } from '../limits.js'
+import { expiringHeaders } from '../messages/expiry.js'
 import { describe, isPlainObject } from './validate.js'
 
 const encoder = new TextEncoder()
 const maxKeyBytes = 64 * 1024
 
+/** Headers that options write. */
+interface OwnHeaders {
+  readonly id?: string | undefined
+  readonly expiresAt?: number | undefined
+}
+
+const none: OwnHeaders = {}
+
 /** @throws TypeError, RangeError */
-export function encodeExtras(key: unknown, headers: unknown, id?: string): Extras | undefined {
-  if (key === undefined && headers === undefined && id === undefined) return undefined
+export function encodeExtras(key: unknown, headers: unknown, own = none): Extras | undefined {
+  if (key === undefined && headers === undefined && own === none) return undefined
   if (key !== undefined && typeof key !== 'string' && !(key instanceof Uint8Array))
     throw new TypeError('key is a string or a Uint8Array')
   const keyBytes = typeof key === 'string' ? encoder.encode(key) : key
   if (keyBytes !== undefined && keyBytes.length > maxKeyBytes)
     throw new RangeError(`a key has at most ${maxKeyBytes} bytes, not ${keyBytes.length}`)
-  return { key: keyBytes, headers: encodeHeaders(headers, id) }
+  const { expiresAt } = own
+  const extras = { key: keyBytes, headers: encodeHeaders(headers, own) }
+  return expiresAt === undefined ? extras : { ...extras, expiresAt }
 }
 
-function encodeHeaders(headers: unknown, id: string | undefined): Uint8Array | undefined {
-  if (headers === undefined) return id === undefined ? undefined : encoder.encode(JSON.stringify({ [idHeader]: id }))
+function encodeHeaders(headers: unknown, { id, expiresAt }: OwnHeaders): Uint8Array | undefined {
+  const given = headers === undefined ? {} : checkHeaders(headers)
+  if (id !== undefined) checkOwn(given, idHeader, id, 'the option id writes')
+  if (expiresAt === undefined) {
+    if (id === undefined) return Object.keys(given).length === 0 ? undefined : encoder.encode(JSON.stringify(given))
+    return encoder.encode(JSON.stringify({ ...given, [idHeader]: id }))
+  }
+  checkOwn(given, expiresHeader, undefined, 'the options ttlMs and expiresAt write')
+  const others = id === undefined ? given : { ...given, [idHeader]: id }
+  return encoder.encode(expiringHeaders(expiresAt, JSON.stringify(others)))
+}
+
+function checkHeaders(headers: unknown): Record<string, string> {
   if (!isPlainObject(headers)) throw new TypeError(`headers is a plain object of strings, not ${describe(headers)}`)
-  const names = Object.keys(headers)
-  for (const name of names) {
+  for (const name of Object.keys(headers)) {
     // What is checked here must be what is stored: a getter could say something else the next time.
     const property = Object.getOwnPropertyDescriptor(headers, name)
     if (typeof property?.value === 'string') continue
     const found = property?.get === undefined ? describe(property?.value) : 'a getter'
     throw new TypeError(`header ${JSON.stringify(name)} is a string, not ${found}`)
   }
-  if (id === undefined) return names.length === 0 ? undefined : encoder.encode(JSON.stringify(headers))
-  const given = Object.getOwnPropertyDescriptor(headers, idHeader)?.value
-  if (given !== undefined && given !== id)
-    throw new TypeError(`header ${idHeader} is what the option id writes: give one of them`)
-  return encoder.encode(JSON.stringify({ ...headers, [idHeader]: id }))
+  return headers as Record<string, string>
+}
+
+/** @throws TypeError where it is among those given, as something else */
+function checkOwn(given: Record<string, string>, name: string, value: string | undefined, writer: string): void {
+  const other = Object.getOwnPropertyDescriptor(given, name)?.value
+  if (other !== undefined && other !== value) throw new TypeError(`header ${name} is what ${writer}: give one of them`)
 }

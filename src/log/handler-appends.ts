@@ -11,9 +11,11 @@ import { withHeaders } from './traced-headers.js'
 import { checkCodec, checkKeys, checkName } from './validate.js'
 
 /** As `HandlerAppendOptions`. */
-type Options = Pick<AppendOptions, 'key' | 'headers' | 'durability'> & { codec?: Codec<unknown> }
+type Options = Pick<AppendOptions, 'key' | 'headers' | 'durability' | 'ttlMs' | 'expiresAt'> & {
+  codec?: Codec<unknown>
+}
 
-const optionNames = ['key', 'headers', 'durability', 'codec']
+const optionNames = ['key', 'headers', 'durability', 'ttlMs', 'expiresAt', 'codec']
 
 /** The log, as far as it is asked before anything is written. */
 interface HandlerLog {

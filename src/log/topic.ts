@@ -5,6 +5,7 @@ import type { Engine, EngineTopic } from '../engine/engine.js'
 import type { Condition, Payload, PlannedMessage, Ticket, TransactionParts } from '../engine/terms.js'
 import { conflictError } from '../failures.js'
 import { bytes, type Codec, codecName } from '../messages/codec.js'
+import { unexpired } from '../messages/expiry.js'
 import { type Message, StoredMessage } from '../messages/message.js'
 import { type Decode, decoderOf, encoderOf, lastingEncoderOf } from '../messages/value-coding.js'
 import { assertAllAsked, assertAsked, assertBounds, assertOffset } from './answers.js'
@@ -128,7 +129,7 @@ export interface Topic<T> {
     /** Offset of the next append. */
     next: number
   }>
-  /** One message; undefined if it is not written yet, or trimmed away. @throws `BOOKEND_CORRUPT` */
+  /** One message; undefined if it is not written yet, trimmed away, or has expired. @throws `BOOKEND_CORRUPT` */
   get(offset: number): Promise<Message<T> | undefined>
   /** The same for many offsets, in the order asked for. @throws `BOOKEND_CORRUPT` */
   getMany(offsets: readonly number[]): Promise<(Message<T> | undefined)[]>
@@ -161,7 +162,7 @@ export interface Topic<T> {
    */
   byKey(key: string | Uint8Array, options?: KeyOptions): AsyncIterableIterator<Message<T>>
   /**
-   * How many messages there are. Without `where` nothing has to be read for that.
+   * How many messages there are. Without `where` nothing has to be read for that, unless some may have expired.
    * @throws `BOOKEND_TRIMMED` below the oldest readable offset; with `where` what reading throws
    */
   count(options?: CountOptions): Promise<number>
@@ -289,7 +290,8 @@ export class LogTopic<T> implements Topic<T> {
     this.#engine.checkOpen()
     const [record] = await this.#topic.records([offset])
     assertAsked(record, offset)
-    return record && new StoredMessage({ topic: this.name, decode: this.decode }, record)
+    const found = unexpired(record)
+    return found && new StoredMessage({ topic: this.name, decode: this.decode }, found)
   }
 
   async getMany(offsets: readonly number[]): Promise<(Message<T> | undefined)[]> {
@@ -301,7 +303,10 @@ export class LogTopic<T> implements Topic<T> {
     const asked = [...offsets]
     const records = await this.#topic.records(asked)
     assertAllAsked(records, asked)
-    return records.map((record) => record && new StoredMessage(source, record))
+    return records.map((record) => {
+      const found = unexpired(record)
+      return found && new StoredMessage(source, found)
+    })
   }
 
   read(options: ReadOptions = {}): MessageStream<T> {

@@ -14,7 +14,7 @@ import { checkInteger, checkKeys, checkName, checkOffset } from './validate.js'
 export interface Transaction {
   /**
    * A message for one of this log's topics.
-   * @param options `key`, `headers`, `expectedOffset` and `id`. In a transaction an id that the topic remembers is a conflict
+   * @param options `key`, `headers`, `expectedOffset`, `id`, `ttlMs` and `expiresAt`. In a transaction an id that the topic remembers is a conflict
    * @throws TypeError, RangeError; `BOOKEND_TOO_LARGE`
    */
   append<T>(topic: Topic<T>, value: T, options?: TransactionAppendOptions): void
@@ -38,7 +38,12 @@ export interface Transaction {
 }
 
 /** What goes with a message of a transaction. */
-export type TransactionAppendOptions = Pick<AppendOptions, 'key' | 'headers' | 'expectedOffset' | 'id'>
+export type TransactionAppendOptions = Pick<
+  AppendOptions,
+  'key' | 'headers' | 'expectedOffset' | 'id' | 'ttlMs' | 'expiresAt'
+>
+
+const optionNames = ['key', 'headers', 'expectedOffset', 'id', 'ttlMs', 'expiresAt']
 
 /** How a transaction is written. */
 export interface TransactionOptions {
@@ -65,8 +70,7 @@ export class TransactionDraft implements Transaction {
   append<T>(topic: Topic<T>, value: T, options?: TransactionAppendOptions): void {
     this.#checkOpen()
     if (!(topic instanceof LogTopic)) throw new TypeError('append() takes a topic of this log first')
-    if (options !== undefined)
-      checkKeys('options of append() in a transaction', options, ['key', 'headers', 'expectedOffset', 'id'])
+    if (options !== undefined) checkKeys('options of append() in a transaction', options, optionNames)
     const message = topic.prepared(this.#engine, value, checkAppendOptions(this.#engine, options, topic.dedupe))
     this.#topics.add(topic.name)
     if (this.#topics.size > maxTransactionTopics)

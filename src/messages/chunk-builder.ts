@@ -1,6 +1,6 @@
 /** Chunks made of single messages, for engines that are not handed them by a file: one batch for each run of messages of one time. */
 import type { Extras } from '../engine/terms.js'
-import { batchHeaderBytes, putBatchCopy, shrinkBatchCopy } from '../format/batch-layout.js'
+import { batchHeaderBytes, markExpiring, putBatchCopy, shrinkBatchCopy } from '../format/batch-layout.js'
 import { payloadLength, writeDataFrame } from '../format/frame-encoder.js'
 import { frameBytes, frameWord } from '../format/frame-layout.js'
 import { highWord, lowWord } from '../format/numbers.js'
@@ -43,6 +43,7 @@ export function chunkBytesOf(messages: readonly LooseMessage[]): Uint8Array<Arra
     count += 1
     putBatchCopy(words, batch, at - batch, time, onlyTopic)
     shrinkBatchCopy(words, batch, at - batch, count)
+    if (extras?.expiresAt !== undefined) markExpiring(words, batch)
   })
   return bytes
 }

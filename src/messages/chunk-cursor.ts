@@ -13,11 +13,13 @@ import {
   offsetOf,
 } from '../format/frame-layout.js'
 import { frameEnd, recordOffset } from '../format/frame-walk.js'
+import { hasExpired } from './expiry.js'
 
 // Copies of this module's own: the compiler folds them in the loops below, imported objects it would look up each time.
 const { length: lengthWord, topic: topicWord, offsetLow: offsetLowWord, tail: tailWordAt } = frameWord
 const { data: dataKind } = frameKind
 const { extended: extendedFlag } = frameFlag
+const expiresBit = frameFlag.expires << 24
 
 /** Where one record stands, in which chunk. */
 export interface RecordPlace {
@@ -30,7 +32,7 @@ export interface RecordPlace {
 
 /**
  * Walks the records of `topic` with offsets in `[from, to)` in a chunk, which holds them all: where one is missing the walk fails
- * instead of passing it over, whoever made the chunk.
+ * instead of passing it over, whoever made the chunk. What has expired is passed over: this is where that is judged, for whoever reads.
  */
 export class ChunkCursor implements RecordPlace {
   readonly bytes: Uint8Array
@@ -105,6 +107,10 @@ export class ChunkCursor implements RecordPlace {
         }
       }
       this.#expected = offset + 1
+      if ((tail & expiresBit) !== 0 && hasExpired(this.bytes, words, at)) {
+        if (this.#expected >= this.#to) return false
+        continue
+      }
       this.frame = at
       this.offset = offset
       return true
@@ -187,7 +193,7 @@ export function partsOf(words: Uint32Array, frame: number): RecordParts {
 
 /**
  * Calls `visit` for each record of `topic` in `[from, to)` with the bounds of its value.
- * The same walk as {@link ChunkCursor}, in one loop: this is what a scan of millions of records spends its time in.
+ * The same walk as {@link ChunkCursor}, in one loop: this is what a scan of millions of records spends its time in. Not over what may expire.
  * @throws `BOOKEND_CORRUPT` where the next record is not there
  */
 export function visitValues(

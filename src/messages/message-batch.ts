@@ -3,6 +3,7 @@
  * unless somebody asks for one.
  */
 import { BookendError } from '../errors.js'
+import { mayExpire } from '../format/expiry-layout.js'
 import { ChunkCursor, partsOf, visitValues } from './chunk-cursor.js'
 import { type Message, type MessageSource, StoredMessage } from './message.js'
 
@@ -13,7 +14,7 @@ import { type Message, type MessageSource, StoredMessage } from './message.js'
 export interface MessageBatch<T = Uint8Array> extends Iterable<Message<T>> {
   /** Number of messages; 0 only for the one call that an empty range gets. */
   readonly length: number
-  /** Offset of the first one; the others follow without gaps, unless `where` or the order of a handler leaves some out. */
+  /** Offset of the first one; the others follow without gaps, unless `where`, the order of a handler, or that some have expired leaves some out. */
   readonly firstOffset: number
   /**
    * Visits each value in place, without an object per message.
@@ -76,12 +77,30 @@ export class ChunkBatch<T = unknown> implements MessageBatch<T> {
   }
 }
 
+/**
+ * The records of a chunk that holds all of `[from, to)`; fewer, where some have expired.
+ * @param isBorrowed the bytes will be overwritten
+ */
+export function denseBatch<T>(
+  source: MessageSource<T>,
+  topic: number,
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  isBorrowed: boolean,
+): MessageBatch<T> {
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >>> 2)
+  if (!mayExpire(bytes, words)) return new ChunkBatch(source, topic, bytes, from, to, isBorrowed)
+  // Counted once: a message that expires while the batch is looked at is still part of it.
+  return sparseBatch(source, topic, isBorrowed ? bytes.slice() : bytes, from, to, false)
+}
+
 /** What a cursor has not come to of its chunk, which is not overwritten. */
 export function batchBehind<T>(source: MessageSource<T>, cursor: ChunkCursor): MessageBatch<T> {
   const { topic, bytes, expected, to } = cursor
   return cursor.isSparse
     ? sparseBatch(source, topic, bytes, expected, to)
-    : new ChunkBatch(source, topic, bytes, expected, to, false)
+    : denseBatch(source, topic, bytes, expected, to, false)
 }
 
 /** All records of a chunk in which offsets may be missing, and which is not overwritten. @throws `BOOKEND_CORRUPT` */
@@ -91,8 +110,9 @@ export function sparseBatch<T>(
   bytes: Uint8Array,
   from: number,
   to: number,
+  isSparse = true,
 ): MessageBatch<T> {
-  const records = new ChunkRecords(source, topic, bytes, from, to, undefined, true)
+  const records = new ChunkRecords(source, topic, bytes, from, to, undefined, isSparse)
   if (records.failure !== undefined) throw records.failure
   return records.batch(0, records.length)
 }

@@ -1,5 +1,6 @@
 /** Of a chunk the records that match a filter, in memory of their own: what does not match travels to no other thread. */
-import { batchHeaderBytes, putBatchCopy, shrinkBatchCopy } from '../format/batch-layout.js'
+import { batchHeaderBytes, markExpiring, putBatchCopy, shrinkBatchCopy } from '../format/batch-layout.js'
+import { expires } from '../format/expiry-layout.js'
 import { frameBytes, frameWord } from '../format/frame-layout.js'
 import { ChunkCursor } from './chunk-cursor.js'
 import type { HeaderMatcher } from './header-matcher.js'
@@ -111,6 +112,7 @@ function copyOf(
     count += 1
     putBatchCopy(copied, batch, at - batch, times[index], topic)
     shrinkBatchCopy(copied, batch, at - batch, count)
+    if (expires(words, frame)) markExpiring(copied, batch)
   })
   return copy
 }

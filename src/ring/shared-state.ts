@@ -4,6 +4,7 @@
  * A word is opened with the role of the calling thread, and that decides who may store: see word-table.ts.
  */
 import type { KeptReason } from '../engine/terms.js'
+import { type FeatureName, featureSet } from '../format/features.js'
 import { bell, count, openWords, position, type Role, tableBytes, type WordsOf, word } from './word-table.js'
 
 const table = {
@@ -110,6 +111,11 @@ export const writerState = { running: 0, noSpace: 1, failed: 2, died: 3 } as con
 
 /** Why nothing that another thread hands over from now on is written. */
 export const logEnds = { open: 0, closed: 1, writerDied: 2, reaperDied: 3 } as const
+
+/** The log says that it has this: something of it may be there. */
+export function hasFeature(state: Pick<SharedState, 'featuresStated'>, name: FeatureName): boolean {
+  return (state.featuresStated.load() & featureSet(name)) !== 0
+}
 
 export function allocateSharedState(): SharedArrayBuffer {
   return new SharedArrayBuffer(tableBytes(table))

@@ -35,6 +35,7 @@ it('knows full disks, the largest timer and the wall clock in one place each', (
     'src/cli/inspect/live.ts',
     // A stream ends at a time that lies ahead, though nothing comes any more.
     'src/log/message-stream.ts',
+    'src/messages/expiry.ts',
   ]
   expect(linesMatching(besides(...wired), /\bDate\.now\b/)).toEqual([])
 })

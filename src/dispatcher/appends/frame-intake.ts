@@ -259,9 +259,13 @@ export class FrameIntake implements Waiter {
       return this.#writeBulk(group, flags)?.at ?? -1
     }
     const { ring } = this.#parts
-    const at = ring.place(bytes)
-    if (at < 0) return at
-    ring.advance(writeFrame(ring.memory, at, topic.id, value, extras, flags))
+    const needed = extras?.expiresAt === undefined ? noFeature : this.#unstated(featureSet('expiry'))
+    const ahead = needed === noFeature ? 0 : needBytes
+    const start = ring.place(ahead + bytes)
+    if (start < 0) return start
+    if (ahead > 0) writeNeedFrame(ring.memory.words, start, needed, flags)
+    const at = start + ahead
+    ring.advance(ahead + writeFrame(ring.memory, at, topic.id, value, extras, flags))
     this.#schedulePublish()
     return at
   }

@@ -53,6 +53,7 @@ export class GroupFrames {
     let records = 0
     let hasText = false
     let isHidden = registers.length > 0
+    let expires = false
     for (const { topic, messages, conditions } of shares) {
       isHidden ||= isHiddenTopic(topic.name)
       records += messages.length
@@ -60,6 +61,7 @@ export class GroupFrames {
       for (const { value, extras } of messages) {
         bytes += frameBytes(payloadRoom(value, extras))
         hasText ||= typeof value === 'string'
+        expires ||= extras?.expiresAt !== undefined
       }
     }
     for (const { topic, below } of registers) {
@@ -70,7 +72,7 @@ export class GroupFrames {
     this.bytes = bytes
     this.records = records
     this.hasText = hasText
-    this.features = isHidden ? featureSet('transactions') : noFeature
+    this.features = (isHidden ? featureSet('transactions') : noFeature) | (expires ? featureSet('expiry') : noFeature)
   }
 
   /** How many topics it is of. */

@@ -28,19 +28,22 @@ export type MakeDelivery<D> = (record: RecordPlace, lease: Lease) => D
 
 export class GroupFeed {
   readonly #source: FeedSource
+  readonly #passExpired: () => Promise<unknown>
   #cursor: ChunkCursor | undefined
   /** Offset behind the chunk that the cursor walks; -1 before the first. */
   #end = -1
   #ahead: Loading | undefined
   #entering: Promise<void> | undefined
 
-  constructor(source: FeedSource) {
+  /** @param passExpired has the group pass what has expired, of what it comes to next */
+  constructor(source: FeedSource, passExpired: () => Promise<unknown> = async () => {}) {
     this.#source = source
+    this.#passExpired = passExpired
   }
 
   /**
    * Calls `make` with the first message of the lease, and returns what it makes. Without a promise where the message is at hand.
-   * Undefined: it was trimmed away meanwhile.
+   * Undefined: it was trimmed away meanwhile, or has expired.
    */
   message<D>(lease: Lease, make: MakeDelivery<D>): D | Promise<D | undefined> {
     return this.#isAtHand(lease.first) ? make(this.#cursor as ChunkCursor, lease) : this.#fetch(lease, make)
@@ -75,7 +78,10 @@ export class GroupFeed {
     }
     const { bytes, length } = await this.#source.record(offset)
     const cursor = new ChunkCursor(bytes, this.#source.handle.id, offset, offset + 1)
-    return length > 0 && cursor.next() ? make(cursor, lease) : undefined
+    if (length > 0 && cursor.next()) return make(cursor, lease)
+    // What follows has often expired as well: all of it at once, and not message by message.
+    if (length > 0) await this.#passExpired()
+    return undefined
   }
 
   async #enter(offset: number): Promise<void> {

@@ -9,8 +9,8 @@
  * asked for them is let go. What is not here any more, or never was (it came past the ring, or before anybody waited), is read from
  * the log as ever.
  */
-import { batchHeaderBytes, writeBatchHeader } from '../../format/batch-layout.js'
-import { frameBytes, frameKind, frameWord, kindOf, offsetOf } from '../../format/frame-layout.js'
+import { batchFlag, batchHeaderBytes, writeBatchHeader } from '../../format/batch-layout.js'
+import { flagsOf, frameBytes, frameFlag, frameKind, frameWord, kindOf, offsetOf } from '../../format/frame-layout.js'
 import { chunkBytes } from '../../limits.js'
 import type { RingProducer } from '../../ring/append-ring.js'
 import type { BatchTimes } from '../../ring/batch-times.js'
@@ -91,14 +91,17 @@ export class RecentMessages {
     for (let offset = from; offset < to; offset++) total += this.#frameBytesAt(positions.at(offset - first))
     const bytes = new Uint8Array(total)
     let at = batchHeaderBytes
+    let tails = 0
     for (let offset = from; offset < to; offset++) {
       const position = positions.at(offset - first)
       const start = position & memory.mask
       const length = this.#frameBytesAt(position)
       bytes.set(memory.bytes.subarray(start, start + length), at)
+      tails |= memory.words[(start >>> 2) + frameWord.tail]
       at += length
     }
-    writeBatchHeader(bytes, new Uint32Array(bytes.buffer), 0, total, to - from, 0, time, 0, topic, 0, 0)
+    const flags = (flagsOf(tails) & frameFlag.expires) === 0 ? 0 : batchFlag.expiring
+    writeBatchHeader(bytes, new Uint32Array(bytes.buffer), 0, total, to - from, 0, time, 0, topic, flags, 0)
     return bytes
   }
 

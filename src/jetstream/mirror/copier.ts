@@ -161,12 +161,21 @@ export class Copier implements Mirror {
     this.#next = next
     await this.#reached(position)
     for await (const batch of this.#source.follow(position, signal)) {
+      this.#checkWhole(batch)
       for (const part of partsOf(batch)) {
         assert(part[0].offset === this.#position, 'messages are copied one behind the other')
         await this.#target.add(part)
         await this.#reached(this.#position + part.length)
       }
     }
+  }
+
+  /** Whoever reads passes over what has expired, and a copy has every message at its place. */
+  #checkWhole(batch: readonly Message<Uint8Array>[]): void {
+    const gap = batch.findIndex(({ offset }, index) => offset !== this.#position + index)
+    if (gap < 0) return
+    const message = `message ${this.#position + gap} of ${this.#source.what} has expired: a topic whose messages expire (ttlMs, expiresAt) cannot be copied`
+    throw new BookendError('BOOKEND_UNSUPPORTED', message, { offset: this.#position + gap })
   }
 
   async #reached(position: number): Promise<void> {

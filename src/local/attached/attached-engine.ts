@@ -28,6 +28,7 @@ import type {
 import { type BookendError, fromPortable } from '../../errors.js'
 import { closedError } from '../../failures.js'
 import { GroupMailboxes } from '../../ring/group-mailboxes.js'
+import { hasFeature } from '../../ring/shared-state.js'
 import { SlotTable } from '../../ring/slot-table.js'
 import { ackShares } from '../group-transactions.js'
 import type { LocalTopic, TopicHost } from '../local-topic.js'
@@ -104,6 +105,7 @@ export class AttachedEngine extends ThreadEngine<RemoteGroup> implements Engine 
         stage,
         messageBytesLimit: facts.messageBytesLimit,
       },
+      mayExpire: () => hasFeature(state, 'expiry'),
       limits: {
         trim: (topic, before) => this.#trim(topic, before),
         retain: (topic, retention, isAddition) => owner.tell('retain', topic, retention, isAddition),

@@ -35,7 +35,7 @@ export class RemoteGroup implements EngineGroup {
     this.name = name
     this.#topic = topic
     this.#host = host
-    this.#feed = new GroupFeed(topic)
+    this.#feed = new GroupFeed(topic, this.#passExpired)
     const { owner, keepAlive } = host
     const named: DeskName = { topic: topic.name, group: name }
     this.desk = new RemoteDesk(
@@ -70,7 +70,7 @@ export class RemoteGroup implements EngineGroup {
     this.#filter = filter
     // Before anybody here has a seat, with which the group would be at work. What is wrong is said again with the first use, where it is heard.
     this.#host.owner.call('filter', this.#topic.name, this.name, filter).catch(() => {})
-    this.#feed = new GroupFeed(new FilteredSource(this.#topic, new HeaderMatcher(filter)))
+    this.#feed = new GroupFeed(new FilteredSource(this.#topic, new HeaderMatcher(filter)), this.#passExpired)
   }
 
   async position(): Promise<GroupPosition> {
@@ -91,7 +91,7 @@ export class RemoteGroup implements EngineGroup {
     // If it was opened, the owner has told it before the answer.
     this.desk.noteRemoval()
     this.#filter = undefined
-    this.#feed = new GroupFeed(this.#topic)
+    this.#feed = new GroupFeed(this.#topic, this.#passExpired)
   }
 
   async peek(): Promise<number | undefined> {
@@ -99,6 +99,9 @@ export class RemoteGroup implements EngineGroup {
     this.#view = await this.#host.owner.call('view', this.#topic.name, this.name, this.#filter)
     return this.#view.offset
   }
+
+  /** Whoever keeps the books looks before it says where the group stands. */
+  readonly #passExpired = (): Promise<unknown> => this.position()
 
   /** By this thread, or as of the last {@link peek}. */
   isDone(offset: number): boolean {

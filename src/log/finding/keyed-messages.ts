@@ -1,6 +1,7 @@
 /** The messages of a topic that have one key, part by part. */
 import { abortable } from '../../abortable.js'
 import type { Engine, EngineTopic, KeyedRange } from '../../engine/engine.js'
+import { unexpired } from '../../messages/expiry.js'
 import { type Message, type MessageSource, StoredMessage } from '../../messages/message.js'
 
 /** Which messages with a key. */
@@ -34,8 +35,11 @@ export async function* keyedMessages<T>(
     signal?.throwIfAborted()
     engine.checkOpen()
     const part = await abortable(signal, topic.keyed(key, { ...range, max: Math.min(left, maxPart) }))
-    for (const record of part.records) yield new StoredMessage(source, record)
-    left -= part.records.length
+    for (const record of part.records) {
+      if (unexpired(record) === undefined) continue
+      yield new StoredMessage(source, record)
+      left -= 1
+    }
     range = { ...range, from: part.from, to: part.to }
   }
 }

@@ -49,7 +49,7 @@ export class TopicFinder<T> {
     checkKeys('count()', options, ['from', 'to', 'where', 'signal'])
     const range = await this.range(options)
     const { from, to, filter, signal } = range
-    if (filter === undefined) return to - from
+    if (filter === undefined && !this.#topic.mayExpire) return to - from
     if (this.#engine.supports.scan)
       return abortable(signal, this.#topic.scan({ ...range, module: countModule }) as Promise<number>)
     let count = 0

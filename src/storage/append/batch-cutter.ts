@@ -28,6 +28,7 @@ const { continues: continuesFlag } = frameFlag
 const noTopic = -1
 const continuesBit = continuesFlag << 24
 const extendedBit = frameFlag.extended << 24
+const expiresBit = frameFlag.expires << 24
 
 /** A topic and a length for each frame, the shortest there are. */
 const maxRowWords = (2 * maxBatchBytes) / frameHeaderBytes
@@ -159,7 +160,8 @@ export class BatchCutter {
     if (last !== noTopic) topics.takeOffsets(last, taken)
     if (at === from) return undefined
     const bytes = batchHeaderBytes + declaredBytes + (at - from)
-    const flags = (tailFlags & continuesFlag) !== 0 ? batchFlag.continues : 0
+    const expiring = (allTails & expiresBit) === 0 ? 0 : batchFlag.expiring
+    const flags = (tailFlags & continuesFlag) === 0 ? expiring : expiring | batchFlag.continues
     if (topic === noTopic) topic = mixedTopics
     this.#row.count = rowWords
     // What names a topic is read where it stands; of keys the index has sums, and these are not made on the way of an append.

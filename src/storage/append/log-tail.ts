@@ -281,8 +281,8 @@ export class LogTail {
     topics.noteReplaced(id)
     topics.declare(id)
     try {
-      for (const [index, { frames: bytes, records, time }] of batches.entries()) {
-        const flags = index < batches.length - 1 ? batchFlag.continues : 0
+      for (const [index, { frames: bytes, records, time, ...batch }] of batches.entries()) {
+        const flags = batch.flags | (index < batches.length - 1 ? batchFlag.continues : 0)
         const declares = index === 0 ? [{ id, next: first }] : []
         const size = batchHeaderBytes + (index === 0 ? topics.declarationBytes(id) : 0) + bytes.length
         const run = { bytes, words: new Uint32Array(bytes.buffer) }

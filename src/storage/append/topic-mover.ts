@@ -2,7 +2,7 @@
  * Reading all live records of a small topic, so that they can be written anew at the end of the log: the few messages of a
  * topic that is long dead shall not keep segments full of other topics' leftovers.
  */
-import { batchHeaderBytes, bodyMatches, readBatchHeader } from '../../format/batch-layout.js'
+import { batchFlag, batchHeaderBytes, bodyMatches, readBatchHeader } from '../../format/batch-layout.js'
 import { frameEnd, recordOffset } from '../../format/frame-walk.js'
 import { entryBytes, entryWord } from '../../format/segment-layout.js'
 import type { Disk } from '../files/disk.js'
@@ -15,6 +15,8 @@ export interface MovedBatch {
   time: number
   frames: Uint8Array<ArrayBuffer>
   records: number
+  /** Of the batch that they stood in, what is said of records. */
+  flags: number
 }
 
 /** All records `[first, end)` of a topic, in order. They keep their offsets and times. */
@@ -80,7 +82,8 @@ function collectFrom(
     if (bytes.length < header.bytes || !bodyMatches(bytes, 0, header)) return undefined
     const pieces = framesOf(bytes, topic, next, to)
     if (pieces.length === 0) return undefined
-    batches.push({ time: header.time, frames: new Uint8Array(Buffer.concat(pieces)), records: pieces.length })
+    const frames = new Uint8Array(Buffer.concat(pieces))
+    batches.push({ time: header.time, frames, records: pieces.length, flags: header.flags & batchFlag.expiring })
     next += pieces.length
     entry += pieces.length * entryWord.perEntry
   }

@@ -82,6 +82,7 @@ export class BatchWalk {
     report.lastEpoch = Math.max(report.lastEpoch, header.epoch)
     report.batches += 1
     if ((header.flags & batchFlag.seal) !== 0) this.#isSealed = true
+    if ((header.flags & batchFlag.expiring) !== 0) report.expires = true
     if ((header.flags & batchFlag.gap) !== 0) {
       this.#findings.gap(at, at + header.bytes)
       this.#addDeclarations(piece, header, from)

@@ -5,7 +5,7 @@
 import { BookendError } from '../../errors.js'
 import { batchHeaderBytes } from '../../format/batch-layout.js'
 import { type ControlRecord, controlBytes } from '../../format/control-layout.js'
-import { type Features, featuresFault, featureWords, noFeatures } from '../../format/features.js'
+import { type Features, featuresFault, featureWords, joinFeatures, noFeatures } from '../../format/features.js'
 import { isHiddenTopic } from '../../format/hidden-topics.js'
 import { indexBytes, segmentHeaderBytes } from '../../format/segment-layout.js'
 import { ControlFile } from '../files/control-file.js'
@@ -86,8 +86,14 @@ export function planRepair(
   }
   const names = namesOf(reports, extent.recovered?.topics ?? [])
   // The control file is lost, and what the log holds says it once more.
-  if (extent.features === undefined && [...names.values()].some(({ name }) => isHiddenTopic(name)))
-    plan.features = featureWords.transactions
+  if (extent.features === undefined) {
+    const hasHidden = [...names.values()].some(({ name }) => isHiddenTopic(name))
+    const expires = reports.some((report) => report.expires)
+    plan.features = joinFeatures(
+      hasHidden ? featureWords.transactions : noFeatures,
+      expires ? featureWords.expiry : noFeatures,
+    )
+  }
   const beginnings = lostBeginnings(reports)
   let time = 0
   for (const report of reports) {

@@ -35,6 +35,7 @@ export class SegmentFindings {
       remarks: [],
       ranges: [],
       isTailLost: false,
+      expires: false,
       end: segmentHeaderBytes,
     }
   }

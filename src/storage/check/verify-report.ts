@@ -114,6 +114,8 @@ export interface SegmentReport {
   ranges: LostRange[]
   /** True if the last of `ranges` has no valid batch behind it: where the data ended is not known from the batches. */
   isTailLost: boolean
+  /** Messages in it expire, or have. */
+  expires: boolean
   /** Relative end of the data that was found, the seal included. */
   end: number
 }

@@ -3,7 +3,7 @@
  *
  * A segment goes as a whole, the oldest first, when every topic in it has no need of it. A topic has no need of its
  * messages in a segment when they are trimmed, or stand in a later segment as well, or when *any* part of its retention
- * lets them go: `maxAgeMs`, `maxBytes` and `consumed` each suffice. So `consumed` alone waits for the slowest group, while an age
+ * lets them go: `maxAgeMs`, `maxBytes` and `consumed` each suffice, as does that all of them have expired. So `consumed` alone waits for the slowest group, while an age
  * or a size beside it also moves groups that lag. Without retention a topic needs everything that it has not trimmed.
  */
 import type { Retention } from '../../engine/terms.js'
@@ -31,25 +31,28 @@ export interface TopicShare {
   bytesBehind: number
   /** All groups are past everything below; undefined: it has no group, or its retention asks for none. */
   consumedTo: number | undefined
+  /** Its last record in the segment counts until then, ms since the epoch; Infinity: for ever, or that is not known. */
+  expiresAt: number
   retention: Retention
 }
 
-export type LetGo = 'trimmed' | 'moved' | 'age' | 'bytes' | 'consumed' | 'disk'
+export type LetGo = 'trimmed' | 'moved' | 'age' | 'bytes' | 'consumed' | 'expired' | 'disk'
 
 /** Why a topic has no need of its records in a segment whose age counts from `since`; undefined: it needs them. */
 export function letGoBy(share: TopicShare, since: number, now: number): LetGo | undefined {
-  const { end, first, isMoved, bytesBehind, consumedTo, retention } = share
+  const { end, first, isMoved, bytesBehind, consumedTo, expiresAt, retention } = share
   if (first >= end) return 'trimmed'
   if (isMoved) return 'moved'
   if (retention.maxAgeMs !== undefined && since + retention.maxAgeMs <= now) return 'age'
   if (retention.maxBytes !== undefined && bytesBehind >= retention.maxBytes) return 'bytes'
   if (retention.consumed === true && consumedTo !== undefined && consumedTo >= end) return 'consumed'
+  if (expiresAt <= now) return 'expired'
   return undefined
 }
 
-/** When age alone will let the share go, ms since the epoch. */
-export function expiresAt({ retention }: TopicShare, since: number): number {
-  return retention.maxAgeMs === undefined ? Number.POSITIVE_INFINITY : since + retention.maxAgeMs
+/** When time alone will let the share go, ms since the epoch. */
+export function goesAt({ retention, expiresAt }: TopicShare, since: number): number {
+  return Math.min(expiresAt, retention.maxAgeMs === undefined ? Number.POSITIVE_INFINITY : since + retention.maxAgeMs)
 }
 
 export type Verdict<Share extends TopicShare> =
@@ -60,7 +63,7 @@ export type Verdict<Share extends TopicShare> =
       /** Committed offsets were relied on: they must be durable first. */
       isByConsumption: boolean
     }
-  | { verdict: 'keep'; neededBy: Share /** Ms since the epoch: no earlier by age alone. */; until: number }
+  | { verdict: 'keep'; neededBy: Share /** Ms since the epoch: no earlier by time alone. */; until: number }
 
 /**
  * @param since from when on the age of the segment counts: see segment-ages.ts
@@ -76,7 +79,7 @@ export function decide<Share extends TopicShare>(
   let isByConsumption = false
   for (const share of shares) {
     const reason = letGoBy(share, since, now) ?? (isAnyway ? 'disk' : undefined)
-    if (reason === undefined) return { verdict: 'keep', neededBy: share, until: expiresAt(share, since) }
+    if (reason === undefined) return { verdict: 'keep', neededBy: share, until: goesAt(share, since) }
     isByConsumption ||= reason === 'consumed'
     if (reason !== 'trimmed' && reason !== 'moved') firsts.push([share.topic, share.end])
   }

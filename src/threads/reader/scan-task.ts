@@ -7,7 +7,7 @@ import type { Filter } from '../../engine/terms.js'
 import { BookendError } from '../../errors.js'
 import { HeaderMatcher } from '../../messages/header-matcher.js'
 import type { MessageSource } from '../../messages/message.js'
-import { ChunkBatch, type MessageBatch, sparseBatch } from '../../messages/message-batch.js'
+import { ChunkBatch, denseBatch, type MessageBatch, sparseBatch } from '../../messages/message-batch.js'
 import { SelectedRecords } from '../../messages/selected-records.js'
 import type { Decode } from '../../messages/value-coding.js'
 import { AbortWord } from '../../ring/abort-word.js'
@@ -112,7 +112,7 @@ export class ScanTasks {
       const chunk = read instanceof Promise ? await read : read
       const batch =
         matcher === undefined
-          ? new ChunkBatch(source, topic.id, chunk.bytes, offset, chunk.next, true)
+          ? denseBatch(source, topic.id, chunk.bytes, offset, chunk.next, true)
           : matching(source, topic.id, chunk, offset, matcher)
       offset = chunk.next
       resume = chunk.resume

@@ -156,6 +156,8 @@ export class Retainer {
         oldest.blocker = verdict.neededBy.row
         this.#until = Number.isFinite(verdict.until) ? verdict.until : 0
         if (end > first) break
+        // Before anything is moved: what has expired need not be. Then it is decided anew.
+        if (needs.lookForExpiry(segment)) return true
         if (this.#orderMove(oldest, since, time)) return true
         return segment > first ? this.#keep('damaged') : this.#keep('needed', verdict.neededBy.topic)
       }

@@ -3,13 +3,15 @@ import type { Retention } from '../../engine/terms.js'
 import { isHiddenTopic } from '../../format/hidden-topics.js'
 import { maxRowsPerStep } from '../../limits.js'
 import type { Memory } from '../../memory/memory.js'
-import type { SharedState } from '../../ring/shared-state.js'
+import { hasFeature, type SharedState } from '../../ring/shared-state.js'
 import type { Disk } from '../../storage/files/disk.js'
 import type { SegmentFiles } from '../../storage/files/segment-files.js'
+import { ExpiryWalk } from '../../storage/life/expiry-walk.js'
 import { type LiveTopic, letGoBy, type TopicShare } from '../../storage/life/retention.js'
 import { RetentionLedger, type SegmentFacts, type SegmentRow } from '../../storage/life/retention-ledger.js'
 import { readSegmentFacts } from '../../storage/life/segment-facts.js'
 
+const never = Number.POSITIVE_INFINITY
 /** Footers read in one step while the ledger catches up. */
 const footersPerStep = 16
 
@@ -34,6 +36,8 @@ export class SegmentNeeds {
   readonly #parts: SegmentNeedsParts
   readonly #ledger = new RetentionLedger()
   readonly #policies = new Map<string, Retention>()
+  /** Of the oldest segment, once somebody has asked. */
+  #expiry: ExpiryWalk | undefined
   #asksGroups: boolean
   #added: number
   /** Topics that were moved, and a segment none of whose elders hold what counts of them. Until the ledger knows. */
@@ -103,6 +107,14 @@ export class SegmentNeeds {
     }
   }
 
+  /** Looks a step further into the oldest segment, where something may expire. False: all of it was looked at before. */
+  lookForExpiry(segment: number): boolean {
+    const { state, disk, files } = this.#parts
+    if (!hasFeature(state, 'expiry')) return false
+    if (this.#expiry?.segment !== segment) this.#expiry = new ExpiryWalk(disk, files, segment)
+    return this.#expiry.step()
+  }
+
   /** The segments that hold its records, in order; undefined: there are many. */
   segmentsOf(topic: number): readonly number[] | undefined {
     return this.#ledger.segmentsOf(topic)
@@ -129,6 +141,7 @@ export class SegmentNeeds {
       first: firstReadable(topic),
       isMoved: this.#ledger.isMoved(topic, segment) || segment < (this.#moves.get(topic) ?? 0),
       bytesBehind: this.#ledger.bytesOf(topic) - frameBytes,
+      expiresAt: this.#expiry?.segment === segment && !isHiddenTopic(name) ? this.#expiry.until(topic) : never,
       // Nobody else asks the groups.
       consumedTo: retention.consumed === true ? consumedTo(topic, name) : undefined,
       retention,

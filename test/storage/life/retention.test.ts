@@ -13,18 +13,20 @@ const share: fc.Arbitrary<TopicShare> = fc.record({
   isMoved: fc.boolean(),
   bytesBehind: fc.nat(1_200),
   consumedTo: fc.option(fc.nat(60), { nil: undefined }),
+  expiresAt: fc.oneof(fc.nat(2_000), fc.constant(Number.POSITIVE_INFINITY)),
   retention,
 })
 const shares = fc.array(share, { maxLength: 6 })
 const time = fc.nat(2_000)
 
 /** The rule once more, in the words of the documentation. */
-function isNeeded({ end, first, isMoved, bytesBehind, consumedTo, retention }: TopicShare, last: number, now: number) {
+function isNeeded(share: TopicShare, last: number, now: number) {
+  const { end, first, isMoved, bytesBehind, consumedTo, expiresAt, retention } = share
   const isReadable = first < end && !isMoved
   const isOld = retention.maxAgeMs !== undefined && now - last >= retention.maxAgeMs
   const isTooMuch = retention.maxBytes !== undefined && bytesBehind >= retention.maxBytes
   const isConsumed = retention.consumed === true && consumedTo !== undefined && consumedTo >= end
-  return isReadable && !isOld && !isTooMuch && !isConsumed
+  return isReadable && !isOld && !isTooMuch && !isConsumed && expiresAt > now
 }
 
 describe('a segment', () => {
@@ -43,24 +45,24 @@ describe('a segment', () => {
     )
   })
 
-  it('stays, whatever its age, size and groups, where nobody asked for retention', () => {
+  it('stays, whatever its age, size and groups, where nobody asked for retention and nothing expires', () => {
     fc.assert(
       fc.property(share, time, time, (each, last, now) => {
-        const kept = { ...each, first: 0, isMoved: false, retention: {} }
+        const kept = { ...each, first: 0, isMoved: false, retention: {}, expiresAt: Number.POSITIVE_INFINITY }
         expect(decide([kept], last, now, false).verdict).toBe('keep')
       }),
     )
   })
 
-  it('that age lets go at some time is let go then and ever after, and not a millisecond before', () => {
+  it('that time lets go at some time is let go then and ever after, and not a millisecond before', () => {
     fc.assert(
       fc.property(shares, time, time, (all, last, now) => {
         const verdict = decide(all, last, now, false)
         if (verdict.verdict === 'delete') {
           expect(decide(all, last, now + 1, false).verdict).toBe('delete')
         } else if (Number.isFinite(verdict.until)) {
-          expect(letGoBy(verdict.neededBy, last, verdict.until)).toBe('age')
-          expect(letGoBy(verdict.neededBy, last, verdict.until - 1)).not.toBe('age')
+          expect(letGoBy(verdict.neededBy, last, verdict.until)).toMatch(/^(age|expired)$/)
+          expect(letGoBy(verdict.neededBy, last, verdict.until - 1)).toBe(undefined)
         }
       }),
     )

@@ -20,6 +20,7 @@ export class MemoryEngine implements Engine {
     retention: false,
     expectedOffset: true,
     id: true,
+    expiry: true,
     keys: true,
     filteredGroups: true,
     transactions: false,

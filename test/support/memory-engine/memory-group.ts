@@ -8,7 +8,6 @@ import type {
 } from '../../../src/engine/group-seat.js'
 import type { Filter, GroupInfo, GroupPosition } from '../../../src/engine/terms.js'
 import { otherFilterError } from '../../../src/failures.js'
-import { chunkOf } from '../../../src/messages/chunk-builder.js'
 import type { RecordPlace } from '../../../src/messages/chunk-cursor.js'
 import { HeaderMatcher, isSameFilter } from '../../../src/messages/header-matcher.js'
 import type { MemoryTopic } from './memory-topic.js'
@@ -147,14 +146,17 @@ export class MemoryGroup implements EngineGroup {
 
   #unused(first: number, next: number): { committed: number; next: number; lag: number } {
     const offsets = Array.from({ length: next - first }, (_, index) => first + index)
-    const left = offsets.filter((offset) => this.#matcher?.matches(this.topic.place(offset)) ?? true)
+    const left = offsets.filter((offset) => this.#isWanted(offset))
     return { committed: left[0] ?? next, next, lag: left.length }
   }
 
   async peek(): Promise<number | undefined> {
     const { first, next } = this.topic
     const books = this.#refreshed()
-    if (books === undefined) return first < next ? first : undefined
+    if (books === undefined) {
+      const { committed } = this.#unused(first, next)
+      return committed < next ? committed : undefined
+    }
     const nowMs = performance.now()
     const due = books.returned.filter(({ dueMs }) => dueMs <= nowMs).map(({ offset }) => offset)
     let fresh = books.fresh
@@ -183,6 +185,11 @@ export class MemoryGroup implements EngineGroup {
     throw new Error('not supported: nobody asks')
   }
 
+  #isWanted(offset: number): boolean {
+    if (this.topic.hasExpired(offset)) return false
+    return this.#matcher?.matches(this.topic.place(offset)) ?? true
+  }
+
   #committed({ done }: { done: Set<number> }): number {
     let committed = this.topic.first
     while (done.has(committed)) committed += 1
@@ -200,9 +207,7 @@ export class MemoryGroup implements EngineGroup {
       books.skipped += 1
     }
     books.fresh = Math.max(books.fresh, first)
-    if (this.#matcher !== undefined)
-      for (let offset = first; offset < this.topic.next; offset++)
-        if (!this.#matcher.matches(this.topic.place(offset))) books.done.add(offset)
+    for (let offset = first; offset < this.topic.next; offset++) if (!this.#isWanted(offset)) books.done.add(offset)
     books.returned = books.returned.filter(({ offset }) => !books.done.has(offset))
     return books
   }
@@ -311,10 +316,8 @@ class MemorySeat<D extends object> implements Subscription<D> {
   #give({ offset, attempt }: Taken, resolve: (delivery: D) => void, reject: (error: unknown) => void): void {
     const { ackTimeoutMs } = this.#options
     const lease = new MemoryLease(this.#group, this.#held, () => this.#look(), ackTimeoutMs, offset, attempt)
-    const cursor = chunkOf([this.#group.topic.at(offset)])
-    cursor.next()
     try {
-      resolve(this.#make(cursor, lease))
+      resolve(this.#make(this.#group.topic.place(offset), lease))
     } catch (error) {
       lease.returnAs(attempt, 0)
       reject(error)

@@ -17,6 +17,7 @@ export class MemoryTopic implements EngineTopic {
   readonly engine: MemoryEngine
   /** Called after each append and trim. */
   readonly onChange = new Set<() => void>()
+  mayExpire = false
   readonly #messages: LooseMessage[] = []
   readonly #groups = new Map<string, MemoryGroup>()
   readonly #ids = new Map<string, { offset: number; time: number }>()
@@ -79,6 +80,7 @@ export class MemoryTopic implements EngineTopic {
   #add(values: readonly Uint8Array[], extras: Extras | undefined): number {
     this.engine.checkWritable()
     this.engine.take(bytesOf(values, extras))
+    this.mayExpire ||= extras?.expiresAt !== undefined
     const first = this.next
     const time = Math.max(Date.now(), this.#messages.at(-1)?.time ?? 0)
     // The caller may use its buffers again.
@@ -101,11 +103,21 @@ export class MemoryTopic implements EngineTopic {
   }
 
   async records(offsets: readonly number[]): Promise<(RecordPlace | undefined)[]> {
-    return offsets.map((offset) => (offset >= this.#first && offset < this.next ? this.place(offset) : undefined))
+    return offsets.map((offset) => (this.isReadable(offset) ? this.place(offset) : undefined))
   }
 
+  isReadable(offset: number): boolean {
+    return offset >= this.#first && offset < this.next && !this.hasExpired(offset)
+  }
+
+  hasExpired(offset: number): boolean {
+    return (this.at(offset).extras?.expiresAt ?? Number.POSITIVE_INFINITY) <= Date.now()
+  }
+
+  /** Whether it has expired or not: that was asked before. */
   place(offset: number): RecordPlace {
-    const cursor = chunkOf([this.at(offset)])
+    const { extras, ...message } = this.at(offset)
+    const cursor = chunkOf([{ ...message, extras: extras && { ...extras, expiresAt: undefined } }])
     cursor.next()
     return cursor
   }
@@ -114,7 +126,11 @@ export class MemoryTopic implements EngineTopic {
     const first = Math.max(from, this.#first)
     const found = this.#messages.filter(
       ({ offset, extras }) =>
-        offset >= first && offset < to && extras?.key !== undefined && Buffer.compare(extras.key, key) === 0,
+        offset >= first &&
+        this.isReadable(offset) &&
+        offset < to &&
+        extras?.key !== undefined &&
+        Buffer.compare(extras.key, key) === 0,
     )
     if (isReverse) found.reverse()
     const records = found.slice(0, max).map(({ offset }) => this.place(offset))
