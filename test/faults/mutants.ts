@@ -625,9 +625,8 @@ const mutants: readonly Mutant[] = [
   {
     name: 'gives a lease to a thread that has ended',
     file: 'dispatcher/groups/desk-branch.js',
-    find: `// It may have ended between the desk's answer and this turn of the microtasks.
-        if (this.#isOver) {`,
-    replace: 'if (false) {',
+    find: 'if (!this.#waiting.delete(number))',
+    replace: 'if (!this.#waiting.delete(number) && !this.#isOver)',
     fault: 'attached',
     scale: 1,
   },
@@ -648,10 +647,10 @@ const mutants: readonly Mutant[] = [
     scale: 1,
   },
   {
-    name: 'deals out what was given up',
-    file: 'dispatcher/groups/remote-desk.js',
-    find: 'this.#line.giveBack(given, 0);',
-    replace: ';',
+    name: 'keeps the answer to an ask that was given up',
+    file: 'dispatcher/groups/desk-branch.js',
+    find: 'of this.#held.removeAnswer(number))',
+    replace: 'of [])',
     fault: 'attached',
     scale: 1,
   },

@@ -80,7 +80,8 @@ export class DeskBranch {
    * @param ackTimeoutMs the thread gives back by itself what is not settled so long
    */
   ask(number: number, max: number, mayWait: boolean, ackTimeoutMs: number): void {
-    if (this.#desk.needsOpen) {
+    // Also where it is there again: the thread has not heard yet that the one is gone for which it asks.
+    if (this.#desk.needsOpen || this.#desk.ledger.generation !== this.#told.generation) {
       this.#line.failed(number, new GroupRemovedError('the group was removed'))
       return
     }
@@ -95,8 +96,11 @@ export class DeskBranch {
     this.#waiting.set(number, cancel)
     lease.then(
       (late) => {
-        this.#waiting.delete(number)
-        this.#give(number, late, ackTimeoutMs)
+        // The ask may have been given up, or the thread have ended, between the desk's answer and this turn of the microtasks.
+        if (!this.#waiting.delete(number)) this.#desk.giveBack(late, late.first, late.end, late.attempt, 0)
+        // Or the group was moved or removed: nothing was leased.
+        else if (late.generation !== this.#told.generation) this.ask(number, max, true, ackTimeoutMs)
+        else this.#give(number, late, ackTimeoutMs)
       },
       (error) => {
         this.#waiting.delete(number)
@@ -105,11 +109,20 @@ export class DeskBranch {
     )
   }
 
-  /** Nobody wants it any more. What was given in the same moment is given. */
+  /**
+   * Nobody wants it any more. If it was answered meanwhile, the thread passes over the answer, which goes back here: before anything else that
+   * the thread asks.
+   */
   cancel(number: number): void {
     const cancel = this.#waiting.get(number)
-    this.#waiting.delete(number)
-    cancel?.()
+    if (cancel !== undefined) {
+      this.#waiting.delete(number)
+      cancel()
+      return
+    }
+    const { generation } = this.#told
+    for (const { first, end, attempt } of this.#held.removeAnswer(number))
+      this.#desk.giveBack({ generation }, first, end, attempt, 0)
   }
 
   /** Resolves as {@link GroupDesk.acknowledge}. @returns the committed offset */
@@ -163,15 +176,10 @@ export class DeskBranch {
 
   #give(number: number, lease: Lease, ackTimeoutMs: number): void {
     const { first, end, attempt, generation } = lease
-    // It may have ended between the desk's answer and this turn of the microtasks.
-    if (this.#isOver) {
-      this.#desk.giveBack(lease, first, end, attempt, 0)
-      return
-    }
     const untilMs = endOfTerm(ackTimeoutMs)
     this.#longestMs = Math.max(this.#longestMs, ackTimeoutMs)
     const open = this.#desk.ledger.open(first, end)
-    for (const range of open) this.#held.add({ ...range, attempt, untilMs })
+    for (const range of open) this.#held.add({ ...range, attempt, ask: number, untilMs })
     this.#clock.watch(untilMs)
     const given = { first, end, attempt, generation }
     this.#line.given(number, open.length === 1 && open[0].end === end ? given : { ...given, open })

@@ -1,10 +1,12 @@
-/** Offsets that somebody holds, as ascending stretches of one attempt and one term each. */
+/** Offsets that somebody holds, as ascending stretches of one ask, one attempt and one term each. */
 
 /** Offsets from `first` up to `end`, exclusive. */
 export interface HeldStretch {
   readonly first: number
   readonly end: number
   readonly attempt: number
+  /** Number of the ask that they answered. */
+  readonly ask: number
   /** When it is looked whether the holder is still there, as `performance.now()`; Infinity: never. */
   readonly untilMs: number
 }
@@ -22,7 +24,7 @@ export class HeldStretches {
     const stretches = this.#stretches
     const last = stretches.at(-1)
     if (last === undefined || last.end < stretch.first) stretches.push(stretch)
-    else if (last.end === stretch.first && last.attempt === stretch.attempt && last.untilMs === stretch.untilMs)
+    else if (last.end === stretch.first && isAlike(last, stretch))
       stretches[stretches.length - 1] = { ...last, end: stretch.end }
     else stretches.splice(this.#endingAfter(stretch.first), 0, stretch)
   }
@@ -41,6 +43,13 @@ export class HeldStretches {
     if (right.end > end) rest.push({ ...right, first: end })
     const removed = stretches.splice(from, to - from, ...rest)
     return removed.map((each) => ({ ...each, first: Math.max(each.first, first), end: Math.min(each.end, end) }))
+  }
+
+  /** Takes out what answered that ask. */
+  removeAnswer(ask: number): readonly HeldStretch[] {
+    const answer = this.#stretches.filter((each) => each.ask === ask)
+    if (answer.length > 0) this.#stretches = this.#stretches.filter((each) => each.ask !== ask)
+    return answer
   }
 
   /** The earliest {@link HeldStretch.untilMs}. */
@@ -78,4 +87,8 @@ export class HeldStretches {
     }
     return low
   }
+}
+
+function isAlike(a: HeldStretch, b: HeldStretch): boolean {
+  return a.ask === b.ask && a.attempt === b.attempt && a.untilMs === b.untilMs
 }

@@ -8,6 +8,7 @@
 
 import { Living } from '../../collections/living.js'
 import type { OffsetRange } from '../../collections/offset-ranges.js'
+import { assert } from '../../errors.js'
 import type { KeepAlive } from '../keep-alive.js'
 import { AckBatch } from './ack-batch.js'
 import type { DeskState, GivenLease } from './desk-branch.js'
@@ -28,6 +29,7 @@ export interface DeskLine {
   open(from: 'first' | 'next'): Promise<void>
   /** Answered by {@link RemoteDesk.given}, {@link RemoteDesk.nothing} or {@link RemoteDesk.failed}. @param mayWait false: only what is there now */
   ask(number: number, max: number, mayWait: boolean, ackTimeoutMs: number): void
+  /** If it was answered meanwhile, the answer goes back there, and is passed over here. */
   cancel(number: number): void
   /** @returns the committed offset behind them, once they are written */
   acknowledge(generation: number, ranges: readonly OffsetRange[]): Promise<number>
@@ -58,7 +60,7 @@ export class RemoteDesk implements SeatDesk {
   readonly #alone = new Map<number, Waiting>()
   /** Those who are served out of the stock, in the order of asking. */
   readonly #inRow = new Set<Waiting>()
-  /** For the stock, one at a time. Its answer is given back where it is not this one any more. */
+  /** For the stock, one at a time. */
   #ask: { readonly number: number; readonly mayWait: boolean } | undefined
   #window = 1
   /** Of the seats that are served out of the stock, the most patient. */
@@ -72,9 +74,9 @@ export class RemoteDesk implements SeatDesk {
     this.#keepAlive = keepAlive
     this.#stock = new DeskStock((range) => {
       this.#window = 1
-      // What is on its way to it comes behind what goes back.
-      if (this.#ask?.mayWait === false) this.#ask = undefined
       line.giveBack(range, 0)
+      // What is on its way to it comes behind what goes back.
+      if (this.#ask?.mayWait === false) this.#cancelAsk()
     })
     const seats = new Living<object>()
     const told = (change: (seat: object) => void) => (seat: object) => {
@@ -162,8 +164,8 @@ export class RemoteDesk implements SeatDesk {
     this.#line.giveBack({ first, end, attempt, generation }, delayMs)
     // What comes again at once comes before what follows it.
     if (delayMs > 0) return
-    if (this.#ask?.mayWait === false) this.#ask = undefined
     this.#stock.giveBack()
+    if (this.#ask?.mayWait === false) this.#cancelAsk()
   }
 
   /** Those of this turn, which travel together. Called before anything is asked whose answer they may change. */
@@ -179,16 +181,15 @@ export class RemoteDesk implements SeatDesk {
   /** The desk's answer. */
   given(number: number, given: GivenLease): void {
     const alone = this.#alone.get(number)
-    const isForStock = number === this.#ask?.number
     this.#alone.delete(number)
-    if (isForStock) this.#ask = undefined
-    if (alone !== undefined) alone.give(new Lease(given.first, given.end, given.attempt, given.generation))
-    else if (isForStock && given.generation === this.#state?.generation) {
-      this.#givenMs = performance.now()
-      for (const part of given.open ?? [given]) this.#stock.add({ ...given, ...part })
-      this.#serve()
-      // Given up when it was under way already.
-    } else this.#line.giveBack(given, 0)
+    alone?.give(new Lease(given.first, given.end, given.attempt, given.generation))
+    // One that was given up goes back from where it came.
+    if (number !== this.#ask?.number) return
+    assert(given.generation === this.#state?.generation, 'what is leased is of the books of which the thread knows')
+    this.#ask = undefined
+    this.#givenMs = performance.now()
+    for (const part of given.open ?? [given]) this.#stock.add({ ...given, ...part })
+    this.#serve()
   }
 
   /** The desk's answer. */
@@ -280,7 +281,11 @@ export class RemoteDesk implements SeatDesk {
 
   /** Nobody waits in this thread any more: nor does it at the desk. */
   #leaveRow(): void {
-    if (this.#inRow.size > 0 || this.#ask?.mayWait !== true) return
+    if (this.#inRow.size === 0 && this.#ask?.mayWait === true) this.#cancelAsk()
+  }
+
+  #cancelAsk(): void {
+    if (this.#ask === undefined) return
     this.#line.cancel(this.#ask.number)
     this.#ask = undefined
   }

@@ -105,18 +105,77 @@ it('who wants one message alone leaves nothing in stock', async () => {
   }
 })
 
-it('an ask that was given up when its answer was under way keeps nothing', async () => {
+/** Words of the thread arrive, and none of those that are on their way to it. */
+async function hears(far: FarDesk): Promise<void> {
+  while (far.deliver(false)) await turn()
+}
+
+it('an ask that is given up when its answer is under way keeps nothing, from the next word of its thread on', async () => {
+  for (const isAlone of [true, false]) {
+    const near = new NearDesk()
+    const far = await opened(near)
+    const { lease, cancel } = far.desk.request(1, isAlone)
+    await settle(far)
+    near.publish(1)
+    await turn()
+    expect(cancel()).toBe(true)
+    await hears(far)
+    const other = near.desk.takeInTurn(1)
+    expect(other).toMatchObject({ first: 0, end: 1, attempt: 1 })
+    // The answer comes to a thread that has given it up, and must not take it from who has it now.
+    await settle(far)
+    expect(await Promise.race([lease.then(() => 'given'), turn('nothing')])).toBe('nothing')
+    expect(near.desk.takeInTurn(1)).toBe(undefined)
+  }
+})
+
+it('an ask that is given up in the turn in which the desk serves it keeps nothing', async () => {
   const near = new NearDesk()
   const far = await opened(near)
-  const { lease, cancel } = far.desk.request(1, true)
+  const { cancel } = far.desk.request(1, true)
   await settle(far)
-  near.publish(1)
-  await turn()
   expect(cancel()).toBe(true)
+  near.publish(1)
+  far.deliver(false)
   await settle(far)
-  expect(await Promise.race([lease.then(() => 'given'), turn('nothing')])).toBe('nothing')
-  const other = await opened(near)
-  expect(await taken(other, far)).toMatchObject({ first: 0, attempt: 1 })
+  expect(near.desk.takeInTurn(1)).toMatchObject({ first: 0, attempt: 1 })
+})
+
+it('who is served in the turn in which the group is moved or removed is served anew, or told', async () => {
+  for (const isAlone of [true, false]) {
+    const near = new NearDesk()
+    const far = await opened(near)
+    const moved = far.desk.request(1, isAlone)
+    await settle(far)
+    near.publish(1)
+    // The desk serves, and the answer is not on its way yet.
+    await undefined
+    void near.desk.seek(0)
+    await settle(far)
+    const lease = await moved.lease
+    expect(far.desk.isWanted(lease)).toBe(true)
+    void far.desk.acknowledge(lease, lease.first, lease.end)
+    await settle(far)
+    const removed = outcomeOf(far.desk.request(1, isAlone).lease)
+    await settle(far)
+    near.publish(1)
+    await undefined
+    await near.desk.remove()
+    await settle(far)
+    expect((await removed).error).toBeInstanceOf(GroupRemovedError)
+  }
+})
+
+it('what a thread had asked for of a group that was removed is kept from nobody who uses it anew', async () => {
+  const near = new NearDesk()
+  near.publish(1)
+  const far = await opened(near)
+  const asked = outcomeOf(far.desk.request(1, true).lease)
+  await near.desk.remove()
+  await near.desk.open('first')
+  await settle(far)
+  expect(asked.error).toBeInstanceOf(GroupRemovedError)
+  expect(near.desk.takeInTurn(1)).toMatchObject({ first: 0, attempt: 1 })
 })
 
 it('tells that it was looked and there is nothing, and serves who waits all the same', async () => {
