@@ -7,6 +7,7 @@ import { FileMemory } from '../src/memory/file-window.js'
 import { loadSystemCalls } from '../src/memory/system-calls.js'
 import { GroupMailboxes } from '../src/ring/group-mailboxes.js'
 import { LaneTable, ownerLane } from '../src/ring/lane-table.js'
+import { sharedClockMs } from '../src/ring/shared-clock.js'
 import { openSharedState, type SharedState } from '../src/ring/shared-state.js'
 import { SlotTable } from '../src/ring/slot-table.js'
 import { TopicCells } from '../src/ring/topic-cells.js'
@@ -26,6 +27,7 @@ import { LogWalk } from '../src/storage/follow/log-walk.js'
 import { hasFooter } from '../src/storage/index/sealed-index.js'
 import { serve } from '../src/threads/control-plane.js'
 import { FollowedTopics } from '../src/threads/follower/followed-topics.js'
+import { FollowedWords } from '../src/threads/follower/followed-words.js'
 import { Follower } from '../src/threads/follower/follower.js'
 import { runFollower } from '../src/threads/follower/follower-loop.js'
 import type { FollowerControl, FollowerData, FollowerNews } from '../src/threads/follower/follower-protocol.js'
@@ -175,6 +177,7 @@ function followerOf(opened: OpenedLog, state: SharedState<'writer' | 'reaper'>, 
   const follower = new Follower({
     state,
     application,
+    words: new FollowedWords(state),
     topics,
     files,
     directory,
@@ -191,6 +194,7 @@ function followerOf(opened: OpenedLog, state: SharedState<'writer' | 'reaper'>, 
     hasFooter: (segment) => hasFooter(nodeDisk, files, segment),
     send,
     nowMs,
+    sharedMs: sharedClockMs,
   })
   return { follower, topics }
 }

@@ -87,6 +87,20 @@ export class Watch {
     for (const waiter of this.#waiters) waiter.proceed?.()
   }
 
+  /** This thread has published something itself: whoever waits for that is told at once, and no bell is rung for it. */
+  lookHere(): void {
+    if (!this.#isRunning) return
+    try {
+      this.look()
+    } catch (error) {
+      this.#refuse(error as Error)
+    }
+    // The loop goes on sleeping for those who wait still, or again. It ends where there is none.
+    setImmediate(() => {
+      if (this.#isRunning && this.#lowest() === wakes.never) this.#parts.lane.bell.ring()
+    })
+  }
+
   /** Ends everything if a worker has met a failing device. */
   checkWorkers(): void {
     const { state, directory, isAttached } = this.#parts

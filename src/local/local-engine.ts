@@ -221,6 +221,7 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
         // Whoever waits for its first message looks again.
         lane.bell.ring()
       },
+      onPublished: () => watch.lookHere(),
       onError: (code, message) => events.error(code, message),
       onEnd: (error) => {
         events.error(error.code, error.message)

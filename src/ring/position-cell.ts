@@ -23,17 +23,22 @@ export class PositionCell implements Loadable {
   readonly #words: Int32Array
   readonly #index: number
   /** The upper word as it stands there, with its count of changes. */
-  #ownWord: number
-  #ownHigh: number
+  #ownWord = 0
+  #ownHigh = 0
   /** Index of the valid low word. */
-  #low: number
+  #low = 0
 
   constructor(words: Int32Array, index: number) {
     this.#words = words
     this.#index = index
-    this.#ownWord = Atomics.load(words, index)
+    this.takeOver()
+  }
+
+  /** To be called before a store where another thread may have stored since this one did. It does not any more. */
+  takeOver(): void {
+    this.#ownWord = Atomics.load(this.#words, this.#index)
     this.#ownHigh = this.#ownWord & highMask
-    this.#low = lowOf(index, this.#ownWord)
+    this.#low = lowOf(this.#index, this.#ownWord)
   }
 
   /** Called by the one owning thread only. Everything it wrote before is visible to whoever loads this value. */

@@ -5,7 +5,7 @@
  */
 import type { KeptReason } from '../engine/terms.js'
 import { type FeatureName, featureSet } from '../format/features.js'
-import { bell, count, openWords, position, type Role, tableBytes, type WordsOf, word } from './word-table.js'
+import { bell, count, openWords, position, type Role, tableBytes, turn, type WordsOf, word } from './word-table.js'
 
 const table = {
   /** The kernel's number for the thread, 0 before it has started: see memory/thread-task.ts. */
@@ -77,6 +77,16 @@ const table = {
   followerCalls: word('reaper'),
   /** Of a follower: the log may have gone on, it is to be looked. */
   looksWanted: count('reader'),
+  /** Of a follower: who takes in now what its owner has published, and stores as the writer would. */
+  takingIn: turn('writer'),
+  /** Of a follower: the epoch in which its owner's bell is believed; 0: it is not. */
+  believedEpoch: word('writer'),
+  /** Until then, as {@link sharedClockMs}. */
+  believedUntil: word('writer'),
+  /** Of a follower: the number of the bell file that the application's thread watches, or what {@link watchedBell} says. */
+  watchedBell: word('application'),
+  /** Of a follower: rings that the application's thread has heard and leaves to the other one. */
+  ringsLeft: count('application'),
   /** Control calls that wait at the writer's port. */
   control: word('application'),
   /** Readers close their windows, and count themselves in `closedReaders`. */
@@ -116,6 +126,9 @@ export const logEnds = { open: 0, closed: 1, writerDied: 2, reaperDied: 3 } as c
 export function hasFeature(state: Pick<SharedState, 'featuresStated'>, name: FeatureName): boolean {
   return (state.featuresStated.load() & featureSet(name)) !== 0
 }
+
+/** `undecided`: the application's thread is about to watch, or to say that it does not. Bells have numbers from 1 on. */
+export const watchedBell = { undecided: 0, none: -1 } as const
 
 export function allocateSharedState(): SharedArrayBuffer {
   return new SharedArrayBuffer(tableBytes(table))

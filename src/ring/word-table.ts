@@ -6,12 +6,13 @@
  */
 import { Bell, type Rope } from './bell.js'
 import { PositionCell } from './position-cell.js'
+import { TurnWord } from './turn-word.js'
 import { type Counter, type Loadable, Word } from './word.js'
 
 /** `application`: the thread that appends, whichever of them that is. */
 export type Role = 'application' | 'writer' | 'reaper' | 'reader'
 
-const kinds = ['word', 'count', 'position', 'bell'] as const
+const kinds = ['word', 'count', 'position', 'bell', 'turn'] as const
 type Kind = (typeof kinds)[number]
 
 export interface WordEntry<O extends Role, K extends Kind> {
@@ -28,6 +29,9 @@ export const count = <O extends Role>(owner: O): WordEntry<O, 'count'> => ({ own
 /** Where threads of this role sleep. */
 export const bell = <O extends Role>(owner: O): WordEntry<O, 'bell'> => ({ owner, kind: 'bell' })
 
+/** What this role shares with others, one at a time: everybody takes it. */
+export const turn = <O extends Role>(owner: O): WordEntry<O, 'turn'> => ({ owner, kind: 'turn' })
+
 export type WordTable = Readonly<Record<string, WordEntry<Role, Kind>>>
 
 interface OfOwner {
@@ -35,6 +39,7 @@ interface OfOwner {
   count: Counter
   position: PositionCell
   bell: Bell
+  turn: TurnWord
 }
 
 interface OfOthers {
@@ -42,6 +47,7 @@ interface OfOthers {
   count: Counter
   position: Loadable
   bell: Rope
+  turn: TurnWord
 }
 
 type Access<E, R extends Role> =
@@ -70,8 +76,9 @@ export function openWords<T extends WordTable, R extends Role>(
   return Object.fromEntries(opened)
 }
 
-function openWord(words: Int32Array, line: number, kind: Kind): Word | PositionCell | Bell {
+function openWord(words: Int32Array, line: number, kind: Kind): Word | PositionCell | Bell | TurnWord {
   const index = line * wordsInLine
+  if (kind === 'turn') return new TurnWord(words, index)
   if (kind === 'position') return new PositionCell(words, index)
   // Whoever rings looks at the flag each time, and at the bell only where that is raised: they may share a line.
   return kind === 'bell' ? new Bell(words, index, index + 1) : new Word(words, index)

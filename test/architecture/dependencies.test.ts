@@ -89,7 +89,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'jetstream/reads': ['jetstream/server', 'messages'],
   'jetstream/appends': ['jetstream/server'],
   'jetstream/server': ['messages'],
-  'local/follower': ['threads', 'threads/follower', 'storage/files', 'storage/follow', 'format', 'memory'],
+  'local/follower': ['threads', 'threads/follower', 'storage/files', 'storage/follow', ...bytes],
   'local/attached': [
     'local',
     'dispatcher',

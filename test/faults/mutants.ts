@@ -687,6 +687,22 @@ const mutants: readonly Mutant[] = [
     scale: 1,
   },
   {
+    name: 'passes over trims by the short way',
+    file: 'threads/follower/short-way.js',
+    find: ' || bell.trim !== state.trim.load()',
+    replace: '',
+    fault: 'followers',
+    scale: 1,
+  },
+  {
+    name: 'takes in by the short way what declares a topic',
+    file: 'threads/follower/short-way.js',
+    find: ' || !step.topics.every((met) => this.#isPlain(met))',
+    replace: '',
+    fault: 'followers',
+    scale: 1,
+  },
+  {
     name: 'shows the torn end of a log that is left',
     file: 'storage/follow/left-behind.js',
     find: 'mayRepair: false }).published',

@@ -26,6 +26,21 @@ describe('position cell', () => {
     )
   })
 
+  it('is stored into by two who take it over from each other', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.boolean(), around), { maxLength: 30 }), (stores) => {
+        const { words, writer, reader } = cells()
+        const other = new PositionCell(words, 2)
+        for (const [isOther, value] of stores) {
+          const cell = isOther ? other : writer
+          cell.takeOver()
+          cell.store(value)
+          expect(reader.load()).toBe(value)
+        }
+      }),
+    )
+  })
+
   it('touches no other word', () => {
     const { words, writer } = cells()
     words.fill(77)

@@ -1,11 +1,12 @@
 /**
  * A log and its followers on the simulated disk, all of them the real code: an owner appends, is killed in the middle of a write, loses its power,
- * comes again; followers hear and look at any moment. What they may know is checked against what their owner knows.
+ * comes again; followers hear and look at any moment, each in two threads by turns. What they may know is checked against what their owner knows.
  */
 import assert from 'node:assert/strict'
 import type { BellRecord } from '../../src/format/bell-layout.js'
 import type { ControlRecord } from '../../src/format/control-layout.js'
 import { frameFlag } from '../../src/format/frame-layout.js'
+import { openSharedState } from '../../src/ring/shared-state.js'
 import { SlotTable } from '../../src/ring/slot-table.js'
 import { TopicCells } from '../../src/ring/topic-cells.js'
 import { BellFile } from '../../src/storage/files/bell-file.js'
@@ -14,10 +15,13 @@ import { SegmentWindows } from '../../src/storage/files/segment-windows.js'
 import { FirstOffsets } from '../../src/storage/follow/first-offsets.js'
 import { endOfLeft } from '../../src/storage/follow/left-behind.js'
 import { LogWalk } from '../../src/storage/follow/log-walk.js'
+import { ShortWalk } from '../../src/storage/follow/short-walk.js'
 import { hasFooter } from '../../src/storage/index/sealed-index.js'
 import { openLog } from '../../src/storage/life/open-log.js'
 import { FollowedTopics } from '../../src/threads/follower/followed-topics.js'
+import { FollowedWords } from '../../src/threads/follower/followed-words.js'
 import { Follower } from '../../src/threads/follower/follower.js'
+import { ShortWay } from '../../src/threads/follower/short-way.js'
 import { Engine } from './engine.js'
 import { groupOf, payloadOf } from './frames.js'
 import type { Seeded } from './seeded.js'
@@ -44,7 +48,11 @@ export type BellMutant =
 
 interface Following {
   follower: Follower
+  /** Of the same one in its application's thread. */
+  way: ShortWay
   cells: TopicCells
+  /** Topics whose names were told. */
+  named: Set<number>
   published: number
   trim(): number
 }
@@ -58,6 +66,7 @@ export class FollowedLog {
   /** What owners that are gone had last rung. */
   readonly #ghosts: Uint8Array[] = []
   #trimsHeard = 0
+  #shortWays = 0
   readonly #random: Seeded
   readonly #mutant: BellMutant | undefined
 
@@ -74,6 +83,11 @@ export class FollowedLog {
     return this.#trimsHeard
   }
 
+  /** Times that something was taken in by the short way. */
+  get shortWays(): number {
+    return this.#shortWays
+  }
+
   /** One thing happens. @throws where a follower knows what it must not */
   async step(): Promise<void> {
     const random = this.#random
@@ -88,6 +102,8 @@ export class FollowedLog {
     else if (what < 0.83) this.#cutPower()
     else if (what < 0.85) this.#haunt()
     if (this.#following.length < 3 && random.chance(0.1)) this.#follow()
+    // What is opened meanwhile is open.
+    for (let turn = 0; turn < 4; turn++) await undefined
     for (const following of this.#following) {
       if (random.chance(0.4)) this.#hear(following)
       else if (random.chance(0.15)) this.#look(following)
@@ -114,12 +130,30 @@ export class FollowedLog {
   /** What the bell tells is known by whoever has heard it. */
   #hear(following: Following): void {
     const { follower, trim } = following
+    if (this.#random.chance(0.6) && this.#hearShortly(following)) return
     const before = trim()
     this.#let(following, (each) => each.hear())
     const bell = this.#bell()
     if (follower.stage !== 'hearing' || bell === undefined || bell.sequence !== follower.sequence) return
     assert.ok(trim() >= bell.trim, 'a follower has not heard what is trimmed')
     if (trim() > before) this.#trimsHeard += 1
+  }
+
+  /** In the application's thread. False: it is left to the other one. */
+  #hearShortly(following: Following): boolean {
+    const { follower, way, trim } = following
+    const before = follower.published
+    const isHeard = way.hear()
+    this.#check(following)
+    if (!isHeard) {
+      assert.equal(follower.published, before, 'what is left to the other thread is taken in here')
+      return false
+    }
+    const bell = this.#bell()
+    assert.ok(bell === undefined || follower.published >= bell.published, 'a follower has not heard what was rung')
+    assert.ok(bell === undefined || trim() >= bell.trim, 'a follower has not heard what is trimmed')
+    if (follower.published > before) this.#shortWays += 1
+    return true
   }
 
   #bell(): BellRecord | undefined {
@@ -137,7 +171,9 @@ export class FollowedLog {
   }
 
   #check(following: Following): void {
-    const { follower, cells } = following
+    const { follower, cells, named } = following
+    for (const id of topics.keys())
+      assert.ok(cells.next(id).load() === 0 || named.has(id), 'a follower has messages of a topic without a name')
     assert.notEqual(follower.stage, 'lost', 'a follower takes its log for another')
     assert.ok(follower.published >= following.published, 'what a follower knows goes back')
     following.published = follower.published
@@ -306,8 +342,10 @@ export class FollowedLog {
     const common = { disk, directory, segmentBytes, memory: plainMemory, bootId: this.#bootId, now: () => 1 }
     const { control, files, recovered } = openLog({ ...common, readOnly: true })
     control.close()
-    const { state, lane } = sharedWords()
-    const cells = new TopicCells(new SharedArrayBuffer(64 * 16))
+    const { memory, state, lane } = sharedWords()
+    const cellMemory = new SharedArrayBuffer(64 * 16)
+    const cells = new TopicCells(cellMemory)
+    const named = new Set(recovered.topics.map(({ id }) => id))
     for (const topic of recovered.topics) {
       cells.next(topic.id).store(topic.next)
       cells.first(topic.id).store(topic.first)
@@ -319,22 +357,40 @@ export class FollowedLog {
     const mutant = this.#mutant
     const openBell = () => {
       const bell = BellFile.forHearing(disk, directory, files.id)
-      if (bell === undefined || mutant !== 'any epoch') return bell
+      if (bell === undefined) return undefined
+      if (mutant !== 'any epoch') return { read: () => bell.read(), identity: 'bell', close: () => bell.close() }
       const read = () => {
         const found = bell.read()
         return found && { ...found, epoch: this.#record()?.epoch ?? 0 }
       }
-      return { read, close: () => bell.close() } as BellFile
+      return { read, identity: 'bell', close: () => bell.close() }
     }
+    const readBell = () => {
+      const bell = openBell()
+      const found = bell?.read()
+      bell?.close()
+      return found
+    }
+    // Another thread has its own view of the same memory.
+    const here = openSharedState(memory, 'application', 'writer', 'reaper')
+    const way = new ShortWay({
+      state: here,
+      words: new FollowedWords(here),
+      cells: new TopicCells(cellMemory),
+      walk: new ShortWalk(world.now, files),
+      readBell,
+      sharedMs: () => 0,
+    })
     const follower = new Follower({
       state,
       application: lane.bell,
+      words: new FollowedWords(state),
       topics: new FollowedTopics({
         cells,
         firsts: new FirstOffsets(disk, files, windows, trim, () => state.indexed.load()),
         segmentOf: (position) => files.segmentOf(position),
         firstTopics: recovered.topics,
-        onNew: () => {},
+        onNew: (id) => named.add(id),
       }),
       files,
       directory,
@@ -352,8 +408,9 @@ export class FollowedLog {
       hasFooter: (segment) => hasFooter(disk, files, segment),
       send: () => {},
       nowMs: () => 0,
+      sharedMs: () => 0,
     })
-    const following = { follower, cells, published, trim: () => state.trim.load() }
+    const following = { follower, way, cells, named, published, trim: () => state.trim.load() }
     this.#look(following)
     this.#following.push(following)
   }

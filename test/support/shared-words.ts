@@ -7,6 +7,8 @@ import type { Role } from '../../src/ring/word-table.js'
 export const everybody = ['application', 'writer', 'reaper', 'reader'] as const satisfies readonly Role[]
 
 export interface SharedWords {
+  /** Where the state is, for another thread's words over it. */
+  memory: SharedArrayBuffer
   state: SharedState<Role>
   lanes: LaneTable
   /** Of the owner. */
@@ -15,8 +17,10 @@ export interface SharedWords {
 
 export function sharedWords(): SharedWords {
   const lanes = new LaneTable(LaneTable.allocate())
+  const memory = allocateSharedState()
   return {
-    state: openSharedState(allocateSharedState(), ...everybody),
+    memory,
+    state: openSharedState(memory, ...everybody),
     lanes,
     lane: lanes.open(ownerLane, ...everybody),
   }

@@ -14,10 +14,13 @@ import type {
 import { inheritedFlags } from '../../threads/own-threads.js'
 import type { OpenedLog } from '../../threads/protocol.js'
 import type { SharedMemory } from '../../threads/shared-memory.js'
+import { OwnEar } from './own-ear.js'
 
 export interface FollowerListener {
   /** The owner has made a topic. */
   onTopic(id: number, name: string): void
+  /** This thread has taken in something by itself. */
+  onPublished(): void
   /** A look failed; the next one tries again. */
   onError(code: string, message: string): void
   /** Nothing new comes any more. */
@@ -25,15 +28,18 @@ export interface FollowerListener {
 }
 
 export class FollowerThread {
+  readonly #shared: SharedMemory
   readonly #worker: Worker
   readonly #control: ControlChannel<FollowerControl>
   readonly #news: MessagePort
   readonly #exited: Promise<void>
   #listener: FollowerListener | undefined
+  #ear: OwnEar | undefined
   #hearing: Hearing = { by: 'looks', because: undefined }
   #isClosing = false
 
   constructor(shared: SharedMemory, flushIntervalMs: number) {
+    this.#shared = shared
     const news = new MessageChannel()
     // A bare literal: bundlers find the worker by it.
     this.#worker = new Worker(new URL('../../../workers/follower.js', import.meta.url), {
@@ -50,6 +56,7 @@ export class FollowerThread {
     })
     this.#exited = new Promise((resolve) => {
       this.#worker.once('exit', (exitCode) => {
+        this.#ear?.close()
         if (!this.#isClosing) this.#listener?.onEnd(deathError(exitCode, cause))
         this.#news.close()
         resolve()
@@ -64,7 +71,9 @@ export class FollowerThread {
 
   /** Follows what the reaper has opened. Resolves when everything is known that was published before. */
   async start(opened: OpenedLog): Promise<void> {
+    const { id, segmentBytes } = opened
     this.#hearing = await this.#control.remote.start(opened)
+    this.#ear = new OwnEar({ shared: this.#shared, id, segmentBytes, onPublished: () => this.#listener?.onPublished() })
   }
 
   /** From here on news are told. The thread does not keep the process alive. */
@@ -99,6 +108,7 @@ export class FollowerThread {
 
   async close(): Promise<void> {
     this.#isClosing = true
+    this.#ear?.close()
     const isDone = await this.#control.remote.close().then(
       () => true,
       () => false,
@@ -116,8 +126,12 @@ export class FollowerThread {
     const listener = this.#listener
     if (news.type === 'topic') listener?.onTopic(news.id, news.name)
     else if (news.type === 'hearing') this.#hearing = news.hearing
+    else if (news.type === 'bell') this.#ear?.listen(news.number)
     else if (news.type === 'error') listener?.onError(news.code, news.message)
-    else listener?.onEnd(fromPortable(news.error) as BookendError)
+    else {
+      this.#ear?.close()
+      listener?.onEnd(fromPortable(news.error) as BookendError)
+    }
   }
 }
 

@@ -11,6 +11,7 @@ import {
 } from '../../format/bell-layout.js'
 import { logMarkOf } from '../../format/log-id.js'
 import type { Disk, DiskFile } from './disk.js'
+import { fileIdentity } from './ownership.js'
 
 /** One that is met in the middle of a write is whole a moment later. */
 const attempts = 4
@@ -69,6 +70,11 @@ export class BellFile {
       if (bell !== undefined) return bell
     }
     return undefined
+  }
+
+  /** Another file under the same name has another one. */
+  get identity(): string {
+    return fileIdentity(this.#file.descriptor)
   }
 
   close(): void {

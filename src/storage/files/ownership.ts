@@ -38,7 +38,7 @@ export class Ownership implements Owner {
   /** @param files none for who only reads */
   constructor(files: readonly LockedFile[]) {
     this.#files = files.map(({ path, descriptor }) => {
-      return { path, identity: identityOf(fs.fstatSync(descriptor, { bigint: true })) }
+      return { path, identity: fileIdentity(descriptor) }
     })
   }
 
@@ -61,6 +61,11 @@ function isStillNamed({ path, identity }: { path: string; identity: string }): b
     // A device that does not answer says nothing about names; the next write will meet it.
     return true
   }
+}
+
+/** What tells an open file from every other that has its name, now or later. */
+export function fileIdentity(descriptor: number): string {
+  return identityOf(fs.fstatSync(descriptor, { bigint: true }))
 }
 
 function identityOf({ dev, ino }: fs.BigIntStats): string {

@@ -50,6 +50,11 @@ export class LogWalk {
     return this.#position
   }
 
+  /** Somebody else has walked up to there. */
+  pass(position: number): void {
+    this.#position = Math.max(this.#position, position)
+  }
+
   /**
    * Goes on to `published`, in steps of some MiB. What was deleted is passed over: its topics, if they go on, are declared behind it.
    * @param published the end of a batch; never beyond what is published: what stands there may be half written
@@ -101,7 +106,8 @@ export class LogWalk {
   }
 }
 
-function walked({ topic, name, firstOffset, count, readable }: Walked, segment: number): MetTopic {
+/** What an index has met of a topic. */
+export function walked({ topic, name, firstOffset, count, readable }: Walked, segment: number): MetTopic {
   return { topic, name, segment, count, next: firstOffset + count, readable }
 }
 

@@ -18,7 +18,9 @@ export interface FollowedTopicsParts {
 }
 
 interface FollowedTopic {
-  name: string
+  readonly id: number
+  readonly name: string
+  /** As far as this thread has met it; the cell may say more. */
   next: number
   first: number
   /** The first segment that holds a record of it which counts, as far as is known: no later one does. */
@@ -32,20 +34,21 @@ export class FollowedTopics {
 
   constructor(parts: FollowedTopicsParts) {
     this.#parts = parts
-    for (const { id, name, next, first } of parts.firstTopics) this.#learn(id, { name, next, first, since: 0 })
+    for (const { id, name, next, first } of parts.firstTopics) this.#learn({ id, name, next, first, since: 0 })
   }
 
   nextOf(topic: string): number {
-    return this.#byName.get(topic)?.next ?? 0
+    const known = this.#byName.get(topic)
+    return known === undefined ? 0 : this.#refreshed(known).next
   }
 
   /** Takes in what a step of the walk has found of a topic. @returns how many records more there are */
   meet({ topic, name, next, readable, segment, count }: MetTopic): number {
-    const known = this.#topics.get(topic)
+    const known = this.#known(topic)
     if (known === undefined) {
       // Its declaration was lost to damage: the next owner gives it a name.
       if (name === '') return 0
-      this.#learn(topic, { name, next, first: readable, since: segment })
+      this.#learn({ id: topic, name, next, first: readable, since: segment })
       this.#parts.onNew(topic, name)
       return count
     }
@@ -62,7 +65,9 @@ export class FollowedTopics {
     if (known === undefined) return
     const { cells } = this.#parts
     cells.first(topic).store(known.first)
-    cells.next(topic).store(known.next)
+    const next = cells.next(topic)
+    next.takeOver()
+    next.store(known.next)
   }
 
   /** Files below `trim` are gone, or go now; first offsets are said before that position is. @param published all that was met is below */
@@ -71,7 +76,7 @@ export class FollowedTopics {
     const below = segmentOf(trim)
     firsts.trimmed(trim, published)
     for (const [id, topic] of this.#topics) {
-      if (topic.since >= below || topic.first >= topic.next) continue
+      if (topic.since >= below || topic.first >= this.#refreshed(topic).next) continue
       const left = firsts.of(id)
       topic.since = left?.segment ?? below
       topic.first = Math.max(topic.first, left?.first ?? topic.next)
@@ -79,8 +84,19 @@ export class FollowedTopics {
     }
   }
 
-  #learn(id: number, topic: FollowedTopic): void {
-    this.#topics.set(id, topic)
+  #learn(topic: FollowedTopic): void {
+    this.#topics.set(topic.id, topic)
     this.#byName.set(topic.name, topic)
+  }
+
+  #known(id: number): FollowedTopic | undefined {
+    const topic = this.#topics.get(id)
+    return topic && this.#refreshed(topic)
+  }
+
+  /** The application's thread may have taken in more of it. */
+  #refreshed(topic: FollowedTopic): FollowedTopic {
+    topic.next = Math.max(topic.next, this.#parts.cells.next(topic.id).load())
+    return topic
   }
 }

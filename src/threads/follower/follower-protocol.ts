@@ -24,6 +24,8 @@ export interface Hearing {
 export type FollowerNews =
   | { type: 'topic'; id: number; name: string }
   | { type: 'hearing'; hearing: Hearing }
+  /** There is a bell file, and whoever watches it in this thread's place says so by its number: see {@link SharedState.watchedBell}. */
+  | { type: 'bell'; number: number }
   | { type: 'error'; code: string; message: string }
   /** It is not the log any more that was opened: nothing comes any more. */
   | { type: 'lost'; error: PortableError }

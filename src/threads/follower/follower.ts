@@ -6,10 +6,11 @@
  * the bell is heard, every second where there is none.
  */
 import { assert, BookendError } from '../../errors.js'
+import { noEpoch } from '../../format/bell-layout.js'
 import type { ControlRecord } from '../../format/control-layout.js'
 import { maxSleepMs } from '../../limits.js'
 import type { Rope } from '../../ring/bell.js'
-import type { SharedState } from '../../ring/shared-state.js'
+import { type SharedState, watchedBell } from '../../ring/shared-state.js'
 import type { BellFile } from '../../storage/files/bell-file.js'
 import type { LogOwner } from '../../storage/files/log-owner.js'
 import type { SegmentFiles } from '../../storage/files/segment-files.js'
@@ -17,6 +18,7 @@ import type { PathWatch } from '../../storage/files/watched-path.js'
 import { type Judgement, judge, type KnownLog } from '../../storage/follow/judgement.js'
 import type { LogWalk } from '../../storage/follow/log-walk.js'
 import type { FollowedTopics } from './followed-topics.js'
+import type { FollowedWords } from './followed-words.js'
 import type { FollowerNews, Hearing } from './follower-protocol.js'
 
 export interface FollowerParts {
@@ -24,6 +26,7 @@ export interface FollowerParts {
   state: SharedState<'writer' | 'reaper'>
   /** The thread that waits for messages. */
   application: Rope
+  words: FollowedWords
   topics: FollowedTopics
   files: SegmentFiles
   directory: string
@@ -38,7 +41,7 @@ export interface FollowerParts {
   /** Names of what repairs have set aside. */
   listRepairs(): string[]
   findOwner(): LogOwner['state']
-  openBell(): BellFile | undefined
+  openBell(): Pick<BellFile, 'read' | 'identity' | 'close'> | undefined
   watchBell(onChange: () => void): PathWatch | string
   /** Where the next owner will find the end of a log that nobody has open. */
   endOfLeft(record: ControlRecord): number
@@ -46,6 +49,8 @@ export interface FollowerParts {
   send(news: FollowerNews): void
   /** A clock that never goes back. */
   nowMs(): number
+  /** The one that threads compare with each other. */
+  sharedMs(): number
 }
 
 /**
@@ -81,8 +86,11 @@ export class Follower {
   readonly #repairs: string
   #stage: FollowerStage = 'looking'
   #known: KnownLog
-  #bell: BellFile | undefined
+  #bell: ReturnType<FollowerParts['openBell']>
   #watch: PathWatch | undefined
+  /** Of the bell file that was met last, and what it is called among this process's threads. */
+  #bellIdentity = ''
+  #bellNumber = 0
   /** Of the bell that was heard last. */
   #sequence = 0
   #lookedMs = Number.NEGATIVE_INFINITY
@@ -90,12 +98,16 @@ export class Follower {
   #leftSequence = -1
   #hearing: Hearing = { by: 'looks', because: undefined }
   #looksWanted: number
+  #watchedBell: number
+  #ringsLeft: number
 
   constructor(parts: FollowerParts) {
     this.#parts = parts
     this.#known = parts.known
     this.#repairs = parts.listRepairs().join('/')
     this.#looksWanted = parts.state.looksWanted.load()
+    this.#watchedBell = parts.state.watchedBell.load()
+    this.#ringsLeft = parts.state.ringsLeft.load()
   }
 
   get stage(): FollowerStage {
@@ -107,7 +119,7 @@ export class Follower {
   }
 
   get published(): number {
-    return this.#known.published
+    return this.#parts.words.published
   }
 
   /** Of the bell that was heard last; 0: none was. */
@@ -121,12 +133,18 @@ export class Follower {
     return Math.max(1, this.#lookedMs + this.#lookMs - this.#parts.nowMs())
   }
 
-  /** Does what is due: a look that somebody asks for, or whose time has come. */
+  /** Does what is due: a look that somebody asks for, or whose time has come; or hears a ring that was left to this thread. */
   tend(): void {
-    const wanted = this.#parts.state.looksWanted.load()
-    if (wanted === this.#looksWanted && this.#parts.nowMs() - this.#lookedMs < this.#lookMs) return
+    const { state, nowMs } = this.#parts
+    const [wanted, watched, left] = [state.looksWanted.load(), state.watchedBell.load(), state.ringsLeft.load()]
+    // Who begins or ceases to watch the bell elsewhere: this thread goes on from where the other one has come to.
+    const isWanted = wanted !== this.#looksWanted || watched !== this.#watchedBell
+    const isRung = left !== this.#ringsLeft
     this.#looksWanted = wanted
-    this.look()
+    this.#watchedBell = watched
+    this.#ringsLeft = left
+    if (isWanted || nowMs() - this.#lookedMs >= this.#lookMs) this.look()
+    else if (isRung) this.hear()
   }
 
   /** The bell was written to. */
@@ -136,7 +154,7 @@ export class Follower {
     if (bell === undefined || bell.epoch !== this.#known.epoch) this.look()
     else {
       this.#sequence = bell.sequence
-      this.#takeIn(Math.max(bell.published, this.#known.published), Math.max(bell.trim, this.#known.trim))
+      this.#takeIn(bell.published, Math.max(bell.trim, this.#known.trim))
     }
   }
 
@@ -169,13 +187,25 @@ export class Follower {
   get #lookMs(): number {
     if (this.#stage === 'hearing') return maxSleepMs
     // The next owner rings as soon as it is there.
-    return this.#stage === 'left' && this.#watch !== undefined ? maxSleepMs : unheardLookMs
+    return this.#stage === 'left' && (this.#watch !== undefined || this.#isWatchedElsewhere)
+      ? maxSleepMs
+      : unheardLookMs
+  }
+
+  /**
+   * The application's thread hears the bell, and leaves to this one what takes long; or it is about to decide. A watch of this thread's own that is
+   * not needed would be one of the few that a user may have.
+   */
+  get #isWatchedElsewhere(): boolean {
+    const watched = this.#parts.state.watchedBell.load()
+    return this.#bellNumber > 0 && (watched === this.#bellNumber || watched === watchedBell.undecided)
   }
 
   /** @returns why it is not the log any more that is followed */
   #look(): string | undefined {
     const { findOwner, readControl, listRepairs } = this.#parts
     const because = this.#listen()
+    this.#catchUp()
     // The owner first: of one that ends now, what it leaves is read afterwards.
     const owner = findOwner()
     const record = readControl()
@@ -191,7 +221,7 @@ export class Follower {
 
   /** @returns why nothing can be heard */
   #listen(): string | undefined {
-    const { openBell, watchBell, unregistered } = this.#parts
+    const { openBell, watchBell, unregistered, send } = this.#parts
     // Anew at each look: another file may have taken the name.
     this.#watch?.close()
     this.#bell?.close()
@@ -199,6 +229,12 @@ export class Follower {
     this.#bell = openBell()
     if (unregistered !== undefined) return unregistered
     if (this.#bell === undefined) return 'the owner has not rung yet'
+    if (this.#bell.identity !== this.#bellIdentity) {
+      this.#bellIdentity = this.#bell.identity
+      this.#bellNumber += 1
+      send({ type: 'bell', number: this.#bellNumber })
+    }
+    if (this.#isWatchedElsewhere) return undefined
     // Before the bell is read: what is rung behind that look is heard.
     const watch = watchBell(this.#onBell)
     if (typeof watch === 'string') return `the file bell cannot be watched (${watch})`
@@ -226,9 +262,11 @@ export class Follower {
       } else this.#lookedMs = Number.NEGATIVE_INFINITY
     }
     this.#known = { ...this.#known, epoch }
-    this.#takeIn(published, trim)
     // Nobody can hear without being told of it by the system.
     const isHeard = judgement.kind === 'hearing' && because === undefined
+    // In front of what is taken in of a log that is left: from here on no bell says anything of it.
+    this.#tellBelief(isHeard ? epoch : noEpoch)
+    this.#takeIn(published, trim)
     const stage = judgement.kind === 'left' ? 'left' : isHeard ? 'hearing' : 'looking'
     this.#enter(stage)
     const by = stage === 'hearing' ? 'bell' : stage === 'left' ? 'left' : 'looks'
@@ -243,25 +281,45 @@ export class Follower {
    * Takes in what is published up to there. Order as the writer's: the position, then the topic cells, then whoever waits. Of what was
    * deleted the first offsets come before the position below which files are gone: who misses a file then knows why.
    */
-  #takeIn(published: number, trim: number): void {
-    const { state, application, topics, files, walk } = this.#parts
-    assert(published >= this.#known.published && trim <= published, 'what is published stays published')
-    const before = this.#known.published
-    for (const step of walk.advance(published, trim)) {
-      let records = 0
-      for (const found of step.topics) records += topics.meet(found)
-      state.publishedRecords.store(state.publishedRecords.load() + records)
-      state.publishedTime.store(Math.max(state.publishedTime.load(), step.time))
-      state.published.store(step.position)
-      // Nothing is written here, so nothing is to be flushed.
-      state.durable.store(step.position)
-      for (const { topic } of step.topics) topics.publish(topic)
-      this.#known = { ...this.#known, published: step.position }
-      state.activeSegment.store(files.segmentOf(step.position))
-      application.ringIfAsleep()
+  #takeIn(upTo: number, trim: number): void {
+    const { state, words, application, topics, files, walk } = this.#parts
+    words.take()
+    try {
+      this.#catchUp()
+      // The application's thread may have heard more by now.
+      const published = Math.max(upTo, this.#known.published)
+      assert(trim <= published, 'what is deleted was published')
+      const before = this.#known.published
+      for (const step of walk.advance(published, trim)) {
+        let records = 0
+        for (const found of step.topics) records += topics.meet(found)
+        words.publish(step, records)
+        for (const { topic } of step.topics) topics.publish(topic)
+        this.#known = { ...this.#known, published: step.position }
+        state.activeSegment.store(files.segmentOf(step.position))
+        application.ringIfAsleep()
+      }
+      if (trim > this.#known.trim) this.#trimTo(trim)
+      if (files.segmentOf(before) !== files.segmentOf(this.#known.published)) this.#findFooters()
+    } finally {
+      words.giveBack()
     }
-    if (trim > this.#known.trim) this.#trimTo(trim)
-    if (files.segmentOf(before) !== files.segmentOf(this.#known.published)) this.#findFooters()
+  }
+
+  /** What the application's thread has taken in is known. */
+  #catchUp(): void {
+    const { words, walk } = this.#parts
+    const { published } = words
+    assert(published >= this.#known.published, 'what is published stays published')
+    this.#known = { ...this.#known, published }
+    walk.pass(published)
+  }
+
+  /** Whether, and until when, the application's thread may believe the bell. */
+  #tellBelief(epoch: number): void {
+    const { state, sharedMs } = this.#parts
+    state.believedUntil.store((sharedMs() + believedMs) | 0)
+    state.believedEpoch.store(epoch)
   }
 
   /** Files below are gone, or go now. */
@@ -285,6 +343,7 @@ export class Follower {
 
   #lose(why: string): void {
     this.#enter('lost')
+    this.#tellBelief(noEpoch)
     this.close()
     const { directory, send } = this.#parts
     const message = `the log in ${directory} is not the one any more that is followed: ${why}. Close it, and open it anew`

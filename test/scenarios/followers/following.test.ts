@@ -1,4 +1,5 @@
 import fs from 'node:fs'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { type Log, type OpenOptions, open, text } from 'bookend'
@@ -39,6 +40,32 @@ it('what was acknowledged before a follower opened is there, and what comes afte
   }
   expect((await topic.get(300))?.value).toBe('299')
   expect((await collect(topic.read({ from: 299 }))).map(({ value }) => value)).toEqual(['298', '299'])
+  expect(follower.stats().positions.published).toBe(owner.stats().positions.published)
+})
+
+it('short and long, new topics, trims and new segments, on a file system that says what is in memory: all of it comes, in order', async () => {
+  const directory = temporaryFolder(tmpdir())
+  const owner = await openLog(directory)
+  await owner.topic('t0').append(new Uint8Array(8))
+  const follower = await follow(directory)
+  const sent: Record<string, number[]> = { t0: [8] }
+  for (let round = 0; round < 6; round++) {
+    const name = `t${round % 3}`
+    // Two segments and more of them are long.
+    for (const length of [10, 1_000, 150_000, 20, 70_000, 30]) {
+      await owner.topic(name).append(new Uint8Array(length))
+      sent[name] = [...(sent[name] ?? []), length]
+    }
+    if (round === 3) await owner.topic('t1').trim(2)
+    if (round % 2 === 0)
+      await until('it is heard', async () => (await follower.topic(name).bounds()).next === sent[name]?.length)
+  }
+  for (const [name, lengths] of Object.entries(sent)) {
+    const bounds = await owner.topic(name).bounds()
+    await until('it has come', async () => isDeepStrictEqual(await follower.topic(name).bounds(), bounds))
+    const found = await collect(follower.topic(name).read())
+    expect(found.map(({ value }) => value.length)).toEqual(lengths.slice(bounds.first))
+  }
   expect(follower.stats().positions.published).toBe(owner.stats().positions.published)
 })
 
