@@ -95,6 +95,8 @@ export interface ProcessSettings {
   readonly retries: number
   /** The pause after the first attempt, ms; doubled with each further one. */
   readonly backoffMs: number
+  /** A message that failed is acknowledged and scheduled anew. Of functions only. */
+  readonly durableRetries: boolean
   readonly timeoutMs: number
   readonly deadLetter: string | undefined
   readonly maxHeapMb: number | undefined

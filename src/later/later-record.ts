@@ -3,8 +3,9 @@
  * value, and the headers of what it cancels.
  */
 import type { Condition, Extras, MessageId, PendingMessage, PlannedMessage } from '../engine/terms.js'
-import { idHeader, laterHeaderPrefix } from '../limits.js'
+import { expiresHeader, idHeader, laterHeaderPrefix } from '../limits.js'
 import type { RecordPlace } from '../messages/chunk-cursor.js'
+import { expiringHeaders } from '../messages/expiry.js'
 import { StoredMessage } from '../messages/message.js'
 import type { DueEntry, DuePlace } from './due-order.js'
 
@@ -20,6 +21,8 @@ const names = {
   number: `${prefix}number`,
   /** The number of what it cancels. */
   cancels: `${prefix}cancels`,
+  /** An id among its own headers that was none of its own. */
+  id: `${prefix}id`,
   /** `windowMs/max`: how far back the topic remembers its id. */
   dedupe: `${prefix}dedupe`,
 } as const
@@ -44,11 +47,13 @@ export interface LaterRecord {
 }
 
 export function laterRecord({ topic, value, extras, id }: PlannedMessage, time: DueTime): LaterRecord {
-  const own = headersOf(extras)
+  const { [idHeader]: given, ...own } = headersOf(extras)
   const known = id && idOfTopic(topic, id)
   const headers: Headers = {
     ...own,
     ...timeHeaders(topic, time),
+    // What stands there would be taken for an id of `.later`.
+    ...(known === undefined && given !== undefined && { [names.id]: given }),
     ...(id && known && { [idHeader]: known.text, [names.dedupe]: `${id.windowMs}/${id.max}` }),
   }
   return {
@@ -102,12 +107,22 @@ export function deliveredOf(place: RecordPlace): DueMessage {
   const text = own[idHeader]
   const [windowMs, max] = (dedupe ?? '').split('/').map(Number)
   const id = dedupe === undefined ? undefined : { text, bytes: encoder.encode(text), windowMs, max }
-  const hasHeaders = Object.keys(own).length > 0
   return {
     ...{ topic, value },
-    extras: key === undefined && !hasHeaders ? undefined : { key, headers: hasHeaders ? encode(own) : undefined },
+    extras: extrasOf(key, own),
     condition: id && { id },
   }
+}
+
+/** One that counted for a time only, and failed, counts no longer than that. */
+function extrasOf(key: Uint8Array | undefined, own: Headers): Extras | undefined {
+  const { [expiresHeader]: expires, ...others } = own
+  if (expires !== undefined && Number.isSafeInteger(Number(expires))) {
+    const expiresAt = Number(expires)
+    return { key, headers: encoder.encode(expiringHeaders(expiresAt, JSON.stringify(others))), expiresAt }
+  }
+  const hasHeaders = Object.keys(own).length > 0
+  return key === undefined && !hasHeaders ? undefined : { key, headers: hasHeaders ? encode(own) : undefined }
 }
 
 /** As it is listed. */
@@ -121,6 +136,7 @@ export function pendingOf(place: RecordPlace, { id, due }: DueEntry): PendingMes
 /** Without what is said here, and the id as the topic knows it. */
 function ownHeaders(headers: Headers): Headers {
   const own = Object.fromEntries(Object.entries(headers).filter(([name]) => !name.startsWith(prefix)))
+  if (names.id in headers) own[idHeader] = headers[names.id]
   if (names.dedupe in headers) own[idHeader] = own[idHeader].slice(headers[names.topic].length + 1)
   return own
 }

@@ -9,8 +9,14 @@ import type { Decode } from '../messages/value-coding.js'
 import { assertBounds, assertPosition } from './answers.js'
 import type { Delivery } from './delivery.js'
 import { type ConsumeOptions, GroupConsumer } from './group-consumer.js'
-import { checkFunctionOptions, checkProcessOptions, type ProcessOptions, type Processor } from './processor-options.js'
-import { checkGroups, checkSupported } from './supported.js'
+import {
+  checkDurableRetries,
+  checkFunctionOptions,
+  checkProcessOptions,
+  type ProcessOptions,
+  type Processor,
+} from './processor-options.js'
+import { checkGroups, checkSupported, schedulesOf } from './supported.js'
 import {
   checkInteger,
   checkKeys,
@@ -121,6 +127,10 @@ export class TopicGroup<T> implements Group<T> {
     const url = typeof handler === 'function' ? undefined : moduleUrl(handler)
     if (url === undefined) checkFunctionOptions(options)
     const checked = checkProcessOptions(options)
+    if (checked.durableRetries) {
+      checkDurableRetries(options, url === undefined)
+      schedulesOf(this.#engine, 'durableRetries')
+    }
     const { deadLetter } = checked
     if (deadLetter === this.#topic.name)
       throw new RangeError(`deadLetter is another topic than "${deadLetter}": what fails would come back without end`)

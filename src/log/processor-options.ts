@@ -1,7 +1,7 @@
 /** The options of `Group.process()`: documented, checked, completed; and what it returns. */
 import type { ProcessOrder, ProcessorState, ProcessSettings } from '../engine/group-seat.js'
 import { maxTimerMs } from '../limits.js'
-import { checkInteger, checkKeys, checkName, checkOneOf, checkSignal } from './validate.js'
+import { checkBoolean, checkInteger, checkKeys, checkName, checkOneOf, checkSignal } from './validate.js'
 
 /** How a processor goes to work. */
 export interface ProcessOptions {
@@ -25,6 +25,12 @@ export interface ProcessOptions {
   retries?: number
   /** Pause before an attempt that follows a failed one, ms; doubled each time up to 30 s, less up to a half at random. 100 unless said. */
   backoffMs?: number
+  /**
+   * Attempts and pauses survive restarts: a message that failed is acknowledged and, in the same transaction, scheduled anew for the time when its pause is over
+   * ({@link Topic.schedule}). It then stands at another offset, behind all others, and other groups of the topic see it once more; a dead letter says where it
+   * stood first. For functions with the order `none`, which a queue's `work` has unless said; there it is true unless said, otherwise false.
+   */
+  durableRetries?: boolean
   /** Topic that gets what cannot be handled. Without it the processor ends with the handler's error. */
   deadLetter?: string
   /** Where a group starts that has never been used: at the oldest readable message (the default), or at the next one. */
@@ -86,6 +92,7 @@ const known = [
   'views',
   'retries',
   'backoffMs',
+  'durableRetries',
   'deadLetter',
   'from',
   'timeoutMs',
@@ -109,6 +116,7 @@ export function checkProcessOptions(options: ProcessOptions): Omit<ProcessSettin
     views: checkOneOf('views', options.views ?? 'copied', ['copied', 'mapped']),
     retries: checkInteger('retries', options.retries ?? 3, 0, 1_000_000),
     backoffMs: checkInteger('backoffMs', options.backoffMs ?? 100, 0, maxTimerMs),
+    durableRetries: checkBoolean('durableRetries', options.durableRetries ?? false),
     deadLetter: deadLetter === undefined ? undefined : checkName('topic', deadLetter),
     from: checkOneOf('from', options.from ?? 'first', ['first', 'next']),
     timeoutMs: checkInteger('timeoutMs', options.timeoutMs ?? 60_000, 1, maxTimerMs),
@@ -116,6 +124,13 @@ export function checkProcessOptions(options: ProcessOptions): Omit<ProcessSettin
     signal: checkSignal(options.signal),
     data: checkCloneable(options.data),
   }
+}
+
+/** @throws TypeError where attempts cannot be kept in the log */
+export function checkDurableRetries({ order = 'topic' }: ProcessOptions, isFunction: boolean): void {
+  if (!isFunction) throw new TypeError('durableRetries: for handlers that are functions')
+  if (order !== 'none')
+    throw new TypeError("durableRetries: with the order 'none', since a message that failed comes again behind others")
 }
 
 /** For a function of this thread. @throws TypeError */

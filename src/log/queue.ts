@@ -158,7 +158,10 @@ export class TopicQueue<T> implements Queue<T> {
 
   work(handler: URL | string | MessageHandler<T>, options: ProcessOptions = {}): Processor {
     const group = this.#messages.group(queueGroup)
-    const asked = { order: 'none', ...options } as const
+    const asked = { order: 'none' as const, ...options }
+    // What it cannot keep in the log it keeps in memory.
+    const isAble = typeof handler === 'function' && asked.order === 'none' && this.#engine.supports.schedules
+    if (isAble && !this.#engine.facts.isReadOnly) asked.durableRetries ??= true
     return typeof handler === 'function' ? group.process(handler, asked) : group.process(handler, asked)
   }
 

@@ -1,6 +1,7 @@
 /** The headers by which a dead letter says what it is. They stand beside the message's own, in names that begin with {@link letterPrefix}. */
 import type { Extras } from '../engine/terms.js'
 import type { Message } from './message.js'
+import { ownHeadersOf, retriedOf } from './retried.js'
 
 export const letterPrefix = 'bookend-'
 
@@ -33,10 +34,11 @@ const maxErrorLength = 1_000
 
 /** A copy of the message that says why. */
 export function letterOf(message: Message<Uint8Array>, { group, attempts, error }: GivenUp, maxBytes: number): Letter {
+  const { offset, timestamp } = retriedOf(message)
   const headers = {
-    ...message.headers,
-    ...whyHeaders(message.topic, message.offset, group, error),
-    [letterHeaders.timestamp]: String(message.timestamp),
+    ...ownHeadersOf(message),
+    ...whyHeaders(message.topic, offset, group, error),
+    [letterHeaders.timestamp]: String(timestamp),
     [letterHeaders.attempts]: String(attempts),
   }
   return letterWithin(message.value, message.key, headers, maxBytes)

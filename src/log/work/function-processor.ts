@@ -84,10 +84,13 @@ export class FunctionProcessor<T> implements Processor {
     const { topic, group } = this.#parts
     const { next: target } = await topic.bounds()
     const { committed } = await group.position()
-    if (committed >= target) return
-    // Behind the waits: it may have ended meanwhile, and would tell nobody any more.
-    if (this.#stage.is('ended')) throw this.#failure?.error ?? this.#stoppedError()
-    await this.#idle.until(target)
+    if (committed < target) {
+      // Behind the waits: it may have ended meanwhile, and would tell nobody any more.
+      if (this.#stage.is('ended')) throw this.#failure?.error ?? this.#stoppedError()
+      await this.#idle.until(target)
+    }
+    // What was acknowledged to come again is not done.
+    await this.#attempts.retries.allSettled()
   }
 
   stop(): Promise<void> {
@@ -143,6 +146,7 @@ export class FunctionProcessor<T> implements Processor {
       this.#stage.enter('ended')
       this.#parts.onEnd()
       this.#idle.refuse(this.#failure?.error ?? this.#stoppedError())
+      this.#attempts.retries.refuse(this.#failure?.error ?? this.#stoppedError())
     }
     if (this.#failure !== undefined) throw this.#failure.error
   }

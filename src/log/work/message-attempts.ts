@@ -6,7 +6,10 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { EngineLease, ProcessSettings } from '../../engine/group-seat.js'
 import { BookendError } from '../../errors.js'
 import type { RecordPlace } from '../../messages/chunk-cursor.js'
+import { StoredMessage } from '../../messages/message.js'
+import { retriedOf } from '../../messages/retried.js'
 import { backoffAfter, mayRetry } from '../../retry-policy.js'
+import { DurableRetries } from './durable-retries.js'
 import { type CallEnd, FunctionCall, type FunctionCallParts, UnwrittenError } from './function-call.js'
 import { Slots } from './slots.js'
 import { storeLetter } from './store-letter.js'
@@ -38,6 +41,7 @@ export interface MessageAttemptsHost {
 
 export class MessageAttempts<T> {
   readonly stats = { processed: 0, failed: 0, deadLettered: 0 }
+  readonly retries: DurableRetries
   readonly #parts: MessageAttemptsParts<T>
   readonly #host: MessageAttemptsHost
   /** Calls that may run at a time; what waits for another attempt takes none. */
@@ -47,6 +51,7 @@ export class MessageAttempts<T> {
   /** @param concurrency calls that may run at a time */
   constructor(parts: MessageAttemptsParts<T>, host: MessageAttemptsHost, concurrency: number) {
     this.#parts = parts
+    this.retries = new DurableRetries(parts.engine, parts.topic)
     this.#host = host
     this.#slots = new Slots(concurrency)
   }
@@ -68,14 +73,18 @@ export class MessageAttempts<T> {
 
   async #handle({ record, lease }: TakenMessage): Promise<void> {
     const { settings, topic } = this.#parts
+    const message = new StoredMessage<Uint8Array>({ topic: topic.name, decode: undefined }, record)
+    // A look at the headers for those alone who may have written them.
+    const before = settings.durableRetries ? retriedOf(message).attempts : 0
     const signal = this.#host.round()
-    for (let attempt = lease.attempt, unwritten = 0; !signal.aborted; ) {
+    for (let attempt = before + lease.attempt, unwritten = 0; !signal.aborted; ) {
       const end = await this.#call(record, lease, attempt, signal)
       if (end === 'taken') break
       if (end === 'handled' || end === 'acknowledged') {
         this.stats.processed += 1
         if (end === 'handled') this.#host.acknowledge(lease)
         else this.#host.onAcknowledged()
+        this.retries.settled(message)
         return
       }
       // It was asked to end, and has not done its work: another attempt of its own.
@@ -90,10 +99,12 @@ export class MessageAttempts<T> {
         if (settings.deadLetter === undefined) throw Object.assign(end, { topic: topic.name, offset: record.offset })
         if (!(await this.#giveUp(record, attempt, end, signal))) break
         this.#host.acknowledge(lease)
+        this.retries.settled(message)
         return
       }
       const pauseMs = backoffAfter(settings, attempt)
       attempt += 1
+      if (settings.durableRetries && (await this.retries.schedule(message, lease, attempt - 1, pauseMs))) return
       if (settings.order === 'none') {
         lease.giveBack(pauseMs)
         return
