@@ -5,7 +5,7 @@ import { expect, it, onTestFinished } from 'vitest'
 import { leaderOf } from '../faults/jetstream/world.js'
 import { collect, until } from '../scenarios/support.js'
 import type { Node } from '../support/nats/servers.js'
-import { range } from '../support/words.js'
+import { range, words } from '../support/words.js'
 import { withServers } from './fixture.js'
 
 withServers({ nodes: 3 }, ({ open, servers, newName }) => {
@@ -61,5 +61,13 @@ withServers({ nodes: 3 }, ({ open, servers, newName }) => {
       const stored = (await collect(topic.read())).map(({ value }) => value)
       expect(stored).toEqual(range(0, offset + 1).map(String))
     }
+  })
+  it('a pop that does not wait is given the one message that is there', async () => {
+    const queue = (await open()).queue('q', { codec: text })
+    for (const value of words(30)) {
+      await queue.push(value)
+      expect(await queue.pop()).toBe(value)
+    }
+    expect(await queue.pop()).toBeUndefined()
   })
 })

@@ -25,6 +25,8 @@ export interface ShareHost extends PullHost {
   checkOpen(): void
 }
 
+const longestPauseMs = 250
+
 type Stage = 'closed' | 'opening' | 'open' | 'seeking'
 
 const mayFollow: Readonly<Record<Stage, readonly Stage[]>> = {
@@ -45,6 +47,8 @@ export class GroupShare {
   #stage: Stage = 'closed'
   #opening: Promise<void> | undefined
   #removals = 0
+  /** Each may bring a message. */
+  #probing = 0
 
   constructor(server: ServerGroup, host: ShareHost) {
     this.#server = server
@@ -156,16 +160,18 @@ export class GroupShare {
     if (this.isAsked) this.#ask()
   }
 
-  /** Asks the server whether there is a message at this moment; it is dealt out before this resolves. */
+  /**
+   * Asks the server whether there is a message at this moment; it is dealt out before this resolves. Nobody asks for that message beside it: it would come to
+   * that request, and this one find nothing. Whoever has called serves the row afterwards: some may have counted on it.
+   */
   async probe(): Promise<void> {
-    await this.#server.stream.link.trying(`asking for messages of ${this.#server.what}`, async () => {
-      await this.open('first')
-      await this.#keeper.allBack()
-      const removals = this.#removals
-      const answer = await this.#pull.probe()
-      if (answer === undefined && this.#removals === removals && this.#host.isOpen)
-        throw new Error('the servers did not say')
-    })
+    this.#probing += 1
+    const what = `asking for messages of ${this.#server.what}`
+    await this.#server.stream.link
+      .trying(what, () => this.#probe())
+      .finally(() => {
+        this.#probing -= 1
+      })
   }
 
   /**
@@ -174,7 +180,9 @@ export class GroupShare {
    * @param pending messages that the server has given to anybody, and that are not acknowledged
    */
   async gather(pending: number): Promise<void> {
-    if (this.#held.atHandCount === 0 && pending > this.#held.size) await this.probe()
+    if (this.#held.atHandCount > 0 || pending <= this.#held.size) return
+    await this.probe()
+    this.serve()
   }
 
   /** Of whoever has it now. Resolves once the message does not come again. */
@@ -272,6 +280,23 @@ export class GroupShare {
     this.serve()
   }
 
+  async #probe(): Promise<void> {
+    await this.open('first')
+    await this.#keeper.allBack()
+    const removals = this.#removals
+    let answer = await this.#pull.probe()
+    if (answer === false) {
+      const { next } = await this.#server.stream.bounds()
+      // The node that has the group may not have heard yet of what others have stored.
+      for (let pauseMs = 1; answer === false && !(await this.#server.hasGiven(next)); pauseMs *= 2) {
+        await new Promise((resolve) => setTimeout(resolve, Math.min(pauseMs, longestPauseMs)))
+        answer = await this.#pull.probe()
+      }
+    }
+    if (answer === undefined && this.#removals === removals && this.#host.isOpen)
+      throw new Error('the servers did not say')
+  }
+
   /** The group is gone, and with it who sits in it. */
   #end(): void {
     this.#removals += 1
@@ -302,7 +327,7 @@ export class GroupShare {
   /** As many as are asked for here, and ahead of them as many as are likely to be. */
   #ask(): void {
     if (this.#stage !== 'open') return
-    const missing = this.#demand.wanted - this.#held.atHandCount - this.#pull.asked
+    const missing = this.#demand.wanted - this.#held.atHandCount - this.#pull.asked - this.#probing
     if (missing > 0) this.#pull.ask(missing)
   }
 }

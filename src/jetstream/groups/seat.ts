@@ -168,11 +168,12 @@ export class GroupSeat<D extends object> implements Subscription<D>, Seat {
       this.#share.open(this.#options.from).then(look, (error) => {
         if (!isOver) end(() => reject(error))
       })
-      this.#share.ask(attempt)
-      if (isOver || deadlineMs === Number.POSITIVE_INFINITY) return
       const leftMs = deadlineMs - performance.now()
+      // Before it stands in the row, where it would ask for its message another time.
       if (leftMs <= 0) void giveUp()
-      else timer = setTimeout(() => void giveUp(), Math.min(maxTimerMs, Math.ceil(leftMs)))
+      this.#share.ask(attempt)
+      if (isOver || leftMs <= 0 || leftMs === Number.POSITIVE_INFINITY) return
+      timer = setTimeout(() => void giveUp(), Math.min(maxTimerMs, Math.ceil(leftMs)))
     })
   }
 }

@@ -43,6 +43,13 @@ export class ServerGroup {
     return (await this.info()) !== undefined
   }
 
+  /** Every message below was given to somebody, or is not there any more; or the group is gone. */
+  async hasGiven(next: number): Promise<boolean> {
+    const info = await this.info()
+    if (info === undefined || info.delivered.stream_seq >= next) return true
+    return (await this.stream.bounds()).first >= next
+  }
+
   /** Makes it, unless it is there. @param from where it starts then */
   async ensure(from: 'first' | 'next'): Promise<ConsumerInfo> {
     await this.stream.ensure()

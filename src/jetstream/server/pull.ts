@@ -51,9 +51,9 @@ export class Pull {
     link.onUp.add(this.#lose)
   }
 
-  /** The server owes so many. */
+  /** The server owes so many, what probes may bring not counted. */
   get asked(): number {
-    return this.#asked + this.#probes.size
+    return this.#asked
   }
 
   /** That many more. */
@@ -74,17 +74,12 @@ export class Pull {
   async probe(): Promise<boolean | undefined> {
     if (this.#owner === undefined || this.#isEnding) return undefined
     const probe = new Probe(this.#nc, this.#requestSubject, {
-      onMessage: (message) => {
-        // It is not owed any more when its taker looks whether to ask for another one.
-        this.#probes.delete(probe)
-        this.#owner?.onMessage(message)
-      },
+      onMessage: (message) => this.#owner?.onMessage(message),
       onRefused: (message) => this.#refused(message),
     })
     this.#probes.add(probe)
     const isThere = await probe.answer
-    // Somebody may have counted on it.
-    if (this.#probes.delete(probe)) this.#owner?.onExpired()
+    this.#probes.delete(probe)
     return isThere
   }
 
