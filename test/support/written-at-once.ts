@@ -79,10 +79,11 @@ function writeAtOnce(
   const { memory } = producer
   const share = (topic: TopicHandle, count: number) => ({
     topic,
-    messages: Array.from({ length: count }, () => ({ value: numbered(number, random), extras: undefined })),
+    values: Array.from({ length: count }, () => numbered(number, random)),
+    extras: [],
     conditions: count === 0 ? [] : [{}],
   })
-  const shares = [share(a, inA), share(b, inB)].filter(({ messages }) => messages.length > 0)
+  const shares = [share(a, inA), share(b, inB)].filter(({ values }) => values.length > 0)
   const group = new GroupFrames(shares, [{ topic: register, value: number, below }])
   const needed = group.features & ~engine.state.featuresStated.load()
   const ahead = needed === 0 ? 0 : needBytes

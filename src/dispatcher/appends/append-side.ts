@@ -133,9 +133,12 @@ export class AppendSide implements Waiter {
     level: Durability,
     condition?: Condition,
   ): Promise<number> {
-    const messages = values.map((value) => ({ value, extras }))
-    const conditions = condition === undefined ? [] : [condition]
-    return this.#appendGroup(new GroupFrames([{ topic, messages, conditions }]), level).then(firstOfAll)
+    const share = {
+      ...{ topic, values },
+      extras: extras === undefined ? [] : values.map(() => extras),
+      conditions: condition === undefined ? [] : [condition],
+    }
+    return this.#appendGroup(new GroupFrames([share]), level).then(firstOfAll)
   }
 
   /**

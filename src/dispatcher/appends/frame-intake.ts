@@ -255,7 +255,7 @@ export class FrameIntake implements Waiter {
   #writeOther(topic: TopicHandle, value: Payload, extras: Extras | undefined, bytes: number, flags: number): number {
     if (!topic.isDeclared && !this.#declare(topic)) return -1
     if (bytes > this.#largestInRing) {
-      const group = new GroupFrames([{ topic, messages: [{ value, extras }], conditions: [] }])
+      const group = new GroupFrames([{ topic, values: [value], extras: [extras], conditions: [] }])
       return this.#writeBulk(group, flags)?.at ?? -1
     }
     const { ring } = this.#parts

@@ -19,7 +19,9 @@ import type { TopicHandle } from '../topic-directory.js'
 /** Messages of one topic, with the conditions of some. */
 export interface TopicMessages {
   readonly topic: TopicHandle
-  readonly messages: readonly { readonly value: Payload; readonly extras: Extras | undefined }[]
+  readonly values: readonly Payload[]
+  /** Of each; empty where none has any. */
+  readonly extras: readonly (Extras | undefined)[]
   readonly conditions: readonly Condition[]
 }
 
@@ -54,14 +56,14 @@ export class GroupFrames {
     let hasText = false
     let isHidden = registers.length > 0
     let expires = false
-    for (const { topic, messages, conditions } of shares) {
+    for (const { topic, values, extras, conditions } of shares) {
       isHidden ||= isHiddenTopic(topic.name)
-      records += messages.length
+      records += values.length
       for (const condition of conditions) guards += guardBytes(condition)
-      for (const { value, extras } of messages) {
-        bytes += frameBytes(payloadRoom(value, extras))
-        hasText ||= typeof value === 'string'
-        expires ||= extras?.expiresAt !== undefined
+      for (let index = 0; index < values.length; index++) {
+        bytes += frameBytes(payloadRoom(values[index], extras[index]))
+        hasText ||= typeof values[index] === 'string'
+        expires ||= extras[index]?.expiresAt !== undefined
       }
     }
     for (const { topic, below } of registers) {
@@ -82,12 +84,10 @@ export class GroupFrames {
 
   /** The same, of values that nobody changes any more. @param isEncoded strings as bytes */
   copied(isEncoded: boolean): GroupFrames {
-    const shares = this.shares.map(({ messages, ...share }) => ({
+    const shares = this.shares.map(({ values, extras, ...share }) => ({
       ...share,
-      messages: messages.map(({ value, extras }) => ({
-        value: copyOf(value, isEncoded),
-        extras: copyOfExtras(extras),
-      })),
+      values: values.map((value) => copyOf(value, isEncoded)),
+      extras: extras.map(copyOfExtras),
     }))
     return new GroupFrames(shares, this.registers)
   }
@@ -114,8 +114,9 @@ export class GroupFrames {
       left -= 1
       return left > 0 ? flags | frameFlag.continues : flags
     }
-    for (const { topic, messages } of this.shares)
-      for (const { value, extras } of messages) next += writeFrame(memory, next, topic.id, value, extras, flagsOfNext())
+    for (const { topic, values, extras } of this.shares)
+      for (let index = 0; index < values.length; index++)
+        next += writeFrame(memory, next, topic.id, values[index], extras[index], flagsOfNext())
     for (const { topic, value } of this.registers) {
       writeDeclareFrame(memory.bytes, memory.words, next, topic.id, topic.name, statedBy(value), flagsOfNext())
       next += frameBytes(declarePayloadLength(topic.name))

@@ -1,14 +1,12 @@
 /** A transaction as one atomic group: each topic's messages together, behind guards that tell the offsets that they get. */
-import type { Condition, TransactionParts } from '../../engine/terms.js'
+import type { Condition, Extras, Payload, TransactionParts } from '../../engine/terms.js'
 import { registerTopic } from '../../format/hidden-topics.js'
 import type { TopicDirectory, TopicHandle } from '../topic-directory.js'
 import { GroupFrames, type TopicMessages } from './group-frames.js'
 
 interface Share extends TopicMessages {
-  readonly messages: {
-    value: TransactionParts['messages'][number]['value']
-    extras: TopicMessages['messages'][number]['extras']
-  }[]
+  readonly values: Payload[]
+  readonly extras: (Extras | undefined)[]
   readonly conditions: Condition[]
 }
 
@@ -26,12 +24,13 @@ export function transactionFrames(
   const places: { share: Share; ahead: number }[] = []
   for (const { topic: name, value, extras, condition } of messages) {
     const topic = topics.handle(name)
-    const share: Share = shares.get(topic) ?? { topic, messages: [], conditions: [] }
+    const share: Share = shares.get(topic) ?? { topic, values: [], extras: [], conditions: [] }
     shares.set(topic, share)
-    const ahead = share.messages.length
+    const ahead = share.values.length
     // The first of each topic has one in any case: it tells where the topic's messages stand.
     if (ahead === 0 || condition !== undefined) share.conditions.push({ ...condition, ahead, isIdNew: true })
-    share.messages.push({ value, extras })
+    share.values.push(value)
+    share.extras.push(extras)
     places.push({ share, ahead })
   }
   const set = registers.map(({ kind, name, value, below }) => ({

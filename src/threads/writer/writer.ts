@@ -228,8 +228,8 @@ export class Writer {
     let taken: number
     if ((flags & frameFlag.continues) === 0) taken = tail.append(memory, from, to, this.#publisher.isFlushAwaited)
     else {
-      const { bytes } = groupExtent(memory.words, from, to)
-      taken = this.#appendGroup(memory, from, from + bytes) ? bytes : 0
+      const extent = groupExtent(memory.words, from, to)
+      taken = this.#appendGroup(memory, from, from + extent.bytes, extent) ? extent.bytes : 0
       if (taken === 0) return
     }
     if (taken === 0) {
@@ -241,9 +241,9 @@ export class Writer {
   }
 
   /** False: there is no room for the group yet, and nothing was written. */
-  #appendGroup(run: FrameRun, from: number, to: number): boolean {
+  #appendGroup(run: FrameRun, from: number, to: number, extent = groupExtent(run.words, from, to)): boolean {
     const { tail } = this.#parts
-    const { records, topics } = groupExtent(run.words, from, to)
+    const { records, topics } = extent
     const append = () => tail.appendGroup(run, from, to, records, this.#publisher.isFlushAwaited, topics)
     if (append()) return true
     if (!this.#makeRoom(to - from, records, topics)) return false
