@@ -33,6 +33,7 @@ export type { CountOptions } from './log/finding/topic-finder.js'
 export type { Where } from './log/finding/where.js'
 export type { Group } from './log/group.js'
 export type { ConsumeOptions } from './log/group-consumer.js'
+export type { RepeatOptions } from './log/later/repeat-options.js'
 export type { DeliveryTime, ScheduleOptions } from './log/later/schedule-options.js'
 export type { ScheduledList, ScheduledMessage, ScheduledOptions } from './log/later/scheduled-list.js'
 export {

@@ -20,6 +20,7 @@ import type {
   PendingMessage,
   PlannedMessage,
   RegisterKind,
+  Repeat,
   Retention,
   Ticket,
   TransactionAcks,
@@ -117,6 +118,10 @@ export interface EngineSchedules {
   schedule(message: PlannedMessage, level: Durability): Promise<Ticket>
   /** @returns false: it was delivered, is about to be, or never was */
   cancel(topic: string, ticket: Ticket, level: Durability): Promise<boolean>
+  /** From now on it comes by its rule, in the place of what has come under its name; the same again changes nothing. @returns when it comes next */
+  repeat(repeat: Repeat, level: Durability): Promise<Ticket>
+  /** @returns false: none has that name */
+  endRepeat(topic: string, name: string, level: Durability): Promise<boolean>
   /** What waits, in the order in which it comes due, as of the first step. @param topic undefined: of all */
   pending(topic: string | undefined): AsyncIterableIterator<PendingMessage>
 }

@@ -118,6 +118,22 @@ export interface PlannedMessage {
   readonly id: MessageId | undefined
 }
 
+/** When a message comes again and again. */
+export interface RepeatRule {
+  /** As croner reads it; in `timeZone`, that of the machine unless said. */
+  readonly cron?: string | undefined
+  readonly timeZone?: string | undefined
+  readonly everyMs?: number | undefined
+  /** What is due while nobody has the log open comes once then, or not at all. */
+  readonly missed: 'once' | 'skip'
+}
+
+/** What is delivered at each time of a rule. There is one of a topic under one name. */
+export interface Repeat extends Omit<PlannedMessage, 'due' | 'id'> {
+  readonly name: string
+  readonly rule: RepeatRule
+}
+
 /** Names a scheduled message for as long as it waits. */
 export interface Ticket {
   /** Of the log, for each message its own. */
@@ -132,6 +148,8 @@ export interface PendingMessage extends Ticket {
   readonly key: Uint8Array | undefined
   readonly headers: Record<string, string> | undefined
   readonly value: Uint8Array
+  /** Undefined: it comes once. */
+  readonly repeat: Pick<Repeat, 'name' | 'rule'> | undefined
 }
 
 /** What a transaction acknowledges. */

@@ -27,6 +27,8 @@ export const featureWords = {
   transactions: { ...noFeatures, readOnlyCompatible: 1 },
   /** Messages that count for a time only: who does not know them would deliver what has expired. See expiry-layout.ts. */
   expiry: { ...noFeatures, readOnlyCompatible: 2 },
+  /** Scheduled messages: who does not know them would never deliver them. See hidden-topics.ts. */
+  schedules: { ...noFeatures, readOnlyCompatible: 4 },
 } as const satisfies Record<string, Features>
 
 export type FeatureName = keyof typeof featureWords

@@ -15,6 +15,7 @@
  */
 import type { RegisterKind } from '../engine/terms.js'
 import { maxNameBytes } from '../limits.js'
+import { type FeatureSet, featureSet, noFeature } from './features.js'
 
 const registerPrefixes = ['.r.', '.p.', '.c.'] as const
 
@@ -33,6 +34,12 @@ export function journalTopic(cell: number): string {
 
 export const laterTopic = '.later'
 export const dueTopic = '.due'
+
+/** What a log has that has the topic. */
+export function topicFeatures(name: string): FeatureSet {
+  if (!isHiddenTopic(name)) return noFeature
+  return name === laterTopic ? featureSet('transactions') | featureSet('schedules') : featureSet('transactions')
+}
 
 export function isHiddenTopic(name: string): boolean {
   return name.startsWith('.')

@@ -9,8 +9,17 @@ import { laterTopic } from '../format/hidden-topics.js'
 import type { RecordPlace } from '../messages/chunk-cursor.js'
 import { type DueEntry, type DuePlace, isOutOfTurn } from './due-order.js'
 import { isDamage } from './due-run.js'
-import { cancelRecord, type DueMessage, deliveredOf } from './later-record.js'
+import {
+  cancelRecord,
+  type DueMessage,
+  type DueTime,
+  deliveredOf,
+  type LaterRecord,
+  repeatOf,
+  repeatRecord,
+} from './later-record.js'
 import type { Due } from './pending.js'
+import { nextTime } from './repeat-rule.js'
 
 /** What is written in one transaction at most, but for a longer message. */
 const deliveryBytes = 256 * 1024
@@ -21,6 +30,13 @@ export interface DeliveryParts {
   readonly write: (parts: TransactionParts) => Promise<readonly number[]>
   /** A message cannot be read, and is passed over. */
   readonly onLost: (error: unknown) => void
+  readonly now: () => number
+  /** What comes again takes a place behind that time. */
+  readonly until: number
+  /** What is due before that was missed, as nobody had the log open. */
+  readonly since: number
+  /** What comes again has its next time, at that offset. */
+  readonly onNext: (time: DueTime, at: number) => void
   /** Written: all up to there is delivered. */
   readonly onMark: (mark: DuePlace) => void
 }
@@ -28,6 +44,8 @@ export interface DeliveryParts {
 interface Chosen {
   readonly entry: DueEntry
   readonly message: DueMessage | undefined
+  /** Undefined: it comes no more. */
+  readonly next: { readonly record: LaterRecord; readonly time: DueTime } | undefined
 }
 
 /** @returns what is not written, where something fails, and why */
@@ -51,7 +69,10 @@ export async function deliver(
   }
 }
 
-async function read({ later, onLost }: DeliveryParts, entries: readonly DueEntry[]): Promise<Chosen[]> {
+async function read(
+  { later, onLost, now, since, until }: DeliveryParts,
+  entries: readonly DueEntry[],
+): Promise<Chosen[]> {
   const offsets = entries.map(({ at }) => at)
   const places = await later.records(offsets).catch(async (error) => {
     if (!isDamage(error)) throw error
@@ -61,7 +82,16 @@ async function read({ later, onLost }: DeliveryParts, entries: readonly DueEntry
   })
   return entries.map((entry, index) => {
     const place = places[index]
-    return { entry, message: place && deliveredOf(place) }
+    if (place === undefined) return { entry, message: undefined, next: undefined }
+    const repeat = repeatOf(place)
+    const at = repeat && nextTime(repeat.rule, entry.due, now())
+    const time = at === undefined ? undefined : { due: at, order: Math.max(at, until + 1) }
+    const isMissed = repeat?.rule.missed === 'skip' && entry.due < since
+    return {
+      entry,
+      message: isMissed ? undefined : deliveredOf(place),
+      next: repeat && time && { record: repeatRecord(repeat, time), time },
+    }
   })
 }
 
@@ -106,8 +136,7 @@ async function write(parts: DeliveryParts, batch: readonly Chosen[], mark: DuePl
   } catch (error) {
     if (!(error instanceof BookendError) || error.code !== 'BOOKEND_CONFLICT') throw error
     if (batch.length === 1) {
-      const [{ entry }] = batch
-      await writeAtOnce(parts, [{ entry, message: undefined }], mark)
+      await writeAtOnce(parts, [{ ...batch[0], message: undefined }], mark)
       return
     }
     for (const [index, each] of batch.entries())
@@ -124,7 +153,11 @@ async function writeAtOnce(parts: DeliveryParts, batch: readonly Chosen[], mark:
     ...cancelRecord(message?.topic ?? '', entry),
   }))
   const registers = mark === undefined ? [] : markRegisters(mark)
-  await parts.write({ messages: [...messages, ...cancels], registers })
+  const nexts = batch.flatMap(({ next }) => next ?? [])
+  const again = nexts.map(({ record }) => ({ topic: laterTopic, ...record }))
+  const offsets = await parts.write({ messages: [...messages, ...cancels, ...again], registers })
+  const first = messages.length + cancels.length
+  for (const [index, { time }] of nexts.entries()) parts.onNext(time, offsets[first + index])
   if (mark !== undefined) parts.onMark(mark)
 }
 

@@ -2,7 +2,15 @@
  * How a scheduled message stands in `.later`: its own key and value, and its own headers with some that say where it goes and when. A cancellation has no
  * value, and the headers of what it cancels.
  */
-import type { Condition, Extras, MessageId, PendingMessage, PlannedMessage } from '../engine/terms.js'
+import type {
+  Condition,
+  Extras,
+  MessageId,
+  PendingMessage,
+  PlannedMessage,
+  Repeat,
+  RepeatRule,
+} from '../engine/terms.js'
 import { expiresHeader, idHeader, laterHeaderPrefix } from '../limits.js'
 import type { RecordPlace } from '../messages/chunk-cursor.js'
 import { expiringHeaders } from '../messages/expiry.js'
@@ -23,6 +31,10 @@ const names = {
   cancels: `${prefix}cancels`,
   /** An id among its own headers that was none of its own. */
   id: `${prefix}id`,
+  /** Of what comes again: its name and its rule, and the message's own key, in base64. That of the record is topic and name. */
+  repeat: `${prefix}repeat`,
+  rule: `${prefix}rule`,
+  key: `${prefix}key`,
   /** `windowMs/max`: how far back the topic remembers its id. */
   dedupe: `${prefix}dedupe`,
 } as const
@@ -63,15 +75,44 @@ export function laterRecord({ topic, value, extras, id }: PlannedMessage, time: 
   }
 }
 
+/** The next time that it comes. */
+export function repeatRecord({ topic, name, rule, value, extras }: Repeat, time: DueTime): LaterRecord {
+  const { [idHeader]: given, ...own } = headersOf(extras)
+  const headers: Headers = {
+    ...own,
+    ...timeHeaders(topic, time),
+    ...(given !== undefined && { [names.id]: given }),
+    [names.repeat]: name,
+    [names.rule]: JSON.stringify(rule),
+    ...(extras?.key && { [names.key]: Buffer.from(extras.key).toString('base64') }),
+  }
+  return { value, extras: { key: repeatKey(topic, name), headers: encode(headers) }, condition: undefined }
+}
+
+/** Under which the last record of a repeat is found. */
+export function repeatKey(topic: string, name: string): Uint8Array {
+  return encoder.encode(`${topic}/${name}`)
+}
+
+/** What comes again. Undefined: it comes once, or cannot be understood. */
+export function repeatOf(place: RecordPlace): Repeat | undefined {
+  const { headers = {} } = new StoredMessage(source, place)
+  const { [names.repeat]: name, [names.rule]: rule, [names.cancels]: cancels } = headers
+  if (name === undefined || rule === undefined || cancels !== undefined) return undefined
+  const { topic, value, extras } = deliveredOf(place)
+  return { name, rule: JSON.parse(rule) as RepeatRule, topic, value, extras }
+}
+
 /** That of the topic: `.later` has the ids of all topics. */
 function idOfTopic(topic: string, { text, windowMs, max }: MessageId): MessageId {
   const own = `${topic}/${text}`
   return { text: own, bytes: encoder.encode(own), windowMs, max }
 }
 
-export function cancelRecord(topic: string, entry: DuePlace & { due: number }): LaterRecord {
+/** @param key of the record that it cancels, where that has one to be found by */
+export function cancelRecord(topic: string, entry: DuePlace & { due: number }, key?: Uint8Array): LaterRecord {
   const headers = { ...timeHeaders(topic, entry), [names.cancels]: String(entry.id) }
-  return { value: new Uint8Array(0), extras: { key: undefined, headers: encode(headers) }, condition: undefined }
+  return { value: new Uint8Array(0), extras: { key, headers: encode(headers) }, condition: undefined }
 }
 
 /** The same message once more, in the same place of the order. */
@@ -101,9 +142,10 @@ export interface DueMessage {
 }
 
 export function deliveredOf(place: RecordPlace): DueMessage {
-  const { key, value, headers = {} } = new StoredMessage<Uint8Array>(source, place)
+  const { key: stored, value, headers = {} } = new StoredMessage<Uint8Array>(source, place)
   const { [names.topic]: topic, [names.dedupe]: dedupe } = headers
   const own = ownHeaders(headers)
+  const key = ownKey(stored, headers)
   const text = own[idHeader]
   const [windowMs, max] = (dedupe ?? '').split('/').map(Number)
   const id = dedupe === undefined ? undefined : { text, bytes: encoder.encode(text), windowMs, max }
@@ -127,10 +169,25 @@ function extrasOf(key: Uint8Array | undefined, own: Headers): Extras | undefined
 
 /** As it is listed. */
 export function pendingOf(place: RecordPlace, { id, due }: DueEntry): PendingMessage {
-  const { key, value, headers = {} } = new StoredMessage<Uint8Array>(source, place)
+  const { key: stored, value, headers = {} } = new StoredMessage<Uint8Array>(source, place)
   const own = ownHeaders(headers)
+  const key = ownKey(stored, headers)
+  const repeat = repeatOf(place)
   const listed = Object.keys(own).length > 0 ? own : undefined
-  return { id: String(id), deliverAt: due, topic: headers[names.topic], key, headers: listed, value }
+  return {
+    id: String(id),
+    deliverAt: due,
+    topic: headers[names.topic],
+    key,
+    headers: listed,
+    value,
+    repeat: repeat && { name: repeat.name, rule: repeat.rule },
+  }
+}
+
+function ownKey(key: Uint8Array | undefined, headers: Headers): Uint8Array | undefined {
+  if (!(names.repeat in headers)) return key
+  return names.key in headers ? new Uint8Array(Buffer.from(headers[names.key], 'base64')) : undefined
 }
 
 /** Without what is said here, and the id as the topic knows it. */

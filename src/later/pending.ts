@@ -199,11 +199,17 @@ export class PendingEntries {
     const run = this.#runs.find(({ next }) => next !== undefined)
     if (run === undefined) return
     const left = await DueRun.behind(this.#topics.due, run.place, mark)
-    for (let entry = left.next; entry !== undefined; entry = left.next) {
-      const at = await copy(entry)
+    for (let entry = left.next; entry !== undefined; ) {
+      const place: DueEntry = entry
+      let kept: DueEntry = place
+      for (; entry !== undefined && isSamePlace(entry, place); entry = left.next) {
+        // What is cancelled is not needed, and its cancellation is: the record may stand in another run as well.
+        if (entry.isCancel) kept = entry
+        await left.advance()
+      }
+      const at = await copy(kept)
       // Where copying fails later on it is there twice, in one place.
-      if (at !== undefined) this.add({ ...entry, at })
-      await left.advance()
+      if (at !== undefined) this.add({ ...kept, at })
     }
     this.#setRuns(this.#runs.filter((each) => each !== run))
     this.#hasEndedRuns = true

@@ -24,7 +24,16 @@ import { defaultIdWindowMs, maxSleepMs } from '../limits.js'
 import { deliver, markNames } from './delivery.js'
 import { type DueEntry, type DuePlace, dueStart, isOutOfTurn } from './due-order.js'
 import { UnreadableRun } from './due-run.js'
-import { cancelRecord, copiedRecord, type DueTime, entryOf, type LaterRecord, laterRecord } from './later-record.js'
+import {
+  cancelRecord,
+  copiedRecord,
+  type DueTime,
+  entryOf,
+  type LaterRecord,
+  laterRecord,
+  repeatKey,
+  repeatOf,
+} from './later-record.js'
 import { type LaterTopics, PendingEntries, type PendingLimits } from './pending.js'
 
 /** Chosen together. */
@@ -60,6 +69,7 @@ export class Scheduler {
   #loading: Promise<void> | undefined
   #work: Promise<void> = Promise.resolve()
   #mark: DuePlace = dueStart
+  readonly #since: number
   /** What is due by then is being chosen. */
   #choosing: number = dueStart.order
   readonly #underWay = new Set<Promise<unknown>>()
@@ -74,6 +84,7 @@ export class Scheduler {
 
   constructor(parts: SchedulerParts) {
     this.#parts = parts
+    this.#since = parts.clock.now()
     this.#topics = { later: parts.engine.topic(laterTopic), due: parts.engine.topic(dueTopic) }
   }
 
@@ -91,7 +102,7 @@ export class Scheduler {
   }
 
   async schedule(message: PlannedMessage, level: Durability): Promise<Ticket> {
-    if (this.#pending === undefined) await this.#known()
+    await this.ready()
     const time = this.#timeOf(message)
     const record = laterRecord(message, time)
     try {
@@ -106,12 +117,57 @@ export class Scheduler {
     }
   }
 
+  /** Resolves when all that waits is known. */
+  async ready(): Promise<void> {
+    if (this.#pending === undefined) await this.#known()
+  }
+
+  now(): number {
+    return this.#parts.clock.now()
+  }
+
+  /** Resolves when what is being delivered now is written, or waits again. */
+  async whenDelivered(): Promise<void> {
+    await this.#work
+  }
+
+  /**
+   * Cancels one, and schedules another, at one moment. Both are there, and neither is, if it fails.
+   * @param planned undefined: none
+   * @returns `late`: the old one may be delivered, and nothing was written
+   */
+  async replace(
+    old: { topic: string; entry: DueEntry; key: Uint8Array } | undefined,
+    planned: { due: number; record: (time: DueTime) => LaterRecord } | undefined,
+    level: Durability,
+  ): Promise<Ticket | 'late' | undefined> {
+    await this.ready()
+    if (old !== undefined && this.#isLate(old.entry)) return 'late'
+    const time = planned && { due: planned.due, order: Math.max(planned.due, this.#closing + 1) }
+    const records = [
+      ...(old === undefined ? [] : [cancelRecord(old.topic, old.entry, old.key)]),
+      ...(planned === undefined || time === undefined ? [] : [planned.record(time)]),
+    ]
+    const write = async () => {
+      const messages = records.map((record) => ({ topic: laterTopic, ...record }))
+      const offsets = await this.#parts.write({ messages, registers: [] })
+      if (old !== undefined) this.#pending?.add({ ...old.entry, at: offsets[0], isCancel: true })
+      const at = offsets[records.length - 1]
+      if (time === undefined) return undefined
+      this.#add(time, at)
+      return { id: String(at), deliverAt: time.due }
+    }
+    const ticket = await this.#track(write())
+    await this.#reach(level)
+    return ticket
+  }
+
   /** What a transaction schedules, with all else of it. @param write all that is left to be written */
   async transact(
     { scheduled = [], ...parts }: TransactionParts,
     write: (parts: TransactionParts) => Promise<readonly number[]>,
   ): Promise<readonly number[]> {
-    if (this.#pending === undefined) await this.#known()
+    await this.ready()
     const placed = scheduled.map((message) => {
       const time = this.#timeOf(message)
       return { time, record: { topic: laterTopic, ...laterRecord(message, time) } }
@@ -133,7 +189,7 @@ export class Scheduler {
   }
 
   async cancel(topic: string, { id: name, deliverAt }: Ticket, level: Durability): Promise<boolean> {
-    if (this.#pending === undefined) await this.#known()
+    await this.ready()
     const id = Number(name)
     if (!Number.isSafeInteger(id) || id < 0 || id >= (await this.#topics.later.bounds()).next) return false
     const [place] = await this.#topics.later.records([id])
@@ -142,21 +198,28 @@ export class Scheduler {
     const isThat = stored?.topic === topic && stored.id === id && !stored.isCancel && stored.due === deliverAt
     if (place !== undefined && !isThat) return false
     const entry = stored ?? { due: deliverAt, order: deliverAt, id }
-    if (!(await this.#track(this.#cancel(topic, { ...entry, at: id, isCancel: false })))) return false
+    // Of what comes again it is all of it that ends.
+    const repeat = place && repeatOf(place)
+    const key = repeat && repeatKey(topic, repeat.name)
+    if (!(await this.#track(this.#cancel(topic, { ...entry, at: id, isCancel: false }, key)))) return false
     await this.#reach(level)
     return true
   }
 
   /** @returns false: it is too late */
-  async #cancel(topic: string, entry: DueEntry): Promise<boolean> {
-    const isLate = isOutOfTurn(entry)
-      ? entry.due <= this.#choosing || this.#pending?.hasOutOfTurn(entry.id) !== true
-      : entry.order <= this.#closing
-    if (isLate) return false
-    const { value, extras } = cancelRecord(topic, entry)
+  async #cancel(topic: string, entry: DueEntry, key: Uint8Array | undefined): Promise<boolean> {
+    if (this.#isLate(entry)) return false
+    const { value, extras } = cancelRecord(topic, entry, key)
     const at = await this.#topics.later.append(value, extras, 'process')
     this.#pending?.add({ ...entry, at, isCancel: true })
     return true
+  }
+
+  /** It was delivered, or may be any moment. */
+  #isLate(entry: DueEntry): boolean {
+    return isOutOfTurn(entry)
+      ? entry.due <= this.#choosing || this.#pending?.hasOutOfTurn(entry.id) !== true
+      : entry.order <= this.#closing
   }
 
   /** Nothing may take a place up to that time any more. */
@@ -307,7 +370,18 @@ export class Scheduler {
       const onMark = (mark: DuePlace) => {
         this.#mark = mark
       }
-      const failed = await deliver({ later: this.#topics.later, write, onLost: onError, onMark }, due)
+      const onNext = (time: DueTime, at: number) => this.#add(time, at)
+      const parts = {
+        later: this.#topics.later,
+        write,
+        onLost: onError,
+        onMark,
+        onNext,
+        now: () => clock.now(),
+        since: this.#since,
+        until: this.#choosing,
+      }
+      const failed = await deliver(parts, due)
       if (failed === undefined) {
         if (this.#tidyAt === Number.POSITIVE_INFINITY) this.#tidyAt = clock.now() + this.#keepMs
         return

@@ -18,12 +18,14 @@ import type {
   GroupInfo,
   IdSpan,
   PlannedMessage,
+  Repeat,
   Ticket,
   TransactionAcks,
   TransactionParts,
 } from '../engine/terms.js'
 import { BookendError } from '../errors.js'
 import { laterTopic } from '../format/hidden-topics.js'
+import { Repeats } from '../later/repeats.js'
 import { Scheduler } from '../later/scheduler.js'
 import { RingMemory } from '../ring/append-ring.js'
 import { BatchTimes } from '../ring/batch-times.js'
@@ -73,6 +75,7 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
   readonly #close: () => Promise<void>
   readonly #transactions: GroupTransactions
   readonly #scheduler: Scheduler
+  readonly #repeats: Repeats
 
   /** @param opened what the reaper has found; the writer has started with it */
   constructor(options: LocalOptions, threads: StartingThreads, opened: OpenedLog, lock: LockFile | undefined) {
@@ -182,6 +185,7 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
       },
     })
     this.#scheduler = scheduler
+    this.#repeats = new Repeats(scheduler, this.topic(laterTopic))
     const publish = () => this.flush('process')
     const attachments = new Attachments({
       ...{ engine: this, events, shared, opened, lanes: this.lanes },
@@ -269,6 +273,14 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
 
   protected schedule(message: PlannedMessage, level: Durability): Promise<Ticket> {
     return this.#scheduler.schedule(message, level)
+  }
+
+  protected repeat(repeat: Repeat, level: Durability): Promise<Ticket> {
+    return this.#repeats.set(repeat, level)
+  }
+
+  protected endRepeat(topic: string, name: string, level: Durability): Promise<boolean> {
+    return this.#repeats.end(topic, name, level)
   }
 
   protected cancelScheduled(topic: string, ticket: Ticket, level: Durability): Promise<boolean> {

@@ -8,7 +8,7 @@ import type { TopicDirectory } from '../dispatcher/topic-directory.js'
 import type { EngineFacts, EngineSchedules, EngineTransactions, Supports } from '../engine/engine.js'
 import type { EngineGroup } from '../engine/group-seat.js'
 import type { LogStats } from '../engine/stats.js'
-import type { Durability, PlannedMessage, Ticket, TransactionAcks, TransactionParts } from '../engine/terms.js'
+import type { Durability, PlannedMessage, Repeat, Ticket, TransactionAcks, TransactionParts } from '../engine/terms.js'
 import { registerTopic, registerValue } from '../format/hidden-topics.js'
 import { pendingMessages } from '../later/pending-messages.js'
 import { LocalTopic, type TopicHost } from './local-topic.js'
@@ -43,6 +43,8 @@ export abstract class ThreadEngine<G extends EngineGroup> {
   readonly schedules: EngineSchedules = {
     schedule: (message, level) => this.schedule(message, level),
     cancel: (topic, ticket, level) => this.cancelScheduled(topic, ticket, level),
+    repeat: (repeat, level) => this.repeat(repeat, level),
+    endRepeat: (topic, name, level) => this.endRepeat(topic, name, level),
     pending: (topic) => pendingMessages(this, (name) => this.transactions.register('c', name), topic),
   }
   protected readonly stage: LogStage
@@ -107,6 +109,10 @@ export abstract class ThreadEngine<G extends EngineGroup> {
 
   /** As {@link EngineSchedules}: by the thread that opened the log. */
   protected abstract schedule(message: PlannedMessage, level: Durability): Promise<Ticket>
+
+  protected abstract repeat(repeat: Repeat, level: Durability): Promise<Ticket>
+
+  protected abstract endRepeat(topic: string, name: string, level: Durability): Promise<boolean>
 
   protected abstract cancelScheduled(topic: string, ticket: Ticket, level: Durability): Promise<boolean>
 

@@ -9,11 +9,14 @@ import { type MessageSource, StoredMessage } from '../messages/message.js'
 import type { Decode } from '../messages/value-coding.js'
 import { assertLeased } from './answers.js'
 import { type AppendOptions, pushOptionNames } from './append-options.js'
+import { checkRepeat, type RepeatOptions } from './later/repeat-options.js'
 import { type DeliveryTime, deliveryTimeNames } from './later/schedule-options.js'
+import { type ScheduledMessage, scheduledList } from './later/scheduled-list.js'
 import type { ProcessOptions, Processor } from './processor-options.js'
-import type { Topic } from './topic.js'
+import { schedulesOf } from './supported.js'
+import type { LogTopic } from './topic.js'
 import { undone } from './undone.js'
-import { checkKeys, checkSignal, checkSpan } from './validate.js'
+import { checkId, checkKeys, checkSignal, checkSpan } from './validate.js'
 import type { MessageHandler } from './work/function-call.js'
 
 /** Name of the one group a queue has; `log.topic(name).group('queue')` is the same position. */
@@ -49,6 +52,24 @@ export interface Queue<T> extends AsyncIterable<T> {
   push(value: T, options: DelayedPushOptions): Promise<Ticket>
   /** Takes back what was pushed with a delay, as `Topic.cancel`. @returns false: it came into the queue, or is about to */
   cancel(ticket: Ticket): Promise<boolean>
+  /**
+   * A job that comes again and again, by a rule of cron or every so many ms: one under each id, however often this is called and the log is opened. The same call again, as
+   * at each start of a program, changes nothing; another rule, value or header takes the place of what was. Each time comes once, whatever crashes:
+   * it is pushed in one transaction with the next one.
+   * @param options `key` and `headers` of each
+   * @returns the ticket of the next time
+   * @throws TypeError, RangeError for what is no rule; as `Topic.schedule`
+   */
+  every(
+    id: string,
+    rule: RepeatOptions,
+    value: T,
+    options?: Pick<PushOptions, 'key' | 'headers' | 'durability'>,
+  ): Promise<Ticket>
+  /** Ends what {@link every} has begun. What was pushed stays. @returns false: there is none under this id */
+  removeRepeat(id: string): Promise<boolean>
+  /** What comes again, each with its rule, as it comes next: those of `log.scheduled` that do. */
+  repeats(): Promise<ScheduledMessage[]>
   /**
    * Takes the oldest message. One message satisfies one `pop`; those who wait are served in the order of their calls. The message is
    * committed before this resolves, so it is delivered at most once: for work that must not be lost with its worker, use the
@@ -107,14 +128,14 @@ function nothing(): Promise<undefined> {
 export class TopicQueue<T> implements Queue<T> {
   readonly name: string
   readonly #engine: Engine
-  readonly #messages: Topic<T>
+  readonly #messages: LogTopic<T>
   readonly #topic: EngineTopic
   readonly #group: EngineGroup
   readonly #source: MessageSource<T>
   /** All pops of this queue share one. */
   #seat: Subscription<Popped<T>>
 
-  constructor(engine: Engine, messages: Topic<T>, decode: Decode<T> | undefined) {
+  constructor(engine: Engine, messages: LogTopic<T>, decode: Decode<T> | undefined) {
     this.name = messages.name
     this.#engine = engine
     this.#messages = messages
@@ -136,6 +157,30 @@ export class TopicQueue<T> implements Queue<T> {
     } catch (error) {
       return Promise.reject(error)
     }
+  }
+
+  async every(
+    id: string,
+    rule: RepeatOptions,
+    value: T,
+    options: Pick<PushOptions, 'key' | 'headers' | 'durability'> = {},
+  ): Promise<Ticket> {
+    const name = checkId(id)
+    const checked = checkRepeat(rule)
+    checkKeys('options of every()', options, ['key', 'headers', 'durability'])
+    return this.#messages.repeat(name, checked, value, options)
+  }
+
+  async removeRepeat(id: string): Promise<boolean> {
+    const name = checkId(id)
+    const schedules = schedulesOf(this.#engine, 'scheduled messages')
+    this.#engine.checkWritable()
+    return schedules.endRepeat(this.name, name, this.#engine.facts.durability)
+  }
+
+  async repeats(): Promise<ScheduledMessage[]> {
+    const all = await scheduledList(this.#engine, { topic: this.name })
+    return all.filter(({ repeat }) => repeat !== undefined)
   }
 
   cancel(ticket: Ticket): Promise<boolean> {

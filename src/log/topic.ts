@@ -2,7 +2,7 @@
 
 import { abortable } from '../abortable.js'
 import type { Engine, EngineTopic } from '../engine/engine.js'
-import type { Condition, Payload, PlannedMessage, Ticket, TransactionParts } from '../engine/terms.js'
+import type { Condition, Payload, PlannedMessage, RepeatRule, Ticket, TransactionParts } from '../engine/terms.js'
 import { conflictError } from '../failures.js'
 import { bytes, type Codec, codecName } from '../messages/codec.js'
 import { unexpired } from '../messages/expiry.js'
@@ -242,6 +242,20 @@ export class LogTopic<T> implements Topic<T> {
     const schedules = schedulesOf(this.#engine, 'scheduled messages')
     this.#engine.checkWritable()
     return schedules.cancel(this.name, checked, this.#engine.facts.durability)
+  }
+
+  /** What comes into it by a rule. */
+  repeat(
+    name: string,
+    rule: RepeatRule,
+    value: T,
+    options: Pick<ScheduleOptions, 'key' | 'headers' | 'durability'>,
+  ): Promise<Ticket> {
+    const schedules = schedulesOf(this.#engine, 'scheduled messages')
+    const { level, message } = this.#scheduled(value, { ...options, delayMs: 0 })
+    this.#engine.checkWritable()
+    const { topic, value: encoded, extras } = message
+    return schedules.repeat({ name, rule, topic, value: encoded, extras }, level)
   }
 
   /** For a transaction of `engine`, as {@link prepared}. */

@@ -51,7 +51,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   ],
   log: ['local', 'local/attached', 'log/finding', 'log/later', 'log/work', 'messages'],
   'log/finding': ['log', 'messages'],
-  'log/later': ['log'],
+  'log/later': ['log', 'later'],
   'log/work': ['log', 'messages'],
   jetstream: [
     'jetstream/appends',
@@ -194,6 +194,7 @@ const packageRooms: Readonly<Record<string, readonly string[]>> = {
   koffi: ['memory'],
   'mmap-io': ['memory'],
   comlink: ['threads'],
+  croner: ['later'],
   piscina: ['dispatcher/reads', 'cli', 'workers'],
   'prom-client': ['observe'],
   commander: ['cli', 'cli/verbs'],

@@ -5,6 +5,7 @@
 import type { EngineTopic } from '../../src/engine/engine.js'
 import type { Condition, Extras, Payload, TransactionParts } from '../../src/engine/terms.js'
 import { conflictError } from '../../src/failures.js'
+import { Repeats } from '../../src/later/repeats.js'
 import { Scheduler, type SchedulerClock, type SchedulerParts } from '../../src/later/scheduler.js'
 import { idHeader } from '../../src/limits.js'
 import { chunkOf, type LooseMessage } from '../../src/messages/chunk-builder.js'
@@ -56,6 +57,7 @@ export class LaterLog {
   #isDead = false
   readonly errors: unknown[] = []
   readonly scheduler: Scheduler
+  readonly repeats: Repeats
 
   constructor(groups: readonly Written[], clock: TestClock, limits: SchedulerParts['limits']) {
     this.groups = []
@@ -68,6 +70,7 @@ export class LaterLog {
       onError: (error) => this.errors.push(error),
       limits,
     })
+    this.repeats = new Repeats(this.scheduler, this.topic('.later'))
     this.scheduler.start()
   }
 
@@ -80,8 +83,9 @@ export class LaterLog {
     }
   }
 
-  get askedCount(): number {
-    return this.#asked.length
+  /** Time of the mark. */
+  get lastDue(): number {
+    return this.#registers.get('due') ?? -1
   }
 
   /** Nothing that is asked for after this is ever answered. */
@@ -129,6 +133,17 @@ export class LaterLog {
           },
           close: () => {},
         }
+      },
+      keyed: async (key, { from, to, max }) => {
+        const found = known().messages.filter(
+          ({ offset, extras }) => offset >= from && offset < to && extras?.key && Buffer.compare(extras.key, key) === 0,
+        )
+        const places = found.slice(-max).map((message) => {
+          const cursor = chunkOf([message])
+          cursor.next()
+          return cursor
+        })
+        return { records: places.reverse(), from, to: from }
       },
       trim: async (before) => {
         await this.#askFor({ messages: [], registers: [], trims: [{ topic: name, before }] }, [])

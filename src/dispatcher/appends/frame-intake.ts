@@ -20,7 +20,7 @@ import {
 } from '../../format/frame-encoder.js'
 import { bulkPayloadBytes, frameBytes, frameFlag } from '../../format/frame-layout.js'
 import { needBytes, writeNeedFrame } from '../../format/guard-layout.js'
-import { isHiddenTopic } from '../../format/hidden-topics.js'
+import { topicFeatures } from '../../format/hidden-topics.js'
 import { ringShareForOneAppend } from '../../limits.js'
 import type { RingProducer } from '../../ring/append-ring.js'
 import type { LaneTable } from '../../ring/lane-table.js'
@@ -318,7 +318,7 @@ export class FrameIntake implements Waiter {
       return true
     }
     const bytes = frameBytes(declarePayloadLength(topic.name))
-    const needed = isHiddenTopic(topic.name) ? this.#unstated(featureSet('transactions')) : noFeature
+    const needed = this.#unstated(topicFeatures(topic.name))
     const ahead = needed === noFeature ? 0 : needBytes
     const at = ring.place(ahead + bytes)
     if (at < 0) return false

@@ -13,7 +13,7 @@ import {
 } from '../../format/frame-encoder.js'
 import { frameBytes, frameFlag } from '../../format/frame-layout.js'
 import { guardBytes, writeGuardFrame } from '../../format/guard-layout.js'
-import { isHiddenTopic, statedBy } from '../../format/hidden-topics.js'
+import { statedBy, topicFeatures } from '../../format/hidden-topics.js'
 import type { TopicHandle } from '../topic-directory.js'
 
 /** Messages of one topic, with the conditions of some. */
@@ -54,10 +54,10 @@ export class GroupFrames {
     let bytes = 0
     let records = 0
     let hasText = false
-    let isHidden = registers.length > 0
+    let features = registers.length > 0 ? featureSet('transactions') : noFeature
     let expires = false
     for (const { topic, values, extras, conditions } of shares) {
-      isHidden ||= isHiddenTopic(topic.name)
+      features |= topicFeatures(topic.name)
       records += values.length
       for (const condition of conditions) guards += guardBytes(condition)
       for (let index = 0; index < values.length; index++) {
@@ -74,7 +74,7 @@ export class GroupFrames {
     this.bytes = bytes
     this.records = records
     this.hasText = hasText
-    this.features = (isHidden ? featureSet('transactions') : noFeature) | (expires ? featureSet('expiry') : noFeature)
+    this.features = features | (expires ? featureSet('expiry') : noFeature)
   }
 
   /** How many topics it is of. */

@@ -21,6 +21,7 @@ import type {
   Durability,
   GroupInfo,
   PlannedMessage,
+  Repeat,
   Ticket,
   TransactionAcks,
   TransactionParts,
@@ -160,10 +161,15 @@ export class AttachedEngine extends ThreadEngine<RemoteGroup> implements Engine 
   }
 
   protected schedule(message: PlannedMessage, level: Durability): Promise<Ticket> {
-    const { value } = message
-    // A view would take the memory along that it is a view of.
-    const sent = typeof value === 'string' ? message : { ...message, value: new Uint8Array(value) }
-    return this.#owner.call('schedule', sent, level)
+    return this.#owner.call('schedule', ownValue(message), level)
+  }
+
+  protected repeat(repeat: Repeat, level: Durability): Promise<Ticket> {
+    return this.#owner.call('repeat', ownValue(repeat), level)
+  }
+
+  protected endRepeat(topic: string, name: string, level: Durability): Promise<boolean> {
+    return this.#owner.call('endRepeat', topic, name, level)
   }
 
   protected cancelScheduled(topic: string, ticket: Ticket, level: Durability): Promise<boolean> {
@@ -250,3 +256,9 @@ export class AttachedEngine extends ThreadEngine<RemoteGroup> implements Engine 
 
 /** A thread that reads for itself waits where the messages are not in memory; nobody else's time is spared by not waiting. */
 const noneHot = { answered: 0 }
+
+/** A view would take the memory along that it is a view of. */
+function ownValue<M extends Pick<PlannedMessage, 'value'>>(message: M): M {
+  const { value } = message
+  return typeof value === 'string' ? message : { ...message, value: new Uint8Array(value) }
+}

@@ -167,6 +167,14 @@ export class Attachment {
         engine.checkWritable()
         return engine.schedules.schedule(message, level)
       },
+      repeat: async (_, repeat, level) => {
+        engine.checkWritable()
+        return engine.schedules.repeat(repeat, level)
+      },
+      endRepeat: async (_, topic, name, level) => {
+        engine.checkWritable()
+        return engine.schedules.endRepeat(topic, name, level)
+      },
       cancelScheduled: async (_, topic, ticket, level) => {
         engine.checkWritable()
         return engine.schedules.cancel(topic, ticket, level)

@@ -14,6 +14,7 @@ import type {
   IdSpan,
   LogPort,
   PlannedMessage,
+  Repeat,
   Retention,
   Ticket,
   TransactionParts,
@@ -88,6 +89,8 @@ export interface OwnerCalls {
   ): Promise<readonly number[]>
   recallIds(signal: AbortSignal, topic: string, span: IdSpan): Promise<void>
   schedule(signal: AbortSignal, message: PlannedMessage, level: Durability): Promise<Ticket>
+  repeat(signal: AbortSignal, repeat: Repeat, level: Durability): Promise<Ticket>
+  endRepeat(signal: AbortSignal, topic: string, name: string, level: Durability): Promise<boolean>
   cancelScheduled(signal: AbortSignal, topic: string, ticket: Ticket, level: Durability): Promise<boolean>
   retain(signal: AbortSignal, topic: string, retention: Retention, isAddition: boolean): void
   backup(signal: AbortSignal, target: string): Promise<BackupReport>

@@ -3,6 +3,7 @@ import type { Engine } from '../../engine/engine.js'
 import type { PendingMessage } from '../../engine/terms.js'
 import { schedulesOf } from '../supported.js'
 import { checkKeys, checkName } from '../validate.js'
+import type { RepeatOptions } from './repeat-options.js'
 
 /** Which scheduled messages are listed. */
 export interface ScheduledOptions {
@@ -13,7 +14,7 @@ export interface ScheduledOptions {
 /** All of them as an array where it is awaited, one after the other where it is iterated. */
 export interface ScheduledList extends PromiseLike<ScheduledMessage[]>, AsyncIterable<ScheduledMessage> {}
 
-/** A message that was scheduled, and neither delivered nor cancelled. It is a ticket: `topic.cancel` takes it. */
+/** A message that was scheduled, and neither delivered nor cancelled. It is a ticket: `topic.cancel` takes it, which ends what would come again. */
 export interface ScheduledMessage {
   /** Of its ticket. */
   readonly id: string
@@ -27,6 +28,13 @@ export interface ScheduledMessage {
   readonly headers?: Record<string, string>
   /** The bytes of its value. */
   readonly value: Uint8Array
+  /** It comes again: its name and its rule, as `Queue.every` was told. */
+  readonly repeat?: {
+    /** Name of the repeat. */
+    readonly id: string
+    /** When it comes. */
+    readonly rule: RepeatOptions
+  }
 }
 
 export function scheduledList(engine: Engine, options: ScheduledOptions): ScheduledList {
@@ -43,8 +51,13 @@ export function scheduledList(engine: Engine, options: ScheduledOptions): Schedu
 }
 
 async function* listed(pending: AsyncIterable<PendingMessage>): AsyncGenerator<ScheduledMessage> {
-  for await (const { key, headers, ...message } of pending)
-    yield { ...message, ...(key !== undefined && { key }), ...(headers !== undefined && { headers }) }
+  for await (const { key, headers, repeat, ...message } of pending)
+    yield {
+      ...message,
+      ...(key !== undefined && { key }),
+      ...(headers !== undefined && { headers }),
+      ...(repeat !== undefined && { repeat: { id: repeat.name, rule: repeat.rule } }),
+    }
 }
 
 async function collected(messages: AsyncIterable<ScheduledMessage>): Promise<ScheduledMessage[]> {

@@ -5,8 +5,16 @@
 import { BookendError } from '../../errors.js'
 import { batchHeaderBytes } from '../../format/batch-layout.js'
 import { type ControlRecord, controlBytes } from '../../format/control-layout.js'
-import { type Features, featuresFault, featureWords, joinFeatures, noFeatures } from '../../format/features.js'
-import { isHiddenTopic } from '../../format/hidden-topics.js'
+import {
+  type Features,
+  featuresFault,
+  featuresOf,
+  featureWords,
+  joinFeatures,
+  noFeature,
+  noFeatures,
+} from '../../format/features.js'
+import { topicFeatures } from '../../format/hidden-topics.js'
 import { indexBytes, segmentHeaderBytes } from '../../format/segment-layout.js'
 import { ControlFile } from '../files/control-file.js'
 import type { Disk } from '../files/disk.js'
@@ -87,12 +95,9 @@ export function planRepair(
   const names = namesOf(reports, extent.recovered?.topics ?? [])
   // The control file is lost, and what the log holds says it once more.
   if (extent.features === undefined) {
-    const hasHidden = [...names.values()].some(({ name }) => isHiddenTopic(name))
+    const features = [...names.values()].reduce((set, { name }) => set | topicFeatures(name), noFeature)
     const expires = reports.some((report) => report.expires)
-    plan.features = joinFeatures(
-      hasHidden ? featureWords.transactions : noFeatures,
-      expires ? featureWords.expiry : noFeatures,
-    )
+    plan.features = joinFeatures(featuresOf(features), expires ? featureWords.expiry : noFeatures)
   }
   const beginnings = lostBeginnings(reports)
   let time = 0

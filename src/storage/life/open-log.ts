@@ -2,8 +2,8 @@
 import path from 'node:path'
 import { BookendError } from '../../errors.js'
 import { controlBytes } from '../../format/control-layout.js'
-import { featureWords } from '../../format/features.js'
-import { isHiddenTopic, isRegister } from '../../format/hidden-topics.js'
+import { featuresOf, noFeature } from '../../format/features.js'
+import { isRegister, topicFeatures } from '../../format/hidden-topics.js'
 import { defaultSegmentBytes, maxTopics } from '../../limits.js'
 import type { Memory } from '../../memory/memory.js'
 import type { TopicState } from '../append/topic-state.js'
@@ -152,7 +152,8 @@ function openWith(control: ControlFile, options: OpenLogOptions): Omit<OpenLog, 
     // crash it says "unclean" already, and a flush would wait behind everything the last owner left to be written.
     if (found?.isClean !== false) control.sync()
     // Where an earlier build has not said it.
-    if (recovered.topics.some(({ name }) => isHiddenTopic(name))) control.require(featureWords.transactions)
+    const features = recovered.topics.reduce((set, { name }) => set | topicFeatures(name), noFeature)
+    if (features !== noFeature) control.require(featuresOf(features))
   }
   return { control, files, recovered, epoch, bootId }
 }

@@ -156,6 +156,44 @@ onEveryEngine(({ shared, supports }) => {
     expect(await queue.size()).toBe(0)
   })
 
+  it('a job that repeats is pushed again and again, one under each id', async () => {
+    const { log, name } = await shared()
+    const queue = log.queue(name, { codec: text })
+    const first = await queue.every('often', { everyMs: 5 }, 'tick', { key: 'k', headers: { h: '1' } })
+    await queue.every('nightly', { cron: '0 3 * * *', timeZone: 'Europe/Berlin', missed: 'skip' }, 'report')
+    expect(first.deliverAt).toBeGreaterThan(0)
+    for (let times = 0; times < 3; times++) expect(await queue.pop({ timeoutMs: 60_000 })).toBe('tick')
+    const [{ keyText, headers }] = await collect(log.topic(name).read({ to: 1 }))
+    expect([keyText, headers]).toEqual(['k', { h: '1' }])
+    const nightly = (await queue.repeats()).find(({ repeat }) => repeat?.id === 'nightly')
+    expect(nightly).toMatchObject({
+      topic: name,
+      value: new TextEncoder().encode('report'),
+      repeat: { rule: { cron: '0 3 * * *', timeZone: 'Europe/Berlin', missed: 'skip' } },
+    })
+    expect(
+      await queue.every('nightly', { cron: '0 3 * * *', timeZone: 'Europe/Berlin', missed: 'skip' }, 'report'),
+    ).toEqual({
+      id: nightly?.id,
+      deliverAt: nightly?.deliverAt,
+    })
+    expect(await queue.removeRepeat('often')).toBe(true)
+    expect(await queue.removeRepeat('often')).toBe(false)
+    expect((await queue.repeats()).map(({ repeat }) => repeat?.id)).toEqual(['nightly'])
+    expect(await queue.cancel(nightly ?? first), 'a ticket of one ends all').toBe(true)
+    expect(await queue.repeats()).toEqual([])
+    for (const [rule, kind] of [
+      [{}, TypeError],
+      [{ cron: '0 3 * * *', everyMs: 5 }, TypeError],
+      [{ cron: 'never' }, RangeError],
+      [{ cron: '0 3 * * *', timeZone: 'Europe/Nowhere' }, RangeError],
+      [{ everyMs: 5, timeZone: 'UTC' }, TypeError],
+      [{ everyMs: 0 }, RangeError],
+      [{ everyMs: 5, missed: 'all' as never }, RangeError],
+    ] as const)
+      await expectMistake(() => queue.every('wrong', rule, 'x'), kind)
+  })
+
   it('mistakes are told before anything is written', async () => {
     const { log, name } = await shared()
     const topic = log.topic(name, { codec: text })
