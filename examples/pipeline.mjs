@@ -17,18 +17,11 @@ async function work() {
     void producer.append(topic('orders'), { order, amount: order % 90 }, order)
   await log.flush()
   // What a handler appends is written in one transaction with the acknowledgement of its message.
-  const invoicing = topic('orders')
-    .group('invoicing')
-    .process(({ value }, { append }) => append('invoices', { order: value.order, total: value.amount * 1.2 }), {
-      order: 'none',
-      concurrency: 50,
-    })
-  const mailing = topic('invoices')
-    .group('mailing')
-    .process(({ value }, { append }) => append('letters', { order: value.order, text: `you owe ${value.total}` }), {
-      order: 'none',
-      concurrency: 50,
-    })
+  const options = { order: 'none', concurrency: 50 }
+  const bill = ({ value: { order, amount } }, { append }) => append('invoices', { order, total: amount * 1.2 })
+  const write = ({ value: { order, total } }, { append }) => append('letters', { order, text: `you owe ${total}` })
+  const invoicing = topic('orders').group('invoicing').process(bill, options)
+  const mailing = topic('invoices').group('mailing').process(write, options)
   process.send?.('at work')
   await invoicing.idle()
   await mailing.idle()
@@ -44,18 +37,13 @@ async function watch() {
       await wait(Math.random() * 60)
       killed += worker.kill('SIGKILL') ? 1 : 0
     }
-    const [status] = await ended
-    if (status === 0) break
+    if ((await ended)[0] === 0) break
   }
   const log = await open(folder, { readOnly: true })
   for (const name of ['invoices', 'letters']) {
-    const seen = new Set()
-    let messages = 0
-    for await (const { value } of log.topic(name, { codec: json }).read()) {
-      seen.add(value.order)
-      messages += 1
-    }
-    console.log(`${name}: ${messages} messages, of ${seen.size} orders`)
+    const all = []
+    for await (const { value } of log.topic(name, { codec: json }).read()) all.push(value.order)
+    console.log(`${name}: ${all.length} messages, of ${new Set(all).size} orders`)
   }
   await log.close()
 }

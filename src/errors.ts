@@ -36,10 +36,10 @@ export interface ErrorDetails {
   first?: number
   /** `BOOKEND_CONFLICT`: the register that the condition was about. */
   register?: string
-  /** `BOOKEND_CONFLICT`: what the condition asked for. */
-  expected?: number
-  /** `BOOKEND_CONFLICT`: what was there instead. */
-  actual?: number
+  /** `BOOKEND_CONFLICT`: what the condition asked for; of a key's version also `none` and `exists`. */
+  expected?: number | 'none' | 'exists'
+  /** `BOOKEND_CONFLICT`: what was there instead; `none`: no message with that key. */
+  actual?: number | 'none'
 }
 
 const brand = Symbol.for('bookend.error')
@@ -70,9 +70,9 @@ export class BookendError extends Error {
   /** See {@link ErrorDetails.register}. */
   declare readonly register?: string
   /** See {@link ErrorDetails.expected}. */
-  declare readonly expected?: number
+  declare readonly expected?: number | 'none' | 'exists'
   /** See {@link ErrorDetails.actual}. */
-  declare readonly actual?: number
+  declare readonly actual?: number | 'none'
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails & { cause?: unknown } = {}) {
     const { cause, ...rest } = details

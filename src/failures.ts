@@ -1,6 +1,6 @@
 /** Turning the numbers that workers leave in shared words into the errors that applications get. */
 import os from 'node:os'
-import type { Filter } from './engine/terms.js'
+import type { ExpectedVersion, Filter } from './engine/terms.js'
 import { BookendError } from './errors.js'
 
 /** In the place of an error number, which the kernel keeps below: another owner may have the log. See storage/files/ownership.ts. */
@@ -75,6 +75,14 @@ export function conflictError(topic: string, expected: number, actual: number): 
       ? `others have appended since: read on from ${expected}, decide anew, and expect ${actual}`
       : 'there are no such messages to build on'
   const message = `topic "${topic}" goes on at offset ${actual}, not at ${expected}, so nothing was written; ${what}`
+  return new BookendError('BOOKEND_CONFLICT', message, { topic, expected, actual })
+}
+
+/** The last message with a key is not what it was to be. */
+export function versionConflict(topic: string, expected: ExpectedVersion, actual: number | 'none'): BookendError {
+  const wanted = { none: 'no message', exists: 'a message' }[expected as string] ?? `offset ${expected}`
+  const found = actual === 'none' ? 'there is none' : `its last one is at offset ${actual}`
+  const message = `topic "${topic}" was to have ${wanted} as the last with this key, and ${found}, so nothing was written: look at it, and decide anew`
   return new BookendError('BOOKEND_CONFLICT', message, { topic, expected, actual })
 }
 

@@ -39,6 +39,8 @@ export interface Supports {
   readonly retention: boolean
   /** The option `expectedOffset` of appends. */
   readonly expectedOffset: boolean
+  /** The option `expectedVersion` of appends. */
+  readonly expectedVersion: boolean
   /** The option `id` of appends. */
   readonly id: boolean
   /** The options `ttlMs` and `expiresAt` of appends. */

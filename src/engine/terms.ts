@@ -60,6 +60,8 @@ export interface Extras {
 export interface Condition {
   /** The offset that the first message is to get. */
   readonly expectedOffset?: number | undefined
+  /** What the last message with the key of the first one has to be. */
+  readonly expectedVersion?: ExpectedVersion | undefined
   /** Where something was appended to the topic under this id, nothing is, and that is the answer. It stands in a header too. */
   readonly id?: MessageId | undefined
   /** Where the id is known that is refused as well. */
@@ -69,6 +71,9 @@ export interface Condition {
   /** Instead of all that: the register, whose topic it is, has to be below this. */
   readonly below?: number | undefined
 }
+
+/** A version of a key is the offset of its last message in the topic; `none`: there is none; `exists`: there is one. */
+export type ExpectedVersion = number | 'none' | 'exists'
 
 /** The name that whoever appends a message has given it. */
 export interface MessageId extends IdSpan {

@@ -12,7 +12,10 @@
  *   24  value u64
  *   32  windowMs u32   for how long ids of the topic are remembered
  *   36  max u32        and how many
- *   40  id             in UTF-8; nothing: none
+ *   40  tag u32        if +16: of a key, of which nothing may stand in the topic at or past `asOf`; the writer makes it 32 where that may not be so
+ *   44  zero u32
+ *   48  asOf u64
+ *   ..  id             in UTF-8; nothing: none
  * ```
  */
 import type { Condition } from '../engine/terms.js'
@@ -21,12 +24,28 @@ import { frameBytes, frameHeaderBytes, frameKind, frameWord, tailWord } from './
 import { highWord, joinWords, lowWord } from './numbers.js'
 
 const fixedBytes = 24
-const whatBit = { offset: 1, below: 2, newId: 4, needs: 8 } as const
-const guardWord = { what: 4, ahead: 5, value: 6, window: 8, max: 9 } as const
+const whatBit = { offset: 1, below: 2, newId: 4, needs: 8, key: 16, changed: 32 } as const
+const keyedBytes = 16
+const guardWord = { what: 4, ahead: 5, value: 6, window: 8, max: 9, tag: 10, asOf: 12 } as const
+
+/** What a guard says. */
+export interface Guard extends Condition {
+  /** Of the key of that message nothing may have been appended at or past an offset. The expected version is what that comes from. */
+  readonly unchanged?: UnchangedKey | undefined
+}
+
+export interface UnchangedKey {
+  readonly tag: number
+  readonly asOf: number
+}
 
 /** Bytes of the frame. */
-export function guardBytes({ id }: Condition): number {
-  return frameBytes(fixedBytes + (id?.bytes.length ?? 0))
+export function guardBytes(guard: Guard): number {
+  return frameBytes(payloadBytes(guard))
+}
+
+function payloadBytes({ id, unchanged }: Guard): number {
+  return fixedBytes + (unchanged === undefined ? 0 : keyedBytes) + (id?.bytes.length ?? 0)
 }
 
 export function writeGuardFrame(
@@ -34,24 +53,53 @@ export function writeGuardFrame(
   words: Uint32Array,
   at: number,
   topic: number,
-  { expectedOffset, below, id, ahead = 0, isIdNew = false }: Condition,
+  guard: Guard,
   flags: number,
 ): void {
+  const { expectedOffset, below, id, unchanged, ahead = 0, isIdNew = false } = guard
   const word = at >>> 2
   const value = expectedOffset ?? below ?? 0
-  words[word + frameWord.length] = fixedBytes + (id?.bytes.length ?? 0)
+  words[word + frameWord.length] = payloadBytes(guard)
   words[word + frameWord.topic] = topic
   words[word + frameWord.tail] = tailWord(0, frameKind.guard, flags)
   words[word + guardWord.what] =
     (expectedOffset === undefined ? 0 : whatBit.offset) |
     (below === undefined ? 0 : whatBit.below) |
-    (isIdNew ? whatBit.newId : 0)
+    (isIdNew ? whatBit.newId : 0) |
+    (unchanged === undefined ? 0 : whatBit.key)
   words[word + guardWord.ahead] = ahead
   words[word + guardWord.value] = lowWord(value)
   words[word + guardWord.value + 1] = highWord(value)
   words[word + guardWord.window] = id?.windowMs ?? 0
   words[word + guardWord.max] = id?.max ?? 0
-  if (id !== undefined) bytes.set(id.bytes, at + frameHeaderBytes + fixedBytes)
+  const idAt = at + frameHeaderBytes + fixedBytes + (unchanged === undefined ? 0 : keyedBytes)
+  if (unchanged !== undefined) {
+    words[word + guardWord.tag] = unchanged.tag
+    words[word + guardWord.tag + 1] = 0
+    words[word + guardWord.asOf] = lowWord(unchanged.asOf)
+    words[word + guardWord.asOf + 1] = highWord(unchanged.asOf)
+  }
+  if (id !== undefined) bytes.set(id.bytes, idAt)
+}
+
+/** The key of which nothing new may be there; undefined: it is about none. */
+export function unchangedOf(words: Uint32Array, at: number): UnchangedKey | undefined {
+  const word = at >>> 2
+  if ((words[word + guardWord.what] & whatBit.key) === 0) return undefined
+  return {
+    tag: words[word + guardWord.tag],
+    asOf: joinWords(words[word + guardWord.asOf], words[word + guardWord.asOf + 1]),
+  }
+}
+
+/** Of a conflict: something with that key may have come, and who has looked looks again. */
+export function isChanged(words: Uint32Array, at: number): boolean {
+  return (words[(at >>> 2) + guardWord.what] & whatBit.changed) !== 0
+}
+
+/** Before it is stamped as a conflict. */
+export function stampChanged(words: Uint32Array, at: number): void {
+  words[(at >>> 2) + guardWord.what] |= whatBit.changed
 }
 
 /** Bytes of a frame that {@link writeNeedFrame} writes. */
@@ -99,9 +147,10 @@ export function idOf(
   at: number,
 ): { id: string; windowMs: number; max: number; isNew: boolean } | undefined {
   const word = at >>> 2
-  const length = words[word + frameWord.length] - fixedBytes
+  const before = fixedBytes + ((words[word + guardWord.what] & whatBit.key) === 0 ? 0 : keyedBytes)
+  const length = words[word + frameWord.length] - before
   if (length === 0) return undefined
-  const id = Buffer.from(bytes.buffer, bytes.byteOffset + at + frameHeaderBytes + fixedBytes, length).toString('utf8')
+  const id = Buffer.from(bytes.buffer, bytes.byteOffset + at + frameHeaderBytes + before, length).toString('utf8')
   const isNew = (words[word + guardWord.what] & whatBit.newId) !== 0
   return { id, windowMs: words[word + guardWord.window], max: words[word + guardWord.max], isNew }
 }

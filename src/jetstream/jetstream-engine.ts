@@ -107,6 +107,7 @@ export class JetStreamEngine implements Engine, JetStreamTopicHost {
       process: true,
       retention: true,
       expectedOffset: true,
+      expectedVersion: false,
       id: true,
       expiry: false,
       keys: false,

@@ -111,7 +111,7 @@ export class Scheduler {
       return ticket
     } catch (error) {
       const first = isConflict(error) ? error.actual : undefined
-      if (first === undefined) throw error
+      if (typeof first !== 'number') throw error
       await this.#reach(level)
       return (await this.#ticketAt(first)) ?? { id: String(first), deliverAt: time.due }
     }

@@ -1,5 +1,6 @@
 /** A topic of the local engine: who of the dispatcher and the threads does what is asked of it. */
 import type { AppendSide } from '../dispatcher/appends/append-side.js'
+import { copyOf, copyOfExtras } from '../dispatcher/appends/group-frames.js'
 import type { FeedSource } from '../dispatcher/groups/group-feed.js'
 import { ChunkReader, type ChunkSource } from '../dispatcher/reads/chunk-reader.js'
 import type { HotReads } from '../dispatcher/reads/hot-reads.js'
@@ -16,6 +17,7 @@ import { type RecordPlace, recordAt } from '../messages/chunk-cursor.js'
 import { HeaderMatcher } from '../messages/header-matcher.js'
 import { SelectedRecords } from '../messages/selected-records.js'
 import type { ChunkAnswer, KeyedAnswer, RecordsAnswer } from '../threads/reader/reader.js'
+import { withVersions } from './key-versions.js'
 import type { LocalGroup } from './local-group.js'
 import type { LogEvents } from './log-events.js'
 import type { LogStage } from './log-stage.js'
@@ -23,7 +25,7 @@ import type { LogStage } from './log-stage.js'
 /** The way into the log, and what a thread sees of what is published. */
 export type TopicAppends = Pick<
   AppendSide,
-  'append' | 'appendMany' | 'offer' | 'ready' | 'firstOf' | 'nextOf' | 'whenNext'
+  'append' | 'appendMany' | 'offer' | 'ready' | 'published' | 'firstOf' | 'nextOf' | 'whenNext'
 >
 
 /** What a topic needs of its log. @typeParam G the groups of this thread's engine */
@@ -70,7 +72,10 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
     const { appends, events } = this.#host
     this.#host.stage.checkWritable()
     this.#assertFits(value, extras)
-    const done = appends.append(this.handle, value, extras, level, condition)
+    const done =
+      condition?.expectedVersion === undefined
+        ? appends.append(this.handle, value, extras, level, condition)
+        : this.#appendVersion([copyOf(value)], extras, level, condition)
     if (events.wantsAppends) events.append(this.name, 1, bytesOf(value), done)
     return done
   }
@@ -84,12 +89,41 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
     const { appends, events } = this.#host
     this.#host.stage.checkWritable()
     // That a segment holds them all is for the append side to say: it counts them.
-    const done = appends.appendMany(this.handle, values, extras, level, condition)
+    const done =
+      condition?.expectedVersion === undefined
+        ? appends.appendMany(this.handle, values, extras, level, condition)
+        : this.#appendVersion(values, extras, level, condition)
     if (events.wantsAppends) {
       const bytes = values.reduce((sum, value) => sum + bytesOf(value), 0)
       events.append(this.name, values.length, bytes, done)
     }
     return done
+  }
+
+  /** @param values nobody changes them any more */
+  #appendVersion(
+    values: readonly Payload[],
+    given: Extras | undefined,
+    level: Durability,
+    condition: Condition,
+  ): Promise<number> {
+    const { appends } = this.#host
+    const extras = copyOfExtras(given)
+    return withVersions(
+      [{ topic: this, extras, condition }],
+      ([guard]) => appends.appendMany(this.handle, values, extras, level, guard),
+      () => appends.published(),
+    )
+  }
+
+  /** Offset of the last message with the key below `to`; undefined: there is none. */
+  async lastOf(key: Uint8Array, to: number): Promise<number | undefined> {
+    for (let range = { from: 0, to, max: 1, isReverse: true }; range.from < range.to; ) {
+      const { offsets, ...rest } = await this.keyedAnswer(key, range)
+      if (offsets.length > 0) return offsets[0]
+      range = { ...range, from: rest.from, to: rest.to }
+    }
+    return undefined
   }
 
   offer(value: Payload, extras: Extras | undefined): boolean {

@@ -9,8 +9,10 @@ import type { EngineFacts, EngineSchedules, EngineTransactions, Supports } from 
 import type { EngineGroup } from '../engine/group-seat.js'
 import type { LogStats } from '../engine/stats.js'
 import type { Durability, PlannedMessage, Repeat, Ticket, TransactionAcks, TransactionParts } from '../engine/terms.js'
+import type { Guard } from '../format/guard-layout.js'
 import { registerTopic, registerValue } from '../format/hidden-topics.js'
 import { pendingMessages } from '../later/pending-messages.js'
+import { withVersions } from './key-versions.js'
 import { LocalTopic, type TopicHost } from './local-topic.js'
 import { LogEvents } from './log-events.js'
 import { LogStage } from './log-stage.js'
@@ -23,6 +25,7 @@ export abstract class ThreadEngine<G extends EngineGroup> {
     process: true,
     retention: true,
     expectedOffset: true,
+    expectedVersion: true,
     id: true,
     expiry: true,
     keys: true,
@@ -118,8 +121,14 @@ export abstract class ThreadEngine<G extends EngineGroup> {
 
   /** Through the lane of this thread; also while the log closes, for who is let finish. */
   protected async writeAtOnce(parts: TransactionParts, level: Durability): Promise<readonly number[]> {
-    const { group, offsets } = transactionFrames(parts, this.topics)
-    return group.topics === 0 ? [] : offsets(await this.appends.transact(group, level))
+    const write = async (guards?: readonly (Guard | undefined)[]) => {
+      const { group, offsets } = transactionFrames(parts, this.topics, guards)
+      return group.topics === 0 ? [] : offsets(await this.appends.transact(group, level))
+    }
+    const { messages } = parts
+    if (!messages.some(({ condition }) => condition?.expectedVersion !== undefined)) return write()
+    const versioned = messages.map((message) => ({ ...message, topic: this.topic(message.topic) }))
+    return withVersions(versioned, write, () => this.appends.published())
   }
 
   protected flushSync(level: Durability): void {

@@ -1,6 +1,6 @@
 /** What goes with an append, and how large it may be: checked before anything is written, for topics and for handlers. */
 import type { Engine } from '../engine/engine.js'
-import type { Condition, Durability, Extras, Payload } from '../engine/terms.js'
+import type { Condition, Durability, ExpectedVersion, Extras, Payload } from '../engine/terms.js'
 import { BookendError } from '../errors.js'
 import { defaultIdWindowMs, defaultMaxIds } from '../limits.js'
 import { expiryIn, longestTtlMs, maxExpiresAt } from '../messages/expiry.js'
@@ -20,6 +20,12 @@ export interface AppendOptions {
    * appends only if nobody else has appended meanwhile. An integer from 0. Not with `offer`, which tells nobody of a refusal.
    */
   expectedOffset?: number
+  /**
+   * What the last message of the topic with the same key is to be: the offset of it, `'none'` where there is to be no such message, `'exists'` where there
+   * is to be one. Otherwise the append is refused with `BOOKEND_CONFLICT`, and nothing is written; no other append with the key comes between the look
+   * and the append. Needs a `key`. Not with `offer`.
+   */
+  expectedVersion?: ExpectedVersion
   /**
    * Names the message (or those of one `appendMany`), so that it is written once however often it is appended: where the topic remembers the id,
    * nothing is written, and the call resolves with the offset of the first message that was written under it. How long it remembers is
@@ -48,7 +54,7 @@ export interface Dedupe {
 }
 
 export const pushOptionNames = ['key', 'headers', 'durability', 'signal', 'id', 'ttlMs', 'expiresAt'] as const
-export const appendOptionNames = [...pushOptionNames, 'expectedOffset'] as const
+export const appendOptionNames = [...pushOptionNames, 'expectedOffset', 'expectedVersion'] as const
 
 const encoder = new TextEncoder()
 
@@ -68,12 +74,11 @@ export function checkAppendOptions(
   if (options === undefined)
     return { level: engine.facts.durability, signal: undefined, extras: undefined, condition: undefined }
   checkKeys('append options', options, appendOptionNames)
-  const { key, headers, durability, expectedOffset, id, ttlMs } = options
+  const { key, headers, durability, ttlMs } = options
   const level = durability === undefined ? engine.facts.durability : checkLevel(engine, 'durability', durability)
   const signal = checkSignal(options.signal)
   signal?.throwIfAborted()
-  const hasNone = expectedOffset === undefined && id === undefined
-  const condition = hasNone ? undefined : checkCondition(engine, expectedOffset, id, dedupe)
+  const condition = hasCondition(options) ? checkCondition(engine, options, dedupe) : undefined
   const expiresAt =
     ttlMs === undefined && options.expiresAt === undefined ? undefined : checkExpiry(engine, ttlMs, options.expiresAt)
   if (expiresAt === undefined && condition?.id === undefined)
@@ -90,18 +95,34 @@ function checkExpiry(engine: Pick<Engine, 'facts' | 'supports'>, ttlMs: unknown,
   return expiryIn(checkSpan('ttlMs', ttlMs, 1, longestTtlMs()))
 }
 
+/** Some options are conditions, whose answer somebody has to hear. */
+export function hasCondition({ expectedOffset, expectedVersion, id }: AppendOptions): boolean {
+  return expectedOffset !== undefined || expectedVersion !== undefined || id !== undefined
+}
+
 function checkCondition(
   engine: Pick<Engine, 'facts' | 'supports'>,
-  expected: unknown,
-  id: unknown,
+  { key, ...options }: AppendOptions,
   { windowMs = defaultIdWindowMs, max = defaultMaxIds }: Dedupe,
 ): Condition {
-  const expectedOffset = expected === undefined ? undefined : checkOffset('expectedOffset', expected)
-  const text = id === undefined ? undefined : checkId(id)
-  if (expectedOffset !== undefined) checkSupported(engine, engine.supports.expectedOffset, 'expectedOffset')
-  if (text === undefined) return { expectedOffset }
-  checkSupported(engine, engine.supports.id, 'ids of messages')
-  return { expectedOffset, id: { text, bytes: encoder.encode(text), windowMs, max } }
+  const { supports } = engine
+  const expectedOffset =
+    options.expectedOffset === undefined ? undefined : checkOffset('expectedOffset', options.expectedOffset)
+  const expectedVersion = options.expectedVersion === undefined ? undefined : checkVersion(options.expectedVersion)
+  const text = options.id === undefined ? undefined : checkId(options.id)
+  if (expectedVersion !== undefined && key === undefined)
+    throw new TypeError('expectedVersion is about the last message with a key: append with a key')
+  if (expectedOffset !== undefined) checkSupported(engine, supports.expectedOffset, 'expectedOffset')
+  if (expectedVersion !== undefined) checkSupported(engine, supports.expectedVersion, 'expectedVersion')
+  if (text === undefined) return { expectedOffset, expectedVersion }
+  checkSupported(engine, supports.id, 'ids of messages')
+  return { expectedOffset, expectedVersion, id: { text, bytes: encoder.encode(text), windowMs, max } }
+}
+
+function checkVersion(version: unknown): ExpectedVersion {
+  return version === 'none' || version === 'exists'
+    ? version
+    : checkOffset("expectedVersion, unless 'none' or 'exists',", version)
 }
 
 /** Before anything is written: a message too large leaves no trace. @param more bytes that go with it. @throws `BOOKEND_TOO_LARGE` */

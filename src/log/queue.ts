@@ -23,7 +23,7 @@ import type { MessageHandler } from './work/function-call.js'
 export const queueGroup = 'queue'
 
 /** As for `Topic.append`: `key` and `headers` are seen by who reads the topic of that name. */
-export type PushOptions = Omit<AppendOptions, 'expectedOffset'>
+export type PushOptions = Omit<AppendOptions, 'expectedOffset' | 'expectedVersion'>
 
 /** A push that comes into the queue later: see `Topic.schedule`. */
 export type DelayedPushOptions = Omit<PushOptions, 'signal'> & DeliveryTime

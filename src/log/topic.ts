@@ -15,6 +15,7 @@ import {
   checkAppendOptions,
   checkSize,
   type Dedupe,
+  hasCondition,
 } from './append-options.js'
 import type { KeyOptions } from './finding/keyed-messages.js'
 import { type CountOptions, TopicFinder } from './finding/topic-finder.js'
@@ -395,15 +396,16 @@ export class LogTopic<T> implements Topic<T> {
 
   #offerOptions(options: AppendOptions) {
     // Before what an engine may not have: for offers none has it.
-    if (options?.expectedOffset === undefined && options?.id === undefined)
-      return checkAppendOptions(this.#engine, options)
+    if (!hasCondition(options)) return checkAppendOptions(this.#engine, options)
     throw new TypeError(
-      'offer() has no options expectedOffset and id, since nobody would hear the answer: use append()',
+      'offer() has no options expectedOffset, expectedVersion and id, since nobody would hear the answer: use append()',
     )
   }
 
   /** Where nothing is appended. */
   async #nextIf(condition: Condition | undefined): Promise<number> {
+    if (condition?.expectedVersion !== undefined)
+      throw new TypeError('appendMany() takes expectedVersion with one value at least')
     const { next } = await this.bounds()
     const expected = condition?.expectedOffset ?? next
     if (expected === next) return next

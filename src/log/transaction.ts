@@ -14,7 +14,8 @@ import { checkInteger, checkKeys, checkName, checkOffset } from './validate.js'
 export interface Transaction {
   /**
    * A message for one of this log's topics.
-   * @param options `key`, `headers`, `expectedOffset`, `id`, `ttlMs` and `expiresAt`. In a transaction an id that the topic remembers is a conflict
+   * @param options `key`, `headers`, `expectedOffset`, `expectedVersion`, `id`, `ttlMs` and `expiresAt`. In a transaction an id that the topic remembers is a
+   *   conflict, and a version is that of before the transaction: it is said with the first message of its key
    * @throws TypeError, RangeError; `BOOKEND_TOO_LARGE`
    */
   append<T>(topic: Topic<T>, value: T, options?: TransactionAppendOptions): void
@@ -40,10 +41,10 @@ export interface Transaction {
 /** What goes with a message of a transaction. */
 export type TransactionAppendOptions = Pick<
   AppendOptions,
-  'key' | 'headers' | 'expectedOffset' | 'id' | 'ttlMs' | 'expiresAt'
+  'key' | 'headers' | 'expectedOffset' | 'expectedVersion' | 'id' | 'ttlMs' | 'expiresAt'
 >
 
-const optionNames = ['key', 'headers', 'expectedOffset', 'id', 'ttlMs', 'expiresAt']
+const optionNames = ['key', 'headers', 'expectedOffset', 'expectedVersion', 'id', 'ttlMs', 'expiresAt']
 
 /** How a transaction is written. */
 export interface TransactionOptions {
@@ -72,6 +73,8 @@ export class TransactionDraft implements Transaction {
     if (!(topic instanceof LogTopic)) throw new TypeError('append() takes a topic of this log first')
     if (options !== undefined) checkKeys('options of append() in a transaction', options, optionNames)
     const message = topic.prepared(this.#engine, value, checkAppendOptions(this.#engine, options, topic.dedupe))
+    if (message.condition?.expectedVersion !== undefined && this.#messages.some((other) => isOfKey(other, message)))
+      throw new TypeError('expectedVersion is that of before the transaction: say it with the first message of the key')
     this.#topics.add(topic.name)
     if (this.#topics.size > maxTransactionTopics)
       throw new RangeError(`a transaction is of ${maxTransactionTopics} topics at most: write some of it before`)
@@ -127,4 +130,11 @@ export class TransactionDraft implements Transaction {
   #checkOpen(): void {
     if (this.#isOver) throw new TypeError('the transaction is over: what it writes is said before build() has returned')
   }
+}
+
+type DraftMessage = TransactionParts['messages'][number]
+
+function isOfKey({ topic, extras }: DraftMessage, other: DraftMessage): boolean {
+  const [key, its] = [extras?.key, other.extras?.key]
+  return topic === other.topic && key !== undefined && its !== undefined && Buffer.compare(key, its) === 0
 }

@@ -6,12 +6,13 @@
  *
  * Mutants it catches: topics published before the position, times that go back, a publish that wakes nobody, followers that are told before it is published, or after it is acknowledged, a flush that answers with what is
  * published by then, or with heads that are ahead of its position, a token that is taken behind the
- * looks, sleep that is not announced; conditions that nobody judges, refused messages that stay, ids that are forgotten with the process, numbers that are written apart from their messages; remains of a broken write, half a group that is not taken back.
+ * looks, sleep that is not announced; conditions and versions that nobody judges, keys that are forgotten in silence, a key that is looked up as of behind the look, refused messages that stay, ids that are forgotten with the process, numbers that are written apart from their messages; remains of a broken write, half a group that is not taken back.
  */
 import { breakWrites } from '../support/broken-writes.js'
 import { watchFlushing } from '../support/flushing.js'
 import { watchGuards } from '../support/guarded-threads.js'
 import { tryEveryPlace } from '../support/interleaving.js'
+import { raceForVersions, watchKeys } from '../support/key-versions.js'
 import { watchLanes, watchNaming } from '../support/lane-world.js'
 import { liveWithIds } from '../support/named-messages.js'
 import { watchPublishing } from '../support/publishing.js'
@@ -72,6 +73,16 @@ export const races: Fault = {
         return 0
       })
     }
+    const versions = emptyRow('versions of keys, looked up and expected side by side')
+    for (let script = 0; context.more(script, 60) && versions.failures.length < 10; script++) {
+      const random = context.random(7_000_000 + script)
+      versions.runs += await raceForVersions(random)
+        .then((written) => written + watchKeys(random))
+        .catch((error) => {
+          versions.failures.push(messageOf(error))
+          return 0
+        })
+    }
     const asleep = emptyRow('a writer about to sleep, at every place')
     for (const [what, prepare] of Object.entries(writerRaces)) {
       const { places, sleptOver } = await tryEveryPlace(prepare)
@@ -86,6 +97,6 @@ export const races: Fault = {
         broken.failures.push(messageOf(error))
       }
     }
-    return [published, flushed, lanes, guarded, named, atOnce, asleep, broken]
+    return [published, flushed, lanes, guarded, named, atOnce, versions, asleep, broken]
   },
 }

@@ -8,7 +8,7 @@ import { Fifo } from '../../collections/fifo.js'
 import type { Durability } from '../../engine/terms.js'
 import { conflictError, noSpaceError, registerConflict } from '../../failures.js'
 import { frameKind, frameWord, kindOf, offsetOf } from '../../format/frame-layout.js'
-import { belowOf, expectedOf } from '../../format/guard-layout.js'
+import { belowOf, expectedOf, isChanged } from '../../format/guard-layout.js'
 import { hiddenRest } from '../../format/hidden-topics.js'
 import type { RingMemory } from '../../ring/append-ring.js'
 import type { LaneWords } from '../../ring/lane-words.js'
@@ -16,6 +16,7 @@ import { type SharedState, writerState } from '../../ring/shared-state.js'
 import { AwaitingDevice } from '../awaiting-device.js'
 import type { TopicDirectory } from '../topic-directory.js'
 import { type Waiter, type Watch, wakes } from '../watch.js'
+import { ChangedKeyError } from './changed-key.js'
 import type { WrittenGroup } from './frame-intake.js'
 
 /** Something in the ring whose publication is awaited. */
@@ -153,6 +154,7 @@ export class Acknowledgements implements Waiter {
         const topic = topics.nameOf(words[word + frameWord.topic]) ?? ''
         const below = belowOf(words, at)
         if (below !== undefined) return registerConflict(hiddenRest(topic), below, offset)
+        if (isChanged(words, at)) return new ChangedKeyError(topic)
         return conflictError(topic, expectedOf(words, at) ?? offset, offset)
       }
       offsets.push(offset)

@@ -5,11 +5,12 @@
  * the log. The way into the ring is frame-intake.ts, the way back is acknowledgements.ts.
  */
 import type { MessagePort } from 'node:worker_threads'
-import type { Condition, Durability, Extras, Payload } from '../../engine/terms.js'
+import type { Durability, Extras, Payload } from '../../engine/terms.js'
 import { BookendError } from '../../errors.js'
 import { noSpaceError } from '../../failures.js'
 import { payloadRoom } from '../../format/frame-encoder.js'
 import { frameBytes, frameFlag } from '../../format/frame-layout.js'
+import type { Guard } from '../../format/guard-layout.js'
 import { groupFitsSegment } from '../../format/segment-layout.js'
 import { type RingMemory, RingProducer } from '../../ring/append-ring.js'
 import type { LaneTable } from '../../ring/lane-table.js'
@@ -107,7 +108,7 @@ export class AppendSide implements Waiter {
     value: Payload,
     extras: Extras | undefined,
     level: Durability,
-    condition?: Condition,
+    condition?: Guard,
   ): Promise<number> {
     if (condition !== undefined) return this.appendMany(topic, [value], extras, level, condition)
     const bytes = frameBytes(payloadRoom(value, extras))
@@ -131,7 +132,7 @@ export class AppendSide implements Waiter {
     values: readonly Payload[],
     extras: Extras | undefined,
     level: Durability,
-    condition?: Condition,
+    condition?: Guard,
   ): Promise<number> {
     const share = {
       ...{ topic, values },
@@ -193,6 +194,11 @@ export class AppendSide implements Waiter {
       if (topic !== undefined) this.#withheld.hold(topic, { write: writeLater, reject })
       else this.#intake.hold(writeLater, reject)
     })
+  }
+
+  /** Resolves when everything handed over so far can be seen; at once where nothing is under way. */
+  async published(): Promise<void> {
+    if (this.pendingCount > 0) await this.flush('process')
   }
 
   #firstWithheld({ shares }: GroupFrames): TopicHandle | undefined {

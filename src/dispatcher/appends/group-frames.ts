@@ -2,7 +2,8 @@
  * An atomic group on its way into the ring: messages of one topic or several, numbers of registers, and the conditions under which all of it is
  * written. Frames of one topic stand together, in the order in which they were given; the topics in the order of their first.
  */
-import type { Condition, Extras, Payload } from '../../engine/terms.js'
+import type { Extras, Payload } from '../../engine/terms.js'
+import { assert } from '../../errors.js'
 import { type FeatureSet, featureSet, noFeature } from '../../format/features.js'
 import {
   declarePayloadLength,
@@ -12,7 +13,7 @@ import {
   writeFrame,
 } from '../../format/frame-encoder.js'
 import { frameBytes, frameFlag } from '../../format/frame-layout.js'
-import { guardBytes, writeGuardFrame } from '../../format/guard-layout.js'
+import { type Guard, guardBytes, writeGuardFrame } from '../../format/guard-layout.js'
 import { statedBy, topicFeatures } from '../../format/hidden-topics.js'
 import type { TopicHandle } from '../topic-directory.js'
 
@@ -22,7 +23,7 @@ export interface TopicMessages {
   readonly values: readonly Payload[]
   /** Of each; empty where none has any. */
   readonly extras: readonly (Extras | undefined)[]
-  readonly conditions: readonly Condition[]
+  readonly conditions: readonly Guard[]
 }
 
 /** A register is set, if it is below a number where one is given. */
@@ -96,7 +97,8 @@ export class GroupFrames {
   writeGuards({ bytes, words }: FrameMemory, at: number, flags: number): number[] {
     const places: number[] = []
     let next = at
-    const write = (topic: TopicHandle, condition: Condition) => {
+    const write = (topic: TopicHandle, condition: Guard) => {
+      assert(condition.expectedVersion === undefined, 'the version of a key is looked up before the ring')
       writeGuardFrame(bytes, words, next, topic.id, condition, flags)
       places.push(next)
       next += guardBytes(condition)

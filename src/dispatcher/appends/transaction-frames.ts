@@ -1,5 +1,6 @@
 /** A transaction as one atomic group: each topic's messages together, behind guards that tell the offsets that they get. */
-import type { Condition, Extras, Payload, TransactionParts } from '../../engine/terms.js'
+import type { Extras, Payload, TransactionParts } from '../../engine/terms.js'
+import type { Guard } from '../../format/guard-layout.js'
 import { registerTopic } from '../../format/hidden-topics.js'
 import type { TopicDirectory, TopicHandle } from '../topic-directory.js'
 import { GroupFrames, type TopicMessages } from './group-frames.js'
@@ -7,7 +8,7 @@ import { GroupFrames, type TopicMessages } from './group-frames.js'
 interface Share extends TopicMessages {
   readonly values: Payload[]
   readonly extras: (Extras | undefined)[]
-  readonly conditions: Condition[]
+  readonly conditions: Guard[]
 }
 
 export interface TransactionFrames {
@@ -16,19 +17,22 @@ export interface TransactionFrames {
   offsets(stamped: readonly number[]): number[]
 }
 
+/** @param guards of the messages, instead of their conditions: with versions looked up */
 export function transactionFrames(
   { messages, registers }: Pick<TransactionParts, 'messages' | 'registers'>,
   topics: Pick<TopicDirectory, 'handle'>,
+  guards: readonly (Guard | undefined)[] = messages.map(({ condition }) => condition),
 ): TransactionFrames {
   const shares = new Map<TopicHandle, Share>()
   const places: { share: Share; ahead: number }[] = []
-  for (const { topic: name, value, extras, condition } of messages) {
+  for (const [index, { topic: name, value, extras }] of messages.entries()) {
+    const guard = guards[index]
     const topic = topics.handle(name)
     const share: Share = shares.get(topic) ?? { topic, values: [], extras: [], conditions: [] }
     shares.set(topic, share)
     const ahead = share.values.length
     // The first of each topic has one in any case: it tells where the topic's messages stand.
-    if (ahead === 0 || condition !== undefined) share.conditions.push({ ...condition, ahead, isIdNew: true })
+    if (ahead === 0 || guard !== undefined) share.conditions.push({ ...guard, ahead, isIdNew: true })
     share.values.push(value)
     share.extras.push(extras)
     places.push({ share, ahead })

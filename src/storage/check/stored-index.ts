@@ -1,6 +1,7 @@
 /** The index that a segment carries, and where it first disagrees with the messages. */
 import { crc32 } from 'node:zlib'
 import { flagsOf, frameFlag, frameWord, offsetOf } from '../../format/frame-layout.js'
+import { keyTag } from '../../format/key-tag.js'
 import {
   type DirectoryRow,
   decodeFooter,
@@ -10,7 +11,6 @@ import {
   type SegmentFooter,
 } from '../../format/segment-layout.js'
 import type { SalvageWindow } from '../files/salvage-window.js'
-import { keyTag } from '../index/live-index.js'
 import { readSealedSegment, type SealedSegment } from '../index/sealed-index.js'
 import type { SegmentFindings } from './segment-findings.js'
 import type { SegmentTask } from './verify-report.js'

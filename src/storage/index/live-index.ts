@@ -5,7 +5,6 @@
  * write the footer, recovery to know how far every topic has come: one algorithm, so that they cannot disagree.
  */
 
-import { crc32 } from 'node:zlib'
 import { assert } from '../../errors.js'
 import {
   type BatchHeader,
@@ -24,10 +23,10 @@ import {
   frameKind,
   frameWord,
   kindOf,
-  noKey,
   offsetOf,
 } from '../../format/frame-layout.js'
 import { frameEnd } from '../../format/frame-walk.js'
+import { keyTag } from '../../format/key-tag.js'
 import { joinWords } from '../../format/numbers.js'
 import { segmentHeaderBytes } from '../../format/segment-layout.js'
 import { chunkBytes } from '../../limits.js'
@@ -266,19 +265,6 @@ export class LiveIndex {
     }
     return entries
   }
-}
-
-/** The tag of a key: never 0. */
-export function tagOf(key: Uint8Array): number {
-  return (crc32(key) | 1) >>> 0
-}
-
-/** A 32-bit tag of a record's key, 0 without one: entries hold it for searches by key. */
-export function keyTag(bytes: Uint8Array, words: Uint32Array, frame: number): number {
-  const extension = frame + frameHeaderBytes
-  const keyBytes = words[extension >>> 2]
-  if (keyBytes === noKey) return 0
-  return tagOf(bytes.subarray(extension + 8, extension + 8 + keyBytes))
 }
 
 // Walking is synchronous and keeps nothing of what it has read: one buffer a thread serves every index.

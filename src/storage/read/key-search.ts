@@ -11,9 +11,9 @@ import {
   frameWord,
   noKey,
 } from '../../format/frame-layout.js'
+import { tagOf } from '../../format/key-tag.js'
 import { entryWord } from '../../format/segment-layout.js'
 import type { Catalog } from '../index/catalog.js'
-import { tagOf } from '../index/live-index.js'
 import type { LostRecords } from './lost-records.js'
 import type { PlacedRecords } from './placed-records.js'
 

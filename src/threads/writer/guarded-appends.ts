@@ -5,11 +5,21 @@
 import { assert } from '../../errors.js'
 import type { FeatureSet } from '../../format/features.js'
 import { flagsOf, frameBytes, frameFlag, frameKind, frameWord, kindOf, tailWord } from '../../format/frame-layout.js'
-import { aheadOf, belowOf, expectedOf, idOf, neededBy, stampGuard } from '../../format/guard-layout.js'
+import {
+  aheadOf,
+  belowOf,
+  expectedOf,
+  idOf,
+  neededBy,
+  stampChanged,
+  stampGuard,
+  unchangedOf,
+} from '../../format/guard-layout.js'
 import { registerValue } from '../../format/hidden-topics.js'
 import type { FrameRun } from '../../storage/append/batch-cutter.js'
 import type { LogTail } from '../../storage/append/log-tail.js'
 import type { IdWindows } from './id-windows.js'
+import type { KeyedAppends } from './keyed-appends.js'
 import type { LaneIntake } from './lane-intake.js'
 import type { Publisher } from './publisher.js'
 
@@ -17,6 +27,7 @@ export interface GuardedAppendsParts {
   tail: Pick<LogTail, 'next' | 'first' | 'time'>
   publisher: Publisher
   ids: IdWindows
+  keys: Pick<KeyedAppends, 'isUnchanged'>
   /** False: the log does not say yet that it has them. */
   mayHold(features: FeatureSet): boolean
   /** False: there is no room for the group yet, and nothing was written. */
@@ -33,6 +44,8 @@ interface GuardVerdict {
   offset: number
   /** To be remembered. */
   id: string | undefined
+  /** Of a conflict: what was looked up may not be so any more. */
+  isChanged?: boolean
 }
 
 export class GuardedAppends {
@@ -63,6 +76,7 @@ export class GuardedAppends {
     const refusal = verdicts.find(({ kind }) => kind !== 'holds')
     if (refusal !== undefined) {
       if (isBulk) lane.forgetBulkAt(from)
+      if (refusal.isChanged) stampChanged(words, refusal.at)
       // Who looks for the newest messages in the ring must not find these.
       cancelAll(words, from, end)
       stampGuard(words, refusal.at, refusal.kind === 'known' ? frameKind.guard : frameKind.conflict, refusal.offset)
@@ -82,7 +96,7 @@ export class GuardedAppends {
   }
 
   #judge({ bytes, words }: FrameRun, at: number): GuardVerdict {
-    const { tail, ids } = this.#parts
+    const { tail, ids, keys } = this.#parts
     const topic = words[(at >>> 2) + frameWord.topic]
     const below = belowOf(words, at)
     if (below !== undefined) {
@@ -97,7 +111,11 @@ export class GuardedAppends {
     if (known !== undefined)
       return { at, topic, kind: named?.isNew === true ? 'conflict' : 'known', offset: known, id: undefined }
     const expected = expectedOf(words, at) ?? offset
-    return { at, topic, kind: offset === expected ? 'holds' : 'conflict', offset, id: named?.id }
+    if (offset !== expected) return { at, topic, kind: 'conflict', offset, id: undefined }
+    const key = unchangedOf(words, at)
+    if (key !== undefined && !keys.isUnchanged(topic, key))
+      return { at, topic, kind: 'conflict', offset, id: undefined, isChanged: true }
+    return { at, topic, kind: 'holds', offset, id: named?.id }
   }
 }
 

@@ -31,6 +31,7 @@ import type { CommitWriter } from './commit-writer.js'
 import { groupExtent } from './group-extent.js'
 import { GuardedAppends } from './guarded-appends.js'
 import { IdWindows, type KnownId, type RecallIds } from './id-windows.js'
+import { KeyedAppends } from './keyed-appends.js'
 import type { LaneIntake } from './lane-intake.js'
 import { OrderTaker, type OrderTakerParts } from './order-taker.js'
 import { Publisher, type PublisherParts } from './publisher.js'
@@ -52,6 +53,7 @@ export class Writer {
   readonly #orders: OrderTaker
   readonly #guarded: GuardedAppends
   readonly #ids: IdWindows
+  readonly #keys: KeyedAppends
   /** Why the last write was refused for lack of space, where the file system says so only when it is written to. */
   #fullErrno = 0
   #nextOpened = -1
@@ -65,10 +67,12 @@ export class Writer {
     this.#parts = parts
     this.#publisher = new Publisher(parts)
     this.#ids = new IdWindows(parts.recallIds, parts.now)
+    this.#keys = new KeyedAppends((topic) => parts.tail.next(topic))
     this.#guarded = new GuardedAppends({
       tail: parts.tail,
       publisher: this.#publisher,
       ids: this.#ids,
+      keys: this.#keys,
       mayHold: (features) => this.#mayHold(features),
       appendGroup: (run, from, to) => this.#appendGroup(run, from, to),
     })
@@ -226,8 +230,10 @@ export class Writer {
     const { ring } = lane
     const { memory } = ring
     let taken: number
-    if ((flags & frameFlag.continues) === 0) taken = tail.append(memory, from, to, this.#publisher.isFlushAwaited)
-    else {
+    if ((flags & frameFlag.continues) === 0) {
+      taken = tail.append(memory, from, to, this.#publisher.isFlushAwaited)
+      this.#keys.note(memory, from, from + taken)
+    } else {
       const extent = groupExtent(memory.words, from, to)
       taken = this.#appendGroup(memory, from, from + extent.bytes, extent) ? extent.bytes : 0
       if (taken === 0) return
@@ -245,10 +251,12 @@ export class Writer {
     const { tail } = this.#parts
     const { records, topics } = extent
     const append = () => tail.appendGroup(run, from, to, records, this.#publisher.isFlushAwaited, topics)
-    if (append()) return true
-    if (!this.#makeRoom(to - from, records, topics)) return false
-    const isTaken = append()
-    assert(isTaken, 'a group that was let into the ring fits an empty segment')
+    if (!append()) {
+      if (!this.#makeRoom(to - from, records, topics)) return false
+      const isTaken = append()
+      assert(isTaken, 'a group that was let into the ring fits an empty segment')
+    }
+    this.#keys.note(run, from, to)
     return true
   }
 

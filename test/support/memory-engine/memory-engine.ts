@@ -19,6 +19,7 @@ export class MemoryEngine implements Engine {
     process: false,
     retention: false,
     expectedOffset: true,
+    expectedVersion: true,
     id: true,
     expiry: true,
     keys: true,

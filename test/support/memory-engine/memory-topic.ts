@@ -1,7 +1,7 @@
 /** A topic in an array. */
 import type { EngineTopic, KeyedPart, KeyedRange, MessageReader, ReadRange } from '../../../src/engine/engine.js'
-import type { Bounds, Condition, Durability, Extras, Payload } from '../../../src/engine/terms.js'
-import { conflictError, trimmedError } from '../../../src/failures.js'
+import type { Bounds, Condition, Durability, ExpectedVersion, Extras, Payload } from '../../../src/engine/terms.js'
+import { conflictError, trimmedError, versionConflict } from '../../../src/failures.js'
 import { chunkOf, type LooseMessage } from '../../../src/messages/chunk-builder.js'
 import type { ChunkCursor, RecordPlace } from '../../../src/messages/chunk-cursor.js'
 import { HeaderMatcher } from '../../../src/messages/header-matcher.js'
@@ -64,9 +64,19 @@ export class MemoryTopic implements EngineTopic {
     const known = id && this.#ids.get(id.text)
     if (id !== undefined && known !== undefined && known.time >= Date.now() - id.windowMs) return known.offset
     if (expectedOffset !== this.next) throw conflictError(this.name, expectedOffset, this.next)
+    this.#checkVersion(condition?.expectedVersion, extras?.key)
     const offset = this.#add(values, extras)
     if (id !== undefined) this.#ids.set(id.text, { offset, time: Date.now() })
     return offset
+  }
+
+  #checkVersion(expected: ExpectedVersion | undefined, key: Uint8Array | undefined): void {
+    if (expected === undefined || key === undefined) return
+    const isSame = (its: Uint8Array | undefined) => its !== undefined && Buffer.compare(its, key) === 0
+    const last = this.#messages.findLast(({ offset, extras }) => offset >= this.#first && isSame(extras?.key))
+    const actual = last?.offset ?? 'none'
+    const holds = expected === 'exists' ? last !== undefined : actual === expected
+    if (!holds) throw versionConflict(this.name, expected, actual)
   }
 
   offer(value: Payload, extras: Extras | undefined): boolean {
@@ -84,7 +94,9 @@ export class MemoryTopic implements EngineTopic {
     const first = this.next
     const time = Math.max(Date.now(), this.#messages.at(-1)?.time ?? 0)
     // The caller may use its buffers again.
-    for (const value of values) this.#messages.push({ offset: this.next, time, value: new Uint8Array(value), extras })
+    const own = extras?.key === undefined ? extras : { ...extras, key: new Uint8Array(extras.key) }
+    for (const value of values)
+      this.#messages.push({ offset: this.next, time, value: new Uint8Array(value), extras: own })
     this.#announceChange()
     return first
   }
