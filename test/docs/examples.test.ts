@@ -39,6 +39,17 @@ it('threads-server appends what all its threads take, each in its order', async 
   expect(printed).toBe('60 requests in 3 threads, each in order: true\nthe log has 60 messages\n')
 })
 
+it('mail-sender sends what can be sent, and has the rest in a box', async () => {
+  const lines = (await runExample('mail-sender.mjs', join(folder, 'mails'))).split('\n')
+  expect(lines.filter((line) => !line.includes('digest'))).toEqual([
+    'sent welcome to ada',
+    'sent invoice to bob, attempt 3',
+    '2 wait, taken back: true',
+    'Error: no such address: no one, after 4 attempts',
+    '',
+  ])
+})
+
 it('account lets no more be withdrawn than there is, whichever threads want it at once', async () => {
   const folderOfAccount = join(folder, 'account')
   expect(await runExample('account.mjs', folderOfAccount, '2')).toBe('3 of 4 withdrawals of 30, balance 10\n')
