@@ -29,6 +29,7 @@ import {
 } from './validate.js'
 import type { MessageHandler } from './work/function-call.js'
 import { functionProcessorsOf } from './work/function-processors.js'
+import type { Slots } from './work/slots.js'
 
 /**
  * A group of consumers. Every group sees every message of the topic; inside the group each message goes to one consumer, which
@@ -123,7 +124,12 @@ export class TopicGroup<T> implements Group<T> {
     return new GroupConsumer<T>(this.#group, source, checked, this.#engine.facts.place)
   }
 
-  process(handler: URL | string | MessageHandler<T>, options: ProcessOptions = {}): Processor {
+  /** @param slots in which calls of a function are made, where others share them */
+  process(
+    handler: URL | string | MessageHandler<T>,
+    options: ProcessOptions = {},
+    slots?: Pick<Slots, 'within'>,
+  ): Processor {
     const url = typeof handler === 'function' ? undefined : moduleUrl(handler)
     if (url === undefined) checkFunctionOptions(options)
     const checked = checkProcessOptions(options)
@@ -134,19 +140,23 @@ export class TopicGroup<T> implements Group<T> {
     const { deadLetter } = checked
     if (deadLetter === this.#topic.name)
       throw new RangeError(`deadLetter is another topic than "${deadLetter}": what fails would come back without end`)
-    if (typeof handler === 'function') return this.#call(handler, checked)
+    if (typeof handler === 'function') return this.#call(handler, checked, slots)
     checkSupported(this.#engine, this.#engine.supports.process, 'process()')
     checkGroups(this.#engine)
     return this.#group.process(url as string, { ...checked, codec: this.#codec })
   }
 
-  #call(handler: MessageHandler<T>, settings: Omit<ProcessSettings, 'codec'>): Processor {
+  #call(
+    handler: MessageHandler<T>,
+    settings: Omit<ProcessSettings, 'codec'>,
+    slots: Pick<Slots, 'within'> | undefined,
+  ): Processor {
     const engine = this.#engine
     checkGroups(engine)
     // Nothing can be written: said before the first message fails.
     if (settings.deadLetter !== undefined) engine.checkWritable()
     const source = { topic: this.#topic.name, decode: this.#decode }
-    const parts = { engine, topic: this.#topic, group: this.#group, source, handler, settings }
+    const parts = { engine, topic: this.#topic, group: this.#group, source, handler, settings, slots }
     return functionProcessorsOf(engine).start(parts)
   }
 

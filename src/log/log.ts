@@ -11,6 +11,7 @@ import { checkAppendOptions, type Dedupe } from './append-options.js'
 import { type DeadLetterBox, TopicDeadLetters } from './dead-letters.js'
 import { type ScheduledList, type ScheduledOptions, scheduledList } from './later/scheduled-list.js'
 import { checkDedupe, checkRetention, completeOptions, type OpenOptions, resolveDirectory } from './options.js'
+import { laneName, PriorityQueue } from './priorities/priority-queue.js'
 import { LogProducer, type Producer } from './producer.js'
 import { type Queue, TopicQueue } from './queue.js'
 import { checkLevel, checkSupported, localParts, transactionsOf } from './supported.js'
@@ -24,6 +25,10 @@ import { functionProcessorsOf } from './work/function-processors.js'
 export interface QueueOptions<T> {
   /** How values become bytes; without one they are `Uint8Array`. */
   codec?: Codec<T>
+  /**
+   * How many priorities its jobs may have, from 0, the lowest, on; 1 to 16. Say the same each time: each is a topic of its own, that of priority 1 `NAME.priority-1`.
+   */
+  priorities?: number
 }
 
 /** How a backup is made. */
@@ -194,9 +199,19 @@ export class EngineLog implements Log {
 
   queue<T = Uint8Array>(name: string, options: QueueOptions<T> = {}): Queue<T> {
     checkName('queue', name)
-    checkKeys('queue()', options, ['codec'])
+    checkKeys('queue()', options, ['codec', 'priorities'])
     const codec = checkCodec(options.codec)
     this.#engine.checkOpen()
+    const priorities = options.priorities === undefined ? 1 : checkInteger('priorities', options.priorities, 1, 16)
+    if (priorities === 1) return this.#lane(name, codec)
+    const names = Array.from({ length: priorities }, (_, priority) => checkName('queue', laneName(name, priority)))
+    return new PriorityQueue<T>(
+      name,
+      names.map((lane) => this.#lane(lane, codec)),
+    )
+  }
+
+  #lane<T>(name: string, codec: Codec<T>): TopicQueue<T> {
     if (this.#engine.supports.retention) this.#engine.topic(name).retain({ consumed: true }, true)
     const topic = new TracedTopic<T>(this.#engine, name, codec)
     return new TopicQueue<T>(this.#engine, topic, topic.decode)

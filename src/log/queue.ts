@@ -18,12 +18,16 @@ import type { LogTopic } from './topic.js'
 import { undone } from './undone.js'
 import { checkId, checkKeys, checkSignal, checkSpan } from './validate.js'
 import type { MessageHandler } from './work/function-call.js'
+import type { Slots } from './work/slots.js'
 
 /** Name of the one group a queue has; `log.topic(name).group('queue')` is the same position. */
 export const queueGroup = 'queue'
 
 /** As for `Topic.append`: `key` and `headers` are seen by who reads the topic of that name. */
-export type PushOptions = Omit<AppendOptions, 'expectedOffset' | 'expectedVersion'>
+export interface PushOptions extends Omit<AppendOptions, 'expectedOffset' | 'expectedVersion'> {
+  /** Of a queue with `priorities`: 0 unless said, the lowest; what has a higher one comes first. */
+  priority?: number
+}
 
 /** A push that comes into the queue later: see `Topic.schedule`. */
 export type DelayedPushOptions = Omit<PushOptions, 'signal'> & DeliveryTime
@@ -100,7 +104,7 @@ const allPushNames = [...pushOptionNames, ...deliveryTimeNames]
 const popNow: PopOptions = {}
 
 /** A message that was found, whose value may well be undefined. */
-interface Popped<T> {
+export interface Popped<T> {
   readonly value: T
   readonly lease: EngineLease
 }
@@ -113,7 +117,7 @@ const popping: SubscribeOptions = {
   signal: undefined,
 }
 
-function checkPopOptions(options: PopOptions): PopOptions {
+export function checkPopOptions(options: PopOptions): PopOptions {
   checkKeys('pop()', options, ['timeoutMs', 'signal'])
   const { timeoutMs = 0 } = options
   if (timeoutMs !== Number.POSITIVE_INFINITY) checkSpan('timeoutMs', timeoutMs, 0, maxTimerMs)
@@ -121,7 +125,7 @@ function checkPopOptions(options: PopOptions): PopOptions {
 }
 
 /** Who asks in a loop until there is something must not keep the event loop from turning meanwhile. */
-function nothing(): Promise<undefined> {
+export function nothing(): Promise<undefined> {
   return new Promise((resolve) => setImmediate(resolve, undefined))
 }
 
@@ -150,6 +154,8 @@ export class TopicQueue<T> implements Queue<T> {
   push(value: T, options?: PushOptions & DeliveryTime): Promise<number | Ticket> {
     if (options === undefined) return this.#messages.append(value)
     try {
+      if ('priority' in options)
+        throw new TypeError('priority is for queues that were asked for with the option priorities')
       checkKeys('push()', options, allPushNames)
       if (options.deliverAt === undefined && options.delayMs === undefined) return this.#messages.append(value, options)
       if (options.signal !== undefined) throw new TypeError('push() with a delay has no option signal')
@@ -190,24 +196,34 @@ export class TopicQueue<T> implements Queue<T> {
   async pop(options: PopOptions = popNow): Promise<T | undefined> {
     const { timeoutMs = 0, signal } = options === popNow ? options : checkPopOptions(options)
     signal?.throwIfAborted()
-    this.#engine.checkWritable()
-    // The group was removed: who pops now begins anew with it.
-    if (!this.#seat.isOpen) this.#seat = this.#group.subscribe(this.#read, popping)
     const deadlineMs = timeoutMs === 0 ? 0 : performance.now() + timeoutMs
-    const found = this.#seat.next(deadlineMs, signal)
+    const found = this.take(deadlineMs, signal)
     const popped = found instanceof Promise ? await found : found
     if (popped === undefined) return nothing()
     await popped.lease.acknowledge()
     return popped.value
   }
 
-  work(handler: URL | string | MessageHandler<T>, options: ProcessOptions = {}): Processor {
+  /** The next one, held until its lease is settled. @param deadlineMs as `performance.now()`; 0: it does not wait */
+  take(deadlineMs: number, signal: AbortSignal | undefined): Popped<T> | Promise<Popped<T> | undefined> {
+    this.#engine.checkWritable()
+    // The group was removed: who pops now begins anew with it.
+    if (!this.#seat.isOpen) this.#seat = this.#group.subscribe(this.#read, popping)
+    return this.#seat.next(deadlineMs, signal)
+  }
+
+  /** @param slots in which its calls are made, where others share them */
+  work(
+    handler: URL | string | MessageHandler<T>,
+    options: ProcessOptions = {},
+    slots?: Pick<Slots, 'within'>,
+  ): Processor {
     const group = this.#messages.group(queueGroup)
     const asked = { order: 'none' as const, ...options }
     // What it cannot keep in the log it keeps in memory.
     const isAble = typeof handler === 'function' && asked.order === 'none' && this.#engine.supports.schedules
     if (isAble && !this.#engine.facts.isReadOnly) asked.durableRetries ??= true
-    return typeof handler === 'function' ? group.process(handler, asked) : group.process(handler, asked)
+    return typeof handler === 'function' ? group.process(handler, asked, slots) : group.process(handler, asked)
   }
 
   async peek(): Promise<T | undefined> {

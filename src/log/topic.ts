@@ -376,7 +376,7 @@ export class LogTopic<T> implements Topic<T> {
     return this.#topic.trim(before)
   }
 
-  group(name: string, options: GroupOptions = {}): Group<T> {
+  group(name: string, options: GroupOptions = {}): TopicGroup<T> {
     checkName('group', name)
     checkKeys('group()', options, ['where'])
     const filter = checkWhere(options.where)

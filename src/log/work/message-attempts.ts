@@ -25,6 +25,8 @@ export interface TakenMessage {
 
 export interface MessageAttemptsParts<T> extends FunctionCallParts<T> {
   readonly settings: Omit<ProcessSettings, 'codec'>
+  /** In which calls are made; undefined: it has its own. */
+  readonly slots: Pick<Slots, 'within'> | undefined
 }
 
 /** Their processor. */
@@ -45,7 +47,7 @@ export class MessageAttempts<T> {
   readonly #parts: MessageAttemptsParts<T>
   readonly #host: MessageAttemptsHost
   /** Calls that may run at a time; what waits for another attempt takes none. */
-  readonly #slots: Slots
+  readonly #slots: Pick<Slots, 'within'>
   readonly #calls = new Set<FunctionCall<T>>()
 
   /** @param concurrency calls that may run at a time */
@@ -53,7 +55,7 @@ export class MessageAttempts<T> {
     this.#parts = parts
     this.retries = new DurableRetries(parts.engine, parts.topic)
     this.#host = host
-    this.#slots = new Slots(concurrency)
+    this.#slots = parts.slots ?? new Slots(concurrency)
   }
 
   /** The round ends: the signals of the calls under way say so. */
