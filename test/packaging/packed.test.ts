@@ -1,10 +1,13 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { assetPaths } from '../../src/cli/inspect/assets.js'
 import { isMappable } from '../../src/memory/file-system.js'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -86,14 +89,37 @@ it('brings the bookend command, with or without native parts', async () => {
 })
 
 it('brings every file of the page of bookend inspect, with or without native parts', async () => {
-  const assets = './node_modules/bookend/dist/src/cli/inspect/assets.js'
-  const program = `const { assetAt, assetPaths } = await import('${assets}')
-    for (const path of assetPaths) await assetAt(path)
-    console.log(assetPaths.length)`
   for (const application of [withoutScripts, withoutOptional]) {
-    const { stdout } = await run(application, process.execPath, '--input-type=module', '-e', program)
-    expect(Number(stdout)).toBeGreaterThan(10)
+    const command = join(application, 'node_modules', '.bin', 'bookend')
+    const inspector = spawn(command, ['inspect', join(application, 'log')], { stdio: ['ignore', 'pipe', 'inherit'] })
+    try {
+      const lines = createInterface(inspector.stdout)
+      const [url] = (await Promise.race([once(lines, 'line'), once(lines, 'close')])) as [string]
+      const headers = { authorization: `Bearer ${new URL(url).searchParams.get('token')}` }
+      const found = await Promise.all(
+        assetPaths.map(async (path) => (await fetch(new URL(path, url), { headers })).status),
+      )
+      expect(new Set(found)).toEqual(new Set([200]))
+    } finally {
+      inspector.kill('SIGINT')
+      await once(inspector, 'exit')
+    }
   }
+})
+
+it('its modules are a few files, and what is loaded by its place is there', () => {
+  const modules = packedPaths.filter((path) => /^dist\/(src|workers)\/.*\.js$/.test(path) && !path.includes('/page/'))
+  expect(modules.length).toBeLessThan(80)
+  const code = join(withoutScripts, 'node_modules', 'bookend')
+  const places = modules.flatMap((name) => {
+    const text = readFileSync(join(code, name), 'utf8')
+    return Array.from(
+      text.matchAll(/new URL\('(\.[^']+)', new URL\("([^"]+)", import\.meta\.url\)/g),
+      ([, place, from]) => join(dirname(name), dirname(from), place),
+    )
+  })
+  expect(places.length).toBeGreaterThan(5)
+  expect(places.filter((place) => !packedPaths.includes(place))).toEqual([])
 })
 
 it('a CommonJS application can require it', async () => {
