@@ -99,6 +99,20 @@ withServers({}, ({ open, newName, servers }) => {
     expect(processor.stats.deadLettered).toBe(2)
   })
 
+  it('store a dead letter of what they have in hand, although no server has the message any more', async () => {
+    const name = newName()
+    const log = await open({ name })
+    const record = new HandlerRecord(temporaryFolder())
+    await log.topic('t', { codec: text }).append('throw')
+    const options = { retries: 1, backoffMs: 500, deadLetter: 'dead' }
+    const processor = groupOf(log).process(record.module, options)
+    await until('it has failed once', () => processor.stats.failed > 0)
+    await (await open({ name })).topic('t').trim(1)
+    await until('it is given up', () => processor.stats.deadLettered > 0)
+    const [letter] = await collect(log.topic('dead', { codec: text }).read())
+    expect([letter.value, letter.headers?.['bookend-offset']]).toEqual(['throw', '0'])
+  })
+
   it('that end by themselves are counted, told, and listed', async () => {
     const log = await open()
     await log.topic('t', { codec: text }).append('throw')

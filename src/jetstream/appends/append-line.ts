@@ -183,6 +183,7 @@ export class AppendLine {
       const expectedLast = condition?.expectedOffset
       const batch = { subject, id, messages, expectedLast }
       const { offset, wasFound } = await writeSteadily(this.#stream, `appending to topic "${topic}"`, batch)
+      this.#stream.noteWritten(offset + messages.length)
       counters.batches += 1
       counters.messages += messages.length
       for (const { payload } of messages) counters.messageBytes += payload.length

@@ -99,12 +99,14 @@ export class GroupShare {
 
   /**
    * True: every message that the servers have given to anybody, and that is not acknowledged, is here. Asked of them at this moment.
+   * @param offset one that was given to us
    */
-  async hasAllGiven(): Promise<boolean> {
+  async hasAllGiven(offset: number): Promise<boolean> {
     const before = this.#held.version
     const info = await this.#server.info()
-    // What changed meanwhile is counted by them, or not.
-    return this.#held.version === before && info !== undefined && info.num_ack_pending === this.#held.size
+    // What changed meanwhile is counted by them, or not; and one that does not know of this message is cut off from the others, or has forgotten.
+    if (info === undefined || info.delivered.stream_seq <= offset || this.#held.version !== before) return false
+    return info.num_ack_pending === this.#held.size
   }
 
   /** Asks the server for so many, although there are messages at hand: what it gives again comes first. */

@@ -1,7 +1,7 @@
 /** Messages that a processor was given together: of one attempt, in the order of their offsets, some of others between them perhaps. */
 import type { WorkLease } from '../../dispatcher/processing/work-desk.js'
 import { assert } from '../../errors.js'
-import { chunkBytesOf } from '../../messages/chunk-builder.js'
+import { chunkBytesOf, type LooseMessage } from '../../messages/chunk-builder.js'
 import type { CarriedMessages } from '../../threads/reader/handler-task.js'
 import type { HeldMessage } from '../groups/leased-messages.js'
 
@@ -30,6 +30,11 @@ export class HeldRun implements WorkLease {
 
   carried(offset: number): CarriedMessages {
     return chunkBytesOf(this.#messages.slice(this.#indexOf(offset)).map(({ message }) => message))
+  }
+
+  message(offset: number): LooseMessage | undefined {
+    const held = this.#messages[this.#indexOf(offset)]
+    return held !== undefined && offsetOf(held) === offset ? held.message : undefined
   }
 
   get isSettled(): boolean {

@@ -5,9 +5,8 @@ import { ReaderPool } from '../../dispatcher/reads/reader-pool.js'
 import type { EngineFacts, EngineTopic, Supports } from '../../engine/engine.js'
 import type { EngineProcessor, ProcessorState, ProcessSettings } from '../../engine/group-seat.js'
 import type { GroupInfo } from '../../engine/terms.js'
-import { onlyTopic } from '../../messages/chunk-builder.js'
+import { chunkBytesOf, onlyTopic } from '../../messages/chunk-builder.js'
 import type { GroupProcessors, ProcessedGroup } from '../groups/jetstream-group.js'
-import { type LookupCounters, recordsAt } from '../reads/lookups.js'
 import type { LinkEvents } from '../server/link-events.js'
 import type { TopicStream } from '../server/topic-stream.js'
 import { writePassed } from '../threads/passed-appends.js'
@@ -23,7 +22,6 @@ const handlerIdleMs = 10_000
 export interface ProcessorsLog {
   readonly facts: EngineFacts
   readonly supports: Supports
-  readonly lookups: LookupCounters
   /** False once it closes. */
   readonly isOpen: boolean
   topic(name: string): Pick<EngineTopic, 'append'> & { readonly stream: TopicStream }
@@ -51,7 +49,7 @@ export class JetStreamProcessors implements GroupProcessors {
   start(group: ProcessedGroup, module: string, settings: ProcessSettings): EngineProcessor {
     const desk = new ShareDesk(group.share, this.#deskHost(group), settings.order)
     const { concurrency = this.#parts.readers } = settings
-    const host = this.#processorHost(group, settings, concurrency)
+    const host = this.#processorHost(group, desk, settings, concurrency)
     const processor = new StreamProcessor(
       new GroupProcessor(desk, host, module, { ...settings, concurrency }),
       desk,
@@ -93,8 +91,13 @@ export class JetStreamProcessors implements GroupProcessors {
     }
   }
 
-  #processorHost(group: ProcessedGroup, settings: ProcessSettings, concurrency: number): ProcessorHost {
-    const { facts, supports, lookups } = this.#log
+  #processorHost(
+    group: ProcessedGroup,
+    desk: ShareDesk,
+    settings: ProcessSettings,
+    concurrency: number,
+  ): ProcessorHost {
+    const { facts, supports } = this.#log
     const { threadData, events } = this.#parts
     const { stream: source, name, share } = group
     const { deadLetter, maxHeapMb, order, data } = settings
@@ -110,9 +113,10 @@ export class JetStreamProcessors implements GroupProcessors {
       maxMessageBytes: facts.maxMessageBytes,
       // Whoever waits until everything is done says what that is; and how much there is no desk here tells.
       next: () => 0,
+      // It is here: a node that is asked might not know of it yet, and it would pass for one that was trimmed away.
       record: async (_, offset) => {
-        const [record] = await recordsAt(source, [offset], lookups)
-        const bytes = record?.bytes ?? new Uint8Array(0)
+        const message = desk.held(offset)
+        const bytes = message === undefined ? new Uint8Array(0) : chunkBytesOf([message])
         return { bytes, length: bytes.length }
       },
       // A group that was moved back has its dead letters anew.

@@ -7,7 +7,7 @@
  */
 import type { WorkBooks, WorkDesk } from '../../dispatcher/processing/work-desk.js'
 import type { ProcessOrder } from '../../engine/group-seat.js'
-import { onlyTopic } from '../../messages/chunk-builder.js'
+import { type LooseMessage, onlyTopic } from '../../messages/chunk-builder.js'
 import type { Seat } from '../groups/demand.js'
 import type { GroupShare } from '../groups/group-share.js'
 import type { HeldMessage } from '../groups/leased-messages.js'
@@ -92,6 +92,15 @@ export class ShareDesk implements WorkDesk, Seat {
     this.#stage = 'open'
     this.#removals = this.#share.removals
     this.#share.enter(this)
+  }
+
+  /** One of the messages that it works on; undefined: it does so no more, since somebody went back. */
+  held(offset: number): LooseMessage | undefined {
+    for (const run of this.#runs) {
+      const message = run.message(offset)
+      if (message !== undefined) return message
+    }
+    return undefined
   }
 
   /** The processor has ended. */
@@ -236,7 +245,7 @@ export class ShareDesk implements WorkDesk, Seat {
     const { generation } = this.#share.books
     try {
       await this.#share.books.acksSettled()
-      const isAllHere = await this.#share.hasAllGiven()
+      const isAllHere = await this.#share.hasAllGiven(offset)
       if (!isAllHere) await this.#learn()
       if (generation !== this.#share.books.generation || generation !== this.#generation) return
       // What is here and lower is taken first.

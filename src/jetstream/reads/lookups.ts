@@ -23,6 +23,7 @@ export async function recordsAt(
   counters: LookupCounters,
 ): Promise<(RecordPlace | undefined)[]> {
   // What is outside is not asked for one by one; and what was trimmed may still be with a replica.
+  const { link, topic } = stream
   const { first, next } = await stream.bounds()
   const found = new Array<RecordPlace | undefined>(offsets.length).fill(undefined)
   let index = 0
@@ -30,7 +31,8 @@ export async function recordsAt(
     while (index < offsets.length) {
       const mine = index++
       const offset = offsets[mine]
-      if (offset >= first && offset < next) found[mine] = await recordAt(stream, offset, counters)
+      if (offset < first || offset >= next) continue
+      found[mine] = await link.trying(`reading topic "${topic}"`, () => recordAt(stream, offset, counters))
     }
   }
   await Promise.all(Array.from({ length: Math.min(maxUnderWay, offsets.length) }, worker))
@@ -48,7 +50,12 @@ async function recordAt(
     message = await ask(stream, (jsm) => jsm.streams.getMessage(stream.name, request))
     if (message !== undefined) counters.staleReads += 1
   }
-  if (message === undefined) return undefined
+  if (message === undefined) {
+    // It was there. A node that thinks it leads, and does not, may not know of it.
+    if (offset >= (await stream.bounds()).first)
+      throw new Error(`message ${offset} is not known where it was asked for`)
+    return undefined
+  }
   const cursor = chunkOf([incoming(offset, message.time.getTime(), message.data, message.header)])
   cursor.next()
   return cursor

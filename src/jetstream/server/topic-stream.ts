@@ -31,6 +31,8 @@ export class TopicStream {
   readonly subject: string
   readonly #options: StreamOptions
   #made: Promise<void> | undefined
+  /** Messages that it was seen to have had: what was seen is not unseen. */
+  #known = 0
   /** What may be deleted, as far as this process has said; undefined: nothing was said. */
   #retention: Retention | undefined
 
@@ -77,11 +79,23 @@ export class TopicStream {
   /** As its leader knows it; undefined: it is not there. */
   async info(): Promise<StreamInfo | undefined> {
     try {
-      return await this.link.trying(`asking for topic "${this.topic}"`, () => this.link.jsm.streams.info(this.name))
+      return await this.link.trying(`asking for topic "${this.topic}"`, async () => {
+        const info = await this.link.jsm.streams.info(this.name)
+        // One that was cut off from the others may think for ten seconds that it leads.
+        if (info.state.last_seq < this.#known && this.#options.replicas > 1)
+          throw new Error('the node that leads is behind')
+        this.#known = info.state.last_seq
+        return info
+      })
     } catch (error) {
       if (apiCodeOf(error) === notFound) return undefined
       throw error
     }
+  }
+
+  /** Messages below are written. */
+  noteWritten(next: number): void {
+    this.#known = Math.max(this.#known, next)
   }
 
   async bounds(): Promise<Bounds> {

@@ -174,6 +174,7 @@ export class Crowd {
     row.duplicates = (row.duplicates ?? 0) + [...letters.values()].filter((count) => count > 1).length
     const seen = new Set(handled)
     const missed = [...stored].filter(([value, offset]) => !(value.startsWith('throw') ? letters : seen).has(offset))
-    if (missed.length > 0) row.failures.push(`the processor has not handled ${missed.length} messages`)
+    if (missed.length > 0)
+      row.failures.push(`the processor has not handled ${missed.length} messages: ${missed.slice(0, 8).join('; ')}`)
   }
 }
