@@ -68,7 +68,6 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'jetstream/processing': [
     'jetstream/appends',
     'jetstream/groups',
-    'jetstream/reads',
     'jetstream/server',
     'jetstream/threads',
     'dispatcher',
