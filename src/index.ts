@@ -15,6 +15,7 @@ export type {
   LogPort,
   Retention,
   Ticket,
+  TopicIndex,
 } from './engine/terms.js'
 export { BookendError, type ErrorCode, type ErrorDetails } from './errors.js'
 export type { AppendOptions, Dedupe } from './log/append-options.js'

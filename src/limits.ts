@@ -121,6 +121,9 @@ export const blockStepBytes = 2 * MiB
  * price that a sustained stream faster than the disk is finally slowed to the disk's rate.
  */
 export const maxUnflushedBytes = 512 * MiB
+/** What a topic may be indexed by, beside its keys. */
+export const maxIndexedHeaders = 16
+export const maxIndexedNameBytes = 1_024
 /** Sealed segments are indexed when nothing was appended for this long, or when the log is this far ahead of its indexes. */
 export const indexQuietMs = 40
 export const indexAnywayBytes = maxUnflushedBytes / 2

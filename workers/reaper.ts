@@ -131,7 +131,7 @@ const control: ReaperControl = {
       locks,
     }
   },
-  async takeOver({ request, opened, retained, groups: known }: TakeOverRequest): Promise<void> {
+  async takeOver({ request, opened, groups: known, ...said }: TakeOverRequest): Promise<void> {
     const { id, segmentBytes, epoch, damages, io } = opened
     const { readOnly, locks } = request
     const owner = new Ownership(locks)
@@ -156,7 +156,7 @@ const control: ReaperControl = {
         lanes.bells.ring()
       }
     }
-    start(request, { files, control, groups: keeper, owner, epoch, bootId, io }, retained)
+    start(request, { files, control, groups: keeper, owner, epoch, bootId, io }, said)
     // Whoever found the bell unanswered.
     state.writer.ring()
   },
@@ -166,6 +166,10 @@ const control: ReaperControl = {
   },
   retain(topic, retention) {
     reaper?.retain(topic, retention)
+    state.reaper.ring()
+  },
+  index(topic, index) {
+    reaper?.index(topic, index)
     state.reaper.ring()
   },
   segments(limit) {
@@ -257,7 +261,10 @@ interface Begun extends Pick<ReaperParts, 'files' | 'control' | 'groups' | 'owne
   io: MemoryKind
 }
 
-function start(request: OpenRequest, { io, ...begun }: Begun, retained: TakeOverRequest['retained'] = []): void {
+/** What was said of topics since the log was opened. */
+type Said = Pick<TakeOverRequest, 'retained' | 'indexed'>
+
+function start(request: OpenRequest, { io, ...begun }: Begun, said: Said = { retained: [], indexed: [] }): void {
   const { readOnly, mapTtlMs, flushIntervalMs, retention, diskWatermarks, lockActive } = request
   const keeper = begun.groups
   ;({ id, segmentBytes } = begun.files)
@@ -300,7 +307,8 @@ function start(request: OpenRequest, { io, ...begun }: Begun, retained: TakeOver
     emit: (event) => events.postMessage(event),
     shrinkHeap,
   })
-  for (const [topic, policy] of retained) clockwork.retain(topic, policy)
+  for (const [topic, policy] of said.retained) clockwork.retain(topic, policy)
+  for (const [topic, index] of said.indexed) clockwork.index(topic, index)
   reaper = clockwork
   groups = keeper
   const turn = () => new Promise(setImmediate)

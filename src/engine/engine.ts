@@ -23,6 +23,7 @@ import type {
   Repeat,
   Retention,
   Ticket,
+  TopicIndex,
   TransactionAcks,
   TransactionParts,
 } from './terms.js'
@@ -47,6 +48,8 @@ export interface Supports {
   readonly expiry: boolean
   /** `last` and `byKey`: messages are found by their keys. */
   readonly keys: boolean
+  /** The option `index` of topics. */
+  readonly indexes: boolean
   /** The option `where` of groups; that of reads, scans and counts is everywhere. */
   readonly filteredGroups: boolean
   /** `Log.transaction`, `Log.register` and `Log.producer`. */
@@ -166,6 +169,8 @@ export interface EngineTopic {
   trim(before: number): Promise<void>
   /** In force from now on, whether the topic exists yet or not. @param isAddition keeps what else was said of the topic */
   retain(retention: Retention, isAddition: boolean): void
+  /** By what messages are to be found fast from now on, beside what was said before. Only where {@link Supports.indexes}. */
+  index(index: TopicIndex): void
   /** The same object for the same name. Makes no group: it comes to be with its first use. */
   group(name: string): EngineGroup
 }

@@ -19,6 +19,14 @@ export interface Retention {
   consumed?: boolean
 }
 
+/** By what messages of a topic are to be found fast. */
+export interface TopicIndex {
+  /** By key: `last` and `byKey`. */
+  keys?: boolean
+  /** By the values of these headers: `where`. At most 16. */
+  headers?: readonly string[]
+}
+
 /** What a finished backup holds. */
 export interface BackupReport {
   /** The copy holds the log up to here. */

@@ -153,6 +153,11 @@ export function encodeFooter(footer: SegmentFooter): Uint8Array {
   return bytes
 }
 
+/** Its checksum, which tells one segment's footer from another's, and from that of the same segment after a repair. */
+export function footerCrc(footer: SegmentFooter): number {
+  return new DataView(encodeFooter(footer).buffer).getUint32(4, true)
+}
+
 /** @returns undefined unless the footer is whole, belongs to `base` and keeps every part inside the segment. */
 export function decodeFooter(bytes: Uint8Array, base: number, segmentBytes: number): SegmentFooter | undefined {
   const view = checked(bytes, footerMagic, footerBytes)

@@ -111,6 +111,7 @@ export class JetStreamEngine implements Engine, JetStreamTopicHost {
       id: true,
       expiry: false,
       keys: false,
+      indexes: false,
       filteredGroups: false,
       transactions: false,
       schedules: false,

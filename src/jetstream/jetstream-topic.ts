@@ -134,6 +134,10 @@ export class JetStreamTopic implements EngineTopic {
     await trim()
   }
 
+  index(): void {
+    throw new Error('not supported: nobody asks')
+  }
+
   retain(retention: Retention, isAddition: boolean): void {
     this.#retention = isAddition ? { ...this.#retention, ...retention } : retention
     this.#consumed.want(this.#retention.consumed === true)

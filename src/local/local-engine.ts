@@ -57,6 +57,7 @@ import { SegmentTotals } from './segment-totals.js'
 import { callWriter, type StartingThreads } from './starting-threads.js'
 import { ThreadDeaths } from './thread-deaths.js'
 import { ThreadEngine } from './thread-engine.js'
+import { TopicIndexes } from './topic-indexes.js'
 import { TopicLimits } from './topic-limits.js'
 
 export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
@@ -141,6 +142,7 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
     const census = new SegmentCensus({
       ...{ directory, segmentBytes, totals: segments, reaper, writerThreadId: writer?.threadId },
     })
+    const indexes = new TopicIndexes(reaper)
     const limits = new TopicLimits({ options, threads, appends, stage, watch, keepAlive })
     const processors = new RunningProcessors({
       ...{ facts, supports: this.supports, readers: options.readers, readerData, events, keepAlive },
@@ -165,7 +167,7 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
       transact: (parts, acks, level) => this.#transactions.transact(parts, acks, [], level),
     })
     this.topicHost = {
-      ...{ appends, reads, hot, pace, events, stage, limits, messageBytesLimit },
+      ...{ appends, reads, hot, pace, events, stage, limits, indexes, messageBytesLimit },
       mayExpire: () => hasFeature(state, 'expiry'),
       recent: new RecentMessages(appends.ring, new BatchTimes(shared.times), () => lane.ringHead.load()),
       newGroup: (topic, name) =>
@@ -217,7 +219,7 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
       },
       onDeath: (exitCode, cause, isReplaced) => deaths.reaperDied(exitCode, cause, isReplaced),
       meetReaper: (orders) => callWriter(threads, (control) => control.meetReaper(transfer(orders, [orders]))),
-      remembered: () => ({ retained: limits.retained, groups: registry.cells() }),
+      remembered: () => ({ retained: limits.retained, indexed: indexes.wanted, groups: registry.cells() }),
     })
     follower?.attend({
       onTopic: (id, name) => {

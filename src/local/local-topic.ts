@@ -10,7 +10,7 @@ import type { TurnPace } from '../dispatcher/reads/turn-pace.js'
 import type { TopicHandle } from '../dispatcher/topic-directory.js'
 import type { EngineTopic, KeyedPart, KeyedRange, MessageReader, ReadRange, ScanRequest } from '../engine/engine.js'
 import type { EngineGroup } from '../engine/group-seat.js'
-import type { Bounds, Condition, Durability, Extras, Payload, Retention } from '../engine/terms.js'
+import type { Bounds, Condition, Durability, Extras, Payload, Retention, TopicIndex } from '../engine/terms.js'
 import { assert } from '../errors.js'
 import { trimmedError } from '../failures.js'
 import { type RecordPlace, recordAt } from '../messages/chunk-cursor.js'
@@ -18,6 +18,7 @@ import { HeaderMatcher } from '../messages/header-matcher.js'
 import { SelectedRecords } from '../messages/selected-records.js'
 import type { ChunkAnswer, KeyedAnswer, RecordsAnswer } from '../threads/reader/reader.js'
 import { withVersions } from './key-versions.js'
+import { KnownKeys } from './known-keys.js'
 import type { LocalGroup } from './local-group.js'
 import type { LogEvents } from './log-events.js'
 import type { LogStage } from './log-stage.js'
@@ -43,6 +44,7 @@ export interface TopicHost<G extends EngineGroup = LocalGroup> {
     trim(topic: LocalTopic<G>, before: number): Promise<void>
     retain(topic: string, retention: Retention, isAddition: boolean): void
   }
+  readonly indexes: { want(topic: string, index: TopicIndex): void }
   newGroup(topic: LocalTopic<G>, name: string): G
   /** Something in the log expires. */
   mayExpire(): boolean
@@ -54,10 +56,16 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
   readonly handle: TopicHandle
   readonly #host: TopicHost<G>
   readonly #groups = new Map<string, G>()
+  readonly #knownKeys: KnownKeys
 
   constructor(handle: TopicHandle, host: TopicHost<G>) {
     this.handle = handle
     this.#host = host
+    this.#knownKeys = new KnownKeys({
+      first: () => this.first(),
+      search: (key, range) => this.#keyedPart(key, range),
+      records: (offsets) => this.records(offsets),
+    })
   }
 
   get name(): string {
@@ -197,7 +205,11 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
     return length === 0 ? undefined : this.#placeAt(bytes, words, 0, offset)
   }
 
-  async keyed(key: Uint8Array, range: KeyedRange): Promise<KeyedPart> {
+  keyed(key: Uint8Array, range: KeyedRange): Promise<KeyedPart> {
+    return range.max === 1 && range.isReverse ? this.#knownKeys.last(key, range) : this.#keyedPart(key, range)
+  }
+
+  async #keyedPart(key: Uint8Array, range: KeyedRange): Promise<KeyedPart> {
     const answer = await this.keyedAnswer(key, range)
     const { offsets, from, to } = answer
     const records: RecordPlace[] = []
@@ -229,6 +241,10 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
 
   retain(retention: Retention, isAddition: boolean): void {
     this.#host.limits.retain(this.name, retention, isAddition)
+  }
+
+  index(index: TopicIndex): void {
+    this.#host.indexes.want(this.name, index)
   }
 
   group(name: string): G {

@@ -26,7 +26,7 @@ export interface ReaperListener {
   /** Makes the writer take the orders of the next reaper, which come through this port. */
   meetReaper(orders: MessagePort): Promise<void>
   /** What the next reaper cannot find in files and shared words. */
-  remembered(): Pick<TakeOverRequest, 'retained' | 'groups'>
+  remembered(): Pick<TakeOverRequest, 'retained' | 'indexed' | 'groups'>
 }
 
 /** What a reaper opened, and its successors take over. */

@@ -29,6 +29,7 @@ export abstract class ThreadEngine<G extends EngineGroup> {
     id: true,
     expiry: true,
     keys: true,
+    indexes: true,
     filteredGroups: true,
     transactions: true,
     schedules: true,

@@ -2,7 +2,7 @@
 import { abortable } from '../abortable.js'
 import type { Engine, Supports } from '../engine/engine.js'
 import type { LogStats, SegmentInfo, SegmentResidency } from '../engine/stats.js'
-import type { BackupReport, Durability, GroupInfo, LogPort, Retention } from '../engine/terms.js'
+import type { BackupReport, Durability, GroupInfo, LogPort, Retention, TopicIndex } from '../engine/terms.js'
 import { connectEngine } from '../local/attached/connection.js'
 import { openLocalEngine } from '../local/opening.js'
 import type { Codec } from '../messages/codec.js'
@@ -10,7 +10,14 @@ import { tracing } from '../tracing.js'
 import { checkAppendOptions, type Dedupe } from './append-options.js'
 import { type DeadLetterBox, TopicDeadLetters } from './dead-letters.js'
 import { type ScheduledList, type ScheduledOptions, scheduledList } from './later/scheduled-list.js'
-import { checkDedupe, checkRetention, completeOptions, type OpenOptions, resolveDirectory } from './options.js'
+import {
+  checkDedupe,
+  checkIndex,
+  checkRetention,
+  completeOptions,
+  type OpenOptions,
+  resolveDirectory,
+} from './options.js'
 import { laneName, PriorityQueue } from './priorities/priority-queue.js'
 import { LogProducer, type Producer } from './producer.js'
 import { type Queue, TopicQueue } from './queue.js'
@@ -45,6 +52,12 @@ export interface TopicOptions<T> {
   retention?: Retention
   /** For how long ids given to appends through this handle are remembered: see `AppendOptions.id`. The longest that any handle says counts. */
   dedupe?: Dedupe
+  /**
+   * By what messages are to be found fast: `{ keys: true }` for `last` and `byKey`, `{ headers: ['type'] }` for `where`. Nothing needs an index
+   * to be right. In force from this call until the log is closed, beside what other handles say; not stored, so say it each time the log is
+   * opened. What has an index keeps it.
+   */
+  index?: TopicIndex
 }
 
 /** An open log. One process owns it at a time; inside the process its work is spread over worker threads. */
@@ -185,11 +198,16 @@ export class EngineLog implements Log {
 
   topic<T = Uint8Array>(name: string, options: TopicOptions<T> = {}): Topic<T> {
     checkName('topic', name)
-    checkKeys('topic()', options, ['codec', 'retention', 'dedupe'])
+    checkKeys('topic()', options, ['codec', 'retention', 'dedupe', 'index'])
     const dedupe = options.dedupe && checkDedupe(options.dedupe)
     const codec = checkCodec(options.codec)
     const retention = options.retention && checkRetention('retention', options.retention)
+    const index = options.index && checkIndex(options.index)
     this.#engine.checkOpen()
+    if (index !== undefined) {
+      checkSupported(this.#engine, this.#engine.supports.indexes, 'index')
+      this.#engine.topic(name).index(index)
+    }
     if (retention !== undefined) {
       checkSupported(this.#engine, this.#engine.supports.retention, 'retention')
       this.#engine.topic(name).retain(retention, false)

@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Durability, Retention } from '../engine/terms.js'
+import type { Durability, Retention, TopicIndex } from '../engine/terms.js'
 import {
   defaultFlushIntervalMs,
   defaultIdWindowMs,
@@ -12,6 +12,8 @@ import {
   defaultMaxMessageBytes,
   defaultRingBytes,
   maxIdWindowMs,
+  maxIndexedHeaders,
+  maxIndexedNameBytes,
   maxMaxIds,
   maxRingBytes,
   maxSegmentBytes,
@@ -181,6 +183,23 @@ export function checkDedupe(dedupe: Dedupe): Dedupe {
   checkInteger('dedupe.windowMs', windowMs, 1, maxIdWindowMs)
   checkInteger('dedupe.max', max, 1, maxMaxIds)
   return { windowMs, max }
+}
+
+/** @throws TypeError, RangeError */
+export function checkIndex(index: TopicIndex): TopicIndex {
+  checkKeys('index', index, ['keys', 'headers'])
+  const { keys = false, headers = [] } = index
+  checkBoolean('index.keys', keys)
+  if (!Array.isArray(headers)) throw new TypeError(`index.headers is an array of names, not ${describe(headers)}`)
+  for (const name of headers as readonly unknown[]) {
+    if (typeof name !== 'string') throw new TypeError(`index.headers is an array of names, not of ${describe(name)}`)
+    if (Buffer.byteLength(name) > maxIndexedNameBytes)
+      throw new RangeError(`the name of an indexed header has at most ${maxIndexedNameBytes} bytes`)
+  }
+  const names = [...new Set(headers as readonly string[])].sort()
+  if (names.length > maxIndexedHeaders)
+    throw new RangeError(`a topic has at most ${maxIndexedHeaders} indexed headers, not ${names.length}`)
+  return { keys, headers: names }
 }
 
 function checkWatermarks(watermarks: DiskWatermarks): DiskWatermarks {

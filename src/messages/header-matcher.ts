@@ -3,11 +3,10 @@
  * written in one way only, so nothing has to be decoded for it.
  */
 import type { Filter } from '../engine/terms.js'
+import { endOfString, isSameString } from '../format/stored-headers.js'
 import { partsOf, type RecordPlace } from './chunk-cursor.js'
 import { textOf } from './utf8.js'
 
-const quote = 0x22
-const backslash = 0x5c
 const colon = 0x3a
 const comma = 0x2c
 const openBrace = 0x7b
@@ -52,8 +51,8 @@ export class HeaderMatcher {
       const valueEnd = endOfString(bytes, value, end)
       if (valueEnd < 0) return undefined
       for (const wanted of this.#wanted) {
-        if (!isSame(bytes, name, nameEnd, wanted.name)) continue
-        if (!wanted.values.some((each) => isSame(bytes, value, valueEnd, each))) return false
+        if (!isSameString(bytes, name, nameEnd, wanted.name)) continue
+        if (!wanted.values.some((each) => isSameString(bytes, value, valueEnd, each))) return false
         missing -= 1
         if (missing === 0) return true
       }
@@ -78,22 +77,4 @@ export class HeaderMatcher {
 /** They select the same messages. */
 export function isSameFilter(a: Filter, b: Filter): boolean {
   return JSON.stringify(a) === JSON.stringify(b)
-}
-
-/** Behind the string that begins at `start`; -1: none does. */
-function endOfString(bytes: Uint8Array, start: number, end: number): number {
-  if (start >= end || bytes[start] !== quote) return -1
-  for (let at = start + 1; at < end; at++) {
-    const byte = bytes[at]
-    if (byte === quote) return at + 1
-    if (byte === backslash) at += 1
-  }
-  return -1
-}
-
-function isSame(bytes: Uint8Array, start: number, end: number, other: Uint8Array): boolean {
-  const { length } = other
-  if (end - start !== length) return false
-  for (let at = 0; at < length; at++) if (bytes[start + at] !== other[at]) return false
-  return true
 }

@@ -47,7 +47,20 @@ export class SelectedRecords {
    * @throws `BOOKEND_CORRUPT` where the next one is not there; those before it are looked at
    */
   add(chunk: Uint8Array, to: number): void {
-    const cursor = new ChunkCursor(chunk, this.#topic, this.#end, to)
+    this.#add(new ChunkCursor(chunk, this.#topic, this.#end, to))
+  }
+
+  /**
+   * The same of a chunk in which only those stand that may match.
+   * @param to behind the last of them
+   * @param end up to here no other matches
+   */
+  addSparse(chunk: Uint8Array, to: number, end: number): void {
+    this.#add(new ChunkCursor(chunk, this.#topic, this.#end, to, true))
+    this.#end = end
+  }
+
+  #add(cursor: ChunkCursor): void {
     const frames: number[] = []
     const times: number[] = []
     try {

@@ -1,7 +1,7 @@
 /** The control plane: what the application's thread may ask of writer and reaper. Plain data both ways. */
 import type { MessagePort } from 'node:worker_threads'
 import type { OffsetRange } from '../collections/offset-ranges.js'
-import type { BackupReport, IdSpan, KeptReason, Retention } from '../engine/terms.js'
+import type { BackupReport, IdSpan, KeptReason, Retention, TopicIndex } from '../engine/terms.js'
 import type { GroupState } from '../format/group-layout.js'
 import type { MemoryKind } from '../memory/memory.js'
 import type { MovedTopic } from '../storage/append/topic-mover.js'
@@ -65,6 +65,7 @@ export interface TakeOverRequest {
   opened: OpenedLog
   /** What was said of single topics since the log was opened. */
   retained: [topic: string, retention: Retention][]
+  indexed: [topic: string, index: TopicIndex][]
   /** The groups that the application knows, all of them durable, and those whose removal it has not heard of. */
   groups: GroupName[]
 }
@@ -120,6 +121,8 @@ export interface ReaperControl {
   trimmed(isAwaited: boolean): Promise<void>
   /** From now on the topic of that name is kept as said, whatever the log's own retention. */
   retain(topic: string, retention: Retention): void
+  /** From now on the topic of that name is indexed by all of this. */
+  index(topic: string, index: TopicIndex): void
   /** The oldest `limit` segments, and why each is there. */
   segments(limit: number): Promise<KeptSegment[]>
   /** A reader thread has ended: what it had mapped and pinned is taken over. */

@@ -20,6 +20,7 @@ import { killPoints } from './kill-points.js'
 import { limits } from './limits.js'
 import { powerCut } from './power-cut.js'
 import { races } from './races.js'
+import { sideIndexes } from './side-indexes.js'
 import { slowDisk } from './slow-disk.js'
 
 export const faults: readonly Fault[] = [
@@ -33,6 +34,7 @@ export const faults: readonly Fault[] = [
   damage,
   agreement,
   fuzz,
+  sideIndexes,
   groups,
   races,
   followers,

@@ -30,7 +30,7 @@ async function openReaper() {
     onEvent() {},
     onDeath: (_exitCode, _cause, isReplaced) => deaths.push(isReplaced),
     meetReaper: () => Promise.reject(new Error('there is no writer')),
-    remembered: () => ({ retained: [], groups: [] }),
+    remembered: () => ({ retained: [], indexed: [], groups: [] }),
   }
   const open = () =>
     reaper.open({

@@ -71,6 +71,7 @@ function asJson(extent: LogExtent, summary: LogSummary, owner: LogOwner) {
     features: extent.features ?? null,
     bytes: summary.bytes,
     segments: summary.segments,
+    sideIndexes: summary.sides,
     positions: positionsOf(extent),
     tornBytes: summary.tornBytes,
     damages: summary.damages,
@@ -111,6 +112,8 @@ function stateLines(
     `${whole(segments.prepared)} prepared`,
   ]
   rows.push(['segments', `${whole(segments.total)} of ${bytes(files.segmentBytes)}: ${parts.join(', ')}`])
+  const { sides } = summary
+  if (sides.count > 0) rows.push(['', `${counted(sides.count, 'side index', 'side indexes')}, ${bytes(sides.bytes)}`])
   rows.push(['size', bytes(summary.bytes)])
   rows.push(['published', whole(published)])
   rows.push(['durable', durable === published ? `${whole(durable)} (all of it)` : whole(durable)])

@@ -111,6 +111,7 @@ export class AttachedEngine extends ThreadEngine<RemoteGroup> implements Engine 
         trim: (topic, before) => this.#trim(topic, before),
         retain: (topic, retention, isAddition) => owner.tell('retain', topic, retention, isAddition),
       },
+      indexes: { want: (topic, index) => owner.tell('index', topic, index) },
       newGroup: (topic, name) => {
         const group = new RemoteGroup(topic, name, { stage, owner, processors, keepAlive })
         this.#groups.push(group)

@@ -180,6 +180,7 @@ export class Attachment {
         return engine.schedules.cancel(topic, ticket, level)
       },
       retain: (_, topic, retention, isAddition) => topicOf(topic).retain(retention, isAddition),
+      index: (_, topic, index) => topicOf(topic).index(index),
       backup: (signal, target) => engine.local.backup(target, signal),
       segments: (_, limit) => engine.local.segments(limit),
       residency: () => engine.local.residency(),

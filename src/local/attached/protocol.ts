@@ -17,6 +17,7 @@ import type {
   Repeat,
   Retention,
   Ticket,
+  TopicIndex,
   TransactionParts,
 } from '../../engine/terms.js'
 import type { PortableError } from '../../errors.js'
@@ -93,6 +94,7 @@ export interface OwnerCalls {
   endRepeat(signal: AbortSignal, topic: string, name: string, level: Durability): Promise<boolean>
   cancelScheduled(signal: AbortSignal, topic: string, ticket: Ticket, level: Durability): Promise<boolean>
   retain(signal: AbortSignal, topic: string, retention: Retention, isAddition: boolean): void
+  index(signal: AbortSignal, topic: string, index: TopicIndex): void
   backup(signal: AbortSignal, target: string): Promise<BackupReport>
   segments(signal: AbortSignal, limit: number): Promise<SegmentInfo[]>
   residency(signal: AbortSignal): Promise<SegmentResidency[]>

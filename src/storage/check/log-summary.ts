@@ -5,6 +5,7 @@ import { entryBytes, entryWord } from '../../format/segment-layout.js'
 import type { Memory } from '../../memory/memory.js'
 import type { Disk } from '../files/disk.js'
 import { SalvageWindow } from '../files/salvage-window.js'
+import type { SegmentFiles } from '../files/segment-files.js'
 import { LiveIndex } from '../index/live-index.js'
 import { readSealedSegment } from '../index/sealed-index.js'
 import { isSealedIn, type LogExtent } from './log-extent.js'
@@ -32,6 +33,8 @@ export interface TopicSummary {
 export interface LogSummary {
   topics: TopicSummary[]
   segments: { total: number; sealed: number; indexed: number; missing: number; prepared: number }
+  /** Files beside the segments: how many, and of how many bytes together. */
+  sides: { count: number; bytes: number }
   /** Bytes of the files. */
   bytes: number
   /** Absolute ranges found damaged without reading everything. */
@@ -53,6 +56,23 @@ interface Part {
   entries(window: SalvageWindow, from: number, to: number): Uint32Array
 }
 
+/** Whether they are of use is for `verify` to say. */
+function sidesOf(disk: Disk, files: SegmentFiles, segments: readonly number[]): LogSummary['sides'] {
+  const sides = { count: 0, bytes: 0 }
+  for (const segment of segments) {
+    try {
+      const file = disk.open(files.sidePath(segment), 'read')
+      if (file === undefined) continue
+      sides.count += 1
+      sides.bytes += file.size()
+      file.close()
+    } catch {
+      // Something else stands there: it is none.
+    }
+  }
+  return sides
+}
+
 /** @param withBytes reads the index of every record, to add up the bytes of each topic */
 export function summarize(disk: Disk, extent: LogExtent, withBytes: boolean): LogSummary {
   const memory = new DiskMemory(new SalvageDisk(disk))
@@ -60,8 +80,10 @@ export function summarize(disk: Disk, extent: LogExtent, withBytes: boolean): Lo
   const listed = files.list().filter((segment) => !strangers.includes(segment))
   const segments = listed.filter((segment) => segment >= first && segment <= last)
   const sealed = segments.filter((segment) => isSealedIn(extent, segment)).length
+  const sides = sidesOf(disk, files, listed)
   const summary: LogSummary = {
     topics: [],
+    sides,
     segments: {
       total: listed.length,
       sealed,
@@ -69,7 +91,7 @@ export function summarize(disk: Disk, extent: LogExtent, withBytes: boolean): Lo
       missing: last - first + 1 - segments.length,
       prepared: listed.filter((segment) => segment > last).length,
     },
-    bytes: listed.length * files.segmentBytes,
+    bytes: listed.length * files.segmentBytes + sides.bytes,
     damages: recovered?.damages ?? [],
     tornBytes: 0,
   }

@@ -38,6 +38,10 @@ export function repair(
     disk.syncDirectory(files.directory)
     onStep(`moved ${files.path(segment)}, which belongs to another log, to ${where}`)
   }
+  for (const segment of plan.sides) {
+    files.removeSide(segment)
+    onStep(`deleted ${files.sidePath(segment)}, which is made anew`)
+  }
   for (const segment of plan.segments) {
     const rest = rebuildSegment(tools, segment)
     for (const { name } of rest) onStep(`no room to state where topic ${name} goes on`)

@@ -44,6 +44,8 @@ export interface RepairPlan {
   segments: SegmentPlan[]
   /** Segments of other logs, which get out of the way under another name. */
   strangers: readonly number[]
+  /** Segments whose side indexes go: they are made anew. */
+  sides: readonly number[]
   /** The control file is made anew. */
   control: ControlRecord | undefined
   /** What it says then. */
@@ -86,6 +88,9 @@ export function planRepair(
     setAside: [],
     segments: [],
     strangers: extent.strangers,
+    sides: reports
+      .filter(({ remarks }) => remarks.some(({ kind }) => kind === 'side index'))
+      .map(({ segment }) => segment),
     control: undefined,
     features: extent.features ?? noFeatures,
     groups: undefined,

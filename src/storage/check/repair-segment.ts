@@ -99,6 +99,8 @@ export function rebuildSegment(tools: RepairTools, plan: SegmentPlan): Amendment
     }
     // A footer says that the data is durable: true from the moment on that the file has a name by which it is found.
     file.sync()
+    // It would not be believed: it names the footer that was there before.
+    files.removeSide(segment)
     disk.rename(temporary, path)
     disk.syncDirectory(files.directory)
     return rest

@@ -59,7 +59,7 @@ export interface Damage {
 
 /** Damage that a repair has set aside, or bytes worth a remark: the log is in order with them. */
 export interface Remark {
-  kind: 'gap' | 'remains' | 'torn' | 'not indexed' | 'ahead' | 'unknown'
+  kind: 'gap' | 'remains' | 'torn' | 'not indexed' | 'ahead' | 'unknown' | 'side index'
   file: string
   position: number
   bytes: number

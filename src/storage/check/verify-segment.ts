@@ -19,6 +19,7 @@ import { checkIndex } from './index-check.js'
 import { guessLost } from './legible-rests.js'
 import { nonZeroSpan } from './non-zero-span.js'
 import { SegmentFindings } from './segment-findings.js'
+import { checkSideIndex } from './side-index-check.js'
 import { readStoredIndex, type StoredIndex } from './stored-index.js'
 import type { SegmentReport, SegmentTask } from './verify-report.js'
 import { WalkedTopics } from './walked-topics.js'
@@ -31,13 +32,19 @@ export function verifySegment(disk: Disk, task: SegmentTask): SegmentReport {
     return findings.nothingOfOurs()
   }
   try {
-    return check(task, findings, new SalvageWindow(file), file.size())
+    return check(disk, task, findings, new SalvageWindow(file), file.size())
   } finally {
     file.close()
   }
 }
 
-function check(task: SegmentTask, findings: SegmentFindings, window: SalvageWindow, size: number): SegmentReport {
+function check(
+  disk: Disk,
+  task: SegmentTask,
+  findings: SegmentFindings,
+  window: SalvageWindow,
+  size: number,
+): SegmentReport {
   const { base, segmentBytes, logMark } = task
   const header = decodeSegmentHeader(window.read(0, segmentHeaderBytes))
   if (header?.version === formatVersion && header.logMark !== logMark) {
@@ -59,6 +66,7 @@ function check(task: SegmentTask, findings: SegmentFindings, window: SalvageWind
   checkIndex(index, findings, topics)
   checkRemains(window, task, findings, index)
   noteUnreadable(window, base, findings)
+  checkSideIndex(disk, task, window, index, findings)
   findings.report.topics = topics.report()
   return findings.report
 }

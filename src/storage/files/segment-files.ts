@@ -36,11 +36,17 @@ function isUnproven(look: SegmentLook): boolean {
 }
 
 const finishedName = /^\d{20}\.seg$/
-const unfinishedName = /^\d{20}\.seg\.new$/
+const unfinishedName = /^\d{20}\.(seg|idx)\.new$/
+const sideName = /^\d{20}\.idx$/
 
 /** Where the segment with its first byte at `position` stands, in the directory of its log. */
 export function segmentPath(logDirectory: string, position: number): string {
   return path.join(logDirectory, folder, `${String(position).padStart(nameDigits, '0')}.seg`)
+}
+
+/** Where the side index of the segment in that file stands. */
+export function sidePathOf(segmentFile: string): string {
+  return segmentFile.replace(/\.seg$/, '.idx')
 }
 
 export class SegmentFiles {
@@ -72,6 +78,11 @@ export class SegmentFiles {
     return segmentPath(this.logDirectory, this.base(segment))
   }
 
+  /** Of its side index: see format/side-index-layout.ts. */
+  sidePath(segment: number): string {
+    return sidePathOf(this.path(segment))
+  }
+
   /** Indices of the segments on disk, ascending. Files that are not ours are ignored. */
   list(): number[] {
     const found: number[] = []
@@ -83,11 +94,23 @@ export class SegmentFiles {
     return found.sort((a, b) => a - b)
   }
 
-  /** Removes what a crash left half made. Such a file has never had its final name, so nothing is lost. */
+  /**
+   * Removes what a crash left half made. Such a file has never had its final name, so nothing is lost. A side index without its segment
+   * goes as well.
+   */
   removeUnfinished(): void {
-    for (const name of this.#disk.list(this.directory)) {
-      if (unfinishedName.test(name)) this.#disk.remove(path.join(this.directory, name))
-    }
+    const names = this.#disk.list(this.directory)
+    const segments = new Set(names)
+    const isOrphan = (name: string) => sideName.test(name) && !segments.has(`${name.slice(0, nameDigits)}.seg`)
+    for (const name of names)
+      if (unfinishedName.test(name) || isOrphan(name)) this.#disk.remove(path.join(this.directory, name))
+  }
+
+  /** Nothing is lost with it. What cannot be removed is not believed either. */
+  removeSide(segment: number): void {
+    try {
+      this.#disk.remove(this.sidePath(segment))
+    } catch {}
   }
 
   /**
@@ -201,6 +224,7 @@ export class SegmentFiles {
    * @returns where it is then
    */
   remove(segment: number): string | undefined {
+    this.removeSide(segment)
     const aside = this.#makeWay(segment)
     if (aside !== undefined) return aside
     try {

@@ -5,10 +5,11 @@
  * indexes that are caught up on demand. An entry is a hint that the reader of the record verifies (topic and offset are in
  * the frame, under the batch's CRC): an index that lies is replaced by one derived from the batches.
  */
-import { entryBytes, entryWord, segmentHeaderBytes } from '../../format/segment-layout.js'
+import { entryBytes, entryWord, type SegmentFooter, segmentHeaderBytes } from '../../format/segment-layout.js'
 import type { Disk } from '../files/disk.js'
 import type { SegmentFiles } from '../files/segment-files.js'
 import type { SegmentWindows } from '../files/segment-windows.js'
+import { entriesMatch } from './entries-match.js'
 import type { LiveIndex } from './live-index.js'
 import { LiveIndexes } from './live-indexes.js'
 import { readSealedFile } from './sealed-index.js'
@@ -20,6 +21,8 @@ import {
   type SegmentTimes,
   type Stretch,
 } from './sealed-stretches.js'
+import { TagChains } from './tag-chains.js'
+import type { TopicEntries } from './topic-entries.js'
 
 /** The positions that bound what a reader may look at. Loaded anew at every call. */
 export interface LogBounds {
@@ -64,6 +67,10 @@ export class Catalog {
   readonly #bounds: LogBounds
   readonly #sealed = new SealedStretches()
   readonly #live: LiveIndexes
+  /** Of live indexes in which somebody has looked for a key. */
+  readonly #chains = new WeakMap<TopicEntries, TagChains>()
+  /** Segments whose entries were found as they were written. */
+  readonly #summedUp = new Set<number>()
   /** First segment whose footer has not been read. */
   #loaded: number
 
@@ -160,9 +167,56 @@ export class Catalog {
   /** The topic's records in the segments whose last batch, of whatever topic, is at or after `time`; in order. */
   stretchesEndingAtOrAfter(topic: number, time: number): ({ first: number; end: number } & SegmentTimes)[] {
     return this.stretches(topic, 0, Number.MAX_SAFE_INTEGER).flatMap(({ segment, first, end }) => {
-      const { firstTime, lastTime } = this.#sealed.times(segment) ?? this.#live.times(segment) ?? unknownTimes
+      const { firstTime, lastTime } = this.#sealed.footer(segment) ?? this.#live.times(segment) ?? unknownTimes
       return lastTime < time ? [] : [{ first, end, firstTime, lastTime }]
     })
+  }
+
+  /** The sealed segment that has a record, and which of the topic's records it has from there on. */
+  sealedFrom(topic: number, offset: number): { segment: number; first: number; end: number } | undefined {
+    this.#refresh()
+    const stretches = this.#sealed.of(topic)
+    const stretch = stretches[lastAtOrBelow(stretches, offset)]
+    const end = stretch === undefined ? offset : stretch.firstOffset + stretch.count
+    return offset < end ? { segment: stretch.segment, first: offset, end } : undefined
+  }
+
+  /** Of a segment whose stored index is believed. */
+  footerOf(segment: number): SegmentFooter | undefined {
+    return this.#sealed.footer(segment)
+  }
+
+  /** The newest `max` of the topic's records in `[from, to)` whose keys have the tag, ascending, where the segment's index is a derived one. */
+  newestTagged(
+    segment: number,
+    topic: number,
+    tag: number,
+    { from, to, max }: { from: number; to: number; max: number },
+  ): number[] | undefined {
+    const entries = this.#liveIndexes()
+      .find(([each]) => each === segment)?.[1]
+      .topics.get(topic)
+    if (entries === undefined) return undefined
+    const { firstOffset, count } = entries
+    if (from < firstOffset || to > firstOffset + count) return undefined
+    let chains = this.#chains.get(entries)
+    if (chains === undefined) {
+      chains = new TagChains()
+      this.#chains.set(entries, chains)
+    }
+    const ordinals = chains.tagged(entries, tag, from - firstOffset, to - firstOffset, max)
+    return ordinals.map((ordinal) => ordinal + firstOffset)
+  }
+
+  /**
+   * Sums up the entries of a segment, where that was not done: of what they lead to each is checked, and not what they keep silent about. Those
+   * that are not as they were written are derived from the batches from now on.
+   */
+  checkEntries(segment: number): void {
+    const footer = this.#sealed.footer(segment)
+    if (footer === undefined || this.#summedUp.has(segment)) return
+    if (this.#windows.with(segment, ({ window }) => entriesMatch(window, footer))) this.#summedUp.add(segment)
+    else this.distrust(segment)
   }
 
   /** Entries of `count` records that stand in one segment, from `offset` on. Undefined: no segment knows the first; fewer: not the others. */
@@ -286,6 +340,7 @@ export class Catalog {
     this.#sealed.dropBelow(firstKept)
     this.#live.dropBelow(firstKept)
     this.#windows.dropBelow(firstKept)
+    for (const segment of this.#summedUp) if (segment < firstKept) this.#summedUp.delete(segment)
     this.#loaded = Math.max(this.#loaded, firstKept)
     const sealedEnd = this.#files.segmentOf(this.#bounds.indexed())
     for (; this.#loaded < sealedEnd; this.#loaded++) this.#load(this.#loaded)

@@ -56,7 +56,17 @@ export interface CatchUpOptions {
    * they may be. Undefined: all are summed up.
    */
   trustedEpoch?: number | undefined
+  /** Told of each record that has a key or headers, and where it stands in the bytes; they may be overwritten afterwards. */
+  onExtended?: OnExtended | undefined
 }
+
+export type OnExtended = (
+  entries: TopicEntries,
+  offset: number,
+  bytes: Uint8Array,
+  words: Uint32Array,
+  frame: number,
+) => void
 
 /** Memory of an index that nobody uses any more, by topic. One index may use it. */
 export type SpareEntries = ReadonlyMap<number, Uint32Array<ArrayBuffer>>
@@ -117,7 +127,7 @@ export class LiveIndex {
     window: Legible,
     to: number,
     resync: boolean,
-    { stepBytes = Number.POSITIVE_INFINITY, onValid, trustedEpoch }: CatchUpOptions = {},
+    { stepBytes = Number.POSITIVE_INFINITY, onValid, trustedEpoch, onExtended }: CatchUpOptions = {},
   ): boolean {
     const stepEnd = this.end + stepBytes
     let want = chunkBytes
@@ -128,7 +138,7 @@ export class LiveIndex {
       want = chunkBytes
       const visit = (header: BatchHeader, at: number) => {
         onValid?.(start + at)
-        this.#addBatch(words, bytes, header, at, start, header.epoch === trustedEpoch)
+        this.#addBatch(words, bytes, header, at, start, header.epoch === trustedEpoch, onExtended)
       }
       const isTrusted = trustedEpoch === undefined ? undefined : (at: number) => batchEpoch(words, at) === trustedEpoch
       const result = scanBatches(bytes, this.#base + start, to - start, visit, isTrusted)
@@ -184,6 +194,7 @@ export class LiveIndex {
     at: number,
     start: number,
     isTrusted: boolean,
+    onExtended: OnExtended | undefined,
   ): void {
     if (this.firstTime === 0) this.firstTime = header.time
     // Records that were moved forward keep their time, which is older.
@@ -224,10 +235,12 @@ export class LiveIndex {
         const isNext = offset === last.firstOffset + last.count && last.name !== ''
         if (!isNext || (topic !== header.topic && header.topic !== mixedTopics)) this.addsUp = false
         if (offset >= last.firstOffset && offset - last.firstOffset < this.#segmentBytes / frameHeaderBytes) {
-          const tag = !this.#keepsEntries || (flagsOf(tail) & extendedFlag) === 0 ? 0 : keyTag(bytes, words, frame)
+          const isExtended = (flagsOf(tail) & extendedFlag) !== 0
+          const tag = this.#keepsEntries && isExtended ? keyTag(bytes, words, frame) : 0
           if (this.#keepsEntries) last.add(offset, batch, start + frame, length, tag)
           else last.count = offset - last.firstOffset + 1
           last.frameBytes += next - frame
+          if (isExtended) onExtended?.(last, offset, bytes, words, frame)
         }
       }
     }

@@ -1,4 +1,5 @@
 /** Where the records of each topic stand by the footers of sealed segments: each is read once. */
+import type { SegmentFooter } from '../../format/segment-layout.js'
 import type { SealedSegment } from './sealed-index.js'
 
 /** A topic's records in one segment. */
@@ -21,8 +22,8 @@ export interface SegmentTimes {
 
 export class SealedStretches {
   readonly #stretches = new Map<number, SealedStretch[]>()
-  /** Of each segment whose footer was read, the times of its first and last batch, and of how many topics it holds records. */
-  readonly #segments = new Map<number, SegmentTimes & { topics: number }>()
+  /** Of each segment whose footer was read, that footer, and how many topics have a row in its directory. */
+  readonly #segments = new Map<number, { readonly footer: SegmentFooter; readonly topics: number }>()
   /** Topics of deleted segments, each counted once a segment, that may still have stretches in them. */
   #stale = 0
   /** First segment that had not been deleted at the last look. */
@@ -30,8 +31,7 @@ export class SealedStretches {
 
   /** Segments are added in order. */
   add(segment: number, { footer, rows }: SealedSegment): void {
-    const { firstTime, lastTime } = footer
-    this.#segments.set(segment, { firstTime, lastTime, topics: rows.length })
+    this.#segments.set(segment, { footer, topics: rows.length })
     for (const { topic, firstOffset, count, entriesAt } of rows) {
       if (count === 0) continue
       const stretches = this.#stretches.get(topic)
@@ -52,8 +52,9 @@ export class SealedStretches {
     return stretches
   }
 
-  times(segment: number): SegmentTimes | undefined {
-    return this.#segments.get(segment)
+  /** Undefined: it was not read, or is not believed. */
+  footer(segment: number): SegmentFooter | undefined {
+    return this.#segments.get(segment)?.footer
   }
 
   /** Forgets what the footer of a segment has said. False: it was not known. */

@@ -8,6 +8,7 @@ import {
   entryBytes,
   footerBytes,
   indexBytes,
+  type SegmentFooter,
 } from '../../format/segment-layout.js'
 import type { DiskFile } from '../files/disk.js'
 import type { LiveIndex } from './live-index.js'
@@ -22,7 +23,7 @@ const pieceBytes = 256 << 10
  * or the directory (both carry their CRC) the segment is walked at the next open, and an entry that lies is found out
  * at the record it leads to.
  */
-export function writeSegmentIndex(file: DiskFile, base: number, segmentBytes: number, index: LiveIndex): void {
+export function writeSegmentIndex(file: DiskFile, base: number, segmentBytes: number, index: LiveIndex): SegmentFooter {
   const topics = [...index.topics.values()].sort((a, b) => a.topic - b.topic)
   const { entryCount } = index
   const entriesAt = segmentBytes - indexBytes(entryCount, topics.length, index.nameBytes)
@@ -45,7 +46,7 @@ export function writeSegmentIndex(file: DiskFile, base: number, segmentBytes: nu
   }
   const directory = encodeDirectory(rows)
   file.write(at, directory)
-  const footer = encodeFooter({
+  const footer: SegmentFooter = {
     base,
     dataEnd: index.end,
     records: entryCount,
@@ -56,6 +57,7 @@ export function writeSegmentIndex(file: DiskFile, base: number, segmentBytes: nu
     entriesCrc,
     firstTime: index.firstTime,
     lastTime: index.lastTime,
-  })
-  file.write(segmentBytes - footerBytes, footer)
+  }
+  file.write(segmentBytes - footerBytes, encodeFooter(footer))
+  return footer
 }

@@ -12,6 +12,8 @@ export class TopicEntries {
   count = 0
   /** Of the record frames. */
   frameBytes = 0
+  /** Some of its records were lost to damage. */
+  hasLost = false
   /** Behind `count` entries there may be anything. */
   words: Uint32Array<ArrayBuffer>
 
@@ -53,6 +55,11 @@ export class TopicEntries {
     this.frameBytes += count * size
   }
 
+  /** Of the key of a record; 0: it has none. */
+  tagOf(ordinal: number): number {
+    return this.words[ordinal * perEntry + entryWord.tag]
+  }
+
   /** The topic goes on at `offset`: what is missing below it was lost to damage. */
   extendTo(offset: number): void {
     this.#clearTo(offset - this.firstOffset)
@@ -60,6 +67,7 @@ export class TopicEntries {
 
   /** Entries that are all zero stand for what was lost. */
   #clearTo(count: number): void {
+    this.hasLost ||= count > this.count
     if (count * perEntry > this.words.length) this.#grow(count * perEntry)
     this.words.fill(0, this.count * perEntry, count * perEntry)
     this.count = count

@@ -1,6 +1,6 @@
 /**
- * Records with a key: entries of the index hold a tag of each key, which is looked for, and what has it is read and its key compared. Newest
- * segment first, or oldest; a bounded number of entries a call.
+ * Records with a key: the side index of a segment says which may have it, or, where there is none, tags in the entries of its own index do; what
+ * may have it is read and its key compared. Newest segment first, or oldest; a bounded amount of work a call.
  */
 import { batchHeaderBytes } from '../../format/batch-layout.js'
 import {
@@ -14,6 +14,7 @@ import {
 import { tagOf } from '../../format/key-tag.js'
 import { entryWord } from '../../format/segment-layout.js'
 import type { Catalog } from '../index/catalog.js'
+import type { SideIndexes } from '../side/side-indexes.js'
 import type { LostRecords } from './lost-records.js'
 import type { PlacedRecords } from './placed-records.js'
 
@@ -21,6 +22,8 @@ const { perEntry } = entryWord
 
 /** Entries looked at in a call: some milliseconds, and then the thread is there for others; and in one go. */
 const lookAtMost = { aCall: 1 << 19, atOnce: 1 << 13 }
+/** What a look into a side index counts for, and how many records of one key it tells at a time. */
+const sideLook = { costs: 512, tellsAtMost: 1 << 12 }
 
 export interface KeyRequest {
   readonly topic: number
@@ -43,13 +46,29 @@ export interface KeyedRecords {
   readonly to: number
 }
 
+/** Records of a topic in one segment. */
+interface SearchedPart {
+  readonly segment: number
+  readonly first: number
+  readonly end: number
+}
+
+/** Offsets that may have the key, ascending: no other in `[from, to)` has it. */
+interface Tagged {
+  readonly offsets: number[]
+  readonly from: number
+  readonly to: number
+}
+
 export class KeySearch {
   readonly #catalog: Catalog
   readonly #records: PlacedRecords
   readonly #lost: LostRecords
+  readonly #sides: SideIndexes | undefined
   readonly #atMost: { readonly aCall: number; readonly atOnce: number }
 
-  constructor(catalog: Catalog, records: PlacedRecords, lost: LostRecords, atMost = lookAtMost) {
+  constructor(catalog: Catalog, records: PlacedRecords, lost: LostRecords, sides?: SideIndexes, atMost = lookAtMost) {
+    this.#sides = sides
     this.#catalog = catalog
     this.#records = records
     this.#lost = lost
@@ -66,34 +85,60 @@ export class KeySearch {
     const rest = (low: number, high: number): KeyedRecords =>
       isReverse ? { pieces, offsets, from, to: high } : { pieces, offsets, from: low, to }
     let left = this.#atMost.aCall
-    for (const stretch of stretches) {
+    for (const { segment, ...stretch } of stretches) {
       for (let { first, end } = stretch; first < end; ) {
         if (left <= 0) return rest(first, end)
-        const count = Math.min(this.#atMost.atOnce, end - first)
-        const start = isReverse ? end - count : first
-        for (const offset of this.#tagged(topic, tag, start, count, isReverse)) {
+        const part = { segment, first, end }
+        const told = this.#told(topic, tag, part, isReverse)
+        const { offsets: tagged, from, to } = told ?? this.#tagged(topic, tag, part, isReverse)
+        if (isReverse) tagged.reverse()
+        for (const offset of tagged) {
           const piece = this.#withKey(topic, offset, key)
           if (piece === undefined) continue
           pieces.push(piece)
           offsets.push(offset)
           if (offsets.length === max) return rest(offset + 1, offset)
         }
-        left -= count
-        if (isReverse) end = start
-        else first = start + count
+        left -= told === undefined ? to - from : sideLook.costs + tagged.length
+        if (isReverse) end = from
+        else first = to
       }
     }
     return { pieces, offsets, from: to, to }
   }
 
-  /** Offsets whose entries have the tag, in the order in which they are wanted. */
-  #tagged(topic: number, tag: number, start: number, count: number, isReverse: boolean): number[] {
-    const words = this.#catalog.entriesFrom(topic, start, count)
-    if (words === undefined || words.length < count * perEntry) throw this.#lost.missing(topic, start)
-    const found: number[] = []
-    for (let at = entryWord.tag, offset = start; offset < start + count; at += perEntry, offset++)
-      if (words[at] === tag) found.push(offset)
-    return isReverse ? found.reverse() : found
+  /** By the side index of the segment, or by an index that this thread has in memory; undefined: neither says. */
+  #told(topic: number, tag: number, { segment, ...part }: SearchedPart, isReverse: boolean): Tagged | undefined {
+    const footer = this.#catalog.footerOf(segment)
+    if (footer === undefined) return this.#chained(topic, tag, { segment, ...part }, isReverse)
+    return this.#sides?.withKey(topic, { segment, footer, ...part }, tag, isReverse, sideLook.tellsAtMost)
+  }
+
+  #chained(
+    topic: number,
+    tag: number,
+    { segment, first: from, end: to }: SearchedPart,
+    isReverse: boolean,
+  ): Tagged | undefined {
+    const max = sideLook.tellsAtMost
+    const offsets = this.#catalog.newestTagged(segment, topic, tag, { from, to, max })
+    if (offsets === undefined || offsets.length < max) return offsets && { offsets, from, to }
+    // The oldest come last in a chain.
+    return isReverse ? { offsets, from: offsets[0], to } : undefined
+  }
+
+  /** By the entries themselves, some of the part at a time. */
+  #tagged(topic: number, tag: number, { segment, first, end }: SearchedPart, isReverse: boolean): Tagged {
+    const count = Math.min(this.#atMost.atOnce, end - first)
+    const from = isReverse ? end - count : first
+    // An entry with a wrong tag leads nowhere: nothing else would tell.
+    this.#catalog.checkEntries(segment)
+    const words = this.#catalog.entriesFrom(topic, from, count)
+    if (words === undefined || words.length < count * perEntry) throw this.#lost.missing(topic, from)
+    const offsets: number[] = []
+    for (let at = entryWord.tag, offset = from; offset < from + count; at += perEntry, offset++)
+      if (words[at] === tag) offsets.push(offset)
+    return { offsets, from, to: from + count }
   }
 
   /** Undefined: it has another key. */

@@ -22,6 +22,11 @@ export interface FoundRecords {
   starts: Float64Array<ArrayBuffer>
 }
 
+/** The same of the first `looked` of the offsets: for the others there was no room. */
+export interface FirstFoundRecords extends FoundRecords {
+  looked: number
+}
+
 export class RecordLookup {
   readonly #files: SegmentFiles
   readonly #windows: SegmentWindows
@@ -33,6 +38,8 @@ export class RecordLookup {
   #ranges = new Uint32Array(0)
   readonly #indexes: number[] = []
   readonly #times: number[] = []
+  /** Of the offsets that are looked for, those in front of this subscript have had room. */
+  #looked = 0
 
   constructor(files: SegmentFiles, windows: SegmentWindows, catalog: Catalog, bounds: LogBounds) {
     this.#files = files
@@ -43,12 +50,23 @@ export class RecordLookup {
 
   /** @param offsets in any order, of records that may not be there */
   find(topic: number, offsets: readonly number[]): FoundRecords {
+    const { bytes, starts } = this.#find(topic, offsets, Number.POSITIVE_INFINITY)
+    return { bytes, starts }
+  }
+
+  /** Of so many bytes, or one record. @param offsets ascending, of records in one segment that may not be there */
+  findFirst(topic: number, offsets: readonly number[], maxBytes: number): FirstFoundRecords {
+    return this.#find(topic, offsets, maxBytes)
+  }
+
+  #find(topic: number, offsets: readonly number[], maxBytes: number): FirstFoundRecords {
     const starts = new Float64Array(offsets.length).fill(-1)
     const pieces: Uint8Array<ArrayBuffer>[] = []
     let end = 0
+    this.#looked = offsets.length
     try {
       for (const [holder, indexes] of this.#catalog.holders(topic, offsets)) {
-        const copy = (pinned: PinnedWindow) => this.#copyOut(pinned, holder, topic, offsets, indexes)
+        const copy = (pinned: PinnedWindow) => this.#copyOut(pinned, holder, topic, offsets, indexes, maxBytes)
         const piece = this.#windows.with(holder.segment, copy, 'atRandom')
         this.#check(piece, topic, offsets, starts, end)
         pieces.push(piece)
@@ -57,7 +75,7 @@ export class RecordLookup {
     } catch {
       // Whatever it is: who asks for one of the records by itself meets it again, and says so.
     }
-    return { bytes: pieces.length === 1 ? pieces[0] : joinPieces(pieces), starts }
+    return { bytes: pieces.length === 1 ? pieces[0] : joinPieces(pieces), starts, looked: this.#looked }
   }
 
   /** Gives back what was kept of indexes. */
@@ -72,8 +90,9 @@ export class RecordLookup {
     topic: number,
     offsets: readonly number[],
     indexes: readonly number[],
+    maxBytes: number,
   ): Uint8Array<ArrayBuffer> {
-    const bytes = new Uint8Array(new ArrayBuffer(this.#locate(pinned, holder, offsets, indexes)))
+    const bytes = new Uint8Array(new ArrayBuffer(this.#locate(pinned, holder, offsets, indexes, maxBytes)))
     pinned.window.readRanges(bytes, this.#ranges, this.#indexes.length)
     const words = new Uint32Array(bytes.buffer)
     for (let found = 0; found < this.#indexes.length; found++) {
@@ -85,7 +104,13 @@ export class RecordLookup {
   }
 
   /** Notes which frames are to be copied. Each is inside a verified batch. Returns the bytes that they will take. */
-  #locate(pinned: PinnedWindow, holder: Holder, offsets: readonly number[], indexes: readonly number[]): number {
+  #locate(
+    pinned: PinnedWindow,
+    holder: Holder,
+    offsets: readonly number[],
+    indexes: readonly number[],
+    maxBytes: number,
+  ): number {
     const { segmentBytes } = this.#files
     const base = this.#files.base(holder.segment)
     const end = Math.min(segmentBytes, this.#bounds.published() - base)
@@ -106,6 +131,10 @@ export class RecordLookup {
       if (frame + frameHeaderBytes > end || size > segmentBytes) continue
       const known = this.#batches.find(pinned, base, batch, end)
       if (known < 0 || frame + size > batch + this.#batches.bytes[known]) continue
+      if (bytes > 0 && bytes + size > maxBytes) {
+        this.#looked = index
+        break
+      }
       const range = this.#indexes.push(index) * perRange - perRange
       this.#times.push(this.#batches.times[known])
       this.#ranges[range + rangeAt] = frame

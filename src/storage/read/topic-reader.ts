@@ -5,6 +5,7 @@
  * removed; each header states the bytes and the count of what is left. Where a topic is dense, segments are read in order;
  * where it is sparse, the index leads from record to record.
  */
+import type { Filter } from '../../engine/terms.js'
 import { batchHeaderBytes } from '../../format/batch-layout.js'
 import { segmentHeaderBytes } from '../../format/segment-layout.js'
 import { chunkBytes, maxBatchBytes } from '../../limits.js'
@@ -13,6 +14,7 @@ import { SalvageWindow } from '../files/salvage-window.js'
 import type { SegmentFiles } from '../files/segment-files.js'
 import type { SegmentWindows } from '../files/segment-windows.js'
 import type { Catalog, LogBounds } from '../index/catalog.js'
+import type { Candidates, SideIndexes } from '../side/side-indexes.js'
 import { type Chunk, type HeldChunk, type ReadRequest, type Resume, sparseShare } from './chunk.js'
 import { joinPieces } from './chunk-thinning.js'
 import { walkChunk } from './chunk-walk.js'
@@ -34,9 +36,12 @@ export class TopicReader {
   readonly #mapped: MappedChunks
   readonly #times: MessageTimes
   readonly #keys: KeySearch
+  readonly #sides: SideIndexes | undefined
   #scratch = new Uint8Array(chunkBytes)
 
-  constructor(files: SegmentFiles, windows: SegmentWindows, catalog: Catalog, bounds: LogBounds) {
+  constructor(files: SegmentFiles, windows: SegmentWindows, catalog: Catalog, bounds: LogBounds, sides?: SideIndexes) {
+    this.#sides = sides
+
     this.#files = files
     this.#windows = windows
     this.#catalog = catalog
@@ -44,7 +49,7 @@ export class TopicReader {
     this.#lost = new LostRecords(files, windows, catalog, bounds)
     this.#records = new PlacedRecords(files, windows, catalog, bounds, this.#lost)
     this.#mapped = new MappedChunks(files, windows, bounds, this.#records)
-    this.#keys = new KeySearch(catalog, this.#records, this.#lost)
+    this.#keys = new KeySearch(catalog, this.#records, this.#lost, sides)
     this.#times = new MessageTimes(files, windows, catalog, bounds, this.#records, this.#lost)
   }
 
@@ -91,6 +96,19 @@ export class TopicReader {
   /** Some of the records with a key, and where the others are to be looked for. */
   keyed(request: KeyRequest): KeyedRecords {
     return this.#keys.find(request)
+  }
+
+  /**
+   * Records from `offset` on, below `to`, that may match, as far as the side index of their segment tells. Undefined: it does not, or they are
+   * so many that all may as well be read.
+   */
+  candidates(topic: number, offset: number, to: number, filter: Filter): Candidates | undefined {
+    if (this.#sides === undefined) return undefined
+    const found = this.#catalog.sealedFrom(topic, offset)
+    const footer = found && this.#catalog.footerOf(found.segment)
+    if (found === undefined || footer === undefined) return undefined
+    const stretch = { ...found, footer, end: Math.min(found.end, to) }
+    return this.#sides.matching(topic, stretch, filter, recordsPerSparseChunk, (stretch.end - offset) * sparseShare)
   }
 
   #readDense(request: ReadRequest, into: Uint8Array<ArrayBuffer> | undefined): Chunk {

@@ -6,6 +6,7 @@ import type { KeyedRange } from '../../engine/engine.js'
 import type { Filter } from '../../engine/terms.js'
 import { assert, BookendError, type PortableError } from '../../errors.js'
 import { trimmedError } from '../../failures.js'
+import { chunkBytes } from '../../limits.js'
 import type { TopicCells } from '../../ring/topic-cells.js'
 import type { Catalog } from '../../storage/index/catalog.js'
 import type { Resume } from '../../storage/read/chunk.js'
@@ -17,7 +18,7 @@ import type { TopicReader } from '../../storage/read/topic-reader.js'
 import type { HandlerMeans } from './handler.js'
 import { type HandlerTask, HandlerTasks } from './handler-task.js'
 import { type ScanPart, type ScanRange, type ScanTask, ScanTasks } from './scan-task.js'
-import { readSelected } from './selective-reading.js'
+import { readSelected, type SelectionSource, type ToldRecords } from './selective-reading.js'
 
 /** A topic as tasks name it. */
 export interface TopicRef {
@@ -117,8 +118,9 @@ export class Reader {
     this.#trim = trim
     this.#catalog = catalog
     this.#cells = cells
-    this.#scans = new ScanTasks((topic, request) =>
-      this.#guarded(topic, request.offset, () => reader.readBorrowed(request)),
+    this.#scans = new ScanTasks(
+      (topic, request) => this.#guarded(topic, request.offset, () => reader.readBorrowed(request)),
+      (topic, offset, to, filter) => this.#told(topic, offset, to, filter),
     )
     if (handlers === undefined) return
     this.#handlers = new HandlerTasks(
@@ -157,11 +159,14 @@ export class Reader {
   #chunks(task: ChunkTask): ChunkAnswer {
     const { topic, offset, to, resume, count = 1, filter } = task
     if (filter !== undefined) {
-      const read = (from: number, place: Resume | undefined) =>
-        this.#guarded(topic, from, () =>
-          this.#reader.readBorrowed({ topic: topic.id, offset: from, to, resume: place }),
-        )
-      return readSelected(read, topic.id, { offset, to, resume, count }, filter)
+      const source: SelectionSource = {
+        read: (from, place) =>
+          this.#guarded(topic, from, () =>
+            this.#reader.readBorrowed({ topic: topic.id, offset: from, to, resume: place }),
+          ),
+        told: (from) => this.#told(topic, from, to, filter),
+      }
+      return readSelected(source, topic.id, { offset, to, resume, count }, filter)
     }
     const read = (request: { offset: number; resume: Resume | undefined }): ChunkAnswer =>
       this.#guarded(topic, request.offset, () => this.#reader.read({ topic: topic.id, to, ...request }))
@@ -213,6 +218,42 @@ export class Reader {
       end += piece.length
     })
     return { bytes: pieces.length === 1 ? bytes : joinPieces(pieces), starts }
+  }
+
+  /** What may match, by a side index. @throws `BOOKEND_CORRUPT` if it is the record at `offset`, and cannot be read */
+  #told(topic: TopicRef, offset: number, to: number, filter: Filter): ToldRecords | undefined {
+    // What was trimmed is none of what may be skipped: whoever reads there is told.
+    if (offset < this.#cells.first(topic.id).load()) return undefined
+    const candidates = this.#guarded(topic, offset, () => this.#reader.candidates(topic.id, offset, to, filter))
+    if (candidates === undefined) return undefined
+    const { offsets } = candidates
+    let { bytes, starts, looked: count } = this.#lookup.findFirst(topic.id, offsets, chunkBytes)
+    if (starts.subarray(0, count).some((start) => start < 0)) {
+      const pieces = this.#oneByOne(topic, offsets.slice(0, count), offset)
+      bytes = joinPieces(pieces)
+      count = pieces.length
+      // The one at `offset` was trimmed meanwhile.
+      if (count === 0 && offsets[0] === offset) return undefined
+    }
+    const next = count < offsets.length ? offsets[count] : candidates.to
+    const behind = count === 0 ? offset : offsets[count - 1] + 1
+    return { bytes, to: behind, next, resume: this.#reader.placeOf(topic.id, next) }
+  }
+
+  /** Up to one that cannot be read. @throws what reading the one at `first` fails with */
+  #oneByOne(topic: TopicRef, offsets: readonly number[], first: number): Uint8Array[] {
+    const pieces: Uint8Array[] = []
+    for (const offset of offsets) {
+      try {
+        const piece = this.#one(topic, offset)
+        if (piece === undefined) break
+        pieces.push(piece)
+      } catch (error) {
+        if (offset === first) throw error
+        break
+      }
+    }
+    return pieces
   }
 
   #one(topic: TopicRef, offset: number): Uint8Array | undefined {

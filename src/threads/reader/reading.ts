@@ -15,6 +15,7 @@ import { SegmentWindows } from '../../storage/files/segment-windows.js'
 import { Catalog, type LogBounds } from '../../storage/index/catalog.js'
 import { RecordLookup } from '../../storage/read/record-lookup.js'
 import { TopicReader } from '../../storage/read/topic-reader.js'
+import { SideIndexes } from '../../storage/side/side-indexes.js'
 import type { ReaderData } from '../shared-memory.js'
 import type { HandlerMeans } from './handler.js'
 import { ownersTrim } from './owners-trim.js'
@@ -26,6 +27,7 @@ export class Reading {
   readonly #bounds: LogBounds
   readonly #catalog: Catalog
   readonly #lookup: RecordLookup
+  readonly #sides: SideIndexes
   readonly #reader: Reader
 
   /**
@@ -53,7 +55,8 @@ export class Reading {
     this.#bounds = bounds
     this.#catalog = new Catalog(nodeDisk, files, windows, bounds)
     this.#lookup = new RecordLookup(files, windows, this.#catalog, bounds)
-    const topics = new TopicReader(files, windows, this.#catalog, bounds)
+    this.#sides = new SideIndexes(nodeDisk, files)
+    const topics = new TopicReader(files, windows, this.#catalog, bounds, this.#sides)
     const latestTrim = shared.isFollower ? ownersTrim(shared) : bounds.trim
     const cells = new TopicCells(shared.topics)
     this.#reader = new Reader(topics, this.#lookup, this.#catalog, cells, bounds.trim, latestTrim, handlers)
@@ -77,7 +80,9 @@ export class Reading {
    * @returns true if that was the last that was mapped here
    */
   dropRetired(): boolean {
-    this.#windows.dropUnmappedBelow(this.#files.segmentOf(this.#bounds.trim()))
+    const firstKept = this.#files.segmentOf(this.#bounds.trim())
+    this.#windows.dropUnmappedBelow(firstKept)
+    this.#sides.dropBelow(firstKept)
     const retired = this.#windows.dropRetired()
     this.#catalog.forget(retired)
     if (retired.length === 0) return false
@@ -87,6 +92,7 @@ export class Reading {
 
   close(): void {
     this.#windows.closeAll()
+    this.#sides.close()
   }
 }
 

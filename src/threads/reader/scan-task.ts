@@ -14,6 +14,7 @@ import { AbortWord } from '../../ring/abort-word.js'
 import { RangeClaims } from '../../ring/range-claims.js'
 import type { Chunk, ReadRequest, Resume } from '../../storage/read/chunk.js'
 import { decodeOf } from './module-codec.js'
+import type { ToldRecords } from './selective-reading.js'
 
 /** What every thread that takes part in a scan is told. */
 export interface ScanTask {
@@ -57,11 +58,17 @@ type ScanChunk = Omit<Chunk, 'resume'> & { readonly resume: Resume | undefined }
 /** Reads into memory that the next call overwrites; with a promise where messages come from elsewhere. */
 type ReadBorrowed = (topic: ScanTask['topic'], request: ReadRequest) => ScanChunk | Promise<ScanChunk>
 
+/** What of `[offset, to)` may match a filter, by an index. */
+type TellCandidates = (topic: ScanTask['topic'], offset: number, to: number, filter: Filter) => ToldRecords | undefined
+
 export class ScanTasks {
   readonly #read: ReadBorrowed
+  readonly #told: TellCandidates
   readonly #modules = new Map<string, Promise<ScanModule>>()
 
-  constructor(read: ReadBorrowed) {
+  /** @param told by default no index says what may match */
+  constructor(read: ReadBorrowed, told: TellCandidates = () => undefined) {
+    this.#told = told
     this.#read = read
   }
 
@@ -108,12 +115,13 @@ export class ScanTasks {
     let { resume } = range
     for (let offset = from; offset < to; ) {
       if (abort.isRaised) return undefined
-      const read = this.#read(topic, { topic: topic.id, offset, to, resume })
+      const told = matcher && this.#told(topic, offset, to, matcher.filter)
+      const read = told ?? this.#read(topic, { topic: topic.id, offset, to, resume })
       const chunk = read instanceof Promise ? await read : read
       const batch =
         matcher === undefined
           ? denseBatch(source, topic.id, chunk.bytes, offset, chunk.next, true)
-          : matching(source, topic.id, chunk, offset, matcher)
+          : matching(source, topic.id, told ?? chunk, offset, matcher)
       offset = chunk.next
       resume = chunk.resume
       if (batch.length === 0) continue
@@ -143,12 +151,13 @@ export class ScanTasks {
 function matching(
   source: MessageSource<unknown>,
   topic: number,
-  chunk: Pick<ScanChunk, 'bytes' | 'next'>,
+  chunk: Pick<ScanChunk | ToldRecords, 'bytes' | 'next'> & Partial<Pick<ToldRecords, 'to'>>,
   from: number,
   matcher: HeaderMatcher,
 ): MessageBatch<unknown> {
   const found = new SelectedRecords(topic, matcher, from)
-  found.add(chunk.bytes, chunk.next)
+  if (chunk.to === undefined) found.add(chunk.bytes, chunk.next)
+  else found.addSparse(chunk.bytes, chunk.to, chunk.next)
   const { bytes, to } = found.take()
   return sparseBatch(source, topic, bytes, from, to)
 }

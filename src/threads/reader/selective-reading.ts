@@ -1,4 +1,7 @@
-/** Reading only what matches a filter: chunks are looked through where they are, and what is left of them is one answer. */
+/**
+ * Reading only what matches a filter: chunks are looked through where they are, and what is left of them is one answer. Where an index says which
+ * records may match, no others are read.
+ */
 import type { Filter } from '../../engine/terms.js'
 import { chunkBytes } from '../../limits.js'
 import { HeaderMatcher } from '../../messages/header-matcher.js'
@@ -17,13 +20,29 @@ export interface SelectiveRequest {
   readonly count: number
 }
 
+/** Records that may match, one-record batches in order: up to `next` there is no other. */
+export interface ToldRecords {
+  readonly bytes: Uint8Array
+  /** Behind the last of them; where they were looked for from, if there is none. */
+  readonly to: number
+  readonly next: number
+  readonly resume: Resume | undefined
+}
+
+/** How a topic is looked through. */
+export interface SelectionSource {
+  /** The chunk that begins at an offset, into memory that the next call may overwrite. */
+  read(offset: number, resume: Resume | undefined): Chunk
+  /** Undefined: no index says, or nearly all may match. */
+  told(offset: number): ToldRecords | undefined
+}
+
 /**
  * One answer, without the records that do not match; it may hold none.
- * @param read the chunk that begins at an offset, into memory that the next call may overwrite
- * @throws what `read` throws for the first chunk; behind it the answer ends in front of what cannot be read
+ * @throws what the source throws at the offset; behind it the answer ends in front of what cannot be read
  */
 export function readSelected(
-  read: (offset: number, resume: Resume | undefined) => Chunk,
+  source: SelectionSource,
   topic: number,
   { offset, to, resume, count }: SelectiveRequest,
   filter: Filter,
@@ -32,8 +51,10 @@ export function readSelected(
   let place = resume
   for (let left = count * chunksPerWanted; left > 0 && found.end < to && found.bytes < chunkBytes; left--) {
     try {
-      const chunk = read(found.end, place)
-      found.add(chunk.bytes, chunk.next)
+      const told = source.told(found.end)
+      const chunk = told ?? source.read(found.end, place)
+      if (told === undefined) found.add(chunk.bytes, chunk.next)
+      else found.addSparse(told.bytes, told.to, told.next)
       place = chunk.resume
     } catch (error) {
       if (found.end === offset) throw error

@@ -16,8 +16,10 @@ import { catchUpByRows } from '../../storage/index/row-walk.js'
 import { readSealedSegment } from '../../storage/index/sealed-index.js'
 import { writeSegmentIndex } from '../../storage/index/segment-sealer.js'
 import type { RowReader } from '../../storage/rows/rows.js'
+import type { TagCollector } from '../../storage/side/tag-collector.js'
 import { errnoOf } from '../device-error.js'
 import type { ReaperEvent } from './reaper-event.js'
+import type { SideIndexDuty } from './side-index-duty.js'
 
 /** Bytes of a sealed segment that are indexed in one turn of the event loop. */
 const indexStepBytes = 4 << 20
@@ -35,6 +37,8 @@ export interface IndexDutyParts {
   plainMemory: Memory
   /** Of what this take-over writes. */
   rows: RowReader
+  /** Makes the side index of a segment in the walk that is made for its index. */
+  sides: Pick<SideIndexDuty, 'collector' | 'publish'>
   nowMs(): number
   emit(event: ReaperEvent): void
 }
@@ -124,7 +128,7 @@ export class IndexDuty {
   }
 
   async #index(segment: number): Promise<void> {
-    const { files, disk, plainMemory, epoch } = this.#parts
+    const { files, disk, plainMemory, epoch, sides } = this.#parts
     const base = files.base(segment)
     const file = disk.open(files.path(segment), 'write')
     if (file === undefined) return
@@ -132,14 +136,22 @@ export class IndexDuty {
       if (readSealedSegment((at, length) => file.read(at, length), base, files.segmentBytes) !== undefined) return
       const window = plainMemory.open(files.path(segment), files.segmentBytes, 'read')
       let index: LiveIndex | undefined
+      let collector = sides.collector()
       try {
-        index = (await this.#walk(window, segment, epoch)) ?? (await this.#walk(window, segment))
+        index = await this.#walk(window, segment, collector, epoch)
+        if (index === undefined) {
+          // What was collected in a walk that is not believed is not either.
+          collector = sides.collector()
+          index = await this.#walk(window, segment, collector)
+        }
       } finally {
         window.close()
       }
       // A damaged segment keeps no footer: who reads it derives the index and meets the damage.
       if (index === undefined || !this.#isOwner()) return
-      writeSegmentIndex(file, base, files.segmentBytes, index)
+      const footer = writeSegmentIndex(file, base, files.segmentBytes, index)
+      // Before readers hear that there is a footer: they look for the other file then.
+      if (collector !== undefined && index.addsUp) await sides.publish(segment, index, collector, footer)
       this.#spare = { entries: spareOf(index), sinceMs: this.#parts.nowMs() }
       this.#parts.emit({ type: 'indexed', segment })
     } finally {
@@ -149,13 +161,19 @@ export class IndexDuty {
 
   /**
    * The index of a segment that is whole; undefined: it is damaged, or does not add up where it was believed.
+   * @param collector is told of records with keys and headers
    * @param trustedEpoch whose batches are believed, and what is said of them; by default nobody's
    */
-  async #walk(window: Window, segment: number, trustedEpoch?: number): Promise<LiveIndex | undefined> {
+  async #walk(
+    window: Window,
+    segment: number,
+    collector: TagCollector | undefined,
+    trustedEpoch?: number,
+  ): Promise<LiveIndex | undefined> {
     const { files, rows } = this.#parts
     const { segmentBytes } = files
     const base = files.base(segment)
-    const step = { base, segmentBytes, stepBytes: indexStepBytes }
+    const step = { base, segmentBytes, stepBytes: indexStepBytes, onExtended: collector?.record }
     const index = new LiveIndex(base, segmentBytes, true, this.#spare?.entries)
     const isSound = () => index.damages.length === 0 && (trustedEpoch === undefined || index.addsUp)
     // In steps, so that the thread's other duties are not held up by a large segment.

@@ -6,7 +6,7 @@
  * the append or the read path. Each duty is a file beside this one: it looks at the shared words and does what is due; `tend()`
  * calls them all and is called on every bell and on a slow clock.
  */
-import type { BackupReport, Retention } from '../../engine/terms.js'
+import type { BackupReport, Retention, TopicIndex } from '../../engine/terms.js'
 import { assert } from '../../errors.js'
 import { ownerLostErrno } from '../../failures.js'
 import { featuresOf, setOf } from '../../format/features.js'
@@ -25,6 +25,7 @@ import { PrefaultDuty, type PrefaultDutyParts } from './prefault-duty.js'
 import { Retainer, type RetainerParts } from './retainer.js'
 import { RetireDuty, type RetireDutyParts } from './retire-duty.js'
 import { SegmentMaker, type SegmentMakerParts } from './segment-maker.js'
+import { SideIndexDuty, type SideIndexDutyParts } from './side-index-duty.js'
 
 /**
  * ```
@@ -57,7 +58,8 @@ export interface ReaperParts
   extends RetainerParts,
     SegmentMakerParts,
     FlushDutyParts,
-    IndexDutyParts,
+    Omit<IndexDutyParts, 'sides'>,
+    SideIndexDutyParts,
     RetireDutyParts,
     PrefaultDutyParts {
   directory: string
@@ -79,6 +81,7 @@ export class Reaper {
   #stage: Stage
   readonly #flushes: FlushDuty
   readonly #index: IndexDuty
+  readonly #sides: SideIndexDuty
   readonly #retire: RetireDuty
   readonly #prefault: PrefaultDuty
   #lastActive = -1
@@ -97,7 +100,9 @@ export class Reaper {
       giveUp: (what, error) => this.#giveUp(what, error),
       writeControl: () => this.#writeControl(false),
     })
-    this.#index = new IndexDuty(parts, () => this.#isOwner(true))
+    const isOwner = () => this.#isOwner(true)
+    this.#sides = new SideIndexDuty(parts, isOwner)
+    this.#index = new IndexDuty({ ...parts, sides: this.#sides }, isOwner)
     this.#retire = new RetireDuty(parts)
     this.#prefault = new PrefaultDuty(parts)
     this.#maker = new SegmentMaker(parts)
@@ -134,6 +139,7 @@ export class Reaper {
       this.#flushes.ifDue()
       if (this.#parts.state.reaperErrno.load() === 0) this.#parts.groups.tend()
       this.#index.ifDue()
+      isBehind = this.#sides.step() || isBehind
       retainMs = this.#retainer.step()
       this.#parts.followers?.tend()
     } catch (error) {
@@ -161,6 +167,8 @@ export class Reaper {
     await this.#index.running
     // A clean log opens without walking anything but its tail.
     if (isClean && this.#isOwner(true)) await this.#index.finish()
+    await this.#sides.running
+    this.#sides.close()
     if (this.#isOwner(true)) {
       const isFlushed = state.durable.load() >= state.published.load()
       this.#writeControl(isClean && isFlushed && state.reaperErrno.load() === 0)
@@ -223,7 +231,7 @@ export class Reaper {
     const isDirty = state.published.load() > state.durable.load() || groups.isDirty
     const dues = [mapTtlMs / 4, followers?.clockMs ?? maxSleepMs]
     if (isDirty) dues.push(flushIntervalMs / 2)
-    if (this.#index.isBehind) dues.push(indexQuietMs)
+    if (this.#index.isBehind || this.#sides.isBehind) dues.push(indexQuietMs)
     return Math.max(5, Math.min(...dues))
   }
 
@@ -297,6 +305,11 @@ export class Reaper {
   /** A topic is kept as said from now on. */
   retain(topic: string, retention: Retention): void {
     this.#retainer.retain(topic, retention)
+  }
+
+  /** A topic is indexed by all of this from now on. */
+  index(topic: string, index: TopicIndex): void {
+    this.#sides.want(topic, index)
   }
 
   segments(limit: number): Promise<KeptSegment[]> {

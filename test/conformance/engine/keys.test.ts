@@ -12,7 +12,7 @@ const total = 3_000
 
 async function fill(log: Log): Promise<void> {
   const random = new Seeded(4)
-  const topic = log.topic('t')
+  const topic = log.topic('t', log.supports.indexes ? { index: { keys: true } } : {})
   for (let offset = 0; offset < total; ) {
     const count = Math.min(1 + random.below(20), total - offset)
     const values = Array.from({ length: count }, () => new Uint8Array(random.below(1_000)))
@@ -98,5 +98,31 @@ onEveryEngine(({ shared }) => {
     await expectMistake(() => topic.byKey('a', { reverse: 1 as never }), TypeError)
     await expectMistake(() => topic.byKey('a', { from: -1 }), RangeError)
     await expectMistake(() => topic.byKey('a', { where: {} } as never), TypeError)
+  })
+})
+
+onEveryEngine(({ open }) => {
+  it('what is to be indexed is checked, and adds up', async () => {
+    const log = await open()
+    const wrong = [
+      [{ key: true }, TypeError],
+      [{ keys: 1 }, TypeError],
+      [{ headers: 'type' }, TypeError],
+      [{ headers: ['type', 1] }, TypeError],
+      [{ headers: ['x'.repeat(2_000)] }, RangeError],
+      [{ headers: Array.from({ length: 17 }, (_, number) => `h${number}`) }, RangeError],
+    ] as const
+    for (const [index, kind] of wrong) await expectMistake(() => log.topic('i', { index: index as never }), kind)
+    if (!log.supports.indexes) {
+      const error = await codedFailureOf(() => log.topic('i', { index: { keys: true } }))
+      expect(error.code).toBe('BOOKEND_UNSUPPORTED')
+      return
+    }
+    const topic = log.topic('i', { index: { keys: true } })
+    await log
+      .topic('i', { index: { headers: ['type', 'type'] } })
+      .append(new Uint8Array(1), { key: 'a', headers: { type: 'x' } })
+    expect(await topic.last('a')).toMatchObject({ offset: 0 })
+    expect(await topic.count({ where: { type: 'x' } })).toBe(1)
   })
 })

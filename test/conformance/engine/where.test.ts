@@ -34,7 +34,7 @@ function headersOf(random: Seeded): Record<string, string> | undefined {
 
 async function fill(log: Log): Promise<void> {
   const random = new Seeded(15)
-  const topic = log.topic('t')
+  const topic = log.topic('t', log.supports.indexes ? { index: { headers: ['type', 'toString'] } } : {})
   for (let offset = 0; offset < total; ) {
     const count = random.below(40)
     const headers = headersOf(random)

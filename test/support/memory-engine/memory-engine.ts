@@ -23,6 +23,7 @@ export class MemoryEngine implements Engine {
     id: true,
     expiry: true,
     keys: true,
+    indexes: true,
     filteredGroups: true,
     transactions: false,
     schedules: false,

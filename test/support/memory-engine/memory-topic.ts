@@ -169,6 +169,9 @@ export class MemoryTopic implements EngineTopic {
     this.#announceChange()
   }
 
+  /** Everything is at hand. */
+  index(): void {}
+
   retain(): void {
     throw new Error('not supported: nobody asks')
   }

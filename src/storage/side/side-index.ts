@@ -1,0 +1,119 @@
+/** A side index that is open: what it says of a hash, page by page. */
+import {
+  isSidePageWhole,
+  pagesOfRows,
+  type SideHead,
+  type SideSection,
+  sidePageBytes,
+  sideRowsPerPage,
+  sideRowWord,
+} from '../../format/side-index-layout.js'
+import type { DiskFile } from '../files/disk.js'
+
+const { first: firstWord, perRow } = sideRowWord
+const wordsPerPage = sidePageBytes / 4
+
+/** Rows `[start, end)` of a section: those of one hash, by ordinal. */
+export interface SideRun {
+  readonly start: number
+  readonly end: number
+}
+
+/** Not as it was written: nothing that it says is believed. */
+export class SideIndexFault extends Error {}
+
+export class SideIndex {
+  readonly #file: DiskFile
+  readonly #head: SideHead
+  /** Pages whose checksum was found right; what is stored does not change. */
+  readonly #whole: Uint8Array
+  /** The page that was read last. */
+  #page = -1
+  readonly #words = new Uint32Array(wordsPerPage)
+
+  constructor(file: DiskFile, head: SideHead) {
+    this.#file = file
+    this.#head = head
+    this.#whole = new Uint8Array(head.pages)
+  }
+
+  /** @param name of a header; undefined: keys */
+  section(topic: number, name: string | undefined): SideSection | undefined {
+    return this.#head.sections.find((section) => section.topic === topic && section.name === name)
+  }
+
+  /** Where the rows of a hash stand whose ordinals are in `[from, to)`. @throws SideIndexFault */
+  run(section: SideSection, hash: number, from: number, to: number): SideRun {
+    if (from >= to) return { start: 0, end: 0 }
+    const start = this.#atOrBehind(section, hash, from)
+    return { start, end: this.#isBehind(section, start, hash, to) ? start : this.#atOrBehind(section, hash, to) }
+  }
+
+  /** Ordinals of rows `[start, end)`, ascending. @throws SideIndexFault */
+  ordinals(section: SideSection, { start, end }: SideRun): number[] {
+    const ordinals: number[] = []
+    for (let row = start; row < end; row++) {
+      const ordinal = this.#word(section, row, 1)
+      if (ordinal >= section.records) throw new SideIndexFault('a row of a side index leads out of its segment')
+      ordinals.push(ordinal)
+    }
+    return ordinals
+  }
+
+  close(): void {
+    this.#file.close()
+  }
+
+  /** The first row that is not in front of the hash and the ordinal. */
+  #atOrBehind(section: SideSection, hash: number, ordinal: number): number {
+    const { fences } = this.#head
+    const { page: first, rows } = section
+    // The last page whose first row is in front of it; rows behind it may begin there.
+    let low = first
+    let high = first + pagesOfRows(rows)
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (isInFront(fences[2 * middle], fences[2 * middle + 1], hash, ordinal)) low = middle + 1
+      else high = middle
+    }
+    if (low === first) return 0
+    let row = (low - 1 - first) * sideRowsPerPage
+    let end = Math.min(rows, row + sideRowsPerPage)
+    while (row < end) {
+      const middle = (row + end) >>> 1
+      if (isInFront(this.#word(section, middle, 0), this.#word(section, middle, 1), hash, ordinal)) row = middle + 1
+      else end = middle
+    }
+    return row
+  }
+
+  /** Whether the row is behind all that is looked for: then none is there, and no other page is needed to know it. */
+  #isBehind(section: SideSection, row: number, hash: number, to: number): boolean {
+    if (row >= section.rows) return true
+    return !isInFront(this.#word(section, row, 0), this.#word(section, row, 1), hash, to)
+  }
+
+  #word(section: SideSection, row: number, word: number): number {
+    const page = section.page + Math.floor(row / sideRowsPerPage)
+    // The head says it, and was checked.
+    if (row % sideRowsPerPage === 0) return this.#head.fences[2 * page + word]
+    this.#load(page)
+    return this.#words[firstWord + (row % sideRowsPerPage) * perRow + word]
+  }
+
+  #load(page: number): void {
+    if (page === this.#page) return
+    this.#page = -1
+    const bytes = this.#file.read(this.#head.pagesAt + page * sidePageBytes, sidePageBytes)
+    const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2)
+    if (bytes.length < sidePageBytes || (this.#whole[page] === 0 && !isSidePageWhole(bytes, words)))
+      throw new SideIndexFault('a page of a side index fails its checksum')
+    this.#whole[page] = 1
+    this.#words.set(words)
+    this.#page = page
+  }
+}
+
+function isInFront(hash: number, ordinal: number, ofHash: number, ofOrdinal: number): boolean {
+  return hash < ofHash || (hash === ofHash && ordinal < ofOrdinal)
+}

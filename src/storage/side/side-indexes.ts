@@ -1,0 +1,193 @@
+/**
+ * What a thread knows of side indexes: opened when they are asked for the first time. Whatever is wrong with one, it is as if it were not
+ * there; what is not there is looked for again after a while, since it may have been made meanwhile.
+ */
+import type { Filter } from '../../engine/terms.js'
+import type { SegmentFooter } from '../../format/segment-layout.js'
+import { headerHash, type SideSection } from '../../format/side-index-layout.js'
+import type { Disk, DiskFile } from '../files/disk.js'
+import type { SegmentFiles } from '../files/segment-files.js'
+import { SideIndex, SideIndexFault, type SideRun } from './side-index.js'
+import { ownerOf, readSideHead } from './side-index-file.js'
+
+/** Files that a thread keeps open, and how soon it looks again for one that was of no use. */
+const maxOpen = 256
+const lookAgainMs = 1_000
+
+/** Records of a topic in a sealed segment, and its footer. */
+export interface IndexedStretch {
+  readonly segment: number
+  readonly footer: SegmentFooter
+  readonly first: number
+  readonly end: number
+}
+
+/** Offsets of records that may be what is looked for: no other in `[from, to)` is. Ascending. */
+export interface Candidates {
+  readonly offsets: number[]
+  readonly from: number
+  readonly to: number
+}
+
+interface HeldSide {
+  /** Undefined: there is none of use. */
+  readonly index: SideIndex | undefined
+  readonly lookedMs: number
+}
+
+const encoder = new TextEncoder()
+
+export class SideIndexes {
+  readonly #disk: Disk
+  readonly #files: SegmentFiles
+  readonly #nowMs: () => number
+  /** In order of use, the least recent first. */
+  readonly #held = new Map<number, HeldSide>()
+
+  /** @param nowMs a clock that never goes back */
+  constructor(disk: Disk, files: SegmentFiles, nowMs: () => number = () => performance.now()) {
+    this.#disk = disk
+    this.#files = files
+    this.#nowMs = nowMs
+  }
+
+  /**
+   * Records of the stretch with that tag of a key: those nearest to its end, or to its beginning, `max` at most. Undefined: the index does
+   * not say.
+   */
+  withKey(
+    topic: number,
+    stretch: IndexedStretch,
+    tag: number,
+    isReverse: boolean,
+    max: number,
+  ): Candidates | undefined {
+    return this.#ask(topic, undefined, stretch, (index, section) => {
+      const run = runIn(index, section, stretch, tag)
+      const isCut = run.end - run.start > max
+      const taken = !isCut ? run : isReverse ? { ...run, start: run.end - max } : { ...run, end: run.start + max }
+      const offsets = index.ordinals(section, taken).map((ordinal) => ordinal + section.firstOffset)
+      if (!isCut) return { offsets, from: stretch.first, to: stretch.end }
+      return isReverse
+        ? { offsets, from: offsets[0], to: stretch.end }
+        : { offsets, from: stretch.first, to: (offsets.at(-1) as number) + 1 }
+    })
+  }
+
+  /**
+   * Records of the stretch that may match: those nearest to its beginning, about `max`. Undefined: no index says, or they are more than
+   * `atMost`, so that all may as well be read.
+   */
+  matching(
+    topic: number,
+    stretch: IndexedStretch,
+    filter: Filter,
+    max: number,
+    atMost: number,
+  ): Candidates | undefined {
+    let best: { name: string; values: readonly string[]; count: number } | undefined
+    for (const { name, values } of filter) {
+      const count = this.#ask(topic, name, stretch, (index, section) =>
+        values.reduce((sum, value) => sum + lengthOf(runIn(index, section, stretch, hashOf(value))), 0),
+      )
+      if (count !== undefined && (best === undefined || count < best.count)) best = { name, values, count }
+    }
+    if (best === undefined || best.count > atMost) return undefined
+    const { name, values } = best
+    return this.#ask(topic, name, stretch, (index, section) => {
+      const ordinals = new Set<number>()
+      // Up to where all values were looked at.
+      let to = stretch.end
+      for (const value of values) {
+        const run = runIn(index, section, stretch, hashOf(value))
+        const taken = index.ordinals(section, { start: run.start, end: Math.min(run.end, run.start + max) })
+        if (lengthOf(run) > max) to = Math.min(to, (taken.at(-1) as number) + 1 + section.firstOffset)
+        for (const ordinal of taken) ordinals.add(ordinal)
+      }
+      const offsets = [...ordinals].map((ordinal) => ordinal + section.firstOffset).sort((a, b) => a - b)
+      return { offsets: offsets.filter((offset) => offset < to), from: stretch.first, to }
+    })
+  }
+
+  /** The segments below are deleted: an open file keeps its space on the disk. */
+  dropBelow(segment: number): void {
+    for (const each of this.#held.keys()) if (each < segment) this.#drop(each)
+  }
+
+  close(): void {
+    for (const segment of this.#held.keys()) this.#drop(segment)
+  }
+
+  /** Undefined: there is no index of the segment, or none of that name, that is believed. */
+  #ask<R>(
+    topic: number,
+    name: string | undefined,
+    stretch: IndexedStretch,
+    ask: (index: SideIndex, section: SideSection) => R,
+  ): R | undefined {
+    const { segment, first, end } = stretch
+    let held = this.#held.get(segment)
+    let section = held?.index?.section(topic, name)
+    if (section === undefined && (held === undefined || this.#nowMs() - held.lookedMs >= lookAgainMs)) {
+      held = this.#open(stretch)
+      section = held.index?.section(topic, name)
+    }
+    if (held?.index === undefined || section === undefined) return undefined
+    // It speaks of the records that it was made of, and of no others.
+    if (first < section.firstOffset || end > section.firstOffset + section.records) return undefined
+    this.#held.delete(segment)
+    this.#held.set(segment, held)
+    try {
+      return ask(held.index, section)
+    } catch (error) {
+      // A checksum, or the device: the segment itself says all that this would.
+      if (!(error instanceof SideIndexFault) && (error as NodeJS.ErrnoException).code === undefined) throw error
+      this.#keep(segment, undefined)
+      return undefined
+    }
+  }
+
+  #open({ segment, footer }: IndexedStretch): HeldSide {
+    let index: SideIndex | undefined
+    let file: DiskFile | undefined
+    try {
+      file = this.#disk.open(this.#files.sidePath(segment), 'read')
+      const head = file && readSideHead(file, ownerOf(this.#files, segment, footer))
+      if (file !== undefined && head !== undefined) index = new SideIndex(file, head)
+    } catch {
+      // A link or a folder stands there, or there is no descriptor to be had.
+    }
+    if (index === undefined) file?.close()
+    return this.#keep(segment, index)
+  }
+
+  #keep(segment: number, index: SideIndex | undefined): HeldSide {
+    this.#drop(segment)
+    if (this.#held.size >= maxOpen)
+      for (const [oldest] of this.#held) {
+        this.#drop(oldest)
+        break
+      }
+    const held = { index, lookedMs: this.#nowMs() }
+    this.#held.set(segment, held)
+    return held
+  }
+
+  #drop(segment: number): void {
+    this.#held.get(segment)?.index?.close()
+    this.#held.delete(segment)
+  }
+}
+
+function runIn(index: SideIndex, section: SideSection, { first, end }: IndexedStretch, hash: number): SideRun {
+  return index.run(section, hash, first - section.firstOffset, end - section.firstOffset)
+}
+
+function lengthOf({ start, end }: SideRun): number {
+  return end - start
+}
+
+function hashOf(value: string): number {
+  const stored = encoder.encode(JSON.stringify(value))
+  return headerHash(stored, 0, stored.length)
+}

@@ -1,0 +1,134 @@
+/**
+ * What a walk over a segment finds for its side index: hashes of the headers that are indexed, topic by topic. Keys need no collecting: the
+ * walk has a tag of each in its entries.
+ */
+import type { TopicIndex } from '../../engine/terms.js'
+import { frameExtensionBytes, frameHeaderBytes, noKey } from '../../format/frame-layout.js'
+import { headerHash } from '../../format/side-index-layout.js'
+import { eachHeader, isSameString } from '../../format/stored-headers.js'
+import type { LiveIndex } from '../index/live-index.js'
+import type { TopicEntries } from '../index/topic-entries.js'
+import { GrowingWords } from './growing-words.js'
+
+/** What is indexed of a topic, by its name; undefined: nothing. */
+export type WantedIndex = (topic: string) => TopicIndex | undefined
+
+/** Rows of one header of one topic, in the order of ordinals. */
+interface HeaderRows {
+  readonly name: string
+  /** As it is stored. */
+  readonly stored: Uint8Array
+  readonly hashes: GrowingWords
+  readonly ordinals: GrowingWords
+}
+
+/** A section in the making. */
+export interface CollectedSection {
+  readonly entries: TopicEntries
+  /** Undefined: of keys. */
+  readonly name: string | undefined
+  readonly hashes: Uint32Array
+  readonly ordinals: Uint32Array
+}
+
+const encoder = new TextEncoder()
+
+export class TagCollector {
+  readonly #wanted: WantedIndex
+  readonly #topics = new Map<TopicEntries, readonly HeaderRows[]>()
+  /** Of the record before. */
+  #last: TopicEntries | undefined
+  #lastRows: readonly HeaderRows[] = []
+
+  constructor(wanted: WantedIndex) {
+    this.#wanted = wanted
+  }
+
+  /** A record with key or headers: see {@link LiveIndex.catchUp}. */
+  readonly record = (
+    entries: TopicEntries,
+    offset: number,
+    bytes: Uint8Array,
+    words: Uint32Array,
+    frame: number,
+  ): void => {
+    if (entries !== this.#last) {
+      this.#last = entries
+      this.#lastRows = this.#rowsOf(entries)
+    }
+    const rows = this.#lastRows
+    if (rows.length === 0) return
+    const extension = frame + frameHeaderBytes
+    const keyBytes = words[extension >>> 2]
+    const start = extension + frameExtensionBytes + (keyBytes === noKey ? 0 : keyBytes)
+    const end = start + words[(extension >>> 2) + 1]
+    if (end === start || end > bytes.length) return
+    const ordinal = offset - entries.firstOffset
+    const add = (name: number, nameEnd: number, valueEnd: number) => {
+      for (const each of rows)
+        if (isSameString(bytes, name, nameEnd, each.stored))
+          put(each, headerHash(bytes, nameEnd + 1, valueEnd), ordinal)
+    }
+    if (!eachHeader(bytes, start, end, add)) addParsed(rows, bytes.subarray(start, end), ordinal)
+  }
+
+  /** Of every topic of the segment that is to be found by something and of which the segment has lost nothing. */
+  sections(index: LiveIndex): CollectedSection[] {
+    const sections: CollectedSection[] = []
+    for (const entries of [...index.topics.values()].sort((a, b) => a.topic - b.topic)) {
+      const wanted = this.#wanted(entries.name)
+      if (wanted === undefined || entries.count === 0 || entries.hasLost) continue
+      if (wanted.keys === true) sections.push({ entries, name: undefined, ...taggedKeys(entries) })
+      for (const { name, hashes, ordinals } of this.#rowsOf(entries))
+        sections.push({ entries, name, hashes: hashes.words, ordinals: ordinals.words })
+    }
+    return sections
+  }
+
+  #rowsOf(entries: TopicEntries): readonly HeaderRows[] {
+    let rows = this.#topics.get(entries)
+    if (rows === undefined) {
+      rows = (this.#wanted(entries.name)?.headers ?? []).map((name) => ({
+        name,
+        stored: encoder.encode(JSON.stringify(name)),
+        hashes: new GrowingWords(),
+        ordinals: new GrowingWords(),
+      }))
+      this.#topics.set(entries, rows)
+    }
+    return rows
+  }
+}
+
+function put({ hashes, ordinals }: HeaderRows, hash: number, ordinal: number): void {
+  hashes.push(hash)
+  ordinals.push(ordinal)
+}
+
+/** JSON of another form than ours: whoever compares parses it as well. */
+function addParsed(rows: readonly HeaderRows[], bytes: Uint8Array, ordinal: number): void {
+  let headers: Record<string, unknown>
+  try {
+    headers = JSON.parse(Buffer.from(bytes).toString()) as Record<string, unknown>
+  } catch {
+    return
+  }
+  for (const each of rows) {
+    const value = Object.hasOwn(Object(headers), each.name) ? headers[each.name] : undefined
+    if (typeof value !== 'string') continue
+    const stored = encoder.encode(JSON.stringify(value))
+    put(each, headerHash(stored, 0, stored.length), ordinal)
+  }
+}
+
+function taggedKeys(entries: TopicEntries): { hashes: Uint32Array; ordinals: Uint32Array } {
+  const hashes = new GrowingWords()
+  const ordinals = new GrowingWords()
+  for (let ordinal = 0; ordinal < entries.count; ordinal++) {
+    const tag = entries.tagOf(ordinal)
+    if (tag === 0) continue
+    hashes.push(tag)
+    ordinals.push(ordinal)
+  }
+  return { hashes: hashes.words, ordinals: ordinals.words }
+}

@@ -1,0 +1,82 @@
+import { expect, it } from 'vitest'
+import {
+  decodeSideHead,
+  encodeSideIndex,
+  headerHash,
+  isSidePageWhole,
+  sideHeadLength,
+  sidePageBytes,
+  sideRowsPerPage,
+} from '../../src/format/side-index-layout.js'
+import { Seeded } from '../support/seeded.js'
+
+const owner = { base: 3 << 20, logMark: '00112233445566ff', footerCrc: 0xfedcba98 }
+const rows = 2 * sideRowsPerPage + 3
+const section = {
+  topic: 7,
+  firstOffset: 2 ** 40,
+  records: rows,
+  hashes: Uint32Array.from({ length: rows }, (_, row) => row >>> 1),
+  ordinals: Uint32Array.from({ length: rows }, (_, row) => row & 1),
+}
+const none = { hashes: new Uint32Array(0), ordinals: new Uint32Array(0) }
+const sections = [
+  { ...section, name: undefined },
+  { ...section, ...none, name: 'Größe' },
+]
+
+function headOf(bytes: Uint8Array, of = owner) {
+  const length = sideHeadLength(bytes)
+  return length === undefined || length > bytes.length
+    ? undefined
+    : decodeSideHead(bytes.slice(0, length), bytes.length, of)
+}
+
+it('what is written is read back: sections, fences, and pages that are whole', () => {
+  const bytes = encodeSideIndex(owner, sections)
+  const head = headOf(bytes)
+  expect(head?.sections).toEqual([
+    { topic: 7, name: undefined, firstOffset: 2 ** 40, records: rows, rows, page: 0 },
+    { topic: 7, name: 'Größe', firstOffset: 2 ** 40, records: rows, rows: 0, page: 3 },
+  ])
+  expect(head?.pages).toBe(3)
+  expect([...(head?.fences ?? [])]).toEqual([0, 0, sideRowsPerPage >>> 1, 1, sideRowsPerPage, 0])
+  for (let page = 0; page < 3; page++) {
+    const at = (head?.pagesAt ?? 0) + page * sidePageBytes
+    const copy = bytes.slice(at, at + sidePageBytes)
+    expect(isSidePageWhole(copy, new Uint32Array(copy.buffer))).toBe(true)
+    copy[sidePageBytes - 1] ^= 1
+    expect(isSidePageWhole(copy, new Uint32Array(copy.buffer))).toBe(false)
+  }
+})
+
+it('one of another segment, of another log or of another footer is none', () => {
+  const bytes = encodeSideIndex(owner, sections)
+  for (const other of [{ base: 4 << 20 }, { logMark: '00112233445566fe' }, { footerCrc: 1 }])
+    expect(headOf(bytes, { ...owner, ...other })).toBeUndefined()
+})
+
+it('cut off anywhere, or with any byte of its head changed, it is none', () => {
+  const bytes = encodeSideIndex(owner, sections)
+  const length = sideHeadLength(bytes) as number
+  for (let at = 0; at < length; at++) {
+    const changed = bytes.slice()
+    changed[at] ^= 1 + (at % 255)
+    expect(headOf(changed)).toBeUndefined()
+  }
+  const random = new Seeded(1)
+  for (let cut = 0; cut < 200; cut++) expect(headOf(bytes.slice(0, random.below(bytes.length)))).toBeUndefined()
+})
+
+it('short values have hashes that are far apart', () => {
+  const hashes = Array.from({ length: 1_000 }, (_, number) => {
+    const bytes = new TextEncoder().encode(JSON.stringify(String(number)))
+    return headerHash(bytes, 0, bytes.length)
+  })
+  expect(new Set(hashes).size).toBe(1_000)
+  for (let part = 0; part < 8; part++) {
+    const inPart = hashes.filter((hash) => hash >>> 29 === part).length
+    expect(inPart).toBeGreaterThan(60)
+    expect(inPart).toBeLessThan(250)
+  }
+})

@@ -1,0 +1,80 @@
+import { expect, it, vi } from 'vitest'
+import { Seeded, seedsFrom } from '../../support/seeded.js'
+import { disagreements, keyedLog, putSideIndex, readingOf, spoil } from '../../support/side-indexed-log.js'
+
+const all = { keys: true, headers: ['type', 'shop'] }
+
+it('answers are those of a full look, with an index of every segment, of some, of none, and with spoilt ones', async () => {
+  for (const seed of seedsFrom(1, 4)) {
+    const random = new Seeded(seed)
+    const made = keyedLog(random)
+    const { world, log } = made
+    if (random.chance(0.8)) await log.index()
+    const sealed = log.files.segmentOf(log.indexed)
+    const indexed = Array.from({ length: sealed }, (_, segment) => segment).filter(() => random.chance(0.7))
+    for (const segment of indexed)
+      await putSideIndex(made, segment, random.pick([all, all, { keys: true }, { headers: ['type'] }]))
+    expect(await disagreements(random, made, 8), `seed ${seed}`).toEqual([])
+    const others = indexed.map((segment) => world.disk.bytes(log.files.sidePath(segment)).slice())
+    const done = indexed.map((segment) =>
+      spoil(
+        random,
+        made,
+        segment,
+        others.filter((_, at) => indexed[at] !== segment || others.length === 1),
+      ),
+    )
+    expect(await disagreements(random, made, 8), `seed ${seed}: ${done}`).toEqual([])
+  }
+})
+
+it('what a key is looked for with is read by the index alone, and so is what matches', async () => {
+  const made = keyedLog(new Seeded(3), 3_000, 0.01)
+  await made.log.index()
+  const sealed = made.log.files.segmentOf(made.log.indexed)
+  for (let segment = 0; segment < sealed; segment++) await putSideIndex(made, segment, all)
+  const { topics, withKey, matching } = readingOf(made)
+  const tags = vi.spyOn(made.log.catalog, 'entriesFrom')
+  const chunks = vi.spyOn(topics, 'readBorrowed')
+  const first = made.given.findIndex(({ type }) => type === 'paid')
+  const to = made.log.catalog.sealedFrom(0, first)?.end as number
+  expect(await withKey('nobody', 0, to, 1, true)).toEqual([])
+  expect(await matching([{ name: 'type', values: ['paid'] }], 0, to)).toContain(first)
+  expect(tags).not.toHaveBeenCalled()
+  expect(chunks).not.toHaveBeenCalled()
+})
+
+it('an index of another segment, of another log or of what the segment was before is not believed', async () => {
+  const random = new Seeded(4)
+  const made = keyedLog(random)
+  const { world, log } = made
+  await log.index()
+  await putSideIndex(made, 0, all)
+  await putSideIndex(made, 1, all)
+  const stranger = keyedLog(new Seeded(5))
+  await stranger.log.index()
+  await putSideIndex(stranger, 0, all)
+  const own = world.disk.bytes(log.files.sidePath(1)).slice()
+  const others = stranger.world.disk.bytes(stranger.log.files.sidePath(0)).slice()
+  for (const bytes of [own, others]) {
+    world.disk.remove(log.files.sidePath(0))
+    const file = world.disk.create(log.files.sidePath(0))
+    file.write(0, bytes)
+    file.close()
+    expect(await disagreements(random, made, 6)).toEqual([])
+  }
+})
+
+it('a topic that has lost something in a segment is not indexed there: nobody knows what that was', async () => {
+  const made = keyedLog(new Seeded(6))
+  const { world, log, given } = made
+  await log.index()
+  const place = log.catalog.locate(0, 100)
+  const bytes = world.disk.bytes(log.path(0))
+  bytes[(place?.frame ?? 0) + 20] ^= 1
+  await putSideIndex(made, 0, all)
+  const { matching } = readingOf(made)
+  await expect(matching([{ name: 'type', values: ['paid'] }], 0, given.length)).rejects.toMatchObject({
+    code: 'BOOKEND_CORRUPT',
+  })
+})

@@ -1,0 +1,198 @@
+/** A log in several segments whose messages have keys and headers, with side indexes of some of its segments, and a plain model of it. */
+
+import { cursorOver } from '../../src/dispatcher/reads/chunk-reader.js'
+import type { Filter, TopicIndex } from '../../src/engine/terms.js'
+import { decodeSideHead, encodeSideIndex, sideHeadLength } from '../../src/format/side-index-layout.js'
+import { TopicCells } from '../../src/ring/topic-cells.js'
+import { LiveIndex } from '../../src/storage/index/live-index.js'
+import { readSealedFile } from '../../src/storage/index/sealed-index.js'
+import { TopicReader } from '../../src/storage/read/topic-reader.js'
+import { makeSideIndex, ownerOf, writeSideIndex } from '../../src/storage/side/side-index-file.js'
+import { SideIndexes } from '../../src/storage/side/side-indexes.js'
+import { TagCollector } from '../../src/storage/side/tag-collector.js'
+import { type ChunkAnswer, Reader } from '../../src/threads/reader/reader.js'
+import { payloadOf } from './frames.js'
+import type { Seeded } from './seeded.js'
+import { StorageLog } from './storage-log.js'
+import { simulatedWorld } from './worlds.js'
+
+const utf8 = (text: string) => new TextEncoder().encode(text)
+const topic = { id: 0, name: 't' }
+/** The last two have one checksum. */
+export const someKeys = ['a', 'ab', 'plumless', 'buckeroo']
+export const someTypes = ['paid', 'open', 'Größe "1"']
+
+/** What a message was given. */
+interface Given {
+  readonly key: string | undefined
+  readonly type: string | undefined
+  readonly shop: string
+}
+
+/** @param rare how seldom messages have the first type */
+export function keyedLog(random: Seeded, messages = 3_000, rare = 0.05) {
+  const world = simulatedWorld()
+  const log = new StorageLog(world)
+  const given: Given[] = []
+  log.append([
+    { declare: 't', topic: 0 },
+    { declare: 'other', topic: 1 },
+  ])
+  while (given.length < messages) {
+    const some = Array.from({ length: 1 + random.below(9) }, () => ({
+      key: random.chance(0.3) ? random.pick(someKeys) : undefined,
+      type: random.chance(rare) ? 'paid' : random.chance(0.5) ? random.pick(someTypes.slice(1)) : undefined,
+      shop: random.pick(['north', 'south']),
+    }))
+    log.append(
+      some.map(({ key, type, shop }, index) => {
+        const value = payloadOf(0, given.length + index, 1 + random.below(1_500))
+        const headers = utf8(JSON.stringify(type === undefined ? { shop } : { shop, type }))
+        return { topic: 0, value, extras: { key: key === undefined ? undefined : utf8(key), headers } }
+      }),
+    )
+    if (random.chance(0.2)) log.append([{ topic: 1, value: payloadOf(1, given.length, 900) }])
+    given.push(...some)
+  }
+  log.flush()
+  return { world, log, given }
+}
+
+export type KeyedLog = ReturnType<typeof keyedLog>
+
+export async function putSideIndex({ world, log }: KeyedLog, segment: number, wanted: TopicIndex): Promise<void> {
+  const { files } = log
+  const sealed = readSealedFile(world.disk, files, segment)
+  if (sealed === undefined) throw new Error('the segment is sealed')
+  const index = new LiveIndex(files.base(segment), files.segmentBytes)
+  const collector = new TagCollector((name) => (name === 't' ? wanted : undefined))
+  const window = world.plainMemory.open(files.path(segment), files.segmentBytes, 'read')
+  index.catchUp(window, files.segmentBytes, true, { onExtended: collector.record })
+  window.close()
+  const bytes = await makeSideIndex(ownerOf(files, segment, sealed.footer), index, collector, async () => {})
+  writeSideIndex(world.disk, files, segment, bytes)
+}
+
+/** Who reads it with side indexes. */
+export function readingOf({ world, log }: KeyedLog) {
+  const bounds = { published: () => log.published, indexed: () => log.indexed, trim: () => log.trim }
+  const sides = new SideIndexes(world.disk, log.files, () => 0)
+  const topics = new TopicReader(log.files, log.readWindows, log.catalog, bounds, sides)
+  const cells = new TopicCells(new SharedArrayBuffer(1024))
+  const reader = new Reader(topics, log.lookup, log.catalog, cells, () => log.trim)
+  return {
+    topics,
+    async withKey(key: string, from: number, to: number, max: number, isReverse: boolean): Promise<number[]> {
+      const found: number[] = []
+      while (from < to && found.length < max) {
+        const range = { from, to, max: max - found.length, isReverse }
+        const part = topics.keyed({ topic: 0, key: utf8(key), ...range })
+        found.push(...part.offsets)
+        ;({ from, to } = part)
+      }
+      return found
+    },
+    async matching(filter: Filter, from: number, to: number): Promise<number[]> {
+      const found: number[] = []
+      cells.next(0).store(to)
+      let resume: ChunkAnswer['resume']
+      for (let offset = from; offset < to; ) {
+        const answer = (await reader.run({ op: 'chunk', topic, offset, to, resume, filter })) as ChunkAnswer
+        const cursor = cursorOver(answer, 0, offset)
+        while (cursor.next()) found.push(cursor.offset)
+        ;({ next: offset, resume } = answer)
+      }
+      return found
+    },
+  }
+}
+
+const isSame = (a: readonly number[], b: readonly number[]) =>
+  a.length === b.length && a.every((each, at) => each === b[at])
+
+/** Looks for keys and headers in ranges; what is found otherwise than by a plain look at everything, in words. */
+export async function disagreements(random: Seeded, made: KeyedLog, looks: number): Promise<string[]> {
+  const { given } = made
+  const { withKey, matching } = readingOf(made)
+  const end = given.length
+  const wrong: string[] = []
+  const compare = async (what: string, found: Promise<number[]>, truth: readonly number[]) => {
+    const offsets = await found.catch((error: Error) => error)
+    if (offsets instanceof Error) wrong.push(`${what}: ${offsets.message}`)
+    else if (!isSame(offsets, truth)) wrong.push(`${what}: ${offsets.length} found, ${truth.length} are there`)
+  }
+  for (let look = 0; look < looks; look++) {
+    const from = random.chance(0.5) ? 0 : random.below(end)
+    const to = random.chance(0.5) ? end : from + random.below(end - from)
+    const inRange = given.map((each, offset) => ({ ...each, offset })).slice(from, to)
+    const key = random.pick([...someKeys, 'nobody'])
+    const isReverse = random.chance(0.5)
+    const max = random.pick([1, 3, 5_000])
+    const withIt = inRange.filter((each) => each.key === key).map(({ offset }) => offset)
+    const keyed = (isReverse ? withIt.reverse() : withIt).slice(0, max)
+    await compare(`key ${key} in ${from} to ${to}`, withKey(key, from, to, max, isReverse), keyed)
+    const filter: Filter = [
+      ...(random.chance(0.3) ? [{ name: 'shop', values: ['north'] }] : []),
+      {
+        name: random.chance(0.1) ? 'nothing' : 'type',
+        values: random.chance(0.5) ? ['paid'] : [random.pick(someTypes), 'none'],
+      },
+    ]
+    const matches = inRange.filter(({ type, shop }) =>
+      filter.every(({ name, values }) => values.includes(({ type, shop } as Record<string, string>)[name] ?? '')),
+    )
+    const what = `${JSON.stringify(filter)} in ${from} to ${to}`
+    await compare(
+      what,
+      matching(filter, from, to),
+      matches.map(({ offset }) => offset),
+    )
+  }
+  return wrong
+}
+
+/** One of the ways in which a side index is not what it should be. @returns what was done */
+export function spoil(
+  random: Seeded,
+  { world, log }: KeyedLog,
+  segment: number,
+  others: readonly Uint8Array[],
+): string {
+  const file = log.files.sidePath(segment)
+  const bytes = world.disk.bytes(file)
+  const put = (what: string, changed: Uint8Array) => {
+    world.disk.remove(file)
+    const made = world.disk.create(file)
+    made.write(0, changed)
+    made.close()
+    return what
+  }
+  switch (random.below(4)) {
+    case 0:
+      return put('is cut off', bytes.slice(0, random.below(bytes.length)))
+    case 1:
+      return put('is of another segment or log', random.pick(others))
+    case 2:
+      return put('speaks of the first half of its segment only', halfOf(bytes))
+    default: {
+      const changed = bytes.slice()
+      for (let flips = 1 + random.below(4); flips > 0; flips--)
+        changed[random.below(changed.length)] ^= 1 << random.below(8)
+      return put('has other bits', changed)
+    }
+  }
+}
+
+/** With checksums that hold: made by somebody who knew less of the segment. */
+function halfOf(bytes: Uint8Array): Uint8Array {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  const owner = {
+    base: view.getUint32(16, true) + view.getUint32(20, true) * 2 ** 32,
+    logMark: Buffer.from(bytes.subarray(24, 32)).toString('hex'),
+    footerCrc: view.getUint32(32, true),
+  }
+  const head = decodeSideHead(bytes.slice(0, sideHeadLength(bytes)), bytes.length, owner)
+  const none = { hashes: new Uint32Array(0), ordinals: new Uint32Array(0) }
+  const sections = (head?.sections ?? []).map((each) => ({ ...each, ...none, records: each.records >>> 1 }))
+  return encodeSideIndex(owner, sections)
+}
