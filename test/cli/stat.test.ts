@@ -113,3 +113,16 @@ it('stat says what is damaged or missing without reading everything, and --quick
   )
   expect((await bookend(['stat', directory])).out).toContain('missing segment')
 })
+
+it('stat shows the topics that a log keeps for itself with --all alone', async () => {
+  const directory = await closedLog()
+  const log = await open(directory, small)
+  await log.transaction((tx) => tx.set('n', 1))
+  await log.close()
+  const names = async (...args: string[]) => {
+    const { json } = await bookendJson('stat', directory, ...args)
+    return (json as unknown as { topics: { name: string }[] }).topics.map(({ name }) => name)
+  }
+  expect((await names()).filter((name) => name.startsWith('.'))).toEqual([])
+  expect(await names('--all')).toContain('.r.n')
+})

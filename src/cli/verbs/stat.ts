@@ -1,5 +1,6 @@
 import path from 'node:path'
 import { type Features, noFeatures, sameFeatures } from '../../format/features.js'
+import { isHiddenTopic } from '../../format/hidden-topics.js'
 import { isKnownLogId, logIdText } from '../../format/log-id.js'
 import { PublishedNow } from '../../local/follower/published-now.js'
 import { findExtent, type LogExtent } from '../../storage/check/log-extent.js'
@@ -15,6 +16,7 @@ import { bytes, counted, time, whole } from '../units.js'
 import type { Verb } from '../verb.js'
 
 interface Options {
+  all?: boolean
   quick?: boolean
   json?: boolean
 }
@@ -30,10 +32,14 @@ shows what its owner has published. It does not read the messages: that is what 
   define: (command) =>
     command
       .argument(...directoryArgument)
+      .option(
+        '-a, --all',
+        'show the topics as well that the log keeps for itself: registers, journals, what is scheduled',
+      )
       .option('-q, --quick', 'leave out the bytes of each topic, for which the index of every message is read')
       .option('--json', 'print JSON'),
 
-  async run([given], { quick = false, json = false }: Options) {
+  async run([given], { all = false, quick = false, json = false }: Options) {
     const directory = path.resolve(given)
     const owner = findOwner(directory)
     const isLive = owner.state !== 'none'
@@ -42,9 +48,12 @@ shows what its owner has published. It does not read the messages: that is what 
     const published = heard?.position
     heard?.close()
     const extent = findExtent({ disk: nodeDisk, directory, isLive, published })
-    const summary = summarize(nodeDisk, extent, !quick)
+    const everything = summarize(nodeDisk, extent, !quick)
+    const summary = all
+      ? everything
+      : { ...everything, topics: everything.topics.filter(({ name }) => !isHiddenTopic(name)) }
     const found = await verifyGroups(nodeDisk, extent)
-    const groups = groupsOf(found, summary)
+    const groups = groupsOf(found, everything)
     const damages = [...extent.damages, ...found.damages].map(({ what }) => what)
     if (json)
       printJson({ ...asJson(extent, summary, owner), groups, groupDamages: found.damages.map(({ what }) => what) })
