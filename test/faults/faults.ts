@@ -20,6 +20,7 @@ import { killPoints } from './kill-points.js'
 import { limits } from './limits.js'
 import { powerCut } from './power-cut.js'
 import { races } from './races.js'
+import { schedules } from './schedules.js'
 import { sideIndexes } from './side-indexes.js'
 import { slowDisk } from './slow-disk.js'
 
@@ -37,6 +38,7 @@ export const faults: readonly Fault[] = [
   sideIndexes,
   groups,
   races,
+  schedules,
   followers,
   attached,
   shutdown,

@@ -8,6 +8,63 @@ import { type Mutant, runMutants } from './mutant-runner.js'
 
 const mutants: readonly Mutant[] = [
   {
+    name: 'lets scheduled messages take places that are being passed',
+    file: 'later/scheduler.js',
+    find: 'return Math.max(this.#mark.order, this.#choosing);',
+    replace: 'return this.#mark.order;',
+    fault: 'schedules',
+    scale: 0.1,
+  },
+  {
+    name: 'chooses what is due while more of it is under way',
+    file: 'later/scheduler.js',
+    find: 'await this.#settled();\n            const due',
+    replace: 'const due',
+    fault: 'schedules',
+    scale: 0.1,
+  },
+  {
+    name: 'writes how far it has delivered before what it delivers',
+    file: 'later/delivery.js',
+    find: 'const offsets = await parts.write({ messages: [...messages, ...cancels, ...again], registers });',
+    replace:
+      'await parts.write({ messages: [], registers });\n    const offsets = await parts.write({ messages: [...messages, ...cancels, ...again], registers: [] });',
+    fault: 'schedules',
+    scale: 0.1,
+  },
+  {
+    name: 'cancels what is being delivered',
+    file: 'later/scheduler.js',
+    find: 'if (this.#isLate(entry))\n            return false;',
+    replace: '',
+    fault: 'schedules',
+    scale: 0.1,
+  },
+  {
+    name: 'ends a run of scheduled messages with its page',
+    file: 'later/due-run.js',
+    find: 'this.#page += 1;\n            return this.#load();',
+    replace: 'this.#page = this.place.pages;\n            return this.#load();',
+    fault: 'schedules',
+    scale: 0.1,
+  },
+  {
+    name: 'delivers out of turn and does not say so',
+    file: 'later/delivery.js',
+    find: '[...messages, ...cancels, ...again], registers }',
+    replace: '[...messages, ...again], registers }',
+    fault: 'schedules',
+    scale: 0.1,
+  },
+  {
+    name: 'forgets what is out of turn where it stores a run',
+    file: 'later/pending.js',
+    find: 'const tail = [...this.#behind].reduce((least, { at }) => Math.min(least, at), before);',
+    replace: 'const tail = before;',
+    fault: 'schedules',
+    scale: 0.1,
+  },
+  {
     name: 'gives each try of a batch an id of its own',
     file: 'jetstream/appends/steady-write.js',
     find: 'writeBatch(link.nc, batch, attempt)',
