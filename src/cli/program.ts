@@ -19,6 +19,7 @@ import { inspect } from './verbs/inspect.js'
 import { pages } from './verbs/pages.js'
 import { repair } from './verbs/repair.js'
 import { seek } from './verbs/seek.js'
+import { serve } from './verbs/serve.js'
 import { stat } from './verbs/stat.js'
 import { tail } from './verbs/tail.js'
 import { topics } from './verbs/topics.js'
@@ -39,6 +40,7 @@ const working: readonly Verb[] = [
   trim,
   deadLetters,
   inspect,
+  serve,
   pages,
   stat,
   groups,
@@ -61,6 +63,7 @@ Examples:
   bookend grep ./event-log refund       messages in which something stands
   echo hi | bookend append ./log hello  a message for each line
   bookend inspect ./event-log           the log as a page in a browser
+  bookend serve ./event-log             streams over HTTP, by the Durable Streams protocol
   bookend pages ./event-log --watch     see both ends of the log in memory, live
   bookend stat ./event-log              topics, groups, offsets, sizes, state
   bookend groups ./event-log            how far consumer groups have come, now

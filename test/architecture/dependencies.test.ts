@@ -24,6 +24,7 @@ const bytes = ['format', 'memory', 'ring']
 const arrows: Readonly<Record<string, readonly string[]>> = {
   '.': ['log', 'log/finding', 'log/later', 'log/work', 'messages', 'storage/life'],
   observe: ['log'],
+  http: ['log', 'messages'],
   cli: [
     'cli/verbs',
     'local',
@@ -41,6 +42,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'cli/verbs': [
     'cli',
     'cli/inspect',
+    'http',
     'local',
     'local/follower',
     'log',

@@ -77,6 +77,22 @@ export const surroundings: Record<string, readonly Surroundings[]> = {
       },
     },
   ],
+  'docs/http.md': [
+    {
+      has: "listen(4437, '127.0.0.1')",
+      drive: async (start) => {
+        const program = start('--import', `data:text/javascript,${listensAnywhere}`)
+        await program.said('listens at')
+        const url = `http://127.0.0.1:${/listens at (\d+)/.exec(program.output)![1]}/chats/7`
+        expect(
+          (await fetch(url, { method: 'PUT', headers: { 'content-type': 'text/plain' }, body: 'Once' })).status,
+        ).toBe(201)
+        expect(await (await fetch(url)).text()).toBe('Once')
+        await endBySignal(program)
+      },
+    },
+    { has: "basePath: '/streams'", after: 'await server.close()' },
+  ],
   'docs/processes.md': [
     {
       has: "from: 'next', follow: true",

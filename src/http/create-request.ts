@@ -1,0 +1,56 @@
+/** PUT: makes a stream, or finds it made as asked. */
+import { HttpError, type HttpRequest, type Reply } from './exchange.js'
+import { configIn, saysClosed } from './headers.js'
+import { messagesIn } from './json-messages.js'
+import { offsetText } from './offsets.js'
+import type { ServerParts } from './server-parts.js'
+import { mediaTypeOf, type StreamConfig, type StreamState } from './stream-state.js'
+
+export async function create(parts: ServerParts, topic: string, request: HttpRequest): Promise<Reply> {
+  const { registry, limits } = parts
+  if (request.header('stream-forked-from') !== undefined) throw new HttpError(501, 'this server has no forks')
+  const config = configIn(request)
+  const isClosed = saysClosed(request)
+  const body = await request.body(limits.bodyBytes)
+  const isJson = mediaTypeOf(config.contentType) === 'application/json'
+  const messages = body.length === 0 ? [] : isJson ? messagesIn(body) : [body]
+  const known = await registry.find(topic, true)
+  if (known === undefined && registry.count >= limits.streams)
+    throw new HttpError(503, `there are ${limits.streams} streams, and that is the most here`, { 'retry-after': '60' })
+  const made = known === undefined ? await registry.create(topic, config, messages, isClosed) : undefined
+  const stream = made ?? (await registry.find(topic, true))
+  if (stream === undefined) throw new HttpError(409, 'the stream was deleted at the same time: try again')
+  if (made === undefined && !isSame(stream, config, isClosed))
+    throw new HttpError(409, 'there is a stream of another kind', closedHeader(stream))
+  const { next } = await registry.topic(topic).bounds()
+  const headers = {
+    'content-type': stream.config.contentType,
+    'stream-next-offset': offsetText(next),
+    ...closedHeader(stream),
+  }
+  if (made === undefined) return { status: 200, headers }
+  return { status: 201, headers: { ...headers, location: locationOf(request) } }
+}
+
+/** As the request names it: behind a proxy the server does not know its own address. */
+function locationOf(request: HttpRequest): string {
+  const host = request.header('host')
+  return host === undefined ? request.path : `${request.header('x-forwarded-proto') ?? 'http'}://${host}${request.path}`
+}
+
+function isSame({ config, isEnded, mediaType }: StreamState, asked: StreamConfig, isClosed: boolean): boolean {
+  return (
+    mediaTypeOf(asked.contentType) === mediaType &&
+    asked.ttlSeconds === config.ttlSeconds &&
+    timeOf(asked) === timeOf(config) &&
+    isClosed === isEnded
+  )
+}
+
+function timeOf({ expiresAt }: StreamConfig): number | undefined {
+  return expiresAt === undefined ? undefined : Date.parse(expiresAt)
+}
+
+function closedHeader({ isEnded }: StreamState): Record<string, string> {
+  return isEnded ? { 'stream-closed': 'true' } : {}
+}

@@ -1,0 +1,50 @@
+/** What requests say in their headers, checked. @throws HttpError 400 */
+import { HttpError, type RequestHead } from './exchange.js'
+import type { ProducerPlace, StreamConfig } from './stream-state.js'
+
+const digits = /^\d+$/
+const plainInteger = /^(0|[1-9]\d*)$/
+const mediaType = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+/
+const rfc3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d)$/
+
+export interface GivenProducer extends ProducerPlace {
+  readonly id: string
+}
+
+/** Any other value is as if it were not there. */
+export function saysClosed(request: RequestHead): boolean {
+  return request.header('stream-closed')?.toLowerCase() === 'true'
+}
+
+export function configIn(request: RequestHead): StreamConfig {
+  const given = request.header('content-type')?.trim() ?? ''
+  const contentType = mediaType.test(given) ? given : 'application/octet-stream'
+  const [ttl, expiresAt] = [request.header('stream-ttl'), request.header('stream-expires-at')]
+  if (ttl !== undefined && expiresAt !== undefined)
+    throw new HttpError(400, 'Stream-TTL and Stream-Expires-At say the same in two ways: give one of them')
+  if (ttl !== undefined && !(plainInteger.test(ttl) && Number.isSafeInteger(Number(ttl))))
+    throw new HttpError(400, 'Stream-TTL is a number of seconds in plain digits')
+  if (expiresAt !== undefined && !(rfc3339.test(expiresAt) && !Number.isNaN(Date.parse(expiresAt))))
+    throw new HttpError(400, 'Stream-Expires-At is a time as in RFC 3339')
+  return {
+    contentType,
+    ...(ttl !== undefined && { ttlSeconds: Number(ttl) }),
+    ...(expiresAt !== undefined && { expiresAt }),
+  }
+}
+
+/** Undefined: the request is no producer's. */
+export function producerIn(request: RequestHead): GivenProducer | undefined {
+  const [id, epoch, seq] = ['producer-id', 'producer-epoch', 'producer-seq'].map((name) => request.header(name))
+  if (id === undefined && epoch === undefined && seq === undefined) return undefined
+  if (id === undefined || epoch === undefined || seq === undefined)
+    throw new HttpError(400, 'Producer-Id, Producer-Epoch and Producer-Seq come together')
+  if (id === '') throw new HttpError(400, 'Producer-Id is not empty')
+  return { id, epoch: integer('Producer-Epoch', epoch), seq: integer('Producer-Seq', seq) }
+}
+
+function integer(name: string, text: string): number {
+  const value = digits.test(text) ? Number(text) : Number.NaN
+  if (!Number.isSafeInteger(value)) throw new HttpError(400, `${name} is an integer from 0 to 2^53 - 1`)
+  return value
+}

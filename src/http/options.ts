@@ -1,0 +1,90 @@
+/** Options of a server, checked and complete. */
+import { maxTimerMs } from '../limits.js'
+import { checkInteger, checkKeys, checkSpan } from '../log/validate.js'
+
+/** What is asked of {@link ServerOptions.authorize}. */
+export interface AuthorizeRequest {
+  /** What is to be done with the stream. */
+  readonly action: 'create' | 'append' | 'read' | 'delete'
+  /** Path of the stream, below the base path, as it was sent. */
+  readonly path: string
+  /** Name of the topic. */
+  readonly topic: string
+  /** Value of a header, by its name in small letters. */
+  header(name: string): string | undefined
+  /** Address of whoever asks; undefined through `fetch`. */
+  readonly client: string | undefined
+}
+
+/** Bounds of what requests may take. What is beyond is refused: 413, 429, 503. */
+export interface ServerLimits {
+  /** Of a request, bytes; 8 MiB unless said. Never more than the log takes as one message, and for JSON as one segment. */
+  bodyBytes?: number
+  /** After so many a response ends, and says where to go on, bytes; 1 MiB unless said. A single message may be longer. Each connection holds no more than that. */
+  responseBytes?: number
+  /** Streams there may be; 100,000 unless said. */
+  streams?: number
+  /** Requests that wait for what comes, at the same time; 50,000 unless said. */
+  followers?: number
+  /** Requests of one client a second, as an average over ten; no bound unless said. Clients are told apart by their addresses. */
+  requestsPerSecond?: number
+  /** After so long an event stream ends, and the client comes again, ms; 60,000 unless said. */
+  sseMs?: number
+}
+
+/** How a server answers. */
+export interface ServerOptions {
+  /**
+   * Asked before anything else is done: `false` is answered with 403, a number with that status (401, 403, 404). Unless given everybody may do everything.
+   */
+  authorize?: (request: AuthorizeRequest) => boolean | number | Promise<boolean | number>
+  /** Origins whose pages may use the server: `'*'`, or a list. None unless said. */
+  cors?: '*' | readonly string[]
+  limits?: ServerLimits
+  /** How long a request waits for what comes, ms; 30,000 unless said. */
+  longPollMs?: number
+  /** Path below which the streams are, such as `/streams`; all paths unless said. */
+  basePath?: string
+}
+
+export interface CompleteServerOptions extends Required<Omit<ServerOptions, 'authorize' | 'cors' | 'limits'>> {
+  authorize: ServerOptions['authorize']
+  cors: ServerOptions['cors']
+  limits: Required<ServerLimits>
+}
+
+const defaults: Required<ServerLimits> = {
+  bodyBytes: 8 << 20,
+  responseBytes: 1 << 20,
+  streams: 100_000,
+  followers: 50_000,
+  requestsPerSecond: Number.POSITIVE_INFINITY,
+  sseMs: 60_000,
+}
+
+/** @throws TypeError, RangeError */
+export function completeOptions(options: ServerOptions): CompleteServerOptions {
+  checkKeys('createServer()', options, ['authorize', 'cors', 'limits', 'longPollMs', 'basePath'])
+  const { authorize, cors, limits = {}, longPollMs = 30_000, basePath = '' } = options
+  if (authorize !== undefined && typeof authorize !== 'function') throw new TypeError('authorize is a function')
+  if (cors !== undefined && cors !== '*' && !isOrigins(cors)) throw new TypeError("cors is '*' or an array of origins")
+  if (typeof basePath !== 'string') throw new TypeError('basePath is a string')
+  if (basePath !== '' && !/^(\/[^/?#]+)+$/.test(basePath))
+    throw new RangeError(
+      `basePath begins with a slash, and does not end with one, as "/streams"; not ${JSON.stringify(basePath)}`,
+    )
+  checkKeys('limits', limits, Object.keys(defaults))
+  const all = { ...defaults, ...limits }
+  const most = Number.MAX_SAFE_INTEGER
+  for (const name of ['bodyBytes', 'responseBytes', 'streams', 'followers'] as const)
+    checkInteger(name, all[name], 1, most)
+  if (all.requestsPerSecond !== Number.POSITIVE_INFINITY)
+    checkSpan('requestsPerSecond', all.requestsPerSecond, 0.001, most)
+  checkSpan('sseMs', all.sseMs, 1, maxTimerMs)
+  checkSpan('longPollMs', longPollMs, 0, maxTimerMs)
+  return { authorize, cors, limits: all, longPollMs, basePath }
+}
+
+function isOrigins(cors: unknown): boolean {
+  return Array.isArray(cors) && cors.every((origin) => typeof origin === 'string')
+}

@@ -1,0 +1,203 @@
+/** Streams over HTTP, from the log: what is asked of which stream, by whom, and what every answer has. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { BookendError } from '../errors.js'
+import type { Log } from '../log/log.js'
+import { append } from './append-request.js'
+import { ClientRates } from './client-rates.js'
+import { create } from './create-request.js'
+import { asHttpError } from './error-replies.js'
+import { failed, HttpError, type HttpRequest, type Reply } from './exchange.js'
+import * as fetchAdapter from './fetch-adapter.js'
+import { Followers } from './followers.js'
+import * as nodeAdapter from './node-adapter.js'
+import { offsetText } from './offsets.js'
+import { type AuthorizeRequest, type CompleteServerOptions, completeOptions, type ServerOptions } from './options.js'
+import { headersOf, placeOf, read } from './read-request.js'
+import { ServerParts } from './server-parts.js'
+import { topicOf } from './stream-names.js'
+import { StreamRegistry } from './stream-registry.js'
+
+/** Durable Streams from a log. */
+export interface StreamServer extends AsyncDisposable {
+  /** For `node:http`, `node:https`, Express, and whatever else calls with request and response. */
+  handler(request: IncomingMessage, response: ServerResponse): void
+  /** For frameworks that are made of `Request` and `Response`. */
+  fetch(request: Request): Promise<Response>
+  /** Ends all waiting, each with where to go on, and lets what is under way come to its end. The log stays open. */
+  close(): Promise<void>
+}
+
+const actions: Readonly<Record<string, AuthorizeRequest['action']>> = {
+  ...{ PUT: 'create', POST: 'append', GET: 'read', HEAD: 'read', DELETE: 'delete' },
+}
+const allowed = 'GET, HEAD, POST, PUT, DELETE, OPTIONS'
+const requestHeaders =
+  'content-type, authorization, if-none-match, stream-seq, stream-ttl, stream-expires-at, stream-closed, producer-id, producer-epoch, producer-seq'
+const exposedHeaders =
+  'stream-next-offset, stream-cursor, stream-up-to-date, stream-closed, stream-ttl, stream-expires-at, stream-sse-data-encoding, producer-epoch, producer-seq, producer-expected-seq, producer-received-seq, etag, location, retry-after'
+const sweepMs = 60_000
+
+/**
+ * @throws TypeError, RangeError for bad options; `BOOKEND_UNSUPPORTED` for a log without transactions
+ */
+export function createServer(log: Log, options: ServerOptions = {}): StreamServer {
+  const complete = completeOptions(options)
+  if (!log.supports.transactions)
+    throw new BookendError(
+      'BOOKEND_UNSUPPORTED',
+      `the log at ${log.directory} has no transactions, which createServer() needs`,
+    )
+  return new LogServer(log, complete)
+}
+
+class LogServer implements StreamServer {
+  readonly #options: CompleteServerOptions
+  readonly #parts: ServerParts
+  readonly #rates: ClientRates
+  readonly #underWay = new Set<Promise<unknown>>()
+  readonly #sweeper: NodeJS.Timeout
+  #isClosed = false
+
+  constructor(log: Log, options: CompleteServerOptions) {
+    const clocks = { now: () => Date.now(), nowMs: () => performance.now() }
+    const registry = new StreamRegistry(log, clocks)
+    this.#options = options
+    this.#parts = new ServerParts(registry, new Followers(), clocks, options)
+    this.#rates = new ClientRates(options.limits.requestsPerSecond, clocks.nowMs)
+    // What fails there fails again where somebody hears of it.
+    this.#sweeper = setInterval(() => void registry.sweep().catch(() => {}), sweepMs).unref()
+  }
+
+  readonly handler = (request: IncomingMessage, response: ServerResponse): void => {
+    const asked = nodeAdapter.requestOf(request, response)
+    const reply =
+      asked === undefined ? Promise.resolve(failed(new HttpError(400, 'the URL is none'))) : this.#reply(asked)
+    this.#track(
+      reply
+        .then((found) => nodeAdapter.send(found, response))
+        .catch(() => {
+          // The connection, or what a body is made of, has failed in the middle: nothing can be said any more.
+          response.destroy()
+        }),
+    )
+  }
+
+  readonly fetch = async (request: Request): Promise<Response> => {
+    return fetchAdapter.responseOf(await this.#track(this.#reply(fetchAdapter.requestOf(request))))
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    clearInterval(this.#sweeper)
+    this.#parts.followers.end()
+    await Promise.allSettled(this.#underWay)
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #track<R>(work: Promise<R>): Promise<R> {
+    const settled = work.then(
+      () => {},
+      () => {},
+    )
+    this.#underWay.add(settled)
+    void settled.then(() => this.#underWay.delete(settled))
+    return work
+  }
+
+  async #reply(request: HttpRequest): Promise<Reply> {
+    let reply: Reply
+    try {
+      reply = await this.#answer(request)
+    } catch (error) {
+      reply = failed(asHttpError(error))
+    }
+    const isBodiless = request.method === 'HEAD'
+    return {
+      ...reply,
+      headers: {
+        'x-content-type-options': 'nosniff',
+        'cross-origin-resource-policy': this.#options.cors === undefined ? 'same-origin' : 'cross-origin',
+        ...(reply.status >= 400 && { 'cache-control': 'no-store' }),
+        ...this.#corsHeaders(request),
+        ...reply.headers,
+      },
+      body: isBodiless ? undefined : reply.body,
+    }
+  }
+
+  async #answer(request: HttpRequest): Promise<Reply> {
+    const { method } = request
+    if (this.#isClosed) throw new HttpError(503, 'the server is about to end', { 'retry-after': '1' })
+    if (!this.#rates.take(request.client)) throw new HttpError(429, 'too many requests', { 'retry-after': '1' })
+    const { basePath, cors } = this.#options
+    if (!request.path.startsWith(`${basePath}/`)) throw new HttpError(404, 'there are no streams here')
+    if (method === 'OPTIONS' && cors !== undefined) return { status: 204, headers: {} }
+    const action = Object.hasOwn(actions, method) ? actions[method] : undefined
+    if (action === undefined) throw new HttpError(405, 'a stream has no such method', { allow: allowed })
+    if (action !== 'read' && this.#isForeign(request))
+      throw new HttpError(403, 'pages of other origins may not write here')
+    const path = request.path.slice(basePath.length + 1)
+    const topic = topicOf(path)
+    await this.#checkAllowed({ action, path, topic, header: request.header, client: request.client })
+    if (method === 'PUT') return create(this.#parts, topic, request)
+    if (method === 'POST') return append(this.#parts, topic, request)
+    const { registry, followers } = this.#parts
+    const stream = await registry.find(topic, method === 'GET')
+    if (stream === undefined) throw new HttpError(404, 'there is no such stream')
+    if (method === 'GET') return read(this.#parts, stream, request)
+    if (method === 'HEAD') {
+      const { next } = await registry.topic(topic).bounds()
+      const { ttlSeconds, expiresAt } = stream.config
+      const headers = {
+        ...headersOf(stream),
+        ...placeOf(stream, next, true),
+        etag: `"${offsetText(stream.first)}:${offsetText(next)}${stream.isEnded ? ':c' : ''}"`,
+        ...(ttlSeconds !== undefined && { 'stream-ttl': String(ttlSeconds) }),
+        ...(expiresAt !== undefined && { 'stream-expires-at': expiresAt }),
+        'cache-control': 'no-store',
+      }
+      return { status: 200, headers }
+    }
+    if (!(await registry.delete(stream))) throw new HttpError(404, 'there is no such stream')
+    followers.tell(topic)
+    return { status: 204, headers: {} }
+  }
+
+  async #checkAllowed(request: AuthorizeRequest): Promise<void> {
+    const verdict = this.#options.authorize === undefined ? true : await this.#options.authorize(request)
+    if (verdict === true) return
+    // Anything but a clear yes is a no.
+    const status = typeof verdict === 'number' && verdict >= 400 && verdict < 500 ? verdict : 403
+    throw new HttpError(status, 'that is not allowed')
+  }
+
+  /** Browsers send some requests of any page without asking first. */
+  #isForeign(request: HttpRequest): boolean {
+    const { cors } = this.#options
+    const origin = request.header('origin')
+    if (origin === undefined || cors === '*' || cors?.includes(origin)) return false
+    return !URL.canParse(origin) || new URL(origin).host !== request.header('host')
+  }
+
+  #corsHeaders(request: HttpRequest): Record<string, string> {
+    const { cors } = this.#options
+    const origin = request.header('origin')
+    if (cors === undefined || origin === undefined) return {}
+    const isListed = cors === '*' || cors.includes(origin)
+    const vary: Record<string, string> = cors === '*' ? {} : { vary: 'origin' }
+    if (!isListed) return vary
+    return {
+      ...vary,
+      'access-control-allow-origin': cors === '*' ? '*' : origin,
+      'access-control-expose-headers': exposedHeaders,
+      ...(request.method === 'OPTIONS' && {
+        'access-control-allow-methods': allowed,
+        'access-control-allow-headers': requestHeaders,
+        'access-control-max-age': '600',
+      }),
+    }
+  }
+}

@@ -1,0 +1,76 @@
+/** Server-sent events: what is there and what comes, until the stream is closed, the client goes, or it is time for another connection. */
+import type { Topic } from '../log/topic.js'
+import { cursorAfter } from './cursors.js'
+import type { HttpRequest, Reply } from './exchange.js'
+import { arrayOf } from './json-messages.js'
+import { offsetText } from './offsets.js'
+import { partFrom } from './parts.js'
+import type { ServerParts } from './server-parts.js'
+import type { StreamState } from './stream-state.js'
+
+const encoder = new TextEncoder()
+const lineEnd = /\r\n|\r|\n/
+
+export function eventStream(
+  parts: ServerParts,
+  stream: StreamState,
+  topic: Topic<Uint8Array>,
+  from: number,
+  request: HttpRequest,
+): Reply {
+  parts.checkFollowers()
+  const isText = stream.isJson || stream.mediaType.startsWith('text/')
+  const headers = {
+    'content-type': 'text/event-stream',
+    'cache-control': 'no-cache',
+    ...(!isText && { 'stream-sse-data-encoding': 'base64' }),
+  }
+  return { status: 200, headers, body: events(parts, stream, topic, from, request, isText) }
+}
+
+async function* events(
+  parts: ServerParts,
+  stream: StreamState,
+  topic: Topic<Uint8Array>,
+  from: number,
+  request: HttpRequest,
+  isText: boolean,
+): AsyncGenerator<Uint8Array> {
+  const { clocks, followers, registry, limits, longPollMs } = parts
+  const endMs = clocks.nowMs() + limits.sseMs
+  let cursor = request.query.get('cursor') ?? undefined
+  for (let offset = from; ; ) {
+    const part = await partFrom(topic, offset, limits.responseBytes)
+    offset = part.next
+    const { next } = await topic.bounds()
+    const isWhole = offset >= next
+    const isEnd = isWhole && stream.isEnded
+    if (!isEnd) cursor = cursorAfter(cursor, clocks.now())
+    const control = {
+      streamNextOffset: offsetText(offset),
+      ...(!isEnd && { streamCursor: cursor }),
+      ...(isWhole && { upToDate: true }),
+      ...(isEnd && { streamClosed: true }),
+    }
+    const data = part.messages.length === 0 ? '' : event('data', dataOf(stream, part.messages, isText))
+    yield encoder.encode(data + event('control', JSON.stringify(control)))
+    if (isEnd || request.signal.aborted) return
+    const leftMs = endMs - clocks.nowMs()
+    // Every event says where to go on: whoever is sent away comes back with that.
+    if (leftMs <= 0) return
+    if (!isWhole) continue
+    if ((await followers.wait(topic, offset, Math.min(leftMs, longPollMs), request.signal)) === 'end') return
+    if ((await registry.find(stream.topic, true)) !== stream) return
+  }
+}
+
+function dataOf(stream: StreamState, messages: readonly Uint8Array[], isText: boolean): string {
+  const bytes = Buffer.from(stream.isJson ? arrayOf(messages) : Buffer.concat(messages))
+  return bytes.toString(isText ? 'utf8' : 'base64')
+}
+
+/** Each line by itself: nothing in the data is taken for an event. A space in front of one would be taken away, so another stands before it. */
+function event(name: string, data: string): string {
+  const lines = data.split(lineEnd).map((line) => `data:${line.startsWith(' ') ? ' ' : ''}${line}\n`)
+  return `event: ${name}\n${lines.join('')}\n`
+}

@@ -1,0 +1,277 @@
+/**
+ * What streams there are: in memory, as the records of one topic of the log say, which are written in one transaction with the messages that they go with.
+ * So after a crash there is a stream with its first messages or none, and a producer's number is known exactly if its message is there.
+ *
+ * When there are many more records than streams, all of it is written anew, and what was there before is trimmed.
+ */
+import { BookendError } from '../errors.js'
+import type { Log } from '../log/log.js'
+import type { Topic } from '../log/topic.js'
+import { json } from '../messages/codec.js'
+import { HttpError } from './exchange.js'
+import { registryTopic } from './stream-names.js'
+import { type StreamChange, type StreamConfig, type StreamRecord, StreamState } from './stream-state.js'
+
+/** Records beyond those of the streams themselves, at which it is worth while to write all anew. */
+const spareRecords = 10_000
+
+export interface Clocks {
+  /** Wall clock. */
+  now(): number
+  /** For durations. */
+  nowMs(): number
+}
+
+export class StreamRegistry {
+  readonly #log: Log
+  readonly #clocks: Clocks
+  readonly #records: Topic<StreamRecord>
+  readonly #streams = new Map<string, StreamState>()
+  readonly #topics = new Map<string, Topic<Uint8Array>>()
+  /** Creations and deletions under way, by topic: one at a time. */
+  readonly #turns = new Map<string, Promise<unknown>>()
+  #loading: Promise<void> | undefined
+  #recordCount = 0
+  #packing: Promise<void> | undefined
+
+  constructor(log: Log, clocks: Clocks) {
+    this.#log = log
+    this.#clocks = clocks
+    this.#records = log.topic(registryTopic, { codec: json<StreamRecord>() })
+  }
+
+  get count(): number {
+    return this.#streams.size
+  }
+
+  /** False: what is known of it is not true any more. */
+  holds(stream: StreamState): boolean {
+    return this.#streams.get(stream.topic) === stream
+  }
+
+  topic(name: string): Topic<Uint8Array> {
+    let topic = this.#topics.get(name)
+    if (topic === undefined) {
+      topic = this.#log.topic(name)
+      this.#topics.set(name, topic)
+    }
+    return topic
+  }
+
+  /** Undefined: there is none, or it has expired. @param isUse it counts as read or written from now on */
+  async find(name: string, isUse: boolean): Promise<StreamState | undefined> {
+    await this.#loaded()
+    const stream = this.#streams.get(name)
+    if (stream === undefined) return undefined
+    const nowMs = this.#clocks.nowMs()
+    if (stream.isOver(nowMs, this.#clocks.now())) {
+      await this.delete(stream)
+      return undefined
+    }
+    if (isUse) stream.usedMs = nowMs
+    return stream
+  }
+
+  /**
+   * @param messages its first ones
+   * @returns undefined: somebody else has created it meanwhile
+   * @throws HttpError 409 where the topic has messages that are no stream's
+   */
+  create(
+    name: string,
+    config: StreamConfig,
+    messages: readonly Uint8Array[],
+    isClosed: boolean,
+  ): Promise<StreamState | undefined> {
+    return this.#inTurn(name, async () => {
+      if (this.#streams.has(name)) return undefined
+      const topic = this.topic(name)
+      const { first: readable, next: first } = await topic.bounds()
+      if (readable < first) {
+        if (!(await this.#wasStream(name)))
+          throw new HttpError(409, `the log has a topic "${name}" that is no stream: it is not made one`)
+        // Left over where the end came between the record and the trim.
+        await topic.trim(first)
+      }
+      const change: StreamChange | undefined = isClosed ? { closed: true } : undefined
+      await this.#log.transaction((tx) => {
+        tx.append(this.#records, { created: config, first, change }, { key: name })
+        messages.forEach((message, index) => {
+          tx.append(topic, message, index === 0 ? { expectedOffset: first } : {})
+        })
+      })
+      this.#recordCount += 1
+      const stream = new StreamState(name, { ...config, first, producers: [] }, this.#clocks.nowMs())
+      if (change !== undefined) noteWritten(stream, change)
+      this.#streams.set(name, stream)
+      return stream
+    })
+  }
+
+  /** True: there was such a stream, and it has been deleted. Only asked where a topic has messages. */
+  async #wasStream(name: string): Promise<boolean> {
+    for await (const { keyText } of this.#records.read()) if (keyText === name) return true
+    return false
+  }
+
+  /** @returns false: somebody else has deleted it meanwhile */
+  delete(stream: StreamState): Promise<boolean> {
+    const { topic: name } = stream
+    return this.#inTurn(name, async () => {
+      if (this.#streams.get(name) !== stream) return false
+      // From here on nobody finds it; what is under way is written and trimmed.
+      this.#streams.delete(name)
+      try {
+        await this.#records.append({ deleted: true }, { key: name })
+      } catch (error) {
+        this.#streams.set(name, stream)
+        throw error
+      }
+      this.#recordCount += 1
+      const topic = this.topic(name)
+      await topic.trim((await topic.bounds()).next)
+      this.#topics.delete(name)
+      return true
+    })
+  }
+
+  /**
+   * Appends, and changes what is known of the stream with that, at one moment. That is judged by what is known is the caller's affair: it is changed when
+   * this returns.
+   * @returns offset behind the messages
+   */
+  write(stream: StreamState, messages: readonly Uint8Array[], change: StreamChange | undefined): Promise<number> {
+    // What is known was lost meanwhile, see below: it is judged anew by what is found again.
+    if (!this.holds(stream)) return Promise.reject(goneMeanwhile())
+    const topic = this.topic(stream.topic)
+    if (change === undefined) {
+      return messages.length === 1
+        ? topic.append(messages[0]).then((offset) => offset + 1)
+        : topic.appendMany(messages).then(({ first, count }) => first + count)
+    }
+    stream.apply(change)
+    const written = this.#writeChange(topic, stream, messages, change)
+    stream.writing = written.catch(() => {})
+    return written
+  }
+
+  async #writeChange(
+    topic: Topic<Uint8Array>,
+    stream: StreamState,
+    messages: readonly Uint8Array[],
+    change: StreamChange,
+  ): Promise<number> {
+    try {
+      const { offsets } = await this.#log.transaction((tx) => {
+        tx.append(this.#records, { changed: change }, { key: stream.topic })
+        for (const message of messages) tx.append(topic, message)
+      })
+      this.#recordCount += 1
+      if (change.closed === true) stream.isEnded = true
+      this.#packIfWorth()
+      return messages.length === 0 ? (await topic.bounds()).next : offsets[offsets.length - 1] + 1
+    } catch (error) {
+      this.#forget()
+      throw error
+    }
+  }
+
+  /** What was to be known is not written. What is known comes from the log again, once all that is under way is there; until then nobody writes by it. */
+  #forget(): void {
+    const streams = [...this.#streams.values()]
+    this.#streams.clear()
+    this.#loading = Promise.all(streams.map(({ writing }) => writing)).then(() => this.#load(streams))
+    this.#loading.catch(() => {
+      this.#loading = undefined
+    })
+  }
+
+  /** Those whose time is over go, though nobody asks for them. */
+  async sweep(): Promise<void> {
+    await this.#loaded()
+    const [nowMs, now] = [this.#clocks.nowMs(), this.#clocks.now()]
+    for (const stream of [...this.#streams.values()]) if (stream.isOver(nowMs, now)) await this.delete(stream)
+  }
+
+  #loaded(): Promise<void> {
+    this.#loading ??= this.#load([]).catch((error) => {
+      this.#loading = undefined
+      throw error
+    })
+    return this.#loading
+  }
+
+  /** @param before as they were known */
+  async #load(before: readonly StreamState[]): Promise<void> {
+    const found = new Map<string, StreamState>()
+    const nowMs = this.#clocks.nowMs()
+    let count = 0
+    for await (const { keyText = '', value } of this.#records.read()) {
+      count += 1
+      if ('created' in value) {
+        const { created, first, change } = value
+        const stream = new StreamState(keyText, { ...created, first, producers: [] }, nowMs)
+        if (change !== undefined) noteWritten(stream, change)
+        found.set(keyText, stream)
+      } else if ('state' in value) found.set(keyText, new StreamState(keyText, value.state, nowMs))
+      else if ('changed' in value) noteWritten(found.get(keyText), value.changed)
+      else found.delete(keyText)
+    }
+    for (const { topic, usedMs } of before) {
+      const again = found.get(topic)
+      if (again !== undefined) again.usedMs = usedMs
+    }
+    for (const [name, stream] of found) this.#streams.set(name, stream)
+    this.#recordCount = count
+  }
+
+  #packIfWorth(): void {
+    if (this.#recordCount < 2 * this.#streams.size + spareRecords || this.#packing !== undefined) return
+    this.#packing = this.#pack()
+      .catch((error) => {
+        // Tried again with the next write; that there is no space is told to who writes.
+        if (!(error instanceof BookendError)) throw error
+      })
+      .finally(() => {
+        this.#packing = undefined
+      })
+  }
+
+  /** Each record says all of its stream as of its place in the topic. */
+  async #pack(): Promise<void> {
+    const { next: before } = await this.#records.bounds()
+    const ends: Promise<unknown>[] = []
+    for (const [name, stream] of this.#streams) {
+      for (let writing: unknown; writing !== stream.writing; ) {
+        writing = stream.writing
+        await writing
+      }
+      // In the same turn: nothing is under way that may come to nothing, and it is not deleted.
+      if (this.#streams.get(name) !== stream) continue
+      ends.push(this.#records.append({ state: stream.stored() }, { key: stream.topic }))
+    }
+    await Promise.all(ends)
+    await this.#records.trim(before)
+    this.#recordCount = (await this.#records.count()) || 0
+  }
+
+  #inTurn<R>(name: string, work: () => Promise<R>): Promise<R> {
+    const before = this.#turns.get(name) ?? this.#loaded()
+    const mine = before.then(work, work)
+    const settled = mine.catch(() => {})
+    this.#turns.set(name, settled)
+    void settled.then(() => {
+      if (this.#turns.get(name) === settled) this.#turns.delete(name)
+    })
+    return mine
+  }
+}
+
+function noteWritten(stream: StreamState | undefined, change: StreamChange): void {
+  stream?.apply(change)
+  if (stream !== undefined && change.closed === true) stream.isEnded = true
+}
+
+export function goneMeanwhile(): HttpError {
+  return new HttpError(503, 'the stream cannot be written at the moment: try again', { 'retry-after': '1' })
+}

@@ -1,0 +1,103 @@
+/** What the server knows of a stream beside its messages, and the records of which that is made, in the order in which they were written. */
+
+/** As a request to create it says. */
+export interface StreamConfig {
+  readonly contentType: string
+  /** Seconds without a read or a write after which the stream is gone. */
+  readonly ttlSeconds?: number
+  /** As it was given. */
+  readonly expiresAt?: string
+}
+
+/** How far a producer has come. */
+export interface ProducerPlace {
+  readonly epoch: number
+  readonly seq: number
+}
+
+/** What changes with a write. */
+export interface StreamChange {
+  readonly producer?: ProducerPlace & { readonly id: string }
+  /** The last `Stream-Seq`. */
+  readonly seq?: string
+  readonly closed?: true
+}
+
+/** A record of the registry, by the name of the topic. */
+export type StreamRecord =
+  | { readonly created: StreamConfig; readonly first: number; readonly change?: StreamChange | undefined }
+  | { readonly changed: StreamChange }
+  | { readonly deleted: true }
+  /** All of it, in place of what came before. */
+  | { readonly state: StoredState }
+
+interface StoredState extends StreamConfig {
+  readonly first: number
+  readonly closed?: ClosedBy | undefined
+  readonly seq?: string | undefined
+  readonly producers: readonly [string, ProducerPlace][]
+}
+
+/** Whoever closes again with the same number has done so before. */
+interface ClosedBy {
+  readonly by?: (ProducerPlace & { readonly id: string }) | undefined
+}
+
+export class StreamState {
+  readonly topic: string
+  readonly config: StreamConfig
+  /** Offset of its first message: what was in the topic before is of a stream that is deleted. */
+  readonly first: number
+  /** For who writes: a close that is on its way counts. */
+  closed: ClosedBy | undefined
+  /** For who reads: the close is in the log, with all that comes before it. */
+  isEnded: boolean
+  seq: string | undefined
+  readonly producers: Map<string, ProducerPlace>
+  /** By the clock of the process, ms: when it was last read or written. */
+  usedMs: number
+  /** The last write that changes more than messages: who finds its number known waits for it. */
+  writing: Promise<unknown> = Promise.resolve()
+
+  constructor(topic: string, { first, closed, seq, producers, ...config }: StoredState, nowMs: number) {
+    this.topic = topic
+    this.config = config
+    this.first = first
+    this.closed = closed
+    this.isEnded = closed !== undefined
+    this.seq = seq
+    this.producers = new Map(producers)
+    this.usedMs = nowMs
+  }
+
+  /** Media type without parameters, in small letters. */
+  get mediaType(): string {
+    return mediaTypeOf(this.config.contentType)
+  }
+
+  get isJson(): boolean {
+    return this.mediaType === 'application/json'
+  }
+
+  apply({ producer, seq, closed }: StreamChange): void {
+    if (producer !== undefined) this.producers.set(producer.id, { epoch: producer.epoch, seq: producer.seq })
+    if (seq !== undefined) this.seq = seq
+    if (closed === true) this.closed = { by: producer }
+  }
+
+  /** @param nowMs by the clock of the process @param now wall clock */
+  isOver(nowMs: number, now: number): boolean {
+    const { ttlSeconds, expiresAt } = this.config
+    if (ttlSeconds !== undefined && nowMs - this.usedMs >= ttlSeconds * 1_000) return true
+    return expiresAt !== undefined && Date.parse(expiresAt) <= now
+  }
+
+  stored(): StoredState {
+    const { config, first, closed, seq, producers } = this
+    return { ...config, first, closed, seq, producers: [...producers] }
+  }
+}
+
+export function mediaTypeOf(contentType: string): string {
+  return contentType.split(';')[0].trim().toLowerCase()
+}

@@ -1,0 +1,45 @@
+/**
+ * The conformance suite of the protocol, which nobody here wrote, whole: each of its cases that is left out is named below, with the reason.
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer as createHttpServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { runConformanceTests } from '@durable-streams/server-conformance-tests'
+import { type Log, open } from 'bookend'
+import { createServer, type StreamServer } from 'bookend/http'
+import { afterAll, beforeAll, beforeEach } from 'vitest'
+import { small } from '../scenarios/support.js'
+
+/** What this server does not have, said in docs/http.md. */
+const withoutForks = /^Fork - /
+
+const config = { baseUrl: '', longPollTimeoutMs: 500 }
+const web = createHttpServer()
+const folder = mkdtempSync(path.join(tmpdir(), 'bookend-http-'))
+let log: Log
+let server: StreamServer
+
+beforeAll(async () => {
+  log = await open(folder, small)
+  server = createServer(log, { longPollMs: config.longPollTimeoutMs, cors: '*' })
+  web.on('request', server.handler)
+  await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve))
+  config.baseUrl = `http://127.0.0.1:${(web.address() as AddressInfo).port}`
+})
+
+afterAll(async () => {
+  await server.close()
+  web.closeAllConnections()
+  web.close()
+  await log.close()
+  rmSync(folder, { recursive: true })
+})
+
+beforeEach(({ task, skip }) => {
+  for (let suite = task.suite; suite !== undefined; suite = suite.suite)
+    if (withoutForks.test(suite.name)) skip('this server has no forks yet')
+})
+
+runConformanceTests(config)
