@@ -111,3 +111,21 @@ it('journals are taken over into the groups file, and keep no segment', async ()
   await log.flush('disk')
   await until('the first segments are deleted', () => log.stats().segments.deleted > 0)
 })
+
+it('a commit moves a group with a filter to any offset, whether or not that was looked through, and it goes on from there', async () => {
+  const log = await openLog()
+  const topic = log.topic('in')
+  for (let offset = 0; offset < 600; offset++)
+    topic.offer(new Uint8Array(300), { headers: { kind: offset % 100 === 0 ? 'wanted' : 'other' } })
+  await log.flush()
+  const group = topic.group('g', { where: { kind: 'wanted' } })
+  await log.transaction((tx) => tx.commit(group, 350))
+  // What does not match behind it is passed.
+  expect(await group.position()).toMatchObject({ committed: 400, lag: 2 })
+  for await (const { offset } of group.consume()) {
+    expect(offset).toBe(400)
+    break
+  }
+  await log.transaction((tx) => tx.commit(group, 600))
+  expect(await group.position()).toMatchObject({ committed: 600, lag: 0 })
+})
