@@ -9,6 +9,7 @@ export type { LogStats, SegmentInfo, SegmentResidency } from './engine/stats.js'
 export type {
   BackupReport,
   Durability,
+  ExpectedVersion,
   GroupInfo,
   GroupPosition,
   KeptReason,
