@@ -2,7 +2,8 @@
  * A processor in order, over a connection that is cut, that loses answers, and a server that is killed. Must: every message is handled, and none overtakes
  * another where it comes for the first time; what cannot be handled is a dead letter, once.
  *
- * Mutants it catches: taking what is at hand although something is missing below it; dead letters without an id that outlives the try.
+ * Mutants it catches: taking what is at hand although something is missing below it; dead letters without an id that outlives the try; asking for
+ * nothing more where what comes is done.
  */
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -52,7 +53,7 @@ export const jetStreamProcessing: Fault = {
           next = (await topic.appendMany(values)).first + values.length
           // No more than it gets through: what is behind in the end would be all that is measured.
           do await pause(5)
-          while ((await topic.group('g').position()).lag > mostBehind)
+          while (!isOver && (await topic.group('g').position()).lag > mostBehind)
         }
       })()
       for (; context.more(row.runs, 8); row.runs++) {
