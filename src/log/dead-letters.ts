@@ -1,8 +1,8 @@
 /**
  * The box of dead letters: a topic that processors put them into, and a group of it that says which of them are settled.
  *
- * Who settles letters takes them from that group. They are appended where they go first, that is flushed, and only then they are acknowledged
- * and removed: a crash in between brings a letter back twice, and never loses one.
+ * Who settles letters takes them from that group. A letter is appended where it goes and acknowledged in one transaction. Where an engine has none it is appended first, that is flushed,
+ * and only then it is acknowledged: a crash in between brings a letter back twice, and never loses one.
  */
 import type { Engine, EngineTopic } from '../engine/engine.js'
 import type { EngineLease, SubscribeOptions, Subscription } from '../engine/group-seat.js'
@@ -10,7 +10,9 @@ import { BookendError } from '../errors.js'
 import type { RecordPlace } from '../messages/chunk-cursor.js'
 import { StoredMessage } from '../messages/message.js'
 import { assertLeased } from './answers.js'
+import { checkSize } from './append-options.js'
 import { type DeadLetter, deadLetterOf } from './dead-letter.js'
+import { encodeExtras } from './extras.js'
 import type { Topic } from './topic.js'
 import { undone } from './undone.js'
 import { checkKeys, checkName, checkSignal, describe } from './validate.js'
@@ -61,8 +63,8 @@ export interface DeadLetterBox {
   /** Those that were not settled, oldest first: `await` it for an array, or iterate it. Consumes nothing. */
   list(options?: DeadLetterOptions): DeadLetterList
   /**
-   * Appends each to the topic it comes from, or to another, behind what is there, as it was: its key, its own headers, its value. Then it is
-   * removed here. A crash between the two brings it back twice.
+   * Appends each to the topic it comes from, or to another, behind what is there, as it was: its key, its own headers, its value. It is
+   * removed here in the same transaction; on JetStream behind that, and a crash between the two brings it back twice.
    * @throws `BOOKEND_TRIMMED` where the value of one was left out for its size and its message is gone; those before it are settled.
    *   RangeError if `to` is the topic of the dead letters; what `Topic.append` throws
    */
@@ -118,15 +120,24 @@ export class TopicDeadLetters implements DeadLetterBox {
     if (to !== undefined && checkName('topic', to) === this.topic)
       throw new RangeError(`to is another topic than "${to}", which the dead letters are in`)
     const report: RedriveReport = { redriven: 0, unreadable: 0 }
-    await this.#settle(filter, signal, async (letter) => {
+    await this.#settle(filter, signal, async (letter, lease) => {
       if (letter.damagedTo !== undefined) {
         report.unreadable += 1
-        return
+        return false
       }
       const { key, headers } = letter
       const value = letter.isValueLeftOut ? await this.#original(letter) : letter.value
-      await this.#topicOf(to ?? letter.origin.topic).append(value, { key, headers })
+      const topic = to ?? letter.origin.topic
+      const { transactions, facts } = this.#engine
+      if (transactions === undefined) await this.#topicOf(topic).append(value, { key, headers })
+      else {
+        const extras = encodeExtras(key, headers)
+        checkSize(this.#engine, topic, value, extras)
+        const parts = { messages: [{ topic, value, extras, condition: undefined }], registers: [] }
+        await transactions.transact(parts, { leases: [lease], commits: [] }, facts.durability)
+      }
       report.redriven += 1
+      return transactions !== undefined
     })
     return report
   }
@@ -136,6 +147,7 @@ export class TopicDeadLetters implements DeadLetterBox {
     let discarded = 0
     await this.#settle(filter, signal, async () => {
       discarded += 1
+      return false
     })
     return { discarded }
   }
@@ -148,11 +160,11 @@ export class TopicDeadLetters implements DeadLetterBox {
     }
   }
 
-  /** @param settle what has to be done with a letter before it goes */
+  /** @param settle what has to be done with a letter before it goes. @returns true: it is acknowledged already */
   async #settle(
     filter: LetterFilter,
     signal: AbortSignal | undefined,
-    settle: (letter: DeadLetter) => Promise<void>,
+    settle: (letter: DeadLetter, lease: EngineLease) => Promise<boolean>,
   ): Promise<void> {
     this.#engine.checkWritable()
     signal?.throwIfAborted()
@@ -180,7 +192,7 @@ export class TopicDeadLetters implements DeadLetterBox {
         const letter = deadLetterOf(held.message)
         // The others go back with the seat.
         if (letter === undefined || !filter(letter)) continue
-        await settle(letter)
+        if (await settle(letter, held.lease)) continue
         settled.push(held.lease)
         if (settled.length === settledTogether) await acknowledge()
       }
