@@ -110,7 +110,9 @@ export class SegmentFiles {
   removeSide(segment: number): void {
     try {
       this.#disk.remove(this.sidePath(segment))
-    } catch {}
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === undefined) throw error
+    }
   }
 
   /**
