@@ -2,7 +2,14 @@
 
 import { cursorOver } from '../../src/dispatcher/reads/chunk-reader.js'
 import type { Filter, TopicIndex } from '../../src/engine/terms.js'
-import { decodeSideHead, encodeSideIndex, sideHeadLength } from '../../src/format/side-index-layout.js'
+import {
+  decodeSideHead,
+  encodeSideIndex,
+  sideHeadLength,
+  sidePageBytes,
+  sideRowsPerPage,
+  sideRowWord,
+} from '../../src/format/side-index-layout.js'
 import { TopicCells } from '../../src/ring/topic-cells.js'
 import { LiveIndex } from '../../src/storage/index/live-index.js'
 import { readSealedFile } from '../../src/storage/index/sealed-index.js'
@@ -192,7 +199,16 @@ function halfOf(bytes: Uint8Array): Uint8Array {
     footerCrc: view.getUint32(32, true),
   }
   const head = decodeSideHead(bytes.slice(0, sideHeadLength(bytes)), bytes.length, owner)
-  const none = { hashes: new Uint32Array(0), ordinals: new Uint32Array(0) }
-  const sections = (head?.sections ?? []).map((each) => ({ ...each, ...none, records: each.records >>> 1 }))
+  const words = new Uint32Array(bytes.slice().buffer)
+  const sections = (head?.sections ?? []).map(({ rows, page, ...each }) => {
+    const records = each.records >>> 1
+    const kept = Array.from({ length: rows }, (_, row) => {
+      const pageAt = ((head?.pagesAt ?? 0) + (page + Math.floor(row / sideRowsPerPage)) * sidePageBytes) / 4
+      const at = pageAt + sideRowWord.first + (row % sideRowsPerPage) * sideRowWord.perRow
+      return { hash: words[at], ordinal: words[at + 1] }
+    }).filter(({ ordinal }) => ordinal < records)
+    const hashes = Uint32Array.from(kept, ({ hash }) => hash)
+    return { ...each, records, hashes, ordinals: Uint32Array.from(kept, ({ ordinal }) => ordinal) }
+  })
   return encodeSideIndex(owner, sections)
 }
