@@ -287,15 +287,6 @@ const mutants: readonly Mutant[] = [
     needsServers: true,
   },
   {
-    name: 'asks for nothing in the place of what it is given again',
-    file: 'jetstream/groups/arrivals.js',
-    find: '        missed();',
-    replace: '',
-    fault: 'jetstream-processing',
-    scale: 8,
-    needsServers: true,
-  },
-  {
     name: 'stores a dead letter under an id of its own with each try',
     file: 'jetstream/appends/steady-write.js',
     find: 'writeBatch(link.nc, batch, attempt)',

@@ -2,8 +2,7 @@
  * A processor in order, over a connection that is cut, that loses answers, and a server that is killed. Must: every message is handled, and none overtakes
  * another where it comes for the first time; what cannot be handled is a dead letter, once.
  *
- * Mutants it catches: taking what is at hand although something is missing below it; dead letters without an id that outlives the try; asking for
- * nothing more where what comes is done.
+ * Mutants it catches: taking what is at hand although something is missing below it; dead letters without an id that outlives the try.
  */
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
