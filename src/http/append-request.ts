@@ -48,7 +48,7 @@ function headersOf(
   closes: boolean,
 ): Record<string, string> {
   return {
-    'stream-next-offset': offsetText(end),
+    'stream-next-offset': offsetText(stream, end),
     ...(closes && { 'stream-closed': 'true' }),
     ...(producer && placeHeaders(stream, producer)),
   }
@@ -93,8 +93,8 @@ async function whenClosed(
 ): Promise<Reply> {
   await stream.writing
   if (!registry.holds(stream)) throw goneMeanwhile()
-  const { next } = await registry.topic(stream.topic).bounds()
-  const closed = { 'stream-closed': 'true', 'stream-next-offset': offsetText(next) }
+  const end = await registry.endOf(stream)
+  const closed = { 'stream-closed': 'true', 'stream-next-offset': offsetText(stream, end) }
   const by = stream.closed?.by
   const isAgain =
     producer !== undefined && by?.id === producer.id && by.epoch === producer.epoch && by.seq === producer.seq

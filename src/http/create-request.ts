@@ -1,35 +1,53 @@
 /** PUT: makes a stream, or finds it made as asked. */
 import { HttpError, type HttpRequest, type Reply } from './exchange.js'
+import { checkFork, type Fork, forkOf } from './fork-request.js'
 import { configIn, saysClosed } from './headers.js'
 import { messagesIn } from './json-messages.js'
 import { offsetText } from './offsets.js'
 import type { ServerParts } from './server-parts.js'
 import { mediaTypeOf, type StreamConfig, type StreamState } from './stream-state.js'
 
-export async function create(parts: ServerParts, topic: string, request: HttpRequest): Promise<Reply> {
+/** @param source topic of the stream that it is forked from */
+export async function create(
+  parts: ServerParts,
+  topic: string,
+  request: HttpRequest,
+  source: string | undefined,
+): Promise<Reply> {
   const { registry, limits } = parts
-  if (request.header('stream-forked-from') !== undefined) throw new HttpError(501, 'this server has no forks')
-  const config = configIn(request)
+  const given = configIn(request)
   const isClosed = saysClosed(request)
+  checkFork(request)
   const body = await request.body(limits.bodyBytes)
+  const type = request.header('content-type') ? given : undefined
+  const fork = source === undefined ? undefined : await forkOf(registry, source, type, request, given)
+  const config = fork?.config ?? given
   const isJson = mediaTypeOf(config.contentType) === 'application/json'
-  const messages = body.length === 0 ? [] : isJson ? messagesIn(body) : [body]
-  const known = await registry.find(topic, true)
+  const own = body.length === 0 ? [] : isJson ? messagesIn(body) : [body]
+  const known = await registry.known(topic, true)
+  if (known?.isHidden) throw new HttpError(409, 'the stream was deleted, and is there for its forks only')
   if (known === undefined && registry.count >= limits.streams)
     throw new HttpError(503, `there are ${limits.streams} streams, and that is the most here`, { 'retry-after': '60' })
-  const made = known === undefined ? await registry.create(topic, config, messages, isClosed) : undefined
+  const messages = [...(fork?.copied ?? []), ...own]
+  const made = known === undefined ? await registry.create(topic, config, messages, isClosed, fork?.point) : undefined
   const stream = made ?? (await registry.find(topic, true))
   if (stream === undefined) throw new HttpError(409, 'the stream was deleted at the same time: try again')
-  if (made === undefined && !isSame(stream, config, isClosed))
+  if (made === undefined && !(isSame(stream, config, isClosed) && isSameFork(stream, fork)))
     throw new HttpError(409, 'there is a stream of another kind', closedHeader(stream))
-  const { next } = await registry.topic(topic).bounds()
   const headers = {
     'content-type': stream.config.contentType,
-    'stream-next-offset': offsetText(next),
+    'stream-next-offset': offsetText(stream, await registry.endOf(stream)),
     ...closedHeader(stream),
   }
   if (made === undefined) return { status: 200, headers }
   return { status: 201, headers: { ...headers, location: locationOf(request) } }
+}
+
+/** Where no offset was named, any will do. */
+function isSameFork({ fork }: StreamState, asked: Fork | undefined): boolean {
+  if (fork === undefined || asked === undefined) return fork === asked?.point
+  const { source, anchor, sub } = asked.point
+  return fork.source === source && (!asked.isExact || (fork.anchor === anchor && fork.sub === sub))
 }
 
 /** As the request names it: behind a proxy the server does not know its own address. */

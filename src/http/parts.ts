@@ -1,34 +1,58 @@
-/** What is read of a stream at once: whole messages, as many as a response takes. */
-import type { Topic } from '../log/topic.js'
+/** What is read of a stream at once: whole messages, as many as a response takes, those of its source in front of its own. */
+import type { StreamRegistry } from './stream-registry.js'
+import type { StreamState } from './stream-state.js'
 
 export interface StreamPart {
   readonly messages: readonly Uint8Array[]
-  /** Behind the last of them. */
+  /** Position behind the last of them. */
   readonly next: number
 }
 
-/** Messages of `[from, to)`, one at least if there is any, until they come to `maxBytes`. */
-async function readPart(topic: Topic<Uint8Array>, from: number, to: number, maxBytes: number): Promise<StreamPart> {
+/** Messages from `position` on, one at least if there is any, until they come to `maxBytes`. */
+export async function readPart(
+  registry: StreamRegistry,
+  stream: StreamState,
+  position: number,
+  maxBytes: number,
+): Promise<StreamPart> {
   const messages: Uint8Array[] = []
   let bytes = 0
-  let next = from
-  let isFull = false
-  for await (const batch of topic.read({ from, to }).chunks()) {
-    batch.forEach((memory, start, end, offset) => {
-      isFull ||= messages.length > 0 && bytes + end - start > maxBytes
-      if (isFull) return
-      messages.push(memory.subarray(start, end))
-      bytes += end - start
-      next = offset + 1
-    })
-    if (isFull) break
+  let next = position
+  for (const { owner, from, to } of await stretches(registry, stream, position)) {
+    let isFull = false
+    for await (const batch of registry.topic(owner.topic).read({ from, to }).chunks()) {
+      batch.forEach((memory, start, end, offset) => {
+        isFull ||= messages.length > 0 && bytes + end - start > maxBytes
+        if (isFull) return
+        messages.push(memory.subarray(start, end))
+        bytes += end - start
+        next = owner.positionOf(offset + 1)
+      })
+      if (isFull) return { messages, next }
+    }
+    // What is left out at the end has expired.
+    next = owner.positionOf(to)
   }
-  // What is left out at the end has expired.
-  return { messages, next: isFull ? next : to }
+  return { messages, next }
 }
 
-/** The same of what is there now. */
-export async function partFrom(topic: Topic<Uint8Array>, from: number, maxBytes: number): Promise<StreamPart> {
-  const { next } = await topic.bounds()
-  return from >= next ? { messages: [], next: from } : readPart(topic, from, next, maxBytes)
+/** Offsets of a topic. */
+interface StreamStretch {
+  readonly owner: StreamState
+  readonly from: number
+  readonly to: number
+}
+
+/** Where the messages of the stream stand from `position` on, in its own topic and in those of its sources, each as far as the next one begins. */
+async function stretches(registry: StreamRegistry, stream: StreamState, position: number): Promise<StreamStretch[]> {
+  const found: StreamStretch[] = []
+  let end = await registry.endOf(stream)
+  for (let owner: StreamState | undefined = stream; owner !== undefined && position < end; ) {
+    const begins = owner.fork?.at ?? owner.first
+    const from = Math.max(position, begins)
+    if (from < end) found.unshift({ owner, from: owner.offsetOf(from), to: owner.offsetOf(end) })
+    end = Math.min(end, begins)
+    owner = registry.sourceOf(owner)
+  }
+  return found
 }

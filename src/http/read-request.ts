@@ -1,10 +1,9 @@
 /** GET: what is there, at once; or, with `live`, what comes. */
-import type { Topic } from '../log/topic.js'
 import { cursorAfter } from './cursors.js'
 import { HttpError, type HttpRequest, type Reply } from './exchange.js'
 import { arrayOf } from './json-messages.js'
-import { offsetIn, offsetText } from './offsets.js'
-import { partFrom, type StreamPart } from './parts.js'
+import { offsetText, positionIn } from './offsets.js'
+import { readPart, type StreamPart } from './parts.js'
 import type { ServerParts } from './server-parts.js'
 import { eventStream } from './sse.js'
 import type { StreamState } from './stream-state.js'
@@ -16,58 +15,46 @@ export async function read(parts: ServerParts, stream: StreamState, request: Htt
   if (asked.length > 1) throw new HttpError(400, 'there is one offset')
   if (live !== null && live !== 'long-poll' && live !== 'sse') throw new HttpError(400, 'live is long-poll or sse')
   if (live !== null && asked.length === 0) throw new HttpError(400, `live=${live} needs an offset`)
-  const topic = parts.registry.topic(stream.topic)
   const [text = '-1'] = asked
-  const { next } = await topic.bounds()
-  const from = text === '-1' ? stream.first : text === 'now' ? next : offsetIn(text)
-  if (from < stream.first) throw new HttpError(410, 'what is asked for was deleted')
-  if (from > next) throw new HttpError(400, 'the offset lies behind the end of the stream')
-  if (live === 'sse') return eventStream(parts, stream, topic, from, request)
-  if (live === 'long-poll') return longPoll(parts, stream, topic, from, request)
+  const end = await parts.registry.endOf(stream)
+  const from = text === '-1' ? stream.start : text === 'now' ? end : positionIn(stream, text, end)
+  if (live === 'sse') return eventStream(parts, stream, from, request)
+  if (live === 'long-poll') return longPoll(parts, stream, from, request)
   if (text === 'now') {
-    const headers = { ...headersOf(stream), ...placeOf(stream, next, true), 'cache-control': 'no-store' }
+    const headers = { ...headersOf(stream), ...placeOf(stream, end, true), 'cache-control': 'no-store' }
     return { status: 200, headers, body: bodyOf(stream, []) }
   }
-  return answer(
-    stream,
-    from,
-    await partFrom(topic, from, parts.limits.responseBytes),
-    (await topic.bounds()).next,
-    request,
-  )
+  const part = await readPart(parts.registry, stream, from, parts.limits.responseBytes)
+  return answer(stream, from, part, await parts.registry.endOf(stream), request)
 }
 
-async function longPoll(
-  parts: ServerParts,
-  stream: StreamState,
-  topic: Topic<Uint8Array>,
-  from: number,
-  request: HttpRequest,
-): Promise<Reply> {
+async function longPoll(parts: ServerParts, stream: StreamState, from: number, request: HttpRequest): Promise<Reply> {
   const { followers, clocks, longPollMs, registry } = parts
   const cursor = { 'stream-cursor': cursorAfter(request.query.get('cursor') ?? undefined, clocks.now()) }
   const deadlineMs = clocks.nowMs() + longPollMs
   for (;;) {
-    const part = await partFrom(topic, from, parts.limits.responseBytes)
+    const part = await readPart(parts.registry, stream, from, parts.limits.responseBytes)
     if (part.messages.length > 0) {
-      const reply = answer(stream, from, part, (await topic.bounds()).next, request)
+      const reply = answer(stream, from, part, await registry.endOf(stream), request)
       return { ...reply, headers: { ...reply.headers, ...cursor } }
     }
     const leftMs = deadlineMs - clocks.nowMs()
     const empty = { ...placeOf(stream, part.next, true), ...cursor, 'cache-control': 'no-store' }
     if (stream.isEnded || leftMs <= 0) return { status: 204, headers: empty }
     parts.checkFollowers()
-    if ((await followers.wait(topic, part.next, leftMs, request.signal)) === 'end')
+    if (
+      (await followers.wait(registry.topic(stream.topic), stream.offsetOf(part.next), leftMs, request.signal)) === 'end'
+    )
       return { status: 204, headers: empty }
     if ((await registry.find(stream.topic, true)) !== stream) throw new HttpError(404, 'the stream is gone')
   }
 }
 
-/** @param next of the topic, asked for behind the part */
-function answer(stream: StreamState, from: number, part: StreamPart, next: number, request: HttpRequest): Reply {
-  const isWhole = part.next >= next
+/** @param end of the stream, asked for behind the part */
+function answer(stream: StreamState, from: number, part: StreamPart, end: number, request: HttpRequest): Reply {
+  const isWhole = part.next >= end
   const isEnd = isWhole && stream.isEnded
-  const etag = `"${offsetText(stream.first)}:${offsetText(from)}:${offsetText(part.next)}${isEnd ? ':c' : ''}"`
+  const etag = `"${offsetText(stream, from)}:${offsetText(stream, part.next)}${isEnd ? ':c' : ''}"`
   // What ends before the stream does is never another; what ends with it has to be asked for again.
   const caching = isWhole ? 'no-cache' : 'max-age=60, stale-while-revalidate=300'
   const headers = { ...headersOf(stream), ...placeOf(stream, part.next, isWhole), etag, 'cache-control': caching }
@@ -79,12 +66,12 @@ export function headersOf(stream: StreamState): Record<string, string> {
   return { 'content-type': stream.config.contentType }
 }
 
-/** @param isWhole there is nothing behind `offset` now */
-export function placeOf({ isEnded }: StreamState, offset: number, isWhole: boolean): Record<string, string> {
+/** @param isWhole there is nothing behind `position` now */
+export function placeOf(stream: StreamState, position: number, isWhole: boolean): Record<string, string> {
   return {
-    'stream-next-offset': offsetText(offset),
+    'stream-next-offset': offsetText(stream, position),
     ...(isWhole && { 'stream-up-to-date': 'true' }),
-    ...(isWhole && isEnded && { 'stream-closed': 'true' }),
+    ...(isWhole && stream.isEnded && { 'stream-closed': 'true' }),
   }
 }
 

@@ -142,19 +142,19 @@ class LogServer implements StreamServer {
     const path = request.path.slice(basePath.length + 1)
     const topic = topicOf(path)
     await this.#checkAllowed({ action, path, topic, header: request.header, client: request.client })
-    if (method === 'PUT') return create(this.#parts, topic, request)
+    if (method === 'PUT') return create(this.#parts, topic, request, await this.#sourceOf(request))
     if (method === 'POST') return append(this.#parts, topic, request)
     const { registry, followers } = this.#parts
     const stream = await registry.find(topic, method === 'GET')
     if (stream === undefined) throw new HttpError(404, 'there is no such stream')
     if (method === 'GET') return read(this.#parts, stream, request)
     if (method === 'HEAD') {
-      const { next } = await registry.topic(topic).bounds()
+      const end = await registry.endOf(stream)
       const { ttlSeconds, expiresAt } = stream.config
       const headers = {
         ...headersOf(stream),
-        ...placeOf(stream, next, true),
-        etag: `"${offsetText(stream.first)}:${offsetText(next)}${stream.isEnded ? ':c' : ''}"`,
+        ...placeOf(stream, end, true),
+        etag: `"${offsetText(stream, stream.start)}:${offsetText(stream, end)}${stream.isEnded ? ':c' : ''}"`,
         ...(ttlSeconds !== undefined && { 'stream-ttl': String(ttlSeconds) }),
         ...(expiresAt !== undefined && { 'stream-expires-at': expiresAt }),
         'cache-control': 'no-store',
@@ -164,6 +164,18 @@ class LogServer implements StreamServer {
     if (!(await registry.delete(stream))) throw new HttpError(404, 'there is no such stream')
     followers.tell(topic)
     return { status: 204, headers: {} }
+  }
+
+  /** Topic of the stream that a fork is made from: who makes one reads that. @throws HttpError 404, and what {@link #checkAllowed} throws */
+  async #sourceOf(request: HttpRequest): Promise<string | undefined> {
+    const named = request.header('stream-forked-from')
+    if (named === undefined) return undefined
+    const { basePath } = this.#options
+    if (!named.startsWith(`${basePath}/`)) throw new HttpError(404, 'there is no such source')
+    const path = named.slice(basePath.length + 1)
+    const topic = topicOf(path)
+    await this.#checkAllowed({ action: 'read', path, topic, header: request.header, client: request.client })
+    return topic
   }
 
   async #checkAllowed(request: AuthorizeRequest): Promise<void> {

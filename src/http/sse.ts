@@ -1,23 +1,16 @@
 /** Server-sent events: what is there and what comes, until the stream is closed, the client goes, or it is time for another connection. */
-import type { Topic } from '../log/topic.js'
 import { cursorAfter } from './cursors.js'
 import type { HttpRequest, Reply } from './exchange.js'
 import { arrayOf } from './json-messages.js'
 import { offsetText } from './offsets.js'
-import { partFrom } from './parts.js'
+import { readPart } from './parts.js'
 import type { ServerParts } from './server-parts.js'
 import type { StreamState } from './stream-state.js'
 
 const encoder = new TextEncoder()
 const lineEnd = /\r\n|\r|\n/
 
-export function eventStream(
-  parts: ServerParts,
-  stream: StreamState,
-  topic: Topic<Uint8Array>,
-  from: number,
-  request: HttpRequest,
-): Reply {
+export function eventStream(parts: ServerParts, stream: StreamState, from: number, request: HttpRequest): Reply {
   parts.checkFollowers()
   const isText = stream.isJson || stream.mediaType.startsWith('text/')
   const headers = {
@@ -25,29 +18,28 @@ export function eventStream(
     'cache-control': 'no-cache',
     ...(!isText && { 'stream-sse-data-encoding': 'base64' }),
   }
-  return { status: 200, headers, body: events(parts, stream, topic, from, request, isText) }
+  return { status: 200, headers, body: events(parts, stream, from, request, isText) }
 }
 
 async function* events(
   parts: ServerParts,
   stream: StreamState,
-  topic: Topic<Uint8Array>,
   from: number,
   request: HttpRequest,
   isText: boolean,
 ): AsyncGenerator<Uint8Array> {
   const { clocks, followers, registry, limits, longPollMs } = parts
+  const topic = registry.topic(stream.topic)
   const endMs = clocks.nowMs() + limits.sseMs
   let cursor = request.query.get('cursor') ?? undefined
-  for (let offset = from; ; ) {
-    const part = await partFrom(topic, offset, limits.responseBytes)
-    offset = part.next
-    const { next } = await topic.bounds()
-    const isWhole = offset >= next
+  for (let position = from; ; ) {
+    const part = await readPart(registry, stream, position, limits.responseBytes)
+    position = part.next
+    const isWhole = position >= (await registry.endOf(stream))
     const isEnd = isWhole && stream.isEnded
     if (!isEnd) cursor = cursorAfter(cursor, clocks.now())
     const control = {
-      streamNextOffset: offsetText(offset),
+      streamNextOffset: offsetText(stream, position),
       ...(!isEnd && { streamCursor: cursor }),
       ...(isWhole && { upToDate: true }),
       ...(isEnd && { streamClosed: true }),
@@ -59,7 +51,10 @@ async function* events(
     // Every event says where to go on: whoever is sent away comes back with that.
     if (leftMs <= 0) return
     if (!isWhole) continue
-    if ((await followers.wait(topic, offset, Math.min(leftMs, longPollMs), request.signal)) === 'end') return
+    if (
+      (await followers.wait(topic, stream.offsetOf(position), Math.min(leftMs, longPollMs), request.signal)) === 'end'
+    )
+      return
     if ((await registry.find(stream.topic, true)) !== stream) return
   }
 }

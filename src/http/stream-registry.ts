@@ -10,7 +10,7 @@ import type { Topic } from '../log/topic.js'
 import { json } from '../messages/codec.js'
 import { HttpError } from './exchange.js'
 import { registryTopic } from './stream-names.js'
-import { type StreamChange, type StreamConfig, type StreamRecord, StreamState } from './stream-state.js'
+import { type ForkPoint, type StreamChange, type StreamConfig, type StreamRecord, StreamState } from './stream-state.js'
 
 /** Records beyond those of the streams themselves, at which it is worth while to write all anew. */
 const spareRecords = 10_000
@@ -58,22 +58,40 @@ export class StreamRegistry {
     return topic
   }
 
-  /** Undefined: there is none, or it has expired. @param isUse it counts as read or written from now on */
+  /** Undefined: there is none, or it has expired. @param isUse it counts as read or written from now on. @throws HttpError 410 of one that is kept for its forks */
   async find(name: string, isUse: boolean): Promise<StreamState | undefined> {
+    const stream = await this.known(name, isUse)
+    if (stream?.isHidden) throw new HttpError(410, 'the stream was deleted')
+    return stream
+  }
+
+  /** The same, hidden ones too. */
+  async known(name: string, isUse: boolean): Promise<StreamState | undefined> {
     await this.#loaded()
     const stream = this.#streams.get(name)
-    if (stream === undefined) return undefined
+    if (stream === undefined || stream.isHidden) return stream
     const nowMs = this.#clocks.nowMs()
     if (stream.isOver(nowMs, this.#clocks.now())) {
       await this.delete(stream)
-      return undefined
+      return this.#streams.get(name)
     }
     if (isUse) stream.usedMs = nowMs
     return stream
   }
 
+  /** What a fork reads in front of its own. */
+  sourceOf({ fork }: StreamState): StreamState | undefined {
+    return fork && this.#streams.get(fork.source)
+  }
+
+  /** Position behind the last message. */
+  async endOf(stream: StreamState): Promise<number> {
+    return stream.positionOf((await this.topic(stream.topic).bounds()).next)
+  }
+
   /**
    * @param messages its first ones
+   * @param fork its source is there, and is kept as long as it needs it
    * @returns undefined: somebody else has created it meanwhile
    * @throws HttpError 409 where the topic has messages that are no stream's
    */
@@ -82,30 +100,59 @@ export class StreamRegistry {
     config: StreamConfig,
     messages: readonly Uint8Array[],
     isClosed: boolean,
+    fork?: ForkPoint,
   ): Promise<StreamState | undefined> {
-    return this.#inTurn(name, async () => {
-      if (this.#streams.has(name)) return undefined
-      const topic = this.topic(name)
-      const { first: readable, next: first } = await topic.bounds()
-      if (readable < first) {
-        if (!(await this.#wasStream(name)))
-          throw new HttpError(409, `the log has a topic "${name}" that is no stream: it is not made one`)
-        // Left over where the end came between the record and the trim.
-        await topic.trim(first)
-      }
-      const change: StreamChange | undefined = isClosed ? { closed: true } : undefined
-      await this.#log.transaction((tx) => {
-        tx.append(this.#records, { created: config, first, change }, { key: name })
-        messages.forEach((message, index) => {
-          tx.append(topic, message, index === 0 ? { expectedOffset: first } : {})
-        })
+    const source = fork && this.#streams.get(fork.source)
+    // From this turn on: it may be deleted, but not what stands in it.
+    if (source !== undefined) source.forks += 1
+    return this.#inTurn(name, () => this.#create(name, config, messages, isClosed, fork)).then(
+      (stream) => {
+        if (stream === undefined) this.#release(source)
+        return stream
+      },
+      (error) => {
+        this.#release(source)
+        throw error
+      },
+    )
+  }
+
+  async #create(
+    name: string,
+    config: StreamConfig,
+    messages: readonly Uint8Array[],
+    isClosed: boolean,
+    fork: ForkPoint | undefined,
+  ): Promise<StreamState | undefined> {
+    if (this.#streams.has(name)) return undefined
+    const topic = this.topic(name)
+    const { first: readable, next: first } = await topic.bounds()
+    if (readable < first) {
+      if (!(await this.#wasStream(name)))
+        throw new HttpError(409, `the log has a topic "${name}" that is no stream: it is not made one`)
+      // Left over where the end came between the record and the trim.
+      await topic.trim(first)
+    }
+    const change: StreamChange | undefined = isClosed ? { closed: true } : undefined
+    await this.#log.transaction((tx) => {
+      tx.append(this.#records, { created: config, first, fork, change }, { key: name })
+      messages.forEach((message, index) => {
+        tx.append(topic, message, index === 0 ? { expectedOffset: first } : {})
       })
-      this.#recordCount += 1
-      const stream = new StreamState(name, { ...config, first, producers: [] }, this.#clocks.nowMs())
-      if (change !== undefined) noteWritten(stream, change)
-      this.#streams.set(name, stream)
-      return stream
     })
+    this.#recordCount += 1
+    const stream = new StreamState(name, { ...config, first, fork, producers: [] }, this.#clocks.nowMs())
+    if (change !== undefined) noteWritten(stream, change)
+    this.#streams.set(name, stream)
+    return stream
+  }
+
+  /** A fork less: the last one of a source that is deleted takes that with it, and so on. */
+  #release(source: StreamState | undefined): void {
+    if (source === undefined) return
+    source.forks -= 1
+    // What fails here is met by the next sweep.
+    if (source.forks === 0 && source.isHidden) void this.delete(source).catch(() => {})
   }
 
   /** True: there was such a stream, and it has been deleted. Only asked where a topic has messages. */
@@ -119,6 +166,18 @@ export class StreamRegistry {
     const { topic: name } = stream
     return this.#inTurn(name, async () => {
       if (this.#streams.get(name) !== stream) return false
+      if (stream.forks > 0) {
+        if (stream.isHidden) return false
+        stream.isHidden = true
+        try {
+          await this.#records.append({ hidden: true }, { key: name })
+        } catch (error) {
+          stream.isHidden = false
+          throw error
+        }
+        this.#recordCount += 1
+        return true
+      }
       // From here on nobody finds it; what is under way is written and trimmed.
       this.#streams.delete(name)
       try {
@@ -131,6 +190,7 @@ export class StreamRegistry {
       const topic = this.topic(name)
       await topic.trim((await topic.bounds()).next)
       this.#topics.delete(name)
+      this.#release(this.sourceOf(stream))
       return true
     })
   }
@@ -138,7 +198,7 @@ export class StreamRegistry {
   /**
    * Appends, and changes what is known of the stream with that, at one moment. That is judged by what is known is the caller's affair: it is changed when
    * this returns.
-   * @returns offset behind the messages
+   * @returns position behind the messages
    */
   write(stream: StreamState, messages: readonly Uint8Array[], change: StreamChange | undefined): Promise<number> {
     // What is known was lost meanwhile, see below: it is judged anew by what is found again.
@@ -146,8 +206,8 @@ export class StreamRegistry {
     const topic = this.topic(stream.topic)
     if (change === undefined) {
       return messages.length === 1
-        ? topic.append(messages[0]).then((offset) => offset + 1)
-        : topic.appendMany(messages).then(({ first, count }) => first + count)
+        ? topic.append(messages[0]).then((offset) => stream.positionOf(offset + 1))
+        : topic.appendMany(messages).then(({ first, count }) => stream.positionOf(first + count))
     }
     stream.apply(change)
     const written = this.#writeChange(topic, stream, messages, change)
@@ -169,7 +229,7 @@ export class StreamRegistry {
       this.#recordCount += 1
       if (change.closed === true) stream.isEnded = true
       this.#packIfWorth()
-      return messages.length === 0 ? (await topic.bounds()).next : offsets[offsets.length - 1] + 1
+      return messages.length === 0 ? this.endOf(stream) : stream.positionOf(offsets[offsets.length - 1] + 1)
     } catch (error) {
       this.#forget()
       throw error
@@ -190,7 +250,10 @@ export class StreamRegistry {
   async sweep(): Promise<void> {
     await this.#loaded()
     const [nowMs, now] = [this.#clocks.nowMs(), this.#clocks.now()]
-    for (const stream of [...this.#streams.values()]) if (stream.isOver(nowMs, now)) await this.delete(stream)
+    for (const stream of [...this.#streams.values()]) {
+      const isLeft = stream.isHidden && stream.forks === 0
+      if (isLeft || (!stream.isHidden && stream.isOver(nowMs, now))) await this.delete(stream)
+    }
   }
 
   #loaded(): Promise<void> {
@@ -209,13 +272,18 @@ export class StreamRegistry {
     for await (const { keyText = '', value } of this.#records.read()) {
       count += 1
       if ('created' in value) {
-        const { created, first, change } = value
-        const stream = new StreamState(keyText, { ...created, first, producers: [] }, nowMs)
+        const { created, first, fork, change } = value
+        const stream = new StreamState(keyText, { ...created, first, fork, producers: [] }, nowMs)
         if (change !== undefined) noteWritten(stream, change)
         found.set(keyText, stream)
       } else if ('state' in value) found.set(keyText, new StreamState(keyText, value.state, nowMs))
       else if ('changed' in value) noteWritten(found.get(keyText), value.changed)
+      else if ('hidden' in value) hide(found.get(keyText))
       else found.delete(keyText)
+    }
+    for (const { fork } of found.values()) {
+      const source = fork && found.get(fork.source)
+      if (source !== undefined) source.forks += 1
     }
     for (const { topic, usedMs } of before) {
       const again = found.get(topic)
@@ -265,6 +333,10 @@ export class StreamRegistry {
     })
     return mine
   }
+}
+
+function hide(stream: StreamState | undefined): void {
+  if (stream !== undefined) stream.isHidden = true
 }
 
 function noteWritten(stream: StreamState | undefined, change: StreamChange): void {

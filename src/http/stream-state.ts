@@ -1,4 +1,14 @@
-/** What the server knows of a stream beside its messages, and the records of which that is made, in the order in which they were written. */
+/**
+ * What the server knows of a stream beside its messages, and the records of which that is made, in the order in which they were written.
+ *
+ * A message has a **position** in its stream: its offset in the topic; in a fork, which begins with messages of its source that stand in their own places, what was
+ * appended to the fork goes on from where it was forked.
+ *
+ * ```
+ *   source   start ......... at ...........       topic of the source, from `first`
+ *   fork     start ......... at - - - - -         topic of the fork, from `first`
+ * ```
+ */
 
 /** As a request to create it says. */
 export interface StreamConfig {
@@ -7,6 +17,19 @@ export interface StreamConfig {
   readonly ttlSeconds?: number
   /** As it was given. */
   readonly expiresAt?: string
+}
+
+/** Where a fork leaves its source. */
+export interface ForkPoint {
+  /** Topic of the source. */
+  readonly source: string
+  /** Position in front of which everything is the source's. */
+  readonly at: number
+  /** Position at which everything begins. */
+  readonly start: number
+  /** As it was asked for: the part of the message at `at` that was copied, or the number of messages behind the offset. */
+  readonly anchor: number
+  readonly sub: number
 }
 
 /** How far a producer has come. */
@@ -25,14 +48,23 @@ export interface StreamChange {
 
 /** A record of the registry, by the name of the topic. */
 export type StreamRecord =
-  | { readonly created: StreamConfig; readonly first: number; readonly change?: StreamChange | undefined }
+  | {
+      readonly created: StreamConfig
+      readonly first: number
+      readonly fork?: ForkPoint | undefined
+      readonly change?: StreamChange | undefined
+    }
   | { readonly changed: StreamChange }
   | { readonly deleted: true }
+  /** Deleted, but forks still read it. */
+  | { readonly hidden: true }
   /** All of it, in place of what came before. */
   | { readonly state: StoredState }
 
 interface StoredState extends StreamConfig {
   readonly first: number
+  readonly fork?: ForkPoint | undefined
+  readonly isHidden?: boolean
   readonly closed?: ClosedBy | undefined
   readonly seq?: string | undefined
   readonly producers: readonly [string, ProducerPlace][]
@@ -48,6 +80,11 @@ export class StreamState {
   readonly config: StreamConfig
   /** Offset of its first message: what was in the topic before is of a stream that is deleted. */
   readonly first: number
+  readonly fork: ForkPoint | undefined
+  /** It is deleted, and kept for its forks. */
+  isHidden: boolean
+  /** Streams that are forked from it. */
+  forks = 0
   /** For who writes: a close that is on its way counts. */
   closed: ClosedBy | undefined
   /** For who reads: the close is in the log, with all that comes before it. */
@@ -59,15 +96,36 @@ export class StreamState {
   /** The last write that changes more than messages: who finds its number known waits for it. */
   writing: Promise<unknown> = Promise.resolve()
 
-  constructor(topic: string, { first, closed, seq, producers, ...config }: StoredState, nowMs: number) {
+  constructor(
+    topic: string,
+    { first, fork, isHidden = false, closed, seq, producers, ...config }: StoredState,
+    nowMs: number,
+  ) {
     this.topic = topic
     this.config = config
     this.first = first
+    this.fork = fork
+    this.isHidden = isHidden
     this.closed = closed
     this.isEnded = closed !== undefined
     this.seq = seq
     this.producers = new Map(producers)
     this.usedMs = nowMs
+  }
+
+  /** Position of the first message. */
+  get start(): number {
+    return this.fork?.start ?? this.first
+  }
+
+  /** Position of a message of its own topic. */
+  positionOf(offset: number): number {
+    return this.fork === undefined ? offset : this.fork.at + (offset - this.first)
+  }
+
+  /** Where that is in its own topic. */
+  offsetOf(position: number): number {
+    return this.fork === undefined ? position : this.first + (position - this.fork.at)
   }
 
   /** Media type without parameters, in small letters. */
@@ -93,8 +151,8 @@ export class StreamState {
   }
 
   stored(): StoredState {
-    const { config, first, closed, seq, producers } = this
-    return { ...config, first, closed, seq, producers: [...producers] }
+    const { config, first, fork, isHidden, closed, seq, producers } = this
+    return { ...config, first, fork, isHidden, closed, seq, producers: [...producers] }
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * The conformance suite of the protocol, which nobody here wrote, whole: each of its cases that is left out is named below, with the reason.
+ * The conformance suite of the protocol, which nobody here wrote, whole.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'
@@ -9,11 +9,8 @@ import path from 'node:path'
 import { runConformanceTests } from '@durable-streams/server-conformance-tests'
 import { type Log, open } from 'bookend'
 import { createServer, type StreamServer } from 'bookend/http'
-import { afterAll, beforeAll, beforeEach } from 'vitest'
+import { afterAll, beforeAll } from 'vitest'
 import { small } from '../scenarios/support.js'
-
-/** What this server does not have, said in docs/http.md. */
-const withoutForks = /^Fork - /
 
 const config = { baseUrl: '', longPollTimeoutMs: 500 }
 const web = createHttpServer()
@@ -35,11 +32,6 @@ afterAll(async () => {
   web.close()
   await log.close()
   rmSync(folder, { recursive: true })
-})
-
-beforeEach(({ task, skip }) => {
-  for (let suite = task.suite; suite !== undefined; suite = suite.suite)
-    if (withoutForks.test(suite.name)) skip('this server has no forks yet')
 })
 
 runConformanceTests(config)
