@@ -183,8 +183,10 @@ export function spoil(
       return put('speaks of the first half of its segment only', halfOf(bytes))
     default: {
       const changed = bytes.slice()
-      for (let flips = 1 + random.below(4); flips > 0; flips--)
-        changed[random.below(changed.length)] ^= 1 << random.below(8)
+      // A few anywhere, or many behind the head: in rows that somebody asks for.
+      const from = random.chance(0.5) ? 0 : Math.ceil((sideHeadLength(bytes) ?? 0) / sidePageBytes) * sidePageBytes
+      for (let flips = from === 0 ? 1 + random.below(4) : 400; flips > 0; flips--)
+        changed[from + random.below(changed.length - from)] ^= 1 << random.below(8)
       return put('has other bits', changed)
     }
   }
