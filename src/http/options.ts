@@ -40,6 +40,7 @@ export interface ServerOptions {
   authorize?: (request: AuthorizeRequest) => boolean | number | Promise<boolean | number>
   /** Origins whose pages may use the server: `'*'`, or a list. None unless said. */
   cors?: '*' | readonly string[]
+  /** What requests may take; each has a default. */
   limits?: ServerLimits
   /** How long a request waits for what comes, ms; 30,000 unless said. */
   longPollMs?: number
