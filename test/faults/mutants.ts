@@ -9,7 +9,7 @@ import { type Mutant, runMutants } from './mutant-runner.js'
 const mutants: readonly Mutant[] = [
   {
     name: 'lets scheduled messages take places that are being passed',
-    file: 'later/scheduler.js',
+    file: 'later/clockwork.js',
     find: 'return Math.max(this.#mark.order, this.#choosing);',
     replace: 'return this.#mark.order;',
     fault: 'schedules',
@@ -17,7 +17,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'chooses what is due while more of it is under way',
-    file: 'later/scheduler.js',
+    file: 'later/clockwork.js',
     find: 'await this.#settled();\n            const due',
     replace: 'const due',
     fault: 'schedules',

@@ -5,8 +5,9 @@
 import type { EngineTopic } from '../../src/engine/engine.js'
 import type { Condition, Extras, Payload, TransactionParts } from '../../src/engine/terms.js'
 import { conflictError } from '../../src/failures.js'
+import type { SchedulerClock, SchedulerParts } from '../../src/later/clockwork.js'
 import { Repeats } from '../../src/later/repeats.js'
-import { Scheduler, type SchedulerClock, type SchedulerParts } from '../../src/later/scheduler.js'
+import { Scheduler } from '../../src/later/scheduler.js'
 import { idHeader } from '../../src/limits.js'
 import { chunkOf, type LooseMessage } from '../../src/messages/chunk-builder.js'
 
