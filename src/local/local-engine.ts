@@ -25,8 +25,6 @@ import type {
 } from '../engine/terms.js'
 import { BookendError } from '../errors.js'
 import { laterTopic } from '../format/hidden-topics.js'
-import { Repeats } from '../later/repeats.js'
-import { Scheduler } from '../later/scheduler.js'
 import { RingMemory } from '../ring/append-ring.js'
 import { BatchTimes } from '../ring/batch-times.js'
 import { GroupMailboxes } from '../ring/group-mailboxes.js'
@@ -43,6 +41,7 @@ import { IdRecalls } from './id-recalls.js'
 import { Lanes } from './lanes.js'
 import { LocalGroup } from './local-group.js'
 import { type LocalOptions, segmentMessageBytes } from './local-options.js'
+import { LocalSchedules } from './local-schedules.js'
 import type { TopicHost } from './local-topic.js'
 import type { LockFile } from './lock-file.js'
 import { backUpLog } from './log-backup.js'
@@ -75,8 +74,7 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
   readonly #follower: FollowerThread | undefined
   readonly #close: () => Promise<void>
   readonly #transactions: GroupTransactions
-  readonly #scheduler: Scheduler
-  readonly #repeats: Repeats
+  readonly #later: LocalSchedules
 
   /** @param opened what the reaper has found; the writer has started with it */
   constructor(options: LocalOptions, threads: StartingThreads, opened: OpenedLog, lock: LockFile | undefined) {
@@ -173,21 +171,9 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
       newGroup: (topic, name) =>
         new LocalGroup(topic, name, { stage, registry, commits, events, processors, elsewhere: follower }),
     }
-    const scheduler = new Scheduler({
-      engine: this,
-      write: async (parts) => {
-        stage.checkWritable()
-        return this.writeAtOnce(parts, 'process')
-      },
-      register: (name) => this.transactions.register('c', name),
-      clock: wallClock,
-      onError: (error) => {
-        // What comes of closing is none.
-        if (stage.isOpen) events.error(codeOf(error), `scheduled messages: ${String(error)}`)
-      },
-    })
-    this.#scheduler = scheduler
-    this.#repeats = new Repeats(scheduler, this.topic(laterTopic))
+    const write = (parts: TransactionParts, level: Durability) => this.writeAtOnce(parts, level)
+    this.#later = new LocalSchedules({ engine: this, write, clock: wallClock, stage, events })
+    const { scheduler } = this.#later
     const publish = () => this.flush('process')
     const attachments = new Attachments({
       ...{ engine: this, events, shared, opened, lanes: this.lanes },
@@ -252,7 +238,7 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
     level: Durability,
   ): Promise<readonly number[]> {
     if (leases.length + commits.length === 0)
-      return this.#withScheduled(parts, level, (rest, reached) => this.writeAtOnce(rest, reached))
+      return this.#later.transact(parts, level, (rest, reached) => this.writeAtOnce(rest, reached))
     const shares = ackShares(leases, deskName)
     for (const { topic, group } of shares) this.#checkOwn(topic, group, leases)
     const named = commits.map(({ group, offset }) => ({ ...deskName((group as LocalGroup).desk), offset }))
@@ -268,38 +254,25 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
     commits: readonly CommitShare[],
     level: Durability,
   ): Promise<readonly number[]> {
-    return this.#withScheduled(parts, level, (rest, reached) =>
+    return this.#later.transact(parts, level, (rest, reached) =>
       this.#transactions.transact(rest, acks, commits, reached),
     )
   }
 
   protected schedule(message: PlannedMessage, level: Durability): Promise<Ticket> {
-    return this.#scheduler.schedule(message, level)
+    return this.#later.scheduler.schedule(message, level)
   }
 
   protected repeat(repeat: Repeat, level: Durability): Promise<Ticket> {
-    return this.#repeats.set(repeat, level)
+    return this.#later.repeats.set(repeat, level)
   }
 
   protected endRepeat(topic: string, name: string, level: Durability): Promise<boolean> {
-    return this.#repeats.end(topic, name, level)
+    return this.#later.repeats.end(topic, name, level)
   }
 
   protected cancelScheduled(topic: string, ticket: Ticket, level: Durability): Promise<boolean> {
-    return this.#scheduler.cancel(topic, ticket, level)
-  }
-
-  /** @param write all but what is scheduled, which is messages by then */
-  async #withScheduled(
-    parts: TransactionParts,
-    level: Durability,
-    write: (parts: TransactionParts, level: Durability) => Promise<readonly number[]>,
-  ): Promise<readonly number[]> {
-    if ((parts.scheduled ?? []).length === 0) return write(parts, level)
-    // Whoever delivers waits until it is published, and not for the device.
-    const offsets = await this.#scheduler.transact(parts, (rest) => write(rest, 'process'))
-    if (level !== 'process') await this.flush(level)
-    return offsets
+    return this.#later.scheduler.cancel(topic, ticket, level)
   }
 
   /** @throws TypeError for leases of another log's group of that name */
@@ -336,18 +309,6 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
 
 const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
-const wallClock = {
-  now: Date.now,
-  wake: (ms: number, call: () => void) => {
-    const timer = setTimeout(call, ms).unref()
-    return () => clearTimeout(timer)
-  },
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof BookendError ? error.code : 'BOOKEND_CORRUPT'
-}
-
 /** The groups of an owner are in one file, which the reaper keeps. */
 function groupsInTheLog(reaper: ReaperThread): GroupControl {
   return {
@@ -357,6 +318,14 @@ function groupsInTheLog(reaper: ReaperThread): GroupControl {
     },
     removeGroup: (id) => reaper.call((remote) => remote.removeGroup(id)),
   }
+}
+
+const wallClock = {
+  now: Date.now,
+  wake: (ms: number, call: () => void) => {
+    const timer = setTimeout(call, ms).unref()
+    return () => clearTimeout(timer)
+  },
 }
 
 /** What another process publishes is told to the thread that follows it, and to no other. */

@@ -1,0 +1,58 @@
+/** What is delivered later, in a log of this process: who delivers it, and how it is written with the rest of a transaction. */
+import type { Engine } from '../engine/engine.js'
+import type { Durability, TransactionParts } from '../engine/terms.js'
+import { BookendError } from '../errors.js'
+import { laterTopic } from '../format/hidden-topics.js'
+import type { SchedulerClock } from '../later/clockwork.js'
+import { Repeats } from '../later/repeats.js'
+import { Scheduler } from '../later/scheduler.js'
+import type { LogEvents } from './log-events.js'
+import type { LogStage } from './log-stage.js'
+
+type WriteParts = (parts: TransactionParts, level: Durability) => Promise<readonly number[]>
+
+export interface LocalSchedulesParts {
+  readonly engine: Pick<Engine, 'topic' | 'flush'> & { readonly transactions: NonNullable<Engine['transactions']> }
+  /** At one moment. */
+  readonly write: WriteParts
+  readonly clock: SchedulerClock
+  readonly stage: Pick<LogStage, 'checkWritable' | 'isOpen'>
+  readonly events: Pick<LogEvents, 'error'>
+}
+
+export class LocalSchedules {
+  readonly scheduler: Scheduler
+  readonly repeats: Repeats
+  readonly #engine: Pick<Engine, 'flush'>
+
+  constructor({ engine, write, clock, stage, events }: LocalSchedulesParts) {
+    this.#engine = engine
+    this.scheduler = new Scheduler({
+      engine,
+      write: async (parts) => {
+        stage.checkWritable()
+        return write(parts, 'process')
+      },
+      register: (name) => engine.transactions.register('c', name),
+      clock,
+      onError: (error) => {
+        // What comes of closing is none.
+        if (stage.isOpen) events.error(codeOf(error), `scheduled messages: ${String(error)}`)
+      },
+    })
+    this.repeats = new Repeats(this.scheduler, engine.topic(laterTopic))
+  }
+
+  /** @param write all but what is scheduled, which is messages by then */
+  async transact(parts: TransactionParts, level: Durability, write: WriteParts): Promise<readonly number[]> {
+    if ((parts.scheduled ?? []).length === 0) return write(parts, level)
+    // Whoever delivers waits until it is published, and not for the device.
+    const offsets = await this.scheduler.transact(parts, (rest) => write(rest, 'process'))
+    if (level !== 'process') await this.#engine.flush(level)
+    return offsets
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof BookendError ? error.code : 'BOOKEND_CORRUPT'
+}
