@@ -23,7 +23,7 @@ export const runNumbers = 3
 /** Entries of a page: below 8 KiB. */
 export const entriesPerPage = 340
 
-export function encodeNumbers(values: readonly number[]): Uint8Array {
+export function encodeNumbers(values: readonly number[] | Float64Array): Uint8Array {
   const bytes = new Uint8Array(values.length * 8)
   const view = new DataView(bytes.buffer)
   values.forEach((value, index) => {

@@ -1,10 +1,10 @@
 /**
- * The hours of a {@link Scheduler}: it reads what waits, and delivers what is due.
+ * Knows what waits, and delivers what is due; what is said of that is for the {@link Scheduler}.
  *
  * ```
  *   idle --the first use, or the log has some--> loading --all is known--> waiting <--> working
- *                                                   ^                                      |
- *                                                   +------ a run cannot be read ----------+      any --close()--> closed
+ *     ^                                                                                    |
+ *     +-------------------- what waits cannot be read, or not all of it -------------------+        any --close()--> closed
  * ```
  *
  * What is delivered is written in one transaction with the mark, the place in the order up to which all is: so both are there or neither, and whoever opens the log goes
@@ -22,7 +22,7 @@ import { copiedRecord, type DueTime } from './later-record.js'
 import { type LaterTopics, PendingEntries, type PendingLimits } from './pending.js'
 
 /** Chosen together. */
-const deliveryCount = 512
+const deliveryCount = 2_048
 /** The log takes nothing: it is tried again so often. */
 const retryMs = 1_000
 
@@ -34,7 +34,7 @@ export interface SchedulerClock {
   wake(ms: number, call: () => void): () => void
 }
 
-export interface SchedulerParts {
+export interface ClockworkParts {
   readonly engine: Pick<Engine, 'topic' | 'flush'>
   /** At one moment, as durable as a process is. Nothing in it is scheduled. */
   readonly write: (parts: TransactionParts) => Promise<readonly number[]>
@@ -47,7 +47,7 @@ export interface SchedulerParts {
 
 export class Clockwork {
   readonly topics: LaterTopics
-  readonly #parts: SchedulerParts
+  readonly #parts: ClockworkParts
   #stage: 'idle' | 'loading' | 'waiting' | 'working' | 'closed' = 'idle'
   /** While nothing is known: undefined. */
   #pending: PendingEntries | undefined
@@ -67,7 +67,7 @@ export class Clockwork {
   #tidyAt = Number.POSITIVE_INFINITY
   #mayGo: { later: number; due: number } | undefined
 
-  constructor(parts: SchedulerParts) {
+  constructor(parts: ClockworkParts) {
     this.#parts = parts
     this.#since = parts.clock.now()
     this.topics = { later: parts.engine.topic(laterTopic), due: parts.engine.topic(dueTopic) }
@@ -116,11 +116,11 @@ export class Clockwork {
   }
 
   /** It is written, at that offset of `.later`. */
-  add(time: DueTime, at: number): void {
+  add({ due, order }: DueTime, at: number): void {
     const pending = this.#pending
     // Undefined: it is found where all is read again.
-    pending?.add({ ...time, id: at, at, isCancel: false })
-    if (time.due < this.#wakesAt || pending?.isFull === true || pending?.isTailLong === true) this.#arm()
+    pending?.add({ due, order, id: at, at, isCancel: false })
+    if (due < this.#wakesAt || pending?.isFull === true || pending?.isTailLong === true) this.#arm()
   }
 
   /** Its cancellation is. */
@@ -172,11 +172,15 @@ export class Clockwork {
       if (!this.#isClosed()) {
         onError(error)
         this.#stage = 'idle'
-        this.#cancelTimer()
-        this.#cancelTimer = this.#parts.clock.wake(retryMs, () => this.start())
+        this.#startLater()
       }
       throw error
     }
+  }
+
+  #startLater(): void {
+    this.#cancelTimer()
+    this.#cancelTimer = this.#parts.clock.wake(retryMs, () => this.start())
   }
 
   #isClosed(): boolean {
@@ -218,13 +222,15 @@ export class Clockwork {
       error = caught
     }
     if (this.#isClosed()) return
-    this.#stage = 'waiting'
-    if (error instanceof UnreadableRun) {
+    if (pending.isTorn || error instanceof UnreadableRun) {
       onError(error)
       this.#pending = undefined
-      this.start()
+      this.#stage = 'idle'
+      if (error instanceof UnreadableRun) this.start()
+      else this.#startLater()
       return
     }
+    this.#stage = 'waiting'
     if (error !== undefined) {
       if (this.#retryAt === Number.NEGATIVE_INFINITY) onError(error)
       this.#retryAt = clock.now() + retryMs

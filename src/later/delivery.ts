@@ -15,7 +15,6 @@ import {
   type DueTime,
   deliveredOf,
   type LaterRecord,
-  repeatOf,
   repeatRecord,
 } from './later-record.js'
 import type { Due } from './pending.js'
@@ -83,14 +82,16 @@ async function read(
   return entries.map((entry, index) => {
     const place = places[index]
     if (place === undefined) return { entry, message: undefined, next: undefined }
-    const repeat = repeatOf(place)
-    const at = repeat && nextTime(repeat.rule, entry.due, now())
+    const message = deliveredOf(place)
+    const { repeat } = message
+    if (repeat === undefined) return { entry, message, next: undefined }
+    const at = nextTime(repeat.rule, entry.due, now())
     const time = at === undefined ? undefined : { due: at, order: Math.max(at, until + 1) }
-    const isMissed = repeat?.rule.missed === 'skip' && entry.due < since
+    const isMissed = repeat.rule.missed === 'skip' && entry.due < since
     return {
       entry,
-      message: isMissed ? undefined : deliveredOf(place),
-      next: repeat && time && { record: repeatRecord(repeat, time), time },
+      message: isMissed ? undefined : message,
+      next: time && { record: repeatRecord(repeat, time), time },
     }
   })
 }

@@ -3,6 +3,7 @@ import type { EngineTopic } from '../engine/engine.js'
 import { BookendError } from '../errors.js'
 import { decodeNumbers, encodeNumbers, entryNumbers, fenceNumbers } from '../format/due-layout.js'
 import { StoredMessage } from '../messages/message.js'
+import { entryAt } from './due-heap.js'
 import { comparePlaces, type DueEntry, type DuePlace } from './due-order.js'
 
 /** Where a run stands, as the manifest has it. */
@@ -20,14 +21,13 @@ export type RunTopic = Pick<EngineTopic, 'records'>
 /** Something of a run is not there, or not what it should be. All of it is in `.later` as well. */
 export class UnreadableRun extends Error {}
 
-/** @returns fences and pages, as they are appended. */
-export function encodeRun(entries: readonly DueEntry[], perPage: number): Uint8Array[] {
+/** @param sorted as in pages. @returns fences and pages, as they are appended. */
+export function encodeRun(sorted: Float64Array, perPage: number): Uint8Array[] {
   const fences: number[] = []
   const pages: Uint8Array[] = []
-  for (let start = 0; start < entries.length; start += perPage) {
-    const page = entries.slice(start, start + perPage)
-    fences.push(page[0].order, page[0].id)
-    pages.push(encodeNumbers(page.flatMap(({ order, id, at, isCancel }) => [order, id, at * 2 + (isCancel ? 1 : 0)])))
+  for (let start = 0; start < sorted.length; start += perPage * entryNumbers) {
+    fences.push(sorted[start], sorted[start + 1])
+    pages.push(encodeNumbers(sorted.subarray(start, start + perPage * entryNumbers)))
   }
   return [encodeNumbers(fences), ...pages]
 }
@@ -46,10 +46,11 @@ export class DueRun {
     this.#page = page
   }
 
-  /** Before its first entry. @throws {@link UnreadableRun} */
-  static async start(topic: RunTopic, place: RunPlace): Promise<DueRun> {
+  /** Before its first entry. @param first page of it */
+  static start(topic: RunTopic, place: RunPlace, first: Float64Array): DueRun {
     const run = new DueRun(topic, place, 0)
-    await run.#load()
+    run.#numbers = first
+    run.#read()
     return run
   }
 
@@ -97,13 +98,7 @@ export class DueRun {
   }
 
   #read(): void {
-    const numbers = this.#numbers
-    if (this.#at >= numbers.length) {
-      this.#next = undefined
-      return
-    }
-    const [order, id, at] = [numbers[this.#at], numbers[this.#at + 1], numbers[this.#at + 2]]
-    this.#next = { due: order, order, id, at: Math.floor(at / 2), isCancel: at % 2 === 1 }
+    this.#next = this.#at < this.#numbers.length ? entryAt(this.#numbers, this.#at) : undefined
   }
 }
 

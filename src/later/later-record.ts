@@ -59,6 +59,8 @@ export interface LaterRecord {
 }
 
 export function laterRecord({ topic, value, extras, id }: PlannedMessage, time: DueTime): LaterRecord {
+  if (id === undefined && extras?.headers === undefined)
+    return { value, extras: { key: extras?.key, headers: encode(timeHeaders(topic, time)) }, condition: undefined }
   const { [idHeader]: given, ...own } = headersOf(extras)
   const known = id && idOfTopic(topic, id)
   const headers: Headers = {
@@ -95,11 +97,9 @@ export function repeatKey(topic: string, name: string): Uint8Array {
 }
 
 /** What comes again. Undefined: it comes once, or cannot be understood. */
-export function repeatOf(place: RecordPlace): Repeat | undefined {
-  const { headers = {} } = new StoredMessage(source, place)
+function repeatIn(headers: Headers, { topic, value, extras }: Omit<DueMessage, 'repeat'>): Repeat | undefined {
   const { [names.repeat]: name, [names.rule]: rule, [names.cancels]: cancels } = headers
   if (name === undefined || rule === undefined || cancels !== undefined) return undefined
-  const { topic, value, extras } = deliveredOf(place)
   return { name, rule: JSON.parse(rule) as RepeatRule, topic, value, extras }
 }
 
@@ -139,27 +139,29 @@ export interface DueMessage {
   readonly value: Uint8Array
   readonly extras: Extras | undefined
   readonly condition: Condition | undefined
+  /** It comes again. */
+  readonly repeat: Repeat | undefined
 }
 
 export function deliveredOf(place: RecordPlace): DueMessage {
   const { key: stored, value, headers = {} } = new StoredMessage<Uint8Array>(source, place)
-  const { [names.topic]: topic, [names.dedupe]: dedupe } = headers
   const own = ownHeaders(headers)
-  const key = ownKey(stored, headers)
-  const text = own[idHeader]
-  const [windowMs, max] = (dedupe ?? '').split('/').map(Number)
-  const id = dedupe === undefined ? undefined : { text, bytes: encoder.encode(text), windowMs, max }
-  return {
-    ...{ topic, value },
-    extras: extrasOf(key, own),
-    condition: id && { id },
-  }
+  const extras = extrasOf(ownKey(stored, headers), own)
+  const message = { topic: headers[names.topic], value, extras, condition: conditionOf(headers, own) }
+  return { ...message, repeat: repeatIn(headers, message) }
+}
+
+/** Its topic may know it by the id already. */
+function conditionOf({ [names.dedupe]: dedupe }: Headers, { [idHeader]: text }: Headers): Condition | undefined {
+  if (dedupe === undefined) return undefined
+  const [windowMs, max] = dedupe.split('/').map(Number)
+  return { id: { text, bytes: encoder.encode(text), windowMs, max } }
 }
 
 /** One that counted for a time only, and failed, counts no longer than that. */
 function extrasOf(key: Uint8Array | undefined, own: Headers): Extras | undefined {
-  const { [expiresHeader]: expires, ...others } = own
-  if (expires !== undefined && Number.isSafeInteger(Number(expires))) {
+  if (Number.isSafeInteger(Number(own[expiresHeader]))) {
+    const { [expiresHeader]: expires, ...others } = own
     const expiresAt = Number(expires)
     return { key, headers: encoder.encode(expiringHeaders(expiresAt, JSON.stringify(others))), expiresAt }
   }
@@ -172,7 +174,7 @@ export function pendingOf(place: RecordPlace, { id, due }: DueEntry): PendingMes
   const { key: stored, value, headers = {} } = new StoredMessage<Uint8Array>(source, place)
   const own = ownHeaders(headers)
   const key = ownKey(stored, headers)
-  const repeat = repeatOf(place)
+  const { repeat } = deliveredOf(place)
   const listed = Object.keys(own).length > 0 ? own : undefined
   return {
     id: String(id),
@@ -192,18 +194,17 @@ function ownKey(key: Uint8Array | undefined, headers: Headers): Uint8Array | und
 
 /** Without what is said here, and the id as the topic knows it. */
 function ownHeaders(headers: Headers): Headers {
-  const own = Object.fromEntries(Object.entries(headers).filter(([name]) => !name.startsWith(prefix)))
+  const others = Object.keys(headers).filter((name) => !name.startsWith(prefix))
+  const own: Headers = Object.fromEntries(others.map((name) => [name, headers[name]]))
   if (names.id in headers) own[idHeader] = headers[names.id]
   if (names.dedupe in headers) own[idHeader] = own[idHeader].slice(headers[names.topic].length + 1)
   return own
 }
 
 function timeHeaders(topic: string, { due, order }: DueTime): Headers {
-  return {
-    [names.topic]: topic,
-    [names.due]: String(due),
-    ...(order !== due && { [names.order]: String(order) }),
-  }
+  const headers: Headers = { [names.topic]: topic, [names.due]: String(due) }
+  if (order !== due) headers[names.order] = String(order)
+  return headers
 }
 
 function headersOf(extras: Extras | undefined): Headers {

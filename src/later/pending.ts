@@ -8,7 +8,8 @@
  */
 import { Heap } from '../collections/heap.js'
 import type { EngineTopic } from '../engine/engine.js'
-import { encodeNumbers, entriesPerPage, runNumbers } from '../format/due-layout.js'
+import { encodeNumbers, entriesPerPage, entryNumbers, runNumbers } from '../format/due-layout.js'
+import { DueHeap } from './due-heap.js'
 import {
   comparePlaces,
   type DueEntry,
@@ -51,7 +52,7 @@ export interface Due {
 export class PendingEntries {
   readonly #topics: LaterTopics
   readonly #limits: PendingLimits
-  readonly #heap = new Heap<DueEntry>(isBefore)
+  readonly #heap = new DueHeap()
   /** Out of turn: by the time at which they are due. */
   readonly #behind = new Heap<DueEntry>((a, b) => a.due < b.due || (a.due === b.due && a.id < b.id))
   /** Oldest first. */
@@ -63,6 +64,7 @@ export class PendingEntries {
   #end = 0
   /** The last manifest names a run that is over. */
   #hasEndedRuns = false
+  #isTorn = false
 
   private constructor(topics: LaterTopics, limits: PendingLimits) {
     this.#topics = topics
@@ -131,8 +133,7 @@ export class PendingEntries {
   /** The time at which something is due next; Infinity: nothing is. */
   get nextDue(): number {
     const next = this.#tops.peek()?.next?.order ?? Number.POSITIVE_INFINITY
-    const inHeap = this.#heap.peek()?.order ?? Number.POSITIVE_INFINITY
-    return Math.min(next, inHeap, this.#behind.peek()?.due ?? Number.POSITIVE_INFINITY)
+    return Math.min(next, this.#heap.leastOrder, this.#behind.peek()?.due ?? Number.POSITIVE_INFINITY)
   }
 
   /** A message with that number waits, out of turn. */
@@ -140,8 +141,25 @@ export class PendingEntries {
     return [...this.#behind].some((entry) => entry.id === id)
   }
 
-  /** What is due at `time`, at most `max` of it, without what was cancelled. @throws {@link UnreadableRun} */
+  /**
+   * What is due at `time`, at most `max` of it, without what was cancelled.
+   * @throws what reading throws, {@link UnreadableRun} among it: {@link isTorn} from then on
+   */
   async take(time: number, max: number): Promise<Due> {
+    try {
+      return await this.#taken(time, max)
+    } catch (error) {
+      this.#isTorn = true
+      throw error
+    }
+  }
+
+  /** Some of it is in nobody's hands: all has to be loaded again. */
+  get isTorn(): boolean {
+    return this.#isTorn
+  }
+
+  async #taken(time: number, max: number): Promise<Due> {
     const entries: DueEntry[] = []
     let mark: DuePlace | undefined
     while (entries.length < max) {
@@ -153,8 +171,16 @@ export class PendingEntries {
         continue
       }
       if (least === undefined || least.order > time) break
-      const record = await this.#passPlace(least)
-      if (record !== undefined) entries.push(record)
+      let record: DueEntry | undefined
+      let isCancelled = false
+      for (let each = this.#least(); each !== undefined && isSamePlace(each, least); each = this.#least()) {
+        if (each.isCancel) isCancelled = true
+        else record = each
+        const loading = this.#pass(each)
+        if (loading !== undefined) await loading
+      }
+      // Undefined: that of a message that was delivered out of turn.
+      if (record !== undefined && !isCancelled) entries.push(record)
       mark = least
     }
     return { entries, mark }
@@ -165,20 +191,19 @@ export class PendingEntries {
    * @throws what appending throws; nothing has changed then
    */
   async spill(before: number): Promise<void> {
-    const old = [...this.#heap].filter(({ at }) => at < before).sort(comparePlaces)
-    if (old.length === 0) return
-    const since = old.reduce((least, { at }) => Math.min(least, at), before)
+    const sorted = this.#heap.sortedBelow(before)
+    if (sorted.length === 0) return
+    const since = this.#heap.lowestAt(before)
     // What is out of turn is in no run.
     const tail = [...this.#behind].reduce((least, { at }) => Math.min(least, at), before)
-    const messages = encodeRun(old, this.#limits.perPage)
+    const { perPage } = this.#limits
+    const messages = encodeRun(sorted, perPage)
     const { next } = await this.#topics.due.bounds()
     const place = { fences: next, pages: messages.length - 1, since }
     await this.#store(messages, [...this.#living(), place], tail, next)
-    const run = await DueRun.start(this.#topics.due, place)
-    const stored = new Set(old)
-    const left = [...this.#heap].filter((entry) => !stored.has(entry))
-    this.#heap.clear()
-    for (const entry of left) this.#heap.push(entry)
+    const run = DueRun.start(this.#topics.due, place, sorted.slice(0, perPage * entryNumbers))
+    // What has come meanwhile stands behind.
+    this.#heap.dropBelow(before)
     this.#setRuns([...this.#runs, run])
   }
 
@@ -234,9 +259,7 @@ export class PendingEntries {
 
   /** The lowest offset of a record in memory. */
   #oldest(before: number): number {
-    let oldest = before
-    for (const heap of [this.#heap, this.#behind]) for (const { at } of heap) oldest = Math.min(oldest, at)
-    return oldest
+    return [...this.#behind].reduce((least, { at }) => Math.min(least, at), this.#heap.lowestAt(before))
   }
 
   /** Runs that have entries left, oldest first. */
@@ -287,23 +310,20 @@ export class PendingEntries {
     return isBefore(inRun, inHeap) ? inRun : inHeap
   }
 
-  /** @returns the record there; undefined: it was cancelled, or is out of turn */
-  async #passPlace(place: DuePlace): Promise<DueEntry | undefined> {
-    let record: DueEntry | undefined
-    let isCancelled = false
-    for (let least = this.#least(); least !== undefined && isSamePlace(least, place); least = this.#least()) {
-      if (least.isCancel) isCancelled = true
-      else record = least
-      if (this.#tops.peek()?.next === least) await this.#advanceRun()
-      else this.#heap.pop()
+  /** @param least what {@link #least} has said. @returns a promise where a page has to be read for it */
+  #pass(least: DueEntry): Promise<void> | undefined {
+    const run = this.#tops.peek()
+    if (run?.next !== least) {
+      this.#heap.pop()
+      return undefined
     }
-    return isCancelled ? undefined : record
-  }
-
-  async #advanceRun(): Promise<void> {
-    const run = this.#tops.pop()
-    const loading = run?.advance()
-    if (loading !== undefined) await loading
-    if (run?.next !== undefined) this.#tops.push(run)
+    this.#tops.pop()
+    const keep = () => {
+      if (run.next !== undefined) this.#tops.push(run)
+    }
+    const loading = run.advance()
+    if (loading !== undefined) return loading.then(keep)
+    keep()
+    return undefined
   }
 }

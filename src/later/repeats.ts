@@ -2,23 +2,23 @@
  * Messages that come again and again: the record of each time says what comes, and by which rule, and is written in the transaction that delivers the time before. So there is one
  * record that waits for each of them, whatever crashes; it is the last one with its key.
  */
-import type { EngineTopic } from '../engine/engine.js'
 import type { Durability, Extras, Repeat, Ticket } from '../engine/terms.js'
 import { BookendError } from '../errors.js'
 import type { RecordPlace } from '../messages/chunk-cursor.js'
-import { entryOf, repeatKey, repeatOf, repeatRecord } from './later-record.js'
+import type { Clockwork } from './clockwork.js'
+import { deliveredOf, entryOf, repeatKey, repeatRecord } from './later-record.js'
 import { nextTime } from './repeat-rule.js'
 import type { Scheduler } from './scheduler.js'
 
 export class Repeats {
   readonly #scheduler: Scheduler
-  readonly #later: EngineTopic
+  readonly #clockwork: Clockwork
   /** One change after the other: each looks for what the one before has written. */
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(scheduler: Scheduler, later: EngineTopic) {
+  constructor(scheduler: Scheduler, clockwork: Clockwork) {
     this.#scheduler = scheduler
-    this.#later = later
+    this.#clockwork = clockwork
   }
 
   set(repeat: Repeat, level: Durability): Promise<Ticket> {
@@ -26,17 +26,17 @@ export class Repeats {
       for (;;) {
         const place = await this.#lastOf(repeat.topic, repeat.name)
         const entry = place && entryOf(place)
-        const known = place && repeatOf(place)
+        const known = place && deliveredOf(place).repeat
         if (entry !== undefined && known !== undefined && isSame(known, repeat))
           return { id: String(entry.id), deliverAt: entry.due }
-        const now = this.#scheduler.now()
+        const now = this.#clockwork.now()
         const due = nextTime(repeat.rule, now, now)
         if (due === undefined) throw new RangeError(`the rule ${JSON.stringify(repeat.rule.cron)} has no time to come`)
         const old = entry && known && { topic: repeat.topic, entry, key: repeatKey(repeat.topic, repeat.name) }
         const ticket = await this.#scheduler.replace(old, { due, record: (time) => repeatRecord(repeat, time) }, level)
         if (ticket !== 'late') return ticket as Ticket
         // It is being delivered: the record behind it comes with that.
-        await this.#scheduler.whenDelivered()
+        await this.#clockwork.whenDelivered()
       }
     })
   }
@@ -49,7 +49,7 @@ export class Repeats {
         if (entry === undefined || entry.isCancel) return false
         const old = { topic, entry, key: repeatKey(topic, name) }
         if ((await this.#scheduler.replace(old, undefined, level)) !== 'late') return true
-        await this.#scheduler.whenDelivered()
+        await this.#clockwork.whenDelivered()
       }
     })
   }
@@ -61,10 +61,11 @@ export class Repeats {
   }
 
   async #lastOf(topic: string, name: string): Promise<RecordPlace | undefined> {
-    await this.#scheduler.ready()
-    const { first, next } = await this.#later.bounds()
+    await this.#clockwork.ready()
+    const { later } = this.#clockwork.topics
+    const { first, next } = await later.bounds()
     for (let to = next; to > first; ) {
-      const part = await this.#later.keyed(repeatKey(topic, name), { from: first, to, max: 1, isReverse: true })
+      const part = await later.keyed(repeatKey(topic, name), { from: first, to, max: 1, isReverse: true })
       if (part.records.length > 0) return part.records[0]
       if (part.to <= part.from) break
       if (part.to >= to) throw new BookendError('BOOKEND_CORRUPT', 'looking for a repeat has come to no end')

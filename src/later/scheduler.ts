@@ -10,53 +10,29 @@
 import type { Durability, PlannedMessage, Ticket, TransactionParts } from '../engine/terms.js'
 import { BookendError } from '../errors.js'
 import { laterTopic } from '../format/hidden-topics.js'
-import { Clockwork, type SchedulerParts } from './clockwork.js'
+import type { Clockwork, ClockworkParts } from './clockwork.js'
 import { type DueEntry, isOutOfTurn } from './due-order.js'
 import {
   cancelRecord,
   type DueTime,
+  deliveredOf,
   entryOf,
   type LaterRecord,
   laterRecord,
   repeatKey,
-  repeatOf,
 } from './later-record.js'
 
 export class Scheduler {
-  readonly #parts: Pick<SchedulerParts, 'write' | 'engine'>
+  readonly #parts: Pick<ClockworkParts, 'write' | 'engine'>
   readonly #clockwork: Clockwork
 
-  constructor(parts: SchedulerParts) {
+  constructor(parts: Pick<ClockworkParts, 'write' | 'engine'>, clockwork: Clockwork) {
     this.#parts = parts
-    this.#clockwork = new Clockwork(parts)
-  }
-
-  /** Goes on with what the log has, in its own time. */
-  start(): void {
-    this.#clockwork.start()
-  }
-
-  /** Resolves when what is being delivered is written. */
-  close(): Promise<void> {
-    return this.#clockwork.close()
-  }
-
-  /** Resolves when all that waits is known. */
-  ready(): Promise<void> {
-    return this.#clockwork.ready()
-  }
-
-  now(): number {
-    return this.#clockwork.now()
-  }
-
-  /** Resolves when what is being delivered now is written, or waits again. */
-  whenDelivered(): Promise<void> {
-    return this.#clockwork.whenDelivered()
+    this.#clockwork = clockwork
   }
 
   async schedule(message: PlannedMessage, level: Durability): Promise<Ticket> {
-    await this.ready()
+    await this.#clockwork.ready()
     const time = this.#timeOf(message)
     const record = laterRecord(message, time)
     try {
@@ -81,7 +57,7 @@ export class Scheduler {
     planned: { due: number; record: (time: DueTime) => LaterRecord } | undefined,
     level: Durability,
   ): Promise<Ticket | 'late' | undefined> {
-    await this.ready()
+    await this.#clockwork.ready()
     if (old !== undefined && this.#isLate(old.entry)) return 'late'
     const time = planned && { due: planned.due, order: Math.max(planned.due, this.#clockwork.closing + 1) }
     const records = [
@@ -107,7 +83,7 @@ export class Scheduler {
     { scheduled = [], ...parts }: TransactionParts,
     write: (parts: TransactionParts) => Promise<readonly number[]>,
   ): Promise<readonly number[]> {
-    await this.ready()
+    await this.#clockwork.ready()
     const placed = scheduled.map((message) => {
       const time = this.#timeOf(message)
       return { time, record: { topic: laterTopic, ...laterRecord(message, time) } }
@@ -129,7 +105,7 @@ export class Scheduler {
   }
 
   async cancel(topic: string, { id: name, deliverAt }: Ticket, level: Durability): Promise<boolean> {
-    await this.ready()
+    await this.#clockwork.ready()
     const id = Number(name)
     if (!Number.isSafeInteger(id) || id < 0 || id >= (await this.#clockwork.topics.later.bounds()).next) return false
     const [place] = await this.#clockwork.topics.later.records([id])
@@ -139,7 +115,7 @@ export class Scheduler {
     if (place !== undefined && !isThat) return false
     const entry = stored ?? { due: deliverAt, order: deliverAt, id }
     // Of what comes again it is all of it that ends.
-    const repeat = place && repeatOf(place)
+    const repeat = place && deliveredOf(place).repeat
     const key = repeat && repeatKey(topic, repeat.name)
     if (!(await this.#clockwork.track(this.#cancel(topic, { ...entry, at: id, isCancel: false }, key)))) return false
     await this.#reach(level)
@@ -162,7 +138,7 @@ export class Scheduler {
 
   #timeOf({ due, id }: PlannedMessage): DueTime {
     if (id !== undefined) this.#clockwork.keep(id.windowMs)
-    const at = 'at' in due ? due.at : this.now() + due.inMs
+    const at = 'at' in due ? due.at : this.#clockwork.now() + due.inMs
     return { due: at, order: Math.max(at, this.#clockwork.closing + 1) }
   }
 

@@ -173,7 +173,7 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
     }
     const write = (parts: TransactionParts, level: Durability) => this.writeAtOnce(parts, level)
     this.#later = new LocalSchedules({ engine: this, write, clock: wallClock, stage, events })
-    const { scheduler } = this.#later
+    const { clockwork } = this.#later
     const publish = () => this.flush('process')
     const attachments = new Attachments({
       ...{ engine: this, events, shared, opened, lanes: this.lanes },
@@ -192,7 +192,7 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
     this.#close = () =>
       closeLog({
         ...{ directory, threads, lock, stage, watch, appends, reads, hot, commits },
-        ...{ lanes: this.lanes, processors, attachments, farewell, deaths, keepAlive, journals, scheduler },
+        ...{ lanes: this.lanes, processors, attachments, farewell, deaths, keepAlive, journals, clockwork },
       })
 
     // An open log alone does not keep the process alive; what is awaited does, see KeepAlive.
@@ -222,7 +222,7 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
     })
     this.#follower = follower
     enlist(this)
-    if (!readOnly && topics.handle(laterTopic).isInLog) scheduler.start()
+    if (!readOnly && topics.handle(laterTopic).isInLog) clockwork.start()
     for (const { from, to } of opened.damages) events.error('BOOKEND_CORRUPT', `damage at positions ${from} to ${to}`)
     for (const what of opened.otherDamages) events.error('BOOKEND_CORRUPT', what)
   }

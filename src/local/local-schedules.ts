@@ -2,8 +2,7 @@
 import type { Engine } from '../engine/engine.js'
 import type { Durability, TransactionParts } from '../engine/terms.js'
 import { BookendError } from '../errors.js'
-import { laterTopic } from '../format/hidden-topics.js'
-import type { SchedulerClock } from '../later/clockwork.js'
+import { Clockwork, type SchedulerClock } from '../later/clockwork.js'
 import { Repeats } from '../later/repeats.js'
 import { Scheduler } from '../later/scheduler.js'
 import type { LogEvents } from './log-events.js'
@@ -21,26 +20,27 @@ export interface LocalSchedulesParts {
 }
 
 export class LocalSchedules {
+  readonly clockwork: Clockwork
   readonly scheduler: Scheduler
   readonly repeats: Repeats
   readonly #engine: Pick<Engine, 'flush'>
 
   constructor({ engine, write, clock, stage, events }: LocalSchedulesParts) {
     this.#engine = engine
-    this.scheduler = new Scheduler({
-      engine,
-      write: async (parts) => {
-        stage.checkWritable()
-        return write(parts, 'process')
-      },
+    const deliver = async (parts: TransactionParts) => {
+      stage.checkWritable()
+      return write(parts, 'process')
+    }
+    this.clockwork = new Clockwork({
+      ...{ engine, write: deliver, clock },
       register: (name) => engine.transactions.register('c', name),
-      clock,
       onError: (error) => {
         // What comes of closing is none.
         if (stage.isOpen) events.error(codeOf(error), `scheduled messages: ${String(error)}`)
       },
     })
-    this.repeats = new Repeats(this.scheduler, engine.topic(laterTopic))
+    this.scheduler = new Scheduler({ engine, write: deliver }, this.clockwork)
+    this.repeats = new Repeats(this.scheduler, this.clockwork)
   }
 
   /** @param write all but what is scheduled, which is messages by then */

@@ -11,7 +11,7 @@ import type { HotReads } from '../dispatcher/reads/hot-reads.js'
 import type { ReadSide } from '../dispatcher/reads/read-side.js'
 import type { Watch } from '../dispatcher/watch.js'
 import { closedError } from '../failures.js'
-import type { Scheduler } from '../later/scheduler.js'
+import type { Clockwork } from '../later/clockwork.js'
 import type { Attachments } from './attached/attachments.js'
 import type { Lanes } from './lanes.js'
 import type { LockFile } from './lock-file.js'
@@ -38,7 +38,7 @@ export interface LogClosingParts {
   readonly deaths: ThreadDeaths
   readonly keepAlive: KeepAlive
   readonly journals: JournalKeeper
-  readonly scheduler: Scheduler
+  readonly clockwork: Clockwork
 }
 
 /** @throws what kept the last appends from the device; the log is closed all the same */
@@ -52,7 +52,7 @@ export async function closeLog(parts: LogClosingParts): Promise<void> {
   // Before the flush: what threads have handed over that are attached, and what they have acknowledged, is written with the rest.
   await parts.attachments.close()
   // What it is delivering is handed over; the rest waits for the next start.
-  await parts.scheduler.close()
+  await parts.clockwork.close()
   if (watch.failure === undefined && writer !== undefined) {
     const note = (error: unknown) => {
       failure ??= error

@@ -5,7 +5,7 @@
 import type { EngineTopic } from '../../src/engine/engine.js'
 import type { Condition, Extras, Payload, TransactionParts } from '../../src/engine/terms.js'
 import { conflictError } from '../../src/failures.js'
-import type { SchedulerClock, SchedulerParts } from '../../src/later/clockwork.js'
+import { Clockwork, type ClockworkParts, type SchedulerClock } from '../../src/later/clockwork.js'
 import { Repeats } from '../../src/later/repeats.js'
 import { Scheduler } from '../../src/later/scheduler.js'
 import { idHeader } from '../../src/limits.js'
@@ -57,22 +57,26 @@ export class LaterLog {
   #asked: Asked[] = []
   #isDead = false
   readonly errors: unknown[] = []
+  /** Looking up messages of that topic fails. */
+  failure: { topic: string; error: Error } | undefined
   readonly scheduler: Scheduler
   readonly repeats: Repeats
 
-  constructor(groups: readonly Written[], clock: TestClock, limits: SchedulerParts['limits']) {
+  constructor(groups: readonly Written[], clock: TestClock, limits: ClockworkParts['limits']) {
     this.groups = []
     for (const group of groups) this.#apply(group)
-    this.scheduler = new Scheduler({
+    const parts: ClockworkParts = {
       engine: { topic: (name) => this.topic(name), flush: async () => {} },
       write: (parts) => this.#ask(parts),
       register: async (name) => this.#registers.get(name),
       clock,
       onError: (error) => this.errors.push(error),
       limits,
-    })
-    this.repeats = new Repeats(this.scheduler, this.topic('.later'))
-    this.scheduler.start()
+    }
+    const clockwork = new Clockwork(parts)
+    this.scheduler = new Scheduler(parts, clockwork)
+    this.repeats = new Repeats(this.scheduler, clockwork)
+    clockwork.start()
   }
 
   /** Some of what was asked for is written, in its order. */
@@ -116,14 +120,16 @@ export class LaterLog {
       append: (value, extras, _, condition) => add([value], extras, condition),
       appendMany: (values, extras, _, condition) => add(values, extras, condition),
       bounds: async () => ({ first: known().first, next: known().messages.length }),
-      records: async (offsets) =>
-        offsets.map((offset) => {
+      records: async (offsets) => {
+        if (this.failure?.topic === name) throw this.failure.error
+        return offsets.map((offset) => {
           const { first, messages } = known()
           if (offset < first || offset >= messages.length) return undefined
           const cursor = chunkOf([messages[offset]])
           cursor.next()
           return cursor
-        }),
+        })
+      },
       read: ({ from, to }) => {
         let at = from
         return {
