@@ -4,12 +4,12 @@ import { checkFork, type Fork, forkOf } from './fork-request.js'
 import { configIn, saysClosed } from './headers.js'
 import { messagesIn } from './json-messages.js'
 import { offsetText } from './offsets.js'
-import type { ServerParts } from './server-parts.js'
+import type { ChangeParts } from './server-parts.js'
 import { mediaTypeOf, type StreamConfig, type StreamState } from './stream-state.js'
 
 /** @param source topic of the stream that it is forked from */
 export async function create(
-  parts: ServerParts,
+  parts: ChangeParts,
   topic: string,
   request: HttpRequest,
   source: string | undefined,
@@ -36,7 +36,7 @@ export async function create(
     throw new HttpError(409, 'there is a stream of another kind', closedHeader(stream))
   const headers = {
     'content-type': stream.config.contentType,
-    'stream-next-offset': offsetText(stream, await registry.endOf(stream)),
+    'stream-next-offset': offsetText(stream, await registry.topics.endOf(stream)),
     ...closedHeader(stream),
   }
   if (made === undefined) return { status: 200, headers }

@@ -1,7 +1,8 @@
 /** Requests and responses of the fetch standard, for frameworks that are made of them. */
 import { type HttpRequest, type Reply, tooLarge } from './exchange.js'
 
-export function requestOf(request: Request): HttpRequest {
+/** @param gone fires when the response is not read any more */
+export function requestOf(request: Request, gone: AbortSignal): HttpRequest {
   const { pathname, searchParams, host } = new URL(request.url)
   return {
     method: request.method,
@@ -9,7 +10,7 @@ export function requestOf(request: Request): HttpRequest {
     query: searchParams,
     header: (name) => request.headers.get(name) ?? (name === 'host' ? host : undefined),
     client: undefined,
-    signal: request.signal,
+    signal: AbortSignal.any([request.signal, gone]),
     body: (maxBytes) => bodyOf(request, maxBytes),
   }
 }
@@ -26,7 +27,8 @@ async function bodyOf(request: Request, maxBytes: number): Promise<Uint8Array> {
   return Buffer.concat(pieces)
 }
 
-export function responseOf({ status, headers, body }: Reply): Response {
+/** @param gone aborted when nobody reads the response any more */
+export function responseOf({ status, headers, body }: Reply, gone: AbortController): Response {
   if (body === undefined || body instanceof Uint8Array)
     return new Response((body ?? null) as Uint8Array<ArrayBuffer> | null, { status, headers })
   const pieces = body[Symbol.asyncIterator]()
@@ -37,6 +39,8 @@ export function responseOf({ status, headers, body }: Reply): Response {
       else controller.enqueue(value)
     },
     async cancel() {
+      // First: what makes the next piece may be waiting for something to happen.
+      gone.abort()
       await pieces.return?.()
     },
   })

@@ -36,7 +36,7 @@ export async function forkOf(
   if (source.isHidden) throw new HttpError(409, 'the source was deleted, and is there for its forks only')
   if (asked !== undefined && mediaTypeOf(asked.contentType) !== source.mediaType)
     throw new HttpError(409, `the source is ${source.config.contentType}`)
-  const end = await registry.endOf(source)
+  const end = await registry.topics.endOf(source)
   const anchor = text === undefined ? end : positionIn(source, text, end)
   const sub = Number(subText)
   const { at, copied } = await refined(registry, source, anchor, sub, end)

@@ -4,3 +4,4 @@
  */
 export type { AuthorizeRequest, ServerLimits, ServerOptions } from './options.js'
 export { createServer, type StreamServer } from './server.js'
+export type { StreamsPort } from './threads/messages.js'

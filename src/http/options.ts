@@ -1,6 +1,8 @@
 /** Options of a server, checked and complete. */
+import { MessagePort } from 'node:worker_threads'
 import { maxTimerMs } from '../limits.js'
 import { checkInteger, checkKeys, checkSpan } from '../log/validate.js'
+import type { StreamsPort } from './threads/messages.js'
 
 /** What is asked of {@link ServerOptions.authorize}. */
 export interface AuthorizeRequest {
@@ -44,13 +46,21 @@ export interface ServerOptions {
   limits?: ServerLimits
   /** How long a request waits for what comes, ms; 30,000 unless said. */
   longPollMs?: number
+  /**
+   * What `port()` of another server has given, in the thread that it was sent to: the streams of that server, which keeps what is known of them, are served here too. The log is the same,
+   * connected to in this thread.
+   */
+  streams?: StreamsPort
   /** Path below which the streams are, such as `/streams`; all paths unless said. */
   basePath?: string
 }
 
-export interface CompleteServerOptions extends Required<Omit<ServerOptions, 'authorize' | 'cors' | 'limits'>> {
+export interface CompleteServerOptions
+  extends Required<Omit<ServerOptions, 'authorize' | 'cors' | 'limits' | 'streams'>> {
   authorize: ServerOptions['authorize']
   cors: ServerOptions['cors']
+  /** Undefined: this server keeps what is known of its streams. */
+  port: MessagePort | undefined
   limits: Required<ServerLimits>
 }
 
@@ -65,7 +75,7 @@ const defaults: Required<ServerLimits> = {
 
 /** @throws TypeError, RangeError */
 export function completeOptions(options: ServerOptions): CompleteServerOptions {
-  checkKeys('createServer()', options, ['authorize', 'cors', 'limits', 'longPollMs', 'basePath'])
+  checkKeys('createServer()', options, ['authorize', 'cors', 'limits', 'longPollMs', 'basePath', 'streams'])
   const { authorize, cors, limits = {}, longPollMs = 30_000, basePath = '' } = options
   if (authorize !== undefined && typeof authorize !== 'function') throw new TypeError('authorize is a function')
   if (cors !== undefined && cors !== '*' && !isOrigins(cors)) throw new TypeError("cors is '*' or an array of origins")
@@ -83,9 +93,22 @@ export function completeOptions(options: ServerOptions): CompleteServerOptions {
     checkSpan('requestsPerSecond', all.requestsPerSecond, 0.001, most)
   checkSpan('sseMs', all.sseMs, 1, maxTimerMs)
   checkSpan('longPollMs', longPollMs, 0, maxTimerMs)
-  return { authorize, cors, limits: all, longPollMs, basePath }
+  return { authorize, cors, limits: all, longPollMs, basePath, port: options.streams && portIn(options.streams) }
 }
 
 function isOrigins(cors: unknown): boolean {
   return Array.isArray(cors) && cors.every((origin) => typeof origin === 'string')
+}
+
+const used = new WeakSet<MessagePort>()
+
+function portIn(given: StreamsPort): MessagePort {
+  const [port] = Array.isArray(given?.ports) ? given.ports : []
+  if (!(port instanceof MessagePort))
+    throw new TypeError(
+      'streams is what port() of a server has given, in the thread that it was sent to: as workerData or in a message, with its ports as the transferList',
+    )
+  if (used.has(port)) throw new TypeError('streams is in use by a server already: ask port() for one for each')
+  used.add(port)
+  return port
 }

@@ -1,6 +1,6 @@
 /** What is read of a stream at once: whole messages, as many as a response takes, those of its source in front of its own. */
-import type { StreamRegistry } from './stream-registry.js'
 import type { StreamState } from './stream-state.js'
+import type { Streams } from './streams.js'
 
 export interface StreamPart {
   readonly messages: readonly Uint8Array[]
@@ -10,7 +10,7 @@ export interface StreamPart {
 
 /** Messages from `position` on, one at least if there is any, until they come to `maxBytes`. */
 export async function readPart(
-  registry: StreamRegistry,
+  streams: Streams,
   stream: StreamState,
   position: number,
   maxBytes: number,
@@ -18,9 +18,9 @@ export async function readPart(
   const messages: Uint8Array[] = []
   let bytes = 0
   let next = position
-  for (const { owner, from, to } of await stretches(registry, stream, position)) {
+  for (const { owner, from, to } of await stretches(streams, stream, position)) {
     let isFull = false
-    for await (const batch of registry.topic(owner.topic).read({ from, to }).chunks()) {
+    for await (const batch of streams.topics.topic(owner.topic).read({ from, to }).chunks()) {
       batch.forEach((memory, start, end, offset) => {
         isFull ||= messages.length > 0 && bytes + end - start > maxBytes
         if (isFull) return
@@ -44,15 +44,15 @@ interface StreamStretch {
 }
 
 /** Where the messages of the stream stand from `position` on, in its own topic and in those of its sources, each as far as the next one begins. */
-async function stretches(registry: StreamRegistry, stream: StreamState, position: number): Promise<StreamStretch[]> {
+async function stretches(streams: Streams, stream: StreamState, position: number): Promise<StreamStretch[]> {
   const found: StreamStretch[] = []
-  let end = await registry.endOf(stream)
+  let end = await streams.topics.endOf(stream)
   for (let owner: StreamState | undefined = stream; owner !== undefined && position < end; ) {
     const begins = owner.fork?.at ?? owner.first
     const from = Math.max(position, begins)
     if (from < end) found.unshift({ owner, from: owner.offsetOf(from), to: owner.offsetOf(end) })
     end = Math.min(end, begins)
-    owner = registry.sourceOf(owner)
+    owner = streams.sourceOf(owner)
   }
   return found
 }

@@ -6,7 +6,7 @@ import { offsetText, positionIn } from './offsets.js'
 import { readPart, type StreamPart } from './parts.js'
 import type { ServerParts } from './server-parts.js'
 import { eventStream } from './sse.js'
-import type { StreamState } from './stream-state.js'
+import { isSame, type StreamState } from './stream-state.js'
 
 export async function read(parts: ServerParts, stream: StreamState, request: HttpRequest): Promise<Reply> {
   const { query } = request
@@ -16,7 +16,7 @@ export async function read(parts: ServerParts, stream: StreamState, request: Htt
   if (live !== null && live !== 'long-poll' && live !== 'sse') throw new HttpError(400, 'live is long-poll or sse')
   if (live !== null && asked.length === 0) throw new HttpError(400, `live=${live} needs an offset`)
   const [text = '-1'] = asked
-  const end = await parts.registry.endOf(stream)
+  const end = await parts.topics.endOf(stream)
   const from = text === '-1' ? stream.start : text === 'now' ? end : positionIn(stream, text, end)
   if (live === 'sse') return eventStream(parts, stream, from, request)
   if (live === 'long-poll') return longPoll(parts, stream, from, request)
@@ -24,18 +24,18 @@ export async function read(parts: ServerParts, stream: StreamState, request: Htt
     const headers = { ...headersOf(stream), ...placeOf(stream, end, true), 'cache-control': 'no-store' }
     return { status: 200, headers, body: bodyOf(stream, []) }
   }
-  const part = await readPart(parts.registry, stream, from, parts.limits.responseBytes)
-  return answer(stream, from, part, await parts.registry.endOf(stream), request)
+  const part = await readPart(parts.streams, stream, from, parts.limits.responseBytes)
+  return answer(stream, from, part, await parts.topics.endOf(stream), request)
 }
 
-async function longPoll(parts: ServerParts, stream: StreamState, from: number, request: HttpRequest): Promise<Reply> {
-  const { followers, clocks, longPollMs, registry } = parts
+async function longPoll(parts: ServerParts, found: StreamState, from: number, request: HttpRequest): Promise<Reply> {
+  const { followers, clocks, longPollMs, streams, topics } = parts
   const cursor = { 'stream-cursor': cursorAfter(request.query.get('cursor') ?? undefined, clocks.now()) }
   const deadlineMs = clocks.nowMs() + longPollMs
-  for (;;) {
-    const part = await readPart(parts.registry, stream, from, parts.limits.responseBytes)
+  for (let stream = found; ; ) {
+    const part = await readPart(parts.streams, stream, from, parts.limits.responseBytes)
     if (part.messages.length > 0) {
-      const reply = answer(stream, from, part, await registry.endOf(stream), request)
+      const reply = answer(stream, from, part, await topics.endOf(stream), request)
       return { ...reply, headers: { ...reply.headers, ...cursor } }
     }
     const leftMs = deadlineMs - clocks.nowMs()
@@ -43,10 +43,12 @@ async function longPoll(parts: ServerParts, stream: StreamState, from: number, r
     if (stream.isEnded || leftMs <= 0) return { status: 204, headers: empty }
     parts.checkFollowers()
     if (
-      (await followers.wait(registry.topic(stream.topic), stream.offsetOf(part.next), leftMs, request.signal)) === 'end'
+      (await followers.wait(topics.topic(stream.topic), stream.offsetOf(part.next), leftMs, request.signal)) === 'end'
     )
       return { status: 204, headers: empty }
-    if ((await registry.find(stream.topic, true)) !== stream) throw new HttpError(404, 'the stream is gone')
+    const again = await streams.find(stream.topic, true)
+    if (!isSame(stream, again)) throw new HttpError(404, 'the stream is gone')
+    stream = again
   }
 }
 

@@ -1,23 +1,47 @@
 /** What the answers to requests are made with. */
-import { HttpError } from './exchange.js'
+import type { Clocks } from './clocks.js'
+import { HttpError, type HttpRequest, type Reply } from './exchange.js'
 import type { Followers } from './followers.js'
 import type { CompleteServerOptions } from './options.js'
-import type { Clocks, StreamRegistry } from './stream-registry.js'
+import type { StreamRegistry } from './stream-registry.js'
+import type { StreamTopics } from './stream-topics.js'
+import type { Streams } from './streams.js'
+
+/** A request that changes more of a stream than its messages, and that is allowed. */
+export interface ChangeRequest {
+  readonly topic: string
+  /** Topic of the stream that is forked. */
+  readonly source: string | undefined
+  readonly request: HttpRequest
+}
+
+/** What those are answered with, in the thread of the registry. */
+export interface ChangeParts {
+  readonly registry: StreamRegistry
+  readonly followers: Followers
+  readonly limits: CompleteServerOptions['limits']
+}
 
 export class ServerParts {
-  readonly registry: StreamRegistry
+  readonly streams: Streams
+  readonly topics: StreamTopics
   readonly followers: Followers
   readonly clocks: Clocks
   readonly limits: CompleteServerOptions['limits']
   readonly longPollMs: number
+  /** Answers it, here or in the thread that has the registry. */
+  readonly change: (request: ChangeRequest) => Promise<Reply>
 
   constructor(
-    registry: StreamRegistry,
+    streams: Streams,
+    change: (request: ChangeRequest) => Promise<Reply>,
     followers: Followers,
     clocks: Clocks,
     { limits, longPollMs }: Pick<CompleteServerOptions, 'limits' | 'longPollMs'>,
   ) {
-    this.registry = registry
+    this.streams = streams
+    this.topics = streams.topics
+    this.change = change
     this.followers = followers
     this.clocks = clocks
     this.limits = limits

@@ -1,10 +1,11 @@
 /** Streams over HTTP, from the log: what is asked of which stream, by whom, and what every answer has. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { MessageChannel } from 'node:worker_threads'
 import { BookendError } from '../errors.js'
 import type { Log } from '../log/log.js'
 import { append } from './append-request.js'
+import { answerChange } from './change-request.js'
 import { ClientRates } from './client-rates.js'
-import { create } from './create-request.js'
 import { asHttpError } from './error-replies.js'
 import { failed, HttpError, type HttpRequest, type Reply } from './exchange.js'
 import * as fetchAdapter from './fetch-adapter.js'
@@ -13,9 +14,13 @@ import * as nodeAdapter from './node-adapter.js'
 import { offsetText } from './offsets.js'
 import { type AuthorizeRequest, type CompleteServerOptions, completeOptions, type ServerOptions } from './options.js'
 import { headersOf, placeOf, read } from './read-request.js'
-import { ServerParts } from './server-parts.js'
+import { type ChangeParts, ServerParts } from './server-parts.js'
 import { topicOf } from './stream-names.js'
 import { StreamRegistry } from './stream-registry.js'
+import type { StreamState } from './stream-state.js'
+import type { StreamsPort } from './threads/messages.js'
+import { ServedThread } from './threads/served-thread.js'
+import { StreamCopies } from './threads/stream-copies.js'
 
 /** Durable Streams from a log. */
 export interface StreamServer extends AsyncDisposable {
@@ -23,6 +28,12 @@ export interface StreamServer extends AsyncDisposable {
   handler(request: IncomingMessage, response: ServerResponse): void
   /** For frameworks that are made of `Request` and `Response`. */
   fetch(request: Request): Promise<Response>
+  /**
+   * A way to the streams of this server for one other thread of the process, which gives it to its own `createServer` as `streams`. Send it in `workerData` or a message, with its
+   * `ports` as the transfer list; ask for one for each thread. What is known of streams stays here: this server has to be open as long as the others are.
+   * @throws TypeError where the streams are those of another server itself: ask that one
+   */
+  port(): StreamsPort
   /** Ends all waiting, each with where to go on, and lets what is under way come to its end. The log stays open. */
   close(): Promise<void>
 }
@@ -55,17 +66,39 @@ class LogServer implements StreamServer {
   readonly #parts: ServerParts
   readonly #rates: ClientRates
   readonly #underWay = new Set<Promise<unknown>>()
-  readonly #sweeper: NodeJS.Timeout
+  readonly #ends: (() => void)[] = []
+  readonly #changeParts: ChangeParts | undefined
   #isClosed = false
 
   constructor(log: Log, options: CompleteServerOptions) {
     const clocks = { now: () => Date.now(), nowMs: () => performance.now() }
-    const registry = new StreamRegistry(log, clocks)
+    const { limits, port } = options
+    const followers = new Followers()
     this.#options = options
-    this.#parts = new ServerParts(registry, new Followers(), clocks, options)
-    this.#rates = new ClientRates(options.limits.requestsPerSecond, clocks.nowMs)
+    this.#rates = new ClientRates(limits.requestsPerSecond, clocks.nowMs)
+    if (port !== undefined) {
+      const tell = (topic: string) => followers.tell(topic)
+      const copies = new StreamCopies({ log, port, clocks, maxBodyBytes: limits.bodyBytes, tell })
+      this.#parts = new ServerParts(copies, (change) => copies.change(change), followers, clocks, options)
+      this.#ends.push(() => copies.close())
+      return
+    }
+    const registry = new StreamRegistry(log, clocks)
+    const parts = { registry, followers, limits }
+    this.#changeParts = parts
+    this.#parts = new ServerParts(registry, (change) => answerChange(parts, change), followers, clocks, options)
     // What fails there fails again where somebody hears of it.
-    this.#sweeper = setInterval(() => void registry.sweep().catch(() => {}), sweepMs).unref()
+    const sweeper = setInterval(() => void registry.sweep().catch(() => {}), sweepMs).unref()
+    this.#ends.push(() => clearInterval(sweeper))
+  }
+
+  port(): StreamsPort {
+    if (this.#changeParts === undefined)
+      throw new TypeError('the streams are those of a server in another thread: ask that one for ports')
+    const { port1, port2 } = new MessageChannel()
+    const thread = new ServedThread(port1, this.#changeParts)
+    this.#ends.push(() => thread.close())
+    return { ports: [port2] }
   }
 
   readonly handler = (request: IncomingMessage, response: ServerResponse): void => {
@@ -83,14 +116,15 @@ class LogServer implements StreamServer {
   }
 
   readonly fetch = async (request: Request): Promise<Response> => {
-    return fetchAdapter.responseOf(await this.#track(this.#reply(fetchAdapter.requestOf(request))))
+    const gone = new AbortController()
+    return fetchAdapter.responseOf(await this.#track(this.#reply(fetchAdapter.requestOf(request, gone.signal))), gone)
   }
 
   async close(): Promise<void> {
     this.#isClosed = true
-    clearInterval(this.#sweeper)
     this.#parts.followers.end()
     await Promise.allSettled(this.#underWay)
+    for (const end of this.#ends.splice(0)) end()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -142,28 +176,18 @@ class LogServer implements StreamServer {
     const path = request.path.slice(basePath.length + 1)
     const topic = topicOf(path)
     await this.#checkAllowed({ action, path, topic, header: request.header, client: request.client })
-    if (method === 'PUT') return create(this.#parts, topic, request, await this.#sourceOf(request))
     if (method === 'POST') return append(this.#parts, topic, request)
-    const { registry, followers } = this.#parts
-    const stream = await registry.find(topic, method === 'GET')
+    if (action === 'create' || action === 'delete')
+      return this.#parts.change({
+        topic,
+        source: action === 'create' ? await this.#sourceOf(request) : undefined,
+        request,
+      })
+    const { streams, topics } = this.#parts
+    const stream = await streams.find(topic, method === 'GET')
     if (stream === undefined) throw new HttpError(404, 'there is no such stream')
     if (method === 'GET') return read(this.#parts, stream, request)
-    if (method === 'HEAD') {
-      const end = await registry.endOf(stream)
-      const { ttlSeconds, expiresAt } = stream.config
-      const headers = {
-        ...headersOf(stream),
-        ...placeOf(stream, end, true),
-        etag: `"${offsetText(stream, stream.start)}:${offsetText(stream, end)}${stream.isEnded ? ':c' : ''}"`,
-        ...(ttlSeconds !== undefined && { 'stream-ttl': String(ttlSeconds) }),
-        ...(expiresAt !== undefined && { 'stream-expires-at': expiresAt }),
-        'cache-control': 'no-store',
-      }
-      return { status: 200, headers }
-    }
-    if (!(await registry.delete(stream))) throw new HttpError(404, 'there is no such stream')
-    followers.tell(topic)
-    return { status: 204, headers: {} }
+    return headOf(stream, await topics.endOf(stream))
   }
 
   /** Topic of the stream that a fork is made from: who makes one reads that. @throws HttpError 404, and what {@link #checkAllowed} throws */
@@ -212,4 +236,17 @@ class LogServer implements StreamServer {
       }),
     }
   }
+}
+
+function headOf(stream: StreamState, end: number): Reply {
+  const { ttlSeconds, expiresAt } = stream.config
+  const headers = {
+    ...headersOf(stream),
+    ...placeOf(stream, end, true),
+    etag: `"${offsetText(stream, stream.start)}:${offsetText(stream, end)}${stream.isEnded ? ':c' : ''}"`,
+    ...(ttlSeconds !== undefined && { 'stream-ttl': String(ttlSeconds) }),
+    ...(expiresAt !== undefined && { 'stream-expires-at': expiresAt }),
+    'cache-control': 'no-store',
+  }
+  return { status: 200, headers }
 }

@@ -5,7 +5,7 @@ import { arrayOf } from './json-messages.js'
 import { offsetText } from './offsets.js'
 import { readPart } from './parts.js'
 import type { ServerParts } from './server-parts.js'
-import type { StreamState } from './stream-state.js'
+import { isSame, type StreamState } from './stream-state.js'
 
 const encoder = new TextEncoder()
 const lineEnd = /\r\n|\r|\n/
@@ -23,19 +23,20 @@ export function eventStream(parts: ServerParts, stream: StreamState, from: numbe
 
 async function* events(
   parts: ServerParts,
-  stream: StreamState,
+  found: StreamState,
   from: number,
   request: HttpRequest,
   isText: boolean,
 ): AsyncGenerator<Uint8Array> {
-  const { clocks, followers, registry, limits, longPollMs } = parts
-  const topic = registry.topic(stream.topic)
+  const { clocks, followers, streams, topics, limits, longPollMs } = parts
+  const topic = topics.topic(found.topic)
   const endMs = clocks.nowMs() + limits.sseMs
   let cursor = request.query.get('cursor') ?? undefined
+  let stream = found
   for (let position = from; ; ) {
-    const part = await readPart(registry, stream, position, limits.responseBytes)
+    const part = await readPart(streams, stream, position, limits.responseBytes)
     position = part.next
-    const isWhole = position >= (await registry.endOf(stream))
+    const isWhole = position >= (await topics.endOf(stream))
     const isEnd = isWhole && stream.isEnded
     if (!isEnd) cursor = cursorAfter(cursor, clocks.now())
     const control = {
@@ -55,7 +56,9 @@ async function* events(
       (await followers.wait(topic, stream.offsetOf(position), Math.min(leftMs, longPollMs), request.signal)) === 'end'
     )
       return
-    if ((await registry.find(stream.topic, true)) !== stream) return
+    const again = await streams.find(stream.topic, true)
+    if (!isSame(stream, again)) return
+    stream = again
   }
 }
 

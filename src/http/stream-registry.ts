@@ -8,26 +8,28 @@ import { BookendError } from '../errors.js'
 import type { Log } from '../log/log.js'
 import type { Topic } from '../log/topic.js'
 import { json } from '../messages/codec.js'
+import type { Clocks } from './clocks.js'
 import { HttpError } from './exchange.js'
+import { Holders } from './holders.js'
+import { loadStreams, noteWritten } from './registry-load.js'
 import { registryTopic } from './stream-names.js'
 import { type ForkPoint, type StreamChange, type StreamConfig, type StreamRecord, StreamState } from './stream-state.js'
+import { StreamTopics } from './stream-topics.js'
+import { goneMeanwhile, type Streams } from './streams.js'
+import { UseTimes } from './use-times.js'
 
 /** Records beyond those of the streams themselves, at which it is worth while to write all anew. */
 const spareRecords = 10_000
 
-export interface Clocks {
-  /** Wall clock. */
-  now(): number
-  /** For durations. */
-  nowMs(): number
-}
-
-export class StreamRegistry {
+export class StreamRegistry implements Streams {
+  readonly topics: StreamTopics
+  /** Other threads that know of streams what is known here. */
+  readonly holders = new Holders()
   readonly #log: Log
   readonly #clocks: Clocks
   readonly #records: Topic<StreamRecord>
+  readonly #uses: UseTimes
   readonly #streams = new Map<string, StreamState>()
-  readonly #topics = new Map<string, Topic<Uint8Array>>()
   /** Creations and deletions under way, by topic: one at a time. */
   readonly #turns = new Map<string, Promise<unknown>>()
   #loading: Promise<void> | undefined
@@ -37,7 +39,9 @@ export class StreamRegistry {
   constructor(log: Log, clocks: Clocks) {
     this.#log = log
     this.#clocks = clocks
+    this.topics = new StreamTopics(log)
     this.#records = log.topic(registryTopic, { codec: json<StreamRecord>() })
+    this.#uses = new UseTimes(clocks, (name) => this.#record(name, { used: true }))
   }
 
   get count(): number {
@@ -49,16 +53,6 @@ export class StreamRegistry {
     return this.#streams.get(stream.topic) === stream
   }
 
-  topic(name: string): Topic<Uint8Array> {
-    let topic = this.#topics.get(name)
-    if (topic === undefined) {
-      topic = this.#log.topic(name)
-      this.#topics.set(name, topic)
-    }
-    return topic
-  }
-
-  /** Undefined: there is none, or it has expired. @param isUse it counts as read or written from now on. @throws HttpError 410 of one that is kept for its forks */
   async find(name: string, isUse: boolean): Promise<StreamState | undefined> {
     const stream = await this.known(name, isUse)
     if (stream?.isHidden) throw new HttpError(410, 'the stream was deleted')
@@ -75,18 +69,29 @@ export class StreamRegistry {
       await this.delete(stream)
       return this.#streams.get(name)
     }
-    if (isUse) stream.usedMs = nowMs
+    if (isUse) this.#uses.note(stream)
     return stream
   }
 
-  /** What a fork reads in front of its own. */
-  sourceOf({ fork }: StreamState): StreamState | undefined {
-    return fork && this.#streams.get(fork.source)
+  /**
+   * The same, when nothing is on its way that a copy would not tell, so that one may be given away in the same turn: see {@link Holders}.
+   * @throws as {@link find}
+   */
+  async settled(name: string, isUse: boolean): Promise<StreamState | undefined> {
+    for (;;) {
+      const stream = await this.find(name, isUse)
+      if (stream === undefined || stream.closed === undefined || stream.isEnded) return stream
+      await stream.writing
+    }
   }
 
-  /** Position behind the last message. */
-  async endOf(stream: StreamState): Promise<number> {
-    return stream.positionOf((await this.topic(stream.topic).bounds()).next)
+  /** Ms since it was read or written. */
+  idleMs(stream: StreamState): number {
+    return this.#clocks.nowMs() - stream.usedMs
+  }
+
+  sourceOf({ fork }: StreamState): StreamState | undefined {
+    return fork && this.#streams.get(fork.source)
   }
 
   /**
@@ -125,7 +130,7 @@ export class StreamRegistry {
     fork: ForkPoint | undefined,
   ): Promise<StreamState | undefined> {
     if (this.#streams.has(name)) return undefined
-    const topic = this.topic(name)
+    const topic = this.topics.topic(name)
     const { first: readable, next: first } = await topic.bounds()
     if (readable < first) {
       if (!(await this.#wasStream(name)))
@@ -141,7 +146,8 @@ export class StreamRegistry {
       })
     })
     this.#recordCount += 1
-    const stream = new StreamState(name, { ...config, first, fork, producers: [] }, this.#clocks.nowMs())
+    const stream = new StreamState(name, { ...config, first, fork, producers: [] })
+    stream.usedMs = stream.recordedMs = this.#clocks.nowMs()
     if (change !== undefined) noteWritten(stream, change)
     this.#streams.set(name, stream)
     return stream
@@ -170,29 +176,33 @@ export class StreamRegistry {
         if (stream.isHidden) return false
         stream.isHidden = true
         try {
-          await this.#records.append({ hidden: true }, { key: name })
+          await this.holders.recall(name)
+          await this.#record(name, { hidden: true })
         } catch (error) {
           stream.isHidden = false
           throw error
         }
-        this.#recordCount += 1
         return true
       }
       // From here on nobody finds it; what is under way is written and trimmed.
       this.#streams.delete(name)
       try {
-        await this.#records.append({ deleted: true }, { key: name })
+        await this.holders.recall(name)
+        await this.#record(name, { deleted: true })
       } catch (error) {
         this.#streams.set(name, stream)
         throw error
       }
-      this.#recordCount += 1
-      const topic = this.topic(name)
+      const topic = this.topics.topic(name)
       await topic.trim((await topic.bounds()).next)
-      this.#topics.delete(name)
+      this.topics.forget(name)
       this.#release(this.sourceOf(stream))
       return true
     })
+  }
+
+  append(stream: StreamState, messages: readonly Uint8Array[]): Promise<number> {
+    return this.holds(stream) ? this.topics.append(stream, messages) : Promise.reject(goneMeanwhile())
   }
 
   /**
@@ -200,15 +210,10 @@ export class StreamRegistry {
    * this returns.
    * @returns position behind the messages
    */
-  write(stream: StreamState, messages: readonly Uint8Array[], change: StreamChange | undefined): Promise<number> {
+  write(stream: StreamState, messages: readonly Uint8Array[], change: StreamChange): Promise<number> {
     // What is known was lost meanwhile, see below: it is judged anew by what is found again.
     if (!this.holds(stream)) return Promise.reject(goneMeanwhile())
-    const topic = this.topic(stream.topic)
-    if (change === undefined) {
-      return messages.length === 1
-        ? topic.append(messages[0]).then((offset) => stream.positionOf(offset + 1))
-        : topic.appendMany(messages).then(({ first, count }) => stream.positionOf(first + count))
-    }
+    const topic = this.topics.topic(stream.topic)
     stream.apply(change)
     const written = this.#writeChange(topic, stream, messages, change)
     stream.writing = written.catch(() => {})
@@ -222,6 +227,8 @@ export class StreamRegistry {
     change: StreamChange,
   ): Promise<number> {
     try {
+      // Before it is closed in the log: nobody appends behind that.
+      if (change.closed === true) await this.holders.recall(stream.topic)
       const { offsets } = await this.#log.transaction((tx) => {
         tx.append(this.#records, { changed: change }, { key: stream.topic })
         for (const message of messages) tx.append(topic, message)
@@ -229,7 +236,7 @@ export class StreamRegistry {
       this.#recordCount += 1
       if (change.closed === true) stream.isEnded = true
       this.#packIfWorth()
-      return messages.length === 0 ? this.endOf(stream) : stream.positionOf(offsets[offsets.length - 1] + 1)
+      return messages.length === 0 ? this.topics.endOf(stream) : stream.positionOf(offsets[offsets.length - 1] + 1)
     } catch (error) {
       this.#forget()
       throw error
@@ -266,31 +273,19 @@ export class StreamRegistry {
 
   /** @param before as they were known */
   async #load(before: readonly StreamState[]): Promise<void> {
-    const found = new Map<string, StreamState>()
-    const nowMs = this.#clocks.nowMs()
-    let count = 0
-    for await (const { keyText = '', value } of this.#records.read()) {
-      count += 1
-      if ('created' in value) {
-        const { created, first, fork, change } = value
-        const stream = new StreamState(keyText, { ...created, first, fork, producers: [] }, nowMs)
-        if (change !== undefined) noteWritten(stream, change)
-        found.set(keyText, stream)
-      } else if ('state' in value) found.set(keyText, new StreamState(keyText, value.state, nowMs))
-      else if ('changed' in value) noteWritten(found.get(keyText), value.changed)
-      else if ('hidden' in value) hide(found.get(keyText))
-      else found.delete(keyText)
-    }
-    for (const { fork } of found.values()) {
-      const source = fork && found.get(fork.source)
-      if (source !== undefined) source.forks += 1
-    }
+    const { found, count } = await loadStreams(this.#records, this.#clocks)
     for (const { topic, usedMs } of before) {
       const again = found.get(topic)
       if (again !== undefined) again.usedMs = usedMs
     }
     for (const [name, stream] of found) this.#streams.set(name, stream)
     this.#recordCount = count
+  }
+
+  async #record(name: string, record: StreamRecord): Promise<void> {
+    await this.#records.append(record, { key: name })
+    this.#recordCount += 1
+    this.#packIfWorth()
   }
 
   #packIfWorth(): void {
@@ -316,7 +311,7 @@ export class StreamRegistry {
       }
       // In the same turn: nothing is under way that may come to nothing, and it is not deleted.
       if (this.#streams.get(name) !== stream) continue
-      ends.push(this.#records.append({ state: stream.stored() }, { key: stream.topic }))
+      ends.push(this.#records.append({ state: stream.stored(this.#uses.atOf(stream)) }, { key: stream.topic }))
     }
     await Promise.all(ends)
     await this.#records.trim(before)
@@ -333,17 +328,4 @@ export class StreamRegistry {
     })
     return mine
   }
-}
-
-function hide(stream: StreamState | undefined): void {
-  if (stream !== undefined) stream.isHidden = true
-}
-
-function noteWritten(stream: StreamState | undefined, change: StreamChange): void {
-  stream?.apply(change)
-  if (stream !== undefined && change.closed === true) stream.isEnded = true
-}
-
-export function goneMeanwhile(): HttpError {
-  return new HttpError(503, 'the stream cannot be written at the moment: try again', { 'retry-after': '1' })
 }

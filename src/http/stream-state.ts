@@ -56,18 +56,22 @@ export type StreamRecord =
     }
   | { readonly changed: StreamChange }
   | { readonly deleted: true }
+  /** One with a time to live was read or written. */
+  | { readonly used: true }
   /** Deleted, but forks still read it. */
   | { readonly hidden: true }
   /** All of it, in place of what came before. */
   | { readonly state: StoredState }
 
-interface StoredState extends StreamConfig {
+export interface StoredState extends StreamConfig {
   readonly first: number
   readonly fork?: ForkPoint | undefined
   readonly isHidden?: boolean
   readonly closed?: ClosedBy | undefined
   readonly seq?: string | undefined
   readonly producers: readonly [string, ProducerPlace][]
+  /** Wall clock: when it was last read or written. */
+  readonly usedAt?: number | undefined
 }
 
 /** Whoever closes again with the same number has done so before. */
@@ -91,15 +95,15 @@ export class StreamState {
   isEnded: boolean
   seq: string | undefined
   readonly producers: Map<string, ProducerPlace>
-  /** By the clock of the process, ms: when it was last read or written. */
-  usedMs: number
+  /** By the clock of the thread, ms: when it was last read or written, if it has a time to live, and of when the log says so. */
+  usedMs = 0
+  recordedMs = 0
   /** The last write that changes more than messages: who finds its number known waits for it. */
   writing: Promise<unknown> = Promise.resolve()
 
   constructor(
     topic: string,
-    { first, fork, isHidden = false, closed, seq, producers, ...config }: StoredState,
-    nowMs: number,
+    { first, fork, isHidden = false, closed, seq, producers, usedAt: _usedAt, ...config }: StoredState,
   ) {
     this.topic = topic
     this.config = config
@@ -110,7 +114,6 @@ export class StreamState {
     this.isEnded = closed !== undefined
     this.seq = seq
     this.producers = new Map(producers)
-    this.usedMs = nowMs
   }
 
   /** Position of the first message. */
@@ -143,19 +146,31 @@ export class StreamState {
     if (closed === true) this.closed = { by: producer }
   }
 
-  /** @param nowMs by the clock of the process @param now wall clock */
+  /** @param nowMs by the clock of the thread @param now wall clock */
   isOver(nowMs: number, now: number): boolean {
     const { ttlSeconds, expiresAt } = this.config
     if (ttlSeconds !== undefined && nowMs - this.usedMs >= ttlSeconds * 1_000) return true
     return expiresAt !== undefined && Date.parse(expiresAt) <= now
   }
 
-  stored(): StoredState {
+  /** What other threads are told of it. */
+  copied(): StoredState {
+    return { ...this.stored(0), seq: undefined, producers: [] }
+  }
+
+  /** @param usedAt wall clock: when it was last read or written */
+  stored(usedAt: number): StoredState {
     const { config, first, fork, isHidden, closed, seq, producers } = this
-    return { ...config, first, fork, isHidden, closed, seq, producers: [...producers] }
+    const used = config.ttlSeconds === undefined ? undefined : usedAt
+    return { ...config, first, fork, isHidden, closed, seq, producers: [...producers], usedAt: used }
   }
 }
 
 export function mediaTypeOf(contentType: string): string {
   return contentType.split(';')[0].trim().toLowerCase()
+}
+
+/** It is that stream still, and not another one that was made in its place. */
+export function isSame(stream: StreamState, now: StreamState | undefined): now is StreamState {
+  return now?.first === stream.first
 }

@@ -20,6 +20,7 @@ export const seekHole = 4
 
 const syncWait = 4
 const lockExclusiveNonBlocking = 2 | 4
+const duplicateCloseOnExec = 1030
 
 /**
  * The C library's functions, one to one. All but `map` answer 0 or the error number; nothing here throws.
@@ -51,6 +52,8 @@ export interface Libc {
   lockPages(address: number, byteLength: number): number
   yieldProcessor(): void
   lockExclusive(descriptor: number): number
+  /** Another descriptor of the same, which programs that are started do not get; or the negative error number. */
+  duplicate(descriptor: number): number
   allocate(descriptor: number, from: number, byteLength: number): number
   /** The new place in the file, or the negative error number. */
   seek(descriptor: number, at: number, whence: number): number
@@ -108,6 +111,7 @@ function bind(koffi: typeof Koffi): Libc {
   const schedYield = define<() => number>('int sched_yield()')
   const mlock = define<(...args: number[]) => number>('int mlock(uintptr_t, size_t)')
   const flock = define<(...args: number[]) => number>('int flock(int, int)')
+  const fcntl = define<(...args: (number | string)[]) => number>('int fcntl(int, int, ...)')
   const posixFallocate = define<(...args: number[]) => number>('int posix_fallocate(int, int64_t, int64_t)')
   const lseek = define<(...args: number[]) => number>('int64_t lseek(int, int64_t, int)')
   const pageSize = define<() => number>('int getpagesize(void)')
@@ -137,6 +141,10 @@ function bind(koffi: typeof Koffi): Libc {
       schedYield()
     },
     lockExclusive: (descriptor) => outcome(flock(descriptor, lockExclusiveNonBlocking)),
+    duplicate(descriptor) {
+      const own = fcntl(descriptor, duplicateCloseOnExec, 'int', 0)
+      return own >= 0 ? own : -koffi.errno()
+    },
     // Returns the error number and leaves errno alone, unlike all the others (POSIX).
     allocate: (descriptor, from, byteLength) => posixFallocate(descriptor, from, byteLength),
     seek(descriptor, at, whence) {

@@ -24,7 +24,8 @@ const bytes = ['format', 'memory', 'ring']
 const arrows: Readonly<Record<string, readonly string[]>> = {
   '.': ['log', 'log/finding', 'log/later', 'log/work', 'messages', 'storage/life'],
   observe: ['log'],
-  http: ['log', 'messages'],
+  http: ['http/threads', 'log', 'messages'],
+  'http/threads': ['http', 'log'],
   cli: [
     'cli/verbs',
     'local',
@@ -39,9 +40,11 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   ],
   'cli/inspect': ['cli', 'local', 'local/follower', 'log', 'messages', 'storage/files'],
   'cli/inspect/page': ['cli', 'cli/inspect'],
+  'cli/serve': ['cli', 'http', 'http/threads', 'log', 'threads', 'memory'],
   'cli/verbs': [
     'cli',
     'cli/inspect',
+    'cli/serve',
     'http',
     'local',
     'local/follower',
@@ -129,6 +132,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'dispatcher/reads': ['dispatcher', 'threads', 'threads/reader', 'storage/files', 'storage/hot', 'messages', ...bytes],
   dispatcher: ['storage/append', 'format', 'ring'],
   workers: [
+    'cli/serve',
+    'http',
     'local/attached',
     'log',
     'threads',

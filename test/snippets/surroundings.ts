@@ -92,6 +92,15 @@ export const surroundings: Record<string, readonly Surroundings[]> = {
       },
     },
     { has: "basePath: '/streams'", after: 'await server.close()' },
+    { has: '// web.js', isModule: true },
+    {
+      has: 'streams.port()',
+      before: 'process.env.PORT = 0',
+      after: `
+        await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject))
+        await worker.terminate()
+        await streams.close()`,
+    },
   ],
   'docs/processes.md': [
     {

@@ -1,22 +1,33 @@
-import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
-import { directoryArgument, port } from '../arguments.js'
+import type { StreamServer } from '../../http/server.js'
+import type { Log } from '../../log/log.js'
+import { directoryArgument, origins, port, positive, seconds } from '../arguments.js'
 import { exitStatus } from '../failure.js'
 import { untilInterrupt } from '../interrupt.js'
 import { openToAppend } from '../open-log.js'
+import type { ServeOptions } from '../serve/thread-messages.js'
+import type { ServePlace } from '../serve/web-server.js'
 import { note, print } from '../terminal.js'
 import type { Verb } from '../verb.js'
 
 interface Options {
   port?: number
   host?: string
+  threads?: number
+  cors?: readonly string[]
+  longPoll?: number
+}
+
+/** What serves, in this thread or in several. */
+interface Serving {
+  readonly address: AddressInfo
+  readonly failed?: Promise<never>
+  close(): Promise<void>
 }
 
 /** That of the protocol. */
 const usualPort = 4437
 const loopback = /^(localhost|127(\.\d{1,3}){3}|::1)$/
-/** Who does not send a request in that time is not waited for. */
-const timeouts = { headersTimeout: 10_000, requestTimeout: 60_000, keepAliveTimeout: 5_000 }
 
 export const serve: Verb = {
   name: 'serve',
@@ -25,45 +36,71 @@ export const serve: Verb = {
 lock. It listens on this machine only unless --host says otherwise, and asks nobody who he is: for that, use createServer of bookend/http
 in a program of your own.`,
   examples: `  bookend serve ./event-log
-  bookend serve ./event-log --port 0 --host 0.0.0.0`,
+  bookend serve ./event-log --port 0 --host 0.0.0.0
+  bookend serve ./event-log --threads 4`,
 
   define: (command) =>
     command
       .argument(...directoryArgument)
       .option('-p, --port <number>', `port (default: ${usualPort}; 0: any that is free)`, port)
-      .option('--host <name>', 'address to listen on (default: 127.0.0.1)'),
+      .option('--host <name>', 'address to listen on (default: 127.0.0.1)')
+      .option('-t, --threads <number>', 'threads that answer (default: 1)', positive)
+      .option(
+        '--cors <origin>',
+        "origin of pages that may use it, or '*'; may come several times (default: none)",
+        origins,
+      )
+      .option('--long-poll <seconds>', 'how long a request waits for what comes (default: 30)', seconds),
 
-  async run([directory], { port: wanted = usualPort, host = '127.0.0.1' }: Options) {
+  async run([directory], { port = usualPort, host = '127.0.0.1', threads = 1, cors, longPoll = 30 }: Options) {
     // Only now: no other verb needs a server.
-    const [{ createServer: createHttpServer }, { createServer }] = await Promise.all([
-      import('node:http'),
-      import('../../http/server.js'),
-    ])
+    const { createServer } = await import('../../http/server.js')
     const log = await openToAppend(directory)
     try {
-      const server = createServer(log)
-      const web = createHttpServer(timeouts, server.handler)
-      web.listen(wanted, host)
-      await once(web, 'listening')
-      const { address, family, port } = web.address() as AddressInfo
+      const options = {
+        longPollMs: longPoll * 1_000,
+        ...(cors !== undefined && { cors: cors.includes('*') ? ('*' as const) : cors }),
+      }
+      const streams = createServer(log, options)
+      const parts = { log, streams, place: { host, port }, threads, options }
+      const serving = await (threads === 1 ? inThisThread : inThreads)(parts)
+      const { address, family, port: bound } = serving.address
       if (!loopback.test(address)) note(`${address} can be reached from elsewhere, and everybody may read and write`)
-      print(`http://${family === 'IPv6' ? `[${address}]` : address}:${port}/`)
+      print(`http://${family === 'IPv6' ? `[${address}]` : address}:${bound}/`)
       try {
-        await untilInterrupt(
-          true,
-          (signal) => new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
-        )
+        await untilInterrupt(true, (signal) => {
+          const interrupted = new Promise<never>((_, reject) => {
+            signal.addEventListener('abort', () => reject(signal.reason))
+          })
+          return serving.failed === undefined ? interrupted : Promise.race([interrupted, serving.failed])
+        })
       } finally {
-        // Nobody new; those that wait are told where to go on; then connections that nothing is sent over.
-        const closed = once(web, 'close')
-        web.close()
-        await server.close()
-        web.closeIdleConnections()
-        await closed
+        await serving.close()
+        // Behind those that ask it.
+        await streams.close()
       }
     } finally {
       await log.close()
     }
     return exitStatus.ok
   },
+}
+
+interface ServingParts {
+  readonly log: Log
+  readonly streams: StreamServer
+  readonly place: ServePlace
+  readonly threads: number
+  readonly options: ServeOptions
+}
+
+async function inThisThread({ streams, place }: ServingParts): Promise<Serving> {
+  const { WebServer } = await import('../serve/web-server.js')
+  const web = new WebServer(streams)
+  return { address: await web.listen(place, false), close: () => web.close() }
+}
+
+async function inThreads({ log, streams, place, threads, options }: ServingParts): Promise<Serving> {
+  const { ServeThreads } = await import('../serve/serve-threads.js')
+  return ServeThreads.start({ log, streams, options }, place, threads)
 }
