@@ -56,7 +56,7 @@ export interface ProcessTrace {
   group: string
   /** 1 for the first delivery. */
   attempt: number
-  /** What the handler is given: a batch, whose messages have the headers of their appends. */
+  /** What the handler is given: a batch, whose messages have the headers of their appends; of a function an array with its message. */
   batch: unknown
   /** What the handler has returned; set by Node at the end. */
   result?: unknown

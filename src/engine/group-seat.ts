@@ -1,6 +1,7 @@
 /** The contract of groups: who consumes takes a seat, is given messages, and settles each of them. */
 import type { RecordPlace } from '../messages/chunk-cursor.js'
 import type { CodecName } from '../messages/codec.js'
+import type { PaceLimit } from '../pace.js'
 import type { Filter, GroupPosition } from './terms.js'
 
 /** One group of a topic. It comes to be with the first {@link EngineGroup.subscribe} that asks for a message, or a seek. */
@@ -56,6 +57,10 @@ export interface Subscription<D extends object> {
    * @throws the signal's reason; `BOOKEND_CORRUPT` at damage; `BOOKEND_CLOSED`. Nothing is taken then
    */
   next(deadlineMs: number, signal: AbortSignal | undefined): D | Promise<D | undefined>
+  /**
+   * Acknowledges a message that {@link next} has thrown `BOOKEND_CORRUPT` for: it was told elsewhere. Nothing happens if that is long ago. Undefined where nothing is damaged.
+   */
+  passDamaged?(offset: number): Promise<void>
   /** Gives the seat up, and back what is held; whoever waits is told. */
   close(): void
 }
@@ -67,8 +72,11 @@ export interface EngineLease {
   readonly attempt: number
   /** Resolves once the message does not come again, whatever dies. Idempotent. @throws (at once) `BOOKEND_CLOSED` */
   acknowledge(): Promise<void>
-  /** For another attempt, by whoever asks then, not before `delayMs`. Nothing happens if it is not held any more. */
-  giveBack(delayMs: number): void
+  /**
+   * For whoever asks then, not before `delayMs`. Nothing happens if it is not held any more.
+   * @param attempt that it comes as: the next one unless said
+   */
+  giveBack(delayMs: number, attempt?: number): void
   /** Still at work: `ackTimeoutMs` starts anew. Nothing happens if it is not held any more. */
   extend(): void
 }
@@ -95,8 +103,12 @@ export interface ProcessSettings {
   readonly retries: number
   /** The pause after the first attempt, ms; doubled with each further one. */
   readonly backoffMs: number
-  /** A message that failed is acknowledged and scheduled anew. Of functions only. */
+  /** A message that failed is acknowledged and scheduled anew. Only where `Supports.schedules`. */
   readonly durableRetries: boolean
+  /** Messages begun in any stretch of time. */
+  readonly limiter: PaceLimit | undefined
+  /** Topic that is told what becomes of each message. Of functions only. */
+  readonly results: string | undefined
   readonly timeoutMs: number
   readonly deadLetter: string | undefined
   readonly maxHeapMb: number | undefined

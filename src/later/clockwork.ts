@@ -100,6 +100,11 @@ export class Clockwork {
     await this.#work
   }
 
+  /** True: of what was written before the call nothing is due that is not delivered. */
+  isUpToDate(): boolean {
+    return this.#stage === 'waiting' && this.#pending !== undefined && this.#pending.nextDue > this.#parts.clock.now()
+  }
+
   /** Nothing may take a place up to that time any more. */
   get closing(): number {
     return Math.max(this.#mark.order, this.#choosing)

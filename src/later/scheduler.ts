@@ -31,6 +31,12 @@ export class Scheduler {
     this.#clockwork = clockwork
   }
 
+  /** True: nothing is due that is not delivered. */
+  async isUpToDate(): Promise<boolean> {
+    await this.#clockwork.ready()
+    return this.#clockwork.isUpToDate()
+  }
+
   async schedule(message: PlannedMessage, level: Durability): Promise<Ticket> {
     await this.#clockwork.ready()
     const time = this.#timeOf(message)

@@ -146,6 +146,8 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
       ...{ facts, supports: this.supports, readers: options.readers, readerData, events, keepAlive },
       topic: (name) => this.topic(name),
       checkWritable: () => stage.checkWritable(),
+      transact: (parts, acks, level) => this.transactShares(parts, acks, [], level),
+      isUpToDate: () => this.isUpToDate(),
       onAppending: (port) => writes.attend(port),
       onThreadEnd: (threadId) => deaths.ownerDied(threadId),
     })
@@ -269,6 +271,10 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
 
   protected endRepeat(topic: string, name: string, level: Durability): Promise<boolean> {
     return this.#later.repeats.end(topic, name, level)
+  }
+
+  protected isUpToDate(): Promise<boolean> {
+    return this.#later.scheduler.isUpToDate()
   }
 
   protected cancelScheduled(topic: string, ticket: Ticket, level: Durability): Promise<boolean> {

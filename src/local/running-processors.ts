@@ -6,9 +6,10 @@ import { GroupProcessor, type ProcessorHost } from '../dispatcher/processing/pro
 import { ReaderPool } from '../dispatcher/reads/reader-pool.js'
 import type { EngineFacts, Supports } from '../engine/engine.js'
 import type { ProcessSettings } from '../engine/group-seat.js'
-import type { Filter } from '../engine/terms.js'
+import type { Durability, Filter, TransactionParts } from '../engine/terms.js'
 import type { LineWish } from '../threads/reader/handler.js'
 import type { ReaderData } from '../threads/shared-memory.js'
+import type { AckShare } from './group-transactions.js'
 import type { LocalTopic } from './local-topic.js'
 import type { LogEvents } from './log-events.js'
 
@@ -24,6 +25,10 @@ export interface RunningProcessorsParts {
   readonly events: LogEvents
   readonly keepAlive: KeepAlive
   topic(name: string): LocalTopic
+  /** What is scheduled too, at one moment. */
+  transact(parts: TransactionParts, acks: readonly AckShare[], level: Durability): Promise<unknown>
+  /** See `EngineSchedules`. */
+  isUpToDate(): Promise<boolean>
   /** @throws `BOOKEND_READ_ONLY` */
   checkWritable(): void
   /** A thread of a processor wants to append: this is its end of a channel to the log. */
@@ -68,6 +73,7 @@ export class RunningProcessors {
       record: (_, offset) => topic.record(offset),
       append: ({ name }, value, extras, level) => this.#parts.topic(name).append(value, extras, level),
       deadLetter: deadLetter === undefined ? undefined : this.#parts.topic(deadLetter).handle,
+      ...(settings.durableRetries && { retries: this.#retriesOf(topic.name, desk.name) }),
       onFailure: (error) => events.processor(topic.name, desk.name, error),
       // Its threads come and go, and end with what they have mapped: nobody waits until they have closed it.
       threads: new ReaderPool({ ...readerData, handler }, pool, keepAlive, onThreadEnd),
@@ -80,6 +86,18 @@ export class RunningProcessors {
       .catch(() => this.#failed.set(desk, processor))
       .finally(() => this.#running.delete(processor))
     return processor
+  }
+
+  #retriesOf(topic: string, group: string): ProcessorHost['retries'] {
+    const { facts, transact, isUpToDate } = this.#parts
+    return {
+      isUpToDate,
+      reschedule: (message, { generation, offset }) => {
+        const ranges = [{ first: offset, end: offset + 1 }]
+        const parts = { messages: [], registers: [], scheduled: [message] }
+        return transact(parts, [{ topic, group, generation, ranges }], facts.durability)
+      },
+    }
   }
 
   of(desk: GroupDesk): GroupProcessor[] {

@@ -49,6 +49,7 @@ export abstract class ThreadEngine<G extends EngineGroup> {
     cancel: (topic, ticket, level) => this.cancelScheduled(topic, ticket, level),
     repeat: (repeat, level) => this.repeat(repeat, level),
     endRepeat: (topic, name, level) => this.endRepeat(topic, name, level),
+    isUpToDate: () => this.isUpToDate(),
     pending: (topic) => pendingMessages(this, (name) => this.transactions.register('c', name), topic),
   }
   protected readonly stage: LogStage
@@ -117,6 +118,8 @@ export abstract class ThreadEngine<G extends EngineGroup> {
   protected abstract repeat(repeat: Repeat, level: Durability): Promise<Ticket>
 
   protected abstract endRepeat(topic: string, name: string, level: Durability): Promise<boolean>
+
+  protected abstract isUpToDate(): Promise<boolean>
 
   protected abstract cancelScheduled(topic: string, ticket: Ticket, level: Durability): Promise<boolean>
 

@@ -12,6 +12,7 @@ import { type ConsumeOptions, GroupConsumer } from './group-consumer.js'
 import {
   checkDurableRetries,
   checkFunctionOptions,
+  checkModuleOptions,
   checkProcessOptions,
   type ProcessOptions,
   type Processor,
@@ -29,7 +30,7 @@ import {
 } from './validate.js'
 import type { MessageHandler } from './work/function-call.js'
 import { functionProcessorsOf } from './work/function-processors.js'
-import type { Slots } from './work/slots.js'
+import type { Turns } from './work/slots.js'
 
 /**
  * A group of consumers. Every group sees every message of the topic; inside the group each message goes to one consumer, which
@@ -55,7 +56,7 @@ export interface Group<T> {
    * `key` or `none`, with several side by side. For work that waits: what computes belongs into a module, beside the event loop.
    *
    * A function cannot be ended from outside: one that takes longer than `timeoutMs` counts as failed, its `context.signal` fires, and the
-   * message is tried again, while the call may still be at work. The options `batchSize`, `views` and `maxHeapMb` are for modules.
+   * message is tried again, while the call may still be at work. The options `batchSize`, `views` and `maxHeapMb` are for modules, `results` is for functions.
    */
   process(handler: MessageHandler<T>, options?: ProcessOptions): Processor
   /**
@@ -124,39 +125,35 @@ export class TopicGroup<T> implements Group<T> {
     return new GroupConsumer<T>(this.#group, source, checked, this.#engine.facts.place)
   }
 
-  /** @param slots in which calls of a function are made, where others share them */
-  process(
-    handler: URL | string | MessageHandler<T>,
-    options: ProcessOptions = {},
-    slots?: Pick<Slots, 'within'>,
-  ): Processor {
+  /** @param turns in which calls of a function are made, where others share them */
+  process(handler: URL | string | MessageHandler<T>, options: ProcessOptions = {}, turns?: Turns): Processor {
     const url = typeof handler === 'function' ? undefined : moduleUrl(handler)
     if (url === undefined) checkFunctionOptions(options)
+    else checkModuleOptions(options)
     const checked = checkProcessOptions(options)
     if (checked.durableRetries) {
-      checkDurableRetries(options, url === undefined)
+      checkDurableRetries(options)
       schedulesOf(this.#engine, 'durableRetries')
     }
-    const { deadLetter } = checked
-    if (deadLetter === this.#topic.name)
-      throw new RangeError(`deadLetter is another topic than "${deadLetter}": what fails would come back without end`)
-    if (typeof handler === 'function') return this.#call(handler, checked, slots)
+    const { deadLetter, results } = checked
+    for (const [name, target] of Object.entries({ deadLetter, results }))
+      if (target === this.#topic.name)
+        throw new RangeError(
+          `${name} is another topic than "${target}": what is written there would come back without end`,
+        )
+    if (typeof handler === 'function') return this.#call(handler, checked, turns)
     checkSupported(this.#engine, this.#engine.supports.process, 'process()')
     checkGroups(this.#engine)
     return this.#group.process(url as string, { ...checked, codec: this.#codec })
   }
 
-  #call(
-    handler: MessageHandler<T>,
-    settings: Omit<ProcessSettings, 'codec'>,
-    slots: Pick<Slots, 'within'> | undefined,
-  ): Processor {
+  #call(handler: MessageHandler<T>, settings: Omit<ProcessSettings, 'codec'>, turns: Turns | undefined): Processor {
     const engine = this.#engine
     checkGroups(engine)
     // Nothing can be written: said before the first message fails.
-    if (settings.deadLetter !== undefined) engine.checkWritable()
+    if (settings.deadLetter !== undefined || settings.results !== undefined) engine.checkWritable()
     const source = { topic: this.#topic.name, decode: this.#decode }
-    const parts = { engine, topic: this.#topic, group: this.#group, source, handler, settings, slots }
+    const parts = { engine, topic: this.#topic, group: this.#group, source, handler, settings, turns }
     return functionProcessorsOf(engine).start(parts)
   }
 

@@ -28,9 +28,19 @@ export interface ProcessOptions {
   /**
    * Attempts and pauses survive restarts: a message that failed is acknowledged and, in the same transaction, scheduled anew for the time when its pause is over
    * ({@link Topic.schedule}). It then stands at another offset, behind all others, and other groups of the topic see it once more; a dead letter says where it
-   * stood first. For functions with the order `none`, which a queue's `work` has unless said; there it is true unless said, otherwise false.
+   * stood first. With the order `none`, which a queue's `work` has unless said; there it is true unless said, otherwise false.
    */
   durableRetries?: boolean
+  /**
+   * At most `max` messages are begun in any `intervalMs`, however long that is; what is tried again counts again. For this processor: others of the group have their own. Of a
+   * module it is messages that are taken which count, and those of a call that failed are not counted once more when they are handled one by one.
+   */
+  limiter?: LimiterOptions
+  /**
+   * Topic that is told what becomes of each message, by a function: its result, in JSON, in one transaction with the acknowledgement where the log has transactions; what
+   * `context.progress` says; that it was given up. The last message there with a job's key, its `id` or its offset, is how it stands.
+   */
+  results?: string
   /** Topic that gets what cannot be handled. Without it the processor ends with the handler's error. */
   deadLetter?: string
   /** Where a group starts that has never been used: at the oldest readable message (the default), or at the next one. */
@@ -43,6 +53,14 @@ export interface ProcessOptions {
   data?: unknown
   /** Stops the processor, as {@link Processor.stop} does. */
   signal?: AbortSignal
+}
+
+/** How often a processor begins with a message. */
+export interface LimiterOptions {
+  /** So many, from 1 to 1,000,000, */
+  max: number
+  /** in any stretch of so long, ms. */
+  intervalMs: number
 }
 
 /** A module, or a function, at work on the messages of a group. It keeps the process running until it is stopped. */
@@ -93,6 +111,8 @@ const known = [
   'retries',
   'backoffMs',
   'durableRetries',
+  'limiter',
+  'results',
   'deadLetter',
   'from',
   'timeoutMs',
@@ -102,13 +122,14 @@ const known = [
 ]
 /** Of threads, and of what stands in the log's memory. */
 const moduleOnly = ['batchSize', 'views', 'maxHeapMb'] as const
+const maxLimit = 1_000_000
 const maxConcurrency = 256
 const maxHeapLimitMb = 1_048_576
 
 /** @throws TypeError, RangeError */
 export function checkProcessOptions(options: ProcessOptions): Omit<ProcessSettings, 'codec'> {
   checkKeys('process()', options, known)
-  const { concurrency, deadLetter, maxHeapMb } = options
+  const { concurrency, deadLetter, limiter, maxHeapMb, results } = options
   return {
     concurrency: concurrency === undefined ? undefined : checkInteger('concurrency', concurrency, 1, maxConcurrency),
     batchSize: checkInteger('batchSize', options.batchSize ?? 256, 1, 65_536),
@@ -117,6 +138,8 @@ export function checkProcessOptions(options: ProcessOptions): Omit<ProcessSettin
     retries: checkInteger('retries', options.retries ?? 3, 0, 1_000_000),
     backoffMs: checkInteger('backoffMs', options.backoffMs ?? 100, 0, maxTimerMs),
     durableRetries: checkBoolean('durableRetries', options.durableRetries ?? false),
+    limiter: limiter === undefined ? undefined : checkLimiter(limiter),
+    results: results === undefined ? undefined : checkName('topic', results),
     deadLetter: deadLetter === undefined ? undefined : checkName('topic', deadLetter),
     from: checkOneOf('from', options.from ?? 'first', ['first', 'next']),
     timeoutMs: checkInteger('timeoutMs', options.timeoutMs ?? 60_000, 1, maxTimerMs),
@@ -126,9 +149,22 @@ export function checkProcessOptions(options: ProcessOptions): Omit<ProcessSettin
   }
 }
 
+function checkLimiter(limiter: LimiterOptions): LimiterOptions {
+  checkKeys('limiter', limiter, ['max', 'intervalMs'])
+  const max = checkInteger('max of limiter', limiter.max, 1, maxLimit)
+  return { max, intervalMs: checkInteger('intervalMs of limiter', limiter.intervalMs, 1, maxTimerMs) }
+}
+
+/** @throws TypeError */
+export function checkModuleOptions(options: ProcessOptions): void {
+  if (options?.results !== undefined)
+    throw new TypeError(
+      'results: for handlers that are functions; a module appends what comes of its messages with context.append',
+    )
+}
+
 /** @throws TypeError where attempts cannot be kept in the log */
-export function checkDurableRetries({ order = 'topic' }: ProcessOptions, isFunction: boolean): void {
-  if (!isFunction) throw new TypeError('durableRetries: for handlers that are functions')
+export function checkDurableRetries({ order = 'topic' }: ProcessOptions): void {
   if (order !== 'none')
     throw new TypeError("durableRetries: with the order 'none', since a message that failed comes again behind others")
 }

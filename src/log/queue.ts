@@ -18,7 +18,7 @@ import type { LogTopic } from './topic.js'
 import { undone } from './undone.js'
 import { checkId, checkKeys, checkSignal, checkSpan } from './validate.js'
 import type { MessageHandler } from './work/function-call.js'
-import type { Slots } from './work/slots.js'
+import type { Turns } from './work/slots.js'
 
 /** Name of the one group a queue has; `log.topic(name).group('queue')` is the same position. */
 export const queueGroup = 'queue'
@@ -212,18 +212,14 @@ export class TopicQueue<T> implements Queue<T> {
     return this.#seat.next(deadlineMs, signal)
   }
 
-  /** @param slots in which its calls are made, where others share them */
-  work(
-    handler: URL | string | MessageHandler<T>,
-    options: ProcessOptions = {},
-    slots?: Pick<Slots, 'within'>,
-  ): Processor {
+  /** @param turns in which its calls are made, where others share them */
+  work(handler: URL | string | MessageHandler<T>, options: ProcessOptions = {}, turns?: Turns): Processor {
     const group = this.#messages.group(queueGroup)
     const asked = { order: 'none' as const, ...options }
     // What it cannot keep in the log it keeps in memory.
-    const isAble = typeof handler === 'function' && asked.order === 'none' && this.#engine.supports.schedules
+    const isAble = asked.order === 'none' && this.#engine.supports.schedules
     if (isAble && !this.#engine.facts.isReadOnly) asked.durableRetries ??= true
-    return typeof handler === 'function' ? group.process(handler, asked, slots) : group.process(handler, asked)
+    return typeof handler === 'function' ? group.process(handler, asked, turns) : group.process(handler, asked)
   }
 
   async peek(): Promise<T | undefined> {

@@ -4,7 +4,7 @@
  */
 import { BookendError } from '../errors.js'
 import { mayExpire } from '../format/expiry-layout.js'
-import { ChunkCursor, partsOf, visitValues } from './chunk-cursor.js'
+import { ChunkCursor, partsOf, type RecordPlace, visitValues } from './chunk-cursor.js'
 import { type Message, type MessageSource, StoredMessage } from './message.js'
 
 /**
@@ -191,13 +191,17 @@ export class ChunkRecords<T = unknown> {
     visit(this.#bytes, valueStart, valueEnd, this.#offsets[index])
   }
 
-  #message(index: number): Message<T> {
-    return new StoredMessage<T>(this.#source, {
+  place(index: number): RecordPlace {
+    return {
       bytes: this.#bytes,
       words: this.#words,
       frame: this.#frames[index],
       offset: this.#offsets[index],
       timestamp: this.#times[index],
-    })
+    }
+  }
+
+  #message(index: number): Message<T> {
+    return new StoredMessage<T>(this.#source, this.place(index))
   }
 }

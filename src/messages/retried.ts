@@ -3,7 +3,8 @@
  * it is stays known. The headers come off again with a dead letter that is brought back.
  */
 import type { Extras } from '../engine/terms.js'
-import type { Message } from './message.js'
+import { partsOf, type RecordPlace } from './chunk-cursor.js'
+import { type Message, StoredMessage } from './message.js'
 
 const names = {
   /** Calls that failed with it. */
@@ -22,6 +23,8 @@ export interface Retried {
   readonly timestamp: number
 }
 
+/** Only its headers are looked at. */
+const nowhere = { topic: '', decode: undefined }
 const encoder = new TextEncoder()
 
 /** Of a message as it comes. */
@@ -31,6 +34,15 @@ export function retriedOf({ offset, timestamp, headers }: Pick<Message, 'offset'
   )
   const isKnown = [attempts, at, since].every((value) => Number.isSafeInteger(value) && value >= 0)
   return isKnown ? { attempts, offset: at, timestamp: since } : { attempts: 0, offset, timestamp }
+}
+
+/** How often it has failed before it came here. Costs a look where it has no headers, or none of these. */
+export function failedBefore(place: RecordPlace): number {
+  const { keyEnd, valueStart } = partsOf(place.words, place.frame)
+  if (valueStart - keyEnd < names.attempts.length) return 0
+  const { buffer, byteOffset } = place.bytes
+  const headers = Buffer.from(buffer, byteOffset + keyEnd, valueStart - keyEnd)
+  return headers.includes(names.attempts) ? retriedOf(new StoredMessage(nowhere, place)).attempts : 0
 }
 
 /** Key and headers of the message that comes in its place. */

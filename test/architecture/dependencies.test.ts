@@ -11,6 +11,8 @@ const groundFiles = [
   'src/abortable.ts',
   'src/tracing.ts',
   'src/retry-policy.ts',
+  'src/pace.ts',
+  'src/processor-end.ts',
 ]
 /** Folders that everybody may import: the contract, which is types only, and plain collections. */
 const groundRooms = ['engine', 'collections']

@@ -44,6 +44,25 @@ for (const order of ['topic', 'key', 'none'] as const) {
   })
 }
 
+for (const order of ['topic', 'key', 'none'] as const) {
+  it(`a function goes on behind damage as well (order ${order})`, async () => {
+    const { log, topic } = await damagedLog()
+    const handled: number[] = []
+    const processor = topic
+      .group('g')
+      .process(({ offset }) => void handled.push(offset), { order, concurrency: 3, deadLetter: 'dead' })
+    await processor.idle()
+    const [letter, ...more] = await log.deadLetters('dead').list()
+    expect(more).toEqual([])
+    const { origin, damagedTo = 0 } = letter
+    const lost = Array.from({ length: damagedTo - origin.offset }, (_, index) => origin.offset + index)
+    expect(lost.length).toBeGreaterThan(0)
+    expect([...handled, ...lost].sort((a, b) => a - b)).toEqual(Array.from({ length: 110 }, (_, offset) => offset))
+    expect(processor.stats).toEqual({ processed: 110 - lost.length, failed: 0, deadLettered: 1 })
+    expect(await topic.group('g').position()).toMatchObject({ committed: 110, lag: 0 })
+  })
+}
+
 it('without a dead-letter topic damage ends the processor with its place, and a seek goes on behind it', async () => {
   const { topic, record } = await damagedLog()
   const error = await codedFailureOf(() => topic.group('g').process(record.module).finished)

@@ -9,7 +9,7 @@ export interface LeaseHolder {
   /** A transaction has acknowledged it. */
   settled(lease: Lease): void
   acknowledge(lease: Lease): Promise<void>
-  giveBack(lease: Lease, delayMs: number): void
+  giveBack(lease: Lease, delayMs: number, attempt: number): void
   extend(lease: Lease): void
 }
 
@@ -48,8 +48,8 @@ export class Lease implements EngineLease {
     return this.#holder().acknowledge(this)
   }
 
-  giveBack(delayMs: number): void {
-    this.#holder().giveBack(this, delayMs)
+  giveBack(delayMs: number, attempt = this.attempt + 1): void {
+    this.#holder().giveBack(this, delayMs, attempt)
   }
 
   extend(): void {

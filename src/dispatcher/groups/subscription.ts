@@ -24,6 +24,8 @@ interface Taken<D> {
   readonly found: Promise<D | undefined>
 }
 
+/** Who passes a message that cannot be read does so at once: of so many at a time. */
+const maxDamaged = 1_024
 const never = Number.POSITIVE_INFINITY
 
 export class DeskSubscription<D extends object> implements Subscription<D>, LeaseHolder {
@@ -38,6 +40,8 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
   #isClosed = false
   /** Calls that wait, for a message or for a free place: each looks again, or gives up. */
   readonly #waiters = new Set<() => void>()
+  /** Messages that could not be read: those that were met last. */
+  readonly #damaged = new Map<number, Lease>()
   readonly #forgetSignal: () => void
 
   constructor(host: SeatHost, desk: SeatDesk, feed: GroupFeed, make: MakeDelivery<D>, options: SubscribeOptions) {
@@ -47,7 +51,9 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
     this.#make = make
     this.#options = options
     this.#removals = desk.removals
-    this.#held = new HeldLeases(options.ackTimeoutMs, host.onClose, (lease) => this.giveBack(lease, 0))
+    this.#held = new HeldLeases(options.ackTimeoutMs, host.onClose, (lease) =>
+      this.giveBack(lease, 0, lease.attempt + 1),
+    )
     this.#forgetSignal = whenAborted(options.signal, () => this.close())
     // A signal may outlive the log, and leads here.
     if (options.signal !== undefined) host.onClose.add(this.#letGo)
@@ -73,6 +79,12 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
     this.#letGo()
   }
 
+  async passDamaged(offset: number): Promise<void> {
+    const lease = this.#damaged.get(offset)
+    this.#damaged.delete(offset)
+    if (lease !== undefined) await this.desk.acknowledge(lease, lease.first, lease.end)
+  }
+
   acknowledge(lease: Lease): Promise<void> {
     this.#release(lease)
     this.#host.checkOpen()
@@ -83,10 +95,10 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
     this.#release(lease)
   }
 
-  giveBack(lease: Lease, delayMs: number): void {
+  giveBack(lease: Lease, delayMs: number, attempt: number): void {
     if (!lease.isHeld) return
     this.#release(lease)
-    this.desk.giveBack(lease, lease.first, lease.end, lease.attempt + 1, delayMs)
+    this.desk.giveBack(lease, lease.first, lease.end, attempt, delayMs)
   }
 
   extend(lease: Lease): void {
@@ -204,7 +216,9 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
     } catch (error) {
       // Not its fault: the same attempt, for whoever asks next.
       giveBack()
-      if (error instanceof BookendError && error.code === 'BOOKEND_TRIMMED') return undefined
+      const code = error instanceof BookendError ? error.code : undefined
+      if (code === 'BOOKEND_TRIMMED') return undefined
+      if (code === 'BOOKEND_CORRUPT') this.#noteDamaged(lease)
       throw error
     }
     if (delivery === undefined) {
@@ -220,6 +234,11 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
       return undefined
     }
     return this.#hold(delivery, lease)
+  }
+
+  #noteDamaged(lease: Lease): void {
+    this.#damaged.set(lease.first, lease)
+    for (const [oldest] of this.#damaged) if (this.#damaged.size > maxDamaged) this.#damaged.delete(oldest)
   }
 
   #hold(delivery: D, lease: Lease): D {

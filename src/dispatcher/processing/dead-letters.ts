@@ -7,12 +7,27 @@ import { damageLetter, type Letter, letterOf } from '../../messages/dead-letter.
 import { StoredMessage } from '../../messages/message.js'
 import type { TopicRef } from '../../threads/reader/reader.js'
 
-/** What dead letters need of the log. */
-export interface DeadLetterHost {
-  readonly durability: Durability
-  readonly maxMessageBytes: number
+export interface RecordSource {
   /** One record; of length 0 if it was trimmed meanwhile. */
   record(topic: TopicRef, offset: number): Promise<{ bytes: Uint8Array; length: number }>
+}
+
+/** Undefined: it was trimmed away. @throws if it cannot be read */
+export async function messageAt(
+  source: RecordSource,
+  topic: TopicRef,
+  offset: number,
+): Promise<StoredMessage<Uint8Array> | undefined> {
+  const { bytes, length } = await source.record(topic, offset)
+  const cursor = new ChunkCursor(bytes, topic.id, offset, offset + 1)
+  if (length === 0 || !cursor.next()) return undefined
+  return new StoredMessage<Uint8Array>({ topic: topic.name, decode: undefined }, cursor)
+}
+
+/** What dead letters need of the log. */
+export interface DeadLetterHost extends RecordSource {
+  readonly durability: Durability
+  readonly maxMessageBytes: number
   /** @param id the same for every try, so that who remembers ids stores it once */
   append(topic: TopicRef, value: Uint8Array, extras: Extras | undefined, level: Durability, id: string): Promise<number>
 }
@@ -36,10 +51,8 @@ export class DeadLetters {
    * @throws if it cannot be read, or not be stored
    */
   async addMessage(offset: number, attempts: number, error: Error): Promise<boolean> {
-    const { bytes, length } = await this.#host.record(this.#source, offset)
-    const cursor = new ChunkCursor(bytes, this.#source.id, offset, offset + 1)
-    if (length === 0 || !cursor.next()) return false
-    const message = new StoredMessage<Uint8Array>({ topic: this.#source.name, decode: undefined }, cursor)
+    const message = await messageAt(this.#host, this.#source, offset)
+    if (message === undefined) return false
     const why = { group: this.#group, attempts, error }
     await this.#append(offset, letterOf(message, why, this.#host.maxMessageBytes))
     return true

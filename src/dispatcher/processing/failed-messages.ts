@@ -5,8 +5,11 @@
  */
 import type { ProcessOrder } from '../../engine/group-seat.js'
 import type { BookendError } from '../../errors.js'
+import type { DurableRetries } from '../../messages/durable-retries.js'
+import { retriedOf } from '../../messages/retried.js'
 import { backoffAfter, mayRetry, type RetryPolicy } from '../../retry-policy.js'
-import type { DeadLetters } from './dead-letters.js'
+import type { TopicRef } from '../../threads/reader/reader.js'
+import { type DeadLetters, messageAt, type RecordSource } from './dead-letters.js'
 import { hasCode, isClosed } from './failure-kinds.js'
 import type { OutcomeEnd } from './handler-runner.js'
 import type { HeldMessages } from './held-messages.js'
@@ -33,9 +36,24 @@ export interface FailedMessagesParts {
   readonly held: HeldMessages
   /** Undefined: none were asked for, and what cannot be handled ends the processor. */
   readonly deadLetters: DeadLetters | undefined
+  /** Undefined: attempts are kept in memory. */
+  readonly retries: RetriesFromLog | undefined
   readonly wakeups: Wakeups
   isWorking(): boolean
   onDeadLetter(): void
+}
+
+/** Attempts that are kept in the log, of messages that are read there. */
+export interface RetriesFromLog {
+  readonly durable: DurableRetries<OwnMessage>
+  readonly source: RecordSource
+  readonly topic: TopicRef
+}
+
+/** A message that a processor holds, by the books of that generation. */
+export interface OwnMessage {
+  readonly generation: number
+  readonly offset: number
 }
 
 /** Where a lane stands: at a message that it has not passed. */
@@ -88,7 +106,7 @@ export class FailedMessages {
   }
 
   async #settleFailure(place: LanePlace, attempt: number, error: Error): Promise<number> {
-    const { policy, order, held, deadLetters, topic } = this.#parts
+    const { policy, order, held, deadLetters, retries, topic } = this.#parts
     const { window, lane, offset } = place
     // A call that did not come back may have been written all the same: then it has not failed.
     if (await held.isDone(window, offset)) {
@@ -107,13 +125,35 @@ export class FailedMessages {
     }
     const pauseMs = backoffAfter(policy, attempt)
     if (order === 'none') {
-      held.giveBackAlone(window, offset, attempt + 1, pauseMs)
+      const before = retries === undefined ? 0 : await this.#scheduleAnew(retries, place, attempt, pauseMs)
+      // The books count on from what it had when it came.
+      if (before !== undefined) held.giveBackAlone(window, offset, attempt + 1 - before, pauseMs)
       window.drop()
       return 0
     }
     window.noteAttempt(offset, attempt + 1)
     await this.#pause(window, pauseMs)
     return attempt + 1
+  }
+
+  /** Undefined: it is done with here. */
+  async #scheduleAnew(
+    retries: RetriesFromLog,
+    { window, offset }: LanePlace,
+    attempt: number,
+    pauseMs: number,
+  ): Promise<number | undefined> {
+    if (!this.#parts.held.isCurrent(window)) return undefined
+    try {
+      const message = await messageAt(retries.source, retries.topic, offset)
+      if (message === undefined) return undefined
+      const held = { generation: window.lease.generation, offset }
+      return (await retries.durable.schedule(message, held, attempt, pauseMs)) ? undefined : retriedOf(message).attempts
+    } catch (error) {
+      // It cannot be read any more: that is met when it comes again.
+      if (hasCode(error, 'BOOKEND_CORRUPT')) return 0
+      throw error
+    }
   }
 
   async #storeMessage(deadLetters: DeadLetters, offset: number, attempts: number, error: Error): Promise<void> {

@@ -21,6 +21,8 @@ export interface LaneOptions {
   readonly batchSize: number
   readonly order: ProcessOrder
   readonly views: HandlerViews
+  /** Messages that failed are scheduled anew. */
+  readonly durableRetries?: boolean | undefined
   /** Of the topic; undefined: handlers get bytes. */
   readonly codec: CodecName | undefined
   /** What the group is given: handlers see nothing else. */
@@ -133,9 +135,9 @@ export class LaneWork {
 
   #task() {
     const { topic, group, module, options } = this.#parts
-    const { batchSize, views, codec, filter } = options
+    const { batchSize, views, codec, filter, durableRetries: countsRetries } = options
     // The number may have come since the processor was started.
-    return { topic: { id: topic.id, name: topic.name }, module, codec, group, batchSize, views, filter }
+    return { topic: { id: topic.id, name: topic.name }, module, codec, group, batchSize, views, filter, countsRetries }
   }
 
   /** Acknowledges now and then what tasks have done that go on and on. */

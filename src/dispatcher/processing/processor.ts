@@ -15,17 +15,20 @@
  */
 import type { ProcessorState } from '../../engine/group-seat.js'
 import type { Durability } from '../../engine/terms.js'
-import { assert, BookendError } from '../../errors.js'
+import { assert } from '../../errors.js'
+import { DurableRetries, type RetryLine } from '../../messages/durable-retries.js'
+import type { PaceLimit } from '../../pace.js'
+import { ProcessorEnd } from '../../processor-end.js'
 import type { RetryPolicy } from '../../retry-policy.js'
 import { GroupRemovedError } from '../groups/group-desk.js'
 import { type DeadLetterHost, DeadLetters } from './dead-letters.js'
-import { FailedMessages } from './failed-messages.js'
-import { isClosed } from './failure-kinds.js'
+import { FailedMessages, type OwnMessage } from './failed-messages.js'
 import { HandlerRunner, type HandlerThreads } from './handler-runner.js'
 import { HeldMessages } from './held-messages.js'
 import { IdleWaits } from './idle-waits.js'
 import { type LaneOptions, LaneWork } from './lane-work.js'
 import { LeasedWindow } from './leased-window.js'
+import { PacedLeases } from './paced-leases.js'
 import { Wakeups } from './wakeups.js'
 import { WindowRow } from './window-row.js'
 import { maxRowCount, WindowSize } from './window-size.js'
@@ -37,10 +40,13 @@ export interface ProcessorOptions extends RetryPolicy, LaneOptions {
   readonly timeoutMs: number
   readonly from: 'first' | 'next'
   readonly signal: AbortSignal | undefined
+  readonly limiter?: PaceLimit | undefined
 }
 
 /** What a processor needs of its log. */
 export interface ProcessorHost extends DeadLetterHost {
+  /** Undefined: attempts are kept in memory. */
+  readonly retries?: RetryLine<OwnMessage> | undefined
   readonly durability: Durability
   /** Offset of the topic's next message. */
   next(topic: { readonly id: number; readonly name: string }): number
@@ -70,6 +76,9 @@ const mayFollow: Readonly<Record<Stage, readonly Stage[]>> = {
   ended: [],
 }
 
+/** How often it is looked whether what is scheduled has come. */
+const lookMs = 50
+
 export class GroupProcessor implements AsyncDisposable {
   readonly stats = { processed: 0, failed: 0, deadLettered: 0 }
   /** Resolves when the processor has ended because it was asked to; rejects with what ended it otherwise. */
@@ -86,8 +95,10 @@ export class GroupProcessor implements AsyncDisposable {
   readonly #work: LaneWork
   readonly #row = new WindowRow(() => this.#nextInRow())
   readonly #idle = new IdleWaits()
+  readonly #retries: DurableRetries<OwnMessage> | undefined
+  readonly #paced: PacedLeases | undefined
   #stage: Stage = 'loading'
-  #failure: { readonly error: Error } | undefined
+  readonly #end: ProcessorEnd
 
   constructor(desk: WorkDesk, host: ProcessorHost, module: string, options: ProcessorOptions) {
     const { topic, name: group } = desk
@@ -95,6 +106,7 @@ export class GroupProcessor implements AsyncDisposable {
     this.#desk = desk
     this.#host = host
     this.#options = options
+    this.#end = new ProcessorEnd(group, options.signal)
     this.#lanes = order === 'topic' ? 1 : concurrency
     this.#runner = new HandlerRunner(host.threads, options.timeoutMs)
     this.#size = new WindowSize(options.batchSize)
@@ -103,11 +115,14 @@ export class GroupProcessor implements AsyncDisposable {
     this.#held = new HeldMessages({
       ...{ desk, wakeups, isWorking },
       onAcknowledged: () => this.#settleIdle(),
-      onFailure: (error) => this.#end(error),
+      onFailure: (error) => this.#fail(error),
     })
-    const { deadLetter } = host
+    const { deadLetter, retries } = host
+    if (retries !== undefined) this.#retries = new DurableRetries(retries)
+    const fromLog = this.#retries && { durable: this.#retries, source: host, topic }
+    if (options.limiter !== undefined) this.#paced = new PacedLeases(options.limiter, wakeups, isWorking)
     const failed = new FailedMessages({
-      ...{ topic: topic.name, policy: options, order, held: this.#held, wakeups, isWorking },
+      ...{ topic: topic.name, policy: options, order, held: this.#held, wakeups, isWorking, retries: fromLog },
       deadLetters: deadLetter && new DeadLetters(host, topic, group, deadLetter),
       onDeadLetter: () => {
         this.stats.deadLettered += 1
@@ -124,13 +139,12 @@ export class GroupProcessor implements AsyncDisposable {
   }
 
   get state(): ProcessorState {
-    if (this.#failure !== undefined) return 'failed'
-    if (this.#stage === 'ended') return 'stopped'
-    return this.#stage === 'pausing' || this.#stage === 'paused' ? 'paused' : 'running'
+    const isResting = this.#stage === 'pausing' || this.#stage === 'paused'
+    return this.#end.stateAt(this.#stage === 'ended' ? 'stopped' : isResting ? 'paused' : 'running')
   }
 
   get error(): Error | undefined {
-    return this.#failure?.error
+    return this.#end.error
   }
 
   /**
@@ -154,6 +168,21 @@ export class GroupProcessor implements AsyncDisposable {
    * @throws what ended the processor before that
    */
   idle(target = this.#host.next(this.#desk.topic)): Promise<void> {
+    if (this.#retries === undefined) return this.#until(target)
+    const { topic } = this.#desk
+    return this.#retries.untilDone(
+      this.#options.retries,
+      () => this.#until(this.#host.next(topic)),
+      async (isOver) => {
+        while (!(await isOver())) {
+          await this.#wakeups.until(() => this.#stage === 'ended', lookMs)
+          if (this.#stage === 'ended') throw this.#end.reason
+        }
+      },
+    )
+  }
+
+  #until(target: number): Promise<void> {
     const idle = this.#idle.add(target)
     // Tasks that wait for more would be in the way: what they have done is acknowledged when they end.
     this.#work.stopGrowth()
@@ -200,14 +229,14 @@ export class GroupProcessor implements AsyncDisposable {
       while (await this.#beginRound()) {
         const lanes = Array.from({ length: this.#lanes }, (_, lane) => serve(lane))
         // Nothing is under way when the processor has ended, so all lanes end before the first failure is told.
-        await Promise.all(lanes.map((lane) => lane.catch((error) => this.#end(error))))
+        await Promise.all(lanes.map((lane) => lane.catch((error) => this.#fail(error))))
         for (const window of this.#row.clear()) this.#held.giveBack(window)
         await this.#held.written()
         // A round that nobody has ended is over because the group is gone.
         if (this.#stage === 'working') break
       }
     } catch (error) {
-      this.#end(error)
+      this.#fail(error)
     } finally {
       signal?.removeEventListener('abort', onAbort)
       this.#desk.changes.delete(this.#onChange)
@@ -216,7 +245,7 @@ export class GroupProcessor implements AsyncDisposable {
       this.#settleIdle()
       this.#wakeups.wake()
     }
-    if (this.#failure !== undefined) throw this.#failure.error
+    this.#end.throwIfFailed()
   }
 
   /** A new round only when all lanes have left the one before: none may be ahead of what another has given back. False: there is none. */
@@ -236,11 +265,9 @@ export class GroupProcessor implements AsyncDisposable {
   }
 
   /** No more messages, for this reason. That the log or the group ends is not a failure. */
-  #end(error: unknown): void {
-    if (this.#failure === undefined && !(error instanceof GroupRemovedError) && !isClosed(error)) {
-      this.#failure = { error: error instanceof Error ? error : new Error(String(error)) }
-      this.#host.onFailure(this.#failure.error)
-    }
+  #fail(reason: unknown): void {
+    const error = reason instanceof GroupRemovedError ? undefined : this.#end.fail(reason)
+    if (error !== undefined) this.#host.onFailure(error)
     this.#askStop()
   }
 
@@ -253,16 +280,9 @@ export class GroupProcessor implements AsyncDisposable {
   #settleIdle(): void {
     if (this.#idle.length === 0) return
     this.#idle.settle(this.#held.committed, (resolve, reject) => {
-      void this.#held.written().then(() => (this.#failure === undefined ? resolve() : reject(this.#failure.error)))
+      void this.#held.written().then(() => (this.#end.error === undefined ? resolve() : reject(this.#end.error)))
     })
-    if (this.#stage === 'ended') this.#idle.refuse(this.#failure?.error ?? this.#stoppedError())
-  }
-
-  #stoppedError(): unknown {
-    const { signal } = this.#options
-    if (signal?.aborted) return signal.reason
-    const message = `the processor of group "${this.#desk.name}" was stopped before everything was done`
-    return new BookendError('BOOKEND_CLOSED', message)
+    if (this.#stage === 'ended') this.#idle.refuse(this.#end.reason)
   }
 
   /** Orders `topic` and `none`: a lane works on windows of its own. */
@@ -295,16 +315,20 @@ export class GroupProcessor implements AsyncDisposable {
 
   /** Whoever waits until everything is done would wait for tasks that go on. */
   #grow(window: LeasedWindow): void {
-    if (this.#stage === 'working' && this.#idle.length === 0) this.#work.grow(window)
+    if (this.#stage === 'working' && this.#idle.length === 0 && this.#paced === undefined) this.#work.grow(window)
+  }
+
+  #lease(): Promise<WorkLease | undefined> {
+    return this.#paced === undefined ? this.#leaseUpTo(maxRowCount) : this.#paced.take((room) => this.#leaseUpTo(room))
   }
 
   /** As many messages as a task is likely to get done, and not more than this lane's share of those that are there. */
-  #lease(): Promise<WorkLease | undefined> {
+  #leaseUpTo(room: number): Promise<WorkLease | undefined> {
     const { order, batchSize } = this.#options
     const share = () => Math.ceil(this.#held.remaining(this.#host.next(this.#desk.topic)) / this.#lanes)
     const { count } = this.#size
-    const atHand = () => (order === 'none' ? Math.min(count, Math.max(batchSize, share())) : count)
-    return this.#held.lease(atHand, batchSize)
+    const atHand = () => Math.min(room, order === 'none' ? Math.min(count, Math.max(batchSize, share())) : count)
+    return this.#held.lease(atHand, Math.min(room, batchSize))
   }
 
   /** All lanes have left it. */

@@ -230,11 +230,11 @@ class ServerLease implements EngineLease {
     }
   }
 
-  giveBack(delayMs: number): void {
+  giveBack(delayMs: number, attempt = this.attempt + 1): void {
     const held = this.#held
     if (held === undefined) return
     this.release()
-    this.#share.giveBack(this.#generation, held, this.attempt + 1, delayMs)
+    this.#share.giveBack(this.#generation, held, attempt, delayMs)
   }
 
   /** At hand again, as that attempt. */

@@ -173,6 +173,10 @@ export class AttachedEngine extends ThreadEngine<RemoteGroup> implements Engine 
     return this.#owner.call('endRepeat', topic, name, level)
   }
 
+  protected isUpToDate(): Promise<boolean> {
+    return this.#owner.call('isUpToDate')
+  }
+
   protected cancelScheduled(topic: string, ticket: Ticket, level: Durability): Promise<boolean> {
     return this.#owner.call('cancelScheduled', topic, ticket, level)
   }

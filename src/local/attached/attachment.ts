@@ -175,6 +175,7 @@ export class Attachment {
         engine.checkWritable()
         return engine.schedules.endRepeat(topic, name, level)
       },
+      isUpToDate: () => engine.schedules.isUpToDate(),
       cancelScheduled: async (_, topic, ticket, level) => {
         engine.checkWritable()
         return engine.schedules.cancel(topic, ticket, level)

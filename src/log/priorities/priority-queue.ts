@@ -6,7 +6,7 @@ import type { Ticket } from '../../engine/terms.js'
 import type { RepeatOptions } from '../later/repeat-options.js'
 import type { DeliveryTime } from '../later/schedule-options.js'
 import type { ScheduledMessage } from '../later/scheduled-list.js'
-import type { ProcessOptions, Processor } from '../processor-options.js'
+import { checkProcessOptions, type ProcessOptions, type Processor } from '../processor-options.js'
 import {
   checkPopOptions,
   type DelayedPushOptions,
@@ -19,7 +19,7 @@ import {
 } from '../queue.js'
 import { checkInteger } from '../validate.js'
 import type { MessageHandler } from '../work/function-call.js'
-import { RankedSlots, turnOfLowest } from '../work/ranked-slots.js'
+import { Slots, turnOfLowest } from '../work/slots.js'
 import { JoinedProcessor } from './joined-processor.js'
 
 /** Name of the topic of a lane; the lowest has that of the queue. */
@@ -95,10 +95,11 @@ export class PriorityQueue<T> implements Queue<T> {
       throw new TypeError(
         'a queue with priorities is worked through by a function: threads of a module ask for no turn',
       )
-    const { order = 'none', concurrency = 1 } = options
+    const { order = 'none' } = options
     if (order !== 'none')
       throw new TypeError("a queue with priorities has the order 'none': what is more urgent passes what is before it")
-    const slots = new RankedSlots(checkInteger('concurrency', concurrency, 1, 256), this.#lanes.length)
+    const { concurrency = 1, limiter } = checkProcessOptions(options)
+    const slots = new Slots(concurrency, this.#lanes.length, limiter)
     // The highest asks first for what is free.
     const ranks = [...this.#lanes.keys()].reverse()
     return new JoinedProcessor(ranks.map((rank) => this.#lanes[rank].work(handler, options, slots.ofRank(rank))))

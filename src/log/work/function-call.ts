@@ -6,10 +6,23 @@ import type { EncodedMessage } from '../../engine/terms.js'
 import { BookendError } from '../../errors.js'
 import type { RecordPlace } from '../../messages/chunk-cursor.js'
 import { type Message, type MessageSource, StoredMessage } from '../../messages/message.js'
+import { tracing } from '../../tracing.js'
 import { HandlerAppends, type LineIntoLog } from '../handler-appends.js'
+import type { JobResults } from './job-results.js'
+
+/** What a function is told beside its message, and what it may do. */
+export interface FunctionContext extends HandlerContext {
+  /**
+   * Says how far the call is, in the topic `results` of the processor: at once, and not with the message's acknowledgement.
+   * @param done as a number or a word
+   * @returns once that is appended; need not be awaited
+   * @throws TypeError (from the promise) for another value, or without the option `results`; as `Topic.append`
+   */
+  progress(done: number | string): Promise<void>
+}
 
 /** A handler in the calling thread: it has handled the message when it has returned, or its promise has resolved. */
-export type MessageHandler<T = Uint8Array> = (message: Message<T>, context: HandlerContext) => unknown
+export type MessageHandler<T = Uint8Array> = (message: Message<T>, context: FunctionContext) => unknown
 
 /** There was no room for what the call appends: nobody's fault. */
 export class UnwrittenError extends Error {}
@@ -33,12 +46,14 @@ export class FunctionCall<T> {
   readonly #parts: FunctionCallParts<T>
   readonly #message: Message<T>
   readonly #attempt: number
+  readonly #results: JobResults | undefined
   readonly #abort = new AbortController()
 
-  constructor(parts: FunctionCallParts<T>, record: RecordPlace, attempt: number) {
+  constructor(parts: FunctionCallParts<T>, record: RecordPlace, attempt: number, results: JobResults | undefined) {
     this.#parts = parts
     this.#message = new StoredMessage<T>(parts.source, record)
     this.#attempt = attempt
+    this.#results = results
   }
 
   /** The processor stops: the handler's signal says so. */
@@ -48,14 +63,18 @@ export class FunctionCall<T> {
 
   /** @param lease of the message */
   async run(lease: EngineLease): Promise<CallEnd> {
-    const { engine, topic, group, handler, settings } = this.#parts
+    const { engine, topic, group, settings } = this.#parts
     const appends = new HandlerAppends(engine, lineInto(engine))
-    const context: HandlerContext = {
+    const context: FunctionContext = {
       ...{ group: group.name, topic: topic.name, attempt: this.#attempt },
-      ...{ signal: this.#abort.signal, data: settings.data, append: appends.append },
+      ...{ signal: this.#abort.signal, data: settings.data, append: appends.append, progress: this.#progress },
     }
     try {
-      await this.#inTime((async () => handler(this.#message, context))())
+      const result = await this.#inTime(this.#handle(context))
+      if (this.#results !== undefined) {
+        const { value, options } = this.#results.done(this.#message as Message, this.#attempt, result)
+        appends.append(this.#results.topic, value, options)
+      }
       appends.end()
       if (appends.count === 0) return 'handled'
       if (!(await appends.write(lease))) return 'taken'
@@ -66,8 +85,31 @@ export class FunctionCall<T> {
     }
   }
 
+  async #handle(context: FunctionContext): Promise<unknown> {
+    const { handler } = this.#parts
+    if (!tracing.process.start.hasSubscribers) return handler(this.#message, context)
+    const { topic, group, attempt } = context
+    const call = async () => handler(this.#message, context)
+    return tracing.process.tracePromise(call, { topic, group, attempt, batch: [this.#message] })
+  }
+
+  readonly #progress = (done: number | string): Promise<void> => {
+    const saying = this.#say(done)
+    // Whoever awaits it hears of it, and nobody has to.
+    saying.catch(() => {})
+    return saying
+  }
+
+  async #say(done: number | string): Promise<void> {
+    if (this.#results === undefined)
+      throw new TypeError('context.progress() needs the option results: the topic that it is said in')
+    if (typeof done !== 'string' && !Number.isFinite(done))
+      throw new TypeError('context.progress() takes a number or a string')
+    await this.#results.progress(this.#message as Message, this.#attempt, done)
+  }
+
   /** A function cannot be ended from outside: its signal fires, and it counts as failed. */
-  async #inTime(work: Promise<unknown>): Promise<void> {
+  async #inTime(work: Promise<unknown>): Promise<unknown> {
     const { timeoutMs } = this.#parts.settings
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_, reject) => {
@@ -78,7 +120,7 @@ export class FunctionCall<T> {
       }, timeoutMs)
     })
     try {
-      await Promise.race([work, late])
+      return await Promise.race([work, late])
     } finally {
       clearTimeout(timer)
     }

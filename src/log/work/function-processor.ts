@@ -11,15 +11,17 @@
  * Invariants: a message is acknowledged once, with what its call appends in one transaction where the log has them, behind it where not, or when it
  * is stored as a dead letter; one that is neither when a round ends is given back. No call is under way between two rounds, nor after the end.
  */
+import { setMaxListeners } from 'node:events'
 import type { EngineLease, ProcessorState, Subscription } from '../../engine/group-seat.js'
-import { BookendError } from '../../errors.js'
 import type { RecordPlace } from '../../messages/chunk-cursor.js'
+import { ProcessorEnd } from '../../processor-end.js'
 import { assertLeased } from '../answers.js'
 import type { Processor } from '../processor-options.js'
 import { FunctionStage } from './function-stage.js'
 import { IdleLook } from './idle-look.js'
 import { KeyChains, keyOf } from './key-chains.js'
-import { MessageAttempts, type MessageAttemptsParts, type TakenMessage } from './message-attempts.js'
+import { MessageAttempts, type MessageAttemptsParts, type TakenMessage, whileNoSpace } from './message-attempts.js'
+import { PassedDamage } from './passed-damage.js'
 
 export interface FunctionProcessorParts<T> extends MessageAttemptsParts<T> {
   /** It has ended. */
@@ -30,22 +32,27 @@ export interface FunctionProcessorParts<T> extends MessageAttemptsParts<T> {
 export const maxHeld = 1_000
 
 export class FunctionProcessor<T> implements Processor {
-  readonly stats: Processor['stats']
+  readonly stats: { processed: number; failed: number; deadLettered: number }
   readonly finished: Promise<void>
   readonly #parts: FunctionProcessorParts<T>
   /** Messages that are worked on side by side. */
   readonly #lanes: number
   readonly #attempts: MessageAttempts<T>
   readonly #acknowledging = new Set<Promise<void>>()
-  readonly #idle: IdleLook
+  readonly #idle = new IdleLook()
+  /** Undefined: what cannot be read ends it. */
+  readonly #damage: PassedDamage | undefined
   readonly #stage = new FunctionStage()
-  #failure: { readonly error: Error } | undefined
+  readonly #end: ProcessorEnd
   /** Fires when the round ends: nothing new is begun. */
   #round = new AbortController()
 
   constructor(parts: FunctionProcessorParts<T>) {
     const { settings, group } = parts
+    const { deadLetter } = settings
     this.#parts = parts
+    this.#damage = deadLetter === undefined ? undefined : new PassedDamage({ ...parts, deadLetter })
+    this.#end = new ProcessorEnd(group.name, settings.signal)
     this.#lanes = settings.order === 'topic' ? 1 : (settings.concurrency ?? 1)
     const host = {
       round: () => this.#round.signal,
@@ -55,20 +62,18 @@ export class FunctionProcessor<T> implements Processor {
     }
     this.#attempts = new MessageAttempts(parts, host, this.#lanes)
     this.stats = this.#attempts.stats
-    this.#idle = new IdleLook(group)
     this.finished = this.#run()
     // Whoever wants to know asks for it.
     this.finished.catch(() => {})
   }
 
   get state(): ProcessorState {
-    if (this.#failure !== undefined) return 'failed'
-    if (this.#stage.is('ended')) return 'stopped'
-    return this.#stage.is('pausing', 'paused') ? 'paused' : 'running'
+    const isResting = this.#stage.is('pausing', 'paused')
+    return this.#end.stateAt(this.#stage.is('ended') ? 'stopped' : isResting ? 'paused' : 'running')
   }
 
   get error(): Error | undefined {
-    return this.#failure?.error
+    return this.#end.error
   }
 
   async pause(): Promise<void> {
@@ -80,17 +85,20 @@ export class FunctionProcessor<T> implements Processor {
     if (this.#stage.is('pausing', 'paused')) this.#stage.enter('working')
   }
 
-  async idle(): Promise<void> {
-    const { topic, group } = this.#parts
-    const { next: target } = await topic.bounds()
-    const { committed } = await group.position()
-    if (committed < target) {
-      // Behind the waits: it may have ended meanwhile, and would tell nobody any more.
-      if (this.#stage.is('ended')) throw this.#failure?.error ?? this.#stoppedError()
-      await this.#idle.until(target)
+  idle(): Promise<void> {
+    const { group, settings, topic } = this.#parts
+    const untilDone = async () => {
+      const { next } = await topic.bounds()
+      await this.#until(async () => (await group.position()).committed >= next)
     }
-    // What was acknowledged to come again is not done.
-    await this.#attempts.retries.allSettled()
+    return this.#attempts.retries.untilDone(settings.retries, untilDone, (isOver) => this.#until(isOver))
+  }
+
+  async #until(isOver: () => Promise<boolean>): Promise<void> {
+    if (await isOver()) return
+    // Behind the wait: it may have ended meanwhile, and would tell nobody any more.
+    if (this.#stage.is('ended')) throw this.#end.reason
+    await this.#idle.until(isOver)
   }
 
   stop(): Promise<void> {
@@ -113,13 +121,10 @@ export class FunctionProcessor<T> implements Processor {
   }
 
   /** No more messages, for this reason. That the log or the group ends is not a failure. */
-  #fail(error: unknown): void {
-    const isClosed = error instanceof BookendError && error.code === 'BOOKEND_CLOSED'
-    if (this.#failure === undefined && !isClosed) {
-      this.#failure = { error: error instanceof Error ? error : new Error(String(error)) }
-      const { engine, topic, group } = this.#parts
-      engine.noteProcessorFailure(topic.name, group.name, this.#failure.error)
-    }
+  #fail(reason: unknown): void {
+    const error = this.#end.fail(reason)
+    const { engine, topic, group } = this.#parts
+    if (error !== undefined) engine.noteProcessorFailure(topic.name, group.name, error)
     this.#askStop()
   }
 
@@ -145,16 +150,17 @@ export class FunctionProcessor<T> implements Processor {
       signal?.removeEventListener('abort', onAbort)
       this.#stage.enter('ended')
       this.#parts.onEnd()
-      this.#idle.refuse(this.#failure?.error ?? this.#stoppedError())
-      this.#attempts.retries.refuse(this.#failure?.error ?? this.#stoppedError())
+      this.#idle.refuse(this.#end.reason)
     }
-    if (this.#failure !== undefined) throw this.#failure.error
+    this.#end.throwIfFailed()
   }
 
   /** One round: ends when nothing is under way any more. */
   async #serve(): Promise<void> {
     const { group, settings } = this.#parts
     this.#round = new AbortController()
+    // As many as wait for a message, for their turn or for their next attempt.
+    setMaxListeners(0, this.#round.signal)
     const take = (record: RecordPlace, lease: EngineLease): TakenMessage => {
       assertLeased(record, lease)
       const { bytes, words, frame, offset, timestamp } = record
@@ -193,18 +199,25 @@ export class FunctionProcessor<T> implements Processor {
   /** Undefined: the round is over. */
   async #next(seat: Subscription<TakenMessage>): Promise<TakenMessage | undefined> {
     const { signal } = this.#round
-    if (signal.aborted) return undefined
-    try {
-      const taken = await seat.next(Number.POSITIVE_INFINITY, signal)
-      if (taken !== undefined && signal.aborted) {
-        taken.lease.giveBack(0)
-        return undefined
+    while (!signal.aborted)
+      try {
+        const taken = await seat.next(Number.POSITIVE_INFINITY, signal)
+        if (!signal.aborted) return taken
+        taken?.lease.giveBack(0, taken.lease.attempt)
+      } catch (error) {
+        if (!signal.aborted) await this.#passDamage(seat, error, signal).catch((reason) => this.#fail(reason))
       }
-      return taken
-    } catch (error) {
-      if (!signal.aborted) this.#fail(error)
-      return undefined
-    }
+    return undefined
+  }
+
+  /** @throws the error, where it is nothing to go on behind */
+  async #passDamage(seat: Subscription<TakenMessage>, error: unknown, signal: AbortSignal): Promise<void> {
+    const stored = await whileNoSpace(signal, async () => {
+      const isStored = await this.#damage?.pass(seat, error)
+      if (isStored === undefined) throw error
+      return isStored
+    })
+    if (stored === true) this.stats.deadLettered += 1
   }
 
   #acknowledge(lease: EngineLease): void {
@@ -214,14 +227,5 @@ export class FunctionProcessor<T> implements Processor {
     )
     this.#acknowledging.add(done)
     void done.then(() => this.#acknowledging.delete(done))
-  }
-
-  #stoppedError(): unknown {
-    const { settings, group } = this.#parts
-    if (settings.signal?.aborted) return settings.signal.reason
-    return new BookendError(
-      'BOOKEND_CLOSED',
-      `the processor of group "${group.name}" was stopped before everything was done`,
-    )
   }
 }

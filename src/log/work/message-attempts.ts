@@ -3,16 +3,18 @@
  * since the round ends or since others come first while it waits for its next attempt.
  */
 import { setTimeout as wait } from 'node:timers/promises'
+import type { Engine } from '../../engine/engine.js'
 import type { EngineLease, ProcessSettings } from '../../engine/group-seat.js'
 import { BookendError } from '../../errors.js'
 import type { RecordPlace } from '../../messages/chunk-cursor.js'
+import { DurableRetries, type RetryLine } from '../../messages/durable-retries.js'
 import { StoredMessage } from '../../messages/message.js'
 import { retriedOf } from '../../messages/retried.js'
 import { backoffAfter, mayRetry } from '../../retry-policy.js'
-import { DurableRetries } from './durable-retries.js'
 import { type CallEnd, FunctionCall, type FunctionCallParts, UnwrittenError } from './function-call.js'
-import { Slots } from './slots.js'
-import { storeLetter } from './store-letter.js'
+import { JobResults } from './job-results.js'
+import { Slots, type Turns } from './slots.js'
+import { storeLetter, type UndoneMessage } from './store-letter.js'
 
 /** The first pause after an append that found no room. */
 const noSpacePauseMs = 50
@@ -26,7 +28,7 @@ export interface TakenMessage {
 export interface MessageAttemptsParts<T> extends FunctionCallParts<T> {
   readonly settings: Omit<ProcessSettings, 'codec'>
   /** In which calls are made; undefined: it has its own. */
-  readonly slots: Pick<Slots, 'within'> | undefined
+  readonly turns: Turns | undefined
 }
 
 /** Their processor. */
@@ -43,19 +45,22 @@ export interface MessageAttemptsHost {
 
 export class MessageAttempts<T> {
   readonly stats = { processed: 0, failed: 0, deadLettered: 0 }
-  readonly retries: DurableRetries
+  readonly retries: DurableRetries<EngineLease>
   readonly #parts: MessageAttemptsParts<T>
   readonly #host: MessageAttemptsHost
   /** Calls that may run at a time; what waits for another attempt takes none. */
-  readonly #slots: Pick<Slots, 'within'>
+  readonly #turns: Turns
   readonly #calls = new Set<FunctionCall<T>>()
+  readonly #results: JobResults | undefined
 
   /** @param concurrency calls that may run at a time */
   constructor(parts: MessageAttemptsParts<T>, host: MessageAttemptsHost, concurrency: number) {
+    const { engine, settings, turns } = parts
     this.#parts = parts
-    this.retries = new DurableRetries(parts.engine, parts.topic)
+    this.retries = new DurableRetries(retryLineOf(engine))
     this.#host = host
-    this.#slots = parts.slots ?? new Slots(concurrency)
+    this.#turns = turns ?? new Slots(concurrency, 1, settings.limiter).ofRank(0)
+    if (settings.results !== undefined) this.#results = new JobResults(engine, settings.results)
   }
 
   /** The round ends: the signals of the calls under way say so. */
@@ -79,17 +84,16 @@ export class MessageAttempts<T> {
     // A look at the headers for those alone who may have written them.
     const before = settings.durableRetries ? retriedOf(message).attempts : 0
     const signal = this.#host.round()
-    for (let attempt = before + lease.attempt, unwritten = 0; !signal.aborted; ) {
+    let attempt = before + lease.attempt
+    for (let unwritten = 0; !signal.aborted; ) {
       const end = await this.#call(record, lease, attempt, signal)
-      if (end === 'taken') break
+      if (end === undefined || end === 'taken') break
       if (end === 'handled' || end === 'acknowledged') {
         this.stats.processed += 1
-        if (end === 'handled') this.#host.acknowledge(lease)
-        else this.#host.onAcknowledged()
-        this.retries.settled(message)
+        this.#settled(lease, end)
         return
       }
-      // It was asked to end, and has not done its work: another attempt of its own.
+      // It was asked to end, and has not done its work: that is no attempt.
       if (signal.aborted) break
       if (end instanceof UnwrittenError) {
         unwritten += 1
@@ -97,11 +101,15 @@ export class MessageAttempts<T> {
         continue
       }
       this.stats.failed += 1
+      const { deadLetter } = settings
       if (!mayRetry(settings, attempt)) {
-        if (settings.deadLetter === undefined) throw Object.assign(end, { topic: topic.name, offset: record.offset })
-        if (!(await this.#giveUp(record, attempt, end, signal))) break
-        this.#host.acknowledge(lease)
-        this.retries.settled(message)
+        if (deadLetter === undefined) throw Object.assign(end, { topic: topic.name, offset: record.offset })
+        const result = this.#results?.failed(message, attempt, end)
+        const given: UndoneMessage = { message, lease, attempts: attempt, error: end, deadLetter, result }
+        const stored = await whileNoSpace(signal, () => storeLetter(this.#parts, given))
+        if (stored === undefined || stored === 'taken') break
+        this.stats.deadLettered += 1
+        this.#settled(lease, stored)
         return
       }
       const pauseMs = backoffAfter(settings, attempt)
@@ -113,13 +121,18 @@ export class MessageAttempts<T> {
       }
       await pause(pauseMs, signal)
     }
-    lease.giveBack(0)
+    lease.giveBack(0, attempt - before)
   }
 
-  #call(record: RecordPlace, lease: EngineLease, attempt: number, signal: AbortSignal): Promise<CallEnd> {
-    return this.#slots.within(async () => {
-      if (signal.aborted) return new Error('the processor ends')
-      const call = new FunctionCall(this.#parts, record, attempt)
+  #settled(lease: EngineLease, how: 'handled' | 'acknowledged'): void {
+    if (how === 'handled') this.#host.acknowledge(lease)
+    else this.#host.onAcknowledged()
+  }
+
+  /** @returns undefined: the round has ended before its turn has come */
+  #call(record: RecordPlace, lease: EngineLease, attempt: number, signal: AbortSignal): Promise<CallEnd | undefined> {
+    return this.#turns.within(signal, async () => {
+      const call = new FunctionCall(this.#parts, record, attempt, this.#results)
       this.#calls.add(call)
       try {
         return await call.run(lease)
@@ -128,20 +141,28 @@ export class MessageAttempts<T> {
       }
     })
   }
+}
 
-  /** A full disk makes it wait. False: the round has ended before it was stored. */
-  async #giveUp(record: RecordPlace, attempts: number, error: Error, signal: AbortSignal): Promise<boolean> {
-    for (let tries = 1; !signal.aborted; tries++) {
-      try {
-        await storeLetter(this.#parts, record, attempts, error)
-        this.stats.deadLettered += 1
-        return true
-      } catch (cause) {
-        if (!(cause instanceof BookendError) || cause.code !== 'BOOKEND_NO_SPACE') throw cause
-        await pause(backoffAfter({ backoffMs: noSpacePauseMs }, tries), signal)
-      }
+/** Repeats what a full disk refuses. @returns undefined: the round has ended before it was done */
+export async function whileNoSpace<R>(signal: AbortSignal, store: () => Promise<R>): Promise<R | undefined> {
+  for (let tries = 1; !signal.aborted; tries++) {
+    try {
+      return await store()
+    } catch (cause) {
+      if (!(cause instanceof BookendError) || cause.code !== 'BOOKEND_NO_SPACE') throw cause
+      await pause(backoffAfter({ backoffMs: noSpacePauseMs }, tries), signal)
     }
-    return false
+  }
+  return undefined
+}
+
+function retryLineOf({ transactions, schedules, facts }: Engine): RetryLine<EngineLease> {
+  return {
+    reschedule: async (message, lease) => {
+      const parts = { messages: [], registers: [], scheduled: [message] }
+      await transactions?.transact(parts, { leases: [lease], commits: [] }, facts.durability)
+    },
+    isUpToDate: async () => (await schedules?.isUpToDate()) !== false,
   }
 }
 

@@ -16,6 +16,7 @@ import type { CodecName } from '../../messages/codec.js'
 import { HeaderMatcher } from '../../messages/header-matcher.js'
 import { laneOf } from '../../messages/lanes.js'
 import { ChunkRecords } from '../../messages/message-batch.js'
+import { failedBefore } from '../../messages/retried.js'
 import type { Decode } from '../../messages/value-coding.js'
 import { HandlerWords, handlerPhase } from '../../ring/handler-words.js'
 import type { HeldChunk, ReadRequest, Resume } from '../../storage/read/chunk.js'
@@ -49,6 +50,8 @@ export interface HandlerTask {
   attempt: number
   /** Of the books by which the messages were leased. */
   generation: number
+  /** Messages may say that they have failed before they came: then they are handled one by one, as the attempt behind that. */
+  countsRetries?: boolean | undefined
   /** Of the message at `from`, which is handled alone then; 0: it is like the others. */
   firstAttempt: number
   /** Where an earlier task over the same topic stopped reading, if it ended at `from`. */
@@ -212,17 +215,19 @@ class TaskRun {
 
   /** Hands the records over. Undefined: all are handled, so everything below `chunkEnd` is done. */
   async #handle(records: ChunkRecords, chunkEnd: number): Promise<TaskEnd | undefined> {
-    const { batchSize, attempt, firstAttempt, from } = this.#task
+    const { attempt, firstAttempt, from } = this.#task
     for (let index = 0; index < records.length; ) {
       const first = records.offset(index)
       // Nothing of this task is between what is done and the next message.
       this.done = first
       if (this.#isOver()) return paused
       const isRepeated = firstAttempt > 0 && first === from
-      const isAlone = isRepeated || first < this.#words.aloneTo
-      const next = isAlone ? index + 1 : Math.min(index + batchSize, records.length)
+      const isLeft = first < this.#words.aloneTo
+      const before = this.#failedBefore(records, index)
+      const isAlone = isRepeated || isLeft || before > 0
+      const next = isAlone ? index + 1 : this.#batchEnd(records, index)
       const end = records.offset(next - 1) + 1
-      const ordinal = isRepeated ? firstAttempt : isAlone ? attempt + 1 : attempt
+      const ordinal = isRepeated ? firstAttempt : before + (isLeft ? attempt + 1 : attempt)
       this.#words.beginCall(first, end, next - index, ordinal)
       this.#calls += 1
       const appends = this.#means.beginAppends()
@@ -247,6 +252,11 @@ class TaskRun {
           this.#words.failCall(this.#words.aloneTo)
           return { kind: 'unwritten', error: portable(error) }
         }
+        // It was asked to end, and has not done its work: that is no attempt.
+        if (this.#words.isStopAsked) {
+          this.#words.passCall(first)
+          return paused
+        }
         this.#words.failCall(Math.max(end, this.#words.aloneTo))
         if (next - index === 1) return { kind: 'failed', attempt: ordinal, error: portable(error) }
         continue
@@ -256,6 +266,20 @@ class TaskRun {
       this.#words.endCall(this.done)
     }
     return undefined
+  }
+
+  /** Attempts before it came here, of which the books know nothing. */
+  #failedBefore(records: ChunkRecords, index: number): number {
+    return this.#task.countsRetries ? failedBefore(records.place(index)) : 0
+  }
+
+  /** Those that have failed before are handled alone. */
+  #batchEnd(records: ChunkRecords, index: number): number {
+    const { batchSize, countsRetries } = this.#task
+    const end = Math.min(index + batchSize, records.length)
+    if (countsRetries)
+      for (let next = index + 1; next < end; next++) if (this.#failedBefore(records, next) > 0) return next
+    return end
   }
 
   /** The messages of a call, by the books. */

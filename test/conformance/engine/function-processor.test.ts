@@ -1,3 +1,4 @@
+import { type TracingChannelSubscribers, tracingChannel } from 'node:diagnostics_channel'
 import { json, type Message, text } from 'bookend'
 import { expect, it } from 'vitest'
 import { collect, failureOf } from '../../scenarios/support.js'
@@ -216,6 +217,125 @@ onEveryEngine(({ shared, open }) => {
     await using again = topic.group('g').process(() => {})
     await again.idle()
     expect(again.stats.processed).toBe(1)
+  })
+
+  it('a pause is no attempt, whatever it cuts short, and what failed before it counts on', async () => {
+    const { group } = await filled('1')
+    let reached = gate()
+    const attempts: number[] = []
+    await using processor = group.process(
+      (_, { attempt, signal }) => {
+        attempts.push(attempt)
+        if (attempt === 1 && attempts.length > 1) throw new Error('failed for once')
+        return new Promise((resolve, reject) => {
+          if (attempts.length === 4) resolve(undefined)
+          signal.addEventListener('abort', () => reject(new Error('told to stop')))
+          reached.open()
+        })
+      },
+      { retries: 1, backoffMs: 1 },
+    )
+    for (let pause = 0; pause < 2; pause++) {
+      await reached.opened
+      reached = gate()
+      await processor.pause()
+      processor.resume()
+    }
+    await processor.idle()
+    expect(attempts).toEqual([1, 1, 2, 2])
+    expect(processor.stats).toEqual({ processed: 1, failed: 1, deadLettered: 0 })
+  })
+
+  it('its calls are told to whoever traces handlers', async () => {
+    const { topic, group } = await filled('1', '2')
+    const traced: unknown[] = []
+    const channel = tracingChannel<unknown, { topic: string; attempt: number; batch: Message<string>[] }>(
+      'bookend:process',
+    )
+    const subscribers = {
+      start: ({ topic: of, attempt, batch }) => of === topic.name && traced.push([attempt, batch[0].value]),
+      asyncEnd: ({ topic: of }) => of === topic.name && traced.push('end'),
+      error: ({ topic: of }) => of === topic.name && traced.push('error'),
+    } as Partial<TracingChannelSubscribers<{ topic: string; attempt: number; batch: Message<string>[] }>>
+    channel.subscribe(subscribers as never)
+    try {
+      await using processor = group.process(
+        ({ value }, { attempt }) => {
+          if (value === '2' && attempt === 1) throw new Error('not yet')
+        },
+        { backoffMs: 1 },
+      )
+      await processor.idle()
+    } finally {
+      channel.unsubscribe(subscribers as never)
+    }
+    expect(traced).toEqual([[1, '1'], 'end', [1, '2'], 'error', 'end', [2, '2'], 'end'])
+  })
+
+  it('begins no more than its limiter allows, and can be stopped while it waits for that', async () => {
+    const { topic, group } = await filled('1', '2', '3')
+    const limiter = { max: 2, intervalMs: 3_600_000 }
+    const seen: string[] = []
+    const both = gate()
+    const handle = ({ value }: Message<string>, { attempt }: { attempt: number }) => {
+      seen.push(`${value}.${attempt}`)
+      if (seen.length === 2) both.open()
+    }
+    const processor = group.process(handle, { order: 'none', concurrency: 5, limiter })
+    await both.opened
+    await processor.pause()
+    processor.resume()
+    await processor.stop()
+    expect(seen.sort()).toEqual(['1.1', '2.1'])
+    await using again = topic.group('g').process(handle, { limiter })
+    await again.idle()
+    expect(seen).toEqual(['1.1', '2.1', '3.1'])
+    for (const wrong of [
+      { max: 0, intervalMs: 1 },
+      { max: 1, intervalMs: 0 },
+      { max: 1 },
+      { max: 1, intervalMs: 1, of: 2 },
+    ])
+      expect(() => group.process(handle, { limiter: wrong as never })).toThrow(/limiter/)
+  })
+
+  it('tells a topic of results what has become of each message, and how far it is', async () => {
+    const { log, name, topic, group } = await filled('a', 'bad', 'c')
+    const results = `${name}-results`
+    let late: Promise<void> | undefined
+    await using processor = group.process(
+      async ({ value }, { progress }) => {
+        if (value === 'bad') throw new RangeError('cannot')
+        if (value === 'c') await progress(50)
+        late = progress({} as never)
+        return value === 'a' ? { is: 'done' } : undefined
+      },
+      { results, retries: 0, deadLetter: `${name}-failed` },
+    )
+    await processor.idle()
+    expect(await failureOf(() => late)).toBeInstanceOf(TypeError)
+    const told = await collect(log.topic(results, { codec: json }).read())
+    const said = (offset: number, state: string, more = {}) => ({
+      ...{ 'bookend-job-state': state, 'bookend-job-topic': topic.name, 'bookend-job-offset': String(offset) },
+      ...{ 'bookend-job-attempt': '1', ...more },
+    })
+    expect(told.map(({ keyText, headers, value }) => [keyText, headers, value])).toEqual([
+      ['0', said(0, 'done'), { is: 'done' }],
+      ['1', said(1, 'failed', { 'bookend-job-error': 'RangeError: cannot' }), null],
+      ['2', said(2, 'progress', { 'bookend-job-progress': '50' }), 50],
+      ['2', said(2, 'done'), null],
+    ])
+    expect(processor.stats).toEqual({ processed: 2, failed: 1, deadLettered: 1 })
+    expect(() => group.process(() => {}, { results: name })).toThrow(RangeError)
+    const silent = gate()
+    await processor.stop()
+    await topic.append('d')
+    await using other = group.process(async (_, { progress }) => {
+      expect(await failureOf(() => progress(1))).toBeInstanceOf(TypeError)
+      silent.open()
+    })
+    await other.idle()
+    await silent.opened
   })
 
   it('a call that takes too long counts as failed, and its signal fires', async () => {

@@ -1,4 +1,4 @@
-/** Pauses that end before all lanes have noticed them. */
+/** Pauses that end before all lanes have noticed them, and those of a pace. */
 import { afterEach, expect, it } from 'vitest'
 import type { GroupProcessor } from '../../../src/dispatcher/processing/processor.js'
 import { ProcessingWorld, setHandler } from '../../support/processing.js'
@@ -42,3 +42,21 @@ it('a lane that was in a call goes on with the others, in a round of its own', a
     expect(first.filter((offset) => offset % keys.length === key)).toEqual([key, key + keys.length])
   expect(desk.ledger.committed).toBe(2 * keys.length)
 })
+
+for (const order of ['topic', 'key', 'none'] as const)
+  it(`takes no more than its pace allows, and ends while it waits for that (order ${order})`, async () => {
+    const world = new ProcessingWorld()
+    const desk = world.desk()
+    world.append(['a', 'b', 'c', 'd', 'e', 'f'].map(message))
+    const handled: number[] = []
+    setHandler((messages) => {
+      for (const { offset } of messages) handled.push(offset)
+    })
+    processor = world.process(desk, { order, concurrency: 3, limiter: { max: 4, intervalMs: 3_600_000 } })
+    while (handled.length < 4) await turn()
+    world.append([message('g')])
+    for (let turns = 0; turns < 50; turns++) await turn()
+    await processor.stop()
+    expect(handled.sort()).toEqual([0, 1, 2, 3])
+    expect(desk.ledger.committed).toBe(4)
+  })

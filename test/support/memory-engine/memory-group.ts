@@ -319,7 +319,7 @@ class MemorySeat<D extends object> implements Subscription<D> {
     try {
       resolve(this.#make(this.#group.topic.place(offset), lease))
     } catch (error) {
-      lease.returnAs(attempt, 0)
+      lease.giveBack(0, attempt)
       reject(error)
     }
   }
@@ -360,11 +360,7 @@ class MemoryLease implements EngineLease {
     this.#group.acknowledge(this.#generation, this.offset)
   }
 
-  giveBack(delayMs: number): void {
-    this.returnAs(this.attempt + 1, delayMs)
-  }
-
-  returnAs(attempt: number, delayMs: number): void {
+  giveBack(delayMs: number, attempt = this.attempt + 1): void {
     if (!this.#release()) return
     this.#group.giveBack(this.#generation, { offset: this.offset, attempt, dueMs: performance.now() + delayMs })
   }

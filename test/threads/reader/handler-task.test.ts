@@ -98,6 +98,20 @@ describe('a handler task', () => {
     ])
   })
 
+  it('a call that fails when the task was asked to end is no attempt', async () => {
+    const { run } = start(25)
+    let words: HandlerWords
+    record(({ length }) => {
+      if (calls.length < 2) return
+      words.askStop()
+      throw new Error(`told to stop, with ${length}`)
+    })
+    const task = run()
+    words = task.words
+    expect(await task.answer).toMatchObject({ done: 10, aloneTo: 0, handled: 10, failed: 0, end: { kind: 'paused' } })
+    expect(words.phase).toBe(handlerPhase.idle)
+  })
+
   it('narrows a failing batch down to the message that fails alone, and stops there', async () => {
     record(fails(13))
     const { run } = start(40)

@@ -1,0 +1,61 @@
+import { expect, it } from 'vitest'
+import { Slots } from '../../../src/log/work/slots.js'
+
+const { signal } = new AbortController()
+const hourMs = 3_600_000
+
+it('gives a slot that comes free to the highest that waits, and every sixteenth to the lowest', async () => {
+  const slots = new Slots(1, 3, undefined)
+  const begun: number[] = []
+  let running = 0
+  const run = (rank: number) =>
+    slots.ofRank(rank).within(signal, async () => {
+      expect(++running).toBe(1)
+      begun.push(rank)
+      await undefined
+      running -= 1
+    })
+  await Promise.all([0, ...Array(20).fill(2), 0, 0, 1].map(run))
+  expect(begun).toEqual([0, ...Array(15).fill(2), 0, ...Array(5).fill(2), 1, 0])
+})
+
+it('goes on when what it was given for fails', async () => {
+  const slots = new Slots(1, 2, undefined)
+  const failing = slots.ofRank(0).within(signal, async () => Promise.reject(new Error('no')))
+  const next = slots.ofRank(1).within(signal, async () => 'done')
+  await expect(failing).rejects.toThrow('no')
+  expect(await next).toBe('done')
+})
+
+it('whoever gives up does nothing, and is in nobody’s way', async () => {
+  const turns = new Slots(1, 1, undefined).ofRank(0)
+  let end: () => void = () => {}
+  const first = turns.within(signal, () => new Promise<void>((resolve) => (end = resolve)))
+  const controller = new AbortController()
+  const given = turns.within(controller.signal, async () => 'never')
+  const next = turns.within(signal, async () => 'next')
+  controller.abort()
+  expect(await given).toBeUndefined()
+  end()
+  await first
+  expect(await next).toBe('next')
+  expect(await turns.within(AbortSignal.abort(), async () => 'never')).toBeUndefined()
+})
+
+it('begins no more than its pace allows, and what waits for that can be given up', async () => {
+  const turns = new Slots(10, 1, { max: 2, intervalMs: hourMs }).ofRank(0)
+  const done: number[] = []
+  const controller = new AbortController()
+  const all = [1, 2, 3, 4].map((number) => turns.within(controller.signal, async () => done.push(number)))
+  await Promise.all(all.slice(0, 2))
+  controller.abort()
+  expect(await Promise.all(all.slice(2))).toEqual([undefined, undefined])
+  expect(done).toEqual([1, 2])
+})
+
+it('begins the others when their time has come', async () => {
+  const turns = new Slots(10, 1, { max: 2, intervalMs: 30 }).ofRank(0)
+  const begun: number[] = []
+  await Promise.all(Array.from({ length: 6 }, () => turns.within(signal, async () => begun.push(performance.now()))))
+  for (const index of [2, 3, 4, 5]) expect(begun[index] - begun[index - 2]).toBeGreaterThanOrEqual(30)
+})
