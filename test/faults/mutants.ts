@@ -156,8 +156,8 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'believes the tags of entries that it has not summed up',
-    file: 'storage/read/key-search.js',
-    find: 'this.#catalog.checkEntries(segment);',
+    file: 'storage/index/tagged-records.js',
+    find: 'this.#check(segment);',
     replace: '',
     fault: 'side-indexes',
     scale: 0.5,

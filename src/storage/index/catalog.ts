@@ -5,11 +5,10 @@
  * indexes that are caught up on demand. An entry is a hint that the reader of the record verifies (topic and offset are in
  * the frame, under the batch's CRC): an index that lies is replaced by one derived from the batches.
  */
-import { entryBytes, entryWord, type SegmentFooter, segmentHeaderBytes } from '../../format/segment-layout.js'
+import { entryBytes, entryWord, type SegmentFooter } from '../../format/segment-layout.js'
 import type { Disk } from '../files/disk.js'
 import type { SegmentFiles } from '../files/segment-files.js'
 import type { SegmentWindows } from '../files/segment-windows.js'
-import { entriesMatch } from './entries-match.js'
 import type { LiveIndex } from './live-index.js'
 import { LiveIndexes } from './live-indexes.js'
 import { readSealedFile } from './sealed-index.js'
@@ -21,7 +20,6 @@ import {
   type SegmentTimes,
   type Stretch,
 } from './sealed-stretches.js'
-import { TagChains } from './tag-chains.js'
 import type { TopicEntries } from './topic-entries.js'
 
 /** The positions that bound what a reader may look at. Loaded anew at every call. */
@@ -40,19 +38,10 @@ export interface Place {
   frame: number
 }
 
-/** A record, and where it stands. */
-export interface PlacedRecord {
-  offset: number
-  place: Place
-}
-
 const pageBytes = 4096
 
 /** Of a segment that nothing is known of: any message may be in it. */
 const unknownTimes: SegmentTimes = { firstTime: 0, lastTime: Number.POSITIVE_INFINITY }
-
-/** How many entries of an index are looked at in one go. */
-const placesALook = 1024
 
 /** The entries of a topic's records in one segment: stored there, or derived from its batches. */
 export type Holder = { segment: number; firstOffset: number; count: number } & (
@@ -67,10 +56,6 @@ export class Catalog {
   readonly #bounds: LogBounds
   readonly #sealed = new SealedStretches()
   readonly #live: LiveIndexes
-  /** Of live indexes in which somebody has looked for a key. */
-  readonly #chains = new WeakMap<TopicEntries, TagChains>()
-  /** Segments whose entries were found as they were written. */
-  readonly #summedUp = new Set<number>()
   /** First segment whose footer has not been read. */
   #loaded: number
 
@@ -186,37 +171,10 @@ export class Catalog {
     return this.#sealed.footer(segment)
   }
 
-  /** The newest `max` of the topic's records in `[from, to)` whose keys have the tag, ascending, where the segment's index is a derived one. */
-  newestTagged(
-    segment: number,
-    topic: number,
-    tag: number,
-    { from, to, max }: { from: number; to: number; max: number },
-  ): number[] | undefined {
-    const entries = this.#liveIndexes()
-      .find(([each]) => each === segment)?.[1]
-      .topics.get(topic)
-    if (entries === undefined) return undefined
-    const { firstOffset, count } = entries
-    if (from < firstOffset || to > firstOffset + count) return undefined
-    let chains = this.#chains.get(entries)
-    if (chains === undefined) {
-      chains = new TagChains()
-      this.#chains.set(entries, chains)
-    }
-    const ordinals = chains.tagged(entries, tag, from - firstOffset, to - firstOffset, max)
-    return ordinals.map((ordinal) => ordinal + firstOffset)
-  }
-
-  /**
-   * Sums up the entries of a segment, where that was not done: of what they lead to each is checked, and not what they keep silent about. Those
-   * that are not as they were written are derived from the batches from now on.
-   */
-  checkEntries(segment: number): void {
-    const footer = this.#sealed.footer(segment)
-    if (footer === undefined || this.#summedUp.has(segment)) return
-    if (this.#windows.with(segment, ({ window }) => entriesMatch(window, footer))) this.#summedUp.add(segment)
-    else this.distrust(segment)
+  /** What was derived of a topic from the batches of a segment; undefined: the segment has an index that is believed, or nothing of the topic. */
+  derived(segment: number, topic: number): TopicEntries | undefined {
+    const index = this.#liveIndexes().find(([each]) => each === segment)
+    return index?.[1].topics.get(topic)
   }
 
   /** Entries of `count` records that stand in one segment, from `offset` on. Undefined: no segment knows the first; fewer: not the others. */
@@ -271,45 +229,6 @@ export class Catalog {
     }
   }
 
-  /**
-   * The first record behind `offset` that has a place: those that an index knows to be lost have none.
-   * @param but not those in this segment
-   */
-  nextPlaced(topic: number, offset: number, but?: number): PlacedRecord | undefined {
-    for (const { segment, first, end } of this.stretches(topic, offset + 1, Number.MAX_SAFE_INTEGER)) {
-      if (segment === but) continue
-      for (let at = first, places: Place[]; at < end; at += places.length) {
-        places = this.#placesOrUnknown(topic, at, Math.min(placesALook, end - at), segment)
-        const index = places.findIndex(({ batch }) => batch !== 0)
-        if (index >= 0) return { offset: at + index, place: places[index] }
-        if (places.length === 0) break
-      }
-    }
-    return undefined
-  }
-
-  /** The last record below `offset` that has a place. */
-  lastPlaced(topic: number, offset: number): PlacedRecord | undefined {
-    for (const { segment, first, end } of this.stretches(topic, 0, offset).reverse()) {
-      for (let to = end, at: number; to > first; to = at) {
-        at = Math.max(first, to - placesALook)
-        const places = this.#placesOrUnknown(topic, at, to - at, segment)
-        const index = places.findLastIndex(({ batch }) => batch !== 0)
-        if (index >= 0) return { offset: at + index, place: places[index] }
-      }
-    }
-    return undefined
-  }
-
-  /** As {@link locateRun}; where the index cannot be read now, the record may be there, somewhere in its segment. */
-  #placesOrUnknown(topic: number, offset: number, count: number, segment: number): Place[] {
-    try {
-      return this.locateRun(topic, offset, count)
-    } catch {
-      return [{ segment, batch: segmentHeaderBytes, frame: 0 }]
-    }
-  }
-
   /** Position of the first damage behind one batch and before another; known for segments whose index was derived from the batches. */
   damageBetween(after: Place | undefined, before: Place | undefined): number | undefined {
     const from = after === undefined ? -1 : this.#files.base(after.segment) + after.batch
@@ -340,7 +259,6 @@ export class Catalog {
     this.#sealed.dropBelow(firstKept)
     this.#live.dropBelow(firstKept)
     this.#windows.dropBelow(firstKept)
-    for (const segment of this.#summedUp) if (segment < firstKept) this.#summedUp.delete(segment)
     this.#loaded = Math.max(this.#loaded, firstKept)
     const sealedEnd = this.#files.segmentOf(this.#bounds.indexed())
     for (; this.#loaded < sealedEnd; this.#loaded++) this.#load(this.#loaded)

@@ -12,13 +12,11 @@ import {
   noKey,
 } from '../../format/frame-layout.js'
 import { tagOf } from '../../format/key-tag.js'
-import { entryWord } from '../../format/segment-layout.js'
 import type { Catalog } from '../index/catalog.js'
+import type { SearchedPart, TaggedRecords } from '../index/tagged-records.js'
 import type { SideIndexes } from '../side/side-indexes.js'
 import type { LostRecords } from './lost-records.js'
 import type { PlacedRecords } from './placed-records.js'
-
-const { perEntry } = entryWord
 
 /** Entries looked at in a call: some milliseconds, and then the thread is there for others; and in one go. */
 const lookAtMost = { aCall: 1 << 19, atOnce: 1 << 13 }
@@ -46,13 +44,6 @@ export interface KeyedRecords {
   readonly to: number
 }
 
-/** Records of a topic in one segment. */
-interface SearchedPart {
-  readonly segment: number
-  readonly first: number
-  readonly end: number
-}
-
 /** Offsets that may have the key, ascending: no other in `[from, to)` has it. */
 interface Tagged {
   readonly offsets: number[]
@@ -62,14 +53,23 @@ interface Tagged {
 
 export class KeySearch {
   readonly #catalog: Catalog
+  readonly #tags: TaggedRecords
   readonly #records: PlacedRecords
   readonly #lost: LostRecords
   readonly #sides: SideIndexes | undefined
   readonly #atMost: { readonly aCall: number; readonly atOnce: number }
 
-  constructor(catalog: Catalog, records: PlacedRecords, lost: LostRecords, sides?: SideIndexes, atMost = lookAtMost) {
+  constructor(
+    catalog: Catalog,
+    tags: TaggedRecords,
+    records: PlacedRecords,
+    lost: LostRecords,
+    sides?: SideIndexes,
+    atMost = lookAtMost,
+  ) {
     this.#sides = sides
     this.#catalog = catalog
+    this.#tags = tags
     this.#records = records
     this.#lost = lost
     this.#atMost = atMost
@@ -90,7 +90,7 @@ export class KeySearch {
         if (left <= 0) return rest(first, end)
         const part = { segment, first, end }
         const told = this.#told(topic, tag, part, isReverse)
-        const { offsets: tagged, from, to } = told ?? this.#tagged(topic, tag, part, isReverse)
+        const { offsets: tagged, from, to } = told ?? this.#listed(topic, tag, part, isReverse)
         if (isReverse) tagged.reverse()
         for (const offset of tagged) {
           const piece = this.#withKey(topic, offset, key)
@@ -108,37 +108,28 @@ export class KeySearch {
   }
 
   /** By the side index of the segment, or by an index that this thread has in memory; undefined: neither says. */
-  #told(topic: number, tag: number, { segment, ...part }: SearchedPart, isReverse: boolean): Tagged | undefined {
-    const footer = this.#catalog.footerOf(segment)
-    if (footer === undefined) return this.#chained(topic, tag, { segment, ...part }, isReverse)
-    return this.#sides?.withKey(topic, { segment, footer, ...part }, tag, isReverse, sideLook.tellsAtMost)
+  #told(topic: number, tag: number, part: SearchedPart, isReverse: boolean): Tagged | undefined {
+    const footer = this.#catalog.footerOf(part.segment)
+    if (footer === undefined) return this.#chained(topic, tag, part, isReverse)
+    return this.#sides?.withKey(topic, { ...part, footer }, tag, isReverse, sideLook.tellsAtMost)
   }
 
-  #chained(
-    topic: number,
-    tag: number,
-    { segment, first: from, end: to }: SearchedPart,
-    isReverse: boolean,
-  ): Tagged | undefined {
+  #chained(topic: number, tag: number, part: SearchedPart, isReverse: boolean): Tagged | undefined {
     const max = sideLook.tellsAtMost
-    const offsets = this.#catalog.newestTagged(segment, topic, tag, { from, to, max })
-    if (offsets === undefined || offsets.length < max) return offsets && { offsets, from, to }
+    const offsets = this.#tags.chained(topic, tag, part, max)
+    if (offsets === undefined || offsets.length < max) return offsets && { offsets, from: part.first, to: part.end }
     // The oldest come last in a chain.
-    return isReverse ? { offsets, from: offsets[0], to } : undefined
+    return isReverse ? { offsets, from: offsets[0], to: part.end } : undefined
   }
 
   /** By the entries themselves, some of the part at a time. */
-  #tagged(topic: number, tag: number, { segment, first, end }: SearchedPart, isReverse: boolean): Tagged {
+  #listed(topic: number, tag: number, { segment, first, end }: SearchedPart, isReverse: boolean): Tagged {
     const count = Math.min(this.#atMost.atOnce, end - first)
     const from = isReverse ? end - count : first
-    // An entry with a wrong tag leads nowhere: nothing else would tell.
-    this.#catalog.checkEntries(segment)
-    const words = this.#catalog.entriesFrom(topic, from, count)
-    if (words === undefined || words.length < count * perEntry) throw this.#lost.missing(topic, from)
-    const offsets: number[] = []
-    for (let at = entryWord.tag, offset = from; offset < from + count; at += perEntry, offset++)
-      if (words[at] === tag) offsets.push(offset)
-    return { offsets, from, to: from + count }
+    const to = from + count
+    const offsets = this.#tags.listed(topic, tag, { segment, first: from, end: to })
+    if (offsets === undefined) throw this.#lost.missing(topic, from)
+    return { offsets, from, to }
   }
 
   /** Undefined: it has another key. */

@@ -10,6 +10,7 @@ import type { SegmentFiles } from '../files/segment-files.js'
 import type { SegmentWindows } from '../files/segment-windows.js'
 import { findNextBatch } from '../index/batch-scan.js'
 import type { Catalog, LogBounds } from '../index/catalog.js'
+import { NearestRecords } from '../index/nearest-records.js'
 import { firstOffset } from './chunk-thinning.js'
 
 const badBatch = 'its batch fails its checksum'
@@ -18,19 +19,21 @@ export class LostRecords {
   readonly #files: SegmentFiles
   readonly #windows: SegmentWindows
   readonly #catalog: Catalog
+  readonly #nearest: NearestRecords
   readonly #bounds: LogBounds
 
   constructor(files: SegmentFiles, windows: SegmentWindows, catalog: Catalog, bounds: LogBounds) {
     this.#files = files
     this.#windows = windows
     this.#catalog = catalog
+    this.#nearest = new NearestRecords(catalog)
     this.#bounds = bounds
   }
 
   /** No batch that can be read holds it: what stands nearest on both sides tells what was lost with it, and no more than that. */
   missing(topic: number, offset: number): BookendError {
-    const following = this.#catalog.nextPlaced(topic, offset)
-    const before = this.#catalog.lastPlaced(topic, offset)
+    const following = this.#nearest.behind(topic, offset)
+    const before = this.#nearest.before(topic, offset)
     const position = this.#catalog.damageBetween(before?.place, following?.place)
     if (position === undefined) return this.corrupt(offset, position, 'no segment on disk holds it', following?.offset)
     const segment = this.#files.segmentOf(position)
@@ -41,8 +44,7 @@ export class LostRecords {
   /** The batch at `at`, which should hold the record, is bad. */
   damaged(topic: number, offset: number, segment: number, at: number): BookendError {
     const base = this.#files.base(segment)
-    const next =
-      this.#nextReadable(topic, offset, segment, at) ?? this.#catalog.nextPlaced(topic, offset, segment)?.offset
+    const next = this.#nextReadable(topic, offset, segment, at) ?? this.#nearest.behind(topic, offset, segment)?.offset
     return this.corrupt(offset, base + at, this.#whatIsWrong(segment, at), next)
   }
 
@@ -69,7 +71,7 @@ export class LostRecords {
     const isGone = code === 'ENOENT' || code === 'EINVAL' || code === 'EFAULT' || code === 'EIO' || code === 'EHWPOISON'
     const position = this.#files.base(segment) + at
     if (!isGone) return new BookendError('BOOKEND_IO', `cannot read ${file}: ${String(error)}`, { file, cause: error })
-    const next = this.#catalog.nextPlaced(topic, offset, segment)?.offset
+    const next = this.#nearest.behind(topic, offset, segment)?.offset
     return new BookendError('BOOKEND_CORRUPT', `${file} cannot be read at position ${position}: ${String(error)}`, {
       file,
       position,

@@ -14,6 +14,7 @@ import { SalvageWindow } from '../files/salvage-window.js'
 import type { SegmentFiles } from '../files/segment-files.js'
 import type { SegmentWindows } from '../files/segment-windows.js'
 import type { Catalog, LogBounds } from '../index/catalog.js'
+import { TaggedRecords } from '../index/tagged-records.js'
 import type { Candidates, SideIndexes } from '../side/side-indexes.js'
 import { type Chunk, type HeldChunk, type ReadRequest, type Resume, sparseShare } from './chunk.js'
 import { joinPieces } from './chunk-thinning.js'
@@ -40,16 +41,15 @@ export class TopicReader {
   #scratch = new Uint8Array(chunkBytes)
 
   constructor(files: SegmentFiles, windows: SegmentWindows, catalog: Catalog, bounds: LogBounds, sides?: SideIndexes) {
-    this.#sides = sides
-
     this.#files = files
     this.#windows = windows
     this.#catalog = catalog
     this.#bounds = bounds
+    this.#sides = sides
     this.#lost = new LostRecords(files, windows, catalog, bounds)
     this.#records = new PlacedRecords(files, windows, catalog, bounds, this.#lost)
     this.#mapped = new MappedChunks(files, windows, bounds, this.#records)
-    this.#keys = new KeySearch(catalog, this.#records, this.#lost, sides)
+    this.#keys = new KeySearch(catalog, new TaggedRecords(catalog, windows), this.#records, this.#lost, sides)
     this.#times = new MessageTimes(files, windows, catalog, bounds, this.#records, this.#lost)
   }
 

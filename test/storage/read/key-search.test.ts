@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { batchHeaderBytes } from '../../../src/format/batch-layout.js'
+import { TaggedRecords } from '../../../src/storage/index/tagged-records.js'
 import { KeySearch } from '../../../src/storage/read/key-search.js'
 import { LostRecords } from '../../../src/storage/read/lost-records.js'
 import { PlacedRecords } from '../../../src/storage/read/placed-records.js'
@@ -36,7 +37,8 @@ async function filledLog(isSealed: boolean) {
   const bounds = { published: () => log.published, indexed: () => log.indexed, trim: () => log.trim }
   const lost = new LostRecords(log.files, log.readWindows, log.catalog, bounds)
   const records = new PlacedRecords(log.files, log.readWindows, log.catalog, bounds, lost)
-  const search = new KeySearch(log.catalog, records, lost, undefined, { aCall: 100, atOnce: 30 })
+  const tags = new TaggedRecords(log.catalog, log.readWindows)
+  const search = new KeySearch(log.catalog, tags, records, lost, undefined, { aCall: 100, atOnce: 30 })
   const offsetsOf = (key: Uint8Array) => given.flatMap((each, offset) => (each === key ? [offset] : []))
   return { world, log, search, offsetsOf, end: given.length }
 }
