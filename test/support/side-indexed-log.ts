@@ -10,6 +10,7 @@ import {
   sideRowsPerPage,
   sideRowWord,
 } from '../../src/format/side-index-layout.js'
+import { HandlerWords } from '../../src/ring/handler-words.js'
 import { TopicCells } from '../../src/ring/topic-cells.js'
 import { LiveIndex } from '../../src/storage/index/live-index.js'
 import { readSealedFile } from '../../src/storage/index/sealed-index.js'
@@ -17,8 +18,10 @@ import { TopicReader } from '../../src/storage/read/topic-reader.js'
 import { makeSideIndex, ownerOf, writeSideIndex } from '../../src/storage/side/side-index-file.js'
 import { SideIndexes } from '../../src/storage/side/side-indexes.js'
 import { TagCollector } from '../../src/storage/side/tag-collector.js'
+import type { HandlerAnswer } from '../../src/threads/reader/handler-task.js'
 import { type ChunkAnswer, Reader } from '../../src/threads/reader/reader.js'
 import { payloadOf } from './frames.js'
+import { appendsNothing, handlerModule, setHandler } from './processing.js'
 import type { Seeded } from './seeded.js'
 import { StorageLog } from './storage-log.js'
 import { simulatedWorld } from './worlds.js'
@@ -86,9 +89,28 @@ export function readingOf({ world, log }: KeyedLog) {
   const sides = new SideIndexes(world.disk, log.files, () => 0)
   const topics = new TopicReader(log.files, log.readWindows, log.catalog, bounds, sides)
   const cells = new TopicCells(new SharedArrayBuffer(1024))
-  const reader = new Reader(topics, log.lookup, log.catalog, cells, () => log.trim)
+  const means = { data: undefined, beginAppends: () => appendsNothing }
+  const reader = new Reader(topics, log.lookup, log.catalog, cells, () => log.trim, undefined, means)
   return {
     topics,
+    /** Those that a handler is given by one task over a range. */
+    async handled(filter: Filter, from: number, to: number): Promise<number[]> {
+      const found: number[] = []
+      cells.next(0).store(to)
+      setHandler((messages) => {
+        found.push(...messages.map(({ offset }) => offset))
+      })
+      for (let at = from; at < to; ) {
+        const task = { op: 'process', topic, module: handlerModule, codec: undefined, group: 'g', filter } as const
+        const lot = { from: at, lane: 0, lanes: 1, batchSize: 7, views: 'copied', resume: undefined } as const
+        const words = HandlerWords.allocate(at, to, 0, false).shared
+        const answer = await reader.run({ ...task, ...lot, words, attempt: 1, generation: 0, firstAttempt: 0 })
+        const { done, end } = answer as HandlerAnswer
+        if (end.kind !== 'paused') throw new Error(`the task has ended ${end.kind} at ${done}: ${end.error.message}`)
+        at = done
+      }
+      return found
+    },
     async withKey(key: string, from: number, to: number, max: number, isReverse: boolean): Promise<number[]> {
       const found: number[] = []
       while (from < to && found.length < max) {
@@ -120,7 +142,7 @@ const isSame = (a: readonly number[], b: readonly number[]) =>
 /** Looks for keys and headers in ranges; what is found otherwise than by a plain look at everything, in words. */
 export async function disagreements(random: Seeded, made: KeyedLog, looks: number): Promise<string[]> {
   const { given } = made
-  const { withKey, matching } = readingOf(made)
+  const { withKey, matching, handled } = readingOf(made)
   const end = given.length
   const wrong: string[] = []
   const compare = async (what: string, found: Promise<number[]>, truth: readonly number[]) => {
@@ -149,11 +171,9 @@ export async function disagreements(random: Seeded, made: KeyedLog, looks: numbe
       filter.every(({ name, values }) => values.includes(({ type, shop } as Record<string, string>)[name] ?? '')),
     )
     const what = `${JSON.stringify(filter)} in ${from} to ${to}`
-    await compare(
-      what,
-      matching(filter, from, to),
-      matches.map(({ offset }) => offset),
-    )
+    const offsets = matches.map(({ offset }) => offset)
+    await compare(what, matching(filter, from, to), offsets)
+    await compare(`${what}, handled`, handled(filter, from, to), offsets)
   }
   return wrong
 }

@@ -83,7 +83,7 @@ function sorted({ entries, name, hashes, ordinals }: CollectedSection): SortedSe
 export function writeSideIndex(disk: Disk, files: SegmentFiles, segment: number, bytes: Uint8Array): void {
   const final = files.sidePath(segment)
   const temporary = `${final}.new`
-  const file = disk.create(temporary)
+  const file = createAnew(disk, temporary)
   try {
     file.write(0, bytes)
     disk.rename(temporary, final)
@@ -92,6 +92,17 @@ export function writeSideIndex(disk: Disk, files: SegmentFiles, segment: number,
     throw error
   } finally {
     file.close()
+  }
+}
+
+/** One that a thread has left half made, when it died, is in nobody's way. */
+function createAnew(disk: Disk, path: string): DiskFile {
+  try {
+    return disk.create(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    disk.remove(path)
+    return disk.create(path)
   }
 }
 

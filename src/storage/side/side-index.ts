@@ -13,10 +13,12 @@ import type { DiskFile } from '../files/disk.js'
 const { first: firstWord, perRow } = sideRowWord
 const wordsPerPage = sidePageBytes / 4
 
-/** Rows `[start, end)` of a section: those of one hash, by ordinal. */
+/** Rows `[start, end)` of a section: those of one hash, by ordinal, all of which are in `[from, to)`. */
 export interface SideRun {
   readonly start: number
   readonly end: number
+  readonly from: number
+  readonly to: number
 }
 
 /** Not as it was written: nothing that it says is believed. */
@@ -44,18 +46,24 @@ export class SideIndex {
 
   /** Where the rows of a hash stand whose ordinals are in `[from, to)`. @throws SideIndexFault */
   run(section: SideSection, hash: number, from: number, to: number): SideRun {
-    if (from >= to) return { start: 0, end: 0 }
+    if (from >= to) return { start: 0, end: 0, from, to }
     const start = this.#atOrBehind(section, hash, from)
-    return { start, end: this.#isBehind(section, start, hash, to) ? start : this.#atOrBehind(section, hash, to) }
+    const end = this.#isBehind(section, start, hash, to) ? start : this.#atOrBehind(section, hash, to)
+    return { start, end: Math.max(start, end), from, to }
   }
 
-  /** Ordinals of rows `[start, end)`, ascending. @throws SideIndexFault */
-  ordinals(section: SideSection, { start, end }: SideRun): number[] {
+  /**
+   * Ordinals of a run, or of a part of one, ascending.
+   * @throws SideIndexFault if they are none of those that were asked for: its checksums may be right, and whoever made it wrong
+   */
+  ordinals(section: SideSection, { start, end, from, to }: SideRun): number[] {
     const ordinals: number[] = []
+    let least = from
     for (let row = start; row < end; row++) {
       const ordinal = this.#word(section, row, 1)
-      if (ordinal >= section.records) throw new SideIndexFault('a row of a side index leads out of its segment')
+      if (ordinal < least || ordinal >= to) throw new SideIndexFault('rows of a side index are not in their order')
       ordinals.push(ordinal)
+      least = ordinal + 1
     }
     return ordinals
   }

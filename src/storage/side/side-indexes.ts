@@ -30,6 +30,8 @@ export interface Candidates {
 }
 
 interface HeldSide {
+  /** Of the segment as it was then: one that was rewritten has another side index. */
+  readonly footer: SegmentFooter
   /** Undefined: there is none of use. */
   readonly index: SideIndex | undefined
   readonly lookedMs: number
@@ -100,7 +102,7 @@ export class SideIndexes {
       let to = stretch.end
       for (const value of values) {
         const run = runIn(index, section, stretch, hashOf(value))
-        const taken = index.ordinals(section, { start: run.start, end: Math.min(run.end, run.start + max) })
+        const taken = index.ordinals(section, { ...run, end: Math.min(run.end, run.start + max) })
         if (lengthOf(run) > max) to = Math.min(to, (taken.at(-1) as number) + 1 + section.firstOffset)
         for (const ordinal of taken) ordinals.add(ordinal)
       }
@@ -125,8 +127,9 @@ export class SideIndexes {
     stretch: IndexedStretch,
     ask: (index: SideIndex, section: SideSection) => R,
   ): R | undefined {
-    const { segment, first, end } = stretch
+    const { segment, footer, first, end } = stretch
     let held = this.#held.get(segment)
+    if (held !== undefined && held.footer !== footer) held = undefined
     let section = held?.index?.section(topic, name)
     if (section === undefined && (held === undefined || this.#nowMs() - held.lookedMs >= lookAgainMs)) {
       held = this.#open(stretch)
@@ -141,34 +144,37 @@ export class SideIndexes {
       return ask(held.index, section)
     } catch (error) {
       // A checksum, or the device: the segment itself says all that this would.
-      if (!(error instanceof SideIndexFault) && (error as NodeJS.ErrnoException).code === undefined) throw error
-      this.#keep(segment, undefined)
+      if (!(error instanceof SideIndexFault)) throwBug(error)
+      this.#keep(stretch, undefined)
       return undefined
     }
   }
 
-  #open({ segment, footer }: IndexedStretch): HeldSide {
+  #open(stretch: IndexedStretch): HeldSide {
+    const { segment, footer } = stretch
     let index: SideIndex | undefined
     let file: DiskFile | undefined
     try {
       file = this.#disk.open(this.#files.sidePath(segment), 'read')
       const head = file && readSideHead(file, ownerOf(this.#files, segment, footer))
       if (file !== undefined && head !== undefined) index = new SideIndex(file, head)
-    } catch {
-      // A link or a folder stands there, or there is no descriptor to be had.
+    } catch (error) {
+      // A link or a folder stands there, the device does not give it, or there is no descriptor to be had.
+      throwBug(error)
+    } finally {
+      if (index === undefined) file?.close()
     }
-    if (index === undefined) file?.close()
-    return this.#keep(segment, index)
+    return this.#keep(stretch, index)
   }
 
-  #keep(segment: number, index: SideIndex | undefined): HeldSide {
+  #keep({ segment, footer }: IndexedStretch, index: SideIndex | undefined): HeldSide {
     this.#drop(segment)
     if (this.#held.size >= maxOpen)
       for (const [oldest] of this.#held) {
         this.#drop(oldest)
         break
       }
-    const held = { index, lookedMs: this.#nowMs() }
+    const held = { footer, index, lookedMs: this.#nowMs() }
     this.#held.set(segment, held)
     return held
   }
@@ -177,6 +183,11 @@ export class SideIndexes {
     this.#held.get(segment)?.index?.close()
     this.#held.delete(segment)
   }
+}
+
+/** What is no error of the system is one of ours. */
+function throwBug(error: unknown): void {
+  if ((error as NodeJS.ErrnoException).code === undefined) throw error
 }
 
 function runIn(index: SideIndex, section: SideSection, { first, end }: IndexedStretch, hash: number): SideRun {

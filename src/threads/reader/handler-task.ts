@@ -100,9 +100,15 @@ export type HandlerChunk = Omit<HeldChunk, 'resume'> & {
   resume: Resume | undefined
   /** What is missing in it is none of the task's. */
   isSparse?: boolean
+  /** Behind the last record in it, where those that follow are none of the task's; undefined: it goes as far as `next`. */
+  to?: number
 }
 
-type ReadChunk = (topic: { id: number; name: string }, request: ReadRequest, views: HandlerViews) => HandlerChunk
+type ReadChunk = (
+  topic: { id: number; name: string },
+  request: ReadRequest,
+  options: Pick<HandlerTask, 'views' | 'filter'>,
+) => HandlerChunk
 
 export class HandlerTasks {
   readonly #read: ReadChunk
@@ -184,19 +190,20 @@ class TaskRun {
   }
 
   async #workThroughRange(): Promise<TaskEnd> {
-    const { topic, views } = this.#task
+    const { topic } = this.#task
     const isWanted = wanted(this.#task)
     for (let to = this.#words.rangeEnd; this.done < to && !this.#isOver(); to = this.#words.rangeEnd) {
       let chunk: HandlerChunk
       try {
-        chunk = this.#read(topic, { topic: topic.id, offset: this.done, to, resume: this.resume }, views)
+        chunk = this.#read(topic, { topic: topic.id, offset: this.done, to, resume: this.resume }, this.#task)
       } catch (error) {
         return { kind: 'unreadable', to, error: portable(error) }
       }
       // Held until the last call over it has settled, however that ends: with mapped views the segment is pinned so long.
       try {
         const source = { topic: topic.name, decode: this.#handler.decode }
-        const records = new ChunkRecords(source, topic.id, chunk.bytes, this.done, chunk.next, isWanted, chunk.isSparse)
+        const { bytes, next, to = next, isSparse } = chunk
+        const records = new ChunkRecords(source, topic.id, bytes, this.done, to, isWanted, isSparse)
         const end = await this.#handle(records, records.end)
         // Ended inside the chunk: whoever goes on there has to read it again, from where this one began.
         if (end !== undefined) return end

@@ -123,13 +123,14 @@ export class Reader {
       (topic, offset, to, filter) => this.#told(topic, offset, to, filter),
     )
     if (handlers === undefined) return
-    this.#handlers = new HandlerTasks(
-      (topic, request, views) =>
-        this.#guarded(topic, request.offset, () =>
-          views === 'mapped' ? reader.readMapped(request) : { ...reader.read(request), release() {} },
-        ),
-      handlers,
-    )
+    this.#handlers = new HandlerTasks((topic, request, { views, filter }) => {
+      const { offset, to } = request
+      const told = filter && this.#told(topic, offset, to, filter)
+      if (told !== undefined) return { ...told, isSparse: true, release() {} }
+      return this.#guarded(topic, offset, () =>
+        views === 'mapped' ? reader.readMapped(request) : { ...reader.read(request), release() {} },
+      )
+    }, handlers)
   }
 
   async run(task: ReadTask): Promise<unknown> {

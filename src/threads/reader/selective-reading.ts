@@ -22,7 +22,7 @@ export interface SelectiveRequest {
 
 /** Records that may match, one-record batches in order: up to `next` there is no other. */
 export interface ToldRecords {
-  readonly bytes: Uint8Array
+  readonly bytes: Uint8Array<ArrayBuffer>
   /** Behind the last of them; where they were looked for from, if there is none. */
   readonly to: number
   readonly next: number

@@ -1,4 +1,8 @@
 import { expect, it, vi } from 'vitest'
+import { tagOf } from '../../../src/format/key-tag.js'
+import { encodeSideIndex } from '../../../src/format/side-index-layout.js'
+import { ownerOf, writeSideIndex } from '../../../src/storage/side/side-index-file.js'
+import { SideIndexes } from '../../../src/storage/side/side-indexes.js'
 import { Seeded, seedsFrom } from '../../support/seeded.js'
 import { disagreements, keyedLog, putSideIndex, readingOf, spoil } from '../../support/side-indexed-log.js'
 
@@ -28,20 +32,22 @@ it('answers are those of a full look, with an index of every segment, of some, o
   }
 })
 
-it('what a key is looked for with is read by the index alone, and so is what matches', async () => {
+it('what has a key is read by the index alone, and so is what matches, by whoever reads and by who handles it', async () => {
   const made = keyedLog(new Seeded(3), 3_000, 0.01)
   await made.log.index()
   const sealed = made.log.files.segmentOf(made.log.indexed)
   for (let segment = 0; segment < sealed; segment++) await putSideIndex(made, segment, all)
-  const { topics, withKey, matching } = readingOf(made)
+  const { topics, withKey, matching, handled } = readingOf(made)
   const tags = vi.spyOn(made.log.catalog, 'entriesFrom')
-  const chunks = vi.spyOn(topics, 'readBorrowed')
+  const chunks = (['read', 'readBorrowed', 'readMapped'] as const).map((each) => vi.spyOn(topics, each))
   const first = made.given.findIndex(({ type }) => type === 'paid')
   const to = made.log.catalog.sealedFrom(0, first)?.end as number
   expect(await withKey('nobody', 0, to, 1, true)).toEqual([])
-  expect(await matching([{ name: 'type', values: ['paid'] }], 0, to)).toContain(first)
+  const paid = await matching([{ name: 'type', values: ['paid'] }], 0, to)
+  expect(paid).toContain(first)
+  expect(await handled([{ name: 'type', values: ['paid'] }], 0, to)).toEqual(paid)
   expect(tags).not.toHaveBeenCalled()
-  expect(chunks).not.toHaveBeenCalled()
+  for (const each of chunks) expect(each).not.toHaveBeenCalled()
 })
 
 it('an index of another segment, of another log or of what the segment was before is not believed', async () => {
@@ -63,6 +69,43 @@ it('an index of another segment, of another log or of what the segment was befor
     file.close()
     expect(await disagreements(random, made, 6)).toEqual([])
   }
+})
+
+/** Who asks side indexes of the first segment for a key, and of what the segment is. */
+async function askedFor(key: string) {
+  const made = keyedLog(new Seeded(8))
+  const { world, log, given } = made
+  await log.index()
+  const stretch = log.catalog.sealedFrom(0, 0)
+  const footer = log.catalog.footerOf(0)
+  if (stretch === undefined || footer === undefined) throw new Error('the first segment is sealed')
+  const sides = new SideIndexes(world.disk, log.files, () => 0)
+  const tag = tagOf(new TextEncoder().encode(key))
+  const ask = (of = footer) => sides.withKey(0, { ...stretch, footer: of }, tag, true, 5_000)?.offsets
+  const truth = given.slice(0, stretch.end).flatMap((each, offset) => (each.key === key ? [offset] : []))
+  return { made, stretch, footer, tag, ask, truth }
+}
+
+it('one that is held open says nothing of what its segment has become', async () => {
+  const { made, footer, ask, truth } = await askedFor('a')
+  await putSideIndex(made, 0, all)
+  expect(ask()).toEqual(truth)
+  expect(ask({ ...footer, entriesCrc: footer.entriesCrc ^ 1 })).toBeUndefined()
+})
+
+it.each([
+  ['leads out of the segment', (records: number) => [0, records + 5, 1, 2, 3, 4, 5, 6]],
+  ['leads back', () => [5, 5]],
+])('one that %s is not followed, whatever its checksums say', async (_, ordinalsOf) => {
+  const { made, stretch, footer, tag, ask } = await askedFor('a')
+  const { world, log } = made
+  const ordinals = Uint32Array.from(ordinalsOf(stretch.end))
+  const section = { topic: 0, name: undefined, firstOffset: 0, records: stretch.end }
+  const bytes = encodeSideIndex(ownerOf(log.files, 0, footer), [
+    { ...section, ordinals, hashes: ordinals.map(() => tag) },
+  ])
+  writeSideIndex(world.disk, log.files, 0, bytes)
+  expect(ask()).toBeUndefined()
 })
 
 it('a topic that has lost something in a segment is not indexed there: nobody knows what that was', async () => {
