@@ -2,12 +2,15 @@
  * Side indexes: a segment that gets its footer gets its side index in the same walk; those that were sealed before, or have one that lacks
  * something, get theirs in quiet moments, the newest first, a step a call.
  *
- * None is ever needed: where one cannot be made, for want of space or since the segment is damaged, readers do without.
+ * None is ever needed: where one cannot be made, readers do without. That it was for want of space or since the segment is damaged nobody is told
+ * here: who appends or reads there is. Everything else is.
  */
 
 import type { TopicIndex } from '../../engine/terms.js'
+import { mayPass } from '../../failures.js'
 import type { SegmentFooter } from '../../format/segment-layout.js'
 import { indexQuietMs } from '../../limits.js'
+import { isUnreadable } from '../../memory/errno.js'
 import type { Memory, Window } from '../../memory/memory.js'
 import type { SharedState } from '../../ring/shared-state.js'
 import type { Disk } from '../../storage/files/disk.js'
@@ -16,7 +19,9 @@ import { LiveIndex } from '../../storage/index/live-index.js'
 import { readSealedFile, type SealedSegment } from '../../storage/index/sealed-index.js'
 import { makeSideIndex, namesIn, ownerOf, readSideHead, writeSideIndex } from '../../storage/side/side-index-file.js'
 import { TagCollector } from '../../storage/side/tag-collector.js'
+import { errnoOf, isBug } from '../device-error.js'
 import { bothOf, hasAll } from '../topic-index.js'
+import type { ReaperEvent } from './reaper-event.js'
 
 /** Bytes of a segment that are walked in one turn of the event loop. */
 const stepBytes = 4 << 20
@@ -28,6 +33,7 @@ export interface SideIndexDutyParts {
   /** Reads segments without mapping them. */
   plainMemory: Memory
   nowMs(): number
+  emit(event: ReaperEvent): void
 }
 
 /** A segment being walked for its side index. */
@@ -91,12 +97,15 @@ export class SideIndexDuty {
     const published = state.published.load()
     if (published !== this.#lastMove.published) this.#lastMove = { published, atMs: nowMs() }
     if (nowMs() - this.#lastMove.atMs < indexQuietMs) return false
+    const segment = this.#walk?.segment ?? this.#unsettled()
+    if (segment === undefined) return false
     try {
-      return this.#advance()
-    } catch {
-      // The device, or a bound of the process: readers do without.
-      if (this.#walk !== undefined) this.#settled.add(this.#walk.segment)
+      return this.#advance(segment)
+    } catch (error) {
+      // Whatever it is, it is not tried again and again.
+      this.#settled.add(segment)
       this.#end()
+      if (!isUnreadable(error)) this.#tell(segment, error)
       return this.isBehind
     }
   }
@@ -114,8 +123,8 @@ export class SideIndexDuty {
       // Nothing is put beside a segment that was deleted meanwhile, or is another owner's by now.
       if (this.#isDeleted(segment) || !this.#isOwner()) return
       writeSideIndex(disk, files, segment, bytes)
-    } catch {
-      // A full disk has better uses for its last blocks.
+    } catch (error) {
+      this.#tell(segment, error)
     }
     if (this.#version === version) this.#settled.add(segment)
   }
@@ -138,10 +147,10 @@ export class SideIndexDuty {
     return undefined
   }
 
-  #advance(): boolean {
-    const walk = this.#walk ?? this.#begin()
+  #advance(segment: number): boolean {
+    const walk = this.#walk ?? this.#begin(segment)
     if (walk === undefined) return this.isBehind
-    const { segment, sealed, window, index, collector } = walk
+    const { sealed, window, index, collector } = walk
     const { files, state } = this.#parts
     index.catchUp(window, files.segmentBytes, true, { stepBytes, onExtended: collector.record })
     if (!index.isSealed && index.damages.length === 0) return true
@@ -157,10 +166,8 @@ export class SideIndexDuty {
     return false
   }
 
-  /** Undefined: the next one lacks nothing, or cannot have it. */
-  #begin(): Walk | undefined {
-    const segment = this.#unsettled()
-    if (segment === undefined) return undefined
+  /** Undefined: it lacks nothing, or cannot have it. */
+  #begin(segment: number): Walk | undefined {
     const { disk, files, plainMemory } = this.#parts
     const sealed = readSealedFile(disk, files, segment)
     const had = sealed === undefined ? new Map<string, TopicIndex>() : this.#had(segment, sealed)
@@ -190,6 +197,15 @@ export class SideIndexDuty {
     } finally {
       file?.close()
     }
+  }
+
+  #tell(segment: number, error: unknown): void {
+    const { files, emit } = this.#parts
+    const { errno, code } = errnoOf(error)
+    // A full disk has better uses for its last blocks, and a process for its last descriptor.
+    if (mayPass(errno)) return
+    const why = isBug(error) ? ` (${error})` : ''
+    emit({ type: 'error', what: `making the side index of segment ${files.base(segment)}${why}`, code, errno })
   }
 
   #isDeleted(segment: number): boolean {

@@ -126,4 +126,29 @@ describe('side indexes', () => {
     expect(world.disk.list(engine.files.directory).filter((name) => name.includes('.idx'))).toEqual([])
     expect(engine.events.filter(({ type }) => type === 'error')).toEqual([])
   })
+
+  it.each([
+    ['the device', 'write', { code: 'EIO', errno: -5 }, 'EIO', ''],
+    ['one of ours', 'write', {}, 'EIO', ' (Error: no)'],
+    ['something that stands in its place', 'open', { code: 'BOOKEND_FORMAT' }, 'BOOKEND_FORMAT', ' (Error: no)'],
+  ] as const)(
+    'that cannot be made for an error of %s are told of, once a segment',
+    async (_, call, error, code, why) => {
+      const { engine, world, fillKeyed, namesIn } = startKeyed()
+      await fillKeyed(2)
+      await engine.settle()
+      world.disk.fault = (each) => {
+        if (each.call === call && each.file.includes('.idx')) throw Object.assign(new Error('no'), error)
+      }
+      engine.reaper.index('a', { keys: true })
+      await engine.settle(40)
+      world.disk.fault = () => {}
+      expect([namesIn(0), engine.state.reaperErrno.load()]).toEqual([undefined, 0])
+      const told = (segment: number) => ({
+        ...{ type: 'error', code, errno: 5 },
+        what: `making the side index of segment ${engine.files.base(segment)}${why}`,
+      })
+      expect(engine.events.filter(({ type }) => type === 'error')).toEqual([told(1), told(0)])
+    },
+  )
 })
