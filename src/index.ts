@@ -4,7 +4,7 @@
  */
 export type { Supports } from './engine/engine.js'
 export type { ProcessOrder, ProcessorState } from './engine/group-seat.js'
-export type { Handler, HandlerAppendOptions, HandlerContext } from './engine/handler.js'
+export type { Handler, HandlerAppendOptions, HandlerContext, HandlerScheduleOptions } from './engine/handler.js'
 export type { LogStats, SegmentInfo, SegmentResidency } from './engine/stats.js'
 export type {
   BackupReport,

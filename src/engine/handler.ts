@@ -19,6 +19,14 @@ export interface HandlerAppendOptions {
   codec?: Codec<unknown>
 }
 
+/** What goes with a message that a handler schedules: `deliverAt` or `delayMs`, and what goes with an append. */
+export interface HandlerScheduleOptions extends Pick<HandlerAppendOptions, 'key' | 'headers' | 'durability' | 'codec'> {
+  /** It is delivered at that time, ms since the epoch where it is a number; at once if it is over. */
+  deliverAt?: Date | number
+  /** It is delivered so many ms after the call has gone well. */
+  delayMs?: number
+}
+
 /** What a handler is told beside its messages, and what it may do. */
 export interface HandlerContext {
   /** Name of the group. */
@@ -42,6 +50,11 @@ export interface HandlerContext {
    *   follows the log of another one
    */
   append(topic: string, value: unknown, options?: HandlerAppendOptions): void
+  /**
+   * The same for a message that is delivered later: it waits if and only if the messages of the call are done, and is delivered exactly once, see `Topic.schedule`.
+   * @throws as {@link append}; `BOOKEND_UNSUPPORTED` where nothing is scheduled (`supports.schedules`)
+   */
+  schedule(topic: string, value: unknown, options: HandlerScheduleOptions): void
 }
 
 /**

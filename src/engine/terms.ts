@@ -175,12 +175,14 @@ export interface TransactionAcks {
 /** Each kind is a set of names: registers of the application, those of producers (`p`), and how far scheduled messages are delivered (`c`). */
 export type RegisterKind = 'r' | 'p' | 'c'
 
-/** A message that is ready to be appended. */
+/** A message that is ready to be appended, or scheduled. */
 export interface EncodedMessage {
   readonly topic: string
   readonly value: Payload
   readonly extras: Extras | undefined
   readonly level: Durability
+  /** When it is delivered. Only where `Supports.schedules`. Undefined: it is appended. */
+  readonly due?: PlannedMessage['due']
 }
 
 /** First readable offset of a topic, and the offset of its next append. */

@@ -9,6 +9,7 @@ import type { MessagePort } from 'node:worker_threads'
 import type { GroupDesk } from '../dispatcher/groups/group-desk.js'
 import type { Durability, EncodedMessage, TransactionParts } from '../engine/terms.js'
 import { BookendError } from '../errors.js'
+import { partsOf } from '../messages/encoded.js'
 import type { HandledMessages } from '../threads/reader/handler.js'
 import { CallParty } from './attached/calls.js'
 import type { WriteCalls } from './attached/handler-line.js'
@@ -34,10 +35,10 @@ export class HandlerWrites {
 
   /** See {@link WriteCalls.write}. */
   async write(encoded: readonly EncodedMessage[], handled: HandledMessages, level: Durability): Promise<boolean> {
-    const messages = encoded.map(({ topic, value, extras }) => ({ topic, value, extras, condition: undefined }))
+    const parts = partsOf(encoded)
     for (;;) {
       try {
-        await this.#parts.transact({ messages, registers: [] }, [handled], level)
+        await this.#parts.transact(parts, [handled], level)
         return true
       } catch (error) {
         if (!(error instanceof BookendError) || error.code !== 'BOOKEND_CONFLICT') throw error

@@ -164,7 +164,7 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
     })
     const writes = new HandlerWrites({
       desk: (topic, name) => this.topic(topic).group(name).desk,
-      transact: (parts, acks, level) => this.#transactions.transact(parts, acks, [], level),
+      transact: (parts, acks, level) => this.transactShares(parts, acks, [], level),
     })
     this.topicHost = {
       ...{ appends, reads, hot, pace, events, stage, limits, indexes, messageBytesLimit },

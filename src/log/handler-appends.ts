@@ -1,4 +1,4 @@
-/** `context.append` of handlers: what a call appends is checked and encoded at once, and written when the call has gone well. */
+/** `context.append` and `context.schedule` of handlers: what a call asks for is checked and encoded at once, and written when the call has gone well. */
 import type { EngineFacts, Supports } from '../engine/engine.js'
 import type { Durability, EncodedMessage, Extras, Payload } from '../engine/terms.js'
 import { BookendError } from '../errors.js'
@@ -7,6 +7,8 @@ import { bytes, type Codec, json, text } from '../messages/codec.js'
 import { lastingEncoderOf } from '../messages/value-coding.js'
 import { type AppendTrace, tracing } from '../tracing.js'
 import { type AppendOptions, checkAppendOptions, checkSize } from './append-options.js'
+import { checkScheduled, deliveryTimeNames, type ScheduleOptions } from './later/schedule-options.js'
+import { checkSupported } from './supported.js'
 import { withHeaders } from './traced-headers.js'
 import { checkCodec, checkKeys, checkName } from './validate.js'
 
@@ -15,7 +17,11 @@ type Options = Pick<AppendOptions, 'key' | 'headers' | 'durability' | 'ttlMs' | 
   codec?: Codec<unknown>
 }
 
+/** As `HandlerScheduleOptions`. */
+type LaterOptions = Omit<ScheduleOptions, 'id'> & { codec?: Codec<unknown> }
+
 const optionNames = ['key', 'headers', 'durability', 'ttlMs', 'expiresAt', 'codec']
+const laterOptionNames = ['key', 'headers', 'durability', 'codec', ...deliveryTimeNames]
 
 /** The log, as far as it is asked before anything is written. */
 interface HandlerLog {
@@ -60,24 +66,27 @@ export class HandlerAppends<H> {
 
   /** Handlers may take it out of their context. */
   readonly append = (topic: string, value: unknown, options: Options = {}): void => {
-    const { facts } = this.#log
-    if (this.#isOver) {
-      const remedy = 'a handler awaits what it starts before it returns, and appends before that'
-      throw new TypeError(`context.append() was called when the call it belongs to was over: ${remedy}`)
-    }
-    checkName('topic', topic)
+    this.#check('append', topic)
     checkKeys('append options', options, optionNames)
-    if (facts.isReadOnly)
-      throw new BookendError(
-        'BOOKEND_READ_ONLY',
-        `the log in ${facts.place} belongs to another process, which this one follows: context.append() writes nothing here`,
-      )
+    this.#checkWritable('append')
+    const { facts } = this.#log
     if (!tracing.append.start.hasSubscribers) {
       this.#add(topic, value, options)
       return
     }
     const trace: AppendTrace = { log: facts.place, topic, count: 1, headers: {} }
     tracing.append.traceSync(() => this.#add(topic, value, withHeaders(options, trace) ?? options), trace)
+  }
+
+  /** The same. */
+  readonly schedule = (topic: string, value: unknown, options: LaterOptions): void => {
+    this.#check('schedule', topic)
+    checkKeys('schedule options', options, laterOptionNames)
+    this.#checkWritable('schedule')
+    checkSupported(this.#log, this.#log.supports.schedules, 'scheduled messages')
+    const { codec, ...rest } = options
+    const { level, message } = checkScheduled(this.#log, topic, () => encoded(value, codec), rest, undefined)
+    this.#keep({ ...message, level })
   }
 
   /** The call has gone well. See {@link LineIntoLog.write}. */
@@ -97,17 +106,37 @@ export class HandlerAppends<H> {
 
   #add(topic: string, value: unknown, { codec, ...options }: Options): void {
     const { level, extras } = checkAppendOptions(this.#log, options)
-    const encoded = lastingEncoderOf(codec === undefined ? codecFor(value) : checkCodec(codec))(value)
-    checkSize(this.#log, topic, encoded, extras)
-    if (this.#log.supports.transactions) this.#count(topic, encoded, extras)
-    this.#messages.push({ topic, value: ownCopy(encoded), extras: ownExtras(extras), level })
+    const bytes = encoded(value, codec)
+    checkSize(this.#log, topic, bytes, extras)
+    this.#keep({ topic, value: bytes, extras, level })
+  }
+
+  #keep({ topic, value, extras, level, due }: EncodedMessage): void {
+    if (this.#log.supports.transactions) this.#count({ topic, value, extras, due })
+    this.#messages.push({ topic, value: ownCopy(value), extras: ownExtras(extras), level, due })
+  }
+
+  #check(verb: string, topic: string): void {
+    if (this.#isOver) {
+      const remedy = `a handler awaits what it starts before it returns, and ${verb}s before that`
+      throw new TypeError(`context.${verb}() was called when the call it belongs to was over: ${remedy}`)
+    }
+    checkName('topic', topic)
+  }
+
+  #checkWritable(verb: string): void {
+    const { facts } = this.#log
+    if (!facts.isReadOnly) return
+    const whose = `the log in ${facts.place} belongs to another process, which this one follows`
+    throw new BookendError('BOOKEND_READ_ONLY', `${whose}: context.${verb}() writes nothing here`)
   }
 
   /** A transaction holds no more, and nobody's memory is filled before that is found out. */
-  #count(topic: string, value: Payload, extras: Extras | undefined): void {
+  #count({ topic, value, extras, due }: Omit<EncodedMessage, 'level'>): void {
     const { messageBytesLimit } = this.#log.facts
     this.#topics ??= new Set()
-    this.#topics.add(topic)
+    // All that is scheduled stands in one topic till then.
+    if (due === undefined) this.#topics.add(topic)
     this.#bytes += value.length + (extras?.key?.length ?? 0) + (extras?.headers?.length ?? 0)
     const what =
       this.#bytes > messageBytesLimit
@@ -116,9 +145,13 @@ export class HandlerAppends<H> {
           ? `to more than ${maxTransactionTopics} topics`
           : undefined
     if (what === undefined) return
-    const remedy = 'append less in one call, or lower batchSize'
-    throw new BookendError('BOOKEND_TOO_LARGE', `a handler appends ${what} in one transaction: ${remedy}`, { topic })
+    const remedy = 'append and schedule less in one call, or lower batchSize'
+    throw new BookendError('BOOKEND_TOO_LARGE', `a handler writes ${what} in one transaction: ${remedy}`, { topic })
   }
+}
+
+function encoded(value: unknown, codec: Codec<unknown> | undefined): Payload {
+  return lastingEncoderOf(codec === undefined ? codecFor(value) : checkCodec(codec))(value)
 }
 
 /** By what the value is: a handler names topics, which know nothing of codecs. */

@@ -1,5 +1,5 @@
 /**
- * A processor whose handlers append, with threads that die, handlers that fail, disks that are full for a while and others who acknowledge, in one
+ * A processor whose handlers append and schedule, with threads that die, handlers that fail, disks that are full for a while and others who acknowledge, in one
  * thread: each message that its handlers have done has left what it leads to exactly once, and no other message has.
  */
 import assert from 'node:assert/strict'
@@ -14,8 +14,8 @@ import type { Seeded } from './seeded.js'
 
 const mostMessages = 60
 const mostTurns = 4
-const facts = { durability: 'process', maxMessageBytes: 1_000, messageBytesLimit: 1_000 }
-const supports = { transactions: true, durabilities: ['process', 'disk'] }
+const facts = { durability: 'process', maxMessageBytes: 10_000, messageBytesLimit: 10_000 }
+const supports = { transactions: true, schedules: true, durabilities: ['process', 'disk'] }
 
 /** @returns how many messages there were. @throws what was not as promised */
 export async function watchHandlerAppends(random: Seeded): Promise<number> {
@@ -30,10 +30,10 @@ export async function watchHandlerAppends(random: Seeded): Promise<number> {
   let journaled = 0
   const transactions = new GroupTransactions({
     group: () => ({ desk }) as unknown as LocalGroup,
-    write: async ({ messages }) => {
+    write: async ({ messages, scheduled = [] }) => {
       await take()
       if (random.chance(0.1)) throw new BookendError('BOOKEND_NO_SPACE', 'the disk of the test is full')
-      for (const { value } of messages.slice(0, -1)) {
+      for (const { value } of [...messages.slice(0, -1), ...scheduled]) {
         const offset = Number(value)
         written.set(offset, (written.get(offset) ?? 0) + 1)
       }
@@ -65,8 +65,10 @@ export async function watchHandlerAppends(random: Seeded): Promise<number> {
       return new HandlerAppends<HandledMessages>({ facts, supports } as never, line)
     },
   }
-  setHandler((messages, { append }) => {
-    for (const { offset } of messages) append('followed', `${offset}`)
+  setHandler((messages, { append, schedule }) => {
+    for (const { offset } of messages)
+      if (offset % 3 > 0) append('followed', `${offset}`)
+      else schedule('followed', `${offset}`, { delayMs: 1 })
     if (random.chance(0.05)) return die()
     if (random.chance(0.1)) throw new Error('the handler of the test fails')
     return undefined

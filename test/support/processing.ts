@@ -54,11 +54,14 @@ export function deathOfThisThread(): () => void {
   return () => store?.die()
 }
 
+const nothing = () => {
+  throw new Error('the handler of this test appends nothing')
+}
+
 /** The call of a handler that appends nothing. */
 export const appendsNothing: CallAppends = {
-  append: () => {
-    throw new Error('the handler of this test appends nothing')
-  },
+  append: nothing,
+  schedule: nothing,
   count: 0,
   write: async () => true,
   end: () => {},

@@ -27,7 +27,7 @@ const names = ['key', 'headers', 'durability', 'id', ...deliveryTimeNames]
 
 /** @throws TypeError, RangeError; `BOOKEND_TOO_LARGE`; `BOOKEND_UNSUPPORTED` for a level that there is not */
 export function checkScheduled(
-  engine: Engine,
+  engine: Pick<Engine, 'facts' | 'supports'>,
   topic: string,
   encode: () => Payload,
   options: ScheduleOptions,

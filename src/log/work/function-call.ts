@@ -5,6 +5,7 @@ import type { HandlerContext } from '../../engine/handler.js'
 import type { EncodedMessage } from '../../engine/terms.js'
 import { BookendError } from '../../errors.js'
 import type { RecordPlace } from '../../messages/chunk-cursor.js'
+import { partsOf } from '../../messages/encoded.js'
 import { type Message, type MessageSource, StoredMessage } from '../../messages/message.js'
 import { tracing } from '../../tracing.js'
 import { HandlerAppends, type LineIntoLog } from '../handler-appends.js'
@@ -67,7 +68,8 @@ export class FunctionCall<T> {
     const appends = new HandlerAppends(engine, lineInto(engine))
     const context: FunctionContext = {
       ...{ group: group.name, topic: topic.name, attempt: this.#attempt },
-      ...{ signal: this.#abort.signal, data: settings.data, append: appends.append, progress: this.#progress },
+      ...{ signal: this.#abort.signal, data: settings.data, progress: this.#progress },
+      ...{ append: appends.append, schedule: appends.schedule },
     }
     try {
       const result = await this.#inTime(this.#handle(context))
@@ -132,9 +134,8 @@ function lineInto(engine: Engine): LineIntoLog<EngineLease> {
   if (transactions === undefined) return { write: (messages) => writeAll(engine, messages) }
   return {
     async write(encoded, lease, level) {
-      const messages = encoded.map(({ topic, value, extras }) => ({ topic, value, extras, condition: undefined }))
       try {
-        await transactions.transact({ messages, registers: [] }, { leases: [lease], commits: [] }, level)
+        await transactions.transact(partsOf(encoded), { leases: [lease], commits: [] }, level)
         return true
       } catch (error) {
         if (error instanceof BookendError && error.code === 'BOOKEND_CONFLICT') return false

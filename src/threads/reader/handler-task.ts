@@ -311,7 +311,7 @@ class TaskRun {
     return this.#words.isStopAsked || (this.#calls > 0 && this.#nowMs() - this.#startMs > sliceMs)
   }
 
-  #context(attempt: number, { append }: CallAppends): HandlerContext {
+  #context(attempt: number, { append, schedule }: CallAppends): HandlerContext {
     const { group, topic } = this.#task
     const signal = this.#signal
     return {
@@ -320,6 +320,7 @@ class TaskRun {
       attempt,
       data: this.#means.data,
       append,
+      schedule,
       get signal() {
         return signal.get()
       },

@@ -12,9 +12,10 @@ export interface HandledMessages {
   readonly ranges: readonly OffsetRange[]
 }
 
-/** What one call of a handler appends. */
+/** What one call of a handler appends, and schedules. */
 export interface CallAppends {
   readonly append: HandlerContext['append']
+  readonly schedule: HandlerContext['schedule']
   /** How many messages there are. */
   readonly count: number
   /**

@@ -5,6 +5,7 @@ import type {
   Handler,
   HandlerAppendOptions,
   HandlerContext,
+  HandlerScheduleOptions,
   JsonMessage,
   Log,
   Message,
@@ -61,9 +62,11 @@ export async function orders(log: Log): Promise<number> {
   return state === 'failed' && said?.key === undefined ? 0 : (plain?.value.id ?? 0)
 }
 
-export const handle: Handler<Order> = (batch: MessageBatch<Order>, { signal, append }: HandlerContext) => {
+export const handle: Handler<Order> = (batch: MessageBatch<Order>, { signal, append, schedule }: HandlerContext) => {
   const options: HandlerAppendOptions = { key: 'k', codec: json<Order>() }
   for (const { value, keyText } of batch) if (!signal.aborted) console.log(value.id.toFixed(), keyText)
   for (const { value } of batch) append('copies', value, options)
   append('texts', 'done', { codec: text, headers: { a: 'b' }, durability: 'disk' })
+  const later: HandlerScheduleOptions = { delayMs: 60_000 }
+  schedule('texts', 'done', later)
 }
