@@ -143,6 +143,17 @@ export const retireStepBytes = 8 * MiB
 export const deletePassBytes = 256 * MiB
 export const maxSegmentsPerPass = 64
 export const deletePauseMs = 100
+/** Below this, what is dead in a segment is not worth writing it anew, whatever part of it that is. */
+export const minReclaimBytes = 64 * KiB
+/** The part of a segment that has to be dead, where a topic's retention does not say. */
+export const usualMinDirty = 0.5
+/**
+ * How often all sealed segments are looked through for what is dead in them: while messages are appended and acknowledged, and
+ * otherwise, since time alone may let some go. And how long nothing is tried after a device has refused.
+ */
+export const reclaimLookMs = 1_000
+export const reclaimIdleMs = 60_000
+export const reclaimRetryMs = 60_000
 /** Topics of segments that retention looks at in one step, beyond those of one segment: flushes wait meanwhile. */
 export const maxRowsPerStep = 16_384
 /** How often it is looked whether the topics that keep the oldest segment could be moved, while nothing is seen to have changed. */

@@ -11,6 +11,9 @@ export type Row =
 /** Fewer cold segments in a row are not worth a line that stands for them. */
 const leastCollapsed = 3
 
+/** A file that takes less of its size on the disk has holes that are worth telling. */
+const sparseShare = 7 / 8
+
 /** What stands around the strip: position, state, size, mappings. */
 const fixedColumns = 38
 
@@ -55,6 +58,11 @@ function isCold({ residentBytes, mappings, state }: SegmentPagesView): boolean {
   return state === 'sealed' && residentBytes === 0 && mappings.write + mappings.read === 0
 }
 
+/** Most of what it was has been given back to the disk: it was written anew without what nobody needed. */
+function isSparse({ state, bytes, diskBytes }: SegmentPagesView): boolean {
+  return state === 'sealed' && diskBytes < bytes * sparseShare
+}
+
 function together(segments: readonly SegmentPagesView[]): Row {
   return {
     count: segments.length,
@@ -92,6 +100,7 @@ function ownerText({ owner, seesMappings }: LogPagesView): string {
 function segmentLine(segment: SegmentPagesView, terminal: Terminal, width: number, cells: number): string {
   const { colors } = terminal
   const { position, state, residentBytes, mappings } = segment
+  const shown = isSparse(segment) ? 'sparse' : state
   const { write, read } = mappings
   const resident = residentBytes < 0 ? '?' : residentBytes === 0 ? '-' : bytes(residentBytes)
   const mapped = [write > 0 ? 'rw' : '', read > 1 ? `r x${read}` : read > 0 ? 'r' : '']
@@ -100,7 +109,7 @@ function segmentLine(segment: SegmentPagesView, terminal: Terminal, width: numbe
   const paintState = state === 'active' ? colors.bold : state === 'prepared' ? colors.dim : (text: string) => text
   return [
     String(position).padStart(width),
-    paintState(state.padEnd(8)),
+    paintState(shown.padEnd(8)),
     strip(segment, terminal, cells),
     resident.padStart(9),
     mapped === '' ? '' : paint(terminal, segment)(mapped),

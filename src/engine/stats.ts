@@ -48,6 +48,10 @@ export interface LogStats {
     deleted: number
     /** Bytes of records that were written anew further on, so that the segment that held them could go. */
     movedBytes: number
+    /** How often a segment was written anew without messages that nobody needs any more: see `Retention.minDirty`. */
+    rewrites: number
+    /** Bytes of records that went so. */
+    reclaimedBytes: number
     /** Why the oldest segment is still there, see {@link SegmentInfo}; the others are there because it is. */
     oldestKeptBecause: KeptReason
     /** The topic that needs it, where it is `needed`. */
@@ -140,6 +144,10 @@ export interface SegmentInfo {
   file: string
   /** Its size. */
   bytes: number
+  /** What of it takes space on the disk, as the file system counts; less than `bytes` where it was written anew. -1: cannot be told. */
+  diskBytes: number
+  /** How often it was written anew, without messages that nobody needed any more. */
+  rewrites: number
   /** Full, being filled, or ready to be filled. */
   state: 'sealed' | 'active' | 'prepared'
   /**

@@ -17,6 +17,11 @@ export interface Retention {
   maxBytes?: number
   /** Messages may go once every group of the topic is past them, and it has one. */
   consumed?: boolean
+  /**
+   * Messages that may go stand in one file with messages of other topics that may not. When they are this part of it, the file is
+   * written anew without them: above 0, at most 1, of the bytes of all messages in it. 0.5 by default.
+   */
+  minDirty?: number
 }
 
 /** By what messages of a topic are to be found fast. */

@@ -5,10 +5,15 @@ import { findExtent } from '../storage/check/log-extent.js'
 import type { Disk } from '../storage/files/disk.js'
 import { findOwner, type LogOwner } from '../storage/files/log-owner.js'
 
+/** As `stat` counts. */
+const blockBytes = 512
+
 export interface SegmentPagesView {
   position: number
   file: string
   bytes: number
+  /** What of them takes space on the disk. */
+  diskBytes: number
   state: 'sealed' | 'active' | 'prepared'
   /** -1: cannot be told. */
   residentBytes: number
@@ -64,6 +69,7 @@ export function viewPages(
         position: files.base(segment),
         file,
         bytes: status.size,
+        diskBytes: status.blocks * blockBytes,
         state: segment < active ? 'sealed' : segment === active ? 'active' : 'prepared',
         residentBytes:
           resident === undefined ? -1 : countResident(resident, 0, resident.pages.length) * resident.pageBytes,

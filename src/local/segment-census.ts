@@ -1,5 +1,6 @@
 /** The segments of an open log for `segments()` and `residency()`: why each is there, who maps it, what of it is in memory. */
 
+import fs from 'node:fs/promises'
 import type { SegmentInfo, SegmentResidency } from '../engine/stats.js'
 import { segmentPath } from '../storage/files/segment-files.js'
 import type { ReaperThread } from './reaper-thread.js'
@@ -7,6 +8,8 @@ import type { SegmentTotals } from './segment-totals.js'
 
 /** As `mincore` counts. */
 const pageBytes = 4096
+/** As `stat` counts. */
+const blockBytes = 512
 
 interface CensusSources {
   directory: string
@@ -29,8 +32,11 @@ export class SegmentCensus {
     const kept = await reaper.call((remote) => remote.segments(limit))
     const mapped = totals.mapped()
     const { active } = totals.span()
-    return kept.map(({ segment, ...why }) => ({
-      ...this.#place(segment, active),
+    const places = kept.map(({ segment }) => this.#place(segment, active))
+    const diskBytes = await Promise.all(places.map(({ file }) => diskBytesOf(file)))
+    return kept.map(({ segment, ...why }, index) => ({
+      ...places[index],
+      diskBytes: diskBytes[index],
       ...why,
       mappedBy: mapped
         .filter((row) => row.segment === segment)
@@ -66,5 +72,14 @@ export class SegmentCensus {
   #roleOf(threadId: number): 'writer' | 'reader' | 'reaper' {
     const { writerThreadId, reaper } = this.#sources
     return threadId === writerThreadId ? 'writer' : threadId === reaper.threadId ? 'reaper' : 'reader'
+  }
+}
+
+/** As the file system counts; -1: the file is gone, or nobody says. */
+async function diskBytesOf(file: string): Promise<number> {
+  try {
+    return (await fs.stat(file)).blocks * blockBytes
+  } catch {
+    return -1
   }
 }

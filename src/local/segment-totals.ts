@@ -32,6 +32,8 @@ export class SegmentTotals {
       retired: state.retiredCount.load(),
       deleted: state.deletedCount.load(),
       movedBytes: state.movedBytes.load(),
+      rewrites: state.rewrites.load(),
+      reclaimedBytes: state.rewrittenBytes.load(),
       ...this.#oldestKept(first, active),
     }
   }

@@ -24,7 +24,7 @@ import {
 } from '../limits.js'
 import type { DiskWatermarks, LocalOptions } from '../local/local-options.js'
 import type { Dedupe } from './append-options.js'
-import { checkBoolean, checkInteger, checkKeys, checkOneOf, describe } from './validate.js'
+import { checkBoolean, checkFraction, checkInteger, checkKeys, checkOneOf, describe } from './validate.js'
 
 /** How a log is opened. */
 export interface OpenOptions {
@@ -167,13 +167,14 @@ export function completeOptions(directory: string | URL, options: OpenOptions): 
 
 /** @throws TypeError, RangeError */
 export function checkRetention(what: string, retention: Retention): Retention {
-  checkKeys(what, retention, ['maxAgeMs', 'maxBytes', 'consumed'])
-  const { maxAgeMs, maxBytes, consumed } = retention
+  checkKeys(what, retention, ['maxAgeMs', 'maxBytes', 'consumed', 'minDirty'])
+  const { maxAgeMs, maxBytes, consumed, minDirty } = retention
   if (maxAgeMs !== undefined) checkInteger(`${what}.maxAgeMs`, maxAgeMs, 1, Number.MAX_SAFE_INTEGER)
   if (maxBytes !== undefined) checkInteger(`${what}.maxBytes`, maxBytes, 0, Number.MAX_SAFE_INTEGER)
   if (consumed !== undefined) checkBoolean(`${what}.consumed`, consumed)
+  if (minDirty !== undefined) checkFraction(`${what}.minDirty`, minDirty)
   // A copy: what the application does to its object later changes nothing.
-  return { maxAgeMs, maxBytes, consumed }
+  return { maxAgeMs, maxBytes, consumed, minDirty }
 }
 
 /** @throws TypeError, RangeError */
@@ -208,11 +209,7 @@ function checkWatermarks(watermarks: DiskWatermarks): DiskWatermarks {
   const copy: DiskWatermarks = {}
   for (const name of names) {
     const at: unknown = watermarks[name]
-    if (at === undefined) continue
-    if (typeof at !== 'number') throw new TypeError(`diskWatermarks.${name} is a number, not ${typeof at}`)
-    if (!(at > 0 && at <= 1))
-      throw new RangeError(`diskWatermarks.${name} is a fraction above 0 and up to 1, not ${at}`)
-    copy[name] = at
+    if (at !== undefined) copy[name] = checkFraction(`diskWatermarks.${name}`, at)
   }
   return copy
 }

@@ -74,6 +74,13 @@ export function checkBoolean(what: string, value: unknown): boolean {
   return value
 }
 
+/** A part of a whole. */
+export function checkFraction(what: string, value: unknown): number {
+  if (typeof value !== 'number') throw new TypeError(`${what} is a number, not ${typeof value}`)
+  if (!(value > 0 && value <= 1)) throw new RangeError(`${what} is a fraction above 0 and up to 1, not ${value}`)
+  return value
+}
+
 export function checkSignal(signal: unknown): AbortSignal | undefined {
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw new TypeError('signal is an AbortSignal')
   return signal

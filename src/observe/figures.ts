@@ -33,6 +33,16 @@ export const figures: readonly Figure[] = [
   counter('bookend_segments_retired_total', 'Mappings that nobody had touched', ({ segments }) => segments.retired),
   counter('bookend_segments_deleted_total', 'Segments deleted', ({ segments }) => segments.deleted),
   counter('bookend_moved_bytes_total', 'Bytes written anew to free a segment', ({ segments }) => segments.movedBytes),
+  counter(
+    'bookend_segment_rewrites_total',
+    'Segments written anew without what is dead',
+    ({ segments }) => segments.rewrites,
+  ),
+  counter(
+    'bookend_reclaimed_bytes_total',
+    'Bytes of dead records that went so',
+    ({ segments }) => segments.reclaimedBytes,
+  ),
   gauge('bookend_reader_threads', 'Reader threads', ({ readers }) => readers.threads),
   gauge('bookend_reader_tasks', 'Tasks of reader threads, running or waiting', ({ readers }) => readers.tasks),
   gauge('bookend_groups', 'Consumer groups of all topics', ({ groups }) => groups.count),

@@ -61,6 +61,9 @@ const table = {
   retiredCount: position('reaper'),
   deletedCount: position('reaper'),
   movedBytes: position('reaper'),
+  /** How often a sealed segment was written anew, and what that has freed. */
+  rewrites: word('reaper'),
+  rewrittenBytes: position('reaper'),
   flushCount: position('reaper'),
   flushMicros: position('reaper'),
   lastFlushMicros: position('reaper'),

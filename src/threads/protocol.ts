@@ -22,6 +22,11 @@ export type Order =
       firsts: [topic: number, first: number][]
     }
   | { kind: 'move'; moved: MovedTopic }
+  | {
+      kind: 'raise'
+      /** First readable offsets of topics whose older messages go from the middle of the log: declared there, so that followers hear of it. */
+      firsts: [topic: number, first: number][]
+    }
 
 export interface ReaperData extends OwnThread {
   shared: SharedMemory
@@ -105,6 +110,8 @@ export interface KeptSegment {
   neededByCount: number
   /** Time of its newest message; undefined while it is not indexed. */
   lastTime: number | undefined
+  /** How often it was written anew. */
+  rewrites: number
 }
 
 /** Cells of the groups file that have a journal, and the offset at which each goes on: whatever group gets one of them begins behind that. */

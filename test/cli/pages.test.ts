@@ -111,6 +111,7 @@ function segments(count: number, hot: (index: number) => boolean): SegmentPagesV
     position: index * (1 << 20),
     file: `${index}`,
     bytes: 1 << 20,
+    diskBytes: index === 1 ? 1 << 12 : 1 << 20,
     state: 'sealed',
     residentBytes: hot(index) ? 1 << 20 : 0,
     shares: [hot(index) ? 1 : 0],
@@ -162,6 +163,13 @@ it('fits the width of the terminal', async () => {
       trimmed: 0,
       segments: all,
     }
-    for (const line of pagesScreen(view, screen, 10).slice(2, 6)) expect(line.length).toBeLessThanOrEqual(columns)
+    const lines = pagesScreen(view, screen, 10)
+    for (const line of lines.slice(2, 6)) expect(line.length).toBeLessThanOrEqual(columns)
+    // The disk has most of the second one back.
+    expect(lines.slice(3, 6).map((line) => line.split(/ +/).filter((word) => word !== '')[1])).toEqual([
+      'sealed',
+      'sparse',
+      'sealed',
+    ])
   }
 })

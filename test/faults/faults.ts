@@ -20,6 +20,7 @@ import { killPoints } from './kill-points.js'
 import { limits } from './limits.js'
 import { powerCut } from './power-cut.js'
 import { races } from './races.js'
+import { rewrites } from './rewrites.js'
 import { schedules } from './schedules.js'
 import { sideIndexes } from './side-indexes.js'
 import { slowDisk } from './slow-disk.js'
@@ -36,6 +37,7 @@ export const faults: readonly Fault[] = [
   agreement,
   fuzz,
   sideIndexes,
+  rewrites,
   groups,
   races,
   schedules,

@@ -8,6 +8,30 @@ import { type Mutant, runMutants } from './mutant-runner.js'
 
 const mutants: readonly Mutant[] = [
   {
+    name: 'gives a file the name of a segment before it is flushed',
+    file: 'storage/files/successor.js',
+    find: 'await this.file.syncLater();',
+    replace: ';',
+    fault: 'rewrites',
+    scale: 0.3,
+  },
+  {
+    name: 'states no first readable offset in a segment that it writes anew',
+    file: 'storage/rewrite/kept-batches.js',
+    find: 'Math.max(joinWords(words[payload], words[payload + 1]), kept.readable)',
+    replace: 'joinWords(words[payload], words[payload + 1])',
+    fault: 'rewrites',
+    scale: 0.3,
+  },
+  {
+    name: 'believes an index of a segment that was written anew since',
+    file: 'storage/index/catalog.js',
+    find: 'if (this.#met.has(window))',
+    replace: 'if (true)',
+    fault: 'rewrites',
+    scale: 1,
+  },
+  {
     name: 'lets scheduled messages take places that are being passed',
     file: 'later/clockwork.js',
     find: 'return Math.max(this.#mark.order, this.#choosing);',

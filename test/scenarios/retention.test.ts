@@ -178,6 +178,8 @@ it.each([
   [{ retention: { maxAge: 5 } }, TypeError],
   [{ retention: { maxAgeMs: 0 } }, RangeError],
   [{ retention: { maxBytes: -1 } }, RangeError],
+  [{ retention: { minDirty: 0 } }, RangeError],
+  [{ retention: { minDirty: 'half' } }, TypeError],
   [{ retention: { consumed: 1 } }, TypeError],
   [{ retention: 5 }, TypeError],
   [{ diskWatermarks: { refuseAppendsAt: 1.5 } }, RangeError],

@@ -20,6 +20,8 @@ export interface Mutant {
   isUniform?: boolean
   /** No mutant: retention deletes and moves, besides the trims. */
   retains?: boolean
+  /** Neither: one of the topics beside those that retention deletes of is needed for ever, so that segments are written anew. */
+  reclaims?: boolean
 }
 
 export interface Moment {
@@ -35,6 +37,7 @@ export interface Tally {
   rolls: number
   deletions: number
   moves: number
+  rewrites: number
   images: number
   torn: number
   /** Records that were acknowledged as durable when the power went, over all images. */
@@ -42,12 +45,13 @@ export interface Tally {
 }
 
 export function emptyTally(): Tally {
-  return { rolls: 0, deletions: 0, moves: 0, images: 0, torn: 0, durable: 0 }
+  return { rolls: 0, deletions: 0, moves: 0, rewrites: 0, images: 0, torn: 0, durable: 0 }
 }
 
 /** The last is written rarely and never deleted from: its few records are moved out of the way of deletions. */
 const names = ['a', 'b', 'c', 'rare']
 const rare = 3
+const needed = 2
 
 export class Life {
   readonly random: Seeded
@@ -79,9 +83,11 @@ export class Life {
     const bootId = `${this.generation}`.repeat(32).slice(0, 32).replace(/^0/, 'f')
     const { acknowledgesEarly } = mutant
     let now = Date.now()
-    const reaper = mutant.retains === true ? { retention: { maxBytes: 200_000 }, now: () => now } : {}
+    const isRetained = mutant.retains === true || mutant.reclaims === true
+    const reaper = isRetained ? { retention: { maxBytes: 200_000 }, now: () => now } : {}
     const engine = new Engine(world, { bootId, segmentBytes, ringBytes: 1 << 20, acknowledgesEarly, reaper })
     engine.reaper.retain('rare', {})
+    if (mutant.reclaims === true) engine.reaper.retain(names[needed], {})
     disk.holdSyncs()
     const { recovered } = engine
     let counted = recovered.topics.reduce((sum, topic) => sum + topic.next, 0)
@@ -108,7 +114,7 @@ export class Life {
     engine.writer.doWork()
     note()
     const isUniform = mutant.isUniform === true || random.chance(0.3)
-    const usual = mutant.retains === true ? 30_000 : random.pick([40, 2_000, 9_000, 40_000])
+    const usual = isRetained ? 30_000 : random.pick([40, 2_000, 9_000, 40_000])
     for (let step = 0; step < steps; step++) {
       const topic = random.chance(0.08) ? rare : random.below(rare)
       const value = () => {
@@ -145,7 +151,7 @@ export class Life {
         // All at once, often: only then can whole segments go.
         const share = random.chance(0.6) ? 1 : random.unit()
         for (const { id, name, values } of model.topics) {
-          if ((share < 1 && id !== topic) || id === rare) continue
+          if ((share < 1 && id !== topic) || id === rare || (id === needed && mutant.reclaims === true)) continue
           engine.offer([{ declare: name, topic: id, first: Math.floor(values.length * share) }])
         }
       } else if (choice < (mutant.isUniform === true ? 0.8 : 0.88)) {
@@ -156,8 +162,8 @@ export class Life {
       if (random.chance(0.6)) engine.reaper.tend()
       if (random.chance(0.4)) engine.letTimePass()
       note()
-      for (let turn = random.below(8); turn > 0 && mutant.retains === true; turn--) {
-        now += 50
+      for (let turn = random.below(8); turn > 0 && isRetained; turn--) {
+        now += mutant.reclaims === true ? 500 : 50
         if (random.chance(0.7)) disk.finishSyncs()
         await new Promise(setImmediate)
         engine.writer.doWork()
@@ -171,6 +177,7 @@ export class Life {
     }
     this.tally.rolls += engine.tail.segment - recovered.tail.segment
     this.tally.deletions += engine.state.deletedCount.load()
+    this.tally.rewrites += engine.state.rewrites.load()
     this.tally.moves += engine.events.filter(({ type }) => type === 'moved').length
     return moments
   }

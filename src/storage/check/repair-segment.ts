@@ -12,6 +12,7 @@ import type { Memory, SystemCalls } from '../../memory/memory.js'
 import type { Disk, DiskFile } from '../files/disk.js'
 import { SalvageWindow } from '../files/salvage-window.js'
 import type { SegmentFiles } from '../files/segment-files.js'
+import { Successor } from '../files/successor.js'
 import { LiveIndex } from '../index/live-index.js'
 import { writeSegmentIndex } from '../index/segment-sealer.js'
 import type { LostRange } from './verify-report.js'
@@ -71,10 +72,9 @@ export function rebuildSegment(tools: RepairTools, plan: SegmentPlan): Amendment
   const { segment } = plan
   const { segmentBytes } = files
   const base = files.base(segment)
-  const path = files.path(segment)
-  const temporary = `${path}.new`
-  const old = disk.open(path, 'read')
-  const file = disk.create(temporary)
+  const old = disk.open(files.path(segment), 'read')
+  const successor = new Successor(disk, files, segment)
+  const { file } = successor
   try {
     calls.allocate(file.descriptor, segmentBytes)
     const source = old === undefined ? undefined : new SalvageWindow(old)
@@ -85,7 +85,7 @@ export function rebuildSegment(tools: RepairTools, plan: SegmentPlan): Amendment
     file.write(0, kept ?? encodeSegmentHeader(header))
     const rest = new SegmentRewriter(file, base, segmentBytes, plan).write(source)
     if (plan.isSealed) {
-      const window = memory.open(temporary, segmentBytes, 'read')
+      const window = memory.open(successor.path, segmentBytes, 'read')
       const index = new LiveIndex(base, segmentBytes)
       index.catchUp(window, segmentBytes, true)
       window.close()
@@ -98,17 +98,13 @@ export function rebuildSegment(tools: RepairTools, plan: SegmentPlan): Amendment
       }
     }
     // A footer says that the data is durable: true from the moment on that the file has a name by which it is found.
-    file.sync()
-    // It would not be believed: it names the footer that was there before.
-    files.removeSide(segment)
-    disk.rename(temporary, path)
-    disk.syncDirectory(files.directory)
+    successor.flush()
+    successor.takeName()
     return rest
   } catch (error) {
-    if (disk.list(files.directory).some((name) => temporary.endsWith(name))) disk.remove(temporary)
+    successor.discard()
     throw error
   } finally {
-    file.close()
     old?.close()
   }
 }

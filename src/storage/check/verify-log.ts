@@ -88,7 +88,9 @@ export function joinReports(extent: LogExtent, reports: readonly SegmentReport[]
       }
       if (known !== undefined && first > known.next) {
         const since = reports.slice(0, index + 1).filter(({ segment }) => segment >= known.segment)
-        lose({ topic, from: known.next, to: first }, lastHole(since, firstAt))
+        // What stood in front of the first readable offset may have been left out when its segment was written anew.
+        const from = Math.max(known.next, readable.get(id) ?? 0)
+        if (from < first) lose({ topic, from, to: first }, lastHole(since, firstAt))
       } else if (known !== undefined && first < known.next) {
         moves.push({ names: [topic, name, numbered(id)], first, segment: report.segment })
         // All of the topic is moved, never a part: what the copy lacks at its end was lost from it.

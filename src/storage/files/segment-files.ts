@@ -175,6 +175,16 @@ export class SegmentFiles {
     }
   }
 
+  /** How often it was written anew; 0 as well where that cannot be told. */
+  generationOf(segment: number): number {
+    const file = this.#disk.open(this.path(segment), 'read')
+    try {
+      return (file && readHeader(file)?.generation) ?? 0
+    } finally {
+      file?.close()
+    }
+  }
+
   exists(segment: number): boolean {
     return this.look(segment) !== 'missing'
   }

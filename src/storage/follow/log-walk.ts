@@ -78,9 +78,9 @@ export class LogWalk {
 
   #step(segment: number, from: number, to: number): { topics: MetTopic[]; end: number; time: number } {
     const { segmentBytes } = this.#files
-    // A page tells of a whole segment that was left long ago.
-    const sealed =
-      from <= segmentHeaderBytes && to === segmentBytes ? readSealedFile(this.#disk, this.#files, segment) : undefined
+    // A page tells of a whole segment that was left long ago; and of one that was written anew, in which nothing stands where it stood.
+    const isTold = to === segmentBytes && (from <= segmentHeaderBytes || this.#isMetAnew(segment))
+    const sealed = isTold ? readSealedFile(this.#disk, this.#files, segment) : undefined
     if (sealed !== undefined) {
       const topics = sealed.rows.map((row) => walked(row, segment))
       return { topics, end: to, time: sealed.footer.lastTime }
@@ -95,6 +95,10 @@ export class LogWalk {
     const topics = [...index.topics.values()].map((entries) => walked(entries, segment))
     // Behind the seal there is nothing to be walked.
     return { topics, end: isStopped || index.isSealed ? to : Math.max(index.end, from), time: index.lastTime }
+  }
+
+  #isMetAnew(segment: number): boolean {
+    return this.#open?.segment !== segment && this.#files.generationOf(segment) > 0
   }
 
   #fileOf(segment: number): DiskFile | undefined {

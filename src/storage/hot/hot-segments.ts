@@ -38,9 +38,11 @@ export class HotSegments {
   #timer: NodeJS.Timeout | undefined
   #idleLooks = 0
   #isClosed = false
+  #rewrites: number
 
   constructor(parts: HotSegmentsParts) {
     this.#parts = parts
+    this.#rewrites = parts.bounds.rewrites?.() ?? 0
   }
 
   /** They are being used. */
@@ -122,6 +124,7 @@ export class HotSegments {
 
   #look(): void {
     this.dropDeleted()
+    this.#dropRewritten()
     for (const segment of this.#refused) this.#asked.delete(segment)
     this.#refused.clear()
     this.#idleLooks += 1
@@ -138,6 +141,15 @@ export class HotSegments {
         }),
       )
     }
+  }
+
+  /** What was written anew keeps the space of what it was while that is open. */
+  #dropRewritten(): void {
+    const { bounds } = this.#parts
+    const rewrites = bounds.rewrites?.() ?? 0
+    if (rewrites === this.#rewrites) return
+    this.#rewrites = rewrites
+    this.#drop((segment) => this.#isIndexed(segment))
   }
 
   #closeAll(): void {

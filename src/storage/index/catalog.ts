@@ -8,10 +8,10 @@
 import { entryBytes, entryWord, type SegmentFooter } from '../../format/segment-layout.js'
 import type { Disk } from '../files/disk.js'
 import type { SegmentFiles } from '../files/segment-files.js'
-import type { SegmentWindows } from '../files/segment-windows.js'
+import type { PinnedWindow, SegmentWindows } from '../files/segment-windows.js'
 import type { LiveIndex } from './live-index.js'
 import { LiveIndexes } from './live-indexes.js'
-import { readSealedFile } from './sealed-index.js'
+import { readFooter, readSealedFile, readSealedSegment } from './sealed-index.js'
 import {
   lastAtOrBelow,
   pushStretch,
@@ -20,6 +20,7 @@ import {
   type SegmentTimes,
   type Stretch,
 } from './sealed-stretches.js'
+import { entriesIn, type Place, pageBytes, pageOfEntries, placeAt, placesIn } from './stored-entries.js'
 import type { TopicEntries } from './topic-entries.js'
 
 /** The positions that bound what a reader may look at. Loaded anew at every call. */
@@ -29,16 +30,9 @@ export interface LogBounds {
   indexed(): number
   /** Files below this position are gone. */
   trim(): number
+  /** How often a segment below was written anew, since some time or other. Undefined: nobody says, and files are found to be others when they are opened. */
+  rewrites?(): number
 }
-
-export interface Place {
-  segment: number
-  /** Relative positions; both zero: the record was lost to damage. */
-  batch: number
-  frame: number
-}
-
-const pageBytes = 4096
 
 /** Of a segment that nothing is known of: any message may be in it. */
 const unknownTimes: SegmentTimes = { firstTime: 0, lastTime: Number.POSITIVE_INFINITY }
@@ -56,6 +50,10 @@ export class Catalog {
   readonly #bounds: LogBounds
   readonly #sealed = new SealedStretches()
   readonly #live: LiveIndexes
+  /** Footers that are not believed any more. */
+  readonly #distrusted = new Map<number, SegmentFooter>()
+  /** Windows whose footer was found to be the one that is known. */
+  readonly #met = new WeakSet<PinnedWindow['window']>()
   /** First segment whose footer has not been read. */
   #loaded: number
 
@@ -84,12 +82,8 @@ export class Catalog {
    */
   locateRun(topic: number, offset: number, count: number): Place[] {
     this.#refresh()
-    const stretches = this.#sealed.of(topic)
-    const index = lastAtOrBelow(stretches, offset)
-    const stretch = stretches[index]
-    if (stretch !== undefined && offset < stretch.firstOffset + stretch.count) {
-      return this.#sealedPlaces(stretch, offset, count)
-    }
+    const stored = this.#inStretch(topic, offset, (stretch, window) => placesIn(stretch, window, offset, count))
+    if (stored !== undefined) return stored
     for (const [segment, live] of this.#liveIndexes()) {
       const entries = live.topics.get(topic)
       if (entries === undefined || offset < entries.firstOffset) continue
@@ -180,15 +174,8 @@ export class Catalog {
   /** Entries of `count` records that stand in one segment, from `offset` on. Undefined: no segment knows the first; fewer: not the others. */
   entriesFrom(topic: number, offset: number, count: number): Uint32Array | undefined {
     this.#refresh()
-    const stretches = this.#sealed.of(topic)
-    const stretch = stretches[lastAtOrBelow(stretches, offset)]
-    if (stretch !== undefined && offset < stretch.firstOffset + stretch.count) {
-      const skip = offset - stretch.firstOffset
-      const bytes = this.#windows.with(stretch.segment, ({ window }) =>
-        window.read(stretch.entriesAt + skip * entryBytes, Math.min(count, stretch.count - skip) * entryBytes),
-      )
-      return new Uint32Array(bytes.buffer)
-    }
+    const stored = this.#inStretch(topic, offset, (stretch, window) => entriesIn(stretch, window, offset, count))
+    if (stored !== undefined) return stored
     const { perEntry } = entryWord
     for (const { firstOffset, count: known, words } of this.#liveHolders(topic)) {
       if (offset < firstOffset || offset >= firstOffset + known || words === undefined) continue
@@ -203,18 +190,8 @@ export class Catalog {
   /** Entries of the topic's records from `first` on, that of `offset` among them: those that come with it when it is read. */
   entriesNear(topic: number, offset: number): { segment: number; first: number; words: Uint32Array } | undefined {
     this.#refresh()
-    const stretches = this.#sealed.of(topic)
-    const stretch = stretches[lastAtOrBelow(stretches, offset)]
-    if (stretch !== undefined && offset < stretch.firstOffset + stretch.count) {
-      const { segment, entriesAt, firstOffset, count } = stretch
-      const at = entriesAt + (offset - firstOffset) * entryBytes
-      const page = at - (at % pageBytes)
-      // Entries begin anywhere: the first one that is whole on this page.
-      const from = Math.max(entriesAt, page + (entriesAt % entryBytes))
-      const to = Math.min(entriesAt + count * entryBytes, from + pageBytes)
-      const bytes = this.#windows.with(segment, ({ window }) => window.read(from, to - from))
-      return { segment, first: firstOffset + (from - entriesAt) / entryBytes, words: new Uint32Array(bytes.buffer) }
-    }
+    const stored = this.#inStretch(topic, offset, (stretch, window) => pageOfEntries(stretch, window, offset))
+    if (stored !== undefined) return stored
     const live = this.#liveHolders(topic).find(
       (each) => offset >= each.firstOffset && offset < each.firstOffset + each.count,
     )
@@ -250,7 +227,21 @@ export class Catalog {
 
   /** Stops believing a segment's stored index: from now on it is derived from the batches, past any damage. */
   distrust(segment: number): void {
-    if (this.#sealed.remove(segment)) this.#live.begin(segment)
+    if (this.#isWrittenAnew(segment)) return
+    const footer = this.#sealed.footer(segment)
+    if (footer === undefined) return
+    this.#sealed.remove(segment)
+    this.#distrusted.set(segment, footer)
+    this.#live.begin(segment)
+  }
+
+  #isWrittenAnew(segment: number): boolean {
+    try {
+      return this.#windows.with(segment, (pinned) => !this.#isKnown(pinned))
+    } catch {
+      // Whoever reads there meets it, and says so.
+      return false
+    }
   }
 
   /** Forgets deleted segments and reads the footers that have been written since the last call. */
@@ -259,6 +250,7 @@ export class Catalog {
     this.#sealed.dropBelow(firstKept)
     this.#live.dropBelow(firstKept)
     this.#windows.dropBelow(firstKept)
+    for (const segment of this.#distrusted.keys()) if (segment < firstKept) this.#distrusted.delete(segment)
     this.#loaded = Math.max(this.#loaded, firstKept)
     const sealedEnd = this.#files.segmentOf(this.#bounds.indexed())
     for (; this.#loaded < sealedEnd; this.#loaded++) this.#load(this.#loaded)
@@ -274,16 +266,42 @@ export class Catalog {
     this.#sealed.add(segment, sealed)
   }
 
-  #sealedPlaces(stretch: SealedStretch, offset: number, count: number): Place[] {
-    const skip = offset - stretch.firstOffset
-    const length = Math.min(count, stretch.count - skip) * entryBytes
-    const bytes = this.#windows.with(stretch.segment, ({ window }) =>
-      window.read(stretch.entriesAt + skip * entryBytes, length),
-    )
-    const words = new Uint32Array(bytes.buffer)
-    const places: Place[] = []
-    for (let at = 0; at < words.length; at += entryWord.perEntry) places.push(placeAt(words, at, stretch.segment))
-    return places
+  /** What `read` finds in the sealed segment that has the record; undefined: none is known to. */
+  #inStretch<R>(
+    topic: number,
+    offset: number,
+    read: (stretch: SealedStretch, window: PinnedWindow['window']) => R,
+  ): R | undefined {
+    for (;;) {
+      const stretches = this.#sealed.of(topic)
+      const stretch = stretches[lastAtOrBelow(stretches, offset)]
+      if (stretch === undefined || offset >= stretch.firstOffset + stretch.count) return undefined
+      const found = this.#windows.with(stretch.segment, (pinned) =>
+        this.#isKnown(pinned) ? { is: read(stretch, pinned.window) } : undefined,
+      )
+      if (found !== undefined) return found.is
+    }
+  }
+
+  /**
+   * False: the segment was written anew since its footer was read, and what it says now is known from here on. Each window is looked at
+   * once: whoever has a file open has it as it was.
+   */
+  #isKnown({ segment, window }: PinnedWindow): boolean {
+    if (this.#met.has(window)) return true
+    const known = this.#sealed.footer(segment) ?? this.#distrusted.get(segment)
+    const { segmentBytes } = this.#files
+    const base = this.#files.base(segment)
+    const read = (at: number, length: number) => window.read(at, length)
+    const footer = known && readFooter(read, base, segmentBytes)
+    const isOther = known !== undefined && footer !== undefined && !isSame(known, footer)
+    const sealed = isOther ? readSealedSegment(read, base, segmentBytes) : undefined
+    this.#met.add(window)
+    if (sealed === undefined) return true
+    this.#live.remove(segment)
+    this.#distrusted.delete(segment)
+    this.#sealed.replace(segment, sealed)
+    return false
   }
 
   #liveHolders(topic: number): Holder[] {
@@ -299,6 +317,7 @@ export class Catalog {
   }
 }
 
-function placeAt(words: Uint32Array, at: number, segment: number): Place {
-  return { segment, batch: words[at + entryWord.batch], frame: words[at + entryWord.frame] }
+/** Whether they speak of the same bytes. */
+function isSame(one: SegmentFooter, other: SegmentFooter): boolean {
+  return one.entriesCrc === other.entriesCrc && one.directoryCrc === other.directoryCrc && one.dataEnd === other.dataEnd
 }

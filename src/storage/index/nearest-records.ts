@@ -1,6 +1,7 @@
 /** The records nearest to one that is lost: those that an index knows to be lost have no place, and are passed over. */
 import { segmentHeaderBytes } from '../../format/segment-layout.js'
-import type { Catalog, Place } from './catalog.js'
+import type { Catalog } from './catalog.js'
+import type { Place } from './stored-entries.js'
 
 /** A record, and where it stands. */
 export interface PlacedRecord {

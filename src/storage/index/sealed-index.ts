@@ -26,11 +26,25 @@ export function readSealedSegment(
   segmentBytes: number,
 ): SealedSegment | undefined {
   try {
-    const bytes = read(segmentBytes - footerBytes, footerBytes)
-    const footer = bytes.length < footerBytes ? undefined : decodeFooter(bytes, base, segmentBytes)
+    const footer = readFooter(read, base, segmentBytes)
     if (footer === undefined) return undefined
     const rows = decodeDirectory(read(footer.directoryAt, segmentBytes - footerBytes - footer.directoryAt), footer)
     return rows === undefined ? undefined : { footer, rows }
+  } catch (error) {
+    if (isUnreadable(error)) return undefined
+    throw error
+  }
+}
+
+/** Its footer alone. */
+export function readFooter(
+  read: (at: number, length: number) => Uint8Array,
+  base: number,
+  segmentBytes: number,
+): SegmentFooter | undefined {
+  try {
+    const bytes = read(segmentBytes - footerBytes, footerBytes)
+    return bytes.length < footerBytes ? undefined : decodeFooter(bytes, base, segmentBytes)
   } catch (error) {
     if (isUnreadable(error)) return undefined
     throw error

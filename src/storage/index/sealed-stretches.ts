@@ -41,6 +41,23 @@ export class SealedStretches {
     }
   }
 
+  /** The segment was written anew: what it says now, in the place of what it has said. */
+  replace(segment: number, sealed: SealedSegment): void {
+    this.remove(segment)
+    this.#segments.set(segment, { footer: sealed.footer, topics: sealed.rows.length })
+    for (const { topic, firstOffset, count, entriesAt } of sealed.rows) {
+      if (count === 0) continue
+      const inOrder = [...this.of(topic), { segment, firstOffset, count, entriesAt }]
+      const stretches: SealedStretch[] = []
+      for (const stretch of inOrder.sort((a, b) => a.segment - b.segment)) pushStretch(stretches, stretch)
+      this.#stretches.set(topic, stretches)
+    }
+    // Those that are deleted are looked for in front.
+    const segments = [...this.#segments].sort(([a], [b]) => a - b)
+    this.#segments.clear()
+    for (const [each, known] of segments) this.#segments.set(each, known)
+  }
+
   /** The topic's records, in order, without those in deleted segments. */
   of(topic: number): readonly SealedStretch[] {
     const stretches = this.#stretches.get(topic)

@@ -64,6 +64,20 @@ export class RetentionLedger {
     }
   }
 
+  /** The segment was written anew: the same topics, of which it holds what it did or the end of it. */
+  replace(segment: number, before: SegmentFacts, after: SegmentFacts): void {
+    const left = new Map(after.rows.map((row) => [row.topic, row]))
+    for (const { topic, count, frameBytes, firstOffset } of before.rows) {
+      const holding = this.#holdings.get(topic)
+      if (count === 0 || holding === undefined || segment < holding.since) continue
+      const row = left.get(topic)
+      holding.bytes -= frameBytes - (row?.frameBytes ?? 0)
+      if ((row?.count ?? 0) > 0) continue
+      holding.segments = holding.segments?.filter((each) => each !== segment)
+      if (firstOffset + count >= holding.end) this.#holdings.delete(topic)
+    }
+  }
+
   /** Bytes of the topic in all segments added and not removed. */
   bytesOf(topic: number): number {
     return this.#holdings.get(topic)?.bytes ?? 0

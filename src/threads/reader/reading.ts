@@ -29,6 +29,8 @@ export class Reading {
   readonly #lookup: RecordLookup
   readonly #sides: SideIndexes
   readonly #reader: Reader
+  readonly #state: SharedState
+  #rewrites: number
 
   /**
    * @param memory how segments are reached
@@ -50,6 +52,8 @@ export class Reading {
       indexed: () => state.indexed.load(),
       trim: () => state.trim.load(),
     }
+    this.#state = state
+    this.#rewrites = state.rewrites.load()
     this.#files = files
     this.#windows = windows
     this.#bounds = bounds
@@ -85,9 +89,19 @@ export class Reading {
     this.#sides.dropBelow(firstKept)
     const retired = this.#windows.dropRetired()
     this.#catalog.forget(retired)
-    if (retired.length === 0) return false
+    const isRewritten = this.#takeRewrites()
+    if (retired.length === 0 && !isRewritten) return false
     this.#lookup.forget()
     return this.#windows.isUnmapped
+  }
+
+  /** Files of segments that were written anew since keep their space while they are open, and their pages are those of the old ones. */
+  #takeRewrites(): boolean {
+    const rewrites = this.#state.rewrites.load()
+    if (rewrites === this.#rewrites) return false
+    this.#rewrites = rewrites
+    this.#windows.dropUnmappedBelow(this.#files.segmentOf(this.#bounds.indexed()))
+    return true
   }
 
   close(): void {

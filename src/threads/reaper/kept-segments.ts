@@ -33,14 +33,15 @@ export async function describeKept(
     if (facts === undefined) {
       const because =
         segment > active ? 'prepared' : segment === active ? 'active' : segment < needs.added ? 'damaged' : 'unflushed'
-      found.push({ segment, because, neededBy: [], neededByCount: 0, lastTime: undefined })
+      found.push({ segment, because, neededBy: [], neededByCount: 0, lastTime: undefined, rewrites: 0 })
       continue
     }
     const time = now()
     const names = namesOfNeed(needs, segment, facts, ages.since(segment, facts.lastTime, time, active), time)
     const because = names.length > 0 ? 'needed' : segment === first ? reasonOfOldest(state) : 'order'
     const neededBy = names.slice(0, maxNamesOfNeed)
-    found.push({ segment, because, neededBy, neededByCount: names.length, lastTime: facts.lastTime })
+    const rewrites = files.generationOf(segment)
+    found.push({ segment, because, neededBy, neededByCount: names.length, lastTime: facts.lastTime, rewrites })
     // The reaper has other things to do.
     await new Promise(setImmediate)
   }

@@ -115,6 +115,11 @@ export class Reaper {
       },
       retireSegment: (segment) => this.#retire.segment(segment),
       deleted: (segment) => parts.emit({ type: 'deleted', segment }),
+      rewritten: (segment, bytes) => this.#rewritten(segment, bytes),
+      rewriteFailed: (error) => {
+        if (isBug(error)) throw error
+        parts.emit({ type: 'error', what: 'writing a segment anew', ...errnoOf(error) })
+      },
       moved: (topic, segment) => parts.emit({ type: 'moved', topic, segment }),
     })
   }
@@ -159,6 +164,7 @@ export class Reaper {
     const { state, control, flusher, groups } = this.#parts
     // They have been told to end by whoever closes the log.
     await Promise.allSettled(this.#backups)
+    await this.#retainer.stop()
     this.#parts.followers?.close()
     if (isClean && this.#isOwner(true)) await this.#flushes.once()
     else await this.#flushes.running
@@ -233,6 +239,18 @@ export class Reaper {
     if (isDirty) dues.push(flushIntervalMs / 2)
     if (this.#index.isBehind || this.#sides.isBehind) dues.push(indexQuietMs)
     return Math.max(5, Math.min(...dues))
+  }
+
+  #rewritten(segment: number, bytes: number): void {
+    const { state, emit } = this.#parts
+    // Whoever looks there through a mapping looks at the old file.
+    this.#retire.segment(segment)
+    this.#sides.rewritten(segment)
+    state.rewrittenBytes.store(state.rewrittenBytes.load() + bytes)
+    state.rewrites.store(state.rewrites.load() + 1)
+    // Who has the old file open without a mapping keeps its space.
+    state.retirements.ring()
+    emit({ type: 'rewritten', segment })
   }
 
   /** The writer waits with the first of something until the log says that it holds such things. */

@@ -5,20 +5,24 @@
  * ```
  *   look --move--> waiting for the writer ---------------------------------------------------> look
  *     \--delete--> waiting for the writer -> waiting for the flush -> removing, file by file -> pausing -> look
+ *      \--reclaim-> waiting for the writer -> waiting for the flush -> writing anew, taking the name ---> look
  * ```
  *
  * Order of a deletion: offsets of groups that were relied on are durable; the writer has raised the topics' first offsets and
  * declared anew what only these segments declare; that is durable; the trim position is durable; then the files go, oldest
- * first, each when nobody holds a pin on it; then the directory is flushed.
+ * first, each when nobody holds a pin on it; then the directory is flushed. Where a segment is written anew without what nobody needs:
+ * the same up to the flush, which makes durable what was moved out of it as well; then the file, flushed before it takes the name.
  */
 import type { KeptReason, Retention } from '../../engine/terms.js'
 import { deletePassBytes, deletePauseMs, diskLookMs, maxRowsPerStep, maxSegmentsPerPass } from '../../limits.js'
 import { keptReasons } from '../../ring/shared-state.js'
 import { decide } from '../../storage/life/retention.js'
+import type { SegmentFacts } from '../../storage/life/retention-ledger.js'
 import { SegmentAges } from '../../storage/life/segment-ages.js'
 import type { KeptSegment, Order } from '../protocol.js'
 import { DiskWatch, type DiskWatchParts } from './disk-watch.js'
 import { describeKept } from './kept-segments.js'
+import { type DirtySegment, Reclaimer } from './reclaimer.js'
 import { SegmentNeeds, type SegmentNeedsParts } from './segment-needs.js'
 import { type OldestSegment, TopicMoves } from './topic-moves.js'
 
@@ -42,6 +46,10 @@ export interface RetainerHost {
   /** Retires the mappings of a segment. False: somebody holds a pin. */
   retireSegment(segment: number): boolean
   deleted(segment: number): void
+  /** A segment was written anew; whoever has the old file open has it as it was. @param bytes about so many are free again */
+  rewritten(segment: number, bytes: number): void
+  /** It could not be, and the log is none the worse for it. */
+  rewriteFailed(error: unknown): void
   moved(topic: number, segment: number): void
 }
 
@@ -49,6 +57,8 @@ type Stage =
   | { name: 'looking' }
   | { name: 'ordered'; order: Order; number: number; end: number; active: number }
   | { name: 'flushing'; position: number; end: number }
+  | { name: 'declaring'; dirty: DirtySegment; number: number; position: number | undefined }
+  | { name: 'rewriting'; dirty: DirtySegment; before: SegmentFacts }
   | { name: 'removing'; next: number; end: number }
 
 export class Retainer {
@@ -58,6 +68,7 @@ export class Retainer {
   readonly #moves: TopicMoves
   readonly #disk: DiskWatch
   readonly #ages: SegmentAges
+  readonly #reclaimer: Reclaimer
   #stage: Stage = { name: 'looking' }
   /** Read when it became the oldest. */
   #oldest: OldestSegment | undefined
@@ -74,6 +85,7 @@ export class Retainer {
     this.#moves = new TopicMoves(parts, this.#needs)
     this.#disk = new DiskWatch(parts)
     this.#ages = new SegmentAges(parts.files)
+    this.#reclaimer = new Reclaimer(parts, this.#needs)
     // Left over by a reaper that died over it: the trim position is durable, or the next one has made it so.
     const left = parts.files.list().at(0)
     const end = this.#needs.added
@@ -84,6 +96,7 @@ export class Retainer {
   retain(topic: string, retention: Retention): void {
     this.#needs.retain(topic, retention)
     this.#until = 0
+    this.#reclaimer.lookSoon()
   }
 
   /** Why each of the oldest `limit` segments is there. */
@@ -101,9 +114,10 @@ export class Retainer {
     if (isWhole && (this.#needs.catchUp() || (this.#host.mayDelete() && this.#advance()))) return 0
     if (this.#stage.name === 'removing') return pinnedLookMs
     const lookMs = this.#disk.isNeeded ? diskLookMs : this.#needs.asksGroups ? 1_000 : Number.POSITIVE_INFINITY
+    const reclaimMs = this.#stage.name === 'looking' ? this.#reclaimer.waitMs(now) : Number.POSITIVE_INFINITY
     const dueMs = this.#until > 0 ? this.#until - now : Number.POSITIVE_INFINITY
     const pauseMs = this.#pauseLeftMs(now) || Number.POSITIVE_INFINITY
-    return Math.max(5, Math.min(dueMs, pauseMs, lookMs, this.#moveLookMs))
+    return Math.max(5, Math.min(dueMs, pauseMs, lookMs, this.#moveLookMs, reclaimMs))
   }
 
   /** True: there is more to do at once. */
@@ -119,7 +133,16 @@ export class Retainer {
         return this.#beginRemoving(stage.end)
       case 'removing':
         return this.#removeNext(stage)
+      case 'declaring':
+        return this.#followDeclaring(stage)
+      case 'rewriting':
+        return this.#followRewriting(stage)
     }
+  }
+
+  /** Gives up what is under way and not decided yet. */
+  stop(): Promise<void> {
+    return this.#reclaimer.stop()
   }
 
   #look(): boolean {
@@ -158,7 +181,7 @@ export class Retainer {
         if (end > first) break
         // Before anything is moved: what has expired need not be. Then it is decided anew.
         if (needs.lookForExpiry(segment)) return true
-        if (this.#orderMove(oldest, since, time)) return true
+        if (this.#orderMove(oldest, since, time) || this.#orderReclaim(time)) return true
         return segment > first ? this.#keep('damaged') : this.#keep('needed', verdict.neededBy.topic)
       }
       looked += facts.rows.length
@@ -197,13 +220,63 @@ export class Retainer {
   }
 
   #order(order: Order, end: number): void {
+    const active = this.#parts.state.activeSegment.load()
+    this.#stage = { name: 'ordered', order, number: this.#give(order), end, active }
+  }
+
+  /** Returns the number of the order. */
+  #give(order: Order): number {
     const { state, send } = this.#parts
     // Sent before the word that announces it.
     send(order)
     const number = state.ordersGiven.load() + 1
-    this.#stage = { name: 'ordered', order, number, end, active: state.activeSegment.load() }
     state.ordersGiven.store(number)
     state.writer.ring()
+    return number
+  }
+
+  /** True: a segment was found that is worth writing anew. */
+  #orderReclaim(now: number): boolean {
+    const dirty = this.#reclaimer.next(now)
+    if (dirty === undefined) return false
+    if (dirty.isByConsumption) this.#parts.beforeConsumedTrim()
+    const number = this.#give({ kind: 'raise', firsts: dirty.firsts })
+    this.#stage = { name: 'declaring', dirty, number, position: undefined }
+    return true
+  }
+
+  #followDeclaring(stage: Extract<Stage, { name: 'declaring' }>): boolean {
+    const { state } = this.#parts
+    const { dirty, number } = stage
+    if (state.ordersDone.load() !== number) return false
+    if (stage.position === undefined) {
+      stage.position = state.published.load()
+      this.#host.flushSoon()
+    }
+    // What was moved is on the device where it is now, before it goes from where it was.
+    if (state.durable.load() < stage.position) return false
+    const before = this.#needs.factsOf(dirty.segment)
+    this.#stage = { name: 'looking' }
+    if (before === undefined) return true
+    this.#reclaimer.begin(dirty)
+    this.#stage = { name: 'rewriting', dirty, before }
+    return true
+  }
+
+  #followRewriting({ dirty, before }: Extract<Stage, { name: 'rewriting' }>): boolean {
+    if (!this.#reclaimer.isThrough) return false
+    const { segment, bytes } = dirty
+    this.#stage = { name: 'looking' }
+    try {
+      if (!this.#reclaimer.finish(this.#parts.now())) return true
+    } catch (error) {
+      this.#host.rewriteFailed(error)
+      return true
+    }
+    if (this.#oldest?.segment === segment) this.#oldest = undefined
+    this.#needs.rewritten(segment, before)
+    this.#host.rewritten(segment, bytes)
+    return true
   }
 
   #followOrder({ order, number, end, active }: Extract<Stage, { name: 'ordered' }>): boolean {

@@ -7,6 +7,7 @@ import { hasFeature, type SharedState } from '../../ring/shared-state.js'
 import type { Disk } from '../../storage/files/disk.js'
 import type { SegmentFiles } from '../../storage/files/segment-files.js'
 import { ExpiryWalk } from '../../storage/life/expiry-walk.js'
+import type { SizedShare } from '../../storage/life/reclaim.js'
 import { type LiveTopic, letGoBy, type TopicShare } from '../../storage/life/retention.js'
 import { RetentionLedger, type SegmentFacts, type SegmentRow } from '../../storage/life/retention-ledger.js'
 import { readSegmentFacts } from '../../storage/life/segment-facts.js'
@@ -96,6 +97,19 @@ export class SegmentNeeds {
     }
   }
 
+  /** The same with their sizes, of any segment. @param older what segments in front of it hold of each topic, in bytes */
+  *sizedShares(
+    segment: number,
+    rows: readonly SegmentRow[],
+    older: ReadonlyMap<number, number>,
+  ): Generator<RowShare & SizedShare> {
+    for (const share of this.shares(segment, { rows, lastTime: 0 })) {
+      const { firstOffset, frameBytes } = rows[share.row]
+      const bytesBehind = share.bytesBehind - (older.get(share.topic) ?? 0)
+      yield { ...share, bytesBehind, firstOffset, frameBytes }
+    }
+  }
+
   /** Those that need it, with all they hold: the price of having it go. */
   *live(segment: number, facts: SegmentFacts, start: number, since: number, now: number): Generator<LiveTopic> {
     const { nextOffset } = this.#parts
@@ -128,6 +142,13 @@ export class SegmentNeeds {
   /** The segment is about to be deleted. Oldest first. */
   remove(segment: number, facts: SegmentFacts): void {
     this.#ledger.remove(segment, facts)
+  }
+
+  /** The segment was written anew. @param before what it held */
+  rewritten(segment: number, before: SegmentFacts): void {
+    const after = this.factsOf(segment)
+    if (after !== undefined) this.#ledger.replace(segment, before, after)
+    if (this.#expiry?.segment === segment) this.#expiry = undefined
   }
 
   #share(segment: number, { topic, name, firstOffset, count, frameBytes }: SegmentRow, row: number): RowShare {

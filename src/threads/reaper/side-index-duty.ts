@@ -129,6 +129,13 @@ export class SideIndexDuty {
     if (this.#version === version) this.#settled.add(segment)
   }
 
+  /** The segment was written anew, and has none. */
+  rewritten(segment: number): void {
+    this.#version += 1
+    this.#settled.delete(segment)
+    if (this.#walk?.segment === segment) this.#end()
+  }
+
   /** Nothing is walked any more. */
   close(): void {
     this.#end()

@@ -34,7 +34,7 @@ export class OrderTaker {
     const given = state.ordersGiven.load()
     if (state.ordersDone.load() === given) return
     this.#order ??= this.#parts.takeOrder()
-    const isDone = this.#order.kind === 'move' ? this.#move(this.#order) : this.#forget(this.#order)
+    const isDone = this.#carryOut(this.#order)
     if (isDone === undefined) return
     this.#order = undefined
     this.#host.publish()
@@ -53,11 +53,31 @@ export class OrderTaker {
     if (state.ordersDone.load() !== state.ordersGiven.load()) this.#order ??= takeOrder()
   }
 
+  /** Undefined: it waits for a segment. False: it could not be done. */
+  #carryOut(order: Order): boolean | undefined {
+    switch (order.kind) {
+      case 'forget':
+        return this.#forget(order)
+      case 'move':
+        return this.#move(order)
+      case 'raise':
+        return this.#raise(order)
+    }
+  }
+
   /** Segments are about to be deleted: their messages cannot be read any more, their topics are declared elsewhere. */
   #forget({ below, firsts }: Extract<Order, { kind: 'forget' }>): true | undefined {
     const { tail } = this.#parts
     for (const [topic, first] of firsts) tail.forget(topic, first)
     while (!tail.redeclareBelow(below)) if (!this.#host.makeRoom(0, 0)) return undefined
+    return true
+  }
+
+  #raise({ firsts }: Extract<Order, { kind: 'raise' }>): true | undefined {
+    const { tail } = this.#parts
+    for (const [topic, first] of firsts) {
+      while (!tail.trim(topic, first)) if (!this.#host.makeRoom(0, 0)) return undefined
+    }
     return true
   }
 

@@ -61,11 +61,19 @@ describe('after a power cut', () => {
     },
   )
 
+  it.each(seedsFrom(301, 6))(
+    'the same holds while segments are written anew without what retention lets go (SEED=%i)',
+    async (seed) => {
+      await run(seed, { reclaims: true }, 20)
+    },
+  )
+
   it('was tried in lives that rolled, deleted segments and left torn tails', () => {
     if (process.env.SEED !== undefined) return
     expect(tally.rolls).toBeGreaterThan(20)
     expect(tally.deletions).toBeGreaterThan(20)
     expect(tally.moves).toBeGreaterThan(5)
+    expect(tally.rewrites).toBeGreaterThan(20)
     expect(tally.torn).toBeGreaterThan(20)
     expect(tally.images).toBeGreaterThan(300)
   })
@@ -79,6 +87,7 @@ describe('mutants that the crash test has to catch', () => {
     ['does not flush directories', { lies: { syncDirectory: '/log/log' } }],
     ['does not flush the control file before it deletes', { lies: { sync: '/control' } }],
     ['does not flush segments', { lies: { sync: '.seg' } }],
+    ['does not flush what takes the name of a segment', { reclaims: true, lies: { sync: '.seg.new' } }],
   ])('%s', async (_, mutant) => {
     expect(await livesToCatch(mutant, 12)).toBeDefined()
   })

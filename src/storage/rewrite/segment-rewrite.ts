@@ -1,0 +1,141 @@
+/**
+ * Writing a sealed segment anew without what nobody needs of it. In steps, with turns of the event loop between them; nothing of it is
+ * seen until the new file takes the name.
+ *
+ * Only what is whole is written anew: a segment with a footer, all of whose batches are valid. Before the new file may take the name it
+ * is walked like any other, and has to hold what was kept, no more and no less.
+ */
+import { assert } from '../../errors.js'
+import { type BatchHeader, batchFlag } from '../../format/batch-layout.js'
+import { decodeSegmentHeader, encodeSegmentHeader, segmentHeaderBytes } from '../../format/segment-layout.js'
+import type { Memory, Window } from '../../memory/memory.js'
+import type { Disk } from '../files/disk.js'
+import type { SegmentFiles } from '../files/segment-files.js'
+import { Successor } from '../files/successor.js'
+import { scanBatches } from '../index/batch-scan.js'
+import { LiveIndex } from '../index/live-index.js'
+import { readSealedSegment, type SealedSegment } from '../index/sealed-index.js'
+import { writeSegmentIndex } from '../index/segment-sealer.js'
+import { KeptBatches, type KeptFrom } from './kept-batches.js'
+
+/** Bytes of the old file that are taken in one step, and of the new one that are walked. */
+const stepBytes = 2 << 20
+
+export interface RewriteTools {
+  disk: Disk
+  files: SegmentFiles
+  /** Opens windows without mapping. */
+  plainMemory: Memory
+}
+
+/** The segment is not as a segment should be: it stays as it is. */
+export class UnfitSegment extends Error {}
+
+export class SegmentRewrite {
+  readonly segment: number
+  readonly #tools: RewriteTools
+  readonly #kept: ReadonlyMap<number, KeptFrom>
+  readonly #successor: Successor
+  #sealed: SealedSegment | undefined
+
+  /**
+   * @param kept where what is kept of a topic begins, by its number; of the others all is
+   * @throws the error of the call that failed: nothing is left behind then
+   */
+  constructor(tools: RewriteTools, segment: number, kept: ReadonlyMap<number, KeptFrom>) {
+    this.segment = segment
+    this.#tools = tools
+    this.#kept = kept
+    this.#successor = new Successor(tools.disk, tools.files, segment)
+  }
+
+  /**
+   * Writes the new file, and flushes it.
+   * @param turn between two steps: rejects where it is not to go on
+   * @throws UnfitSegment where it cannot be done; whatever is thrown, {@link discard} is due
+   */
+  async write(turn: () => Promise<unknown>): Promise<void> {
+    const { files, plainMemory } = this.#tools
+    const window = plainMemory.open(files.path(this.segment), files.segmentBytes, 'read')
+    try {
+      const records = await this.#copy(window, turn)
+      await this.#index(records, turn)
+    } finally {
+      window.close()
+    }
+    await this.#successor.flushLater()
+  }
+
+  /** From here on the new file is the segment; behind {@link write}. */
+  takeName(): void {
+    this.#successor.takeName()
+  }
+
+  discard(): void {
+    this.#successor.discard()
+  }
+
+  /** @returns how many records were kept */
+  async #copy(window: Window, turn: () => Promise<unknown>): Promise<number> {
+    const { files } = this.#tools
+    const { segmentBytes } = files
+    const base = files.base(this.segment)
+    const header = decodeSegmentHeader(window.read(0, segmentHeaderBytes))
+    this.#sealed = readSealedSegment((at, length) => window.read(at, length), base, segmentBytes)
+    if (header === undefined || this.#sealed === undefined) throw new UnfitSegment('it has no header or footer')
+    const { file } = this.#successor
+    file.resize(segmentBytes)
+    file.write(0, encodeSegmentHeader({ ...header, generation: header.generation + 1 }))
+    const { dataEnd } = this.#sealed.footer
+    const batches = new KeptBatches(base, this.#kept, (at, bytes) => file.write(at, bytes))
+    let isSealed = false
+    for (let at = segmentHeaderBytes, want = stepBytes; at < dataEnd; ) {
+      const bytes = window.read(at, Math.min(want, dataEnd - at))
+      const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2)
+      const visit = (each: BatchHeader, from: number) => {
+        isSealed = (each.flags & batchFlag.seal) !== 0
+        return batches.add(bytes, words, each, from)
+      }
+      const { end, stop, needed } = scanBatches(bytes, base + at, dataEnd - at, visit)
+      if (stop === 'bad' || stop === 'left') throw new UnfitSegment(`its batch at ${at + end} is damaged`)
+      want = stop === 'partial' && end === 0 ? Math.max(needed, stepBytes) : stepBytes
+      at += end
+      await turn()
+    }
+    if (!isSealed) throw new UnfitSegment('it has no seal')
+    if (batches.met !== this.#sealed.footer.records) throw new UnfitSegment('some of its records are lost')
+    return batches.kept
+  }
+
+  async #index(records: number, turn: () => Promise<unknown>): Promise<void> {
+    const { files, plainMemory } = this.#tools
+    const { segmentBytes } = files
+    const base = files.base(this.segment)
+    const index = new LiveIndex(base, segmentBytes)
+    const window = plainMemory.open(this.#successor.path, segmentBytes, 'read')
+    try {
+      while (!index.isSealed && index.damages.length === 0 && index.end < segmentBytes) {
+        index.catchUp(window, segmentBytes, true, { stepBytes })
+        await turn()
+      }
+    } finally {
+      window.close()
+    }
+    if (!index.addsUp) throw new UnfitSegment('its records do not add up')
+    assert(index.isSealed && index.damages.length === 0, 'a segment that is written anew is whole')
+    assert(index.entryCount === records, 'a segment that is written anew holds the records that were kept')
+    this.#checkTopics(index)
+    writeSegmentIndex(this.#successor.file, base, segmentBytes, index)
+  }
+
+  /** Every topic goes as far as it went, and begins where it is said to. */
+  #checkTopics({ topics }: LiveIndex): void {
+    for (const { topic, firstOffset, count } of this.#sealed?.rows ?? []) {
+      const entries = topics.get(topic)
+      const first = Math.max(firstOffset, this.#kept.get(topic)?.offset ?? 0)
+      const end = Math.max(firstOffset + count, first)
+      const isSame = entries !== undefined && entries.firstOffset === first && first + entries.count === end
+      assert(isSame, 'a topic keeps its place in a segment that is written anew')
+    }
+  }
+}

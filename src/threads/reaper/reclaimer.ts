@@ -1,0 +1,185 @@
+/**
+ * Reclaiming: looks through the sealed segments for those of which enough is needed by nobody, and writes one after the other anew without
+ * it, off the append path. When a segment may be looked at, and when the new file takes its name, the retainer says.
+ */
+import { reclaimIdleMs, reclaimLookMs, reclaimRetryMs } from '../../limits.js'
+import type { SharedState } from '../../ring/shared-state.js'
+import { readSealedFile } from '../../storage/index/sealed-index.js'
+import { planReclaim, type ReclaimPlan } from '../../storage/life/reclaim.js'
+import { SegmentAges } from '../../storage/life/segment-ages.js'
+import { type RewriteTools, SegmentRewrite, UnfitSegment } from '../../storage/rewrite/segment-rewrite.js'
+import type { SegmentNeeds } from './segment-needs.js'
+
+/** Segments that are looked at in one step. */
+const looksPerStep = 8
+const pauseMsPerLook = 20
+const maxPauseMs = 10 * 60_000
+
+export interface ReclaimerParts extends RewriteTools {
+  state: SharedState<'reaper'>
+  now(): number
+}
+
+export interface DirtySegment extends ReclaimPlan {
+  segment: number
+}
+
+/** A look at all sealed segments, the oldest first. */
+interface Pass {
+  next: number
+  readonly sight: number
+  /** Bytes that older segments hold of each topic. */
+  readonly older: Map<number, number>
+}
+
+/** One segment being written anew. */
+interface Run {
+  readonly rewrite: SegmentRewrite
+  state: 'writing' | 'written' | 'failed'
+  error?: unknown
+}
+
+class Aborted extends Error {}
+
+export class Reclaimer {
+  readonly #parts: ReclaimerParts
+  readonly #needs: SegmentNeeds
+  readonly #ages: SegmentAges
+  /** Segments that are as no segment should be: they stay as they are. */
+  readonly #unfit = new Set<number>()
+  #pass: Pass | undefined
+  /** The last one: what there was when it began, when it ended, ms since the epoch, and how many segments it has looked at. */
+  #last = { sight: -1, endedAt: 0, looked: 0 }
+  #refusedUntil = 0
+  #run: Run | undefined
+  #running: Promise<void> | undefined
+  #isAborted = false
+
+  constructor(parts: ReclaimerParts, needs: SegmentNeeds) {
+    this.#parts = parts
+    this.#needs = needs
+    this.#ages = new SegmentAges(parts.files)
+  }
+
+  /** Ms until there may be something to look at. */
+  waitMs(now: number): number {
+    const { sight, endedAt, looked } = this.#last
+    const pauseMs = sight === this.#sight() ? reclaimIdleMs : reclaimLookMs
+    // However many there are: it is no more than a small part of what this thread does.
+    const due = this.#pass === undefined ? endedAt + Math.max(pauseMs, looked * pauseMsPerLook) : 0
+    const left = Math.max(due, this.#refusedUntil) - now
+    // A clock that was put back does not hold it up.
+    return left > maxPauseMs ? 0 : Math.max(0, left)
+  }
+
+  /** What may go has changed. */
+  lookSoon(): void {
+    this.#last = { sight: -1, endedAt: 0, looked: 0 }
+  }
+
+  /** Looks at some more segments. */
+  next(now: number): DirtySegment | undefined {
+    if (this.waitMs(now) > 0) return undefined
+    const { state, files } = this.#parts
+    const first = files.segmentOf(state.trim.load())
+    this.#pass ??= this.#begin(first)
+    const pass = this.#pass
+    pass.next = Math.max(pass.next, first)
+    const active = state.activeSegment.load()
+    for (let looks = 0; looks < looksPerStep && pass.next < Math.min(this.#needs.added, active); looks++) {
+      const segment = pass.next++
+      const dirty = this.#look(segment, pass, now, active)
+      if (dirty !== undefined) return dirty
+    }
+    if (pass.next < Math.min(this.#needs.added, active)) return undefined
+    this.#pass = undefined
+    this.#last = { sight: pass.sight, endedAt: now, looked: pass.next - first }
+    return undefined
+  }
+
+  /** Writes it anew, beside the old one, without {@link DirtySegment.kept}'s older records. Rings when that has come to an end. */
+  begin({ segment, kept }: DirtySegment): void {
+    const { state } = this.#parts
+    const run: Run = { rewrite: new SegmentRewrite(this.#parts, segment, kept), state: 'writing' }
+    this.#run = run
+    const turn = async () => {
+      await new Promise(setImmediate)
+      if (this.#isAborted) throw new Aborted()
+    }
+    this.#running = run.rewrite
+      .write(turn)
+      .then(
+        () => {
+          run.state = 'written'
+        },
+        (error) => {
+          run.state = 'failed'
+          run.error = error
+        },
+      )
+      .finally(() => state.reaper.ring())
+  }
+
+  /** False: it is still being written. */
+  get isThrough(): boolean {
+    return this.#run?.state !== 'writing'
+  }
+
+  /**
+   * The file that was written takes the name of its segment.
+   * @returns false: there is none, since it could not be written
+   * @throws what it failed with, where that is no property of the segment
+   */
+  finish(now: number): boolean {
+    const run = this.#run
+    this.#run = undefined
+    if (run === undefined) return false
+    try {
+      if (run.state === 'failed') throw run.error
+      run.rewrite.takeName()
+      return true
+    } catch (error) {
+      run.rewrite.discard()
+      // It has counted on what would be gone.
+      this.#pass = undefined
+      if (!(error instanceof UnfitSegment)) {
+        this.#refusedUntil = now + reclaimRetryMs
+        throw error
+      }
+      this.#unfit.add(run.rewrite.segment)
+      return false
+    }
+  }
+
+  /** Gives up what is being written. */
+  async stop(): Promise<void> {
+    this.#isAborted = true
+    await this.#running
+    this.#run?.rewrite.discard()
+    this.#run = undefined
+  }
+
+  #begin(first: number): Pass {
+    for (const segment of this.#unfit) if (segment < first) this.#unfit.delete(segment)
+    return { next: first, older: new Map(), sight: this.#sight() }
+  }
+
+  /** Nothing is let go, but by time, while this stays the same. */
+  #sight(): number {
+    const { state } = this.#parts
+    return state.published.load() + state.commitDone.load() + state.deletedCount.load()
+  }
+
+  #look(segment: number, pass: Pass, now: number, active: number): DirtySegment | undefined {
+    const { disk, files } = this.#parts
+    const sealed = this.#unfit.has(segment) ? undefined : readSealedFile(disk, files, segment)
+    if (sealed === undefined) return undefined
+    const since = this.#ages.since(segment, sealed.footer.lastTime, now, active)
+    const plan = planReclaim(this.#needs.sizedShares(segment, sealed.rows, pass.older), since, now)
+    for (const { topic, frameBytes, firstOffset, count } of sealed.rows) {
+      const isGone = (plan?.kept.get(topic)?.offset ?? 0) >= firstOffset + count
+      if (!isGone) pass.older.set(topic, (pass.older.get(topic) ?? 0) + frameBytes)
+    }
+    return plan === undefined ? undefined : { segment, ...plan }
+  }
+}
