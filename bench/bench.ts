@@ -1,11 +1,13 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import type { BenchRun } from './bench-run.js'
 import { longCaseNames, stagesCaseName } from './cases/catalogue.js'
+import { jobCases } from './cases/job-cases.js'
 import { serverCases } from './cases/server-cases.js'
 import { movements } from './compare.js'
 import {
   type ContenderName,
   contenderSettings,
+  isJobPeer,
   isOnServers,
   javaPeers,
   methodNames,
@@ -13,6 +15,7 @@ import {
 } from './contenders/catalogue.js'
 import { htmlPage } from './html-page.js'
 import { provideJavaPeer } from './java-packages.js'
+import { whyNoJobs } from './jobs/binaries.js'
 import { runLongCases } from './long-cases.js'
 import { describeMachine } from './machine.js'
 import { type BenchOptions, parseOptions } from './options.js'
@@ -119,7 +122,8 @@ function readReport(path: string): BenchReport {
 /** Finds out who can take part. */
 function provideContenders({ contenders: asked, cases, mayInstall, isSmoke }: BenchOptions, outside: Outside) {
   const needsServers = serverCases.some(({ name }) => cases.includes(name))
-  const contenders = asked.filter((name) => needsServers || !isOnServers(name))
+  const needsJobs = jobCases.some(({ name }) => cases.includes(name))
+  const contenders = asked.filter((name) => (needsServers || !isOnServers(name)) && (needsJobs || !isJobPeer(name)))
   const missing: Partial<Record<ContenderName, string>> = {}
   const versions: Partial<Record<ContenderName, string>> = {}
   const packageDirectories: Partial<Record<ContenderName, string>> = {}
@@ -131,10 +135,10 @@ function provideContenders({ contenders: asked, cases, mayInstall, isSmoke }: Be
       ['memcpy', 'file-watch'].includes(name) ||
       name.startsWith('bare')
     if (isNative && process.platform !== 'linux') missing[name] = 'Linux only'
-    const whyNot = isOnServers(name) ? whyNoServers(name, isSmoke) : undefined
+    const whyNot = isOnServers(name) ? whyNoServers(name, isSmoke) : isJobPeer(name) ? whyNoJobs(name) : undefined
     if (whyNot !== undefined) missing[name] = whyNot
     const provide = packagedPeers.includes(name) ? providePeer : javaPeers.includes(name) ? provideJavaPeer : undefined
-    if (provide === undefined) continue
+    if (provide === undefined || (isJobPeer(name) && whyNot !== undefined)) continue
     const peer = provide(name, mayInstall, print)
     if (peer.isAvailable) {
       versions[name] = peer.version

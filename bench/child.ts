@@ -67,6 +67,11 @@ const onTheirOwn: Partial<Record<JobKind, (job: Job, options: StoreOptions) => P
   follower: async (job) => (await import('./cases/followers.js')).measureFollower(job),
   'follower-idle': async (job) => (await import('./cases/followers.js')).measureFollowerIdle(job),
   followers: async (job) => (await import('./cases/followers.js')).measureFollowerCost(job),
+  jobs: onJobs,
+  'jobs-delayed': onJobs,
+  'jobs-late': onJobs,
+  'jobs-pending': async (job) => (await import('./jobs/pending.js')).measurePending(job),
+  'fill-pending': async (job) => (await import('./jobs/pending.js')).fillPending(job),
   'servers-append': onServers,
   'servers-in-flight': onServers,
   'servers-latency': onServers,
@@ -108,6 +113,10 @@ function readersFor({ kind, parameter }: Job): Pick<StoreOptions, 'readers'> {
 
 async function onServers(job: Job): Promise<Outcome> {
   return (await import('./servers/cases.js')).measureOnServers(job)
+}
+
+async function onJobs(job: Job): Promise<Outcome> {
+  return (await import('./jobs/cases.js')).measureJobs(job)
 }
 
 async function fill(store: Store, job: Job): Promise<Outcome> {

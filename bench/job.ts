@@ -1,5 +1,6 @@
 import type { ContenderName } from './contenders/catalogue.js'
 import type { Level } from './contenders/contender.js'
+import type { QueueJobKind } from './jobs/cases.js'
 import type { ServerJobKind } from './servers/cases.js'
 
 /** What a child process is told to do: one case, one contender, once. Sent as a message, so plain data only. */
@@ -61,6 +62,8 @@ export type JobKind =
   | 'follower-idle'
   | 'followers'
   | ServerJobKind
+  | QueueJobKind
+  | 'jobs-pending'
   | 'transfer-file'
   | 'transfer-unix'
   | 'transfer-tcp'
@@ -69,6 +72,7 @@ export type JobKind =
   | 'workload'
   | 'fill'
   | 'fill-queue'
+  | 'fill-pending'
   | 'fill-and-wait'
 
 /** What a job measured: figures by name, the unit last in the name. */

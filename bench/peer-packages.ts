@@ -11,6 +11,8 @@ const benchDirectory = fileURLToPath(new URL('../../bench/', import.meta.url))
 const isCheckout = existsSync(join(benchDirectory, 'tsconfig.json'))
 const cacheDirectory = join(process.env.XDG_CACHE_HOME ?? join(os.homedir(), '.cache'), 'bookend', 'bench-peers')
 const peersDirectory = isCheckout ? join(benchDirectory, '.peers') : cacheDirectory
+/** What a package needs beside it, and does not bring along. */
+const companions: Readonly<Record<string, readonly string[]>> = { bullmq: ['ioredis'] }
 const installTimeoutMs = 15 * 60_000
 
 /** Loads the native part, which some packages only do on first use. */
@@ -75,7 +77,7 @@ function install(directory: string, name: string): string | undefined {
   mkdirSync(directory, { recursive: true })
   const manifest = {
     private: true,
-    dependencies: { [name]: dependencies[name] },
+    dependencies: Object.fromEntries([name, ...(companions[name] ?? [])].map((each) => [each, dependencies[each]])),
     // npm 12 runs no install script that is not named here, and would leave the binding unbuilt without an error.
     allowScripts: { [name]: true },
   }

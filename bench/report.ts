@@ -26,7 +26,16 @@ const processFigures = [
   'afterOverBefore',
   'afterCpuOverBefore',
 ] as const
-const serverFigures = ['messagesPerSecond', 'cpuNsPerMessage', 'serverCpuNsPerMessage'] as const
+const serverFigures = [
+  'messagesPerSecond',
+  'pushPerSecond',
+  'workPerSecond',
+  'knownMs',
+  'deliveredMs',
+  'memoryBytes',
+  'cpuNsPerMessage',
+  'serverCpuNsPerMessage',
+] as const
 const costFigures = ['userCpuMs', 'systemCpuMs', 'voluntarySwitches', 'involuntarySwitches', 'minorFaults'] as const
 
 /** Where the figures come from, who took part and how each was set up. */
@@ -81,7 +90,8 @@ function caseReport(report: BenchReport, results: Results, benchCase: ReportedCa
   ]
   if (all.some(({ histograms }) => histograms !== undefined)) parts.push(figureReport(benchCase, all, latencyFigures))
   if (benchCase.section === 'Processes') parts.push(figureReport(benchCase, all, processFigures))
-  if (benchCase.section === 'Servers') parts.push(figureReport(benchCase, all, serverFigures))
+  if (benchCase.section === 'Servers' || benchCase.section === 'Jobs')
+    parts.push(figureReport(benchCase, all, serverFigures))
   if (benchCase.section === 'Moving bytes') parts.push(figureReport(benchCase, all, costFigures))
   return parts.join('\n\n')
 }

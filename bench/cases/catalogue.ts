@@ -2,6 +2,7 @@
 import { appendCases } from './append-cases.js'
 import type { BenchCase } from './bench-case.js'
 import { growthCases } from './growth-cases.js'
+import { jobCases } from './job-cases.js'
 import { readCases } from './read-cases.js'
 import { restCases } from './rest-cases.js'
 import { serverCases } from './server-cases.js'
@@ -13,6 +14,7 @@ export const benchCases: readonly BenchCase[] = [
   ...readCases,
   ...growthCases,
   ...workCases,
+  ...jobCases,
   ...sharedCases,
   ...serverCases,
   ...restCases,

@@ -19,20 +19,34 @@ export const storeNames = [
 export const methodNames = ['read-write', 'mmap-write', 'sendfile', 'copy-file-range'] as const
 /** A log on NATS servers, one or a cluster of three, and the client of those by itself. */
 export const serverNames = ['jetstream-r1', 'jetstream-r3', 'nats-r1', 'nats-r3'] as const
+/** Queues of jobs on a server of their own. */
+export const jobPeerNames = ['bullmq', 'pg-boss'] as const
 /** What an application would do without ports, and what the system does without a log. */
 export const otherWayNames = ['post-message', 'file-watch'] as const
-export const contenderNames = [...storeNames, ...otherWayNames, ...serverNames, ...methodNames] as const
+export const contenderNames = [
+  ...storeNames,
+  ...otherWayNames,
+  ...jobPeerNames,
+  ...serverNames,
+  ...methodNames,
+] as const
 export type StoreName = (typeof storeNames)[number]
 export type MethodName = (typeof methodNames)[number]
 export type ContenderName = (typeof contenderNames)[number]
 
 /** Names that `--peers` takes. `bare` brings both forms of the bare loop along. */
-export const peerNames = [...storeNames, ...otherWayNames, ...serverNames].filter(
+export const peerNames = [...storeNames, ...otherWayNames, ...jobPeerNames, ...serverNames].filter(
   (name) => name !== 'bookend' && name !== 'bare-16k',
 )
 
 /** Peers that come from the registry; the others need nothing but Node and the root's dependencies. */
-export const packagedPeers: readonly ContenderName[] = ['sonic-boom', 'lmdb', 'better-sqlite3', 'classic-level']
+export const packagedPeers: readonly ContenderName[] = [
+  'sonic-boom',
+  'lmdb',
+  'better-sqlite3',
+  'classic-level',
+  ...jobPeerNames,
+]
 
 /** Those that find a message by its number, the product among them. */
 export const peersWithGet: readonly ContenderName[] = ['bookend', 'lmdb', 'better-sqlite3', 'classic-level']
@@ -89,6 +103,12 @@ export const contenderSettings: Record<ContenderName, string> = {
     'Bookend without ports: each thread posts every message to the thread that opened the log, which offers it; at most 10,000 of a thread under way',
   'file-watch':
     'physical limit: 64 bytes written to a file by fs.writeSync, seen by fs.watch in another process; no log, no thread of its own',
+  bullmq:
+    'BullMQ on a redis-server of this machine (TCP, appendonly, appendfsync everysec, noeviction); addBulk of 1,000; removeOnComplete, removeOnFail; one Worker with the ' +
+    "concurrency of the case; of a case's jobs a tenth of what the product gets",
+  'pg-boss':
+    'pg-boss 10, the last for every Node that Bookend runs on, on a PostgreSQL of this machine (TCP, synchronous_commit off, shared_buffers 256 MB), a pool of 20; insert() of 1,000; as many ' +
+    'loops as the concurrency of the case, each with fetch() of 100 and one complete(), again 10 ms later where there is none: work() asks twice a second at most',
   'jetstream-r1':
     "the product on one nats-server of this machine, as for development: open('nats://…', { replicas: 1 }), else defaults; flush: sync_interval always, " +
     'else the 2 minutes that servers have by default',
@@ -145,6 +165,10 @@ export async function openQueue(name: ContenderName, options: StoreOptions): Pro
     default:
       throw new Unavailable(`${name} has no queue here`)
   }
+}
+
+export function isJobPeer(name: ContenderName): boolean {
+  return (jobPeerNames as readonly ContenderName[]).includes(name)
 }
 
 export function isOnServers(name: ContenderName): boolean {
