@@ -19,7 +19,7 @@ export type {
   TopicIndex,
 } from './engine/terms.js'
 export { BookendError, type ErrorCode, type ErrorDetails } from './errors.js'
-export type { AppendOptions, Dedupe } from './log/append-options.js'
+export type { AppendOptions, Dedupe, DeleteOptions } from './log/append-options.js'
 export type { DeadLetter } from './log/dead-letter.js'
 export type {
   DeadLetterBox,
@@ -52,7 +52,7 @@ export type { OpenOptions } from './log/options.js'
 export type { LimiterOptions, ProcessOptions, Processor } from './log/processor-options.js'
 export type { Producer } from './log/producer.js'
 export type { DelayedPushOptions, PopOptions, PushOptions, Queue } from './log/queue.js'
-export type { GroupOptions, ReadOptions, ScanOptions, Topic } from './log/topic.js'
+export type { EntriesOptions, GroupOptions, ReadOptions, ScanOptions, Topic } from './log/topic.js'
 export type { Transaction, TransactionAppendOptions, TransactionOptions } from './log/transaction.js'
 export type { FunctionContext, MessageHandler } from './log/work/function-call.js'
 export { bytes, type Codec, type JsonCodec, json, text } from './messages/codec.js'

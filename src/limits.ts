@@ -195,6 +195,8 @@ export const maxTransactionTopics = 1024
 export const idHeader = 'bookend-id'
 /** That in which stands until when it counts. */
 export const expiresHeader = 'bookend-expires'
+/** That of a message which says that there is nothing any more under its key. */
+export const tombstoneHeader = 'bookend-tombstone'
 export const maxIdBytes = 1024
 /** Ids of a topic are remembered for so long, and at most so many: see docs/conditions.md. */
 export const defaultIdWindowMs = 120_000

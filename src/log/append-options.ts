@@ -54,7 +54,11 @@ export interface Dedupe {
 }
 
 export const pushOptionNames = ['key', 'headers', 'durability', 'signal', 'id', 'ttlMs', 'expiresAt'] as const
+/** What goes with a deletion. */
+export type DeleteOptions = Omit<AppendOptions, 'key' | 'ttlMs' | 'expiresAt'>
+
 export const appendOptionNames = [...pushOptionNames, 'expectedOffset', 'expectedVersion'] as const
+const deleteOptionNames = ['headers', 'durability', 'signal', 'id', 'expectedOffset', 'expectedVersion'] as const
 
 const encoder = new TextEncoder()
 
@@ -70,6 +74,7 @@ export function checkAppendOptions(
   engine: Pick<Engine, 'facts' | 'supports'>,
   options: AppendOptions | undefined,
   dedupe: Dedupe = {},
+  tombstone = false,
 ): CheckedAppendOptions {
   if (options === undefined)
     return { level: engine.facts.durability, signal: undefined, extras: undefined, condition: undefined }
@@ -81,9 +86,22 @@ export function checkAppendOptions(
   const condition = hasCondition(options) ? checkCondition(engine, options, dedupe) : undefined
   const expiresAt =
     ttlMs === undefined && options.expiresAt === undefined ? undefined : checkExpiry(engine, ttlMs, options.expiresAt)
-  if (expiresAt === undefined && condition?.id === undefined)
+  if (expiresAt === undefined && condition?.id === undefined && !tombstone)
     return { level, signal, extras: encodeExtras(key, headers), condition }
-  return { level, signal, extras: encodeExtras(key, headers, { id: condition?.id?.text, expiresAt }), condition }
+  const extras = encodeExtras(key, headers, { id: condition?.id?.text, expiresAt, tombstone })
+  return { level, signal, extras, condition }
+}
+
+/** Of a message that says that there is nothing any more under a key. @throws as {@link checkAppendOptions} */
+export function checkDeleteOptions(
+  engine: Pick<Engine, 'facts' | 'supports'>,
+  key: string | Uint8Array,
+  options: DeleteOptions,
+  dedupe?: Dedupe,
+): CheckedAppendOptions {
+  if (key === undefined) throw new TypeError('key is a string or a Uint8Array')
+  checkKeys('delete()', options, deleteOptionNames)
+  return checkAppendOptions(engine, { ...options, key }, dedupe, true)
 }
 
 /** When the message counts no more, ms since the epoch, by the options of which one is given. */

@@ -1,6 +1,6 @@
 /** Key and headers of an append: what is checked is what is stored. */
 import type { Extras } from '../engine/terms.js'
-import { expiresHeader, idHeader } from '../limits.js'
+import { expiresHeader, idHeader, tombstoneHeader } from '../limits.js'
 import { expiringHeaders } from '../messages/expiry.js'
 import { describe, isPlainObject } from './validate.js'
 
@@ -11,6 +11,8 @@ const maxKeyBytes = 64 * 1024
 interface OwnHeaders {
   readonly id?: string | undefined
   readonly expiresAt?: number | undefined
+  /** There is nothing any more under the key. */
+  readonly tombstone?: boolean | undefined
 }
 
 const none: OwnHeaders = {}
@@ -28,16 +30,17 @@ export function encodeExtras(key: unknown, headers: unknown, own = none): Extras
   return expiresAt === undefined ? extras : { ...extras, expiresAt }
 }
 
-function encodeHeaders(headers: unknown, { id, expiresAt }: OwnHeaders): Uint8Array | undefined {
-  const given = headers === undefined ? {} : checkHeaders(headers)
+function encodeHeaders(headers: unknown, { id, expiresAt, tombstone }: OwnHeaders): Uint8Array | undefined {
+  const others = headers === undefined ? {} : checkHeaders(headers)
+  const given = tombstone === true ? { ...others, [tombstoneHeader]: '1' } : others
   if (id !== undefined) checkOwn(given, idHeader, id, 'the option id writes')
   if (expiresAt === undefined) {
     if (id === undefined) return Object.keys(given).length === 0 ? undefined : encoder.encode(JSON.stringify(given))
     return encoder.encode(JSON.stringify({ ...given, [idHeader]: id }))
   }
   checkOwn(given, expiresHeader, undefined, 'the options ttlMs and expiresAt write')
-  const others = id === undefined ? given : { ...given, [idHeader]: id }
-  return encoder.encode(expiringHeaders(expiresAt, JSON.stringify(others)))
+  const named = id === undefined ? given : { ...given, [idHeader]: id }
+  return encoder.encode(expiringHeaders(expiresAt, JSON.stringify(named)))
 }
 
 function checkHeaders(headers: unknown): Record<string, string> {

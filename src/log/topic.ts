@@ -13,11 +13,14 @@ import {
   type AppendOptions,
   type CheckedAppendOptions,
   checkAppendOptions,
+  checkDeleteOptions,
   checkSize,
   type Dedupe,
+  type DeleteOptions,
   hasCondition,
 } from './append-options.js'
 import type { KeyOptions } from './finding/keyed-messages.js'
+import { latestEntries } from './finding/latest-entries.js'
 import { type CountOptions, TopicFinder } from './finding/topic-finder.js'
 import { checkWhere, type Where } from './finding/where.js'
 import { type Group, TopicGroup } from './group.js'
@@ -51,6 +54,14 @@ export interface ReadOptions {
   /** Ends the stream with its reason. */
   signal?: AbortSignal
 }
+
+/** What goes with `entries()`. */
+export interface EntriesOptions {
+  /** Ends it with its reason. */
+  signal?: AbortSignal
+}
+
+const noValue = new Uint8Array(0)
 
 /** Which messages a scan looks at. */
 export interface ScanOptions {
@@ -162,6 +173,20 @@ export interface Topic<T> {
    * @throws (from the iterator) as {@link last}; `BOOKEND_TRIMMED` below the oldest readable offset
    */
   byKey(key: string | Uint8Array, options?: KeyOptions): AsyncIterableIterator<Message<T>>
+  /**
+   * Says that there is nothing any more under a key: appends a message with it that has no value, a *tombstone*. Whoever reads gets it like any
+   * other, with `tombstone` true; {@link entries} has nothing of the key from then on, until something is appended with it again.
+   * @returns its offset
+   * @throws as {@link append}
+   */
+  delete(key: string | Uint8Array, options?: DeleteOptions): Promise<number>
+  /**
+   * The latest message of every key, in order of their offsets: the state that the topic has come to, at the moment when the iterator is first
+   * asked. What is appended meanwhile is not in it. Keys whose latest message is a tombstone are left out, and so are messages without a key.
+   * Reads the topic once, and needs memory for each key, about 100 bytes and the key itself; values are fetched as they are asked for.
+   * @throws (from the iterator) as {@link read}; `BOOKEND_TRIMMED` where the topic is trimmed under it
+   */
+  entries(options?: EntriesOptions): AsyncIterableIterator<Message<T>>
   /**
    * How many messages there are. Without `where` nothing has to be read for that, unless some may have expired.
    * @throws `BOOKEND_TRIMMED` below the oldest readable offset; with `where` what reading throws
@@ -364,6 +389,23 @@ export class LogTopic<T> implements Topic<T> {
 
   byKey(key: string | Uint8Array, options: KeyOptions = {}): AsyncIterableIterator<Message<T>> {
     return this.#finder.byKey(key, options)
+  }
+
+  delete(key: string | Uint8Array, options: DeleteOptions = {}): Promise<number> {
+    try {
+      const { level, signal, extras, condition } = checkDeleteOptions(this.#engine, key, options, this.dedupe)
+      checkSize(this.#engine, this.name, noValue, extras)
+      return abortable(signal, this.#topic.append(noValue, extras, level, condition))
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  entries(options: EntriesOptions = {}): AsyncIterableIterator<Message<T>> {
+    checkKeys('entries()', options, ['signal'])
+    const signal = checkSignal(options.signal)
+    this.#engine.checkOpen()
+    return latestEntries(this, signal)
   }
 
   async count(options: CountOptions = {}): Promise<number> {

@@ -3,7 +3,7 @@ import type { Engine } from '../engine/engine.js'
 import type { Codec } from '../messages/codec.js'
 import type { Message } from '../messages/message.js'
 import { type AppendTrace, tracing } from '../tracing.js'
-import type { AppendOptions, Dedupe } from './append-options.js'
+import type { AppendOptions, Dedupe, DeleteOptions } from './append-options.js'
 import { LogTopic } from './topic.js'
 import { withHeaders } from './traced-headers.js'
 
@@ -31,6 +31,12 @@ export class TracedTopic<T> extends LogTopic<T> {
     if (!tracing.append.start.hasSubscribers) return super.offer(value, options)
     const trace = this.#trace(1)
     return tracing.append.traceSync(() => super.offer(value, withHeaders(options, trace)), trace)
+  }
+
+  override delete(key: string | Uint8Array, options?: DeleteOptions): Promise<number> {
+    if (!tracing.append.start.hasSubscribers) return super.delete(key, options)
+    const trace = this.#trace(1)
+    return tracing.append.tracePromise(() => super.delete(key, withHeaders(options, trace)), trace)
   }
 
   override get(offset: number): Promise<Message<T> | undefined> {

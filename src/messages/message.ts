@@ -1,6 +1,7 @@
 /** A message as the application and its modules see it. */
 import { inspect } from 'node:util'
 import { BookendError } from '../errors.js'
+import { tombstoneHeader } from '../limits.js'
 import { partsOf, type RecordPlace } from './chunk-cursor.js'
 import { textOf } from './utf8.js'
 import type { Decode } from './value-coding.js'
@@ -27,6 +28,8 @@ export interface Message<T = Uint8Array> {
    * @throws `BOOKEND_DECODE` where the codec of the topic cannot decode it
    */
   readonly value: T
+  /** It says that there is nothing any more under its key, and has no value: it was written by `topic.delete(key)`. `value` is `undefined` then. */
+  readonly tombstone: boolean
   /** A copy with all its parts, its memory its own: for `structuredClone`, `postMessage`, and for keeping a few messages of many. */
   plain(): PlainMessage<T>
   /** For `JSON.stringify`: bytes as text where they are UTF-8, otherwise in base64. */
@@ -45,7 +48,7 @@ export interface PlainMessage<T = Uint8Array> {
   key?: Uint8Array
   /** See {@link Message.headers}. */
   headers?: Record<string, string>
-  /** What the codec has decoded. */
+  /** What the codec has decoded; of a tombstone `undefined`. */
   value: T
 }
 
@@ -63,7 +66,7 @@ export interface JsonMessage {
   keyEncoding?: 'base64'
   /** See {@link Message.headers}. */
   headers?: Record<string, string>
-  /** What the codec has decoded; bytes as text, or in base64 where `encoding` says so. */
+  /** What the codec has decoded; bytes as text, or in base64 where `encoding` says so. Of a tombstone an empty text. */
   value: unknown
   /** Only where the value is bytes that are not UTF-8. */
   encoding?: 'base64'
@@ -132,12 +135,21 @@ export class StoredMessage<T> implements Message<T> {
     return JSON.parse(this.#text(keyEnd, valueStart)) as Record<string, string>
   }
 
+  get tombstone(): boolean {
+    const { keyStart, keyEnd, valueStart, valueEnd } = partsOf(this.#words, this.#frame)
+    // Nearly all messages are told by their value already.
+    if (valueStart < valueEnd || keyStart < 0 || keyEnd === valueStart) return false
+    return Object.hasOwn(this.headers ?? {}, tombstoneHeader)
+  }
+
   get value(): T {
     if (this.#value === notDecoded) {
       const { valueStart, valueEnd } = partsOf(this.#words, this.#frame)
       const { decode } = this.#source
-      this.#value =
-        decode === undefined ? (this.#view(valueStart, valueEnd) as T) : this.#decoded(decode, valueStart, valueEnd)
+      if (valueStart === valueEnd && this.tombstone) this.#value = undefined as T
+      else
+        this.#value =
+          decode === undefined ? (this.#view(valueStart, valueEnd) as T) : this.#decoded(decode, valueStart, valueEnd)
     }
     return this.#value
   }
@@ -156,7 +168,8 @@ export class StoredMessage<T> implements Message<T> {
   toJSON(): JsonMessage {
     const { topic, offset, timestamp, key, headers, value } = this
     const keyed = key && jsonBytes(key)
-    const said = value instanceof Uint8Array ? jsonBytes(value) : { text: value, encoding: undefined }
+    const said =
+      value instanceof Uint8Array ? jsonBytes(value) : { text: this.tombstone ? '' : value, encoding: undefined }
     return {
       ...{ topic, offset, timestamp },
       ...(keyed && { key: keyed.text, ...(keyed.encoding && { keyEncoding: keyed.encoding }) }),
