@@ -402,9 +402,9 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'goes on in the next segment behind a lost message',
-    file: 'storage/index/catalog.js',
-    find: 'this.stretches(topic, offset + 1, Number.MAX_SAFE_INTEGER)',
-    replace: 'this.stretches(topic, offset + 1, Number.MAX_SAFE_INTEGER).slice(1)',
+    file: 'storage/index/nearest-records.js',
+    find: 'this.#catalog.stretches(topic, offset + 1, Number.MAX_SAFE_INTEGER)',
+    replace: 'this.#catalog.stretches(topic, offset + 1, Number.MAX_SAFE_INTEGER).slice(1)',
     fault: 'agreement',
     scale: 0.1,
   },
