@@ -71,6 +71,8 @@ export const maxWindowsPerReader = 128
 /** What lookups keep of indexes, in each reader thread that is asked for records, until its mappings are retired: 16 MiB, a million entries. */
 export const indexPageBytes = 4 * KiB
 export const maxIndexPages = 4096
+/** The same of side indexes, whose pages are as long: 16 MiB, two million rows. */
+export const maxSidePages = 4096
 /**
  * Reads on the calling thread: how many of the newest segments it may have open, and for how many ms of not reading it keeps them. A record
  * of a batch longer than this is left to a reader thread, which hands its memory over instead of copying it there.

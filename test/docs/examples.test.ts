@@ -66,6 +66,17 @@ it('importer takes in what it has not yet, however often it is begun', async () 
   expect(await runExample('importer.mjs', log, file)).toBe('went on behind line 2000, 0 of 2000 lines imported\n')
 })
 
+it('order-lookups finds orders by their numbers, in a log that is new and in one that was there', async () => {
+  const directory = join(folder, 'order-lookups')
+  const tail = 'sent: 297 of 300\n'
+  const sent = `order 17: sent\nhistory: placed, paid, sent\n${tail}`
+  expect(await runExample('order-lookups.mjs', directory, '300')).toBe(sent)
+  expect(await runExample('order-lookups.mjs', directory, '300', '99')).toBe(
+    `order 99: placed\nhistory: placed\n${tail}`,
+  )
+  expect(await runExample('order-lookups.mjs', directory, '300', '300')).toBe(`order 300: unknown\nhistory: \n${tail}`)
+})
+
 it('pipeline does each order once in each of its steps, however often it is killed', async () => {
   const printed = await runExample('pipeline.mjs', join(folder, 'pipeline'), '300', '3')
   expect(printed).toBe('invoices: 300 messages, of 300 orders\nletters: 300 messages, of 300 orders\n')

@@ -1,9 +1,13 @@
 /** Logs of test/fixtures/logs, one for each thing that the format can say: every release opens them, reads what they hold and goes on. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { inflateRawSync } from 'node:zlib'
 import { type Log, open } from 'bookend'
 import { expect, it } from 'vitest'
+import { findExtent } from '../../src/storage/check/log-extent.js'
+import { segmentTasks } from '../../src/storage/check/verify-log.js'
+import { verifySegment } from '../../src/storage/check/verify-segment.js'
+import { nodeDisk } from '../../src/storage/files/disk.js'
 import { codedFailureOf, collect, fixture, openLog, temporaryFolder } from './support.js'
 
 function unpacked(name: string): string {
@@ -85,4 +89,36 @@ it('transactions: registers, a producer, and what was acknowledged in a journal 
     expect(results.map(({ value }) => value[0])).toEqual([101, 100, 104, 7])
     expect(await log.topic('orders').group('billing').position()).toMatchObject({ committed: 2, lag: 7 + life })
   })
+})
+
+it('indexed: what has a key or a header is found by the side indexes, which are as the segments say', async () => {
+  await inEveryWay('indexed', async (log, life) => {
+    const orders = log.topic('orders')
+    expect((await orders.last('k3'))?.offset).toBe(59)
+    expect(await orders.last('k')).toBeUndefined()
+    expect((await collect(orders.byKey('k2', { reverse: false }))).map(({ offset }) => offset)).toEqual(
+      numbers(0, 60).filter((index) => index % 7 === 2),
+    )
+    const offsetsOf = async (topic: string, where: Record<string, string>) =>
+      (await collect(log.topic(topic).read({ where }))).map(({ offset }) => offset)
+    expect(await offsetsOf('orders', { é: '"✓"' })).toEqual([3, 13, 23, 33, 43, 53])
+    for (const topic of ['orders', 'notes']) expect(await offsetsOf(topic, { type: 'rare' })).toEqual([7, 27, 47])
+    expect(await orders.count({ where: { type: 'usual' } })).toBe(57)
+    expect((await orders.last('later'))?.offset).toBe(life === 1 ? 60 : undefined)
+  })
+})
+
+it('indexed: nothing is wrong with the side indexes of a release before, and they are read as they are', async () => {
+  const directory = unpacked('indexed')
+  const sides = readdirSync(path.join(directory, 'log')).filter((name) => name.endsWith('.idx'))
+  expect(sides.length).toBeGreaterThan(1)
+  const bytes = () => sides.map((name) => readFileSync(path.join(directory, 'log', name)))
+  const before = bytes()
+  const extent = findExtent({ disk: nodeDisk, directory, isLive: false, bootId: 'now' })
+  expect(segmentTasks(extent).flatMap((task) => verifySegment(nodeDisk, task).remarks)).toEqual([])
+  const log = await openLog(directory)
+  log.topic('orders', { index: { keys: true, headers: ['type', 'é'] } })
+  log.topic('notes', { index: { headers: ['type'] } })
+  await log.close()
+  expect(bytes()).toEqual(before)
 })

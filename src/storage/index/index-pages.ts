@@ -3,6 +3,7 @@
  * much as its record does. Entries are hints, checked against what they lead to, and what is stored does not change: a page is never
  * wrong, only no longer wanted.
  */
+import { KeptPages } from '../../collections/kept-pages.js'
 import { entryBytes, entryWord } from '../../format/segment-layout.js'
 import { indexPageBytes, maxIndexPages, maxSegmentBytes } from '../../limits.js'
 import type { Window } from '../../memory/memory.js'
@@ -17,10 +18,7 @@ export interface IndexedSegment {
 const pagesPerSegment = maxSegmentBytes / indexPageBytes
 
 export class IndexPages {
-  readonly #pages = new Map<number, Uint32Array<ArrayBuffer>>()
-  /** The keys of all pages in the round; where the next one goes, the oldest stands. */
-  readonly #keys: number[] = []
-  #next = 0
+  readonly #pages = new KeptPages(maxIndexPages)
   /** The page that {@link find} found. */
   words: Uint32Array = new Uint32Array(0)
 
@@ -40,26 +38,13 @@ export class IndexPages {
 
   clear(): void {
     this.#pages.clear()
-    this.#keys.length = 0
-    this.#next = 0
     this.words = new Uint32Array(0)
   }
 
   #load({ window }: IndexedSegment, key: number, at: number): Uint32Array<ArrayBuffer> {
-    const words = this.#oldest() ?? new Uint32Array(indexPageBytes / Uint32Array.BYTES_PER_ELEMENT)
+    const words = this.#pages.takeOldest() ?? new Uint32Array(indexPageBytes / Uint32Array.BYTES_PER_ELEMENT)
     window.readInto(new Uint8Array(words.buffer), 0, at, Math.min(indexPageBytes, window.byteLength - at))
-    // Only now: a page that could not be read is none.
-    this.#pages.set(key, words)
-    this.#keys[this.#next] = key
-    this.#next = (this.#next + 1) % maxIndexPages
-    return words
-  }
-
-  /** The memory of the page that goes, if there are as many as there may be. */
-  #oldest(): Uint32Array<ArrayBuffer> | undefined {
-    const oldest = this.#keys[this.#next]
-    const words = oldest === undefined ? undefined : this.#pages.get(oldest)
-    if (words !== undefined) this.#pages.delete(oldest)
+    this.#pages.keep(key, words)
     return words
   }
 }

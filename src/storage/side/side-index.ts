@@ -1,4 +1,5 @@
 /** A side index that is open: what it says of a hash, page by page. */
+import type { KeptPages } from '../../collections/kept-pages.js'
 import {
   isSidePageWhole,
   pagesOfRows,
@@ -11,7 +12,8 @@ import {
 import type { DiskFile } from '../files/disk.js'
 
 const { first: firstWord, perRow } = sideRowWord
-const wordsPerPage = sidePageBytes / 4
+/** More than any has: the pages of all that a thread has open are told apart by one number. */
+const pagesPerIndex = 2 ** 24
 
 /** Rows `[start, end)` of a section: those of one hash, by ordinal, all of which are in `[from, to)`. */
 export interface SideRun {
@@ -27,16 +29,19 @@ export class SideIndexFault extends Error {}
 export class SideIndex {
   readonly #file: DiskFile
   readonly #head: SideHead
-  /** Pages whose checksum was found right; what is stored does not change. */
-  readonly #whole: Uint8Array
-  /** The page that was read last. */
+  /** Pages whose checksum was found right, of all side indexes; what is stored does not change. */
+  readonly #pages: KeptPages
+  readonly #firstKey: number
+  /** The page that was asked for last. */
   #page = -1
-  readonly #words = new Uint32Array(wordsPerPage)
+  #words = new Uint32Array(0)
 
-  constructor(file: DiskFile, head: SideHead) {
+  /** @param number that no other one has had whose pages may be among the kept ones */
+  constructor(file: DiskFile, head: SideHead, pages: KeptPages, number: number) {
     this.#file = file
     this.#head = head
-    this.#whole = new Uint8Array(head.pages)
+    this.#pages = pages
+    this.#firstKey = number * pagesPerIndex
   }
 
   /** @param name of a header; undefined: keys */
@@ -112,13 +117,17 @@ export class SideIndex {
   #load(page: number): void {
     if (page === this.#page) return
     this.#page = -1
+    this.#words = this.#pages.get(this.#firstKey + page) ?? this.#read(page)
+    this.#page = page
+  }
+
+  #read(page: number): Uint32Array<ArrayBuffer> {
     const bytes = this.#file.read(this.#head.pagesAt + page * sidePageBytes, sidePageBytes)
     const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2)
-    if (bytes.length < sidePageBytes || (this.#whole[page] === 0 && !isSidePageWhole(bytes, words)))
-      throw new SideIndexFault('a page of a side index fails its checksum')
-    this.#whole[page] = 1
-    this.#words.set(words)
-    this.#page = page
+    if (!isSidePageWhole(bytes, words)) throw new SideIndexFault('a page of a side index fails its checksum')
+    this.#pages.takeOldest()
+    this.#pages.keep(this.#firstKey + page, words)
+    return words
   }
 }
 

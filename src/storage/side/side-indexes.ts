@@ -2,9 +2,11 @@
  * What a thread knows of side indexes: opened when they are asked for the first time. Whatever is wrong with one, it is as if it were not
  * there; what is not there is looked for again after a while, since it may have been made meanwhile.
  */
+import { KeptPages } from '../../collections/kept-pages.js'
 import type { Filter } from '../../engine/terms.js'
 import type { SegmentFooter } from '../../format/segment-layout.js'
 import { headerHash, type SideSection } from '../../format/side-index-layout.js'
+import { maxSidePages } from '../../limits.js'
 import type { Disk, DiskFile } from '../files/disk.js'
 import type { SegmentFiles } from '../files/segment-files.js'
 import { SideIndex, SideIndexFault, type SideRun } from './side-index.js'
@@ -43,6 +45,10 @@ export class SideIndexes {
   readonly #disk: Disk
   readonly #files: SegmentFiles
   readonly #nowMs: () => number
+  /** What was looked at of them. */
+  readonly #pages = new KeptPages(maxSidePages)
+  /** How many were opened so far. */
+  #opened = 0
   /** In order of use, the least recent first. */
   readonly #held = new Map<number, HeldSide>()
 
@@ -116,6 +122,11 @@ export class SideIndexes {
     for (const each of this.#held.keys()) if (each < segment) this.#drop(each)
   }
 
+  /** Gives back what was kept of them. */
+  forget(): void {
+    this.#pages.clear()
+  }
+
   close(): void {
     for (const segment of this.#held.keys()) this.#drop(segment)
   }
@@ -157,7 +168,7 @@ export class SideIndexes {
     try {
       file = this.#disk.open(this.#files.sidePath(segment), 'read')
       const head = file && readSideHead(file, ownerOf(this.#files, segment, footer))
-      if (file !== undefined && head !== undefined) index = new SideIndex(file, head)
+      if (file !== undefined && head !== undefined) index = new SideIndex(file, head, this.#pages, this.#opened++)
     } catch (error) {
       // A link or a folder stands there, the device does not give it, or there is no descriptor to be had.
       throwBug(error)

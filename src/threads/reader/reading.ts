@@ -92,6 +92,7 @@ export class Reading {
     const isRewritten = this.#takeRewrites()
     if (retired.length === 0 && !isRewritten) return false
     this.#lookup.forget()
+    this.#sides.forget()
     return this.#windows.isUnmapped
   }
 
