@@ -25,6 +25,8 @@ export const defaultMaxMessageBytes = 16 * MiB
 
 /** A run of frames is cut into batches of about this size: what one CRC covers, and what a single lookup has to verify. */
 export const maxBatchBytes = 64 * KiB
+/** Groups with guards are copied together up to this: a batch, with its header and some declarations. */
+export const maxStagedBytes = maxBatchBytes - 4 * KiB
 /** Long batches are gathered up to about this much for one write: the kernel takes 512 KiB at twice the rate of 64. */
 export const gatherBytes = 512 * KiB
 /** Kept free at the end of each segment for trims and for topics declared anew: what frees space must not need any. */

@@ -20,6 +20,7 @@
  */
 import type { Condition } from '../engine/terms.js'
 import type { FeatureSet } from './features.js'
+import type { FrameMemory } from './frame-encoder.js'
 import { frameBytes, frameHeaderBytes, frameKind, frameWord, tailWord } from './frame-layout.js'
 import { highWord, joinWords, lowWord } from './numbers.js'
 
@@ -142,15 +143,15 @@ export function aheadOf(words: Uint32Array, at: number): number {
 
 /** Undefined: none. `isNew`: that it is known is a conflict, and no answer. */
 export function idOf(
-  bytes: Uint8Array,
-  words: Uint32Array,
+  { words, text }: Pick<FrameMemory, 'words' | 'text'>,
   at: number,
 ): { id: string; windowMs: number; max: number; isNew: boolean } | undefined {
   const word = at >>> 2
   const before = fixedBytes + ((words[word + guardWord.what] & whatBit.key) === 0 ? 0 : keyedBytes)
   const length = words[word + frameWord.length] - before
   if (length === 0) return undefined
-  const id = Buffer.from(bytes.buffer, bytes.byteOffset + at + frameHeaderBytes + before, length).toString('utf8')
+  const from = at + frameHeaderBytes + before
+  const id = text.toString('utf8', from, from + length)
   const isNew = (words[word + guardWord.what] & whatBit.newId) !== 0
   return { id, windowMs: words[word + guardWord.window], max: words[word + guardWord.max], isNew }
 }

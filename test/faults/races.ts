@@ -12,6 +12,7 @@ import { breakWrites } from '../support/broken-writes.js'
 import { watchFlushing } from '../support/flushing.js'
 import { watchGuards } from '../support/guarded-threads.js'
 import { tryEveryPlace } from '../support/interleaving.js'
+import { judgeTogether } from '../support/judged-together.js'
 import { raceForVersions, watchKeys } from '../support/key-versions.js'
 import { watchLanes, watchNaming } from '../support/lane-world.js'
 import { liveWithIds } from '../support/named-messages.js'
@@ -59,6 +60,13 @@ export const races: Fault = {
         return 0
       })
     }
+    const together = emptyRow('conditions of every kind, judged together, on a disk that is full at times')
+    for (let script = 0; context.more(script, 60) && together.failures.length < 10; script++) {
+      together.runs += await judgeTogether(context.random(8_000_000 + script)).catch((error) => {
+        together.failures.push(messageOf(error))
+        return 0
+      })
+    }
     const named = emptyRow('messages with ids, over kills and power cuts')
     for (let script = 0; context.more(script, 30) && named.failures.length < 10; script++) {
       named.runs += await liveWithIds(context.random(5_000_000 + script)).catch((error) => {
@@ -97,6 +105,6 @@ export const races: Fault = {
         broken.failures.push(messageOf(error))
       }
     }
-    return [published, flushed, lanes, guarded, named, atOnce, versions, asleep, broken]
+    return [published, flushed, lanes, guarded, together, named, atOnce, versions, asleep, broken]
   },
 }

@@ -139,10 +139,15 @@ export class LogTail {
    * @throws the error of a write, with the tail as it was before: of a group there is all or nothing
    */
   appendGroup(run: FrameRun, from: number, to: number, records: number, isFlushedSoon = false, topics = 1): boolean {
-    if (!this.#room.takes(groupCost(to - from, records, topics))) return false
+    if (!this.takesGroup(to - from, records, topics)) return false
     const end = this.#appendBatches(run, from, to, true, isFlushedSoon)
     assert(end === to, 'a group that fits the segment is taken as a whole')
     return true
+  }
+
+  /** {@link appendGroup} has room for so much. */
+  takesGroup(bytes: number, records: number, topics: number): boolean {
+    return this.#room.takes(groupCost(bytes, records, topics))
   }
 
   /** Returns where in the run the last batch ends. */

@@ -1,121 +1,183 @@
 /**
- * Appends with conditions. The writer judges them with the group at the head of its ring, and with everything before that published: the
- * writer is one, so between the judgement and the append there is nothing. A group that is refused leaves the ring, and nothing of it the log.
+ * Appends with conditions. The writer judges them with their group at the head of its ring and everything before that appended, or about to be in the same
+ * batch: the writer is one, so between the judgement and the append there is nothing. A group that is refused leaves the ring, and nothing of it the log.
+ *
+ * Groups that follow each other in a ring are judged one after the other, appended together and published once. Of what they come to, nothing is
+ * told before that: a write that fails, or has no room, leaves all of them where they are, to be judged anew.
  */
 import { assert } from '../../errors.js'
 import type { FeatureSet } from '../../format/features.js'
-import { flagsOf, frameBytes, frameFlag, frameKind, frameWord, kindOf, tailWord } from '../../format/frame-layout.js'
-import {
-  aheadOf,
-  belowOf,
-  expectedOf,
-  idOf,
-  neededBy,
-  stampChanged,
-  stampGuard,
-  unchangedOf,
-} from '../../format/guard-layout.js'
-import { registerValue } from '../../format/hidden-topics.js'
+import { frameBytes, frameKind, frameWord, kindOf, tailWord } from '../../format/frame-layout.js'
+import { neededBy, stampChanged, stampGuard } from '../../format/guard-layout.js'
+import type { RingMemory } from '../../ring/append-ring.js'
 import type { FrameRun } from '../../storage/append/batch-cutter.js'
 import type { LogTail } from '../../storage/append/log-tail.js'
-import type { IdWindows } from './id-windows.js'
-import type { KeyedAppends } from './keyed-appends.js'
+import { type GroupExtent, groupExtent } from './group-extent.js'
+import { GuardJudge, type GuardJudgeParts, type GuardVerdict } from './guard-judge.js'
 import type { LaneIntake } from './lane-intake.js'
 import type { Publisher } from './publisher.js'
+import { StagedGroups } from './staged-groups.js'
 
-export interface GuardedAppendsParts {
-  tail: Pick<LogTail, 'next' | 'first' | 'time'>
-  publisher: Publisher
-  ids: IdWindows
-  keys: Pick<KeyedAppends, 'isUnchanged'>
+export interface GuardedAppendsParts extends Omit<GuardJudgeParts, 'staged'> {
+  tail: Pick<LogTail, 'next' | 'first' | 'time' | 'takesGroup'>
+  publisher: Pick<Publisher, 'publish' | 'release'>
   /** False: the log does not say yet that it has them. */
   mayHold(features: FeatureSet): boolean
+  /** Blocks for so much more. False: they are not there yet. */
+  makeRoom(bytes: number, records: number, topics: number): boolean
   /** False: there is no room for the group yet, and nothing was written. */
-  appendGroup(run: FrameRun, from: number, to: number): boolean
+  appendGroup(run: FrameRun, from: number, to: number, extent?: GroupExtent): boolean
 }
 
-/** What the guard at `at` comes to. */
-interface GuardVerdict {
-  at: number
-  topic: number
-  /** `known`: what it is about was written before, and that is the answer. */
-  kind: 'holds' | 'known' | 'conflict'
-  /** Of the message that it is about; of a conflict, what is there. */
-  offset: number
-  /** To be remembered. */
-  id: string | undefined
-  /** Of a conflict: what was looked up may not be so any more. */
-  isChanged?: boolean
+/** A group with its guards, or without, and what they have come to. */
+interface JudgedGroup {
+  /** Of its first frame. */
+  readonly from: number
+  readonly end: number
+  readonly verdicts: readonly GuardVerdict[]
+  /** It is not written. */
+  readonly refusal: GuardVerdict | undefined
 }
+
+const noVerdicts: readonly GuardVerdict[] = []
 
 export class GuardedAppends {
   readonly #parts: GuardedAppendsParts
+  readonly #staged = new StagedGroups()
+  readonly #judge: GuardJudge
 
   constructor(parts: GuardedAppendsParts) {
     this.#parts = parts
+    this.#judge = new GuardJudge({ ...parts, staged: this.#staged })
   }
 
   /**
-   * Takes the guards at `at`, the head of a lane's ring, with the group behind them; where there is no room for that yet, or the log has to say
-   * before that it holds such things, all stay.
+   * Takes the guards at `at`, the head of a lane's ring, with the group behind them, and what follows as far as it is of that kind; where there is no
+   * room for the first yet, or the log has to say before that it holds such things, all stay.
    */
   take(lane: LaneIntake, at: number, to: number): void {
-    const { tail, publisher, ids, mayHold, appendGroup } = this.#parts
+    const { publisher } = this.#parts
     const { memory, head } = lane.ring
     const { words } = memory
-    const verdicts: GuardVerdict[] = []
-    let from = at
-    for (; kindOf(words[(from >>> 2) + frameWord.tail]) === frameKind.guard; from = frameAfter(words, from)) {
-      const needed = neededBy(words, from)
-      if (needed === undefined) verdicts.push(this.#judge(memory, from))
-      else if (!mayHold(needed)) return
-      assert(frameAfter(words, from) < to, 'a guard and its group are handed over at once')
+    // What an append that failed has left.
+    this.#staged.clear()
+    const groups: JudgedGroup[] = []
+    let end = at
+    while (end < to) {
+      const kind = kindOf(words[(end >>> 2) + frameWord.tail])
+      if (kind !== frameKind.guard && kind !== frameKind.data) break
+      const from = behindGuards(words, end, to)
+      const isBulk = kindOf(words[(from >>> 2) + frameWord.tail]) === frameKind.bulk
+      const extent = groupExtent(words, from, to)
+      if (isBulk || !this.#staged.takes(extent.bytes)) {
+        // In a turn of its own.
+        if (groups.length > 0) break
+        this.#takeAlone(lane, end, from, isBulk ? undefined : extent)
+        return
+      }
+      const group = this.#judged(memory, end, from, from + extent.bytes)
+      if (group === undefined || (group.refusal === undefined && !this.#stage(memory, group, extent))) break
+      groups.push(group)
+      end = group.end
     }
-    const end = groupEnd(words, from, to)
-    const isBulk = kindOf(words[(from >>> 2) + frameWord.tail]) === frameKind.bulk
-    const refusal = verdicts.find(({ kind }) => kind !== 'holds')
-    if (refusal !== undefined) {
+    if (groups.length === 0) return
+    const isAppending = this.#staged.bytes > 0
+    if (isAppending) this.#append()
+    this.#settle(memory, groups)
+    if (!isAppending) publisher.release(lane, head + end - at)
+    else this.#publish(lane, head + end - at)
+  }
+
+  /** False: there is no room behind what is staged. */
+  #stage(memory: FrameRun, { from, end, verdicts }: JudgedGroup, { bytes, records, topics }: GroupExtent): boolean {
+    const { tail, makeRoom } = this.#parts
+    const staged = this.#staged
+    const isFirst = staged.bytes === 0
+    // Topics that are staged already may be counted twice: that is more than they take.
+    const [allBytes, allRecords, allTopics] = [staged.bytes + bytes, staged.records + records, staged.topics + topics]
+    if (!tail.takesGroup(allBytes, allRecords, allTopics) && !(isFirst && makeRoom(bytes, records, topics)))
+      return false
+    staged.add(memory, from, end)
+    for (const { topic, id, offset } of verdicts) if (id !== undefined) staged.addId(topic, id, offset)
+    return true
+  }
+
+  #append(): void {
+    const { run, bytes, records, topics } = this.#staged
+    const isTaken = this.#parts.appendGroup(run, 0, bytes, { bytes, records, topics })
+    assert(isTaken, 'there is room for groups that are staged')
+  }
+
+  /** Behind the append: tells what has become of the groups. */
+  #settle(memory: FrameRun, groups: readonly JudgedGroup[]): void {
+    let at = 0
+    for (const group of groups) {
+      if (group.refusal === undefined) at = this.#staged.stampBack(memory.words, group.from, group.end, at)
+      this.#tell(memory.words, group)
+    }
+    this.#staged.clear()
+  }
+
+  /** What came past the ring, or is larger than what is copied: it is appended from where it is. @param extent none: the first */
+  #takeAlone(lane: LaneIntake, at: number, from: number, extent: GroupExtent | undefined): void {
+    const { publisher, appendGroup } = this.#parts
+    const { memory, head } = lane.ring
+    const isBulk = extent === undefined
+    const end = isBulk ? frameAfter(memory.words, from) : from + extent.bytes
+    const group = this.#judged(memory, at, from, end)
+    if (group === undefined) return
+    if (group.refusal !== undefined) {
       if (isBulk) lane.forgetBulkAt(from)
-      if (refusal.isChanged) stampChanged(words, refusal.at)
-      // Who looks for the newest messages in the ring must not find these.
-      cancelAll(words, from, end)
-      stampGuard(words, refusal.at, refusal.kind === 'known' ? frameKind.guard : frameKind.conflict, refusal.offset)
+      this.#tell(memory.words, group)
       publisher.release(lane, head + end - at)
       return
     }
     const run = isBulk ? lane.bulkAt(from) : memory
-    const isTaken = isBulk ? appendGroup(run, 0, run.bytes.length) : appendGroup(run, from, end)
+    const isTaken = isBulk ? appendGroup(run, 0, run.bytes.length) : appendGroup(run, from, end, extent)
     if (!isTaken) return
     if (isBulk) lane.bulkAppended(from)
-    for (const { at: guard, topic, offset, id } of verdicts) {
-      if (id !== undefined) ids.note(topic, { id, offset, time: tail.time })
-      stampGuard(words, guard, frameKind.guard, offset)
-    }
-    lane.noteTime(tail.time)
-    publisher.publish(lane, head + end - at)
+    this.#tell(memory.words, group)
+    this.#publish(lane, head + end - at)
   }
 
-  #judge({ bytes, words }: FrameRun, at: number): GuardVerdict {
-    const { tail, ids, keys } = this.#parts
-    const topic = words[(at >>> 2) + frameWord.topic]
-    const below = belowOf(words, at)
-    if (below !== undefined) {
-      const value = registerValue(tail.first(topic) ?? 0)
-      const kind = value === undefined || value < below ? 'holds' : 'conflict'
-      return { at, topic, kind, offset: value ?? 0, id: undefined }
+  #publish(lane: LaneIntake, head: number): void {
+    const { tail, publisher } = this.#parts
+    lane.noteTime(tail.time)
+    publisher.publish(lane, head)
+  }
+
+  /** Undefined: the log has to say first that it holds what the group is. */
+  #judged(memory: RingMemory, at: number, from: number, end: number): JudgedGroup | undefined {
+    const { words } = memory
+    if (at === from) return { from, end, verdicts: noVerdicts, refusal: undefined }
+    const verdicts: GuardVerdict[] = []
+    let refusal: GuardVerdict | undefined
+    for (let guard = at; guard < from; guard = frameAfter(words, guard)) {
+      const needed = neededBy(words, guard)
+      if (needed !== undefined) {
+        if (!this.#parts.mayHold(needed)) return undefined
+        continue
+      }
+      const verdict = this.#judge.judge(memory, guard)
+      verdicts.push(verdict)
+      if (verdict.kind !== 'holds') refusal ??= verdict
     }
-    const offset = tail.next(topic) + aheadOf(words, at)
-    const named = idOf(bytes, words, at)
-    // The id first: what was written is written, whatever has come behind it.
-    const known = named && ids.find(topic, named.id, named)
-    if (known !== undefined)
-      return { at, topic, kind: named?.isNew === true ? 'conflict' : 'known', offset: known, id: undefined }
-    const expected = expectedOf(words, at) ?? offset
-    if (offset !== expected) return { at, topic, kind: 'conflict', offset, id: undefined }
-    const key = unchangedOf(words, at)
-    if (key !== undefined && !keys.isUnchanged(topic, key))
-      return { at, topic, kind: 'conflict', offset, id: undefined, isChanged: true }
-    return { at, topic, kind: 'holds', offset, id: named?.id }
+    return { from, end, verdicts, refusal }
+  }
+
+  /** Behind the append, and before it is published. */
+  #tell(words: Uint32Array, { from, end, verdicts, refusal }: JudgedGroup): void {
+    if (refusal === undefined) {
+      for (const verdict of verdicts) {
+        this.#judge.note(verdict)
+        stampGuard(words, verdict.at, frameKind.guard, verdict.offset)
+      }
+      return
+    }
+    if (refusal.isChanged) stampChanged(words, refusal.at)
+    // Who looks for the newest messages in the ring must not find these.
+    cancelAll(words, from, end)
+    stampGuard(words, refusal.at, refusal.kind === 'known' ? frameKind.guard : frameKind.conflict, refusal.offset)
   }
 }
 
@@ -123,14 +185,14 @@ function frameAfter(words: Uint32Array, at: number): number {
   return at + frameBytes(words[(at >>> 2) + frameWord.length])
 }
 
-/** Where the atomic group (or single frame) ends that begins at `from`. */
-function groupEnd(words: Uint32Array, from: number, to: number): number {
-  let at = from
-  for (let continues = true; continues && at < to; ) {
-    continues = (flagsOf(words[(at >>> 2) + frameWord.tail]) & frameFlag.continues) !== 0
-    at = frameAfter(words, at)
+/** Where the group begins whose guards begin at `at`. */
+function behindGuards(words: Uint32Array, at: number, to: number): number {
+  let from = at
+  while (kindOf(words[(from >>> 2) + frameWord.tail]) === frameKind.guard) {
+    from = frameAfter(words, from)
+    assert(from < to, 'a guard and its group are handed over at once')
   }
-  return at
+  return from
 }
 
 function cancelAll(words: Uint32Array, from: number, end: number): void {

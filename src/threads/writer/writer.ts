@@ -74,7 +74,8 @@ export class Writer {
       ids: this.#ids,
       keys: this.#keys,
       mayHold: (features) => this.#mayHold(features),
-      appendGroup: (run, from, to) => this.#appendGroup(run, from, to),
+      makeRoom: (bytes, records, topics) => this.#makeRoom(bytes, records, topics),
+      appendGroup: (run, from, to, extent) => this.#appendGroup(run, from, to, extent),
     })
     this.#orders = new OrderTaker(parts, {
       makeRoom: (bytes, records) => this.#makeRoom(bytes, records),

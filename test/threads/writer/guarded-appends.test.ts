@@ -7,6 +7,7 @@ import { writerState } from '../../../src/ring/shared-state.js'
 import { Engine } from '../../support/engine.js'
 import { groupOf, putFrame, sizeOf } from '../../support/frames.js'
 import { watchGuards } from '../../support/guarded-threads.js'
+import { judgeTogether } from '../../support/judged-together.js'
 import { readAll } from '../../support/model.js'
 import { Seeded, seedsFrom } from '../../support/seeded.js'
 import { simulatedWorld } from '../../support/worlds.js'
@@ -15,6 +16,10 @@ const ENOSPC = 28
 
 it.each(seedsFrom(1, 8))('is as in the model: all threads, with and without conditions (SEED=%i)', async (seed) => {
   expect(await watchGuards(new Seeded(seed))).toBeGreaterThan(20)
+})
+
+it.each(seedsFrom(1, 6))('what is judged together is judged in order, and written whole (SEED=%i)', async (seed) => {
+  expect(await judgeTogether(new Seeded(seed))).toBeGreaterThan(60)
 })
 
 function start(): Engine {
