@@ -89,6 +89,22 @@ const mutants: readonly Mutant[] = [
     scale: 0.1,
   },
   {
+    name: 'goes on with what is left where choosing what is due has failed',
+    file: 'later/pending.js',
+    find: 'this.#isTorn = true;',
+    replace: '',
+    fault: 'schedules',
+    scale: 0.1,
+  },
+  {
+    name: 'leaves out what handlers schedule',
+    file: 'messages/encoded.js',
+    find: 'scheduled,\n    };',
+    replace: 'scheduled: [],\n    };',
+    fault: 'attached',
+    scale: 1,
+  },
+  {
     name: 'gives each try of a batch an id of its own',
     file: 'jetstream/appends/steady-write.js',
     find: 'writeBatch(link.nc, batch, attempt)',

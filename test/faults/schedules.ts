@@ -1,9 +1,10 @@
 /**
  * Scheduled messages. Random lives over a log in memory, which is cut at every step of scheduling, cancelling, choosing and delivering, while the clock jumps; and `kill -9` of a
- * process that schedules, cancels and delivers. Must: each is delivered once, in the order of due times, or was cancelled; what `cancel` has said holds.
+ * process that schedules, cancels what is about to be delivered, and delivers. Must: each is delivered once, in the order of due times, or was cancelled; what `cancel` has said holds;
+ * so it does where pages cannot be read for a moment.
  *
  * Mutants it catches: no closing clock, what is under way not waited for, the mark in a transaction of its own, cancels that are not guarded, a run that ends with its page, what is
- * delivered out of turn not cancelled, a tail that passes it.
+ * delivered out of turn not cancelled, a tail that passes it, and going on with a part where choosing has failed.
  */
 import { spawn } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -67,7 +68,7 @@ async function kills(context: Context): Promise<Row> {
   return row
 }
 
-/** Lines are `scheduled N`, `cancelled N`, `refused N`; of what was cut short by the kill nothing is known. */
+/** Lines are `scheduled N [DUE ID]`, `cancels N`, `cancelled N`, `refused N`; of what was cut short by the kill nothing is known. */
 async function judge(row: Row, directory: string, said: string): Promise<void> {
   const log = await open(directory, { readers: 1 })
   const start = performance.now()
@@ -77,13 +78,18 @@ async function judge(row: Row, directory: string, said: string): Promise<void> {
     await pause(20)
   }
   const times = new Map<string, number>()
-  for await (const { value } of log.topic('t', { codec: text }).read()) times.set(value, (times.get(value) ?? 0) + 1)
+  const inOrder: string[] = []
+  for await (const { value } of log.topic('t', { codec: text }).read()) {
+    times.set(value, (times.get(value) ?? 0) + 1)
+    inOrder.push(value)
+  }
   for (const count of times.values()) if (count > 1) row.duplicates = (row.duplicates ?? 0) + 1
   // Whole lines: the last one may be cut.
   const lines = said
     .split('\n')
     .slice(0, -1)
     .map((line) => line.split(' '))
+  checkOrder(row, inOrder, lines)
   const numbersOf = (word: string) => new Set(lines.flatMap(([said, number]) => (said === word ? number : [])))
   const [cancelled, asked] = [numbersOf('cancelled'), numbersOf('cancels')]
   const refused = numbersOf('refused')
@@ -96,6 +102,22 @@ async function judge(row: Row, directory: string, said: string): Promise<void> {
   }
   if (log.stats().errors.count > 0) row.failures.push(`errors: ${log.stats().errors.last}`)
   await log.close()
+}
+
+/** Of those that have their place: by due times, those of one ms as they were scheduled. */
+function checkOrder(row: Row, delivered: readonly string[], lines: readonly string[][]): void {
+  const places = new Map(
+    lines.flatMap(([said, name, due, id]) => (said === 'scheduled' && id ? [[name, { due, id }]] : [])),
+  )
+  let last = { due: 0, id: 0 }
+  for (const name of delivered) {
+    const place = places.get(name)
+    if (place === undefined) continue
+    const [due, id] = [Number(place.due), Number(place.id)]
+    if (due < last.due || (due === last.due && id < last.id))
+      row.failures.push(`${name} is delivered behind what is due later`)
+    last = { due, id }
+  }
 }
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))

@@ -9,6 +9,7 @@ import { LaterLog, TestClock } from './later-log.js'
 import { Seeded } from './seeded.js'
 
 const encoder = new TextEncoder()
+const unreadable = new Error('no page can be read')
 
 /** What the program knows of the message whose text is its number. */
 interface Known {
@@ -22,6 +23,7 @@ export async function liveScheduled(seed: number): Promise<number> {
   const clock = new TestClock()
   const limits = random.pick([undefined, { inMemory: 3, perPage: 2 }, { inMemory: 8, perPage: 3 }])
   const jumps = random.chance(0.5)
+  const fails = random.chance(0.3)
   let log = new LaterLog([], clock, limits)
   const known: Known[] = []
   for (let life = 0; life < 4; life++) {
@@ -35,6 +37,13 @@ export async function liveScheduled(seed: number): Promise<number> {
       else if (what < 8) clock.pass(random.below(8))
       else if (what === 8 && jumps) clock.time = Math.max(1_000, clock.time + random.below(60) - 40)
       else log.publish(1 + random.below(3))
+      if (fails && random.chance(0.05)) {
+        log.failure = { topic: '.due', error: unreadable }
+        await goOn(() => random.below(8))
+        log.failure = undefined
+        // It is tried again after a while, and something is delivered behind.
+        if (random.chance(0.5)) await goOn(() => 500)
+      }
       if (random.chance(0.7)) await turn()
     }
     log.die()
@@ -49,8 +58,16 @@ export async function liveScheduled(seed: number): Promise<number> {
       await turn()
     }
   }
-  if (log.errors.length > 0) throw log.errors[0]
+  for (const error of log.errors) if (error !== unreadable) throw error
   return check(log)
+
+  async function goOn(passing: () => number): Promise<void> {
+    for (let turns = 0; turns < 4; turns++) {
+      clock.pass(passing())
+      log.publish()
+      await turn()
+    }
+  }
 
   function schedule(at: LaterLog, due: number): void {
     const one: Known = { ticket: undefined, isCancelled: undefined }
@@ -61,15 +78,24 @@ export async function liveScheduled(seed: number): Promise<number> {
       .then((ticket) => {
         one.ticket = ticket
       })
+      .catch(mayBeUnreadable)
   }
 
   function cancel(at: LaterLog, one: Known): void {
     const { ticket } = one
     if (ticket === undefined) return
-    void at.scheduler.cancel('t', ticket, 'process').then((isCancelled) => {
-      one.isCancelled = isCancelled
-    })
+    void at.scheduler
+      .cancel('t', ticket, 'process')
+      .then((isCancelled) => {
+        one.isCancelled = isCancelled
+      })
+      .catch(mayBeUnreadable)
   }
+}
+
+/** Nothing is written then. */
+function mayBeUnreadable(error: unknown): void {
+  if (error !== unreadable) throw error
 }
 
 function check(log: LaterLog): number {

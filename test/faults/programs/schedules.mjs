@@ -8,20 +8,38 @@ const below = (bound) => {
   state = (Math.imul(state, 1103515245) + 12345) >>> 0
   return (state >>> 8) % bound
 }
-const say = (word, number) => appendFileSync(output, `${word} ${number}\n`)
+const say = (lines) => appendFileSync(output, lines.map((line) => `${line.join(' ')}\n`).join(''))
 const log = await open(folder, { segmentBytes: 1 << 20, readers: 1 })
 const topic = log.topic('t', { codec: text })
-const tickets = []
-for (let number = 0; ; number++) {
-  const name = `${process.pid}-${number}`
-  const ticket = await topic.schedule(name, { delayMs: below(4) === 0 ? 0 : below(200) })
-  say('scheduled', name)
-  tickets.push([name, ticket])
-  if (below(4) === 0) {
-    const [cancelled, old] = tickets.splice(below(tickets.length), 1)[0]
-    say('cancels', cancelled)
-    say((await topic.cancel(old)) ? 'cancelled' : 'refused', cancelled)
-  }
-  if (tickets.length > 50) tickets.shift()
+let waiting = []
+let number = 0
+
+async function schedule() {
+  const name = `${process.pid}-${number++}`
+  const delayMs = below(4) === 0 ? 0 : below(200)
+  const ticket = await topic.schedule(name, { delayMs })
+  waiting.push({ name, ticket })
+  // One with a delay has its place in the order, whatever is delivered meanwhile.
+  return ['scheduled', name, ...(delayMs > 0 ? [ticket.deliverAt, ticket.id] : [])]
+}
+
+/** Any of them, or those that are about to be delivered, or were a moment ago. */
+function chosen() {
+  const now = Date.now()
+  const near = waiting.filter(({ ticket }) => Math.abs(ticket.deliverAt - now) < 4)
+  const from = below(2) === 0 && near.length > 0 ? near : waiting
+  return new Set(Array.from({ length: below(8) }, () => from[below(from.length)]))
+}
+
+for (;;) {
+  say(await Promise.all(Array.from({ length: 1 + below(40) }, schedule)))
+  const some = [...chosen()]
+  waiting = waiting.filter((each) => !some.includes(each)).slice(-200)
+  say(some.map(({ name }) => ['cancels', name]))
+  say(
+    await Promise.all(
+      some.map(async ({ name, ticket }) => [(await topic.cancel(ticket)) ? 'cancelled' : 'refused', name]),
+    ),
+  )
   if (below(20) === 0) await new Promise((resolve) => setTimeout(resolve, below(30)))
 }
