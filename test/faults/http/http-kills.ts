@@ -2,7 +2,7 @@
  * `kill -9` of `bookend serve` under 100 producers and 100 followers, of the protocol's own client, which go on by themselves when it is there again. Must: of what was acknowledged nothing
  * is lost or there twice, and every follower, whatever it saw when, has seen all of its stream once, in its order.
  *
- * Mutants it catches: a number that is known before its message is written, and one that is not written with it.
+ * Mutants it catches: messages of producers without their number.
  */
 import path from 'node:path'
 import type { Seeded } from '../../support/seeded.js'
