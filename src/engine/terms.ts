@@ -149,6 +149,8 @@ export interface RepeatRule {
 /** What is delivered at each time of a rule. There is one of a topic under one name. */
 export interface Repeat extends Omit<PlannedMessage, 'due' | 'id'> {
   readonly name: string
+  /** Topics in which it may have come by now: there it comes no more, from the same moment on. */
+  readonly insteadOf?: readonly string[] | undefined
   readonly rule: RepeatRule
 }
 

@@ -11,7 +11,7 @@ import type {
   Repeat,
   RepeatRule,
 } from '../engine/terms.js'
-import { expiresHeader, idHeader, laterHeaderPrefix } from '../limits.js'
+import { defaultIdWindowMs, defaultMaxIds, expiresHeader, idHeader, laterHeaderPrefix } from '../limits.js'
 import type { RecordPlace } from '../messages/chunk-cursor.js'
 import { expiringHeaders } from '../messages/expiry.js'
 import { StoredMessage } from '../messages/message.js'
@@ -113,6 +113,16 @@ function idOfTopic(topic: string, { text, windowMs, max }: MessageId): MessageId
 export function cancelRecord(topic: string, entry: DuePlace & { due: number }, key?: Uint8Array): LaterRecord {
   const headers = { ...timeHeaders(topic, entry), [names.cancels]: String(entry.id) }
   return { value: new Uint8Array(0), extras: { key, headers: encode(headers) }, condition: undefined }
+}
+
+/** The same, which is refused where it was said before, as long as the log remembers. */
+export function cancelOnce(topic: string, entry: DuePlace & { due: number }, key?: Uint8Array): LaterRecord {
+  const { value, extras } = cancelRecord(topic, entry, key)
+  // No id of a topic: those have a slash in front of them.
+  const text = `cancel ${entry.id}`
+  const id = { text, bytes: encoder.encode(text), windowMs: defaultIdWindowMs, max: defaultMaxIds }
+  const headers = encode({ ...headersOf(extras), [idHeader]: text })
+  return { value, extras: { key, headers }, condition: { id, isIdNew: true } }
 }
 
 /** The same message once more, in the same place of the order. */

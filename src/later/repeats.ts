@@ -6,9 +6,18 @@ import type { Durability, Extras, Repeat, Ticket } from '../engine/terms.js'
 import { BookendError } from '../errors.js'
 import type { RecordPlace } from '../messages/chunk-cursor.js'
 import type { Clockwork } from './clockwork.js'
-import { deliveredOf, entryOf, repeatKey, repeatRecord } from './later-record.js'
+import type { DueEntry } from './due-order.js'
+import { type DueTime, deliveredOf, entryOf, repeatKey, repeatRecord } from './later-record.js'
 import { nextTime } from './repeat-rule.js'
 import type { Scheduler } from './scheduler.js'
+
+/** The record of the time that comes next. */
+interface Coming {
+  readonly topic: string
+  readonly entry: DueEntry
+  readonly repeat: Repeat
+  readonly key: Uint8Array
+}
 
 export class Repeats {
   readonly #scheduler: Scheduler
@@ -24,16 +33,17 @@ export class Repeats {
   set(repeat: Repeat, level: Durability): Promise<Ticket> {
     return this.#inTurn(async () => {
       for (;;) {
-        const place = await this.#lastOf(repeat.topic, repeat.name)
-        const entry = place && entryOf(place)
-        const known = place && deliveredOf(place).repeat
-        if (entry !== undefined && known !== undefined && isSame(known, repeat))
-          return { id: String(entry.id), deliverAt: entry.due }
+        const own = await this.#lastOf(repeat.topic, repeat.name)
+        const others = await Promise.all((repeat.insteadOf ?? []).map((topic) => this.#lastOf(topic, repeat.name)))
+        const old = others.filter((other) => other !== undefined)
+        const isNew = own === undefined || !isSame(own.repeat, repeat)
+        if (!isNew && old.length === 0) return { id: String(own.entry.id), deliverAt: own.entry.due }
         const now = this.#clockwork.now()
-        const due = nextTime(repeat.rule, now, now)
+        const due = isNew ? nextTime(repeat.rule, now, now) : own.entry.due
         if (due === undefined) throw new RangeError(`the rule ${JSON.stringify(repeat.rule.cron)} has no time to come`)
-        const old = entry && known && { topic: repeat.topic, entry, key: repeatKey(repeat.topic, repeat.name) }
-        const ticket = await this.#scheduler.replace(old, { due, record: (time) => repeatRecord(repeat, time) }, level)
+        if (own !== undefined) old.push(own)
+        const planned = { due, record: (time: DueTime) => repeatRecord(repeat, time) }
+        const ticket = await this.#scheduler.replace(old, planned, level)
         if (ticket !== 'late') return ticket as Ticket
         // It is being delivered: the record behind it comes with that.
         await this.#clockwork.whenDelivered()
@@ -44,11 +54,9 @@ export class Repeats {
   end(topic: string, name: string, level: Durability): Promise<boolean> {
     return this.#inTurn(async () => {
       for (;;) {
-        const place = await this.#lastOf(topic, name)
-        const entry = place && entryOf(place)
-        if (entry === undefined || entry.isCancel) return false
-        const old = { topic, entry, key: repeatKey(topic, name) }
-        if ((await this.#scheduler.replace(old, undefined, level)) !== 'late') return true
+        const old = await this.#lastOf(topic, name)
+        if (old === undefined) return false
+        if ((await this.#scheduler.replace([old], undefined, level)) !== 'late') return true
         await this.#clockwork.whenDelivered()
       }
     })
@@ -60,7 +68,15 @@ export class Repeats {
     return changed
   }
 
-  async #lastOf(topic: string, name: string): Promise<RecordPlace | undefined> {
+  /** Undefined: none comes. */
+  async #lastOf(topic: string, name: string): Promise<Coming | undefined> {
+    const place = await this.#lastRecord(topic, name)
+    const entry = place && entryOf(place)
+    const repeat = place && deliveredOf(place).repeat
+    return entry && repeat && { topic, entry, repeat, key: repeatKey(topic, name) }
+  }
+
+  async #lastRecord(topic: string, name: string): Promise<RecordPlace | undefined> {
     await this.#clockwork.ready()
     const { later } = this.#clockwork.topics
     const { first, next } = await later.bounds()

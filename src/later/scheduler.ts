@@ -13,6 +13,7 @@ import { laterTopic } from '../format/hidden-topics.js'
 import type { Clockwork, ClockworkParts } from './clockwork.js'
 import { type DueEntry, isOutOfTurn } from './due-order.js'
 import {
+  cancelOnce,
   cancelRecord,
   type DueTime,
   deliveredOf,
@@ -55,25 +56,26 @@ export class Scheduler {
 
   /**
    * Cancels one, and schedules another, at one moment. Both are there, and neither is, if it fails.
+   * @param old at most one of each name
    * @param planned undefined: none
    * @returns `late`: the old one may be delivered, and nothing was written
    */
   async replace(
-    old: { topic: string; entry: DueEntry; key: Uint8Array } | undefined,
+    old: readonly { topic: string; entry: DueEntry; key: Uint8Array }[],
     planned: { due: number; record: (time: DueTime) => LaterRecord } | undefined,
     level: Durability,
   ): Promise<Ticket | 'late' | undefined> {
     await this.#clockwork.ready()
-    if (old !== undefined && this.#isLate(old.entry)) return 'late'
+    if (old.some(({ entry }) => this.#isLate(entry))) return 'late'
     const time = planned && { due: planned.due, order: Math.max(planned.due, this.#clockwork.closing + 1) }
     const records = [
-      ...(old === undefined ? [] : [cancelRecord(old.topic, old.entry, old.key)]),
+      ...old.map(({ topic, entry, key }) => cancelRecord(topic, entry, key)),
       ...(planned === undefined || time === undefined ? [] : [planned.record(time)]),
     ]
     const write = async () => {
       const messages = records.map((record) => ({ topic: laterTopic, ...record }))
       const offsets = await this.#parts.write({ messages, registers: [] })
-      if (old !== undefined) this.#clockwork.addCancel(old.entry, offsets[0])
+      for (const [index, { entry }] of old.entries()) this.#clockwork.addCancel(entry, offsets[index])
       const at = offsets[records.length - 1]
       if (time === undefined) return undefined
       this.#clockwork.add(time, at)
@@ -128,13 +130,18 @@ export class Scheduler {
     return true
   }
 
-  /** @returns false: it is too late */
+  /** @returns false: it is too late, or was cancelled */
   async #cancel(topic: string, entry: DueEntry, key: Uint8Array | undefined): Promise<boolean> {
     if (this.#isLate(entry)) return false
-    const { value, extras } = cancelRecord(topic, entry, key)
-    const at = await this.#clockwork.topics.later.append(value, extras, 'process')
-    this.#clockwork.addCancel(entry, at)
-    return true
+    const { value, extras, condition } = cancelOnce(topic, entry, key)
+    try {
+      const at = await this.#clockwork.topics.later.append(value, extras, 'process', condition)
+      this.#clockwork.addCancel(entry, at)
+      return true
+    } catch (error) {
+      if (isConflict(error)) return false
+      throw error
+    }
   }
 
   /** It was delivered, or may be any moment. */

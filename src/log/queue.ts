@@ -32,6 +32,9 @@ export interface PushOptions extends Omit<AppendOptions, 'expectedOffset' | 'exp
 /** A push that comes into the queue later: see `Topic.schedule`. */
 export type DelayedPushOptions = Omit<PushOptions, 'signal'> & DeliveryTime
 
+/** What goes with each push of `every`. */
+export type RepeatedPushOptions = Pick<PushOptions, 'key' | 'headers' | 'durability' | 'priority'>
+
 /** How long a pop waits. */
 export interface PopOptions {
   /** How long to wait for a message, in ms; 0 (the default): not at all. Infinity: for ever. */
@@ -60,16 +63,11 @@ export interface Queue<T> extends AsyncIterable<T> {
    * A job that comes again and again, by a rule of cron or every so many ms: one under each id, however often this is called and the log is opened. The same call again, as
    * at each start of a program, changes nothing; another rule, value or header takes the place of what was. Each time comes once, whatever crashes:
    * it is pushed in one transaction with the next one.
-   * @param options `key` and `headers` of each
+   * @param options `key` and `headers` of each, and `priority` where the queue has them: one that had another one moves, at one moment
    * @returns the ticket of the next time
    * @throws TypeError, RangeError for what is no rule; as `Topic.schedule`
    */
-  every(
-    id: string,
-    rule: RepeatOptions,
-    value: T,
-    options?: Pick<PushOptions, 'key' | 'headers' | 'durability'>,
-  ): Promise<Ticket>
+  every(id: string, rule: RepeatOptions, value: T, options?: RepeatedPushOptions): Promise<Ticket>
   /** Ends what {@link every} has begun. What was pushed stays. @returns false: there is none under this id */
   removeRepeat(id: string): Promise<boolean>
   /** What comes again, each with its rule, as it comes next: those of `log.scheduled` that do. */
@@ -99,6 +97,11 @@ export interface Queue<T> extends AsyncIterable<T> {
 }
 
 const allPushNames = [...pushOptionNames, ...deliveryTimeNames]
+
+function checkNoPriority(options: object): void {
+  if ('priority' in options)
+    throw new TypeError('priority is for queues that were asked for with the option priorities')
+}
 
 /** What `pop()` without options means, checked once. */
 const popNow: PopOptions = {}
@@ -154,8 +157,7 @@ export class TopicQueue<T> implements Queue<T> {
   push(value: T, options?: PushOptions & DeliveryTime): Promise<number | Ticket> {
     if (options === undefined) return this.#messages.append(value)
     try {
-      if ('priority' in options)
-        throw new TypeError('priority is for queues that were asked for with the option priorities')
+      checkNoPriority(options)
       checkKeys('push()', options, allPushNames)
       if (options.deliverAt === undefined && options.delayMs === undefined) return this.#messages.append(value, options)
       if (options.signal !== undefined) throw new TypeError('push() with a delay has no option signal')
@@ -165,16 +167,19 @@ export class TopicQueue<T> implements Queue<T> {
     }
   }
 
+  /** @param insteadOf names of topics in which it may have come by now */
   async every(
     id: string,
     rule: RepeatOptions,
     value: T,
-    options: Pick<PushOptions, 'key' | 'headers' | 'durability'> = {},
+    options: RepeatedPushOptions = {},
+    insteadOf?: readonly string[],
   ): Promise<Ticket> {
+    checkNoPriority(options)
     const name = checkId(id)
     const checked = checkRepeat(rule)
     checkKeys('options of every()', options, ['key', 'headers', 'durability'])
-    return this.#messages.repeat(name, checked, value, options)
+    return this.#messages.repeat(name, checked, value, options, insteadOf)
   }
 
   async removeRepeat(id: string): Promise<boolean> {

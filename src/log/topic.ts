@@ -276,12 +276,13 @@ export class LogTopic<T> implements Topic<T> {
     rule: RepeatRule,
     value: T,
     options: Pick<ScheduleOptions, 'key' | 'headers' | 'durability'>,
+    insteadOf: readonly string[] | undefined,
   ): Promise<Ticket> {
     const schedules = schedulesOf(this.#engine, 'scheduled messages')
     const { level, message } = this.#scheduled(value, { ...options, delayMs: 0 })
     this.#engine.checkWritable()
     const { topic, value: encoded, extras } = message
-    return schedules.repeat({ name, rule, topic, value: encoded, extras }, level)
+    return schedules.repeat({ name, rule, insteadOf, topic, value: encoded, extras }, level)
   }
 
   /** For a transaction of `engine`, as {@link prepared}. */

@@ -44,6 +44,7 @@ export type TransactionAppendOptions = Pick<
   'key' | 'headers' | 'expectedOffset' | 'expectedVersion' | 'id' | 'ttlMs' | 'expiresAt'
 >
 
+const scheduleOptionNames = ['key', 'headers', 'id', 'ttlMs', 'expiresAt', ...deliveryTimeNames]
 const optionNames = ['key', 'headers', 'expectedOffset', 'expectedVersion', 'id', 'ttlMs', 'expiresAt']
 
 /** How a transaction is written. */
@@ -84,7 +85,7 @@ export class TransactionDraft implements Transaction {
   schedule<T>(topic: Topic<T>, value: T, options: Omit<ScheduleOptions, 'durability'>): void {
     this.#checkOpen()
     if (!(topic instanceof LogTopic)) throw new TypeError('schedule() takes a topic of this log first')
-    checkKeys('options of schedule() in a transaction', options, ['key', 'headers', 'id', ...deliveryTimeNames])
+    checkKeys('options of schedule() in a transaction', options, scheduleOptionNames)
     this.#scheduled.push(topic.preparedLater(this.#engine, value, options))
   }
 

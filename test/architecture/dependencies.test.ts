@@ -59,7 +59,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   log: ['local', 'local/attached', 'log/finding', 'log/later', 'log/priorities', 'log/work', 'messages'],
   'log/priorities': ['log', 'log/later', 'log/work'],
   'log/finding': ['log', 'messages'],
-  'log/later': ['log', 'later'],
+  'log/later': ['log', 'later', 'messages'],
   'log/work': ['log', 'messages'],
   jetstream: [
     'jetstream/appends',

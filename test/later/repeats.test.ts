@@ -136,3 +136,28 @@ it('rules of cron are of their zone, through changes of its clock', () => {
   expect(nextTime({ cron: '0 0 30 2 *', missed: 'once' }, 0, 0)).toBeUndefined()
   expect(nextTime({ everyMs: 10, missed: 'once' }, 100, 175)).toBe(180)
 })
+
+it('moves to another topic at one moment, and comes there alone', async () => {
+  const clock = new TestClock()
+  const log = new LaterLog([], clock, undefined)
+  const rule = { everyMs: 50, missed: 'once' } as const
+  const set = async (topic: string, insteadOf: string[]) => {
+    const done = log.repeats.set({ ...repeatOf(rule, topic), topic, insteadOf }, 'process')
+    await settle(log)
+    return done
+  }
+  await set('t', ['u'])
+  const before = log.groups.length
+  const moved = await set('u', ['t'])
+  expect(log.groups.slice(before).map(({ messages }) => messages.length)).toEqual([2])
+  expect(await set('u', ['t'])).toEqual(moved)
+  expect(log.groups).toHaveLength(before + 1)
+  for (let passed = 0; passed < 120; passed++) {
+    clock.pass(1)
+    await settle(log)
+  }
+  expect([log.messages('t'), log.messages('u')].map(({ length }) => length)).toEqual([0, 2])
+  const ended = Promise.all(['t', 'u'].map((topic) => log.repeats.end(topic, 'n', 'process')))
+  await settle(log)
+  expect(await ended).toEqual([false, true])
+})

@@ -2,6 +2,7 @@
 import type { Engine } from '../../engine/engine.js'
 import type { Payload, PlannedMessage, Ticket } from '../../engine/terms.js'
 import { laterHeaderPrefix, laterMessageBytes, maxTime } from '../../limits.js'
+import { expiryIn, longestTtlMs } from '../../messages/expiry.js'
 import { type AppendOptions, checkAppendOptions, checkSize, type Dedupe } from '../append-options.js'
 import { checkKeys, checkSpan, checkTime, describe } from '../validate.js'
 
@@ -14,7 +15,11 @@ export interface DeliveryTime {
 }
 
 /** What goes with a scheduled message. */
-export interface ScheduleOptions extends DeliveryTime, Pick<AppendOptions, 'key' | 'headers' | 'durability'> {
+export interface ScheduleOptions
+  extends DeliveryTime,
+    Pick<AppendOptions, 'key' | 'headers' | 'durability' | 'expiresAt'> {
+  /** The message counts for so long, ms from its delivery on; then it is passed over by whoever reads. From 1. */
+  ttlMs?: number
   /**
    * As for `append`: within the topic's window a second call with it resolves with the ticket of the first. It is there when the message is delivered: an
    * append under the same id finds that, and a message that was appended under it meanwhile is not delivered a second time.
@@ -23,7 +28,7 @@ export interface ScheduleOptions extends DeliveryTime, Pick<AppendOptions, 'key'
 }
 
 export const deliveryTimeNames = ['deliverAt', 'delayMs'] as const
-const names = ['key', 'headers', 'durability', 'id', ...deliveryTimeNames]
+const names = ['key', 'headers', 'durability', 'id', 'ttlMs', 'expiresAt', ...deliveryTimeNames]
 
 /** @throws TypeError, RangeError; `BOOKEND_TOO_LARGE`; `BOOKEND_UNSUPPORTED` for a level that there is not */
 export function checkScheduled(
@@ -34,16 +39,24 @@ export function checkScheduled(
   dedupe: Dedupe | undefined,
 ) {
   checkKeys('schedule options', options, names)
-  const { deliverAt, delayMs, ...rest } = options
+  const { deliverAt, delayMs, ttlMs, ...rest } = options
   for (const name of Object.keys(rest.headers ?? {}))
     if (name.startsWith(laterHeaderPrefix))
       throw new TypeError(`header ${name} is one of those by which scheduled messages are kept: name yours otherwise`)
   const due = checkDeliveryTime({ deliverAt, delayMs })
+  if (ttlMs !== undefined && rest.expiresAt === undefined) rest.expiresAt = expiryBehind(due, ttlMs)
+  else if (ttlMs !== undefined) throw new TypeError('ttlMs and expiresAt say the same in two ways: give one of them')
   const { level, extras, condition } = checkAppendOptions(engine, rest, dedupe)
   const value = encode()
   checkSize(engine, topic, value, extras, laterMessageBytes)
   const message: PlannedMessage = { topic, value, extras, due, id: condition?.id }
   return { level, message }
+}
+
+/** What is due already comes now. */
+function expiryBehind(due: PlannedMessage['due'], ttlMs: unknown): number {
+  const ms = checkSpan('ttlMs', ttlMs, 1, longestTtlMs())
+  return 'at' in due ? Math.max(due.at + Math.ceil(ms), expiryIn(ms)) : expiryIn(due.inMs + Math.ceil(ms))
 }
 
 function checkDeliveryTime({ deliverAt, delayMs }: DeliveryTime): PlannedMessage['due'] {

@@ -15,6 +15,7 @@ import {
   type Popped,
   type PushOptions,
   type Queue,
+  type RepeatedPushOptions,
   type TopicQueue,
 } from '../queue.js'
 import { checkInteger } from '../validate.js'
@@ -49,17 +50,12 @@ export class PriorityQueue<T> implements Queue<T> {
     }
   }
 
-  async every(
-    id: string,
-    rule: RepeatOptions,
-    value: T,
-    options: Pick<PushOptions, 'key' | 'headers' | 'durability' | 'priority'> = {},
-  ): Promise<Ticket> {
+  async every(id: string, rule: RepeatOptions, value: T, options: RepeatedPushOptions = {}): Promise<Ticket> {
     const { priority = 0, ...others } = options
     const lane = this.#laneOf(priority)
     // There is one under each id, whatever its priority was.
-    for (const other of this.#lanes) if (other !== lane) await other.removeRepeat(id)
-    return lane.every(id, rule, value, others)
+    const insteadOf = this.#lanes.filter((other) => other !== lane).map((other) => other.name)
+    return lane.every(id, rule, value, others, insteadOf)
   }
 
   async removeRepeat(id: string): Promise<boolean> {

@@ -88,5 +88,22 @@ onEveryEngine(({ shared, supports }) => {
     const ticket = await queue.push(new Uint8Array(1), { priority: 1, delayMs: 86_400_000 })
     expect(await queue.cancel(ticket)).toBe(true)
     expect(await queue.cancel({ ...ticket, deliverAt: 1 })).toBe(false)
+    await expectMistake(
+      () => log.queue(name).every('id', { everyMs: 1 }, new Uint8Array(1), { priority: 1 }),
+      TypeError,
+    )
+  })
+
+  it('what comes again has one priority, and moves with another one', async (context) => {
+    if (!supports.transactions) return context.skip()
+    const { log, name } = await shared()
+    const queue = log.queue(name, { codec: text, priorities: 3 })
+    for (const priority of [0, 2, 1]) {
+      await queue.every('id', { everyMs: 86_400_000 }, 'job', { priority })
+      const lane = priority === 0 ? name : `${name}.priority-${priority}`
+      expect((await queue.repeats()).map(({ topic, repeat }) => [topic, repeat?.id])).toEqual([[lane, 'id']])
+    }
+    expect(await queue.removeRepeat('id')).toBe(true)
+    expect(await queue.removeRepeat('id')).toBe(false)
   })
 })

@@ -61,7 +61,9 @@ onEveryEngine(({ shared, supports }) => {
     const past = await topic.schedule('past', { deliverAt: 1 })
     await collect(topic.read({ follow: true, from: 3, to: 4 }))
     expect(await topic.cancel(past)).toBe(false)
-    expect(await topic.cancel(ticket)).toBe(true)
+    const cancelled = await Promise.all([topic.cancel(ticket), topic.cancel(ticket)])
+    expect(cancelled.sort(), 'by one of them').toEqual([false, true])
+    expect(await topic.cancel(ticket)).toBe(false)
     expect(await log.scheduled({ topic: name })).toEqual([])
     expect(await log.topics()).not.toContain('.later')
   })
@@ -154,6 +156,28 @@ onEveryEngine(({ shared, supports }) => {
     expect(await queue.pop({ timeoutMs: 60_000 })).toBe('later')
     expect(await queue.cancel(never)).toBe(true)
     expect(await queue.size()).toBe(0)
+  })
+
+  it('a message may count for a time only, from its delivery on, or up to a moment', async () => {
+    const { log, name } = await shared()
+    const topic = log.topic(name, { codec: text })
+    await topic.schedule('over', { delayMs: 1, expiresAt: 5 })
+    const deliverAt = Date.now() + 20
+    await topic.schedule('long', { deliverAt, ttlMs: farMs })
+    await log.transaction((tx) =>
+      tx.schedule(topic, 'last', { deliverAt: deliverAt + 1, expiresAt: deliverAt + farMs }),
+    )
+    await log.queue(name).push(Buffer.from('due'), { deliverAt: 1, ttlMs: farMs })
+    const found = await collect(topic.read({ follow: true, to: 4 }))
+    expect(found.map(({ value }) => value).sort()).toEqual(['due', 'last', 'long'])
+    const expiries = Object.fromEntries(
+      found.map(({ value, headers }) => [value, Number(headers?.['bookend-expires'])]),
+    )
+    expect([expiries.long, expiries.last]).toEqual([deliverAt + farMs, deliverAt + farMs])
+    expect(expiries.due).toBeGreaterThan(deliverAt - 1_000)
+    const wrong = [{ ttlMs: 1, expiresAt: 1 }, { ttlMs: 0 }, { expiresAt: -1 }, { expiresAt: 'now' as never }]
+    for (const option of wrong)
+      await expect(topic.schedule('no', { delayMs: 1, ...option })).rejects.toThrow(/ttlMs|expiresAt/)
   })
 
   it('a job that repeats is pushed again and again, one under each id', async () => {
