@@ -1,6 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { availableParallelism } from 'node:os'
 import type { Assignment, FollowerOrder, FollowerReport } from './orders.js'
 
 const followerModule = new URL('./follower.js', import.meta.url)
@@ -13,21 +12,15 @@ export class Crowd {
     this.#followers = followers
   }
 
-  /** Resolves when all follow. They start one for each core at a time: fifty at once wait longer for each other than a start may take. */
+  /** Resolves when all follow. */
   static async gather(assignment: Assignment, size: number): Promise<Crowd> {
-    const followers: ChildProcess[] = []
-    const start = async () => {
-      const follower = fork(followerModule, [JSON.stringify(assignment)], {
+    const followers = Array.from({ length: size }, () =>
+      fork(followerModule, [JSON.stringify(assignment)], {
         stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
         execArgv: [],
-      })
-      followers.push(follower)
-      await reportOf(follower)
-    }
-    while (followers.length < size) {
-      const together = Math.min(availableParallelism(), size - followers.length)
-      await Promise.all(Array.from({ length: together }, start))
-    }
+      }),
+    )
+    await Promise.all(followers.map(reportOf))
     return new Crowd(followers)
   }
 
@@ -56,15 +49,9 @@ export class Crowd {
 
 async function reportOf(follower: ChildProcess): Promise<FollowerReport> {
   const gone = new AbortController()
-  const onExit = (code: number | null, signal: NodeJS.Signals | null) =>
-    gone.abort(new Error(`a follower ended with ${signal ?? `code ${code}`}`))
+  const onExit = (code: number | null) => gone.abort(new Error(`a follower ended with code ${code}`))
   follower.once('exit', onExit)
-  try {
-    const [report] = (await once(follower, 'message', { signal: gone.signal })) as [FollowerReport]
-    return report
-  } catch (error) {
-    throw gone.signal.reason ?? error
-  } finally {
-    follower.off('exit', onExit)
-  }
+  const [report] = (await once(follower, 'message', { signal: gone.signal })) as [FollowerReport]
+  follower.off('exit', onExit)
+  return report
 }

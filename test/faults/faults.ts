@@ -9,14 +9,13 @@ import { flushErrors } from './flush-errors.js'
 import { followers } from './followers.js'
 import { fuzz } from './fuzz.js'
 import { groups } from './groups.js'
-import { httpEnds } from './http/http-ends.js'
-import { httpKills } from './http/http-kills.js'
 import { jetStreamAnswers } from './jetstream/answers.js'
 import { jetStreamFailover } from './jetstream/failover.js'
 import { jetStreamLate } from './jetstream/late.js'
 import { jetStreamMirror } from './jetstream/mirror-kills.js'
 import { jetStreamPartitions } from './jetstream/partitions.js'
 import { jetStreamProcessing } from './jetstream/processing.js'
+import { jobs } from './jobs.js'
 import { kill } from './kill.js'
 import { killPoints } from './kill-points.js'
 import { limits } from './limits.js'
@@ -43,10 +42,9 @@ export const faults: readonly Fault[] = [
   groups,
   races,
   schedules,
+  jobs,
   followers,
   attached,
-  httpEnds,
-  httpKills,
   shutdown,
   smallFileSystems,
   blockLog,

@@ -24,7 +24,12 @@ export async function liveScheduled(seed: number): Promise<number> {
   const limits = random.pick([undefined, { inMemory: 3, perPage: 2 }, { inMemory: 8, perPage: 3 }])
   const jumps = random.chance(0.5)
   const fails = random.chance(0.3)
-  let log = new LaterLog([], clock, limits)
+  const open = (groups: LaterLog['groups']) => {
+    const opened = new LaterLog(groups, clock, limits)
+    opened.answersLater = true
+    return opened
+  }
+  let log = open([])
   const known: Known[] = []
   for (let life = 0; life < 4; life++) {
     let durable = log.groups.length
@@ -37,6 +42,7 @@ export async function liveScheduled(seed: number): Promise<number> {
       else if (what < 8) clock.pass(random.below(8))
       else if (what === 8 && jumps) clock.time = Math.max(1_000, clock.time + random.below(60) - 40)
       else log.publish(1 + random.below(3))
+      if (random.chance(0.6)) log.answer(1 + random.below(3))
       if (fails && random.chance(0.05)) {
         log.failure = { topic: '.due', error: unreadable }
         await goOn(() => random.below(8))
@@ -48,13 +54,14 @@ export async function liveScheduled(seed: number): Promise<number> {
     }
     log.die()
     const kept = durable + random.below(log.groups.length - durable + 1)
-    log = new LaterLog(log.groups.slice(0, random.chance(0.5) ? log.groups.length : kept), clock, limits)
+    log = open(log.groups.slice(0, random.chance(0.5) ? log.groups.length : kept))
   }
   // Until nothing waits any more: the longest delay, the jumps, and two times what is kept for its ids.
   for (let round = 0; round < 400; round++) {
     clock.pass(round < 300 ? 1 : 10_000)
     for (let again = 0; again < 4; again++) {
       log.publish()
+      log.answer()
       await turn()
     }
   }
@@ -65,6 +72,7 @@ export async function liveScheduled(seed: number): Promise<number> {
     for (let turns = 0; turns < 4; turns++) {
       clock.pass(passing())
       log.publish()
+      log.answer()
       await turn()
     }
   }

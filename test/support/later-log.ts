@@ -55,6 +55,9 @@ export class LaterLog {
   readonly #topics = new Map<string, { messages: LooseMessage[]; first: number }>()
   readonly #registers = new Map<string, number>()
   #asked: Asked[] = []
+  #answers: (() => void)[] = []
+  /** What is written is told by {@link answer}, as a ring tells it: a while after everybody may read it. */
+  answersLater = false
   #isDead = false
   readonly errors: unknown[] = []
   /** Looking up messages of that topic fails. */
@@ -83,9 +86,15 @@ export class LaterLog {
   publish(count = this.#asked.length): void {
     for (const { group, conditions, resolve, reject } of this.#asked.splice(0, count)) {
       const conflict = conditions.map(({ topic, condition }) => this.#conflictOf(topic, condition)).find((each) => each)
-      if (conflict !== undefined) reject(conflict)
-      else resolve(this.#apply(group))
+      const offsets = conflict === undefined ? this.#apply(group) : []
+      this.#answers.push(() => (conflict === undefined ? resolve(offsets) : reject(conflict)))
     }
+    if (!this.answersLater) this.answer()
+  }
+
+  /** Those who have asked for what is written are told so. */
+  answer(count = this.#answers.length): void {
+    for (const tell of this.#answers.splice(0, count)) tell()
   }
 
   /** Time of the mark. */
@@ -97,6 +106,7 @@ export class LaterLog {
   die(): void {
     this.#isDead = true
     this.#asked = []
+    this.#answers = []
   }
 
   messages(topic: string): LooseMessage[] {
