@@ -6,6 +6,7 @@ import { defaultIdWindowMs, defaultMaxIds } from '../limits.js'
 import { expiryIn, longestTtlMs, maxExpiresAt } from '../messages/expiry.js'
 import { encodeExtras } from './extras.js'
 import { checkLevel, checkSupported } from './supported.js'
+import { utf8 } from './utf8.js'
 import { checkId, checkInteger, checkKeys, checkOffset, checkSignal, checkSpan, checkTime } from './validate.js'
 
 /** What goes with an append. */
@@ -59,8 +60,6 @@ export type DeleteOptions = Omit<AppendOptions, 'key' | 'ttlMs' | 'expiresAt'>
 
 export const appendOptionNames = [...pushOptionNames, 'expectedOffset', 'expectedVersion'] as const
 const deleteOptionNames = ['headers', 'durability', 'signal', 'id', 'expectedOffset', 'expectedVersion'] as const
-
-const encoder = new TextEncoder()
 
 export interface CheckedAppendOptions {
   level: Durability
@@ -134,7 +133,7 @@ function checkCondition(
   if (expectedVersion !== undefined) checkSupported(engine, supports.expectedVersion, 'expectedVersion')
   if (text === undefined) return { expectedOffset, expectedVersion }
   checkSupported(engine, supports.id, 'ids of messages')
-  return { expectedOffset, expectedVersion, id: { text, bytes: encoder.encode(text), windowMs, max } }
+  return { expectedOffset, expectedVersion, id: { text, bytes: utf8(text), windowMs, max } }
 }
 
 function checkVersion(version: unknown): ExpectedVersion {

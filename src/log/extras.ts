@@ -2,9 +2,9 @@
 import type { Extras } from '../engine/terms.js'
 import { expiresHeader, idHeader, tombstoneHeader } from '../limits.js'
 import { expiringHeaders } from '../messages/expiry.js'
+import { utf8 } from './utf8.js'
 import { describe, isPlainObject } from './validate.js'
 
-const encoder = new TextEncoder()
 const maxKeyBytes = 64 * 1024
 
 /** Headers that options write. */
@@ -22,7 +22,7 @@ export function encodeExtras(key: unknown, headers: unknown, own = none): Extras
   if (key === undefined && headers === undefined && own === none) return undefined
   if (key !== undefined && typeof key !== 'string' && !(key instanceof Uint8Array))
     throw new TypeError('key is a string or a Uint8Array')
-  const keyBytes = typeof key === 'string' ? encoder.encode(key) : key
+  const keyBytes = typeof key === 'string' ? utf8(key) : key
   if (keyBytes !== undefined && keyBytes.length > maxKeyBytes)
     throw new RangeError(`a key has at most ${maxKeyBytes} bytes, not ${keyBytes.length}`)
   const { expiresAt } = own
@@ -35,12 +35,12 @@ function encodeHeaders(headers: unknown, { id, expiresAt, tombstone }: OwnHeader
   const given = tombstone === true ? { ...others, [tombstoneHeader]: '1' } : others
   if (id !== undefined) checkOwn(given, idHeader, id, 'the option id writes')
   if (expiresAt === undefined) {
-    if (id === undefined) return Object.keys(given).length === 0 ? undefined : encoder.encode(JSON.stringify(given))
-    return encoder.encode(JSON.stringify({ ...given, [idHeader]: id }))
+    if (id === undefined) return Object.keys(given).length === 0 ? undefined : utf8(JSON.stringify(given))
+    return utf8(JSON.stringify({ ...given, [idHeader]: id }))
   }
   checkOwn(given, expiresHeader, undefined, 'the options ttlMs and expiresAt write')
   const named = id === undefined ? given : { ...given, [idHeader]: id }
-  return encoder.encode(expiringHeaders(expiresAt, JSON.stringify(named)))
+  return utf8(expiringHeaders(expiresAt, JSON.stringify(named)))
 }
 
 function checkHeaders(headers: unknown): Record<string, string> {

@@ -70,7 +70,7 @@ export class Acknowledgements implements Waiter {
    * Resolves in its turn when everything before a ring position is published, or flushed where that is the level. Nobody is told before
    * that of what comes behind it.
    * @param end the position, behind frames that were just written, or what else was
-   * @param at place of the first of those frames in the ring: its offset is the answer. -1: only the position is awaited, and whether the
+   * @param at place of the first of those frames in the ring, a guard or not: its offset is the answer. -1: only the position is awaited, and whether the
    * writer had to refuse something before it
    */
   add(
@@ -123,12 +123,10 @@ export class Acknowledgements implements Waiter {
           reject(noSpaceError(state.writerErrno.load(), directory))
           continue
         }
-        if (next.group !== undefined) {
-          const conflict = this.#readGuards(next.group)
-          if (conflict !== undefined) {
-            reject(conflict)
-            continue
-          }
+        const conflict = next.group === undefined ? this.#conflictAt(at) : this.#readGuards(next.group)
+        if (conflict !== undefined) {
+          reject(conflict)
+          continue
         }
       }
       if (level === 'process') resolve(offset)
@@ -144,22 +142,29 @@ export class Acknowledgements implements Waiter {
 
   /** @returns the conflict, where one of them does not hold */
   #readGuards({ guards, offsets }: GuardAnswers): Error | undefined {
-    const { memory, topics } = this.#parts
-    const { words } = memory
+    const { words } = this.#parts.memory
     for (const at of guards) {
+      const conflict = this.#conflictAt(at)
+      if (conflict !== undefined) return conflict
       const word = at >>> 2
-      const tail = words[word + frameWord.tail]
-      const offset = offsetOf(words[word + frameWord.offsetLow], tail)
-      if (kindOf(tail) === frameKind.conflict) {
-        const topic = topics.nameOf(words[word + frameWord.topic]) ?? ''
-        const below = belowOf(words, at)
-        if (below !== undefined) return registerConflict(hiddenRest(topic), below, offset)
-        if (isChanged(words, at)) return new ChangedKeyError(topic)
-        return conflictError(topic, expectedOf(words, at) ?? offset, offset)
-      }
-      offsets.push(offset)
+      offsets.push(offsetOf(words[word + frameWord.offsetLow], words[word + frameWord.tail]))
     }
     return undefined
+  }
+
+  /** Undefined: the guard there holds, or there is none. */
+  #conflictAt(at: number): Error | undefined {
+    const { memory, topics } = this.#parts
+    const { words } = memory
+    const word = at >>> 2
+    const tail = words[word + frameWord.tail]
+    if (kindOf(tail) !== frameKind.conflict) return undefined
+    const offset = offsetOf(words[word + frameWord.offsetLow], tail)
+    const topic = topics.nameOf(words[word + frameWord.topic]) ?? ''
+    const below = belowOf(words, at)
+    if (below !== undefined) return registerConflict(hiddenRest(topic), below, offset)
+    if (isChanged(words, at)) return new ChangedKeyError(topic)
+    return conflictError(topic, expectedOf(words, at) ?? offset, offset)
   }
 
   /** The disk is full: what the writer has refused is refused here, although its space is not free yet. */

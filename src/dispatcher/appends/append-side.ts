@@ -6,7 +6,7 @@
  */
 import type { MessagePort } from 'node:worker_threads'
 import type { Durability, Extras, Payload } from '../../engine/terms.js'
-import { BookendError } from '../../errors.js'
+import { assert, BookendError } from '../../errors.js'
 import { noSpaceError } from '../../failures.js'
 import { payloadRoom } from '../../format/frame-encoder.js'
 import { frameBytes, frameFlag } from '../../format/frame-layout.js'
@@ -110,16 +110,19 @@ export class AppendSide implements Waiter {
     level: Durability,
     condition?: Guard,
   ): Promise<number> {
-    if (condition !== undefined) return this.appendMany(topic, [value], extras, level, condition)
+    assert(condition?.expectedVersion === undefined, 'the version of a key is looked up before the ring')
     const bytes = frameBytes(payloadRoom(value, extras))
     if (typeof value === 'string' && !this.#intake.fitsRing(bytes))
-      return this.append(topic, encoder.encode(value), extras, level)
+      return this.append(topic, encoder.encode(value), extras, level, condition)
     const answer = newAnswer()
     try {
       this.#begin(level)
-      const at = this.#mustWait(topic) ? -1 : this.#intake.writeMessage(topic, value, extras, bytes, frameFlag.awaited)
+      if (condition?.id !== undefined) this.#withheld.need(topic, condition.id)
+      const at = this.#mustWait(topic)
+        ? -1
+        : this.#intake.writeMessage(topic, value, extras, bytes, frameFlag.awaited, condition)
       if (at >= 0) this.#await(at, level, answer)
-      else this.#appendLater(topic, value, extras, bytes, level, answer)
+      else this.#appendLater(topic, value, extras, bytes, level, answer, condition)
     } catch (error) {
       answer.reject(error)
     }
@@ -304,10 +307,12 @@ export class AppendSide implements Waiter {
     bytes: number,
     level: Durability,
     answer: Answer,
+    condition: Guard | undefined,
   ): void {
     // The caller may use its buffers again: what waits for room is a copy.
     const [own, its] = [copyOf(value), copyOfExtras(extras)]
-    this.#hold(topic, () => this.#intake.writeMessage(topic, own, its, bytes, frameFlag.awaited), level, answer)
+    const write = () => this.#intake.writeMessage(topic, own, its, bytes, frameFlag.awaited, condition)
+    this.#hold(topic, write, level, answer)
   }
 
   /** @param write puts it into the ring and returns its place; -1: there is no room now */

@@ -19,7 +19,7 @@ import {
   writePlainFrame,
 } from '../../format/frame-encoder.js'
 import { bulkPayloadBytes, frameBytes, frameFlag } from '../../format/frame-layout.js'
-import { needBytes, writeNeedFrame } from '../../format/guard-layout.js'
+import { type Guard, guardBytes, needBytes, writeGuardFrame, writeNeedFrame } from '../../format/guard-layout.js'
 import { topicFeatures } from '../../format/hidden-topics.js'
 import { ringShareForOneAppend } from '../../limits.js'
 import type { RingProducer } from '../../ring/append-ring.js'
@@ -142,11 +142,20 @@ export class FrameIntake implements Waiter {
   /**
    * @param value a string only where it {@link fitsRing}
    * @param bytes of the frame, or the most that they can be
-   * @returns its place in the ring, see {@link RingProducer.place}; -1: there is no room now, nothing was taken
+   * @param guard stands in front of it
+   * @returns its place in the ring, or that of its guard, see {@link RingProducer.place}; -1: there is no room now, nothing was taken
    */
-  writeMessage(topic: TopicHandle, value: Payload, extras: Extras | undefined, bytes: number, flags: number): number {
-    if (extras !== undefined || typeof value === 'string' || bytes > this.#largestInRing || !topic.isDeclared)
-      return this.#writeOther(topic, value, extras, bytes, flags)
+  writeMessage(
+    topic: TopicHandle,
+    value: Payload,
+    extras: Extras | undefined,
+    bytes: number,
+    flags: number,
+    guard?: Guard,
+  ): number {
+    const isPlain = extras === undefined && guard === undefined && typeof value !== 'string'
+    if (!isPlain || bytes > this.#largestInRing || !topic.isDeclared)
+      return this.#writeOther(topic, value, extras, bytes, flags, guard)
     const { ring } = this.#parts
     const at = ring.place(bytes)
     if (at < 0) return at
@@ -252,20 +261,31 @@ export class FrameIntake implements Waiter {
     this.#room = []
   }
 
-  #writeOther(topic: TopicHandle, value: Payload, extras: Extras | undefined, bytes: number, flags: number): number {
+  #writeOther(
+    topic: TopicHandle,
+    value: Payload,
+    extras: Extras | undefined,
+    bytes: number,
+    flags: number,
+    guard: Guard | undefined,
+  ): number {
     if (!topic.isDeclared && !this.#declare(topic)) return -1
     if (bytes > this.#largestInRing) {
-      const group = new GroupFrames([{ topic, values: [value], extras: [extras], conditions: [] }])
+      const conditions = guard === undefined ? [] : [guard]
+      const group = new GroupFrames([{ topic, values: [value], extras: [extras], conditions }])
       return this.#writeBulk(group, flags)?.at ?? -1
     }
     const { ring } = this.#parts
+    const { memory } = ring
     const needed = extras?.expiresAt === undefined ? noFeature : this.#unstated(featureSet('expiry'))
-    const ahead = needed === noFeature ? 0 : needBytes
+    const needAhead = needed === noFeature ? 0 : needBytes
+    const ahead = guard === undefined ? needAhead : needAhead + guardBytes(guard)
     const start = ring.place(ahead + bytes)
     if (start < 0) return start
-    if (ahead > 0) writeNeedFrame(ring.memory.words, start, needed, flags)
-    const at = start + ahead
-    ring.advance(ahead + writeFrame(ring.memory, at, topic.id, value, extras, flags))
+    const at = start + needAhead
+    if (needAhead > 0) writeNeedFrame(memory.words, start, needed, flags)
+    if (guard !== undefined) writeGuardFrame(memory.bytes, memory.words, at, topic.id, guard, flags)
+    ring.advance(ahead + writeFrame(memory, start + ahead, topic.id, value, extras, flags))
     this.#schedulePublish()
     return at
   }

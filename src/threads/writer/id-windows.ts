@@ -26,6 +26,8 @@ export type RecallIds = (topic: number, since: number) => Iterable<KnownId>
 interface Remembered extends IdSpan {
   /** In the order in which they came. */
   readonly ids: Map<string, KnownId>
+  /** None of them is of before. */
+  oldest: number
 }
 
 export class IdWindows {
@@ -59,7 +61,7 @@ export class IdWindows {
    * Ids that others have read out of the log, in order of offsets: all of the span up to where the topic stood when the first part was read.
    */
   learn(topic: number, span: IdSpan, part: IdsPart, ids: Iterable<KnownId>): void {
-    if (part === 'first' || part === 'only') this.#learning.set(topic, { ...span, ids: new Map() })
+    if (part === 'first' || part === 'only') this.#learning.set(topic, emptyWindow(span))
     const window = this.#learning.get(topic)
     if (window === undefined) return
     this.#addAll(window, ids)
@@ -78,7 +80,7 @@ export class IdWindows {
     if (known !== undefined && covers(known, span)) return known
     // Asked for more than anybody has before: what lies further back is in the log.
     const windowMs = Math.max(span.windowMs, known?.windowMs ?? 0)
-    const window = { windowMs, max: Math.max(span.max, known?.max ?? 0), ids: new Map<string, KnownId>() }
+    const window = emptyWindow({ windowMs, max: Math.max(span.max, known?.max ?? 0) })
     this.#addAll(window, this.#recall(topic, this.#now() - windowMs))
     this.#windows.set(topic, window)
     return window
@@ -92,13 +94,21 @@ export class IdWindows {
     }
   }
 
-  #forget({ ids, windowMs, max }: Remembered): void {
+  #forget(window: Remembered): void {
+    const { ids, windowMs, max } = window
     const since = this.#now() - windowMs
+    // Asked with every id, and most of the time for nothing.
+    if (ids.size <= max && window.oldest >= since) return
     for (const [id, { time }] of ids) {
+      window.oldest = time
       if (ids.size <= max && time >= since) return
       ids.delete(id)
     }
   }
+}
+
+function emptyWindow({ windowMs, max }: IdSpan): Remembered {
+  return { windowMs, max, ids: new Map(), oldest: Number.NEGATIVE_INFINITY }
 }
 
 function covers(known: IdSpan, { windowMs, max }: IdSpan): boolean {
