@@ -1,5 +1,7 @@
 /** What a queue of jobs is asked: this one's, and those on servers. */
-import { sendOnSchedule } from '../arrivals.js'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Clock, sendOnSchedule } from '../arrivals.js'
+import { monotonicUs } from '../due-time.js'
 import type { Figures, Job, Outcome } from '../job.js'
 import { Latencies } from '../latency.js'
 import { measured } from '../resources.js'
@@ -12,6 +14,9 @@ const localTimes = 10
 const lateConcurrency = 100
 /** A job waits for so long, and up to as long again. */
 const shortestDelayMs = 200
+
+/** When a job is pushed matters little, and the machine is to be idle: what is timed begins when it is due. */
+const sleepyClock: Clock = { nowUs: monotonicUs, turn: () => sleep(1) }
 
 type Measure = (queue: JobQueue, job: Job) => Promise<Outcome>
 
@@ -63,9 +68,9 @@ const lateness: Measure = async (queue, job) => {
     const dueMs = Date.now() + Math.ceil(shortestDelayMs * (1 + Math.random()))
     pushed.push(queue.pushOne(`${dueMs} ${isTimed} `.padEnd(job.messageBytes, '.'), dueMs))
   }
-  await sendOnSchedule(warmupMessages, job.ratePerSecond, send(0))
+  await sendOnSchedule(warmupMessages, job.ratePerSecond, send(0), sleepyClock)
   const figures = await counted(queue, { ...job, messages }, async () => {
-    await sendOnSchedule(messages, job.ratePerSecond, send(1))
+    await sendOnSchedule(messages, job.ratePerSecond, send(1), sleepyClock)
     await Promise.all([finished, ...pushed])
   })
   await workers.stop()

@@ -1,6 +1,6 @@
 /** pg-boss on a PostgreSQL server of this machine, which the job starts and ends. */
 import { spawnSync } from 'node:child_process'
-import { chmodSync, chownSync, mkdirSync, readFileSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Job } from '../job.js'
@@ -111,7 +111,9 @@ async function startPostgres(directory: string): Promise<{ server: KeptProcess; 
   }
   const args = ['-D', data, ...Object.entries(settings).flatMap(([option, value]) => ['-c', `${option}=${value}`])]
   const server = await KeptProcess.start({ command: join(postgresFolder!, 'postgres'), args, log, ...as })
-  for (const start = performance.now(); !readFileSync(log, 'utf8').includes('ready to accept'); await sleep(20))
-    if (performance.now() - start > startMs) throw new Error(`postgres: ${readFileSync(log, 'utf8').slice(-500)}`)
+  // It is there once somebody has begun to write.
+  const said = () => (existsSync(log) ? readFileSync(log, 'utf8') : '')
+  for (const start = performance.now(); !said().includes('ready to accept'); await sleep(20))
+    if (performance.now() - start > startMs) throw new Error(`postgres: ${said().slice(-500)}`)
   return { server, port: port! }
 }
