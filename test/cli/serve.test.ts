@@ -20,6 +20,13 @@ it('serves streams until it is interrupted, tells who waits where to go on, and 
   await waiting.catch(() => {})
   const log = await open(directory)
   expect(await log.topics()).toEqual(['_streams', 'chats.7'])
+  const { out } = await bookend(['topics', directory])
+  expect(out.split('\n').map((line) => line.split(/ {2,}/).at(-1))).toEqual([
+    'stream',
+    expect.stringMatching(/^\d/),
+    'text/plain',
+    '',
+  ])
   expect(Buffer.from((await log.topic('chats.7').get(0))?.value ?? []).toString()).toBe('Once')
   await log.close()
 })

@@ -1,4 +1,5 @@
 import { BookendError } from '../../errors.js'
+import { type ServedStream, servedStreams } from '../../http/served-streams.js'
 import type { Log } from '../../log/log.js'
 import type { Topic } from '../../log/topic.js'
 import { placeArgument } from '../arguments.js'
@@ -8,6 +9,7 @@ import { print, printJson, terminal } from '../terminal.js'
 import { textTable } from '../text-table.js'
 import { time, whole } from '../units.js'
 import type { Verb } from '../verb.js'
+import { visible } from '../visible.js'
 
 interface Options {
   quiet?: boolean
@@ -21,6 +23,8 @@ interface TopicEnds {
   /** Times of the first and the last message; null: there is none, or it is damaged. */
   oldest: number | null
   newest: number | null
+  /** What it is over HTTP; absent: no stream. */
+  stream?: ServedStream
 }
 
 export const topics: Verb = {
@@ -52,6 +56,8 @@ export const topics: Verb = {
 
 async function rowsOf(log: Log, names: readonly string[]): Promise<TopicEnds[]> {
   const rows: TopicEnds[] = []
+  // The list is to be seen all the same where somebody else has a topic of that name, or it is damaged.
+  const streams = await servedStreams(log, names).catch(() => new Map<string, ServedStream>())
   for (const name of names) {
     const topic = log.topic(name)
     const { first, next } = await topic.bounds()
@@ -60,6 +66,7 @@ async function rowsOf(log: Log, names: readonly string[]): Promise<TopicEnds[]> 
       ...{ name, first, next },
       oldest: isEmpty ? null : await timeOf(topic, first),
       newest: isEmpty ? null : await timeOf(topic, next - 1),
+      ...(streams.has(name) && { stream: streams.get(name) }),
     })
   }
   return rows
@@ -77,6 +84,7 @@ async function timeOf(topic: Topic<Uint8Array>, offset: number): Promise<number 
 
 function linesOf(rows: readonly TopicEnds[]): string[] {
   if (rows.length === 0) return ['no topics']
+  const hasStreams = rows.some(({ stream }) => stream !== undefined)
   const [head, ...lines] = textTable(
     [
       { title: 'topic' },
@@ -84,14 +92,25 @@ function linesOf(rows: readonly TopicEnds[]): string[] {
       { title: 'next', align: 'right' },
       { title: 'oldest' },
       { title: 'newest' },
+      ...(hasStreams ? [{ title: 'stream' }] : []),
     ],
-    rows.map(({ name, first, next, oldest, newest }) => [
+    rows.map(({ name, first, next, oldest, newest, stream }) => [
       name,
       whole(first),
       whole(next),
       oldest === null ? '' : time(oldest),
       newest === null ? '' : time(newest),
+      ...(hasStreams ? [stream === undefined ? '' : streamText(stream)] : []),
     ]),
   )
   return [terminal().colors.dim(head), ...lines]
+}
+
+function streamText({ contentType, closed, deleted, ttlSeconds, expiresAt, source }: ServedStream): string {
+  const said = [
+    ...[visible(contentType), closed && 'closed', deleted && 'deleted, kept for its forks'],
+    ...[ttlSeconds !== undefined && `${ttlSeconds} s unused`, expiresAt !== undefined && `until ${expiresAt}`],
+    source !== undefined && `fork of ${source}`,
+  ]
+  return said.filter((each) => each !== false).join(', ')
 }
