@@ -45,6 +45,10 @@ export type JobKind =
   | 'get'
   | 'get-many'
   | 'mixed'
+  | 'find-key'
+  | 'find-time'
+  | 'find-group'
+  | 'find-cost'
   | 'open'
   | 'idle'
   | 'queue'
@@ -72,6 +76,7 @@ export type JobKind =
   | 'workload'
   | 'fill'
   | 'fill-queue'
+  | 'fill-finding'
   | 'fill-pending'
   | 'fill-and-wait'
 

@@ -59,6 +59,12 @@ function targetsOf(results: Results): Target[] {
     over('getMany of 1,000 random offsets, hot, over lmdb-js get', at('get-many', 1000), 'lmdb', 1),
     most('append to a follow reader at 10,000/s, p50', at('follow'), 'p50Us', 30),
     most('append to a follow reader at 10,000/s, p99.9', at('follow'), 'p999Us', 1000),
+    rate('last() of random keys over 80 segments, 100 in flight', at('find-key'), 'messagesPerSecond', 10_000),
+    rate('last() of keys that were asked for before', at('find-key'), 'knownPerSecond', 100_000),
+    most('last() of a key that is nowhere, 80 segments, page cache dropped', at('find-key'), 'coldMissMs', 15),
+    most('offsetAt, hot', at('find-time'), 'eachMs', 0.15),
+    rate('a group that is given 1 %, over one that looks at all', at('find-group'), 'rateOverTested', 10),
+    most('processor time for the side index of a segment', at('find-cost'), 'segmentCpuMs', 250),
     apart('an append at 10 GB of log against 10 MB', at('backlog', 10e9), at('backlog', 10e6), 0.05),
     most('open after kill -9 with 10 GB written', at('recovery', 10e9, 1000), 'openMs', 1000),
     ...[1, 2, 4].flatMap((threads) =>

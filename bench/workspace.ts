@@ -29,7 +29,7 @@ export class Workspace {
 
   /** Writes dirty pages back: what one job left behind must not be written during the next. */
   settle(): void {
-    spawnSync('sync', ['-f', this.directory])
+    settle(this.directory)
   }
 
   freeBytes(): number {
@@ -37,19 +37,28 @@ export class Workspace {
     return bavail * bsize
   }
 
-  /** Empties the page cache; false where that is not allowed. There is no fadvise in Node to do it per file. */
+  /** See {@link dropPageCache}. */
   dropPageCache(): boolean {
-    if (process.getuid?.() !== 0 || !existsSync(dropCachesPath)) return false
-    try {
-      this.settle()
-      writeFileSync(dropCachesPath, '3')
-      return true
-    } catch {
-      return false
-    }
+    return dropPageCache(this.directory)
   }
 
   remove(): void {
     rmSync(this.directory, { recursive: true, force: true })
+  }
+}
+
+function settle(directory: string): void {
+  spawnSync('sync', ['-f', directory])
+}
+
+/** Empties the page cache; false where that is not allowed. There is no fadvise in Node to do it per file. */
+export function dropPageCache(directory: string): boolean {
+  if (process.getuid?.() !== 0 || !existsSync(dropCachesPath)) return false
+  try {
+    settle(directory)
+    writeFileSync(dropCachesPath, '3')
+    return true
+  } catch {
+    return false
   }
 }

@@ -47,6 +47,7 @@ export interface BenchCase {
     | 'Append'
     | 'Latency'
     | 'Read'
+    | 'Finding'
     | 'Larger than memory'
     | 'As the log grows'
     | 'Queues and groups'

@@ -1,0 +1,55 @@
+import { join } from 'node:path'
+import { type StoreOptions, valueAt } from '../contenders/contender.js'
+import { requirePackage } from '../peer-packages.js'
+import { type Finder, keyOf } from './finder.js'
+
+interface Statement {
+  run(...values: unknown[]): unknown
+  pluck(enabled: boolean): Statement
+  get(...values: unknown[]): unknown
+}
+interface Database {
+  pragma(source: string): unknown
+  exec(source: string): unknown
+  prepare(source: string): Statement
+  transaction<A extends unknown[]>(work: (...values: A) => void): (...values: A) => void
+  close(): void
+}
+type Sqlite = new (path: string) => Database
+
+const rowsPerTransaction = 1000
+
+/** A table with an index on the key and one on the time. */
+export function openSqliteFinder(options: StoreOptions): Finder {
+  const Sqlite = requirePackage<Sqlite>(options.packageDirectory, 'better-sqlite3')
+  const database = new Sqlite(join(options.directory, 'data.db'))
+  database.pragma('journal_mode = WAL')
+  database.pragma('synchronous = NORMAL')
+  database.exec(`
+    CREATE TABLE IF NOT EXISTS messages (offset INTEGER PRIMARY KEY, time INTEGER NOT NULL, key TEXT, value BLOB NOT NULL);
+    CREATE INDEX IF NOT EXISTS by_key ON messages (key);
+    CREATE INDEX IF NOT EXISTS by_time ON messages (time)`)
+  const insert = database.prepare('INSERT INTO messages (time, key, value) VALUES (?, ?, ?)')
+  const select = database.prepare('SELECT value FROM messages WHERE key = ? ORDER BY offset DESC LIMIT 1').pluck(true)
+  const selectTime = database
+    .prepare('SELECT offset FROM messages WHERE time >= ? ORDER BY time, offset LIMIT 1')
+    .pluck(true)
+  const first = database.prepare('SELECT min(time) FROM messages').pluck(true)
+  const last = database.prepare('SELECT max(time) FROM messages').pluck(true)
+  const insertMany = database.transaction((from: number, to: number, count: number, values: readonly Uint8Array[]) => {
+    for (let index = from; index < to; index++) insert.run(Date.now(), keyOf(index, count), valueAt(values, index))
+  })
+  return {
+    async fill(count, values) {
+      for (let from = 0; from < count; from += rowsPerTransaction)
+        insertMany(from, Math.min(from + rowsPerTransaction, count), count, values)
+    },
+    last: (key) => select.get(key) as Uint8Array | undefined,
+    times: () => ({ first: first.get() as number, last: last.get() as number }),
+    // Row ids begin at 1.
+    offsetAt: (time) => (selectTime.get(time) as number) - 1,
+    async close() {
+      database.close()
+    },
+  }
+}
