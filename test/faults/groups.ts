@@ -7,11 +7,13 @@
  * where it was to begin.
  *
  * Mutants it catches: a single record instead of two in turn, does not put back what is ahead of its topic, counts commits as
- * written before they are, makes a group before its first record is durable.
+ * written before they are, makes a group before its first record is durable, takes acknowledgements of transactions into the file before
+ * the log is on the device, or above a gap.
  */
 import { type GroupState, groupCellAt, groupCellBytes } from '../../src/format/group-layout.js'
 import { cutAtEveryStepOfCreation, endAtEveryCommit } from '../support/group-steps.js'
 import { GroupWorld, groupsPath, topicState } from '../support/groups.js'
+import { cutJournal } from '../support/journal-lives.js'
 import type { Seeded } from '../support/seeded.js'
 import { SimulatedDisk } from '../support/simulated-disk.js'
 import { type Context, emptyRow, type Fault, messageOf, type Row } from './fault.js'
@@ -52,6 +54,12 @@ export const groups: Fault = {
       await steps('groups that are made, power cut at any step', () =>
         cutAtEveryStepOfCreation(context.random(12), Math.max(10, 100 * context.scale)),
       ),
+      await steps('groups acknowledged in transactions, power cut', async () => {
+        const lives = Math.max(1_000, 20_000 * context.scale)
+        const random = context.random(13)
+        for (let life = 0; life < lives; life++) cutJournal(random)
+        return lives
+      }),
     ]
   },
 }

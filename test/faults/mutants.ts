@@ -945,6 +945,22 @@ const mutants: readonly Mutant[] = [
     scale: 1,
   },
   {
+    name: 'takes acknowledgements of transactions into the file before the log is on the device',
+    file: 'dispatcher/groups/ack-journal.js',
+    find: '({ position }) => position <= durable',
+    replace: '({ position }) => position <= durable + 2 ** 40',
+    fault: 'groups',
+    scale: 0.5,
+  },
+  {
+    name: 'says of what stands above a gap that the file holds it',
+    file: 'dispatcher/groups/ack-journal.js',
+    find: 'ranges.every(({ end }) => end <= state.committed)',
+    replace: 'ranges.length > 0',
+    fault: 'groups',
+    scale: 0.5,
+  },
+  {
     name: 'does not wait for what was appended',
     file: 'threads/reader/handler-task.js',
     find: '!(await appends.write(this.#handled(records, index, next)))',

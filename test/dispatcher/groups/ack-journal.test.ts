@@ -1,77 +1,14 @@
 import { expect, it } from 'vitest'
-import { type OffsetRange, OffsetRanges } from '../../../src/collections/offset-ranges.js'
 import { AckJournal } from '../../../src/dispatcher/groups/ack-journal.js'
 import type { TopicHandle } from '../../../src/dispatcher/topic-directory.js'
-import type { GroupState } from '../../../src/format/group-layout.js'
-import { maxGroupRanges } from '../../../src/limits.js'
-import { foldedAcks } from '../../../src/storage/files/folded-acks.js'
+import { cutJournal } from '../../support/journal-lives.js'
 import { Seeded, seedsFrom } from '../../support/seeded.js'
-
-const topicSize = 200
-
-/** Offsets that are done. */
-const doneIn = ({ committed, ranges }: GroupState): Set<number> => {
-  const done = new Set(Array.from({ length: committed }, (_, offset) => offset))
-  for (const { first, end } of ranges) for (let offset = first; offset < end; offset++) done.add(offset)
-  return done
-}
-
-/** As a record keeps it. */
-const clipped = (state: GroupState): GroupState => ({ ...state, ranges: state.ranges.slice(0, maxGroupRanges) })
-
-/** One life of a group: acknowledgements in transactions and outside, flushes of the log, records; then a power cut. */
-function live(random: Seeded) {
-  const log = { position: 0, durable: 0 }
-  let journaled: { ranges: OffsetRange[]; position: number }[] = []
-  const journal = new AckJournal({ id: 1, name: '.a.0' } as TopicHandle, () => log.durable, 0)
-  const books = new OffsetRanges()
-  const state = (): GroupState => foldedAcks({ committed: 0, ranges: [] }, books.list)
-  let record: GroupState = { committed: 0, ranges: [], applied: 0 }
-  const plain = new Set<number>()
-  for (let step = 0; step < 60; step++) {
-    const first = random.below(topicSize)
-    const ranges = [{ first, end: first + 1 + random.below(2) }]
-    const free = ranges.every(
-      (range) => state().committed <= range.first && !books.has(range.first) && !books.has(range.end - 1),
-    )
-    if (random.chance(0.5) && free) {
-      log.position += 10
-      journal.add(journaled.length, ranges, log.position)
-      journaled.push({ ranges, position: log.position })
-      for (const range of ranges) books.add(range.first, range.end)
-    } else if (free) {
-      for (const range of ranges) books.add(range.first, range.end)
-      for (const range of ranges) for (let offset = range.first; offset < range.end; offset++) plain.add(offset)
-    }
-    if (random.chance(0.2))
-      log.durable = random.chance(0.5) ? log.position : log.durable + random.below(log.position - log.durable + 1)
-    if (random.chance(0.3)) record = clipped(journal.stateOf(state()))
-  }
-  const survives = log.durable + random.below(log.position - log.durable + 1)
-  journaled = journaled.filter(({ position }) => position <= survives)
-  return { record, journaled, plain }
-}
 
 it.each(seedsFrom(1, 40))(
   'after a power cut what a transaction has acknowledged is done if and only if the transaction is there (SEED=%i)',
   (seed) => {
     const random = new Seeded(seed)
-    for (let life = 0; life < 40; life++) {
-      const { record, journaled, plain } = live(random)
-      const { applied = 0 } = record
-      expect(applied).toBeLessThanOrEqual(journaled.length)
-      const done = doneIn(
-        foldedAcks(
-          record,
-          journaled.slice(applied).flatMap(({ ranges }) => ranges),
-        ),
-      )
-      const there = new Set(journaled.flatMap(({ ranges }) => [...doneIn({ committed: 0, ranges })]))
-      for (const offset of there)
-        expect(done.has(offset), `${offset} is acknowledged by a transaction that is there`).toBe(true)
-      for (const offset of done)
-        if (!there.has(offset) && !plain.has(offset)) throw new Error(`${offset} is done, and its transaction is gone`)
-    }
+    for (let life = 0; life < 40; life++) cutJournal(random)
   },
 )
 
