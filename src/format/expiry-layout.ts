@@ -9,9 +9,19 @@
  * A batch that holds such a frame has the flag `expiring`, so what has none is never looked at for it. The header without the flag means
  * nothing; the flag without the header neither: such a message stays.
  */
-import { expiresHeader } from '../limits.js'
+import { expiresHeader, idHeader } from '../limits.js'
 import { batchBytes, batchField, batchFlag, batchHeaderBytes } from './batch-layout.js'
-import { flagsOf, frameExtensionBytes, frameFlag, frameHeaderBytes, frameWord, noKey } from './frame-layout.js'
+import {
+  flagsOf,
+  frameBytes,
+  frameExtensionBytes,
+  frameFlag,
+  frameHeaderBytes,
+  frameKind,
+  frameWord,
+  noKey,
+  tailWord,
+} from './frame-layout.js'
 
 /** Behind that there is no time: it has more digits. */
 export const maxExpiresAt = 9_999_999_999_999
@@ -25,6 +35,41 @@ const zero = 0x30
 export function expiringHeaders(expiresAt: number, headers: string): string {
   const own = `${prefix.toString()}${String(expiresAt).padStart(digits, '0')}"`
   return headers === '{}' ? `${own}}` : `${own},${headers.slice(1)}`
+}
+
+/** What is left of a message that has expired when its segment is written anew: no key, no value, and it has expired long ago. */
+const stubHeaders = Buffer.from(expiringHeaders(1, '{}'))
+const stubLength = frameExtensionBytes + stubHeaders.length
+export const expiredStubBytes = frameBytes(stubLength)
+const idName = Buffer.from(`"${idHeader}":`)
+
+/**
+ * How many bytes less the frame would take once it has expired; 0: it stays as it is. So does one whose id the topic may remember longer than
+ * the message counts. @param size of the whole frame
+ */
+export function savedByStub(bytes: Uint8Array, words: Uint32Array, frame: number, size: number): number {
+  if (size <= expiredStubBytes || !expires(words, frame)) return 0
+  const payload = frame + frameHeaderBytes
+  const keyBytes = words[payload >>> 2] === noKey ? 0 : words[payload >>> 2]
+  const headers = payload + frameExtensionBytes + keyBytes
+  const end = Math.min(frame + size, headers + words[(payload >>> 2) + 1])
+  const hasId = headers < end && Buffer.from(bytes.buffer, bytes.byteOffset + headers, end - headers).includes(idName)
+  return hasId ? 0 : size - expiredStubBytes
+}
+
+/**
+ * Writes that over the frame at `frame`, which is longer; its topic and its offset stay. Whatever the clock says later, nobody is given it.
+ */
+export function putExpiredStub(bytes: Uint8Array, words: Uint32Array, frame: number): void {
+  const word = frame >>> 2
+  const payload = frame + frameHeaderBytes
+  const tail = words[word + frameWord.tail]
+  bytes.fill(0, payload, frame + expiredStubBytes)
+  words[word + frameWord.length] = stubLength
+  words[word + frameWord.tail] = tailWord(tail & 0xffff, frameKind.data, frameFlag.extended | frameFlag.expires)
+  words[payload >>> 2] = noKey
+  words[(payload >>> 2) + 1] = stubHeaders.length
+  bytes.set(stubHeaders, payload + frameExtensionBytes)
 }
 
 /** When the message of a flagged frame counts no more, ms since the epoch; Infinity: it does not say. */

@@ -18,8 +18,14 @@ export interface KeyRing<T = unknown> {
    * key makes all that was ever stored of the customer illegible, in backups as well. Looked at for each value.
    */
   current: string | ((value: T) => string)
-  /** A `Map`, anything else with such a `get`, or a plain object. Looked at for each value: what is deleted there is gone. */
-  keys: { get(id: string): Uint8Array | undefined } | Readonly<Record<string, Uint8Array>>
+  /** A `Map`, something of your own, or a plain object. Looked at for each value: what is deleted there is gone. */
+  keys: KeyStore | Readonly<Record<string, Uint8Array>>
+}
+
+/** Where keys are looked up: a `Map` is one. */
+export interface KeyStore {
+  /** The key with that id; undefined: there is none, or none any more. */
+  get(id: string): Uint8Array | undefined
 }
 
 const algorithm = 'aes-256-gcm'

@@ -3,9 +3,15 @@ import type { KeptFrom } from '../../src/storage/rewrite/kept-batches.js'
 import { SegmentRewrite } from '../../src/storage/rewrite/segment-rewrite.js'
 import type { StorageLog } from './storage-log.js'
 
-/** @param kept where what is kept of a topic begins; of the others all is */
-export async function rewriteSegment(log: StorageLog, segment: number, kept: ReadonlyMap<number, KeptFrom>) {
+/** @param from where what is kept of a topic begins; of the others all is */
+export async function rewriteSegment(
+  log: StorageLog,
+  segment: number,
+  from: ReadonlyMap<number, KeptFrom>,
+  expiredBy = 0,
+) {
   const { files, world } = log
+  const kept = { from, expiredBy, expiring: new Set([0, 1, 2]) }
   const rewrite = new SegmentRewrite({ disk: world.disk, files, plainMemory: world.plainMemory }, segment, kept)
   try {
     await rewrite.write(() => new Promise(setImmediate))

@@ -13,6 +13,8 @@ import type { SegmentFiles } from './segment-files.js'
 
 interface Held {
   window: Window
+  /** Which of the windows that were opened here it is. */
+  number: number
   /** -1: nothing is mapped (plain files), so there is nothing to pin. */
   slot: number
   pins: number
@@ -25,6 +27,8 @@ interface Held {
 export interface PinnedWindow {
   readonly segment: number
   readonly window: Window
+  /** No other window has had it: what was seen through this one was seen in the file that stood under the name when it was opened. */
+  readonly number: number
   /** Remembers verified batches for the lifetime of this mapping. */
   isVerified(batch: number): boolean
   markVerified(batch: number): void
@@ -39,6 +43,7 @@ export class SegmentWindows {
   readonly #maxHeld: number
   readonly #maxMapped: number
   readonly #wantRoom: () => void
+  #opened = 0
   /** In order of use, the least recent first. */
   readonly #held = new Map<number, Held>()
 
@@ -166,17 +171,19 @@ export class SegmentWindows {
     const { segmentBytes } = this.#files
     const path = this.#files.path(segment)
     const slot = mayMap ? this.#reserve() : -1
+    this.#opened += 1
+    const number = this.#opened
     if (slot < 0) {
       // Not wanted; or beyond the bound, or nobody could retire it, which would break a promise: the file without a mapping.
       if (mayMap) this.#wantRoom()
       const window = this.#spare.open(path, segmentBytes, this.#access)
-      return { window, slot, pins: 0, isSpare: true, verified: undefined }
+      return { window, number, slot, pins: 0, isSpare: true, verified: undefined }
     }
     try {
       const window = this.#openMapped(path)
       if (window.address === 0) this.#slots.release(slot)
       else this.#slots.publish(slot, { segment, address: window.address, byteLength: segmentBytes })
-      return { window, slot: window.address === 0 ? -1 : slot, pins: 0, isSpare: false, verified: undefined }
+      return { window, number, slot: window.address === 0 ? -1 : slot, pins: 0, isSpare: false, verified: undefined }
     } catch (error) {
       this.#slots.release(slot)
       throw error
@@ -225,6 +232,7 @@ export class SegmentWindows {
     return {
       segment,
       window: held.window,
+      number: held.number,
       isVerified(batch) {
         return held.verified !== undefined && (held.verified[batch >>> 11] & (1 << ((batch >>> 6) & 31))) !== 0
       },

@@ -12,6 +12,7 @@ import {
   mixedTopics,
   writeBatchHeader,
 } from '../../format/batch-layout.js'
+import { expiredStubBytes, expiryOf, putExpiredStub, savedByStub } from '../../format/expiry-layout.js'
 import {
   flagsOf,
   frameFlag,
@@ -35,10 +36,19 @@ export interface KeptFrom {
   readable: number
 }
 
+/** What is kept of a segment. */
+export interface Kept {
+  /** Where what is kept of a topic begins, by its number; of the others all is. */
+  from: ReadonlyMap<number, KeptFrom>
+  /** Of messages that have expired by then, ms since the epoch, their places are. */
+  expiredBy: number
+  /** Topics whose messages expire for those who read. */
+  expiring: ReadonlySet<number>
+}
+
 export class KeptBatches {
   readonly #base: number
-  /** By topic number; all of the others is kept. */
-  readonly #kept: ReadonlyMap<number, KeptFrom>
+  readonly #kept: Kept
   readonly #write: (at: number, bytes: Uint8Array) => void
   #bytes = new Uint8Array(2 * maxBatchBytes)
   #words = new Uint32Array(this.#bytes.buffer)
@@ -56,7 +66,7 @@ export class KeptBatches {
   kept = 0
 
   /** @param write puts bytes into the new file */
-  constructor(base: number, kept: ReadonlyMap<number, KeptFrom>, write: (at: number, bytes: Uint8Array) => void) {
+  constructor(base: number, kept: Kept, write: (at: number, bytes: Uint8Array) => void) {
     this.#base = base
     this.#kept = kept
     this.#write = write
@@ -80,7 +90,7 @@ export class KeptBatches {
     const tail = words[word + frameWord.tail]
     if (kindOf(tail) !== frameKind.data) return true
     this.met += 1
-    const kept = this.#kept.get(words[word + frameWord.topic])
+    const kept = this.#kept.from.get(words[word + frameWord.topic])
     return kept === undefined || offsetOf(words[word + frameWord.offsetLow], tail) >= kept.offset
   }
 
@@ -101,15 +111,26 @@ export class KeptBatches {
     const topic = words[(frame >>> 2) + frameWord.topic]
     if (kind === frameKind.declare) this.#restate(word, topic)
     if (kind !== frameKind.data) return
+    if (this.#hasExpired(to, size, topic)) {
+      putExpiredStub(this.#bytes, this.#words, to)
+      this.#end = to + expiredStubBytes
+    }
     this.kept += 1
     this.#topic = this.#count === 0 || this.#topic === topic ? topic : mixedTopics
     this.#count += 1
     if ((flags & frameFlag.expires) !== 0) this.#flags |= batchFlag.expiring
   }
 
+  /** And there is more of it than its place. */
+  #hasExpired(frame: number, size: number, topic: number): boolean {
+    const { expiredBy, expiring } = this.#kept
+    if (!expiring.has(topic) || savedByStub(this.#bytes, this.#words, frame, size) === 0) return false
+    return expiryOf(this.#bytes, this.#words, frame) <= expiredBy
+  }
+
   /** A declaration of a topic whose records below are left out: it begins, and may be read, from there on. */
   #restate(word: number, topic: number): void {
-    const kept = this.#kept.get(topic)
+    const kept = this.#kept.from.get(topic)
     if (kept === undefined) return
     const words = this.#words
     const tail = words[word + frameWord.tail]

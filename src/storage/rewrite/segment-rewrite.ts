@@ -16,7 +16,7 @@ import { scanBatches } from '../index/batch-scan.js'
 import { LiveIndex } from '../index/live-index.js'
 import { readSealedSegment, type SealedSegment } from '../index/sealed-index.js'
 import { writeSegmentIndex } from '../index/segment-sealer.js'
-import { KeptBatches, type KeptFrom } from './kept-batches.js'
+import { type Kept, KeptBatches } from './kept-batches.js'
 
 /** Bytes of the old file that are taken in one step, and of the new one that are walked. */
 const stepBytes = 2 << 20
@@ -34,15 +34,14 @@ export class UnfitSegment extends Error {}
 export class SegmentRewrite {
   readonly segment: number
   readonly #tools: RewriteTools
-  readonly #kept: ReadonlyMap<number, KeptFrom>
+  readonly #kept: Kept
   readonly #successor: Successor
   #sealed: SealedSegment | undefined
 
   /**
-   * @param kept where what is kept of a topic begins, by its number; of the others all is
    * @throws the error of the call that failed: nothing is left behind then
    */
-  constructor(tools: RewriteTools, segment: number, kept: ReadonlyMap<number, KeptFrom>) {
+  constructor(tools: RewriteTools, segment: number, kept: Kept) {
     this.segment = segment
     this.#tools = tools
     this.#kept = kept
@@ -132,7 +131,7 @@ export class SegmentRewrite {
   #checkTopics({ topics }: LiveIndex): void {
     for (const { topic, firstOffset, count } of this.#sealed?.rows ?? []) {
       const entries = topics.get(topic)
-      const first = Math.max(firstOffset, this.#kept.get(topic)?.offset ?? 0)
+      const first = Math.max(firstOffset, this.#kept.from.get(topic)?.offset ?? 0)
       const end = Math.max(firstOffset + count, first)
       const isSame = entries !== undefined && entries.firstOffset === first && first + entries.count === end
       assert(isSame, 'a topic keeps its place in a segment that is written anew')

@@ -2,9 +2,12 @@
  * Reclaiming: looks through the sealed segments for those of which enough is needed by nobody, and writes one after the other anew without
  * it, off the append path. When a segment may be looked at, and when the new file takes its name, the retainer says.
  */
+
+import { isHiddenTopic } from '../../format/hidden-topics.js'
 import { reclaimIdleMs, reclaimLookMs, reclaimRetryMs } from '../../limits.js'
-import type { SharedState } from '../../ring/shared-state.js'
+import { hasFeature, type SharedState } from '../../ring/shared-state.js'
 import { readSealedFile } from '../../storage/index/sealed-index.js'
+import { ExpiryForecast } from '../../storage/life/expiry-forecast.js'
 import { planReclaim, type ReclaimPlan } from '../../storage/life/reclaim.js'
 import { SegmentAges } from '../../storage/life/segment-ages.js'
 import { type RewriteTools, SegmentRewrite, UnfitSegment } from '../../storage/rewrite/segment-rewrite.js'
@@ -22,6 +25,9 @@ export interface ReclaimerParts extends RewriteTools {
 
 export interface DirtySegment extends ReclaimPlan {
   segment: number
+  /** Messages that had expired by then, of these topics, go. */
+  expiredBy: number
+  expiring: ReadonlySet<number>
 }
 
 /** A look at all sealed segments, the oldest first. */
@@ -47,6 +53,8 @@ export class Reclaimer {
   readonly #ages: SegmentAges
   /** Segments that are as no segment should be: they stay as they are. */
   readonly #unfit = new Set<number>()
+  /** Of segments in which something may expire. */
+  readonly #forecasts = new Map<number, ExpiryForecast>()
   #pass: Pass | undefined
   /** The last one: what there was when it began, when it ended, ms since the epoch, and how many segments it has looked at. */
   #last = { sight: -1, endedAt: 0, looked: 0 }
@@ -87,6 +95,8 @@ export class Reclaimer {
     pass.next = Math.max(pass.next, first)
     const active = state.activeSegment.load()
     for (let looks = 0; looks < looksPerStep && pass.next < Math.min(this.#needs.added, active); looks++) {
+      // A step of the walk is enough for a turn.
+      if (this.#walkOn(pass.next)) return undefined
       const segment = pass.next++
       const dirty = this.#look(segment, pass, now, active)
       if (dirty !== undefined) return dirty
@@ -98,9 +108,10 @@ export class Reclaimer {
   }
 
   /** Writes it anew, beside the old one, without {@link DirtySegment.kept}'s older records. Rings when that has come to an end. */
-  begin({ segment, kept }: DirtySegment): void {
+  begin({ segment, kept: from, expiredBy, expiring }: DirtySegment): void {
     const { state } = this.#parts
-    const run: Run = { rewrite: new SegmentRewrite(this.#parts, segment, kept), state: 'writing' }
+    const rewrite = new SegmentRewrite(this.#parts, segment, { from, expiredBy, expiring })
+    const run: Run = { rewrite, state: 'writing' }
     this.#run = run
     const turn = async () => {
       await new Promise(setImmediate)
@@ -137,6 +148,7 @@ export class Reclaimer {
     try {
       if (run.state === 'failed') throw run.error
       run.rewrite.takeName()
+      this.#forecasts.delete(run.rewrite.segment)
       return true
     } catch (error) {
       run.rewrite.discard()
@@ -161,6 +173,7 @@ export class Reclaimer {
 
   #begin(first: number): Pass {
     for (const segment of this.#unfit) if (segment < first) this.#unfit.delete(segment)
+    for (const segment of this.#forecasts.keys()) if (segment < first) this.#forecasts.delete(segment)
     return { next: first, older: new Map(), sight: this.#sight() }
   }
 
@@ -170,16 +183,36 @@ export class Reclaimer {
     return state.published.load() + state.commitDone.load() + state.deletedCount.load()
   }
 
+  /** Looks a step further into when the messages of a segment expire. False: that is known, or does not matter. */
+  #walkOn(segment: number): boolean {
+    const { state, disk, files } = this.#parts
+    if (!hasFeature(state, 'expiry') || this.#unfit.has(segment)) return false
+    let forecast = this.#forecasts.get(segment)
+    if (forecast === undefined) {
+      const sealed = readSealedFile(disk, files, segment)
+      if (sealed === undefined) return false
+      forecast = new ExpiryForecast(disk, files, segment, visibleOf(sealed.rows))
+      this.#forecasts.set(segment, forecast)
+    }
+    return forecast.step()
+  }
+
   #look(segment: number, pass: Pass, now: number, active: number): DirtySegment | undefined {
     const { disk, files } = this.#parts
     const sealed = this.#unfit.has(segment) ? undefined : readSealedFile(disk, files, segment)
     if (sealed === undefined) return undefined
     const since = this.#ages.since(segment, sealed.footer.lastTime, now, active)
-    const plan = planReclaim(this.#needs.sizedShares(segment, sealed.rows, pass.older), since, now)
+    const expired = this.#forecasts.get(segment)?.expiredAt(now) ?? 0
+    const plan = planReclaim(this.#needs.sizedShares(segment, sealed.rows, pass.older), since, now, expired)
     for (const { topic, frameBytes, firstOffset, count } of sealed.rows) {
       const isGone = (plan?.kept.get(topic)?.offset ?? 0) >= firstOffset + count
       if (!isGone) pass.older.set(topic, (pass.older.get(topic) ?? 0) + frameBytes)
     }
-    return plan === undefined ? undefined : { segment, ...plan }
+    return plan === undefined ? undefined : { segment, ...plan, expiredBy: now, expiring: visibleOf(sealed.rows) }
   }
+}
+
+/** What the log keeps for itself does not expire, whatever it says. */
+function visibleOf(rows: readonly { topic: number; name: string }[]): ReadonlySet<number> {
+  return new Set(rows.filter(({ name }) => !isHiddenTopic(name)).map(({ topic }) => topic))
 }

@@ -1,9 +1,12 @@
 /** What retention lets go because nobody will ever see it again, with the writer and the reaper at work on the simulated disk. */
 import { expect, it } from 'vitest'
+import { batchHeaderBytes } from '../../../src/format/batch-layout.js'
 import { expiringHeaders } from '../../../src/format/expiry-layout.js'
 import { featureSet } from '../../../src/format/features.js'
 import { frameFlag } from '../../../src/format/frame-layout.js'
+import { hasExpired } from '../../../src/messages/expiry.js'
 import { Engine } from '../../support/engine.js'
+import { readAll } from '../../support/model.js'
 import { simulatedWorld } from '../../support/worlds.js'
 
 const lifeMs = 60_000
@@ -54,6 +57,40 @@ it('a segment goes when the last message in it has expired, though nobody asked 
   expect(kept()).toEqual([3])
   expect(first(0)).toBeGreaterThan(0)
   expect(first(0)).toBeLessThan(engine.cells.next(0).load())
+})
+
+it('what has expired between what stays is left out of its segment, which is written anew once', async () => {
+  const { engine, add, pass, inTime } = start(['a'])
+  const until = inTime()
+  const isShort = (offset: number) => offset % 4 !== 0
+  let count = 0
+  while (engine.tail.segment < 2) {
+    add(0, isShort(count) ? until : undefined, 20_000)
+    count += 1
+    await engine.settle(2)
+  }
+  await engine.flush()
+  await engine.settle(4)
+  await pass(lifeMs / 2)
+  const generations = () => [0, 1].map((segment) => engine.files.generationOf(segment))
+  expect(generations()).toEqual([0, 0])
+  await pass(lifeMs)
+  await pass(lifeMs)
+  await pass(lifeMs)
+  expect(generations()).toEqual([1, 1])
+  await pass(10 * lifeMs)
+  expect(generations()).toEqual([1, 1])
+  expect(engine.cells.first(0).load()).toBe(0)
+  const end = engine.catalog.stretches(0, 0, 1e9)[1].end
+  const found = readAll(engine.reader, 0, 0, end, 'dense')
+  const kept = Array.from({ length: end }, (_, offset) => offset).filter((offset) => !isShort(offset))
+  expect(found.map(({ offset }) => offset)).toEqual(kept)
+  expect(found.every(({ value }) => value.length === 20_000)).toBe(true)
+  // Whatever the clock is by then.
+  for (const offset of [1, 2, 3]) {
+    const record = engine.reader.readOne(0, offset)
+    expect(record && hasExpired(record, new Uint32Array(record.buffer), batchHeaderBytes)).toBe(true)
+  }
 })
 
 it('one message that stays, or stays longer, keeps it, and so does another topic', async () => {
