@@ -23,7 +23,8 @@ export class Workspace {
 
   /** Removes a store, and waits for the file system, so that the next job does not pay for it. */
   discard(directory: string): void {
-    rmSync(directory, { recursive: true, force: true })
+    // Processes that followed a job which failed are told by its end, and may write until they have heard of it.
+    rmSync(directory, { recursive: true, force: true, maxRetries: 10 })
     this.settle()
   }
 

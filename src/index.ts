@@ -56,7 +56,7 @@ export type { EntriesOptions, GroupOptions, ReadOptions, ScanOptions, Topic } fr
 export type { Transaction, TransactionAppendOptions, TransactionOptions } from './log/transaction.js'
 export type { FunctionContext, MessageHandler } from './log/work/function-call.js'
 export { bytes, type Codec, type JsonCodec, json, text } from './messages/codec.js'
-export { encrypted, type KeyRing } from './messages/encrypted.js'
+export { encrypted, type KeyRing, type KeyStore } from './messages/encrypted.js'
 export type { JsonMessage, Message, PlainMessage } from './messages/message.js'
 export type { MessageBatch } from './messages/message-batch.js'
 export type { DiskWatermarks } from './storage/life/retention.js'

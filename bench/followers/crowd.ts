@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
+import { availableParallelism } from 'node:os'
 import type { Assignment, FollowerOrder, FollowerReport } from './orders.js'
 
 const followerModule = new URL('./follower.js', import.meta.url)
@@ -12,15 +13,21 @@ export class Crowd {
     this.#followers = followers
   }
 
-  /** Resolves when all follow. */
+  /** Resolves when all follow. They start one for each core at a time: fifty at once wait longer for each other than a start may take. */
   static async gather(assignment: Assignment, size: number): Promise<Crowd> {
-    const followers = Array.from({ length: size }, () =>
-      fork(followerModule, [JSON.stringify(assignment)], {
+    const followers: ChildProcess[] = []
+    const start = async () => {
+      const follower = fork(followerModule, [JSON.stringify(assignment)], {
         stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
         execArgv: [],
-      }),
-    )
-    await Promise.all(followers.map(reportOf))
+      })
+      followers.push(follower)
+      await reportOf(follower)
+    }
+    while (followers.length < size) {
+      const together = Math.min(availableParallelism(), size - followers.length)
+      await Promise.all(Array.from({ length: together }, start))
+    }
     return new Crowd(followers)
   }
 
@@ -49,9 +56,15 @@ export class Crowd {
 
 async function reportOf(follower: ChildProcess): Promise<FollowerReport> {
   const gone = new AbortController()
-  const onExit = (code: number | null) => gone.abort(new Error(`a follower ended with code ${code}`))
+  const onExit = (code: number | null, signal: NodeJS.Signals | null) =>
+    gone.abort(new Error(`a follower ended with ${signal ?? `code ${code}`}`))
   follower.once('exit', onExit)
-  const [report] = (await once(follower, 'message', { signal: gone.signal })) as [FollowerReport]
-  follower.off('exit', onExit)
-  return report
+  try {
+    const [report] = (await once(follower, 'message', { signal: gone.signal })) as [FollowerReport]
+    return report
+  } catch (error) {
+    throw gone.signal.reason ?? error
+  } finally {
+    follower.off('exit', onExit)
+  }
 }

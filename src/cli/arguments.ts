@@ -30,6 +30,12 @@ export function port(text: string): number {
   throw new InvalidArgumentError('It must be a port: a whole number from 0, for any that is free, to 65535.')
 }
 
+/** For options that take a level of durability of a log in a directory. */
+export function durability(text: string): 'process' | 'disk' {
+  if (text === 'process' || text === 'disk') return text
+  throw new InvalidArgumentError('It must be process or disk.')
+}
+
 /** For options that take an origin, as a browser names it, and may come several times. */
 export function origins(text: string, before: readonly string[] = []): readonly string[] {
   if (text === '*' || (URL.canParse(text) && new URL(text).origin === text)) return [...before, text]

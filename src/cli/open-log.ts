@@ -20,9 +20,9 @@ export async function openToChange(directory: string): Promise<Log> {
 }
 
 /** Makes the log if there is none. @param place a directory, or a URL. @throws `BOOKEND_LOCKED`, naming the owner */
-export function openToAppend(place: string): Promise<Log> {
+export function openToAppend(place: string, durability: 'process' | 'disk' = 'process'): Promise<Log> {
   if (isUrl(place)) return openOnServers(place)
-  return open(path.resolve(place), { readers: 1, keepAlive: true })
+  return open(path.resolve(place), { readers: 1, keepAlive: true, durability })
 }
 
 /** A topic that is there. */

@@ -3,7 +3,7 @@ import { cursorAfter } from './cursors.js'
 import type { HttpRequest, Reply } from './exchange.js'
 import { arrayOf } from './json-messages.js'
 import { offsetText } from './offsets.js'
-import { readPart } from './parts.js'
+import { readPart, type StreamPart } from './parts.js'
 import type { ServerParts } from './server-parts.js'
 import { isSame, type StreamState } from './stream-state.js'
 
@@ -45,8 +45,8 @@ async function* events(
       ...(isWhole && { upToDate: true }),
       ...(isEnd && { streamClosed: true }),
     }
-    const data = part.messages.length === 0 ? '' : event('data', dataOf(stream, part.messages, isText))
-    yield encoder.encode(data + event('control', JSON.stringify(control)))
+    const ending = encoder.encode(event('control', JSON.stringify(control)))
+    yield part.messages.length === 0 ? ending : Buffer.concat([dataEvent(stream, part, isText), ending])
     if (isEnd || request.signal.aborted) return
     const leftMs = endMs - clocks.nowMs()
     // Every event says where to go on: whoever is sent away comes back with that.
@@ -60,6 +60,18 @@ async function* events(
     if (!isSame(stream, again)) return
     stream = again
   }
+}
+
+/** Made once of a part, however many followers get it. */
+const dataEvents = new WeakMap<StreamPart, Uint8Array>()
+
+function dataEvent(stream: StreamState, part: StreamPart, isText: boolean): Uint8Array {
+  let made = dataEvents.get(part)
+  if (made === undefined) {
+    made = encoder.encode(event('data', dataOf(stream, part.messages, isText)))
+    dataEvents.set(part, made)
+  }
+  return made
 }
 
 function dataOf(stream: StreamState, messages: readonly Uint8Array[], isText: boolean): string {

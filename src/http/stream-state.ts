@@ -9,6 +9,7 @@
  *   fork     start ......... at - - - - -         topic of the fork, from `first`
  * ```
  */
+import type { StreamPart } from './parts.js'
 
 /** As a request to create it says. */
 export interface StreamConfig {
@@ -98,6 +99,10 @@ export class StreamState {
   /** By the clock of the thread, ms: when it was last read or written, if it has a time to live, and of when the log says so. */
   usedMs = 0
   recordedMs = 0
+  /** Of those that were read last, on average; undefined: none was. */
+  messageBytes: number | undefined
+  /** Parts that are being read. */
+  readonly reading = new Map<string, Promise<StreamPart>>()
   /** The last write that changes more than messages: who finds its number known waits for it. */
   writing: Promise<unknown> = Promise.resolve()
 

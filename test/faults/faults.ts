@@ -9,6 +9,8 @@ import { flushErrors } from './flush-errors.js'
 import { followers } from './followers.js'
 import { fuzz } from './fuzz.js'
 import { groups } from './groups.js'
+import { httpEnds } from './http/http-ends.js'
+import { httpKills } from './http/http-kills.js'
 import { jetStreamAnswers } from './jetstream/answers.js'
 import { jetStreamFailover } from './jetstream/failover.js'
 import { jetStreamLate } from './jetstream/late.js'
@@ -45,6 +47,8 @@ export const faults: readonly Fault[] = [
   jobs,
   followers,
   attached,
+  httpEnds,
+  httpKills,
   shutdown,
   smallFileSystems,
   blockLog,

@@ -5,6 +5,7 @@ import { expect, it } from 'vitest'
 import { EngineLog } from '../../src/log/log.js'
 import { codedFailureOf, expectMistake, openLog, until } from '../scenarios/support.js'
 import { MemoryEngine } from '../support/memory-engine/memory-engine.js'
+import { Seeded } from '../support/seeded.js'
 import { jsonType, listening, producing, streams, text } from './web.js'
 
 it('asks who may do what before anything else, and takes anything but a clear yes for a no', async () => {
@@ -189,6 +190,71 @@ it('a response is as long as it may be, and says where to go on', async () => {
     if (isWhole) break
   }
   expect(whole).toBe(Array.from({ length: 10 }, (_, part) => String(part).repeat(300)).join(''))
+})
+
+it('messages of any length are read once each, in parts that are as long as they may be', async () => {
+  const { ask } = await streams({ limits: { responseBytes: 1_000 } })
+  await ask('PUT', '/a', text)
+  const lengths = [1, 1, 999, 1_000, 1_001, 1, 5_000, ...Array<number>(2_000).fill(3), 900, 1, 101, 100_000, 1]
+  const expected = lengths.map((length, index) => String.fromCharCode(97 + (index % 26)).repeat(length))
+  // In batches of the log, as concurrent posts make them.
+  await Promise.all(expected.map((body) => ask('POST', '/a', text, body)))
+  for (let pass = 0; pass < 2; pass++) {
+    let whole = ''
+    for (let offset = '-1', isWhole = false; !isWhole; ) {
+      const reply = await ask('GET', `/a?offset=${offset}`)
+      const part = await reply.text()
+      expect(part.length).toBeGreaterThan(0)
+      if (part.length > 1_000) expect(new Set(part).size).toBe(1)
+      whole += part
+      offset = reply.headers.get('stream-next-offset') as string
+      isWhole = reply.headers.get('stream-up-to-date') === 'true'
+    }
+    expect(whole).toBe(expected.join(''))
+  }
+})
+
+it('a fuzzed request is answered, or ends its connection, and nothing else', async () => {
+  const opened = await streams({ limits: { bodyBytes: 1_000 }, longPollMs: 1 })
+  const { port } = await listening(opened)
+  await opened.ask('PUT', '/a', jsonType, '[1]')
+  const random = new Seeded(1)
+  const pick = <T>(from: readonly T[]) => from[random.below(from.length)] as T
+  const junk = () => String.fromCharCode(...Array.from({ length: random.below(30) }, () => random.below(256)))
+  const names = ['content-type', 'stream-ttl', 'stream-expires-at', 'stream-closed', 'stream-seq', 'producer-id']
+  names.push('producer-epoch', 'producer-seq', 'stream-forked-from', 'stream-fork-offset', 'stream-fork-sub-offset')
+  names.push('content-length', 'transfer-encoding', 'origin', 'if-none-match', 'expect', 'upgrade', 'host')
+  const values = ['', '0', '-1', 'true', 'application/json', 'text/plain', '/a', '/b', 'chunked', '9'.repeat(30)]
+  values.push('0000000000000000_0000000000000001', '2030-01-01T00:00:00Z', 'NaN', '__proto__', '100-continue')
+  const paths = ['/a', '/b', '/', '*', '//', '/%', '/%00', '/..', '/a?offset=now&live=sse', '/a?offset=-1&offset=-1']
+  paths.push('/a?live=long-poll&offset=now&cursor=9', '/__proto__', `/${'x'.repeat(300)}`, '/a?offset=%ff', '/_streams')
+  const request = () => {
+    const method = pick(['GET', 'PUT', 'POST', 'HEAD', 'DELETE', 'OPTIONS', 'PATCH', 'get', ''])
+    const target = random.chance(0.1) ? junk() : pick(paths)
+    const headers = Array.from(
+      { length: random.below(6) },
+      () => `${pick(names)}: ${random.chance(0.2) ? junk() : pick(values)}`,
+    )
+    const body = pick(['', '[1,2]', '[', '{"a":1}', junk(), 'x'.repeat(2_000), '5\r\n[1,2]\r\n0\r\n\r\n'])
+    return [`${method} ${target} HTTP/1.1`, 'connection: close', ...headers, '', body].join('\r\n')
+  }
+  for (let round = 0; round < 20; round++) {
+    await Promise.all(
+      Array.from({ length: 20 }, () => {
+        const text = request()
+        return new Promise<void>((resolve) => {
+          const socket = connect(port, '127.0.0.1', () => socket.end(Buffer.from(text, 'latin1')))
+          socket.on('error', () => {}).on('close', () => resolve())
+          // An event stream ends with its client only.
+          socket.on('data', (bytes) => {
+            if (String(bytes).includes('event-stream')) socket.destroy()
+          })
+        })
+      }),
+    )
+  }
+  expect([200, 404, 410]).toContain((await opened.ask('GET', '/a')).status)
+  expect((await opened.ask('PUT', '/still-there', text)).status).toBe(201)
 })
 
 it('requests that are none end their connection and nothing else', async () => {

@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net'
 import type { StreamServer } from '../../http/server.js'
 import type { Log } from '../../log/log.js'
-import { directoryArgument, origins, port, positive, seconds } from '../arguments.js'
+import { directoryArgument, durability, origins, port, positive, seconds } from '../arguments.js'
 import { exitStatus } from '../failure.js'
 import { untilInterrupt } from '../interrupt.js'
 import { openToAppend } from '../open-log.js'
@@ -16,6 +16,7 @@ interface Options {
   threads?: number
   cors?: readonly string[]
   longPoll?: number
+  durability?: 'process' | 'disk'
 }
 
 /** What serves, in this thread or in several. */
@@ -50,12 +51,16 @@ in a program of your own.`,
         "origin of pages that may use it, or '*'; may come several times (default: none)",
         origins,
       )
-      .option('--long-poll <seconds>', 'how long a request waits for what comes (default: 30)', seconds),
+      .option('--long-poll <seconds>', 'how long a request waits for what comes (default: 30)', seconds)
+      .option('-d, --durability <level>', 'what an answered append survives: process (default) or disk', durability),
 
-  async run([directory], { port = usualPort, host = '127.0.0.1', threads = 1, cors, longPoll = 30 }: Options) {
+  async run(
+    [directory],
+    { port = usualPort, host = '127.0.0.1', threads = 1, cors, longPoll = 30, durability }: Options,
+  ) {
     // Only now: no other verb needs a server.
     const { createServer } = await import('../../http/server.js')
-    const log = await openToAppend(directory)
+    const log = await openToAppend(directory, durability)
     try {
       const options = {
         longPollMs: longPoll * 1_000,

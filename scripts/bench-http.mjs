@@ -1,0 +1,259 @@
+#!/usr/bin/env node
+// Streams over HTTP, with the protocol's own server behind files beside it, in one run over loopback: appends, catch-up reads, followers of one stream.
+// node scripts/bench-http.mjs [--seconds N] [--followers N] [--only CASE...] [--rounds N]
+// The clients take as much of the processor as the servers do: read the ratios, and the processor time of the server beside them.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import http from 'node:http'
+import { createRequire } from 'node:module'
+import { availableParallelism, tmpdir } from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+
+const { values: options } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '3' },
+    followers: { type: 'string', default: '10000' },
+    rounds: { type: 'string', default: '1' },
+    only: { type: 'string', multiple: true },
+    servers: { type: 'string', multiple: true },
+  },
+})
+const root = fileURLToPath(new URL('..', import.meta.url))
+const { providePeer } = await import('../dist/bench/peer-packages.js')
+const peer = (name) => {
+  const found = providePeer(name, true, console.error)
+  if (!found.isAvailable) throw new Error(`${name}: ${found.reason}`)
+  return createRequire(path.join(found.directory, 'package.json'))
+}
+const autocannon = peer('autocannon')('autocannon')
+const reference = peer('@durable-streams/server').resolve('@durable-streams/server')
+const cli = path.join(root, 'dist/src/cli/main.js')
+
+// Both are flushed to the device before they are answered, but for the last two.
+const servers = {
+  reference: (directory) => ['-e', referenceProgram, reference, directory],
+  disk: (directory) => [cli, 'serve', directory, '--port', '0', '--durability', 'disk'],
+  'disk, 2 threads': (directory) => [cli, 'serve', directory, '--port', '0', '--durability', 'disk', '--threads', '2'],
+  process: (directory) => [cli, 'serve', directory, '--port', '0'],
+  'process, 2 threads': (directory) => [cli, 'serve', directory, '--port', '0', '--threads', '2'],
+}
+const referenceProgram = `
+  const { DurableStreamTestServer } = require(process.argv[1])
+  const server = new DurableStreamTestServer({ port: 0, dataDir: process.argv[2], compression: false })
+  server.start().then((url) => console.log(url))`
+
+const failed = ([status]) => {
+  throw new Error(`the server ended with ${status}`)
+}
+
+class Server {
+  static async start(name) {
+    const server = new Server()
+    server.directory = mkdtempSync(path.join(process.env.BOOKEND_SCRATCH ?? tmpdir(), 'bookend-http-bench-'))
+    server.child = spawn(process.execPath, servers[name](path.join(server.directory, 'log')), {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    for (let said = ''; server.url === undefined; ) {
+      said += await Promise.race([once(server.child.stdout, 'data'), once(server.child, 'exit').then(failed)])
+      server.url = /(http:\/\/[\d.:]+)\/?\n/.exec(said)?.[1]
+    }
+    server.child.stdout.resume()
+    return server
+  }
+
+  /** Processor time so far, s, and resident memory, bytes. */
+  usage() {
+    const stat = readFileSync(`/proc/${this.child.pid}/stat`, 'latin1').split(') ')[1].split(' ')
+    const status = readFileSync(`/proc/${this.child.pid}/status`, 'latin1')
+    return { cpu: (Number(stat[11]) + Number(stat[12])) / 100, rss: Number(/VmRSS:\s+(\d+)/.exec(status)[1]) * 1024 }
+  }
+
+  async stop() {
+    this.child.kill('SIGKILL')
+    await once(this.child, 'exit')
+    rmSync(this.directory, { recursive: true })
+  }
+}
+
+const type = { 'content-type': 'application/octet-stream' }
+const put = (server, name) => fetch(`${server.url}/${name}`, { method: 'PUT', headers: type })
+
+async function appends(server, { bytes, connections, streams = 1 }) {
+  for (let stream = 0; stream < streams; stream++) await put(server, `s${stream}`)
+  const shoot = (duration) =>
+    autocannon({
+      url: server.url,
+      connections,
+      duration,
+      workers: 0,
+      requests: Array.from({ length: streams }, (_, stream) => ({
+        method: 'POST',
+        path: `/s${stream}`,
+        headers: type,
+        body: Buffer.alloc(bytes, 'x'),
+      })),
+    })
+  await shoot(1)
+  const before = server.usage()
+  const result = await shoot(Number(options.seconds))
+  if (result.non2xx + result.errors > 0) throw new Error(`${result.non2xx} refused, ${result.errors} failed`)
+  return {
+    perSecond: result.requests.total / result.duration,
+    p50ms: result.latency.p50,
+    p99ms: result.latency.p99,
+    cpuUs: ((server.usage().cpu - before.cpu) / result.requests.total) * 1e6,
+  }
+}
+
+/** All of a stream of 100 MB that was appended in messages of 10 KB, by one client after the other offset. */
+async function catchUp(server) {
+  await put(server, 'long')
+  const part = Buffer.alloc(10_000, 'x')
+  for (let done = 0; done < 10_000; done += 50)
+    await Promise.all(
+      Array.from({ length: 50 }, () => fetch(`${server.url}/long`, { method: 'POST', headers: type, body: part })),
+    )
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
+  const read = () => readAll(agent, `${server.url}/long`)
+  await read()
+  const [before, started] = [server.usage(), performance.now()]
+  const bytes = await read()
+  if (bytes !== 1e8) throw new Error(`read ${bytes} bytes`)
+  const seconds = (performance.now() - started) / 1000
+  return { mbPerSecond: bytes / 1e6 / seconds, cpuUs: ((server.usage().cpu - before.cpu) * 1e6) / 100 }
+}
+
+async function readAll(agent, url) {
+  let bytes = 0
+  for (let offset = '-1'; ; ) {
+    const [response] = await once(http.get(`${url}?offset=${offset}`, { agent }), 'response')
+    for await (const piece of response) bytes += piece.length
+    offset = response.headers['stream-next-offset']
+    if (response.headers['stream-up-to-date'] === 'true') return bytes
+  }
+}
+
+/** From before an append to its event at one follower. */
+async function toFollower(server) {
+  await put(server, 'live')
+  const follower = await follow(`${server.url}/live`)
+  const latencies = []
+  const agent = new http.Agent({ keepAlive: true })
+  for (let number = 0; number < 2_200; number++) {
+    const started = performance.now()
+    const seen = follower.next()
+    const request = http.request(`${server.url}/live`, { method: 'POST', headers: type, agent })
+    request.end('x'.repeat(100))
+    request.on('response', (response) => response.resume())
+    await seen
+    latencies.push(performance.now() - started)
+    await new Promise((resolve) => setTimeout(resolve, 1))
+  }
+  follower.end()
+  const sorted = latencies.slice(200).sort((a, b) => a - b)
+  return { p50us: sorted[sorted.length >> 1] * 1000, p99us: sorted[Math.floor(sorted.length * 0.99)] * 1000 }
+}
+
+/** One event stream; `next` resolves with the next piece that has data. */
+async function follow(url) {
+  const request = http.get(`${url}?offset=now&live=sse`, { agent: false })
+  const [response] = await once(request, 'response')
+  let waiting
+  response.on('data', (piece) => {
+    if (piece.includes('event: data')) waiting?.()
+  })
+  response.on('error', () => {})
+  await once(response, 'data')
+  return {
+    next: () =>
+      new Promise((resolve) => {
+        waiting = resolve
+      }),
+    onData: (listener) => response.on('data', listener),
+    end: () => request.destroy(),
+  }
+}
+
+/** Many followers of one stream: what each costs, and how fast 20 appends reach all. */
+async function followers(server) {
+  await put(server, 'wide')
+  const count = Number(options.followers)
+  const before = server.usage().rss
+  const all = []
+  for (let done = 0; done < count; done += 200)
+    all.push(
+      ...(await Promise.all(Array.from({ length: Math.min(200, count - done) }, () => follow(`${server.url}/wide`)))),
+    )
+  await new Promise((resolve) => setTimeout(resolve, 1_000))
+  const idle = server.usage()
+  let deliveries = 0
+  let onAll
+  for (const each of all)
+    each.onData((piece) => {
+      if (piece.includes('event: data') && ++deliveries % count === 0) onAll()
+    })
+  const started = performance.now()
+  for (let append = 0; append < 20; append++) {
+    const arrived = new Promise((resolve) => {
+      onAll = resolve
+    })
+    await fetch(`${server.url}/wide`, { method: 'POST', headers: type, body: 'x'.repeat(100) })
+    await arrived
+  }
+  const seconds = (performance.now() - started) / 1000
+  const figures = {
+    deliveriesPerSecond: deliveries / seconds,
+    bytesEach: (idle.rss - before) / count,
+    cpuUs: ((server.usage().cpu - idle.cpu) * 1e6) / deliveries,
+    rssMb: server.usage().rss / 1e6,
+  }
+  for (const each of all) each.end()
+  return figures
+}
+
+const cases = {}
+for (const bytes of [100, 1024])
+  for (const connections of [1, 64, 1000])
+    cases[`append-${bytes}-${connections}`] = (server) => appends(server, { bytes, connections })
+cases['append-100-64-streams'] = (server) => appends(server, { bytes: 100, connections: 64, streams: 64 })
+cases['catch-up'] = catchUp
+cases['to-follower'] = toFollower
+cases.followers = followers
+
+console.log(`node ${process.version}, ${availableParallelism()} cores`)
+const figures = {}
+for (let round = 0; round < Number(options.rounds); round++)
+  for (const [name, run] of Object.entries(cases)) {
+    if (options.only !== undefined && !options.only.includes(name)) continue
+    for (const server of Object.keys(servers)) {
+      if (options.servers !== undefined && !options.servers.includes(server)) continue
+      const started = await Server.start(server)
+      try {
+        const found = await run(started)
+        const each = []
+        for (const [figure, value] of Object.entries(found)) {
+          figures[`${name} ${server} ${figure}`] = [...(figures[`${name} ${server} ${figure}`] ?? []), value]
+          each.push(`${figure} ${value >= 100 ? Math.round(value).toLocaleString('en-US') : value.toPrecision(3)}`)
+        }
+        console.log(`${name.padEnd(22)} ${server.padEnd(19)} ${each.join('  ')}`)
+      } catch (error) {
+        console.log(`${name.padEnd(22)} ${server.padEnd(19)} FAILED: ${error.message}`)
+      } finally {
+        await started.stop()
+      }
+    }
+  }
+if (Number(options.rounds) > 1) {
+  console.log('\nmedian (least to most)')
+  for (const [name, values] of Object.entries(figures)) {
+    const sorted = values.toSorted((a, b) => a - b)
+    const shown = [sorted[sorted.length >> 1], sorted[0], sorted.at(-1)].map((value) =>
+      Number(value.toPrecision(3)).toLocaleString('en-US'),
+    )
+    console.log(`${name.padEnd(54)} ${shown[0]} (${shown[1]} to ${shown[2]})`)
+  }
+}
+process.exit(0)
