@@ -9,6 +9,7 @@
  * with what was noted since, and never take its place.
  */
 
+import { Fifo } from '../../collections/fifo.js'
 import type { IdSpan } from '../../engine/terms.js'
 import type { IdsPart } from '../protocol.js'
 
@@ -26,8 +27,8 @@ export type RecallIds = (topic: number, since: number) => Iterable<KnownId>
 interface Remembered extends IdSpan {
   /** In the order in which they came. */
   readonly ids: Map<string, KnownId>
-  /** None of them is of before. */
-  oldest: number
+  /** The same: a map whose oldest entries are deleted is walked past all of these to the first that is left. */
+  readonly order: Fifo<KnownId>
 }
 
 export class IdWindows {
@@ -54,6 +55,7 @@ export class IdWindows {
     const window = this.#windows.get(topic)
     if (window === undefined) return
     window.ids.set(known.id, known)
+    window.order.push(known)
     this.#forget(window)
   }
 
@@ -90,25 +92,24 @@ export class IdWindows {
     for (const each of ids) {
       if (window.ids.has(each.id)) continue
       window.ids.set(each.id, each)
+      window.order.push(each)
       this.#forget(window)
     }
   }
 
-  #forget(window: Remembered): void {
-    const { ids, windowMs, max } = window
+  #forget({ ids, order, windowMs, max }: Remembered): void {
     const since = this.#now() - windowMs
-    // Asked with every id, and most of the time for nothing.
-    if (ids.size <= max && window.oldest >= since) return
-    for (const [id, { time }] of ids) {
-      window.oldest = time
-      if (ids.size <= max && time >= since) return
-      ids.delete(id)
+    for (let oldest = order.peek(); oldest !== undefined; oldest = order.peek()) {
+      const isIts = ids.get(oldest.id) === oldest
+      if (isIts && ids.size <= max && oldest.time >= since) return
+      if (isIts) ids.delete(oldest.id)
+      order.shift()
     }
   }
 }
 
 function emptyWindow({ windowMs, max }: IdSpan): Remembered {
-  return { windowMs, max, ids: new Map(), oldest: Number.NEGATIVE_INFINITY }
+  return { windowMs, max, ids: new Map(), order: new Fifo() }
 }
 
 function covers(known: IdSpan, { windowMs, max }: IdSpan): boolean {
