@@ -1,5 +1,6 @@
 // Tokens of a language model, streamed to browsers that may be reloaded, or lose their connection, in the middle: each goes on where it was.
 // node examples/token-stream.mjs [folder] [port]      then open what it prints, in as many windows as you like
+import { readFileSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
 import { open } from 'bookend'
@@ -20,9 +21,8 @@ function ask(method, path, body, headers = {}) {
 
 /** Stands for a model: it answers a word at a time. */
 async function* answerOf(question) {
-  for (const word of `You asked: ${question}. Nobody knows, but each word of this answer comes to you once.`.split(
-    ' ',
-  )) {
+  const answer = `You asked: ${question}. Nobody knows, but each word of this answer comes to you once.`
+  for (const word of answer.split(' ')) {
     await pause(50)
     yield `${word} `
   }
@@ -34,35 +34,7 @@ async function generate(path, question) {
   await ask('POST', path, undefined, { 'stream-closed': 'true' })
 }
 
-const page = `<!doctype html>
-<meta charset="utf-8"><title>Tokens</title>
-<pre id="answer" style="white-space: pre-wrap"></pre><p id="state">reading</p>
-<script type="module">
-  const url = '/streams/answers/1'
-  // What was seen, and where to go on, are kept together: a reload finds both or neither.
-  const seen = JSON.parse(sessionStorage.getItem(url) ?? '{"text":"","offset":"-1"}')
-  const show = () => { document.getElementById('answer').textContent = seen.text }
-  const follow = () => {
-    let text = ''
-    const events = new EventSource(url + '?live=sse&offset=' + seen.offset)
-    events.addEventListener('data', ({ data }) => { text += data })
-    events.addEventListener('control', ({ data }) => {
-      const { streamNextOffset, streamClosed } = JSON.parse(data)
-      Object.assign(seen, { text: seen.text + text, offset: streamNextOffset })
-      text = ''
-      sessionStorage.setItem(url, JSON.stringify(seen))
-      show()
-      if (streamClosed) {
-        events.close()
-        document.getElementById('state').textContent = 'complete'
-      }
-    })
-    // By itself it would come again with the offset of its first request.
-    events.onerror = () => { events.close(); if (document.getElementById('state').textContent !== 'complete') setTimeout(follow, 100) }
-  }
-  show()
-  follow()
-</script>`
+const page = readFileSync(new URL('token-stream.html', import.meta.url))
 
 const made = await ask('PUT', 'answers/1')
 const web = createHttpServer((request, response) => {

@@ -80,7 +80,8 @@ export function decide<Share extends TopicShare>(
   for (const share of shares) {
     const reason = letGoBy(share, since, now) ?? (isAnyway ? 'disk' : undefined)
     if (reason === undefined) return { verdict: 'keep', neededBy: share, until: goesAt(share, since) }
-    isByConsumption ||= reason === 'consumed'
+    // Who relies on it waits for the device: not for what has expired all the same.
+    isByConsumption ||= reason === 'consumed' && share.expiresAt > now
     if (reason !== 'trimmed' && reason !== 'moved') firsts.push([share.topic, share.end])
   }
   return { verdict: 'delete', firsts, isByConsumption }
