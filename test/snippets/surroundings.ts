@@ -195,6 +195,11 @@ export const surroundings: Record<string, readonly Surroundings[]> = {
   ],
   'docs/values.md': [
     {
+      has: 'encrypted(json, keyRing)',
+      before: 'const key = crypto.getRandomValues(new Uint8Array(32))',
+      after: 'await orders.append({ id: 1 }); if ((await orders.get(0)).value.id !== 1) throw orders',
+    },
+    {
       has: 'unpack(bytes)',
       before: 'const pack = (order) => Buffer.from([order]), unpack = (bytes) => bytes[0]',
       after: 'await orders.append(7); if ((await orders.get(0)).value !== 7) throw orders',
