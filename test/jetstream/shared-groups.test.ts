@@ -93,7 +93,8 @@ withServers({}, ({ open, newName, servers }) => {
     for (const delivery of await take(groups[0].consume(), 5)) await delivery.ack()
     await groups[1].seek(2)
     const again = await take(groups[0].consume(), 3)
-    expect(again.map(({ offset }) => offset)).toEqual([2, 3, 4])
+    // The server may have owed the consumer before one of them, which then comes back behind the next.
+    expect(again.map(({ offset }) => offset).sort()).toEqual([2, 3, 4])
   })
 
   it('a removal by one of them ends the consumers of the other', async () => {
