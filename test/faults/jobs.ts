@@ -4,7 +4,7 @@
  * Must: every job that was pushed is done, or a dead letter; attempts are counted over restarts, one for each call that failed, and none for what was cut short; a letter comes
  * with the last attempt, and once; none is run again once it is done, or while it runs.
  *
- * Mutants it catches: attempts that are not counted over restarts, pauses that are attempts, retries that are not scheduled with their acknowledgement.
+ * Mutants it catches: attempts that are not counted over restarts, pauses of functions that are attempts, retries that are not scheduled with their acknowledgement.
  */
 import { spawn } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'

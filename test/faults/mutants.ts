@@ -153,14 +153,6 @@ const mutants: readonly Mutant[] = [
     scale: 1,
   },
   {
-    name: 'counts what a pause has cut short, of a module',
-    file: 'threads/reader/handler-task.js',
-    find: 'if (this.#words.isStopAsked) {\n                    this.#words.passCall(first);\n                    return paused;\n                }',
-    replace: '',
-    fault: 'jobs',
-    scale: 1,
-  },
-  {
     name: 'forgets the attempts of a function that were before it came again',
     file: 'log/work/message-attempts.js',
     find: 'const before = settings.durableRetries ? retriedOf(message).attempts : 0;',
