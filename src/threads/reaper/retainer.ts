@@ -76,6 +76,8 @@ export class Retainer {
   #until = 0
   /** A look whether topics can be moved that was left out for the moment is due after this. */
   #moveLookMs = Number.POSITIVE_INFINITY
+  /** The next look for what can be reclaimed, where there was one just now: nothing waits for it otherwise. */
+  #reclaimLookMs = Number.POSITIVE_INFINITY
   #pauseUntil = 0
 
   constructor(parts: RetainerParts, host: RetainerHost) {
@@ -110,14 +112,14 @@ export class Retainer {
     this.#disk.tend()
     const now = this.#parts.now()
     this.#moveLookMs = Number.POSITIVE_INFINITY
+    this.#reclaimLookMs = Number.POSITIVE_INFINITY
     const isWhole = state.reaperErrno.load() === 0
     if (isWhole && (this.#needs.catchUp() || (this.#host.mayDelete() && this.#advance()))) return 0
     if (this.#stage.name === 'removing') return pinnedLookMs
     const lookMs = this.#disk.isNeeded ? diskLookMs : this.#needs.asksGroups ? 1_000 : Number.POSITIVE_INFINITY
-    const reclaimMs = this.#stage.name === 'looking' ? this.#reclaimer.waitMs(now) : Number.POSITIVE_INFINITY
     const dueMs = this.#until > 0 ? this.#until - now : Number.POSITIVE_INFINITY
     const pauseMs = this.#pauseLeftMs(now) || Number.POSITIVE_INFINITY
-    return Math.max(5, Math.min(dueMs, pauseMs, lookMs, this.#moveLookMs, reclaimMs))
+    return Math.max(5, Math.min(dueMs, pauseMs, lookMs, this.#moveLookMs, this.#reclaimLookMs))
   }
 
   /** True: there is more to do at once. */
@@ -238,7 +240,10 @@ export class Retainer {
   /** True: a segment was found that is worth writing anew. */
   #orderReclaim(now: number): boolean {
     const dirty = this.#reclaimer.next(now)
-    if (dirty === undefined) return false
+    if (dirty === undefined) {
+      this.#reclaimLookMs = this.#reclaimer.waitMs(now)
+      return false
+    }
     if (dirty.isByConsumption) this.#parts.beforeConsumedTrim()
     const number = this.#give({ kind: 'raise', firsts: dirty.firsts })
     this.#stage = { name: 'declaring', dirty, number, position: undefined }

@@ -49,6 +49,15 @@ it('goes on as the log does, and what is needed no more goes as a whole then', a
   expect(firsts()[slow]).toBe(engine.catalog.stretches(slow, 0, 1e9)[0].first)
 })
 
+it('a log in which nothing may be reclaimed lets the reaper sleep, with sealed segments and without', async () => {
+  for (const segments of [0, 3]) {
+    const { engine, fillTo, pass } = startReclaimed()
+    await fillTo(segments)
+    await pass(120_000)
+    expect(engine.reaper.tend(), `${segments} sealed segments`).toBeGreaterThanOrEqual(1_000)
+  }
+})
+
 it('nothing is written anew where less than `minDirty` of it may go', async () => {
   const sample = startReclaimed()
   await sample.fillTo(3)
