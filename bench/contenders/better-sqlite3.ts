@@ -19,10 +19,11 @@ interface Database {
 }
 type Sqlite = new (path: string) => Database
 
-const rowsPerTransaction = 1000
+export const rowsPerTransaction = 1000
 const everything = -1
 
-function openDatabase(options: StoreOptions): Database {
+/** A file of its own in the directory, in WAL mode; flushed at every commit at level `disk`. */
+export function openDatabase(options: StoreOptions): Database {
   const Sqlite = requirePackage<Sqlite>(options.packageDirectory, 'better-sqlite3')
   const database = new Sqlite(join(options.directory, 'data.db'))
   database.pragma('journal_mode = WAL')

@@ -1,30 +1,10 @@
-import { join } from 'node:path'
+import { openDatabase, rowsPerTransaction } from '../contenders/better-sqlite3.js'
 import { type StoreOptions, valueAt } from '../contenders/contender.js'
-import { requirePackage } from '../peer-packages.js'
 import { type Finder, keyOf } from './finder.js'
-
-interface Statement {
-  run(...values: unknown[]): unknown
-  pluck(enabled: boolean): Statement
-  get(...values: unknown[]): unknown
-}
-interface Database {
-  pragma(source: string): unknown
-  exec(source: string): unknown
-  prepare(source: string): Statement
-  transaction<A extends unknown[]>(work: (...values: A) => void): (...values: A) => void
-  close(): void
-}
-type Sqlite = new (path: string) => Database
-
-const rowsPerTransaction = 1000
 
 /** A table with an index on the key and one on the time. */
 export function openSqliteFinder(options: StoreOptions): Finder {
-  const Sqlite = requirePackage<Sqlite>(options.packageDirectory, 'better-sqlite3')
-  const database = new Sqlite(join(options.directory, 'data.db'))
-  database.pragma('journal_mode = WAL')
-  database.pragma('synchronous = NORMAL')
+  const database = openDatabase(options)
   database.exec(`
     CREATE TABLE IF NOT EXISTS messages (offset INTEGER PRIMARY KEY, time INTEGER NOT NULL, key TEXT, value BLOB NOT NULL);
     CREATE INDEX IF NOT EXISTS by_key ON messages (key);

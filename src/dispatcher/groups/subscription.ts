@@ -238,7 +238,9 @@ export class DeskSubscription<D extends object> implements Subscription<D>, Leas
 
   #noteDamaged(lease: Lease): void {
     this.#damaged.set(lease.first, lease)
-    for (const [oldest] of this.#damaged) if (this.#damaged.size > maxDamaged) this.#damaged.delete(oldest)
+    if (this.#damaged.size <= maxDamaged) return
+    const [oldest] = this.#damaged.keys()
+    this.#damaged.delete(oldest)
   }
 
   #hold(delivery: D, lease: Lease): D {
