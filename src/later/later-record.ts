@@ -126,8 +126,10 @@ export function cancelOnce(topic: string, entry: DuePlace & { due: number }, key
 }
 
 /** The same message once more, in the same place of the order. */
-export function copiedRecord(place: RecordPlace, { id }: DueEntry): LaterRecord {
-  const { key, value, headers } = new StoredMessage<Uint8Array>(source, place)
+export function copiedRecord(place: RecordPlace, { id, isCancel }: DueEntry): LaterRecord {
+  const { key: own, value, headers } = new StoredMessage<Uint8Array>(source, place)
+  // The last record with a key tells how its repeat stands, which may have begun again since it was cancelled.
+  const key = isCancel ? undefined : own
   return { value, extras: { key, headers: encode({ ...headers, [names.number]: String(id) }) }, condition: undefined }
 }
 

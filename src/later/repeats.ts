@@ -3,13 +3,11 @@
  * record that waits for each of them, whatever crashes; it is the last one with its key.
  */
 import type { Durability, Extras, Repeat, Ticket } from '../engine/terms.js'
-import { BookendError } from '../errors.js'
-import type { RecordPlace } from '../messages/chunk-cursor.js'
 import type { Clockwork } from './clockwork.js'
 import type { DueEntry } from './due-order.js'
 import { type DueTime, deliveredOf, entryOf, repeatKey, repeatRecord } from './later-record.js'
 import { nextTime } from './repeat-rule.js'
-import type { Scheduler } from './scheduler.js'
+import { lastWith, type Scheduler } from './scheduler.js'
 
 /** The record of the time that comes next. */
 interface Coming {
@@ -70,24 +68,12 @@ export class Repeats {
 
   /** Undefined: none comes. */
   async #lastOf(topic: string, name: string): Promise<Coming | undefined> {
-    const place = await this.#lastRecord(topic, name)
+    await this.#clockwork.ready()
+    const key = repeatKey(topic, name)
+    const place = await lastWith(this.#clockwork.topics.later, key)
     const entry = place && entryOf(place)
     const repeat = place && deliveredOf(place).repeat
-    return entry && repeat && { topic, entry, repeat, key: repeatKey(topic, name) }
-  }
-
-  async #lastRecord(topic: string, name: string): Promise<RecordPlace | undefined> {
-    await this.#clockwork.ready()
-    const { later } = this.#clockwork.topics
-    const { first, next } = await later.bounds()
-    for (let to = next; to > first; ) {
-      const part = await later.keyed(repeatKey(topic, name), { from: first, to, max: 1, isReverse: true })
-      if (part.records.length > 0) return part.records[0]
-      if (part.to <= part.from) break
-      if (part.to >= to) throw new BookendError('BOOKEND_CORRUPT', 'looking for a repeat has come to no end')
-      to = part.to
-    }
-    return undefined
+    return entry && repeat && { topic, entry, repeat, key }
   }
 }
 

@@ -7,14 +7,15 @@
  *   out of turn, with a cancellation in the same transaction: its place, when the mark comes there, is that of a message that is done;
  * - nothing is cancelled while it may be chosen: the cancellation would tell of a message that is delivered.
  */
+import type { EngineTopic } from '../engine/engine.js'
 import type { Durability, PlannedMessage, Ticket, TransactionParts } from '../engine/terms.js'
 import { BookendError } from '../errors.js'
 import { laterTopic } from '../format/hidden-topics.js'
+import type { RecordPlace } from '../messages/chunk-cursor.js'
 import type { Clockwork, ClockworkParts } from './clockwork.js'
 import { type DueEntry, isOutOfTurn } from './due-order.js'
 import {
   cancelOnce,
-  cancelRecord,
   type DueTime,
   deliveredOf,
   entryOf,
@@ -58,7 +59,7 @@ export class Scheduler {
    * Cancels one, and schedules another, at one moment. Both are there, and neither is, if it fails.
    * @param old at most one of each name
    * @param planned undefined: none
-   * @returns `late`: the old one may be delivered, and nothing was written
+   * @returns `late`: the old one may be delivered, or is being cancelled, and nothing was written
    */
   async replace(
     old: readonly { topic: string; entry: DueEntry; key: Uint8Array }[],
@@ -69,7 +70,7 @@ export class Scheduler {
     if (old.some(({ entry }) => this.#isLate(entry))) return 'late'
     const time = planned && { due: planned.due, order: Math.max(planned.due, this.#clockwork.closing + 1) }
     const records = [
-      ...old.map(({ topic, entry, key }) => cancelRecord(topic, entry, key)),
+      ...old.map(({ topic, entry, key }) => cancelOnce(topic, entry, key)),
       ...(planned === undefined || time === undefined ? [] : [planned.record(time)]),
     ]
     const write = async () => {
@@ -81,9 +82,14 @@ export class Scheduler {
       this.#clockwork.add(time, at)
       return { id: String(at), deliverAt: time.due }
     }
-    const ticket = await this.#clockwork.track(write())
-    await this.#reach(level)
-    return ticket
+    try {
+      const ticket = await this.#clockwork.track(write())
+      await this.#reach(level)
+      return ticket
+    } catch (error) {
+      if (isConflict(error)) return 'late'
+      throw error
+    }
   }
 
   /** What a transaction schedules, with all else of it. @param write all that is left to be written */
@@ -125,9 +131,17 @@ export class Scheduler {
     // Of what comes again it is all of it that ends.
     const repeat = place && deliveredOf(place).repeat
     const key = repeat && repeatKey(topic, repeat.name)
+    if (key !== undefined && !(await this.#isLast(key, id))) return false
     if (!(await this.#clockwork.track(this.#cancel(topic, { ...entry, at: id, isCancel: false }, key)))) return false
     await this.#reach(level)
     return true
+  }
+
+  /** False: the repeat has come on since then, or has ended, or another has taken its name. */
+  async #isLast(key: Uint8Array, id: number): Promise<boolean> {
+    const last = await lastWith(this.#clockwork.topics.later, key)
+    const entry = last && entryOf(last)
+    return entry?.id === id && !entry.isCancel
   }
 
   /** @returns false: it is too late, or was cancelled */
@@ -170,6 +184,22 @@ export class Scheduler {
   async #reach(level: Durability): Promise<void> {
     if (level !== 'process') await this.#parts.engine.flush(level)
   }
+}
+
+/** The last record with the key; undefined: there is none. */
+export async function lastWith(
+  later: Pick<EngineTopic, 'bounds' | 'keyed'>,
+  key: Uint8Array,
+): Promise<RecordPlace | undefined> {
+  const { first, next } = await later.bounds()
+  for (let to = next; to > first; ) {
+    const part = await later.keyed(key, { from: first, to, max: 1, isReverse: true })
+    if (part.records.length > 0) return part.records[0]
+    if (part.to <= part.from) break
+    if (part.to >= to) throw new BookendError('BOOKEND_CORRUPT', 'looking for a key has come to no end')
+    to = part.to
+  }
+  return undefined
 }
 
 function isConflict(error: unknown): error is BookendError {

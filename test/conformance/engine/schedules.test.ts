@@ -201,11 +201,17 @@ onEveryEngine(({ shared, supports }) => {
       id: nightly?.id,
       deliverAt: nightly?.deliverAt,
     })
+    const often = (await queue.repeats()).find(({ repeat }) => repeat?.id === 'often')
     expect(await queue.removeRepeat('often')).toBe(true)
     expect(await queue.removeRepeat('often')).toBe(false)
+    expect(await queue.cancel(often ?? first), 'of what has ended').toBe(false)
     expect((await queue.repeats()).map(({ repeat }) => repeat?.id)).toEqual(['nightly'])
     expect(await queue.cancel(nightly ?? first), 'a ticket of one ends all').toBe(true)
     expect(await queue.repeats()).toEqual([])
+    const old = await queue.every('yearly', { cron: '0 0 1 1 *' }, 'a')
+    const ticket = await queue.every('yearly', { cron: '0 0 1 1 *' }, 'b')
+    expect(await queue.cancel(old), 'of what another has taken the place of').toBe(false)
+    expect([await queue.removeRepeat('yearly'), await queue.cancel(ticket)]).toEqual([true, false])
     for (const [rule, kind] of [
       [{}, TypeError],
       [{ cron: '0 3 * * *', everyMs: 5 }, TypeError],
