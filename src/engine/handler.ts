@@ -19,8 +19,8 @@ export interface HandlerAppendOptions {
   codec?: Codec<unknown>
 }
 
-/** What goes with a message that a handler schedules: `deliverAt` or `delayMs`, and what goes with an append. */
-export interface HandlerScheduleOptions extends Pick<HandlerAppendOptions, 'key' | 'headers' | 'durability' | 'codec'> {
+/** What goes with a message that a handler schedules: `deliverAt` or `delayMs`, and what goes with an append; its `ttlMs` begins with its delivery. */
+export interface HandlerScheduleOptions extends HandlerAppendOptions {
   /** It is delivered at that time, ms since the epoch where it is a number; at once if it is over. */
   deliverAt?: Date | number
   /** It is delivered so many ms after the call has gone well. */

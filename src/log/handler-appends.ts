@@ -21,7 +21,7 @@ type Options = Pick<AppendOptions, 'key' | 'headers' | 'durability' | 'ttlMs' | 
 type LaterOptions = Omit<ScheduleOptions, 'id'> & { codec?: Codec<unknown> }
 
 const optionNames = ['key', 'headers', 'durability', 'ttlMs', 'expiresAt', 'codec']
-const laterOptionNames = ['key', 'headers', 'durability', 'codec', ...deliveryTimeNames]
+const laterOptionNames = [...optionNames, ...deliveryTimeNames]
 
 /** The log, as far as it is asked before anything is written. */
 interface HandlerLog {

@@ -33,7 +33,7 @@ export interface ProcessOptions {
   durableRetries?: boolean
   /**
    * At most `max` messages are begun in any `intervalMs`, however long that is; what is tried again counts again. For this processor: others of the group have their own. Of a
-   * module it is messages that are taken which count, and those of a call that failed are not counted once more when they are handled one by one.
+   * module it is messages that are taken which count.
    */
   limiter?: LimiterOptions
   /**

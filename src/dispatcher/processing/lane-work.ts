@@ -11,6 +11,7 @@ import type { FailedMessages } from './failed-messages.js'
 import type { HandlerRunner, Outcome } from './handler-runner.js'
 import type { HeldMessages } from './held-messages.js'
 import type { LaneTask, LeasedWindow } from './leased-window.js'
+import type { PacedLeases } from './paced-leases.js'
 import type { WindowSize } from './window-size.js'
 
 /** What a long task has done is acknowledged this often. */
@@ -39,6 +40,8 @@ export interface LaneWorkParts {
   readonly held: HeldMessages
   readonly failed: FailedMessages
   readonly size: WindowSize
+  /** Messages that are leased are begun; those that are tried again, again. */
+  readonly paced: PacedLeases | undefined
   readonly stats: { processed: number; failed: number }
   isWorking(): boolean
   /** All lanes have left the window. */
@@ -64,16 +67,25 @@ export class LaneWork {
 
   /** Takes one lane through a window, as far as it is to go. @throws what ends the processor */
   async walk(window: LeasedWindow, lane: number): Promise<void> {
-    const { runner, held, failed, size, options, isWorking, onLeft } = this.#parts
+    const { runner, held, failed, size, paced, options, isWorking, onLeft } = this.#parts
     const { lease } = window
     const { attempt, generation } = lease
     let aloneTo = 0
     let firstAttempt = 0
+    /** A call has failed with messages below: these are begun again. */
+    let againTo = 0
+    /** Those below may be begun. */
+    let mayTo = window.end
     let resume: Outcome['resume']
     try {
       while (window.cursor(lane) < window.end && isWorking() && held.isCurrent(window)) {
         const from = window.cursor(lane)
-        const words = HandlerWords.allocate(from, window.end, aloneTo, window.isOpen)
+        if (paced !== undefined && from >= mayTo) {
+          mayTo = from < againTo ? from + (await paced.begin(againTo - from)) : window.end
+          // Meanwhile it may have been asked to stop.
+          continue
+        }
+        const words = HandlerWords.allocate(from, paced === undefined ? window.end : mayTo, aloneTo, window.isOpen)
         const task = { words, handled: 0, failed: 0 }
         const lanes = options.order === 'key' ? this.#parts.lanes : 1
         window.setTask(lane, task)
@@ -93,6 +105,7 @@ export class LaneWork {
         held.pass(window, lane, done)
         aloneTo = outcome.aloneTo
         resume = outcome.resume
+        if (outcome.failed > 0) [mayTo, againTo] = [done, Math.max(aloneTo, done + 1)]
         firstAttempt = await failed.settle({ window, lane, offset: done }, end, done === from ? firstAttempt : 0)
         // Others may be free. Messages that have to be handled one by one are not sent round.
         if (options.order === 'none' && end.kind === 'paused' && aloneTo <= window.cursor(lane)) break
@@ -136,8 +149,10 @@ export class LaneWork {
   #task() {
     const { topic, group, module, options } = this.#parts
     const { batchSize, views, codec, filter, durableRetries: countsRetries } = options
+    const isPaced = this.#parts.paced !== undefined
     // The number may have come since the processor was started.
-    return { topic: { id: topic.id, name: topic.name }, module, codec, group, batchSize, views, filter, countsRetries }
+    const own = { topic: { id: topic.id, name: topic.name }, module, codec, group }
+    return { ...own, batchSize, views, filter, countsRetries, isPaced }
   }
 
   /** Acknowledges now and then what tasks have done that go on and on. */

@@ -1,4 +1,4 @@
-/** Messages of a processor that begins with so many of them in a stretch of time, and no more. */
+/** Messages of a processor that begins with so many of them in a stretch of time, and no more; with one that is tried again it begins again. */
 import { Pace, type PaceLimit } from '../../pace.js'
 import type { Wakeups } from './wakeups.js'
 import type { WorkLease } from './work-desk.js'
@@ -23,19 +23,31 @@ export class PacedLeases {
    */
   take(lease: (room: number) => Promise<WorkLease | undefined>): Promise<WorkLease | undefined> {
     const taken = this.#last.then(async () => {
-      const leased = await lease(await this.#room())
-      if (leased !== undefined) this.#pace.begin(leased.end - leased.first, performance.now())
+      await this.#untilRoom()
+      const leased = await lease(Math.max(1, this.#pace.room(this.#max, performance.now())))
+      // While it waited for messages, others may have been tried again.
+      for (let left = leased === undefined ? 0 : leased.end - leased.first; left > 0 && this.#isWorking(); )
+        left -= await this.begin(left)
       return leased
     })
     this.#last = taken.catch(() => {})
     return taken
   }
 
+  /** As many of `wanted` messages as may be begun, as soon as that is one. @returns 0: nothing is to be begun any more */
+  async begin(wanted: number): Promise<number> {
+    await this.#untilRoom()
+    if (!this.#isWorking()) return 0
+    const nowMs = performance.now()
+    const count = this.#pace.room(wanted, nowMs)
+    this.#pace.begin(count, nowMs)
+    return count
+  }
+
   /** Resolves when there is some, or nothing is to be begun any more. */
-  async #room(): Promise<number> {
+  async #untilRoom(): Promise<void> {
     for (let waitMs = this.#waitMs(); waitMs > 0 && this.#isWorking(); waitMs = this.#waitMs())
       await this.#wakeups.until(() => !this.#isWorking(), waitMs)
-    return Math.max(1, this.#pace.room(this.#max, performance.now()))
   }
 
   #waitMs(): number {

@@ -130,7 +130,7 @@ export class GroupProcessor implements AsyncDisposable {
     })
     this.#work = new LaneWork({
       ...{ topic, group, module, options, lanes: this.#lanes, runner: this.#runner },
-      ...{ held: this.#held, failed, size: this.#size, stats: this.stats, isWorking },
+      ...{ held: this.#held, failed, size: this.#size, paced: this.#paced, stats: this.stats, isWorking },
       onLeft: (window) => this.#leave(window),
     })
     this.finished = this.#run()

@@ -52,6 +52,8 @@ export interface HandlerTask {
   generation: number
   /** Messages may say that they have failed before they came: then they are handled one by one, as the attempt behind that. */
   countsRetries?: boolean | undefined
+  /** Whoever gave the task says when a call is made again that has failed: it comes back with that. */
+  isPaced?: boolean | undefined
   /** Of the message at `from`, which is handled alone then; 0: it is like the others. */
   firstAttempt: number
   /** Where an earlier task over the same topic stopped reading, if it ended at `from`. */
@@ -141,6 +143,7 @@ export class HandlerTasks {
   }
 }
 
+/** For now: where there is more to do it goes on. */
 const paused: TaskEnd = { kind: 'paused' }
 
 class TaskRun {
@@ -266,6 +269,7 @@ class TaskRun {
         }
         this.#words.failCall(Math.max(end, this.#words.aloneTo))
         if (next - index === 1) return { kind: 'failed', attempt: ordinal, error: portable(error) }
+        if (this.#task.isPaced) return { kind: 'paused' }
         continue
       }
       index = next

@@ -64,7 +64,7 @@ onEveryEngine(({ shared, supports }) => {
     let late: (() => void) | undefined
     await using processor = topic.group('g').process(
       ({ value }, { schedule, attempt }) => {
-        schedule(`${name}-out`, { value, attempt }, { delayMs: 1, key: 'k' })
+        schedule(`${name}-out`, { value, attempt }, { delayMs: 1, key: 'k', ttlMs: 3_600_000 })
         late = () => schedule(`${name}-out`, 'late', { delayMs: 1 })
         if (value === 2 && attempt === 1) throw new Error('not yet')
       },
@@ -75,6 +75,11 @@ onEveryEngine(({ shared, supports }) => {
       [{ value: 1, attempt: 1 }, 'k'],
       [{ value: 2, attempt: 2 }, 'k'],
     ])
+    for (const { headers, timestamp } of out) {
+      const expires = Number(headers?.['bookend-expires'])
+      expect(expires - timestamp).toBeGreaterThan(0)
+      expect(expires - timestamp).toBeLessThanOrEqual(3_600_000)
+    }
     expect(() => late?.()).toThrow(/context\.schedule\(\) was called when the call it belongs to was over/)
     await processor.idle()
     expect(await log.scheduled({ topic: `${name}-out` })).toEqual([])

@@ -60,3 +60,27 @@ for (const order of ['topic', 'key', 'none'] as const)
     expect(handled.sort()).toEqual([0, 1, 2, 3])
     expect(desk.ledger.committed).toBe(4)
   })
+
+for (const [order, batchSize] of [
+  ['topic', 1],
+  ['topic', 3],
+  ['key', 1],
+  ['none', 3],
+] as const)
+  it(`counts what is tried again (order ${order}, ${batchSize} a call)`, async () => {
+    const world = new ProcessingWorld()
+    const desk = world.desk()
+    world.append(['a', 'a', 'a', 'a', 'a', 'a'].map(message))
+    const begun: number[] = []
+    setHandler((messages) => {
+      for (const { offset } of messages) begun.push(offset)
+      throw new Error('always')
+    })
+    const limiter = { max: 5, intervalMs: 3_600_000 }
+    processor = world.process(desk, { order, batchSize, concurrency: 2, retries: 1_000, backoffMs: 0, limiter })
+    while (begun.length === 0) await turn()
+    // Time for many attempts, were they allowed.
+    await new Promise((resolve) => setTimeout(resolve, 30))
+    await processor.stop()
+    expect(begun.length, String(begun)).toBeLessThanOrEqual(5)
+  })
