@@ -127,6 +127,8 @@ export interface EngineSchedules {
   repeat(repeat: Repeat, level: Durability): Promise<Ticket>
   /** @returns false: none has that name */
   endRepeat(topic: string, name: string, level: Durability): Promise<boolean>
+  /** The ticket of what waits to be delivered to the topic under that id, however long ago it was scheduled; or has failed there, and comes again. */
+  waiting(topic: string, id: string): Promise<Ticket | undefined>
   /** True: nothing is due that is not in its topic, of what was scheduled before the call. */
   isUpToDate(): Promise<boolean>
   /** What waits, in the order in which it comes due, as of the first step. @param topic undefined: of all */

@@ -16,7 +16,7 @@ import type { TransactionParts } from '../engine/terms.js'
 import { dueTopic, laterTopic } from '../format/hidden-topics.js'
 import { defaultIdWindowMs, maxSleepMs } from '../limits.js'
 import { deliver, markNames } from './delivery.js'
-import { type DueEntry, type DuePlace, dueStart } from './due-order.js'
+import { comparePlaces, type DueEntry, type DuePlace, dueStart, isOutOfTurn } from './due-order.js'
 import { UnreadableRun } from './due-run.js'
 import { copiedRecord, type DueTime } from './later-record.js'
 import { type LaterTopics, PendingEntries, type PendingLimits } from './pending.js'
@@ -113,6 +113,17 @@ export class Clockwork {
   /** Of one that is delivered out of turn: it was, or may be any moment. */
   isOutOfTurnLate({ due, id }: DueEntry): boolean {
     return due <= this.#choosing || this.#pending?.hasOutOfTurn(id) !== true
+  }
+
+  /** False: it is delivered, or is just being delivered out of turn. Of one that is not cancelled. */
+  isWaiting(entry: DueEntry): boolean {
+    if (isOutOfTurn(entry)) return this.#pending?.hasOutOfTurn(entry.id) === true
+    return comparePlaces(entry, this.#mark) > 0
+  }
+
+  /** All up to there is delivered. */
+  get mark(): DuePlace {
+    return this.#mark
   }
 
   /** A message is found by its id for so long at least. */

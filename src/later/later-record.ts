@@ -181,6 +181,17 @@ function extrasOf(key: Uint8Array | undefined, own: Headers): Extras | undefined
   return key === undefined && !hasHeaders ? undefined : { key, headers: hasHeaders ? encode(own) : undefined }
 }
 
+/** The id that it has in its topic; undefined: none. */
+export function idIn(place: RecordPlace): string | undefined {
+  const { headers = {} } = new StoredMessage<Uint8Array>(source, place)
+  return names.cancels in headers ? undefined : ownHeaders(headers)[idHeader]
+}
+
+/** The same of a message that is to be scheduled. */
+export function idOf({ id, extras }: PlannedMessage): string | undefined {
+  return id?.text ?? headersOf(extras)[idHeader]
+}
+
 /** As it is listed. */
 export function pendingOf(place: RecordPlace, { id, due }: DueEntry): PendingMessage {
   const { key: stored, value, headers = {} } = new StoredMessage<Uint8Array>(source, place)

@@ -3,9 +3,9 @@ import type { Engine } from '../engine/engine.js'
 import type { PendingMessage } from '../engine/terms.js'
 import { dueTopic, laterTopic } from '../format/hidden-topics.js'
 import { markNames } from './delivery.js'
-import { dueStart } from './due-order.js'
+import { type DuePlace, dueStart } from './due-order.js'
 import { entryOf, pendingOf } from './later-record.js'
-import { PendingEntries } from './pending.js'
+import { type LaterTopics, PendingEntries } from './pending.js'
 
 /** All of it at once, and nothing is written. */
 const listing = { inMemory: Number.POSITIVE_INFINITY, perPage: 0 }
@@ -23,6 +23,15 @@ export async function* pendingMessages(
   const order = await register(markNames.order)
   const id = await register(markNames.id)
   const mark = order === undefined || id === undefined ? dueStart : { order, id }
+  for await (const { place, stored, entry } of pendingRecords(topics, mark)) {
+    if (topic !== undefined && stored.topic !== topic) continue
+    engine.checkOpen()
+    yield pendingOf(place, { ...entry, due: stored.due })
+  }
+}
+
+/** Records of what waits behind the mark. @throws what reading throws, damage as well */
+export async function* pendingRecords(topics: LaterTopics, mark: DuePlace) {
   const onDamage = (error: unknown) => {
     throw error
   }
@@ -34,9 +43,7 @@ export async function* pendingMessages(
     for (const [index, entry] of entries.entries()) {
       const place = places[index]
       const stored = place && entryOf(place)
-      if (place === undefined || stored === undefined || (topic !== undefined && stored.topic !== topic)) continue
-      engine.checkOpen()
-      yield pendingOf(place, { ...entry, due: stored.due })
+      if (place !== undefined && stored !== undefined) yield { place, stored, entry }
     }
   }
 }

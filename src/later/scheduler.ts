@@ -19,18 +19,46 @@ import {
   type DueTime,
   deliveredOf,
   entryOf,
+  idIn,
+  idOf,
   type LaterRecord,
   laterRecord,
   repeatKey,
 } from './later-record.js'
+import { PendingIds } from './pending-ids.js'
+import { pendingRecords } from './pending-messages.js'
 
 export class Scheduler {
   readonly #parts: Pick<ClockworkParts, 'write' | 'engine'>
   readonly #clockwork: Clockwork
+  readonly #ids: PendingIds
 
   constructor(parts: Pick<ClockworkParts, 'write' | 'engine'>, clockwork: Clockwork) {
     this.#parts = parts
     this.#clockwork = clockwork
+    this.#ids = new PendingIds({
+      isWaiting: (entry) => clockwork.isWaiting(entry),
+      async *read() {
+        for await (const { place, stored, entry } of pendingRecords(clockwork.topics, clockwork.mark)) {
+          const id = idIn(place)
+          if (id !== undefined) yield { topic: stored.topic, id, entry: { ...entry, due: stored.due } }
+        }
+      },
+    })
+  }
+
+  /** The ticket of the message that waits for its time under that id, or is about to be delivered. */
+  async waiting(topic: string, id: string): Promise<Ticket | undefined> {
+    // Nothing was ever scheduled.
+    if ((await this.#clockwork.topics.later.bounds()).next === 0) return undefined
+    await this.#clockwork.ready()
+    const entry = await this.#ids.get(topic, id)
+    if (entry === undefined) return undefined
+    // Out of turn it is in nobody's hands while it is delivered, and waits again where that fails.
+    if (!this.#clockwork.isWaiting(entry) && isOutOfTurn(entry)) await this.#clockwork.whenDelivered()
+    if (this.#clockwork.isWaiting(entry)) return { id: String(entry.id), deliverAt: entry.due }
+    this.#ids.forget({ topic, id, entry })
+    return undefined
   }
 
   /** True: nothing is due that is not delivered. */
@@ -45,6 +73,7 @@ export class Scheduler {
     const record = laterRecord(message, time)
     try {
       const ticket = await this.#clockwork.track(this.#append(record, time))
+      this.#note(message, time, Number(ticket.id))
       await this.#reach(level)
       return ticket
     } catch (error) {
@@ -100,13 +129,16 @@ export class Scheduler {
     await this.#clockwork.ready()
     const placed = scheduled.map((message) => {
       const time = this.#timeOf(message)
-      return { time, record: { topic: laterTopic, ...laterRecord(message, time) } }
+      return { time, message, record: { topic: laterTopic, ...laterRecord(message, time) } }
     })
     const { length } = parts.messages
     const writeAll = async () => {
       const messages = [...parts.messages, ...placed.map(({ record }) => record)]
       const offsets = await write({ ...parts, messages })
-      for (const [index, { time }] of placed.entries()) this.#clockwork.add(time, offsets[length + index])
+      for (const [index, { time, message }] of placed.entries()) {
+        this.#clockwork.add(time, offsets[length + index])
+        this.#note(message, time, offsets[length + index])
+      }
       return offsets.slice(0, length)
     }
     try {
@@ -132,7 +164,10 @@ export class Scheduler {
     const repeat = place && deliveredOf(place).repeat
     const key = repeat && repeatKey(topic, repeat.name)
     if (key !== undefined && !(await this.#isLast(key, id))) return false
-    if (!(await this.#clockwork.track(this.#cancel(topic, { ...entry, at: id, isCancel: false }, key)))) return false
+    const cancelled = { ...entry, at: id, isCancel: false }
+    if (!(await this.#clockwork.track(this.#cancel(topic, cancelled, key)))) return false
+    const text = place && idIn(place)
+    if (text !== undefined) this.#ids.forget({ topic, id: text, entry: cancelled })
     await this.#reach(level)
     return true
   }
@@ -173,6 +208,12 @@ export class Scheduler {
     const at = await this.#clockwork.topics.later.append(value, extras, 'process', condition)
     this.#clockwork.add(time, at)
     return { id: String(at), deliverAt: time.due }
+  }
+
+  #note(message: PlannedMessage, time: DueTime, at: number): void {
+    const id = this.#ids.isAsked ? idOf(message) : undefined
+    if (id === undefined) return
+    this.#ids.note({ topic: message.topic, id, entry: { ...time, id: at, at, isCancel: false } })
   }
 
   async #ticketAt(offset: number): Promise<Ticket | undefined> {

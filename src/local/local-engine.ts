@@ -273,6 +273,10 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
     return this.#later.repeats.end(topic, name, level)
   }
 
+  protected waiting(topic: string, id: string): Promise<Ticket | undefined> {
+    return this.#later.scheduler.waiting(topic, id)
+  }
+
   protected isUpToDate(): Promise<boolean> {
     return this.#later.scheduler.isUpToDate()
   }

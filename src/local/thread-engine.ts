@@ -49,6 +49,7 @@ export abstract class ThreadEngine<G extends EngineGroup> {
     cancel: (topic, ticket, level) => this.cancelScheduled(topic, ticket, level),
     repeat: (repeat, level) => this.repeat(repeat, level),
     endRepeat: (topic, name, level) => this.endRepeat(topic, name, level),
+    waiting: (topic, id) => this.waiting(topic, id),
     isUpToDate: () => this.isUpToDate(),
     pending: (topic) => pendingMessages(this, (name) => this.transactions.register('c', name), topic),
   }
@@ -118,6 +119,8 @@ export abstract class ThreadEngine<G extends EngineGroup> {
   protected abstract repeat(repeat: Repeat, level: Durability): Promise<Ticket>
 
   protected abstract endRepeat(topic: string, name: string, level: Durability): Promise<boolean>
+
+  protected abstract waiting(topic: string, id: string): Promise<Ticket | undefined>
 
   protected abstract isUpToDate(): Promise<boolean>
 

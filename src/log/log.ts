@@ -36,6 +36,8 @@ export interface QueueOptions<T> {
    * How many priorities its jobs may have, from 0, the lowest, on; 1 to 16. Say the same each time: each is a topic of its own, that of priority 1 `NAME.priority-1`.
    */
   priorities?: number
+  /** For how long the ids of its jobs are remembered that are done: see `PushOptions.id`. As for `topic()`. */
+  dedupe?: Dedupe
 }
 
 /** How a backup is made. */
@@ -217,21 +219,22 @@ export class EngineLog implements Log {
 
   queue<T = Uint8Array>(name: string, options: QueueOptions<T> = {}): Queue<T> {
     checkName('queue', name)
-    checkKeys('queue()', options, ['codec', 'priorities'])
+    checkKeys('queue()', options, ['codec', 'priorities', 'dedupe'])
     const codec = checkCodec(options.codec)
+    const dedupe = options.dedupe && checkDedupe(options.dedupe)
     this.#engine.checkOpen()
     const priorities = options.priorities === undefined ? 1 : checkInteger('priorities', options.priorities, 1, 16)
-    if (priorities === 1) return this.#lane(name, codec)
+    if (priorities === 1) return this.#lane(name, codec, dedupe)
     const names = Array.from({ length: priorities }, (_, priority) => checkName('queue', laneName(name, priority)))
     return new PriorityQueue<T>(
       name,
-      names.map((lane) => this.#lane(lane, codec)),
+      names.map((lane) => this.#lane(lane, codec, dedupe)),
     )
   }
 
-  #lane<T>(name: string, codec: Codec<T>): TopicQueue<T> {
+  #lane<T>(name: string, codec: Codec<T>, dedupe: Dedupe | undefined): TopicQueue<T> {
     if (this.#engine.supports.retention) this.#engine.topic(name).retain({ consumed: true }, true)
-    const topic = new TracedTopic<T>(this.#engine, name, codec)
+    const topic = new TracedTopic<T>(this.#engine, name, codec, dedupe)
     return new TopicQueue<T>(this.#engine, topic, topic.decode)
   }
 

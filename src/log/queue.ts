@@ -9,6 +9,7 @@ import { type MessageSource, StoredMessage } from '../messages/message.js'
 import type { Decode } from '../messages/value-coding.js'
 import { assertLeased } from './answers.js'
 import { type AppendOptions, pushOptionNames } from './append-options.js'
+import { WaitingJobs } from './job-ids/waiting-jobs.js'
 import { checkRepeat, type RepeatOptions } from './later/repeat-options.js'
 import { type DeliveryTime, deliveryTimeNames } from './later/schedule-options.js'
 import { type ScheduledMessage, scheduledList } from './later/scheduled-list.js'
@@ -50,13 +51,18 @@ export interface Queue<T> extends AsyncIterable<T> {
   /** Name of the queue, and of its topic. */
   readonly name: string
   /** @returns the message's offset, once it is as durable as the log promises. @throws as `Topic.append` */
-  push(value: T, options?: PushOptions): Promise<number>
+  push(value: T, options?: PushOptions & { id?: undefined }): Promise<number>
   /**
    * It comes into the queue later, behind what is there then. Until that it is in `log.scheduled({ topic: name })`, and not in {@link size}.
    * @param options with `delayMs` or `deliverAt`
    * @returns its ticket, once it is as durable as the log promises. @throws as `Topic.schedule`
    */
-  push(value: T, options: DelayedPushOptions): Promise<Ticket>
+  push(value: T, options: DelayedPushOptions & { id?: undefined }): Promise<Ticket>
+  /**
+   * The same, once under that id: while a job waits that was pushed under it, in the queue, for its time or for another attempt, and within the topic's window, nothing is pushed.
+   * @returns where it stands, or its ticket; of the one that waits, where there is one
+   */
+  push(value: T, options: (PushOptions | DelayedPushOptions) & { id: string }): Promise<number | Ticket>
   /** Takes back what was pushed with a delay, as `Topic.cancel`. @returns false: it came into the queue, or is about to */
   cancel(ticket: Ticket): Promise<boolean>
   /**
@@ -139,6 +145,7 @@ export class TopicQueue<T> implements Queue<T> {
   readonly #topic: EngineTopic
   readonly #group: EngineGroup
   readonly #source: MessageSource<T>
+  #jobs: WaitingJobs | undefined
   /** All pops of this queue share one. */
   #seat: Subscription<Popped<T>>
 
@@ -152,19 +159,55 @@ export class TopicQueue<T> implements Queue<T> {
     this.#seat = this.#group.subscribe(this.#read, popping)
   }
 
-  push(value: T, options?: PushOptions): Promise<number>
-  push(value: T, options: DelayedPushOptions): Promise<Ticket>
+  push(value: T, options?: PushOptions & { id?: undefined }): Promise<number>
+  push(value: T, options: DelayedPushOptions & { id?: undefined }): Promise<Ticket>
+  push(value: T, options?: PushOptions & DeliveryTime): Promise<number | Ticket>
   push(value: T, options?: PushOptions & DeliveryTime): Promise<number | Ticket> {
-    if (options === undefined) return this.#messages.append(value)
+    return options === undefined ? this.#messages.append(value) : this.pushBeside(value, options, [])
+  }
+
+  /** @param others queues in which no job may wait under its id either */
+  pushBeside(
+    value: T,
+    options: PushOptions & DeliveryTime,
+    others: readonly TopicQueue<T>[],
+  ): Promise<number | Ticket> {
     try {
       checkNoPriority(options)
       checkKeys('push()', options, allPushNames)
-      if (options.deliverAt === undefined && options.delayMs === undefined) return this.#messages.append(value, options)
-      if (options.signal !== undefined) throw new TypeError('push() with a delay has no option signal')
-      return this.#messages.schedule(value, options)
+      const isLater = options.deliverAt !== undefined || options.delayMs !== undefined
+      if (isLater && options.signal !== undefined) throw new TypeError('push() with a delay has no option signal')
+      if (options.id !== undefined && this.#engine.supports.schedules)
+        return this.#pushOnce(this.#messages.kept(value), { ...options, id: checkId(options.id) }, isLater, others)
+      return isLater ? this.#messages.schedule(value, options) : this.#messages.append(value, options)
     } catch (error) {
       return Promise.reject(error)
     }
+  }
+
+  /** @param value nobody changes it any more */
+  async #pushOnce(
+    value: Uint8Array,
+    given: PushOptions & DeliveryTime & { id: string },
+    isLater: boolean,
+    others: readonly TopicQueue<T>[],
+  ): Promise<number | Ticket> {
+    const { key, headers } = given
+    const own = key instanceof Uint8Array ? new Uint8Array(key) : key
+    const options = { ...given, ...(own !== undefined && { key: own }), ...(headers && { headers: { ...headers } }) }
+    this.#engine.checkWritable()
+    for (const { jobs } of [this, ...others]) {
+      const waiting = await jobs.find(given.id)
+      if (waiting !== undefined) return waiting
+    }
+    const { messages } = this.jobs
+    return isLater ? messages.schedule(value, options) : messages.append(value, options)
+  }
+
+  /** Those that were pushed under ids. */
+  get jobs(): WaitingJobs {
+    this.#jobs ??= new WaitingJobs(this.#engine, this.name, queueGroup, this.#messages.dedupe)
+    return this.#jobs
   }
 
   /** @param insteadOf names of topics in which it may have come by now */

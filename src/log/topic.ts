@@ -27,6 +27,7 @@ import { type Group, TopicGroup } from './group.js'
 import { checkScheduled, checkTicket, type ScheduleOptions } from './later/schedule-options.js'
 import { ChunkedStream, type MessageStream } from './message-stream.js'
 import { checkSupported, schedulesOf } from './supported.js'
+import { utf8 } from './utf8.js'
 import {
   checkBoolean,
   checkKeys,
@@ -254,6 +255,12 @@ export class LogTopic<T> implements Topic<T> {
     const encoded = this.#encodeToKeep(value)
     checkSize(engine, this.name, encoded, extras)
     return { topic: this.name, value: encoded, extras, condition }
+  }
+
+  /** The bytes of a value, which nobody changes any more. @throws what the codec throws */
+  kept(value: T): Uint8Array {
+    const encoded = this.#encodeToKeep(value)
+    return typeof encoded === 'string' ? utf8(encoded) : new Uint8Array(encoded)
   }
 
   async schedule(value: T, options: ScheduleOptions): Promise<Ticket> {

@@ -173,6 +173,10 @@ export class AttachedEngine extends ThreadEngine<RemoteGroup> implements Engine 
     return this.#owner.call('endRepeat', topic, name, level)
   }
 
+  protected waiting(topic: string, id: string): Promise<Ticket | undefined> {
+    return this.#owner.call('waiting', topic, id)
+  }
+
   protected isUpToDate(): Promise<boolean> {
     return this.#owner.call('isUpToDate')
   }

@@ -175,6 +175,7 @@ export class Attachment {
         engine.checkWritable()
         return engine.schedules.endRepeat(topic, name, level)
       },
+      waiting: (_, topic, id) => engine.schedules.waiting(topic, id),
       isUpToDate: () => engine.schedules.isUpToDate(),
       cancelScheduled: async (_, topic, ticket, level) => {
         engine.checkWritable()

@@ -92,6 +92,7 @@ export interface OwnerCalls {
   schedule(signal: AbortSignal, message: PlannedMessage, level: Durability): Promise<Ticket>
   repeat(signal: AbortSignal, repeat: Repeat, level: Durability): Promise<Ticket>
   endRepeat(signal: AbortSignal, topic: string, name: string, level: Durability): Promise<boolean>
+  waiting(signal: AbortSignal, topic: string, id: string): Promise<Ticket | undefined>
   isUpToDate(signal: AbortSignal): Promise<boolean>
   cancelScheduled(signal: AbortSignal, topic: string, ticket: Ticket, level: Durability): Promise<boolean>
   retain(signal: AbortSignal, topic: string, retention: Retention, isAddition: boolean): void

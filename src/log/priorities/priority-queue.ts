@@ -39,12 +39,15 @@ export class PriorityQueue<T> implements Queue<T> {
     this.#lanes = lanes
   }
 
-  push(value: T, options?: PushOptions): Promise<number>
-  push(value: T, options: DelayedPushOptions): Promise<Ticket>
+  push(value: T, options?: PushOptions & { id?: undefined }): Promise<number>
+  push(value: T, options: DelayedPushOptions & { id?: undefined }): Promise<Ticket>
+  push(value: T, options?: PushOptions & DeliveryTime): Promise<number | Ticket>
   push(value: T, options: PushOptions & DeliveryTime = {}): Promise<number | Ticket> {
     try {
       const { priority = 0, ...others } = options
-      return this.#laneOf(priority).push(value, others)
+      const lane = this.#laneOf(priority)
+      const lanes = others.id === undefined ? [] : this.#lanes.filter((other) => other !== lane)
+      return lane.pushBeside(value, others, lanes)
     } catch (error) {
       return Promise.reject(error)
     }
