@@ -62,7 +62,7 @@ export interface Queue<T> extends AsyncIterable<T> {
    * The same, once under that id: while a job waits that was pushed under it, in the queue, for its time or for another attempt, and within the topic's window, nothing is pushed.
    * @returns where it stands, or its ticket; of the one that waits, where there is one
    */
-  push(value: T, options: (PushOptions | DelayedPushOptions) & { id: string }): Promise<number | Ticket>
+  push(value: T, options?: PushOptions | DelayedPushOptions): Promise<number | Ticket>
   /** Takes back what was pushed with a delay, as `Topic.cancel`. @returns false: it came into the queue, or is about to */
   cancel(ticket: Ticket): Promise<boolean>
   /**
@@ -161,7 +161,7 @@ export class TopicQueue<T> implements Queue<T> {
 
   push(value: T, options?: PushOptions & { id?: undefined }): Promise<number>
   push(value: T, options: DelayedPushOptions & { id?: undefined }): Promise<Ticket>
-  push(value: T, options?: PushOptions & DeliveryTime): Promise<number | Ticket>
+  push(value: T, options?: PushOptions | DelayedPushOptions): Promise<number | Ticket>
   push(value: T, options?: PushOptions & DeliveryTime): Promise<number | Ticket> {
     return options === undefined ? this.#messages.append(value) : this.pushBeside(value, options, [])
   }

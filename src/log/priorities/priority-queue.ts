@@ -41,7 +41,7 @@ export class PriorityQueue<T> implements Queue<T> {
 
   push(value: T, options?: PushOptions & { id?: undefined }): Promise<number>
   push(value: T, options: DelayedPushOptions & { id?: undefined }): Promise<Ticket>
-  push(value: T, options?: PushOptions & DeliveryTime): Promise<number | Ticket>
+  push(value: T, options?: PushOptions | DelayedPushOptions): Promise<number | Ticket>
   push(value: T, options: PushOptions & DeliveryTime = {}): Promise<number | Ticket> {
     try {
       const { priority = 0, ...others } = options
