@@ -56,9 +56,10 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'format',
     'memory',
   ],
-  log: ['local', 'local/attached', 'log/finding', 'log/later', 'log/priorities', 'log/work', 'messages'],
+  log: ['local', 'local/attached', 'log/finding', 'log/job-ids', 'log/later', 'log/priorities', 'log/work', 'messages'],
   'log/priorities': ['log', 'log/later', 'log/work'],
   'log/finding': ['log', 'messages'],
+  'log/job-ids': ['log', 'messages'],
   'log/later': ['log', 'later', 'messages'],
   'log/work': ['log', 'messages'],
   jetstream: [
