@@ -9,6 +9,7 @@ import { partsOf } from '../../messages/encoded.js'
 import { type Message, type MessageSource, StoredMessage } from '../../messages/message.js'
 import { tracing } from '../../tracing.js'
 import { HandlerAppends, type LineIntoLog } from '../handler-appends.js'
+import type { TimedCall } from './call-deadlines.js'
 import type { JobResults } from './job-results.js'
 
 /** What a function is told beside its message, and what it may do. */
@@ -43,12 +44,22 @@ export interface FunctionCallParts<T> {
   readonly settings: Pick<ProcessSettings, 'timeoutMs' | 'data'>
 }
 
-export class FunctionCall<T> {
+export class FunctionCall<T> implements TimedCall {
+  /** By `performance.now()`. */
+  readonly beganMs = performance.now()
   readonly #parts: FunctionCallParts<T>
   readonly #message: Message<T>
   readonly #attempt: number
   readonly #results: JobResults | undefined
-  readonly #abort = new AbortController()
+  /** Undefined: nobody has looked at the signal. */
+  #abort: AbortController | undefined
+  /** Undefined: nothing was appended. */
+  #appends: HandlerAppends<EngineLease> | undefined
+  /** What it does with its promise is of no account any more. */
+  #isOver = false
+  /** What its signal says, or will say to who looks. */
+  #ending: { readonly reason?: Error } | undefined
+  #settle: (end: CallEnd | Promise<CallEnd>) => void = () => {}
 
   constructor(parts: FunctionCallParts<T>, record: RecordPlace, attempt: number, results: JobResults | undefined) {
     this.#parts = parts
@@ -59,43 +70,101 @@ export class FunctionCall<T> {
 
   /** The processor stops: the handler's signal says so. */
   askToEnd(): void {
-    this.#abort.abort()
+    this.#end({})
   }
 
-  /** @param lease of the message */
-  async run(lease: EngineLease): Promise<CallEnd> {
-    const { engine, topic, group, settings } = this.#parts
-    const appends = new HandlerAppends(engine, lineInto(engine))
-    const context: FunctionContext = {
-      ...{ group: group.name, topic: topic.name, attempt: this.#attempt },
-      ...{ signal: this.#abort.signal, data: settings.data, progress: this.#progress },
-      ...{ append: appends.append, schedule: appends.schedule },
-    }
-    try {
-      const result = await this.#inTime(this.#handle(context))
-      if (this.#results !== undefined) {
-        const { value, options } = this.#results.done(this.#message as Message, this.#attempt, result)
-        appends.append(this.#results.topic, value, options)
+  /** A function cannot be ended from outside: its signal fires, and it counts as failed. */
+  expire(): void {
+    if (this.#isOver) return
+    const error = new Error(`the handler has taken more than ${this.#parts.settings.timeoutMs} ms`)
+    this.#over()
+    this.#end({ reason: error })
+    this.#settle(error)
+  }
+
+  /** Never rejects. @param lease of the message */
+  run(lease: EngineLease): Promise<CallEnd> {
+    return new Promise((resolve) => {
+      this.#settle = resolve
+      try {
+        const returned = this.#handle()
+        if (!isThenable(returned)) resolve(this.#finish(returned, lease))
+        else
+          returned.then(
+            (result) => resolve(this.#finish(result, lease)),
+            (error) => resolve(this.#fail(error)),
+          )
+      } catch (error) {
+        resolve(this.#fail(error))
       }
-      appends.end()
-      if (appends.count === 0) return 'handled'
-      if (!(await appends.write(lease))) return 'taken'
-      return engine.supports.transactions ? 'acknowledged' : 'handled'
-    } catch (error) {
-      appends.end()
-      return error instanceof Error ? error : new Error(String(error))
-    }
+    })
   }
 
-  async #handle(context: FunctionContext): Promise<unknown> {
+  /** It has gone well. @returns nothing that counts where it is over already */
+  #finish(result: unknown, lease: EngineLease): CallEnd | Promise<CallEnd> {
+    if (this.#isOver || (this.#results === undefined && this.#appends === undefined)) {
+      this.#isOver = true
+      return 'handled'
+    }
+    return this.#write(result, lease).catch((error) => this.#fail(error))
+  }
+
+  async #write(result: unknown, lease: EngineLease): Promise<CallEnd> {
+    const { engine } = this.#parts
+    const appends = this.appends
+    if (this.#results !== undefined) {
+      const { value, options } = this.#results.done(this.#message as Message, this.#attempt, result)
+      appends.append(this.#results.topic, value, options)
+    }
+    this.#over()
+    if (appends.count === 0) return 'handled'
+    if (!(await appends.write(lease))) return 'taken'
+    return engine.supports.transactions ? 'acknowledged' : 'handled'
+  }
+
+  #fail(error: unknown): Error {
+    this.#over()
+    return asError(error)
+  }
+
+  /** Nothing more is appended. */
+  #over(): void {
+    this.#isOver = true
+    this.#appends?.end()
+  }
+
+  #handle(): unknown {
     const { handler } = this.#parts
+    const context = new CallContext(this.#parts, this.#attempt, this)
     if (!tracing.process.start.hasSubscribers) return handler(this.#message, context)
     const { topic, group, attempt } = context
     const call = async () => handler(this.#message, context)
     return tracing.process.tracePromise(call, { topic, group, attempt, batch: [this.#message] })
   }
 
-  readonly #progress = (done: number | string): Promise<void> => {
+  #end(ending: { readonly reason?: Error }): void {
+    this.#ending ??= ending
+    this.#abort?.abort(ending.reason)
+  }
+
+  get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      this.#abort = new AbortController()
+      if (this.#ending !== undefined) this.#abort.abort(this.#ending.reason)
+    }
+    return this.#abort.signal
+  }
+
+  get appends(): HandlerAppends<EngineLease> {
+    if (this.#appends === undefined) {
+      const { engine } = this.#parts
+      this.#appends = new HandlerAppends(engine, lineInto(engine))
+      if (this.#isOver) this.#appends.end()
+    }
+    return this.#appends
+  }
+
+  progress(done: number | string): Promise<void> {
     const saying = this.#say(done)
     // Whoever awaits it hears of it, and nobody has to.
     saying.catch(() => {})
@@ -109,24 +178,55 @@ export class FunctionCall<T> {
       throw new TypeError('context.progress() takes a number or a string')
     await this.#results.progress(this.#message as Message, this.#attempt, done)
   }
+}
 
-  /** A function cannot be ended from outside: its signal fires, and it counts as failed. */
-  async #inTime(work: Promise<unknown>): Promise<unknown> {
-    const { timeoutMs } = this.#parts.settings
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        const error = new Error(`the handler has taken more than ${timeoutMs} ms`)
-        this.#abort.abort(error)
-        reject(error)
-      }, timeoutMs)
-    })
-    try {
-      return await Promise.race([work, late])
-    } finally {
-      clearTimeout(timer)
-    }
+type CallMeans = Pick<FunctionCall<never>, 'signal' | 'appends' | 'progress'>
+type CallPlace = Pick<FunctionCallParts<never>, 'group' | 'topic' | 'settings'>
+
+/** What few handlers look at is made when they do. They may take it out of here. */
+class CallContext implements FunctionContext {
+  readonly group: string
+  readonly topic: string
+  readonly attempt: number
+  readonly data: unknown
+  readonly #call: CallMeans
+
+  constructor({ group, topic, settings }: CallPlace, attempt: number, call: CallMeans) {
+    this.group = group.name
+    this.topic = topic.name
+    this.attempt = attempt
+    this.data = settings.data
+    this.#call = call
   }
+
+  get signal(): AbortSignal {
+    return this.#call.signal
+  }
+
+  get append(): FunctionContext['append'] {
+    return this.#call.appends.append
+  }
+
+  get schedule(): FunctionContext['schedule'] {
+    return this.#call.appends.schedule
+  }
+
+  get progress(): FunctionContext['progress'] {
+    return (done) => this.#call.progress(done)
+  }
+}
+
+function asError(thrown: unknown): Error {
+  if (thrown instanceof Error) return thrown
+  try {
+    return new Error(String(thrown))
+  } catch {
+    return new Error('something that cannot be told as text was thrown')
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
 }
 
 function lineInto(engine: Engine): LineIntoLog<EngineLease> {

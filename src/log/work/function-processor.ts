@@ -39,6 +39,7 @@ export class FunctionProcessor<T> implements Processor {
   readonly #lanes: number
   readonly #attempts: MessageAttempts<T>
   readonly #acknowledging = new Set<Promise<void>>()
+  #lastWrite: Promise<void> | undefined
   readonly #idle = new IdleLook()
   /** Undefined: what cannot be read ends it. */
   readonly #damage: PassedDamage | undefined
@@ -180,8 +181,12 @@ export class FunctionProcessor<T> implements Processor {
   }
 
   async #serveLane(seat: Subscription<TakenMessage>): Promise<void> {
-    for (let taken = await this.#next(seat); taken !== undefined; taken = await this.#next(seat))
+    for (;;) {
+      const next = this.#next(seat)
+      const taken = next instanceof Promise ? await next : next
+      if (taken === undefined) return
       await this.#attempts.settle(taken)
+    }
   }
 
   /** One taker, and a chain of calls for each key. */
@@ -196,18 +201,33 @@ export class FunctionProcessor<T> implements Processor {
     await chains.below(1)
   }
 
-  /** Undefined: the round is over. */
-  async #next(seat: Subscription<TakenMessage>): Promise<TakenMessage | undefined> {
+  /** Without a promise where a message is at hand. Undefined: the round is over. */
+  #next(seat: Subscription<TakenMessage>): TakenMessage | Promise<TakenMessage | undefined> | undefined {
     const { signal } = this.#round
-    while (!signal.aborted)
-      try {
-        const taken = await seat.next(Number.POSITIVE_INFINITY, signal)
-        if (!signal.aborted) return taken
-        taken?.lease.giveBack(0, taken.lease.attempt)
-      } catch (error) {
-        if (!signal.aborted) await this.#passDamage(seat, error, signal).catch((reason) => this.#fail(reason))
-      }
-    return undefined
+    if (signal.aborted) return undefined
+    let asked: TakenMessage | Promise<TakenMessage | undefined>
+    try {
+      asked = seat.next(Number.POSITIVE_INFINITY, signal)
+    } catch (error) {
+      asked = Promise.reject(error)
+    }
+    return asked instanceof Promise ? this.#awaited(seat, asked, signal) : asked
+  }
+
+  /** Behind what cannot be read, where that is passed. */
+  async #awaited(
+    seat: Subscription<TakenMessage>,
+    asked: Promise<TakenMessage | undefined>,
+    signal: AbortSignal,
+  ): Promise<TakenMessage | undefined> {
+    try {
+      const taken = await asked
+      if (!signal.aborted) return taken
+      taken?.lease.giveBack(0, taken.lease.attempt)
+    } catch (error) {
+      if (!signal.aborted) await this.#passDamage(seat, error, signal).catch((reason) => this.#fail(reason))
+    }
+    return this.#next(seat)
   }
 
   /** @throws the error, where it is nothing to go on behind */
@@ -221,7 +241,17 @@ export class FunctionProcessor<T> implements Processor {
   }
 
   #acknowledge(lease: EngineLease): void {
-    const done = (async () => lease.acknowledge())().then(
+    let written: Promise<void>
+    try {
+      written = lease.acknowledge()
+    } catch (error) {
+      this.#fail(error)
+      return
+    }
+    // Those that one write answers have one promise.
+    if (written === this.#lastWrite) return
+    this.#lastWrite = written
+    const done = written.then(
       () => void this.#idle.look(),
       (error) => this.#fail(error),
     )

@@ -9,9 +9,10 @@ import { BookendError } from '../../errors.js'
 import type { RecordPlace } from '../../messages/chunk-cursor.js'
 import { DurableRetries, type RetryLine } from '../../messages/durable-retries.js'
 import { StoredMessage } from '../../messages/message.js'
-import { retriedOf } from '../../messages/retried.js'
+import { failedBefore } from '../../messages/retried.js'
 import { backoffAfter, mayRetry } from '../../retry-policy.js'
-import { type CallEnd, FunctionCall, type FunctionCallParts, UnwrittenError } from './function-call.js'
+import { CallDeadlines } from './call-deadlines.js'
+import { FunctionCall, type FunctionCallParts, UnwrittenError } from './function-call.js'
 import { JobResults } from './job-results.js'
 import { Slots, type Turns } from './slots.js'
 import { storeLetter, type UndoneMessage } from './store-letter.js'
@@ -50,7 +51,7 @@ export class MessageAttempts<T> {
   readonly #host: MessageAttemptsHost
   /** Calls that may run at a time; what waits for another attempt takes none. */
   readonly #turns: Turns
-  readonly #calls = new Set<FunctionCall<T>>()
+  readonly #calls: CallDeadlines<FunctionCall<T>>
   readonly #results: JobResults | undefined
 
   /** @param concurrency calls that may run at a time */
@@ -59,6 +60,7 @@ export class MessageAttempts<T> {
     this.#parts = parts
     this.retries = new DurableRetries(retryLineOf(engine))
     this.#host = host
+    this.#calls = new CallDeadlines(settings.timeoutMs)
     this.#turns = turns ?? new Slots(concurrency, 1, settings.limiter).ofRank(0)
     if (settings.results !== undefined) this.#results = new JobResults(engine, settings.results)
   }
@@ -69,77 +71,83 @@ export class MessageAttempts<T> {
   }
 
   /** Until it is acknowledged, or given back. Never rejects. */
-  async settle(taken: TakenMessage): Promise<void> {
+  async settle({ record, lease }: TakenMessage): Promise<void> {
     try {
-      await this.#handle(taken)
+      const signal = this.#host.round()
+      // A look at the headers for those alone who may have written them.
+      const before = this.#parts.settings.durableRetries ? failedBefore(record) : 0
+      let attempt = before + lease.attempt
+      for (let unwritten = 0; !signal.aborted; ) {
+        const isTurn = this.#turns.begin(signal)
+        if (isTurn === false || (isTurn !== true && !(await isTurn))) break
+        const call = new FunctionCall(this.#parts, record, attempt, this.#results)
+        this.#calls.add(call)
+        const end = await call.run(lease)
+        this.#calls.delete(call)
+        this.#turns.end()
+        if (end === 'taken') break
+        if (end === 'handled' || end === 'acknowledged') {
+          this.stats.processed += 1
+          this.#settled(lease, end)
+          return
+        }
+        // It was asked to end, and has not done its work: that is no attempt.
+        if (signal.aborted) break
+        if (end instanceof UnwrittenError) {
+          unwritten += 1
+          await pause(backoffAfter({ backoffMs: noSpacePauseMs }, unwritten), signal)
+          continue
+        }
+        this.stats.failed += 1
+        const next = await this.#next({ record, lease }, attempt, end, signal)
+        if (next === 'settled') return
+        if (next === 'left') break
+        attempt += 1
+      }
+      lease.giveBack(0, attempt - before)
     } catch (error) {
-      taken.lease.giveBack(0)
+      lease.giveBack(0)
       this.#host.fail(error)
     }
   }
 
-  async #handle({ record, lease }: TakenMessage): Promise<void> {
+  /**
+   * A call has failed.
+   * @returns `again`: its pause is over, and here is where it is tried again; `left`: nothing has become of it
+   * @throws the error, where it ends the processor
+   */
+  async #next(
+    { record, lease }: TakenMessage,
+    attempt: number,
+    error: Error,
+    signal: AbortSignal,
+  ): Promise<'again' | 'settled' | 'left'> {
     const { settings, topic } = this.#parts
     const message = new StoredMessage<Uint8Array>({ topic: topic.name, decode: undefined }, record)
-    // A look at the headers for those alone who may have written them.
-    const before = settings.durableRetries ? retriedOf(message).attempts : 0
-    const signal = this.#host.round()
-    let attempt = before + lease.attempt
-    for (let unwritten = 0; !signal.aborted; ) {
-      const end = await this.#call(record, lease, attempt, signal)
-      if (end === undefined || end === 'taken') break
-      if (end === 'handled' || end === 'acknowledged') {
-        this.stats.processed += 1
-        this.#settled(lease, end)
-        return
-      }
-      // It was asked to end, and has not done its work: that is no attempt.
-      if (signal.aborted) break
-      if (end instanceof UnwrittenError) {
-        unwritten += 1
-        await pause(backoffAfter({ backoffMs: noSpacePauseMs }, unwritten), signal)
-        continue
-      }
-      this.stats.failed += 1
-      const { deadLetter } = settings
-      if (!mayRetry(settings, attempt)) {
-        if (deadLetter === undefined) throw Object.assign(end, { topic: topic.name, offset: record.offset })
-        const result = this.#results?.failed(message, attempt, end)
-        const given: UndoneMessage = { message, lease, attempts: attempt, error: end, deadLetter, result }
-        const stored = await whileNoSpace(signal, () => storeLetter(this.#parts, given))
-        if (stored === undefined || stored === 'taken') break
-        this.stats.deadLettered += 1
-        this.#settled(lease, stored)
-        return
-      }
-      const pauseMs = backoffAfter(settings, attempt)
-      attempt += 1
-      if (settings.durableRetries && (await this.retries.schedule(message, lease, attempt - 1, pauseMs))) return
-      if (settings.order === 'none') {
-        lease.giveBack(pauseMs)
-        return
-      }
-      await pause(pauseMs, signal)
+    const { deadLetter } = settings
+    if (!mayRetry(settings, attempt)) {
+      if (deadLetter === undefined) throw Object.assign(error, { topic: topic.name, offset: record.offset })
+      const result = this.#results?.failed(message, attempt, error)
+      const given: UndoneMessage = { message, lease, attempts: attempt, error, deadLetter, result }
+      const stored = await whileNoSpace(signal, () => storeLetter(this.#parts, given))
+      if (stored === undefined || stored === 'taken') return 'left'
+      this.stats.deadLettered += 1
+      this.#settled(lease, stored)
+      return 'settled'
     }
-    lease.giveBack(0, attempt - before)
+    const pauseMs = backoffAfter(settings, attempt)
+    if (settings.durableRetries && (await this.retries.schedule(message, lease, attempt, pauseMs))) return 'settled'
+    if (settings.order === 'none') {
+      lease.giveBack(pauseMs)
+      return 'settled'
+    }
+    await pause(pauseMs, signal)
+    return 'again'
   }
 
   #settled(lease: EngineLease, how: 'handled' | 'acknowledged'): void {
     if (how === 'handled') this.#host.acknowledge(lease)
     else this.#host.onAcknowledged()
-  }
-
-  /** @returns undefined: the round has ended before its turn has come */
-  #call(record: RecordPlace, lease: EngineLease, attempt: number, signal: AbortSignal): Promise<CallEnd | undefined> {
-    return this.#turns.within(signal, async () => {
-      const call = new FunctionCall(this.#parts, record, attempt, this.#results)
-      this.#calls.add(call)
-      try {
-        return await call.run(lease)
-      } finally {
-        this.#calls.delete(call)
-      }
-    })
   }
 }
 

@@ -12,11 +12,12 @@ export const turnOfLowest = 16
 /** Those of one rank. */
 export interface Turns {
   /**
-   * Does the work when its turn has come.
-   * @param signal gives the turn up while it waits for it
-   * @returns undefined: it was given up
+   * A turn: without a promise where one is free, otherwise as soon as it comes. Whoever was given one gives it back with {@link end}.
+   * @param signal gives it up while it is waited for
+   * @returns false: it was given up
    */
-  within<R>(signal: AbortSignal, work: () => Promise<R>): Promise<R | undefined>
+  begin(signal: AbortSignal): boolean | Promise<boolean>
+  end(): void
 }
 
 /** Called once: its turn has come, or it was given up. */
@@ -38,19 +39,18 @@ export class Slots {
 
   /** @param rank 0 is the lowest */
   ofRank(rank: number): Turns {
-    return { within: (signal, work) => this.#within(this.#ranks[rank], signal, work) }
+    return { begin: (signal) => this.#begin(this.#ranks[rank], signal), end: this.#end }
   }
 
-  async #within<R>(rank: Fifo<InTurn>, signal: AbortSignal, work: () => Promise<R>): Promise<R | undefined> {
-    if (signal.aborted) return undefined
+  #begin(rank: Fifo<InTurn>, signal: AbortSignal): boolean | Promise<boolean> {
+    if (signal.aborted) return false
     // Nobody who comes now is served before those who wait.
-    if ((this.#waiting > 0 || !this.#take()) && !(await this.#turn(rank, signal))) return undefined
-    try {
-      return await work()
-    } finally {
-      this.#free += 1
-      this.#serve()
-    }
+    return (this.#waiting === 0 && this.#take()) || this.#turn(rank, signal)
+  }
+
+  readonly #end = (): void => {
+    this.#free += 1
+    if (this.#waiting > 0) this.#serve()
   }
 
   #turn(rank: Fifo<InTurn>, signal: AbortSignal): Promise<boolean> {
