@@ -22,7 +22,10 @@ export interface AuthorizeRequest {
 export interface ServerLimits {
   /** Of a request, bytes; 8 MiB unless said. Never more than the log takes as one message, and for JSON as one segment. */
   bodyBytes?: number
-  /** After so many a response ends, and says where to go on, bytes; 1 MiB unless said. A single message may be longer. Each connection holds no more than that. */
+  /**
+   * After about so many a response ends, and says where to go on, bytes; 16 MiB unless said. A single message may be longer. Up to 256 KiB it is exact; behind that it goes by the length
+   * of the messages there. It is read as it is taken: a connection holds about 1 MiB of it, however slow it is.
+   */
   responseBytes?: number
   /** Streams there may be; 100,000 unless said. */
   streams?: number
@@ -66,7 +69,7 @@ export interface CompleteServerOptions
 
 const defaults: Required<ServerLimits> = {
   bodyBytes: 8 << 20,
-  responseBytes: 1 << 20,
+  responseBytes: 16 << 20,
   streams: 100_000,
   followers: 50_000,
   requestsPerSecond: Number.POSITIVE_INFINITY,

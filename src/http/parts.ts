@@ -1,4 +1,4 @@
-/** What is read of a stream at once: whole messages, as many as a response takes, those of its source in front of its own. */
+/** What is read of a stream at once for who follows it: whole messages, those of its source in front of its own. What is there already, however much, is `catch-up`. */
 import type { StreamState } from './stream-state.js'
 import type { Streams } from './streams.js'
 
@@ -9,20 +9,23 @@ export interface StreamPart {
 }
 
 /** What a message is taken for before one was read: too long rather than too short, which would read far more than is asked for. */
-const unknownBytes = 16 << 10
+export const unknownBytes = 16 << 10
+/** A follower has that much of it in memory, at most. */
+const mostBytes = 1 << 20
 /** Less room than that share of a part is not worth another read. */
 const leastShare = 1 / 8
 
 /**
- * Messages from `position` on, one at least if there is any, until they come to `maxBytes`. Of all who ask for the same while it is being read
+ * Messages from `position` on, one at least if there is any, until they come to `maxBytes`, or 1 MiB. Of all who ask for the same while it is being read
  * one reads: those that follow a stream are woken together, and get the very same part.
  */
 export async function readPart(
   streams: Streams,
   stream: StreamState,
   position: number,
-  maxBytes: number,
+  wantedBytes: number,
 ): Promise<StreamPart> {
+  const maxBytes = Math.min(wantedBytes, mostBytes)
   const end = await streams.topics.endOf(stream)
   if (position >= end) return { messages: [], next: position }
   const key = `${position} ${end} ${maxBytes}`
@@ -74,14 +77,14 @@ async function readAlone(
 }
 
 /** Offsets of a topic. */
-interface StreamStretch {
+export interface StreamStretch {
   readonly owner: StreamState
   readonly from: number
   readonly to: number
 }
 
 /** Where the messages of the stream stand from `position` to `before`, in its own topic and in those of its sources, each as far as the next one begins. */
-function stretches(streams: Streams, stream: StreamState, position: number, before: number): StreamStretch[] {
+export function stretches(streams: Streams, stream: StreamState, position: number, before: number): StreamStretch[] {
   const found: StreamStretch[] = []
   let end = before
   for (let owner: StreamState | undefined = stream; owner !== undefined && position < end; ) {

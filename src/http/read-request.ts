@@ -1,9 +1,10 @@
 /** GET: what is there, at once; or, with `live`, what comes. */
+import { type CatchUp, catchUp } from './catch-up.js'
 import { cursorAfter } from './cursors.js'
 import { HttpError, type HttpRequest, type Reply } from './exchange.js'
 import { arrayOf } from './json-messages.js'
 import { offsetText, positionIn } from './offsets.js'
-import { readPart, type StreamPart } from './parts.js'
+import { readPart } from './parts.js'
 import type { ServerParts } from './server-parts.js'
 import { eventStream } from './sse.js'
 import { isSame, type StreamState } from './stream-state.js'
@@ -24,7 +25,7 @@ export async function read(parts: ServerParts, stream: StreamState, request: Htt
     const headers = { ...headersOf(stream), ...placeOf(stream, end, true), 'cache-control': 'no-store' }
     return { status: 200, headers, body: bodyOf(stream, []) }
   }
-  const part = await readPart(parts.streams, stream, from, parts.limits.responseBytes)
+  const part = await catchUp(parts.streams, stream, from, end, parts.limits.responseBytes)
   return answer(stream, from, part, await parts.topics.endOf(stream), request)
 }
 
@@ -35,7 +36,8 @@ async function longPoll(parts: ServerParts, found: StreamState, from: number, re
   for (let stream = found; ; ) {
     const part = await readPart(parts.streams, stream, from, parts.limits.responseBytes)
     if (part.messages.length > 0) {
-      const reply = answer(stream, from, part, await topics.endOf(stream), request)
+      const { messages, next } = part
+      const reply = answer(stream, from, { next, body: bodyOf(stream, messages) }, await topics.endOf(stream), request)
       return { ...reply, headers: { ...reply.headers, ...cursor } }
     }
     const leftMs = deadlineMs - clocks.nowMs()
@@ -53,15 +55,15 @@ async function longPoll(parts: ServerParts, found: StreamState, from: number, re
 }
 
 /** @param end of the stream, asked for behind the part */
-function answer(stream: StreamState, from: number, part: StreamPart, end: number, request: HttpRequest): Reply {
-  const isWhole = part.next >= end
+function answer(stream: StreamState, from: number, { next, body }: CatchUp, end: number, request: HttpRequest): Reply {
+  const isWhole = next >= end
   const isEnd = isWhole && stream.isEnded
-  const etag = `"${offsetText(stream, from)}:${offsetText(stream, part.next)}${isEnd ? ':c' : ''}"`
+  const etag = `"${offsetText(stream, from)}:${offsetText(stream, next)}${isEnd ? ':c' : ''}"`
   // What ends before the stream does is never another; what ends with it has to be asked for again.
   const caching = isWhole ? 'no-cache' : 'max-age=60, stale-while-revalidate=300'
-  const headers = { ...headersOf(stream), ...placeOf(stream, part.next, isWhole), etag, 'cache-control': caching }
+  const headers = { ...headersOf(stream), ...placeOf(stream, next, isWhole), etag, 'cache-control': caching }
   if (request.header('if-none-match') === etag) return { status: 304, headers: { etag, 'cache-control': caching } }
-  return { status: 200, headers, body: bodyOf(stream, part.messages) }
+  return { status: 200, headers, body }
 }
 
 export function headersOf(stream: StreamState): Record<string, string> {
