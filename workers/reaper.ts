@@ -225,8 +225,8 @@ serve(control, parentPort)
 
 const nowMs = () => performance.now()
 
-/** Behind everything that opening needs, and before a reader dies: whoever reads then would wait for it. */
-const loadStandInAfterMs = 1_000
+/** Behind everything that opening needs. */
+const settleAfterMs = 1_000
 const loadStandIn = () => import('../src/threads/reaper/stand-in.js')
 
 /** What transactions have acknowledged of a group, out of its journal. */
@@ -313,6 +313,13 @@ function start(request: OpenRequest, { io, ...begun }: Begun, said: Said = { ret
   groups = keeper
   const turn = () => new Promise(setImmediate)
   void runReaper({ state, reaper: clockwork, turn, isClosing: () => isClosing })
+  setTimeout(settle, settleAfterMs).unref()
+}
+
+/** Makes ready for a reader's death, when whoever reads would wait for it; and gives back what all that loading has left. */
+async function settle(): Promise<void> {
   // Who asks meets the error again.
-  setTimeout(() => loadStandIn().catch(() => {}), loadStandInAfterMs).unref()
+  await loadStandIn().catch(() => {})
+  await shrinkHeap()
+  calls.releaseFreeMemory()
 }

@@ -4,7 +4,6 @@
  *
  * Zeros: not known. Logs from before there were ids have them everywhere, and keep them.
  */
-import { randomBytes } from 'node:crypto'
 
 export const logIdBytes = 16
 export const logMarkBytes = 8
@@ -12,8 +11,11 @@ export const logMarkBytes = 8
 /** 32 hex digits. */
 export const unknownLogId = '0'.repeat(2 * logIdBytes)
 
-export function newLogId(): string {
-  const bytes = randomBytes(logIdBytes)
+/** @param draw where the random bytes come from */
+export function newLogId(
+  draw: (length: number) => Buffer = process.getBuiltinModule('node:crypto').randomBytes,
+): string {
+  const bytes = draw(logIdBytes)
   // A mark of zeros would say that it is not known.
   bytes[0] |= 1
   return bytes.toString('hex')

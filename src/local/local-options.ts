@@ -32,9 +32,14 @@ export interface LocalOptions {
 
 /** The longest value that a segment of that size holds, to 64 bytes. */
 export function segmentMessageBytes(segmentBytes: number): number {
-  let largest = segmentBytes
-  while (!groupFitsSegment(segmentBytes, frameBytes(frameExtensionBytes + largest), 1)) largest -= 64
-  return largest
+  const doesFit = (steps: number) => groupFitsSegment(segmentBytes, frameBytes(frameExtensionBytes + 64 * steps), 1)
+  let [largest, tooLarge] = [0, segmentBytes / 64]
+  while (tooLarge - largest > 1) {
+    const middle = Math.floor((largest + tooLarge) / 2)
+    if (doesFit(middle)) largest = middle
+    else tooLarge = middle
+  }
+  return 64 * largest
 }
 
 /** The largest message must fit one segment, with its key-less frame and everything a segment adds. */

@@ -64,7 +64,7 @@ export class RunningProcessors {
       const { lineFor } = (message ?? {}) as Partial<LineWish>
       if (lineFor instanceof MessagePort) this.#parts.onAppending(lineFor)
     }
-    const pool = { minThreads: 0, maxThreads, idleTimeoutMs: handlerIdleMs, maxHeapMb, onMessage }
+    const pool = { maxThreads, idleTimeoutMs: handlerIdleMs, maxHeapMb, onMessage }
     const handler = { data: settings.data, facts, supports }
     const host: ProcessorHost = {
       durability: facts.durability,

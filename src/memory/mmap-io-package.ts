@@ -9,14 +9,19 @@ let loaded: MmapIo | undefined
 let isTried = false
 
 /**
- * The package, or undefined where it was not installed or not built for this Node: an ordinary case on Node 24 and
- * later, and wherever npm skips install scripts. Asked once per thread, since the package takes 30-90 ms to say either.
+ * The package's compiled part, or undefined where it was not installed or not built for this Node: an ordinary case on Node 24 and
+ * later, and wherever npm skips install scripts. Asked once per thread.
+ *
+ * Not through the package's own module: that loads an installer to compute the path below, and takes 50 ms and up to 9 MB of each
+ * thread even to say that nothing was built. The package is pinned to one version, so the path is as certain as the module is.
  */
 export function loadMmapIo(): MmapIo | undefined {
   if (!isTried) {
     isTried = true
+    const require = createRequire(import.meta.url)
+    const build = `node-v${process.versions.modules}-${process.platform}-${process.arch}`
     try {
-      loaded = createRequire(import.meta.url)(unseen('mmap-io')) as MmapIo
+      loaded = require(unseen(`mmap-io/build/binding/Release/${build}/mmap_io.node`)) as MmapIo
     } catch {
       loaded = undefined
     }

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process'
 import { errno, failedCall, toSystemCallError } from './errno.js'
 import { SystemCallError, type SystemCalls } from './memory.js'
 import { zeroFill } from './zero-fill.js'
@@ -38,6 +37,8 @@ export class PortableSystemCalls implements SystemCalls {
 
   /** The lock belongs to the open file, which the child shares: it outlives the child and ends with the descriptor. */
   lock(descriptor: number): boolean {
+    // Not imported: threads with native parts need nothing of it.
+    const { spawnSync } = process.getBuiltinModule('node:child_process')
     const child = spawnSync('flock', ['-n', '3'], { stdio: ['ignore', 'ignore', 'pipe', descriptor], encoding: 'utf8' })
     if (child.error !== undefined) throw commandError(child.error)
     if (child.status === 0) return true

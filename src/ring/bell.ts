@@ -57,10 +57,11 @@ export class Bell implements Rope {
     this.#ceiling = undefined
   }
 
-  /** Blocks the calling worker. Returns when rung since {@link arm}, or after the ceiling. */
-  wait(token: number, ceilingMs: number): void {
-    Atomics.wait(this.#words, this.#bell, token, ceilingMs)
+  /** Blocks the calling worker. Returns true when rung since {@link arm}, false after the ceiling. */
+  wait(token: number, ceilingMs: number): boolean {
+    const isRung = Atomics.wait(this.#words, this.#bell, token, ceilingMs) !== 'timed-out'
     Atomics.store(this.#words, this.#asleep, 0)
+    return isRung
   }
 
   /**

@@ -807,8 +807,8 @@ const mutants: readonly Mutant[] = [
   {
     name: 'takes the token of its sleep behind its looks',
     file: 'threads/writer/writer-loop.js',
-    find: 'bell.wait(token, writer.sleepMs);',
-    replace: 'bell.wait(bell.token(), writer.sleepMs);',
+    find: 'bell.wait(token, sleepMs);',
+    replace: 'bell.wait(bell.token(), sleepMs);',
     fault: 'races',
     scale: 1,
   },

@@ -52,7 +52,7 @@ export class ReadSide implements TopicReads {
     // An idle worker keeps its windows, indexes and modules; the reaper sees to the memory behind the windows.
     const idleTimeoutMs = Number.POSITIVE_INFINITY
     // None before the first task: what is hot is read without them, and many logs are only written to.
-    const options = { minThreads: 0, maxThreads: readers, idleTimeoutMs, maxHeapMb: undefined }
+    const options = { maxThreads: readers, idleTimeoutMs, maxHeapMb: undefined }
     this.#pool = new ReaderPool(data, options, keepAlive, onThreadEnd, standIn)
     this.#scans = new SharedScans({
       readers,

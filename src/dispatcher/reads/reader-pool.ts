@@ -1,6 +1,7 @@
 /** Threads that read the log, each with windows of its own: one pool answers the application, others run its handlers. */
+import { createRequire } from 'node:module'
 import type { Worker } from 'node:worker_threads'
-import { Piscina } from 'piscina'
+import type * as Package from 'piscina'
 import { BookendError, fromPortable } from '../../errors.js'
 import { inheritedFlags } from '../../threads/own-threads.js'
 import type { LogRead, ReadAnswer, ReadTask } from '../../threads/reader/reader.js'
@@ -12,10 +13,9 @@ const localReader = new URL('../../../workers/reader.js', import.meta.url)
 export interface PoolOptions {
   /** What its threads run; unless said: they read a log in a directory. */
   entry?: URL
-  minThreads: number
   maxThreads: number
   /**
-   * A thread above `minThreads` ends after this long without a task. Each time one has to be started again the time doubles, and beyond
+   * A thread ends after this long without a task. Each time one has to be started again the time doubles, and beyond
    * an hour none ends any more: a thread costs tens of milliseconds at its start, and may leave mappings behind.
    */
   idleTimeoutMs: number
@@ -30,6 +30,8 @@ interface ReplaceTask {
   op: 'none'
 }
 
+type Threads = Package.Piscina<ReadTask | ReplaceTask, ReadAnswer>
+
 /** How often a read whose thread dies under it is begun again before it fails. */
 const maxAttempts = 3
 
@@ -42,8 +44,12 @@ const maxIdleMs = 3_600_000
 /** A thread that is told to end does so at once, unless it is inside a system call. Nobody waits longer than this for one. */
 const endPatienceMs = 5_000
 
+/** Starts no thread before the first task. */
 export class ReaderPool {
-  readonly #pool: Piscina<ReadTask | ReplaceTask, ReadAnswer>
+  /** Made with the first task: many logs are only written to, and the package takes 5 MB. */
+  #pool: Threads | undefined
+  readonly #data: object
+  readonly #options: PoolOptions
   readonly #keepAlive: KeepAlive
   readonly #onThreadEnd: (threadId: number) => void
   /** The threads that have not ended, and what tells their end. */
@@ -74,38 +80,50 @@ export class ReaderPool {
     this.#standIn = standIn
     this.#keepAlive = keepAlive
     this.#onThreadEnd = onThreadEnd
-    this.#pool = new Piscina<ReadTask | ReplaceTask, ReadAnswer>({
+    this.#data = data
+    this.#options = options
+  }
+
+  #started(): Threads {
+    this.#pool ??= this.#make()
+    return this.#pool
+  }
+
+  #make(): Threads {
+    const options = this.#options
+    const { Piscina } = createRequire(import.meta.url)('piscina') as typeof Package
+    const pool: Threads = new Piscina({
       filename: (options.entry ?? localReader).href,
       ...inheritedFlags(),
       name: 'run',
-      minThreads: options.minThreads,
+      // Threads are started by the tasks that need them: the pool itself would replace one in an event, where a thread that
+      // cannot be had (no descriptor left) is an exception that nobody can catch.
+      minThreads: 0,
       maxThreads: options.maxThreads,
       // Parked in a blocking wait between tasks, a worker could not give retired mappings back.
       atomics: 'async',
       idleTimeout: options.idleTimeoutMs,
       resourceLimits: options.maxHeapMb === undefined ? {} : { maxOldGenerationSizeMb: options.maxHeapMb },
-      workerData: data,
+      workerData: this.#data,
       recordTiming: false,
     })
-    // The pool gives tasks to its first threads from the start; their first message says that they can be had. Later ones are
-    // announced when they are ready.
-    const first = new Set(this.#pool.threads.map(({ threadId }) => threadId))
-    for (const worker of this.#pool.threads) worker.once('message', () => this.#ready.add(worker.threadId))
-    this.#watchThreads()
-    this.#pool.on('workerCreate', ({ id }) => {
+    // Each is announced when it is ready.
+    pool.on('workerCreate', ({ id }) => {
       this.#watchThreads()
-      if (!first.has(id)) this.#ready.add(id)
-      if (this.#hasLost) this.#stayLonger()
+      this.#ready.add(id)
+      if (this.#hasLost) this.#stayLonger(pool)
     })
     // Later, when the pool has taken it out of those that it gives tasks to.
-    this.#pool.on('workerDestroy', () => setImmediate(() => this.#replace()))
+    pool.on('workerDestroy', () => setImmediate(() => this.#replace()))
     const { onMessage } = options
-    if (onMessage !== undefined) this.#pool.on('message', onMessage)
+    if (onMessage !== undefined) pool.on('message', onMessage)
     // Every failed task rejects its own promise; the event is for threads that ended before they got one.
-    this.#pool.on('error', (cause) => this.#failStranded(cause))
-    // From here on threads are replaced by the tasks that need them: the pool itself would do it in an event, where a thread that
-    // cannot be had (no descriptor left) is an exception that nobody can catch.
-    this.#pool.options.minThreads = 0
+    pool.on('error', (cause) => this.#failStranded(cause))
+    return pool
+  }
+
+  get #threads(): readonly Worker[] {
+    return this.#pool?.threads ?? []
   }
 
   /** Those that have been started and have not ended. */
@@ -115,13 +133,13 @@ export class ReaderPool {
 
   /** How long a thread stays without a task, as of now. */
   get idleTimeoutMs(): number {
-    return this.#pool.options.idleTimeout
+    return this.#pool?.options.idleTimeout ?? this.#options.idleTimeoutMs
   }
 
-  #stayLonger(): void {
-    const doubled = 2 * this.idleTimeoutMs
+  #stayLonger({ options }: Threads): void {
+    const doubled = 2 * options.idleTimeout
     // The pool asks its options at each pause.
-    this.#pool.options.idleTimeout = doubled > maxIdleMs ? Number.POSITIVE_INFINITY : doubled
+    options.idleTimeout = doubled > maxIdleMs ? Number.POSITIVE_INFINITY : doubled
   }
 
   /** Tasks under way. */
@@ -176,14 +194,16 @@ export class ReaderPool {
   async close(): Promise<void> {
     this.#isClosed = true
     // To end a thread while it loads modules can fail checks of V8, and they end the process.
-    const starting = this.#pool.threads.filter(({ threadId }) => threadId > 0 && !this.#ready.has(threadId))
+    const pool = this.#pool
+    if (pool === undefined) return
+    const starting = pool.threads.filter(({ threadId }) => threadId > 0 && !this.#ready.has(threadId))
     await inTime(starting.map(firstNews))
     const alive = [...this.#alive.values()]
-    await inTime([this.#pool.destroy(), ...alive])
+    await inTime([pool.destroy(), ...alive])
   }
 
   #watchThreads(): void {
-    for (const worker of this.#pool.threads) {
+    for (const worker of this.#threads) {
       const { threadId } = worker
       if (threadId <= 0 || this.#seen.has(worker)) continue
       this.#seen.add(worker)
@@ -231,7 +251,7 @@ export class ReaderPool {
     const answer = this.#standIn?.(task)
     if (answer === undefined) return undefined
     // What is to come after this read needs a thread.
-    if (this.#pool.threads.length === 0) this.#start()
+    if (this.#threads.length === 0) this.#start()
     return answer.catch((cause) => {
       // It may be the task that ended it: nobody else is asked to stand in.
       this.#standIn = undefined
@@ -241,13 +261,15 @@ export class ReaderPool {
 
   /** Runs a task in the pool. Rejects where its thread dies, or where none can be started for it. */
   #submit(task: ReadTask | ReplaceTask, signal?: AbortSignal): Promise<ReadAnswer> {
+    // Nobody would end what is started now.
+    if (this.#isClosed) return Promise.reject(new Error('the threads have been ended'))
     return new Promise((resolve, reject) => {
       this.#waiting.add(reject)
       const done = () => this.#waiting.delete(reject)
       try {
-        this.#pool.run(task, { signal }).then(resolve, reject).finally(done)
+        this.#started().run(task, { signal }).then(resolve, reject).finally(done)
         // The pool tells of a thread that it has started once that is ready; it may end before.
-        if (this.#alive.size < this.#pool.options.maxThreads) this.#watchThreads()
+        if (this.#alive.size < this.#options.maxThreads) this.#watchThreads()
       } catch (error) {
         // The pool has put the task into its queue before it found that it cannot start a thread. It may still be run; its
         // answer goes nowhere then.
@@ -269,7 +291,7 @@ export class ReaderPool {
 
   /** The thread for the tasks in the queue could not be started, and nobody would ever take them. */
   #failStranded(cause: unknown): void {
-    if (this.#pool.threads.length > 0) return
+    if (this.#threads.length > 0) return
     for (const reject of this.#waiting) reject(cause)
     this.#waiting.clear()
   }

@@ -102,7 +102,7 @@ export class JetStreamProcessors implements GroupProcessors {
     const { stream: source, name, share } = group
     const { deadLetter, maxHeapMb, order, data } = settings
     const maxThreads = order === 'topic' ? 1 : concurrency
-    const sizes = { minThreads: 0, maxThreads, idleTimeoutMs: handlerIdleMs, maxHeapMb }
+    const sizes = { maxThreads, idleTimeoutMs: handlerIdleMs, maxHeapMb }
     const onMessage = (message: unknown) =>
       void writePassed(message, ({ topic, value, extras, level }) =>
         this.#log.topic(topic).append(value, extras, level),

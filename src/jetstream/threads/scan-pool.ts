@@ -41,7 +41,7 @@ export class ScanPool {
   }
 
   #started(): ReaderPool {
-    const sizes = { minThreads: 0, maxThreads: this.#readers, idleTimeoutMs: idleMs, maxHeapMb: undefined }
+    const sizes = { maxThreads: this.#readers, idleTimeoutMs: idleMs, maxHeapMb: undefined }
     // The connection of the log keeps the process running for as long as it is open.
     this.#pool ??= new ReaderPool(this.#data, { entry: streamThread, ...sizes }, new KeepAlive(), () => {})
     return this.#pool

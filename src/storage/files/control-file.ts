@@ -18,6 +18,7 @@ import {
 import { type Features, featuresFault, joinFeatures, noFeatures, sameFeatures } from '../../format/features.js'
 import { newLogId } from '../../format/log-id.js'
 import { formatVersion } from '../../format/segment-layout.js'
+import { randomBytes } from '../../memory/random-bytes.js'
 import type { Disk, DiskFile } from './disk.js'
 
 export function readBootId(): string {
@@ -87,7 +88,7 @@ export class ControlFile {
     const where = ControlFile.path(directory)
     const temporary = `${where}.new`
     if (disk.list(directory).includes('control.new')) disk.remove(temporary)
-    const { id, features } = copied ?? { id: newLogId(), features: noFeatures }
+    const { id, features } = copied ?? { id: newLogId(randomBytes), features: noFeatures }
     const identity = { version: formatVersion, segmentBytes, created, features, id }
     const file = disk.create(temporary)
     file.write(0, encodeControlFile(identity))

@@ -8,10 +8,10 @@
  *
  * The owner watches the folder, and forgets whose lock nobody holds. It tries those locks, which are for nothing else.
  */
-import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
 import type { SystemCalls } from '../../memory/memory.js'
+import { randomBytes } from '../../memory/random-bytes.js'
 import type { Disk, DiskFile } from './disk.js'
 import { takeLocks } from './ownership.js'
 import { type PathWatch, watchPath } from './watched-path.js'

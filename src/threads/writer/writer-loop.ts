@@ -21,20 +21,28 @@ export interface WriterLoopParts {
   isClosing(): boolean
 }
 
+/** So long after the last work, the first time, what loading and opening have left on the heap is collected. */
+const settleMs = 1_000
+
 /** Ends when the log closes and the ring is empty, or stuck. */
 export async function runWriter(parts: WriterLoopParts): Promise<void> {
-  const { writer, spin, turn, isClosing } = parts
+  const { writer, spin, shrinkHeap, turn, isClosing } = parts
   const bell = parts.state.writer
   // The answer to the call that started it leaves first.
   await turn()
+  let isSettled = false
   for (let isAnnounced = false; ; ) {
     const token: number = isAnnounced ? bell.arm() : bell.token()
     if (writer.doWork() === 0) {
       if (isClosing()) break
       const service = serve(parts)
       if (service === undefined) {
-        if (isAnnounced) bell.wait(token, writer.sleepMs)
+        const sleepMs = isSettled ? writer.sleepMs : Math.min(writer.sleepMs, settleMs)
+        const isQuiet = isAnnounced && !bell.wait(token, sleepMs)
         isAnnounced = !isAnnounced && !spin.seesWork(token, writer.isFlushAwaited)
+        if (!isQuiet || isSettled || sleepMs < settleMs) continue
+        isSettled = true
+        await shrinkHeap()
         continue
       }
       await service
