@@ -73,6 +73,10 @@ export const maxWindowsPerReader = 128
 /** What lookups keep of indexes, in each reader thread that is asked for records, until its mappings are retired: 16 MiB, a million entries. */
 export const indexPageBytes = 4 * KiB
 export const maxIndexPages = 4096
+/** A segment is packed only where that makes it shorter than this share of what it was. */
+export const maxPackedShare = 0.9
+/** Of packed segments, in each thread that reads: 64 KiB each, so 4 MiB. More than the chunks that one reader is in the middle of. */
+export const maxUnpackedBlocks = 64
 /** The same of side indexes, whose pages are as long: 16 MiB, two million rows. */
 export const maxSidePages = 4096
 /**

@@ -29,6 +29,8 @@ export const featureWords = {
   expiry: { ...noFeatures, readOnlyCompatible: 2 },
   /** Scheduled messages: who does not know them would never deliver them. See hidden-topics.ts. */
   schedules: { ...noFeatures, readOnlyCompatible: 4 },
+  /** Segments that are packed: their bytes do not stand where they say. See packed-layout.ts. */
+  packed: { ...noFeatures, incompatible: 4 },
 } as const satisfies Record<string, Features>
 
 export type FeatureName = keyof typeof featureWords
@@ -58,8 +60,14 @@ export function setOf(words: Features): FeatureSet {
     .reduce((set, name) => set | featureSet(name), noFeature)
 }
 
-/** What this release knows. Compatible bits need not be known; no segment needs any yet. */
-export const knownFeatures = { ...Object.values(featureWords).reduce(joinFeatures, noFeatures), segment: 0 }
+/** Of the word in the header of a segment. */
+export const segmentFeature = { packed: 4 } as const
+
+/** What this release knows. Compatible bits need not be known. */
+export const knownFeatures = {
+  ...Object.values(featureWords).reduce(joinFeatures, noFeatures),
+  segment: segmentFeature.packed,
+}
 
 /** All bits of both. */
 export function joinFeatures(one: Features, other: Features): Features {

@@ -13,9 +13,9 @@
  * made again at any time; the batches are the truth, and an entry is believed only as far as its frame agrees.
  *
  * header: magic u32, crc u32 (bytes 8..64), version u32, segmentBytes u32, base u64, epoch u32, features u32, created u64,
- *         generation u32, 12 zeros, logMark (8 bytes)
+ *         generation u32, codec u8, blockLog2 u8, zero u16, tableAt u64 (these of a packed segment: packed-layout.ts), logMark (8 bytes)
  * footer: magic u32, crc u32 (bytes 8..64), base u64, dataEnd u32, records u32, entriesAt u32, directoryAt u32,
- *         topics u32, directoryCrc u32, firstTime u64, lastTime u64, entriesCrc u32, zero u32
+ *         topics u32, directoryCrc u32, firstTime u64, lastTime u64, entriesCrc u32, tableAt u32 (0: not packed)
  * entry (16): batch u32, frame u32 (both relative to the segment), length u32, tag u32; all zero: lost to damage
  * directory row (40): topic u32, count u32, firstOffset u64, readable u64 (first readable offset of the topic),
  *         entriesAt u32, nameBytes u32, nameAt u32 (from the directory's start), frameBytes u32; rows sorted by topic
@@ -52,8 +52,19 @@ export interface SegmentHeader {
   created: number
   /** How often it was rewritten. */
   generation: number
+  /** Undefined: it is not packed. */
+  packing?: Packing
   /** Of the log that it belongs to: see format/log-id.ts. */
   logMark: string
+}
+
+/** How a segment is packed: see format/packed-layout.ts. */
+export interface Packing {
+  codec: number
+  /** Of the bytes of a block, as a power of two. */
+  blockLog2: number
+  /** Where the second table of blocks stands. */
+  tableAt: number
 }
 
 export interface SegmentFooter {
@@ -67,6 +78,8 @@ export interface SegmentFooter {
   entriesCrc: number
   firstTime: number
   lastTime: number
+  /** Of a packed segment, where the second table of its blocks stands; 0: it is not packed. */
+  tableAt: number
 }
 
 export interface DirectoryRow {
@@ -114,6 +127,11 @@ export function encodeSegmentHeader(header: SegmentHeader): Uint8Array {
   view.setUint32(28, header.features, true)
   putNumber(view, 32, header.created)
   view.setUint32(40, header.generation, true)
+  if (header.packing !== undefined) {
+    view.setUint8(44, header.packing.codec)
+    view.setUint8(45, header.packing.blockLog2)
+    putNumber(view, 48, header.packing.tableAt)
+  }
   putHex(bytes, logMarkAt, header.logMark)
   view.setUint32(4, crc32(bytes.subarray(crcStart)), true)
   view.setUint32(0, headerMagic, true)
@@ -123,6 +141,7 @@ export function encodeSegmentHeader(header: SegmentHeader): Uint8Array {
 export function decodeSegmentHeader(bytes: Uint8Array): SegmentHeader | undefined {
   const view = checked(bytes, headerMagic, segmentHeaderBytes)
   if (view === undefined) return undefined
+  const packing = { codec: view.getUint8(44), blockLog2: view.getUint8(45), tableAt: takeNumber(view, 48) }
   return {
     version: view.getUint32(8, true),
     segmentBytes: view.getUint32(12, true),
@@ -131,6 +150,7 @@ export function decodeSegmentHeader(bytes: Uint8Array): SegmentHeader | undefine
     features: view.getUint32(28, true),
     created: takeNumber(view, 32),
     generation: view.getUint32(40, true),
+    ...(packing.tableAt !== 0 && { packing }),
     logMark: takeHex(bytes, logMarkAt, logMarkBytes),
   }
 }
@@ -148,14 +168,18 @@ export function encodeFooter(footer: SegmentFooter): Uint8Array {
   putNumber(view, 40, footer.firstTime)
   putNumber(view, 48, footer.lastTime)
   view.setUint32(56, footer.entriesCrc, true)
+  view.setUint32(60, footer.tableAt, true)
   view.setUint32(4, crc32(bytes.subarray(crcStart)), true)
   view.setUint32(0, footerMagic, true)
   return bytes
 }
 
-/** Its checksum, which tells one segment's footer from another's, and from that of the same segment after a repair. */
+/**
+ * Its checksum, which tells one segment's footer from another's, and from that of the same segment after a repair; not from that of the same
+ * segment packed.
+ */
 export function footerCrc(footer: SegmentFooter): number {
-  return new DataView(encodeFooter(footer).buffer).getUint32(4, true)
+  return new DataView(encodeFooter({ ...footer, tableAt: 0 }).buffer).getUint32(4, true)
 }
 
 /** @returns undefined unless the footer is whole, belongs to `base` and keeps every part inside the segment. */
@@ -173,6 +197,7 @@ export function decodeFooter(bytes: Uint8Array, base: number, segmentBytes: numb
     firstTime: takeNumber(view, 40),
     lastTime: takeNumber(view, 48),
     entriesCrc: view.getUint32(56, true),
+    tableAt: view.getUint32(60, true),
   }
   const isOrdered =
     segmentHeaderBytes <= footer.dataEnd &&

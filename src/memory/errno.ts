@@ -36,15 +36,18 @@ export function failedCall(syscall: string, number: number, detail = ''): System
   return new SystemCallError(syscall, names.get(number) ?? `ERRNO_${number}`, number, detail)
 }
 
+/** The code of what is thrown where a packed block of a segment fails its checksum: it cannot be read, like a block that the device does not give. */
+export const badBlockCode = 'BADBLOCK'
+
 /**
- * True if a read failed for what stands on the device: a block that it does not give, or that fails its file system's own checksum, or a
- * file that was cut under its mapping. Too few descriptors or too little memory say nothing about a file.
+ * True if a read failed for what stands on the device: a block that it does not give, or that fails its file system's own checksum or
+ * ours, or a file that was cut under its mapping. Too few descriptors or too little memory say nothing about a file.
  */
 export function isUnreadable(error: unknown): boolean {
   return unreadableCodes.has((error as NodeJS.ErrnoException | undefined)?.code ?? '')
 }
 
-const unreadableCodes = new Set(['EIO', 'EFAULT', 'EHWPOISON', 'EBADMSG', 'EUCLEAN', 'ENODATA', 'EILSEQ'])
+const unreadableCodes = new Set(['EIO', 'EFAULT', 'EHWPOISON', 'EBADMSG', 'EUCLEAN', 'ENODATA', 'EILSEQ', badBlockCode])
 
 /** Runs a call of `node:fs` and gives its failure the form all failures of this folder have. */
 export function asSystemCall<T>(detail: string, call: () => T): T {

@@ -203,7 +203,7 @@ describe('docs/format.md says where every field stands:', () => {
 
   it('footer', () => {
     const parts = { base: large, dataEnd: 1, records: 2, entriesAt: 3, directoryAt: 4, topics: 5, directoryCrc: 6 }
-    const rest = { firstTime: large + 1, lastTime: large + 2, entriesCrc: 7 }
+    const rest = { firstTime: large + 1, lastTime: large + 2, entriesCrc: 7, tableAt: 8 }
     const bytes = encodeFooter({ ...parts, ...rest })
     expectFields(bytes, { magic: 0x31464b42, crc: crc32(bytes.subarray(8)), ...parts, ...rest })
     expect(bytes.length).toBe(footerBytes)

@@ -34,6 +34,7 @@ function footerWith(changes: Partial<SegmentFooter> = {}): SegmentFooter {
     entriesCrc: 2,
     firstTime: 3,
     lastTime: 2 ** 41,
+    tableAt: 0,
     ...changes,
   }
 }

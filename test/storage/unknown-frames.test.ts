@@ -82,7 +82,7 @@ it('every reader passes over them: recovery, chunks, lookups, indexes, followers
   const met = [...walk.advance(log.published, 0)].flatMap(({ topics }) => topics)
   walk.close()
   expect(Math.max(...met.filter(({ topic }) => topic === 0).map((topic) => topic.next))).toBe(count)
-  const moved = collectTopic(world.disk, log.files, 0, 0, 20, [0])
+  const moved = collectTopic(log.files, 0, 0, 20, [0])
   expect(moved?.batches.reduce((sum, { records }) => sum + records, 0)).toBe(20)
   const { report } = checkedLog(world)
   expect(report.damages).toEqual([])

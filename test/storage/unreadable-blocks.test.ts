@@ -207,7 +207,7 @@ describe('blocks that the device does not give', () => {
         ?.rows.map(({ topic }) => topic)
         .sort(),
     ).toEqual([0, 1])
-    expect(collectTopic(disk, files, 0, 0, sample.model.topics[0].values.length, [0, 1])).toBeUndefined()
+    expect(collectTopic(files, 0, 0, sample.model.topics[0].values.length, [0, 1])).toBeUndefined()
     disk.breakBlocks(files.path(1), 0, 1)
     expect(facts()).toBeUndefined()
     expect(disk.openFiles).toBe(open)

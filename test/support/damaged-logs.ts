@@ -2,6 +2,7 @@
 import type { LogReport } from '../../src/storage/check/verify-log.js'
 import { EveryWay, type Order, type Outcome } from './every-way.js'
 import { payloadOf, type TestFrame } from './frames.js'
+import { packIfWorth } from './packing.js'
 import { checkedLog, repairedLog } from './repaired-log.js'
 import { Seeded } from './seeded.js'
 import type { SimulatedDisk } from './simulated-disk.js'
@@ -25,10 +26,13 @@ export interface Agreement {
   disagreements: string[]
 }
 
-/** Makes the log of this seed, damages it, and reads it in every way, as it is and repaired. */
-export async function agreementOf(seed: number): Promise<Agreement> {
+/**
+ * Makes the log of this seed, damages it, and reads it in every way, as it is and repaired.
+ * @param isPacked some of its segments are packed before
+ */
+export async function agreementOf(seed: number, isPacked = false): Promise<Agreement> {
   const random = new Seeded(seed)
-  const { disk, values } = await randomLog(random)
+  const { disk, values } = await randomLog(random, isPacked)
   const damages = damaged(disk, random)
   const agreement: Agreement = { messages: 0, lost: 0, hot: 0, disagreements: [] }
   const say = (stage: string) => (what: string) =>
@@ -44,13 +48,15 @@ export async function agreementOf(seed: number): Promise<Agreement> {
   return agreement
 }
 
-async function randomLog(random: Seeded): Promise<RandomLog> {
+async function randomLog(random: Seeded, isPacked: boolean): Promise<RandomLog> {
   const world = simulatedWorld()
   const log = new StorageLog(world, { segmentBytes, now: () => 1_000 })
+  // What is noise is not packed.
+  const payload: typeof payloadOf = (...of) => payloadOf(...of).map((byte) => (isPacked ? 97 + (byte & 3) : byte))
   const values: Uint8Array[][] = names.map(() => [])
   const declared = new Set<number>()
   const message = (topic: number): TestFrame[] => {
-    const value = payloadOf(topic, values[topic].length, 16 + random.below(random.chance(0.1) ? 3_000 : 300))
+    const value = payload(topic, values[topic].length, 16 + random.below(random.chance(0.1) ? 3_000 : 300))
     values[topic].push(value)
     const frames: TestFrame[] = declared.has(topic) ? [] : [{ declare: names[topic], topic }]
     declared.add(topic)
@@ -66,7 +72,7 @@ async function randomLog(random: Seeded): Promise<RandomLog> {
       if (declared.has(0) && random.chance(0.15)) {
         const group = Array.from({ length: 2 + random.below(4) }, () => payloadOf(0, 0, 0))
         const first = values[0].length
-        const own = group.map((_, index) => payloadOf(0, first + index, 20 + random.below(900)))
+        const own = group.map((_, index) => payload(0, first + index, 20 + random.below(900)))
         values[0].push(...own)
         log.appendGroup(0, own)
       } else {
@@ -78,6 +84,8 @@ async function randomLog(random: Seeded): Promise<RandomLog> {
     if (segment < indexed) await log.index()
   }
   log.flush()
+  for (let segment = 0; isPacked && segment < log.files.segmentOf(log.indexed); segment++)
+    if (random.chance(0.8)) await packIfWorth(log, segment, 12)
   log.close(random.chance(0.5))
   return { disk: world.disk, values }
 }

@@ -5,7 +5,6 @@
 import { batchFlag, batchHeaderBytes, bodyMatches, readBatchHeader } from '../../format/batch-layout.js'
 import { frameEnd, recordOffset } from '../../format/frame-walk.js'
 import { entryBytes, entryWord } from '../../format/segment-layout.js'
-import type { Disk } from '../files/disk.js'
 import { SalvageWindow } from '../files/salvage-window.js'
 import type { SegmentFiles } from '../files/segment-files.js'
 import { readSealedSegment } from '../index/sealed-index.js'
@@ -29,7 +28,6 @@ export interface MovedTopic {
 
 /** @returns undefined if a record of the range cannot be read whole and right: then nothing is moved */
 export function collectTopic(
-  disk: Disk,
   files: SegmentFiles,
   topic: number,
   first: number,
@@ -40,7 +38,7 @@ export function collectTopic(
   let next = first
   for (const segment of segments) {
     if (next >= end) break
-    const file = disk.open(files.path(segment), 'read')
+    const file = files.open(segment)
     if (file === undefined) return undefined
     try {
       const reached = collectFrom(new SalvageWindow(file), files, segment, topic, next, end, batches)

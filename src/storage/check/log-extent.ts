@@ -20,6 +20,7 @@ import { decodeSegmentHeader, formatVersion, segmentHeaderBytes } from '../../fo
 import { recordFault, strangersAmong, unknownError } from '../files/belonging.js'
 import { ControlFile, identityFault, readBootId } from '../files/control-file.js'
 import type { Disk } from '../files/disk.js'
+import { SalvageWindow } from '../files/salvage-window.js'
 import { SegmentFiles, type SegmentLook } from '../files/segment-files.js'
 import { LiveIndex } from '../index/live-index.js'
 import { readSealedFile } from '../index/sealed-index.js'
@@ -214,9 +215,9 @@ function guessRecord(disk: SalvageDisk, files: SegmentFiles, bootId: string): Co
     let end = sealed?.footer.dataEnd ?? segmentHeaderBytes
     let epoch = 0
     if (sealed === undefined) {
-      const window = memory.open(files.path(segment), files.segmentBytes)
+      const window = files.openWindow(memory, segment)
       const index = new LiveIndex(base, files.segmentBytes, false)
-      index.catchUp(window, files.segmentBytes, true)
+      index.catchUp(new SalvageWindow(window), files.segmentBytes, true)
       window.close()
       end = index.end
       epoch = index.lastEpoch

@@ -96,7 +96,7 @@ export function summarize(disk: Disk, extent: LogExtent, withBytes: boolean): Lo
     tornBytes: 0,
   }
   const read = (segment: number, use: (window: SalvageWindow) => void) => {
-    const file = disk.open(files.path(segment), 'read')
+    const file = files.open(segment)
     if (file === undefined) return
     use(new SalvageWindow(file))
     file.close()
@@ -166,8 +166,8 @@ function indexedParts(window: SalvageWindow, base: number, segmentBytes: number)
 function derivedParts(memory: Memory, { files }: LogExtent, segment: number, to: number): Part[] {
   if (!files.isWhole(segment)) return []
   const index = new LiveIndex(files.base(segment), files.segmentBytes)
-  const window = memory.open(files.path(segment), files.segmentBytes, 'read')
-  index.catchUp(window, to, true)
+  const window = files.openWindow(memory, segment)
+  index.catchUp(new SalvageWindow(window), to, true)
   window.close()
   return [...index.topics.values()].map(({ topic, name, firstOffset, count, readable, words }) => ({
     id: topic,

@@ -20,6 +20,7 @@ import { ControlFile } from '../files/control-file.js'
 import type { Disk } from '../files/disk.js'
 import { type FoundGroup, GroupFile } from '../files/group-file.js'
 import { SalvageWindow } from '../files/salvage-window.js'
+import { packedParts } from '../packed/unpacked.js'
 import { isSealedIn, type LogExtent } from './log-extent.js'
 import { nonZeroSpan } from './non-zero-span.js'
 import type { SegmentPlan } from './repair-segment.js'
@@ -102,7 +103,10 @@ export function planRepair(
   if (extent.features === undefined) {
     const features = [...names.values()].reduce((set, { name }) => set | topicFeatures(name), noFeature)
     const expires = reports.some((report) => report.expires)
-    plan.features = joinFeatures(featuresOf(features), expires ? featureWords.expiry : noFeatures)
+    const isPacked = reports.some((report) => report.isPacked)
+    plan.features = [expires && featureWords.expiry, isPacked && featureWords.packed]
+      .filter((words) => words !== false)
+      .reduce(joinFeatures, featuresOf(features))
   }
   const beginnings = lostBeginnings(reports)
   let time = 0
@@ -213,6 +217,14 @@ function setAsideOf(disk: Disk, extent: LogExtent, report: SegmentReport): SetAs
   if (file === undefined) return []
   try {
     const size = file.size()
+    const named = (places: readonly { from: number; to: number }[]) =>
+      places
+        .map(({ from, to }) => ({ file: path, from: Math.min(from, size), to: Math.min(to, size) }))
+        .filter(({ from, to }) => from < to)
+        .map((place) => ({ ...place, copy: `${name}.${place.from}-${place.to}` }))
+    // All of it: nothing stays where it is.
+    const packed = packedParts(file, files.base(report.segment), files.segmentBytes)
+    if (packed !== undefined) return named(packed)
     const window = new SalvageWindow(file)
     const places = report.damages.some(({ kind }) => kind === 'header') ? [{ from: 0, to: segmentHeaderBytes }] : []
     // The seal is written anew as well, maybe further on.
@@ -222,10 +234,7 @@ function setAsideOf(disk: Disk, extent: LogExtent, report: SegmentReport): SetAs
     // What was found behind the data: a lost end, the index, the remains of a torn batch.
     const rest = nonZeroSpan(window, last ?? segmentHeaderBytes, Math.max(size, files.segmentBytes))
     if (rest !== undefined) places.push({ from: rest.from, to: Math.min(rest.to, size) })
-    return places
-      .map(({ from, to }) => ({ file: path, from: Math.min(from, size), to: Math.min(to, size) }))
-      .filter(({ from, to }) => from < to)
-      .map((place) => ({ ...place, copy: `${name}.${place.from}-${place.to}` }))
+    return named(places)
   } finally {
     file.close()
   }

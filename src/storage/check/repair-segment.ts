@@ -6,7 +6,13 @@ import { crc32 } from 'node:zlib'
 import { batchFlag, batchHeaderBytes, mixedTopics, writeBatchHeader } from '../../format/batch-layout.js'
 import { encodeDeclareFrame } from '../../format/frame-encoder.js'
 import { logMarkOf } from '../../format/log-id.js'
-import { encodeSegmentHeader, formatVersion, indexBytes, segmentHeaderBytes } from '../../format/segment-layout.js'
+import {
+  decodeSegmentHeader,
+  encodeSegmentHeader,
+  formatVersion,
+  indexBytes,
+  segmentHeaderBytes,
+} from '../../format/segment-layout.js'
 import { maxBatchBytes } from '../../limits.js'
 import type { Memory, SystemCalls } from '../../memory/memory.js'
 import type { Disk, DiskFile } from '../files/disk.js'
@@ -15,6 +21,7 @@ import type { SegmentFiles } from '../files/segment-files.js'
 import { Successor } from '../files/successor.js'
 import { LiveIndex } from '../index/live-index.js'
 import { writeSegmentIndex } from '../index/segment-sealer.js'
+import { unpackedHeader } from '../packed/unpacked.js'
 import type { LostRange } from './verify-report.js'
 
 /** A topic that the segment has to declare anew at its end, since its damage took where the topic goes on. */
@@ -72,7 +79,7 @@ export function rebuildSegment(tools: RepairTools, plan: SegmentPlan): Amendment
   const { segment } = plan
   const { segmentBytes } = files
   const base = files.base(segment)
-  const old = disk.open(files.path(segment), 'read')
+  const old = files.open(segment)
   const successor = new Successor(disk, files, segment)
   const { file } = successor
   try {
@@ -81,8 +88,8 @@ export function rebuildSegment(tools: RepairTools, plan: SegmentPlan): Amendment
     const logMark = logMarkOf(files.id)
     const { epoch, time: created } = plan
     const header = { version: formatVersion, segmentBytes, base, epoch, features: 0, created, generation: 0, logMark }
-    const kept = plan.keepsHeader ? source?.read(0, segmentHeaderBytes) : undefined
-    file.write(0, kept ?? encodeSegmentHeader(header))
+    const kept = plan.keepsHeader && source ? decodeSegmentHeader(source.read(0, segmentHeaderBytes)) : undefined
+    file.write(0, encodeSegmentHeader(kept === undefined ? header : unpackedHeader(kept)))
     const rest = new SegmentRewriter(file, base, segmentBytes, plan).write(source)
     if (plan.isSealed) {
       const window = memory.open(successor.path, segmentBytes, 'read')

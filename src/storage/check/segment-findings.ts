@@ -36,6 +36,7 @@ export class SegmentFindings {
       ranges: [],
       isTailLost: false,
       expires: false,
+      isPacked: false,
       end: segmentHeaderBytes,
     }
   }

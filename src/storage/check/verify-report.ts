@@ -116,6 +116,7 @@ export interface SegmentReport {
   isTailLost: boolean
   /** Messages in it expire, or have. */
   expires: boolean
+  isPacked: boolean
   /** Relative end of the data that was found, the seal included. */
   end: number
 }

@@ -3,7 +3,7 @@
  * the index entry by entry against the frames it points to. Pure over bytes: it changes nothing and never throws for what
  * it reads, since what cannot be read is damage as well.
  */
-import { segmentFault } from '../../format/features.js'
+import { BookendError } from '../../errors.js'
 import { logIdText } from '../../format/log-id.js'
 import {
   decodeSegmentHeader,
@@ -12,8 +12,11 @@ import {
   type SegmentHeader,
   segmentHeaderBytes,
 } from '../../format/segment-layout.js'
-import type { Disk } from '../files/disk.js'
+import { badBlockCode } from '../../memory/errno.js'
+import type { Disk, DiskFile } from '../files/disk.js'
 import { SalvageWindow } from '../files/salvage-window.js'
+import { headerFault, type SegmentFile } from '../files/segment-files.js'
+import { badTableOf, unpackedFile } from '../packed/unpacked.js'
 import { BatchWalk } from './batch-walk.js'
 import { checkIndex } from './index-check.js'
 import { guessLost } from './legible-rests.js'
@@ -32,33 +35,35 @@ export function verifySegment(disk: Disk, task: SegmentTask): SegmentReport {
     return findings.nothingOfOurs()
   }
   try {
-    return check(disk, task, findings, new SalvageWindow(file), file.size())
+    return check(disk, task, findings, file)
   } finally {
     file.close()
   }
 }
 
-function check(
-  disk: Disk,
-  task: SegmentTask,
-  findings: SegmentFindings,
-  window: SalvageWindow,
-  size: number,
-): SegmentReport {
+function check(disk: Disk, task: SegmentTask, findings: SegmentFindings, file: DiskFile): SegmentReport {
   const { base, segmentBytes, logMark } = task
-  const header = decodeSegmentHeader(window.read(0, segmentHeaderBytes))
+  const header = decodeSegmentHeader(new SalvageWindow(file).read(0, segmentHeaderBytes))
   if (header?.version === formatVersion && header.logMark !== logMark) {
     const what = `the file belongs to another log (${logIdText(header.logMark)}), not to this one (${logIdText(logMark)})`
     findings.damage('foreign', 0, segmentBytes, what)
     return findings.nothingOfOurs()
   }
-  const unknown = header === undefined ? undefined : segmentFault(header.features)
+  const unknown = header === undefined ? undefined : headerFault(header)
   if (unknown !== undefined) {
     findings.damage('header', 0, segmentHeaderBytes, `the file ${unknown}`)
     return findings.nothingOfOurs()
   }
-  checkSize(task, findings, size)
+  const unpacked = unpackedOrFault(file, task)
+  if (typeof unpacked === 'string') {
+    findings.damage('header', 0, segmentHeaderBytes, unpacked)
+    return findings.nothingOfOurs()
+  }
+  const window = new SalvageWindow(unpacked)
+  checkSize(task, findings, file.size())
   checkHeader(task, findings, header)
+  checkTables(file, task, findings)
+  findings.report.isPacked = unpacked !== file
   const index = readStoredIndex(window, task, findings)
   const topics = new WalkedTopics(base, findings, index)
   new BatchWalk(task, findings, topics).run(window, index.footer?.dataEnd)
@@ -95,6 +100,21 @@ function checkHeader(
   findings.damage('header', 0, segmentHeaderBytes, what)
 }
 
+/** What was written into it; or why nobody here can tell. */
+function unpackedOrFault(file: DiskFile, { base, segmentBytes }: SegmentTask): SegmentFile | string {
+  try {
+    return unpackedFile(file, base, segmentBytes)
+  } catch (error) {
+    if (error instanceof BookendError) return error.message
+    throw error
+  }
+}
+
+function checkTables(file: DiskFile, { base, segmentBytes }: SegmentTask, findings: SegmentFindings): void {
+  const bad = badTableOf(file, base, segmentBytes)
+  if (bad !== undefined) findings.damage('index', bad.at, bad.bytes, 'a table of its packed blocks fails its checksum')
+}
+
 /** Bytes behind the data that should be zeros. They never pass for data, as every batch carries its own position. */
 function checkRemains(
   window: SalvageWindow,
@@ -127,7 +147,15 @@ function noteUnreadable(window: SalvageWindow, base: number, findings: SegmentFi
     const inside = findings.report.damages.find(
       ({ kind, position, bytes }) => kind !== 'missing' && position < base + to && base + from < position + bytes,
     )
-    if (inside !== undefined) inside.what += ` (${code}: the device does not give ${to - from} bytes at ${base + from})`
-    else findings.damage('unreadable', from, to - from, `the device does not give these bytes (${code})`)
+    const isPacked = code === badBlockCode
+    if (inside === undefined) {
+      const what = isPacked
+        ? 'these bytes stood in a packed block that is damaged'
+        : 'the device does not give these bytes'
+      findings.damage('unreadable', from, to - from, `${what} (${code})`)
+    } else {
+      const what = isPacked ? 'of a packed block that is damaged' : 'that the device does not give'
+      inside.what += ` (${code}: ${to - from} bytes at ${base + from} ${what})`
+    }
   }
 }

@@ -11,10 +11,14 @@ import {
   segmentHeaderBytes,
 } from '../../format/segment-layout.js'
 import { errno, failedCall } from '../../memory/errno.js'
-import type { SystemCalls } from '../../memory/memory.js'
-
+import type { Memory, SystemCalls, Window } from '../../memory/memory.js'
+import { codecFault } from '../packed/codecs.js'
+import { type SegmentFile, unpackedFile, unpackedWindow } from '../packed/unpacked.js'
+import type { UnpackedCache } from '../packed/unpacked-cache.js'
 import type { Disk, DiskFile } from './disk.js'
 import { SalvageWindow } from './salvage-window.js'
+
+export type { SegmentFile } from '../packed/unpacked.js'
 
 const folder = 'log'
 const nameDigits = 20
@@ -76,6 +80,22 @@ export class SegmentFiles {
 
   path(segment: number): string {
     return segmentPath(this.logDirectory, this.base(segment))
+  }
+
+  /** To read what was written into a segment, packed or not. Undefined: there is no such file. */
+  open(segment: number): SegmentFile | undefined {
+    const file = this.#disk.open(this.path(segment), 'read')
+    return file && openedOr(file, () => unpackedFile(file, this.base(segment), this.segmentBytes))
+  }
+
+  /**
+   * The same through a window.
+   * @param memory opens windows without mapping: a mapping would be of the file as it is
+   * @param cache of this thread; by default one for reading in order
+   */
+  openWindow(memory: Memory, segment: number, cache?: UnpackedCache): Window {
+    const window = memory.open(this.path(segment), this.segmentBytes, 'read')
+    return openedOr(window, () => unpackedWindow(window, this.base(segment), cache))
   }
 
   /** Of its side index: see format/side-index-layout.ts. */
@@ -158,7 +178,7 @@ export class SegmentFiles {
     const file = this.#disk.open(this.path(segment), 'read')
     try {
       const header = file === undefined ? undefined : readHeader(file)
-      return header === undefined ? undefined : segmentFault(header.features)
+      return header === undefined ? undefined : headerFault(header)
     } finally {
       file?.close()
     }
@@ -172,6 +192,16 @@ export class SegmentFiles {
       return readHeader(file)?.created
     } finally {
       file.close()
+    }
+  }
+
+  /** As its header says; what has no header that could be read, nothing is written into anyway. */
+  isPacked(segment: number): boolean {
+    const file = this.#disk.open(this.path(segment), 'read')
+    try {
+      return file !== undefined && readHeader(file)?.packing !== undefined
+    } finally {
+      file?.close()
     }
   }
 
@@ -213,7 +243,7 @@ export class SegmentFiles {
       if (header.version !== formatVersion) return 'misplaced'
       if (header.logMark !== logMarkOf(this.id) || header.segmentBytes !== this.segmentBytes) return 'foreign'
       if (header.base !== this.base(segment)) return 'misplaced'
-      if (segmentFault(header.features) !== undefined) return 'unknown'
+      if (headerFault(header) !== undefined) return 'unknown'
       return file.size() === this.segmentBytes ? 'whole' : 'cut'
     } finally {
       file.close()
@@ -263,6 +293,21 @@ export class SegmentFiles {
 
   syncDirectory(): void {
     this.#disk.syncDirectory(this.directory)
+  }
+}
+
+/** Why this release, on this Node, cannot read a segment with that header, as the rest of a sentence about it. */
+export function headerFault({ features, packing }: SegmentHeader): string | undefined {
+  return segmentFault(features) ?? (packing === undefined ? undefined : codecFault(packing.codec))
+}
+
+/** Closes what was opened where it cannot be used. */
+function openedOr<O extends { close(): void }, R>(opened: O, use: () => R): R {
+  try {
+    return use()
+  } catch (error) {
+    opened.close()
+    throw error
   }
 }
 

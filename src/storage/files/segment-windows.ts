@@ -6,9 +6,11 @@
  */
 import { threadId } from 'node:worker_threads'
 import { assert } from '../../errors.js'
-import { maxSlots } from '../../limits.js'
+import { maxSlots, maxUnpackedBlocks } from '../../limits.js'
 import type { Lent, Memory, ReadPattern, Window } from '../../memory/memory.js'
 import type { SlotAccess, SlotTable } from '../../ring/slot-table.js'
+import { isOverMapping } from '../packed/unpacked.js'
+import { UnpackedCache } from '../packed/unpacked-cache.js'
 import type { SegmentFiles } from './segment-files.js'
 
 interface Held {
@@ -43,6 +45,7 @@ export class SegmentWindows {
   readonly #maxHeld: number
   readonly #maxMapped: number
   readonly #wantRoom: () => void
+  readonly #unpacked = new UnpackedCache(maxUnpackedBlocks)
   #opened = 0
   /** In order of use, the least recent first. */
   readonly #held = new Map<number, Held>()
@@ -169,18 +172,17 @@ export class SegmentWindows {
   #open(segment: number, mayMap: boolean): Held {
     if (this.#held.size >= this.#maxHeld) this.#dropLeastRecent()
     const { segmentBytes } = this.#files
-    const path = this.#files.path(segment)
     const slot = mayMap ? this.#reserve() : -1
     this.#opened += 1
     const number = this.#opened
     if (slot < 0) {
       // Not wanted; or beyond the bound, or nobody could retire it, which would break a promise: the file without a mapping.
       if (mayMap) this.#wantRoom()
-      const window = this.#spare.open(path, segmentBytes, this.#access)
+      const window = this.#openUnmapped(segment)
       return { window, number, slot, pins: 0, isSpare: true, verified: undefined }
     }
     try {
-      const window = this.#openMapped(path)
+      const window = this.#openMapped(segment)
       if (window.address === 0) this.#slots.release(slot)
       else this.#slots.publish(slot, { segment, address: window.address, byteLength: segmentBytes })
       return { window, number, slot: window.address === 0 ? -1 : slot, pins: 0, isSpare: false, verified: undefined }
@@ -197,14 +199,24 @@ export class SegmentWindows {
     return slot < 0 && this.#dropLeastRecent(true) ? reserve() : slot
   }
 
-  /** Mapped if it can be; where the process may have no more mappings, the file is read and written without one. */
-  #openMapped(path: string): Window {
+  /** Mapped if it can be; where the process may have no more mappings, or the segment is packed, the file is read and written without one. */
+  #openMapped(segment: number): Window {
     try {
-      return this.#memory.open(path, this.#files.segmentBytes, this.#access)
+      if (this.#access === 'write')
+        return this.#memory.open(this.#files.path(segment), this.#files.segmentBytes, 'write')
+      const window = this.#files.openWindow(this.#memory, segment, this.#unpacked)
+      if (!isOverMapping(window)) return window
+      window.close()
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOMEM') throw error
-      return this.#spare.open(path, this.#files.segmentBytes, this.#access)
     }
+    return this.#openUnmapped(segment)
+  }
+
+  #openUnmapped(segment: number): Window {
+    const files = this.#files
+    if (this.#access === 'read') return files.openWindow(this.#spare, segment, this.#unpacked)
+    return this.#spare.open(files.path(segment), files.segmentBytes, 'write')
   }
 
   #dropLeastRecent(isMapped = false): boolean {

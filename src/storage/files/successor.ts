@@ -3,8 +3,8 @@
  * open keeps it as it was.
  *
  * Order: the file is made beside the old one, under a name that the next open removes; all of it is flushed; the side index, which
- * speaks of the old one, goes; the new one takes the name; the directory is flushed. A crash before the rename leaves the old
- * segment, one after it the new one, or, after a power cut, either.
+ * speaks of the old one, goes, unless the new one holds the same records; the new one takes the name; the directory is flushed. A crash
+ * before the rename leaves the old segment, one after it the new one, or, after a power cut, either.
  */
 import path from 'node:path'
 import { assert } from '../../errors.js'
@@ -44,10 +44,10 @@ export class Successor {
   }
 
   /** Only when it is flushed: a power cut must not leave the name, and what stood under it gone, before the bytes are there. */
-  takeName(): void {
+  takeName(holds: 'sameRecords' | 'others' = 'others'): void {
     assert(this.#isFlushed, 'a file is durable before it takes the name of a segment')
     assert(this.file.size() === this.#files.segmentBytes, 'the file that takes the name of a segment has its size')
-    this.#files.removeSide(this.#segment)
+    if (holds === 'others') this.#files.removeSide(this.#segment)
     this.#disk.rename(this.path, this.#files.path(this.#segment))
     this.#files.syncDirectory()
     this.#close()

@@ -1,8 +1,8 @@
 /** The way of a follower through a log that grows: each published batch is walked once, by the live index, as recovery and readers do. */
 import { type DirectoryRow, segmentHeaderBytes } from '../../format/segment-layout.js'
-import type { Disk, DiskFile } from '../files/disk.js'
+import type { Disk } from '../files/disk.js'
 import { SalvageWindow } from '../files/salvage-window.js'
-import type { SegmentFiles } from '../files/segment-files.js'
+import type { SegmentFile, SegmentFiles } from '../files/segment-files.js'
 import { LiveIndex } from '../index/live-index.js'
 import { readSealedFile } from '../index/sealed-index.js'
 
@@ -36,7 +36,7 @@ export class LogWalk {
   readonly #files: SegmentFiles
   #position: number
   /** The segment that is being walked. */
-  #open: { segment: number; file: DiskFile } | undefined
+  #open: { segment: number; file: SegmentFile } | undefined
 
   /** @param position the end of a batch, or of a segment's header */
   constructor(disk: Disk, files: SegmentFiles, position: number) {
@@ -101,10 +101,10 @@ export class LogWalk {
     return this.#open?.segment !== segment && this.#files.generationOf(segment) > 0
   }
 
-  #fileOf(segment: number): DiskFile | undefined {
+  #fileOf(segment: number): SegmentFile | undefined {
     if (this.#open?.segment === segment) return this.#open.file
     this.close()
-    const file = this.#disk.open(this.#files.path(segment), 'read')
+    const file = this.#files.open(segment)
     if (file !== undefined) this.#open = { segment, file }
     return file
   }

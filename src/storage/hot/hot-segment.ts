@@ -87,10 +87,10 @@ export class HotSegment implements IndexedSegment {
     return this.#map?.isWhole === true
   }
 
-  /** Goes over to the index of a segment that has got one. False: it has too many topics. */
+  /** Goes over to the index of a segment that has got one. False: it has too many topics, or is packed. */
   loadIndex(): Promise<boolean> {
     const loading = this.#readDirectory().then((directory) => {
-      if (directory === 'tooMany') return false
+      if (directory === 'unfit') return false
       this.#directory = directory
       if (directory !== undefined) this.#map = undefined
       return true
@@ -141,13 +141,14 @@ export class HotSegment implements IndexedSegment {
   }
 
   /** Undefined: there is none that could be believed. */
-  async #readDirectory(): Promise<Directory | 'tooMany' | undefined> {
+  async #readDirectory(): Promise<Directory | 'unfit' | undefined> {
     const segmentBytes = this.#segmentBytes
     const end = segmentBytes - footerBytes
     const last = await this.#file.fetch(end, footerBytes)
     const footer = last && decodeFooter(last, this.base, segmentBytes)
     if (footer === undefined) return undefined
-    if (footer.topics > maxHotTopics) return 'tooMany'
+    // To unpack a block takes longer than a thread may be held up that must not wait.
+    if (footer.topics > maxHotTopics || footer.tableAt !== 0) return 'unfit'
     const bytes = await this.#file.fetch(footer.directoryAt, end - footer.directoryAt)
     const rows = bytes && decodeDirectory(bytes, footer)
     if (rows === undefined) return undefined

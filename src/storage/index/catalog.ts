@@ -6,6 +6,7 @@
  * the frame, under the batch's CRC): an index that lies is replaced by one derived from the batches.
  */
 import { entryBytes, entryWord, type SegmentFooter } from '../../format/segment-layout.js'
+import { isUnreadable } from '../../memory/errno.js'
 import type { Disk } from '../files/disk.js'
 import type { SegmentFiles } from '../files/segment-files.js'
 import type { PinnedWindow, SegmentWindows } from '../files/segment-windows.js'
@@ -277,9 +278,20 @@ export class Catalog {
       const stretch = stretches[lastAtOrBelow(stretches, offset)]
       if (stretch === undefined || offset >= stretch.firstOffset + stretch.count) return undefined
       const found = this.#windows.with(stretch.segment, (pinned) =>
-        this.#isKnown(pinned) ? { is: read(stretch, pinned.window) } : undefined,
+        this.#isKnown(pinned) ? this.#orDistrusted(pinned, () => ({ is: read(stretch, pinned.window) })) : undefined,
       )
       if (found !== undefined) return found.is
+    }
+  }
+
+  /** Undefined as well where the index cannot be read: from here on it is derived from the batches. */
+  #orDistrusted<R>({ segment }: PinnedWindow, read: () => R): R | undefined {
+    try {
+      return read()
+    } catch (error) {
+      if (!isUnreadable(error)) throw error
+      this.distrust(segment)
+      return undefined
     }
   }
 

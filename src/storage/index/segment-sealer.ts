@@ -57,6 +57,7 @@ export function writeSegmentIndex(file: DiskFile, base: number, segmentBytes: nu
     entriesCrc,
     firstTime: index.firstTime,
     lastTime: index.lastTime,
+    tableAt: 0,
   }
   file.write(segmentBytes - footerBytes, encodeFooter(footer))
   return footer

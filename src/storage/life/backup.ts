@@ -17,6 +17,7 @@ import type { SystemCalls } from '../../memory/memory.js'
 import { ControlFile } from '../files/control-file.js'
 import type { Disk, DiskFile } from '../files/disk.js'
 import { SegmentFiles } from '../files/segment-files.js'
+import { packedParts } from '../packed/unpacked.js'
 
 /** Stands in the directory of a copy until the copy is whole. */
 export const unfinishedBackupName = 'backup.unfinished'
@@ -120,10 +121,14 @@ async function copySegment(source: BackupSource, segment: number, end: number, t
     const whole = isIndexed ? files.segmentBytes : files.segmentBytes - footerBytes
     const length = Math.min(end - base, whole)
     to.resize(files.segmentBytes)
-    calls.allocate(to.descriptor, length)
-    for (let at = 0; at < length; at += copyStepBytes) {
-      if (source.isAborted()) throw new BackupAborted('the backup was given up')
-      await source.copy(from, to, at, Math.min(copyStepBytes, length - at))
+    // Of a packed segment only what there is: between it the copy has the same hole.
+    const parts = packedParts(from, base, files.segmentBytes) ?? [{ from: 0, to: length }]
+    for (const part of parts) {
+      calls.allocate(to.descriptor, part.to, part.from)
+      for (let at = part.from; at < part.to; at += copyStepBytes) {
+        if (source.isAborted()) throw new BackupAborted('the backup was given up')
+        await source.copy(from, to, at, Math.min(copyStepBytes, part.to - at))
+      }
     }
     await to.syncLater()
   } finally {

@@ -7,9 +7,8 @@ import { expiryOf, savedByStub } from '../../format/expiry-layout.js'
 import { frameKind, frameWord, kindOf } from '../../format/frame-layout.js'
 import { frameEnd } from '../../format/frame-walk.js'
 import { segmentHeaderBytes } from '../../format/segment-layout.js'
-import type { Disk, DiskFile } from '../files/disk.js'
 import { SalvageWindow } from '../files/salvage-window.js'
-import type { SegmentFiles } from '../files/segment-files.js'
+import type { SegmentFile, SegmentFiles } from '../files/segment-files.js'
 
 /** Read of a segment in one step, about. */
 const stepBytes = 2 << 20
@@ -19,7 +18,6 @@ const grainMs = 1_000
 const maxPoints = 64
 
 export class ExpiryForecast {
-  readonly #disk: Disk
   readonly #files: SegmentFiles
   readonly #segment: number
   /** Topics whose messages expire for those who read. */
@@ -30,8 +28,7 @@ export class ExpiryForecast {
   /** Ascending; and what has expired at each of them. */
   #points: readonly { time: number; bytes: number }[] = []
 
-  constructor(disk: Disk, files: SegmentFiles, segment: number, topics: ReadonlySet<number>) {
-    this.#disk = disk
+  constructor(files: SegmentFiles, segment: number, topics: ReadonlySet<number>) {
     this.#files = files
     this.#segment = segment
     this.#topics = topics
@@ -40,7 +37,7 @@ export class ExpiryForecast {
   /** Walks on. False: it has come to its end before, as far as it could. */
   step(): boolean {
     if (this.#bytes === undefined) return false
-    const file = this.#disk.open(this.#files.path(this.#segment), 'read')
+    const file = this.#files.open(this.#segment)
     try {
       if (file === undefined || !this.#walk(file)) this.#finish()
     } finally {
@@ -55,7 +52,7 @@ export class ExpiryForecast {
   }
 
   /** False: the segment ends. */
-  #walk(file: DiskFile): boolean {
+  #walk(file: SegmentFile): boolean {
     const window = new SalvageWindow(file)
     const base = this.#files.base(this.#segment)
     const { segmentBytes } = this.#files

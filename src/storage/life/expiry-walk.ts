@@ -7,7 +7,6 @@ import { expires, expiryOf } from '../../format/expiry-layout.js'
 import { frameKind, frameWord, kindOf } from '../../format/frame-layout.js'
 import { frameEnd } from '../../format/frame-walk.js'
 import { segmentHeaderBytes } from '../../format/segment-layout.js'
-import type { Disk } from '../files/disk.js'
 import { SalvageWindow } from '../files/salvage-window.js'
 import type { SegmentFiles } from '../files/segment-files.js'
 
@@ -17,14 +16,12 @@ const stepBytes = 4 << 20
 
 export class ExpiryWalk {
   readonly segment: number
-  readonly #disk: Disk
   readonly #files: SegmentFiles
   readonly #times = new Map<number, number>()
   #at = segmentHeaderBytes
   #stage: 'walking' | 'whole' | 'cut short' = 'walking'
 
-  constructor(disk: Disk, files: SegmentFiles, segment: number) {
-    this.#disk = disk
+  constructor(files: SegmentFiles, segment: number) {
     this.#files = files
     this.segment = segment
   }
@@ -37,7 +34,7 @@ export class ExpiryWalk {
   /** Walks on by some MiB. False: it has come to its end before. */
   step(): boolean {
     if (this.#stage !== 'walking') return false
-    const file = this.#disk.open(this.#files.path(this.segment), 'read')
+    const file = this.#files.open(this.segment)
     if (file === undefined) this.#stage = 'cut short'
     else {
       try {

@@ -188,7 +188,7 @@ class Recovery {
       if (mayBeOwn(look)) this.#takeRest(segment)
       return 'damaged'
     }
-    const window = memory.open(files.path(segment), files.segmentBytes, 'read')
+    const window = files.openWindow(memory, segment)
     try {
       const legible = new SalvageWindow(window)
       const durable = Math.min(this.#durable - base, files.segmentBytes)
@@ -199,8 +199,8 @@ class Recovery {
   }
 
   #takeRest(segment: number): void {
-    const { disk, files } = this.#options
-    const file = disk.open(files.path(segment), 'read')
+    const { files } = this.#options
+    const file = files.open(segment)
     if (file === undefined) return
     try {
       const index = new LiveIndex(files.base(segment), files.segmentBytes, false)
@@ -226,6 +226,8 @@ class Recovery {
     this.#topics.lookForNames(window, index)
     this.#absorb(segment, index)
     if (index.isSealed) return 'sealed'
+    // Nothing of it stands where it seems to: there is no place to append to, and nothing that could be cut.
+    if (files.isPacked(segment)) return 'damaged'
     // Damage that reaches to the end leaves no room for the seal.
     if (relative + batchHeaderBytes > files.segmentBytes) return 'damaged'
     if (this.#judge.hasDataBehind(segment) && index.damages.length > 0) return 'damaged'
@@ -267,7 +269,7 @@ class Recovery {
   /** True if nothing was ever written behind the header. Else a power cut took what came before it, and it has to go too. */
   #isEmpty(segment: number): boolean {
     const { files, memory } = this.#options
-    const window = memory.open(files.path(segment), files.segmentBytes, 'read')
+    const window = files.openWindow(memory, segment)
     try {
       const legible = new SalvageWindow(window)
       return this.#remains.isBlank(segment, legible, segmentHeaderBytes) && legible.unreadable.length === 0

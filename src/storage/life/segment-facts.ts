@@ -21,7 +21,7 @@ export function readSegmentFacts(
   if (sealed !== undefined) return { lastTime: sealed.footer.lastTime, rows: sealed.rows }
   if (!files.exists(segment)) return { lastTime: 0, rows: [] }
   if (!files.isWhole(segment)) return undefined
-  const window = memory.open(files.path(segment), files.segmentBytes, 'read')
+  const window = files.openWindow(memory, segment)
   try {
     const index = new LiveIndex(files.base(segment), files.segmentBytes)
     index.catchUp(new SalvageWindow(window), files.segmentBytes, true)

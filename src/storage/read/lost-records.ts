@@ -5,6 +5,7 @@ import { BookendError } from '../../errors.js'
 import { readBatchHeader } from '../../format/batch-layout.js'
 import { segmentHeaderBytes } from '../../format/segment-layout.js'
 import { chunkBytes, maxBatchBytes } from '../../limits.js'
+import { badBlockCode, isUnreadable } from '../../memory/errno.js'
 import { SalvageWindow } from '../files/salvage-window.js'
 import type { SegmentFiles } from '../files/segment-files.js'
 import type { SegmentWindows } from '../files/segment-windows.js'
@@ -56,7 +57,9 @@ export class LostRecords {
         legible.read(at, Math.min(maxBatchBytes, window.byteLength - at))
         const [lost] = legible.unreadable
         if (lost === undefined) return badBatch
-        return `the device does not give ${lost.to - lost.from} bytes of its segment at ${lost.from} (${lost.code})`
+        const bytes = `${lost.to - lost.from} bytes of its segment at ${lost.from}`
+        if (lost.code === badBlockCode) return `${bytes} stood in a packed block that fails its checksum`
+        return `the device does not give ${bytes} (${lost.code})`
       })
     } catch {
       return badBatch
@@ -68,7 +71,7 @@ export class LostRecords {
     const file = this.#files.path(segment)
     const code = (error as NodeJS.ErrnoException).code
     // Too few descriptors or too little memory says nothing about the file.
-    const isGone = code === 'ENOENT' || code === 'EINVAL' || code === 'EFAULT' || code === 'EIO' || code === 'EHWPOISON'
+    const isGone = code === 'ENOENT' || code === 'EINVAL' || isUnreadable(error)
     const position = this.#files.base(segment) + at
     if (!isGone) return new BookendError('BOOKEND_IO', `cannot read ${file}: ${String(error)}`, { file, cause: error })
     const next = this.#nearest.behind(topic, offset, segment)?.offset

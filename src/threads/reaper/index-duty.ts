@@ -130,6 +130,8 @@ export class IndexDuty {
   async #index(segment: number): Promise<void> {
     const { files, disk, plainMemory, epoch, sides } = this.#parts
     const base = files.base(segment)
+    // One that was packed and has lost its footer: there is no place for entries, and who reads it derives them.
+    if (files.isPacked(segment)) return
     const file = disk.open(files.path(segment), 'write')
     if (file === undefined) return
     try {

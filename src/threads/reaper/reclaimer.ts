@@ -191,7 +191,7 @@ export class Reclaimer {
     if (forecast === undefined) {
       const sealed = readSealedFile(disk, files, segment)
       if (sealed === undefined) return false
-      forecast = new ExpiryForecast(disk, files, segment, visibleOf(sealed.rows))
+      forecast = new ExpiryForecast(files, segment, visibleOf(sealed.rows))
       this.#forecasts.set(segment, forecast)
     }
     return forecast.step()

@@ -123,9 +123,9 @@ export class SegmentNeeds {
 
   /** Looks a step further into the oldest segment, where something may expire. False: all of it was looked at before. */
   lookForExpiry(segment: number): boolean {
-    const { state, disk, files } = this.#parts
+    const { state, files } = this.#parts
     if (!hasFeature(state, 'expiry')) return false
-    if (this.#expiry?.segment !== segment) this.#expiry = new ExpiryWalk(disk, files, segment)
+    if (this.#expiry?.segment !== segment) this.#expiry = new ExpiryWalk(files, segment)
     return this.#expiry.step()
   }
 

@@ -188,7 +188,7 @@ export class SideIndexDuty {
     // With what was wanted before, by whoever had the log open: it is as good as it was.
     for (const [topic, index] of this.#wanted) had.set(topic, bothOf(had.get(topic), index))
     const collector = new TagCollector((topic) => had.get(topic))
-    const window = plainMemory.open(files.path(segment), files.segmentBytes, 'read')
+    const window = files.openWindow(plainMemory, segment)
     const index = new LiveIndex(files.base(segment), files.segmentBytes)
     this.#walk = { segment, sealed, window, index, collector }
     return this.#walk

@@ -46,7 +46,7 @@ export class TopicMoves {
    * @param since from when on the age of the segment counts
    */
   next(oldest: OldestSegment, since: number, now: number): MovedTopic | undefined {
-    const { state, disk, files, firstReadable, nextOffset } = this.#parts
+    const { state, files, firstReadable, nextOffset } = this.#parts
     const { segment, facts, blocker } = oldest
     const active = state.activeSegment.load()
     this.#looked = { segment, blocker, active, added: this.#needs.added, time: now }
@@ -56,7 +56,7 @@ export class TopicMoves {
     // Should it come to nothing: not again before the log has gone on.
     this.#triedIn.set(topic, active)
     const segments = this.#needs.segmentsOf(topic) ?? []
-    return collectTopic(disk, files, topic, firstReadable(topic), nextOffset(topic), segments)
+    return collectTopic(files, topic, firstReadable(topic), nextOffset(topic), segments)
   }
 
   *#withoutTried(live: Iterable<LiveTopic>, active: number): Generator<LiveTopic> {

@@ -59,7 +59,7 @@ async function moved(isFirstDeleted: boolean): Promise<Sample> {
   // A batch that would not fit went to the next segment.
   const old = starts.filter((position) => isKept(position) && position % testSegmentBytes < 900_000)
   await log.index()
-  const copy = collectTopic(world.disk, log.files, dead, 0, values[dead].length, [0, 1])
+  const copy = collectTopic(log.files, dead, 0, values[dead].length, [0, 1])
   if (copy === undefined) throw new Error('the records can be read')
   expect(log.tail.moveForward(copy)).toBe('moved')
   log.publish()

@@ -41,7 +41,7 @@ class Indexed {
     })
     const directory = encodeDirectory(rows)
     const directoryAt = entriesAt + topics.length * 16
-    const sums = { directoryCrc: crc32(directory), entriesCrc: 0, firstTime: 1, lastTime: 1 }
+    const sums = { directoryCrc: crc32(directory), entriesCrc: 0, firstTime: 1, lastTime: 1, tableAt: 0 }
     const counts = { records: topics.length, topics: topics.length }
     const bytes = new Uint8Array(testSegmentBytes)
     bytes.set(directory, directoryAt)

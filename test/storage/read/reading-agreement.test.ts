@@ -18,6 +18,16 @@ it('whatever is damaged, and repaired: what get delivers nobody passes over, and
   expect(hot).toBeGreaterThan((messages - lost) / 2)
 })
 
+it('the same of logs with packed segments', async () => {
+  let lost = 0
+  for (const seed of seedsFrom(1, 8)) {
+    const agreement = await agreementOf(seed, true)
+    expect(agreement.disagreements).toEqual([])
+    lost += agreement.lost
+  }
+  if (process.env.SEED === undefined) expect(lost).toBeGreaterThan(50)
+})
+
 it('a name that damage has garbled counts for nothing where another segment has it whole', async () => {
   const { lost, disagreements } = await agreementOf(1826048601)
   expect(disagreements).toEqual([])

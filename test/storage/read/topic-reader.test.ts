@@ -136,7 +136,7 @@ async function play(world: World, script: readonly Step[]): Promise<void> {
         (_, index) => files.segmentOf(trim) + index,
       )
       const from = segments.filter((segment) => segment >= (movedTo.get(id) ?? 0))
-      const moved = collectTopic(world.disk, files, id, first, values.length, from)
+      const moved = collectTopic(files, id, first, values.length, from)
       if (moved === undefined) throw new Error(`the records of t${id} cannot be collected`)
       const outcome = tail.moveForward(moved)
       expect(['moved', 'full']).toContain(outcome)

@@ -1,0 +1,77 @@
+/** How blocks are packed: with what `node:zlib` of the running Node has. */
+import zlib from 'node:zlib'
+import { packedCodec } from '../../format/packed-layout.js'
+
+export type BlockCodecName = keyof typeof packedCodec
+
+interface BlockCodec {
+  /** In a memory of its own, or one that the next call overwrites. */
+  pack(block: Uint8Array): Uint8Array
+  /**
+   * @param length of the block
+   * @throws where the bytes were not packed so, or were more than that
+   */
+  unpack(packed: Uint8Array, length: number): Uint8Array
+}
+
+/** Room behind the block: zlib asks for more memory when all it has got is full, even where nothing comes. */
+const slackBytes = 64
+
+const deflate: BlockCodec = {
+  // With the default window of 32 KiB; level 1 packs text nearly as well as higher ones, in a third of the time.
+  pack: (block) => zlib.deflateRawSync(block, { level: 1, chunkSize: block.length + slackBytes }),
+  unpack: (packed, length) =>
+    zlib.inflateRawSync(packed, { chunkSize: length + slackBytes, maxOutputLength: length + slackBytes }),
+}
+
+/** Of Node 22.15 and later; the types are those of 20. */
+interface ZstdCalls {
+  zstdCompressSync?(block: Uint8Array, options: { chunkSize: number; params: Record<number, number> }): Uint8Array
+  zstdDecompressSync?(packed: Uint8Array, options: { chunkSize: number; maxOutputLength: number }): Uint8Array
+}
+
+/** `ZSTD_c_compressionLevel`. */
+const zstdLevel = 100
+
+function zstdOf({ zstdCompressSync, zstdDecompressSync }: ZstdCalls): BlockCodec | undefined {
+  if (zstdCompressSync === undefined || zstdDecompressSync === undefined) return undefined
+  return {
+    pack: (block) => zstdCompressSync(block, { chunkSize: block.length + slackBytes, params: { [zstdLevel]: 1 } }),
+    unpack: (packed, length) =>
+      zstdDecompressSync(packed, { chunkSize: length + slackBytes, maxOutputLength: length + slackBytes }),
+  }
+}
+
+const codecs = new Map<number, BlockCodec | undefined>([
+  [packedCodec.deflate, deflate],
+  [packedCodec.zstd, zstdOf(zlib as ZstdCalls)],
+])
+
+/** What this Node can do, best first. */
+export function bestCodec(): BlockCodecName {
+  return hasCodec(packedCodec.zstd) ? 'zstd' : 'deflate'
+}
+
+export function hasCodec(codec: number): boolean {
+  return codecs.get(codec) !== undefined
+}
+
+/** Why a segment that is packed so cannot be read here, as the rest of a sentence about it; undefined: it can. */
+export function codecFault(codec: number): string | undefined {
+  if (hasCodec(codec)) return undefined
+  if (codec === packedCodec.zstd)
+    return `is packed with zstd, which Node ${process.versions.node} does not have: use Node 22.15 or later`
+  return `is packed with a codec that this release does not know (${codec}): use a later one`
+}
+
+/** @param codec one of {@link hasCodec} */
+export function codecOf(codec: number): BlockCodec {
+  const found = codecs.get(codec)
+  if (found === undefined) throw new TypeError(`no codec ${codec} here`)
+  return found
+}
+
+export function codecName(codec: number): BlockCodecName | undefined {
+  const names = Object.keys(packedCodec) as BlockCodecName[]
+  return names.find((name) => packedCodec[name] === codec)
+}

@@ -1,0 +1,201 @@
+/** Segments as they are read, packed or not: at every position stands what stood there when it was written. */
+import { segmentFeature } from '../../format/features.js'
+import {
+  blockCount,
+  decodeTable,
+  frontTableAt,
+  type PackedTable,
+  tableBytes,
+  tableLength,
+} from '../../format/packed-layout.js'
+import {
+  decodeFooter,
+  decodeSegmentHeader,
+  footerBytes,
+  type SegmentHeader,
+  segmentHeaderBytes,
+} from '../../format/segment-layout.js'
+import { errno, failedCall } from '../../memory/errno.js'
+import type { ReadPattern, Window } from '../../memory/memory.js'
+import { checkBounds, readEachRange } from '../../memory/window-bounds.js'
+import { LostBlocks, PackedBlocks, type RawBytes, readable } from './packed-blocks.js'
+import { UnpackedCache } from './unpacked-cache.js'
+
+/** Whoever reads a segment from its one end to the other needs no more. */
+const blocksInOrder = 2
+
+/** What was written into a segment, to be read; or its file as it is, as `Disk` opens it. */
+export interface SegmentFile extends RawBytes {
+  read(at: number, length: number): Uint8Array<ArrayBuffer>
+  size(): number
+  writtenEnd(): number
+  close(): void
+}
+
+/** @param file of a segment, which is closed with what is returned */
+export function unpackedFile(file: SegmentFile, base: number, segmentBytes: number): SegmentFile {
+  const blocks = blocksOf(file, base, segmentBytes, new UnpackedCache(blocksInOrder))
+  if (blocks === undefined) return file
+  return {
+    read(at, length) {
+      const bytes = new Uint8Array(length)
+      const read = blocks.readInto(bytes, 0, at, length)
+      return read === length ? bytes : bytes.slice(0, read)
+    },
+    size: () => file.size(),
+    writtenEnd: () => file.writtenEnd(),
+    close: () => file.close(),
+  }
+}
+
+/**
+ * @param window on a segment; closed with what is returned
+ * @param cache of this thread
+ */
+export function unpackedWindow(window: Window, base: number, cache = new UnpackedCache(blocksInOrder)): Window {
+  const blocks = blocksOf(window, base, window.byteLength, cache)
+  return blocks === undefined ? window : new UnpackedWindow(window, blocks)
+}
+
+/** A packed segment that was mapped: nobody would retire the mapping, as the window has no address. */
+export function isOverMapping(window: Window): boolean {
+  return window instanceof UnpackedWindow && window.isOverMapping
+}
+
+/** Nothing of it is where it seems to be, so nothing of it is lent, and nothing is written. */
+class UnpackedWindow implements Window {
+  readonly byteLength: number
+  readonly address = 0
+  readonly bytes = new Uint8Array(0)
+  readonly #window: Window
+  readonly #blocks: PackedBlocks | LostBlocks
+  #isClosed = false
+
+  constructor(window: Window, blocks: PackedBlocks | LostBlocks) {
+    this.byteLength = window.byteLength
+    this.#window = window
+    this.#blocks = blocks
+  }
+
+  get isOverMapping(): boolean {
+    return this.#window.address !== 0
+  }
+
+  expect(pattern: ReadPattern): void {
+    this.#window.expect(pattern)
+  }
+
+  read(at: number, length: number): Uint8Array<ArrayBuffer> {
+    const bytes = new Uint8Array(length)
+    this.readInto(bytes, 0, at, length)
+    return bytes
+  }
+
+  readInto(target: Uint8Array, targetAt: number, at: number, length: number): void {
+    checkBounds(at, length, this.#isClosed ? 0 : this.byteLength)
+    if (targetAt + length > target.length)
+      throw new RangeError(`${length} bytes do not fit at ${targetAt} of the target`)
+    const read = this.#blocks.readInto(target, targetAt, at, length)
+    if (read < length) throw failedCall('read', errno.EFAULT, `the file ends at ${at + read}`)
+  }
+
+  readRanges(target: Uint8Array, ranges: Uint32Array, count: number): void {
+    readEachRange(this, target, ranges, count)
+  }
+
+  lend(at: number, length: number): undefined {
+    checkBounds(at, length, this.#isClosed ? 0 : this.byteLength)
+  }
+
+  place(): never {
+    throw new TypeError('the window was opened for reading')
+  }
+
+  commit(): never {
+    throw new TypeError('the window was opened for reading')
+  }
+
+  write(): never {
+    throw new TypeError('the window was opened for reading')
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#blocks.close()
+    this.#window.close()
+  }
+}
+
+/** The header of the same segment where it is not packed. */
+export function unpackedHeader(header: SegmentHeader): SegmentHeader {
+  return { ...header, features: header.features & ~segmentFeature.packed, packing: undefined }
+}
+
+/** Where the bytes of a packed segment are, in its file; undefined: it is not packed. */
+export function packedParts(
+  raw: RawBytes,
+  base: number,
+  segmentBytes: number,
+): { from: number; to: number }[] | undefined {
+  const found = tableOf(raw, base, segmentBytes)
+  if (found === undefined) return undefined
+  const { table, backAt } = found
+  if (table === undefined) return [{ from: 0, to: segmentBytes }]
+  return [
+    { from: 0, to: backAt + tableBytes(blockCount(table.end, table.blockLog2)) },
+    { from: table.end, to: segmentBytes },
+  ]
+}
+
+/** Undefined: the segment is not packed. */
+function blocksOf(
+  raw: RawBytes,
+  base: number,
+  segmentBytes: number,
+  cache: UnpackedCache,
+): PackedBlocks | LostBlocks | undefined {
+  const found = tableOf(raw, base, segmentBytes)
+  if (found === undefined) return undefined
+  const { table, directoryAt } = found
+  return table === undefined ? new LostBlocks(raw, base, directoryAt) : new PackedBlocks(raw, table, cache)
+}
+
+/** The table of a packed segment, if one of the two is whole; undefined: it is not packed. */
+function tableOf(
+  raw: RawBytes,
+  base: number,
+  segmentBytes: number,
+): { table: PackedTable | undefined; backAt: number; directoryAt: number } | undefined {
+  const header = decodeSegmentHeader(readable(raw, 0, segmentHeaderBytes))
+  if (header !== undefined && (header.features & segmentFeature.packed) === 0) return undefined
+  const readFooter = () => decodeFooter(readable(raw, segmentBytes - footerBytes, footerBytes), base, segmentBytes)
+  // Where the header is damaged, the footer says it as well.
+  const backAt = header?.packing?.tableAt ?? readFooter()?.tableAt ?? 0
+  if (header === undefined && backAt === 0) return undefined
+  const table = tableIn(raw, frontTableAt, base, segmentBytes) ?? tableIn(raw, backAt, base, segmentBytes)
+  const directoryAt = table?.end ?? readFooter()?.directoryAt ?? segmentBytes - footerBytes
+  return { table, backAt, directoryAt }
+}
+
+function tableIn(raw: RawBytes, at: number, base: number, segmentBytes: number): PackedTable | undefined {
+  const length = tableLength(readable(raw, at, tableBytes(0)))
+  if (length === undefined || at + length > segmentBytes) return undefined
+  return decodeTable(readable(raw, at, length), base, segmentBytes)
+}
+
+/** What of the tables of a packed segment is damaged; undefined: nothing, or it is not packed. */
+export function badTableOf(
+  raw: RawBytes,
+  base: number,
+  segmentBytes: number,
+): { at: number; bytes: number } | undefined {
+  const header = decodeSegmentHeader(readable(raw, 0, segmentHeaderBytes))
+  const footer = decodeFooter(readable(raw, segmentBytes - footerBytes, footerBytes), base, segmentBytes)
+  const backAt = header?.packing?.tableAt ?? footer?.tableAt ?? 0
+  if (backAt === 0) return undefined
+  for (const at of [frontTableAt, backAt]) {
+    const length = tableLength(readable(raw, at, tableBytes(0))) ?? tableBytes(0)
+    if (tableIn(raw, at, base, segmentBytes) === undefined) return { at, bytes: length }
+  }
+  return undefined
+}
