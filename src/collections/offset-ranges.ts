@@ -35,7 +35,9 @@ export class OffsetRanges {
       first: to > from ? Math.min(first, ranges[from].first) : first,
       end: to > from ? Math.max(end, ranges[to - 1].end) : end,
     }
-    ranges.splice(from, to - from, merged)
+    // Mostly one grows, or one comes behind all others: then nothing is moved.
+    if (to - from === 1 || from === ranges.length) ranges[from] = merged
+    else ranges.splice(from, to - from, merged)
     return true
   }
 
@@ -45,9 +47,17 @@ export class OffsetRanges {
     let to = from
     while (to < ranges.length && ranges[to].first < end) to += 1
     if (to === from || end <= first) return
-    const left = { first: ranges[from].first, end: first }
-    const right = { first: end, end: ranges[to - 1].end }
-    ranges.splice(from, to - from, ...[left, right].filter((range) => range.end > range.first))
+    const left = ranges[from].first
+    const right = ranges[to - 1].end
+    // Mostly one becomes shorter: then nothing is moved.
+    if (to - from === 1 && left === first && right > end) ranges[from] = { first: end, end: right }
+    else {
+      const rest = [
+        { first: left, end: first },
+        { first: end, end: right },
+      ]
+      ranges.splice(from, to - from, ...rest.filter((range) => range.end > range.first))
+    }
   }
 
   removeBelow(offset: number): void {

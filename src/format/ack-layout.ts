@@ -18,17 +18,18 @@
  * - a journal is trimmed below `applied` only when the record that says so is on the device.
  */
 import type { OffsetRange } from '../collections/offset-ranges.js'
-import { putNumber, takeNumber } from './numbers.js'
+import { putNumberInto, takeNumber } from './numbers.js'
 
 const rangeBytes = 16
 
 export function encodeAcks(ranges: readonly OffsetRange[]): Uint8Array {
   const bytes = new Uint8Array(ranges.length * rangeBytes)
-  const view = new DataView(bytes.buffer)
-  ranges.forEach(({ first, end }, index) => {
-    putNumber(view, index * rangeBytes, first)
-    putNumber(view, index * rangeBytes + 8, end)
-  })
+  let at = 0
+  for (const { first, end } of ranges) {
+    putNumberInto(bytes, at, first)
+    putNumberInto(bytes, at + 8, end)
+    at += rangeBytes
+  }
   return bytes
 }
 

@@ -19,6 +19,16 @@ export function putNumber(view: DataView, at: number, value: number): void {
   view.setUint32(at + 4, highWord(value), true)
 }
 
+/** As {@link putNumber}, where a view would be made for it. */
+export function putNumberInto(bytes: Uint8Array, at: number, value: number): void {
+  const low = lowWord(value)
+  const high = highWord(value)
+  for (let byte = 0; byte < 4; byte++) {
+    bytes[at + byte] = low >>> (8 * byte)
+    bytes[at + 4 + byte] = high >>> (8 * byte)
+  }
+}
+
 /** Returns NaN for what no number of ours can be, so that a damaged field fails every comparison. */
 export function takeNumber(view: DataView, at: number): number {
   const high = view.getUint32(at + 4, true)

@@ -1,6 +1,7 @@
 /** The engine inside this process: the worker threads of one open log, wired to the dispatcher. */
 import { AppendSide } from '../dispatcher/appends/append-side.js'
 import { GroupCommits } from '../dispatcher/groups/group-commits.js'
+import { GroupDesk } from '../dispatcher/groups/group-desk.js'
 import { type GroupControl, GroupRegistry } from '../dispatcher/groups/group-registry.js'
 import { JournalKeeper } from '../dispatcher/groups/journal-keeper.js'
 import type { Lease } from '../dispatcher/groups/lease.js'
@@ -35,13 +36,13 @@ import type { OpenedLog } from '../threads/protocol.js'
 import type { ReaderData } from '../threads/shared-memory.js'
 import { Attachments } from './attached/attachments.js'
 import type { FollowerThread } from './follower/follower-thread.js'
-import { type AckShare, ackShares, type CommitShare, deskName, GroupTransactions } from './group-transactions.js'
+import { type AckShare, ackShares, type CommitShare, GroupTransactions } from './group-transactions.js'
 import { HandlerWrites } from './handler-writes.js'
 import { IdRecalls } from './id-recalls.js'
 import { Lanes } from './lanes.js'
 import { LocalGroup } from './local-group.js'
 import { type LocalOptions, segmentMessageBytes } from './local-options.js'
-import { LocalSchedules } from './local-schedules.js'
+import { hasScheduled, LocalSchedules } from './local-schedules.js'
 import type { TopicHost } from './local-topic.js'
 import type { LockFile } from './lock-file.js'
 import { backUpLog } from './log-backup.js'
@@ -75,6 +76,7 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
   readonly #close: () => Promise<void>
   readonly #transactions: GroupTransactions
   readonly #later: LocalSchedules
+  readonly #write = (parts: TransactionParts, level: Durability) => this.writeAtOnce(parts, level)
 
   /** @param opened what the reaper has found; the writer has started with it */
   constructor(options: LocalOptions, threads: StartingThreads, opened: OpenedLog, lock: LockFile | undefined) {
@@ -158,7 +160,7 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
     })
     this.#transactions = new GroupTransactions({
       group: (topic, name) => this.topic(topic).group(name),
-      write: (parts, level) => this.writeAtOnce(parts, level),
+      write: this.#write,
       published: () => state.published.load(),
       onWritten: () => journals.wake(),
     })
@@ -173,8 +175,7 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
       newGroup: (topic, name) =>
         new LocalGroup(topic, name, { stage, registry, commits, events, processors, elsewhere: follower }),
     }
-    const write = (parts: TransactionParts, level: Durability) => this.writeAtOnce(parts, level)
-    this.#later = new LocalSchedules({ engine: this, write, clock: wallClock, stage, events })
+    this.#later = new LocalSchedules({ engine: this, write: this.#write, clock: wallClock, stage, events })
     const { clockwork } = this.#later
     const publish = () => this.flush('process')
     const attachments = new Attachments({
@@ -234,19 +235,16 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
     return this.topics.names()
   }
 
-  protected async transact(
+  protected transact(
     parts: TransactionParts,
     { leases, commits }: TransactionAcks,
     level: Durability,
   ): Promise<readonly number[]> {
     if (leases.length + commits.length === 0)
-      return this.#later.transact(parts, level, (rest, reached) => this.writeAtOnce(rest, reached))
-    const shares = ackShares(leases, deskName)
-    for (const { topic, group } of shares) this.#checkOwn(topic, group, leases)
-    const named = commits.map(({ group, offset }) => ({ ...deskName((group as LocalGroup).desk), offset }))
-    const offsets = await this.transactShares(parts, shares, named, level)
-    for (const lease of leases) (lease as Lease).holder?.settled(lease as Lease)
-    return offsets
+      return hasScheduled(parts) ? this.#later.transact(parts, level, this.#write) : this.writeAtOnce(parts, level)
+    const shares = ackShares(leases, this.#ownName)
+    const named = commits.map(({ group, offset }) => ({ ...this.#ownName((group as LocalGroup).desk), offset }))
+    return this.transactShares(parts, shares, named, level, leases as readonly Lease[])
   }
 
   /** For a thread of its own, or another one. */
@@ -255,9 +253,11 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
     acks: readonly AckShare[],
     commits: readonly CommitShare[],
     level: Durability,
+    leases?: readonly Lease[],
   ): Promise<readonly number[]> {
+    if (!hasScheduled(parts)) return this.#transactions.transact(parts, acks, commits, level, leases)
     return this.#later.transact(parts, level, (rest, reached) =>
-      this.#transactions.transact(rest, acks, commits, reached),
+      this.#transactions.transact(rest, acks, commits, reached, leases),
     )
   }
 
@@ -285,15 +285,11 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
     return this.#later.scheduler.cancel(topic, ticket, level)
   }
 
-  /** @throws TypeError for leases of another log's group of that name */
-  #checkOwn(topic: string, group: string, leases: TransactionAcks['leases']): void {
-    const { desk } = this.topic(topic).group(group)
-    for (const lease of leases) {
-      const { holder } = lease as Lease
-      const named = deskName(holder?.desk)
-      if (named.topic === topic && named.group === group && holder?.desk !== desk)
-        throw new TypeError("ack() takes a delivery of one of this log's groups")
-    }
+  /** @throws TypeError for what is no desk of this log, though its group may have a name that is known here */
+  readonly #ownName = (desk: unknown): { topic: string; group: string } => {
+    if (!(desk instanceof GroupDesk) || this.topic(desk.topic.name).group(desk.name).desk !== desk)
+      throw new TypeError("ack() takes a delivery of one of this log's groups")
+    return { topic: desk.topic.name, group: desk.name }
   }
 
   async groups(): Promise<GroupInfo[]> {

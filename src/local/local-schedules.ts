@@ -43,14 +43,17 @@ export class LocalSchedules {
     this.repeats = new Repeats(this.scheduler, this.clockwork)
   }
 
-  /** @param write all but what is scheduled, which is messages by then */
+  /** For what {@link hasScheduled}. @param write all but what is scheduled, which is messages by then */
   async transact(parts: TransactionParts, level: Durability, write: WriteParts): Promise<readonly number[]> {
-    if ((parts.scheduled ?? []).length === 0) return write(parts, level)
     // Whoever delivers waits until it is published, and not for the device.
     const offsets = await this.scheduler.transact(parts, (rest) => write(rest, 'process'))
     if (level !== 'process') await this.#engine.flush(level)
     return offsets
   }
+}
+
+export function hasScheduled({ scheduled }: TransactionParts): boolean {
+  return scheduled !== undefined && scheduled.length > 0
 }
 
 function codeOf(error: unknown): string {

@@ -9,7 +9,6 @@ import type { EngineFacts, EngineSchedules, EngineTransactions, Supports } from 
 import type { EngineGroup } from '../engine/group-seat.js'
 import type { LogStats } from '../engine/stats.js'
 import type { Durability, PlannedMessage, Repeat, Ticket, TransactionAcks, TransactionParts } from '../engine/terms.js'
-import type { Guard } from '../format/guard-layout.js'
 import { registerTopic, registerValue } from '../format/hidden-topics.js'
 import { pendingMessages } from '../later/pending-messages.js'
 import { withVersions } from './key-versions.js'
@@ -35,9 +34,14 @@ export abstract class ThreadEngine<G extends EngineGroup> {
     schedules: true,
   }
   readonly transactions: EngineTransactions = {
-    transact: async (parts, acks, level) => {
-      this.stage.checkWritable()
-      return this.transact(parts, acks, level)
+    transact: (parts, acks, level) => {
+      try {
+        this.stage.checkWritable()
+        // Its promise is the caller's, without others around it.
+        return this.transact(parts, acks, level)
+      } catch (error) {
+        return Promise.reject(error)
+      }
     },
     register: async (kind, name) => {
       this.stage.checkOpen()
@@ -106,7 +110,7 @@ export abstract class ThreadEngine<G extends EngineGroup> {
     }
   }
 
-  /** Acknowledgements are for the thread that keeps the books. */
+  /** Acknowledgements are for the thread that keeps the books. May throw, where nothing was begun. */
   protected abstract transact(
     parts: TransactionParts,
     acks: TransactionAcks,
@@ -127,18 +131,25 @@ export abstract class ThreadEngine<G extends EngineGroup> {
   protected abstract cancelScheduled(topic: string, ticket: Ticket, level: Durability): Promise<boolean>
 
   /** Through the lane of this thread; also while the log closes, for who is let finish. */
-  protected async writeAtOnce(parts: TransactionParts, level: Durability): Promise<readonly number[]> {
-    const write = async (guards?: readonly (Guard | undefined)[]) => {
-      const { group, offsets } = transactionFrames(parts, this.topics, guards)
-      return group.topics === 0 ? [] : offsets(await this.appends.transact(group, level))
-    }
-    const { messages } = parts
-    if (!messages.some(({ condition }) => condition?.expectedVersion !== undefined)) return write()
-    const versioned = messages.map((message) => ({ ...message, topic: this.topic(message.topic) }))
-    return withVersions(versioned, write, () => this.appends.published())
+  protected writeAtOnce(parts: TransactionParts, level: Durability): Promise<readonly number[]> {
+    return parts.messages.some(hasVersion)
+      ? this.#writeVersions(parts, level)
+      : this.appends.transact(transactionFrames(parts, this.topics), level)
+  }
+
+  #writeVersions(parts: TransactionParts, level: Durability): Promise<readonly number[]> {
+    return withVersions(
+      parts.messages.map((message) => ({ ...message, topic: this.topic(message.topic) })),
+      (guards) => this.appends.transact(transactionFrames(parts, this.topics, guards), level),
+      () => this.appends.published(),
+    )
   }
 
   protected flushSync(level: Durability): void {
     if (!this.facts.isReadOnly) this.appends.flushSync(level)
   }
+}
+
+function hasVersion({ condition }: TransactionParts['messages'][number]): boolean {
+  return condition?.expectedVersion !== undefined
 }

@@ -1,5 +1,4 @@
 /** The open log, as the application holds it. */
-import { abortable } from '../abortable.js'
 import type { Engine, Supports } from '../engine/engine.js'
 import type { LogStats, SegmentInfo, SegmentResidency } from '../engine/stats.js'
 import type { BackupReport, Durability, GroupInfo, LogPort, Retention, TopicIndex } from '../engine/terms.js'
@@ -24,7 +23,7 @@ import { type Queue, TopicQueue } from './queue.js'
 import { checkLevel, checkSupported, localParts, transactionsOf } from './supported.js'
 import type { Topic } from './topic.js'
 import { TracedTopic } from './traced-topic.js'
-import { type Transaction, TransactionDraft, type TransactionOptions } from './transaction.js'
+import { builtTransaction, type Transaction, type TransactionOptions } from './transaction.js'
 import { checkCodec, checkInteger, checkKeys, checkName, checkOneOf, checkSignal } from './validate.js'
 import { functionProcessorsOf } from './work/function-processors.js'
 
@@ -249,26 +248,18 @@ export class EngineLog implements Log {
     return this.#engine.topicNames()
   }
 
-  async transaction(
+  transaction(
     build: (transaction: Transaction) => void | Promise<void>,
-    options: TransactionOptions = {},
+    options?: TransactionOptions,
   ): Promise<{ offsets: number[] }> {
-    if (typeof build !== 'function')
-      throw new TypeError('transaction() takes a function that says what is to be written')
-    checkKeys('transaction()', options, ['durability', 'signal'])
-    const engine = this.#engine
-    const { level, signal } = checkAppendOptions(engine, options)
-    const transactions = transactionsOf(engine, 'transactions')
-    engine.checkWritable()
-    const draft = new TransactionDraft(engine)
     try {
-      await build(draft)
-    } finally {
-      draft.end()
+      if (typeof build !== 'function')
+        throw new TypeError('transaction() takes a function that says what is to be written')
+      if (options !== undefined) checkKeys('transaction()', options, ['durability', 'signal'])
+      return builtTransaction(this.#engine, build, checkAppendOptions(this.#engine, options))
+    } catch (error) {
+      return Promise.reject(error)
     }
-    signal?.throwIfAborted()
-    engine.checkWritable()
-    return { offsets: [...(await abortable(signal, transactions.transact(draft.parts, draft.acks, level)))] }
   }
 
   scheduled(options: ScheduledOptions = {}): ScheduledList {

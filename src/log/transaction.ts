@@ -1,12 +1,15 @@
 /** What one transaction writes, as the application builds it. Nothing is written before the building is over. */
+import { abortable } from '../abortable.js'
+import { added } from '../collections/added.js'
 import type { Engine } from '../engine/engine.js'
 import type { EngineGroup, EngineLease } from '../engine/group-seat.js'
 import type { Durability, PlannedMessage, TransactionAcks, TransactionParts } from '../engine/terms.js'
 import { maxRegisterValue, maxTransactionTopics } from '../limits.js'
-import { type AppendOptions, checkAppendOptions } from './append-options.js'
+import { type AppendOptions, type CheckedAppendOptions, checkAppendOptions } from './append-options.js'
 import { type Delivery, LeasedMessage } from './delivery.js'
 import { type Group, TopicGroup } from './group.js'
 import { deliveryTimeNames, type ScheduleOptions } from './later/schedule-options.js'
+import { transactionsOf } from './supported.js'
 import { LogTopic, type Topic } from './topic.js'
 import { checkInteger, checkKeys, checkName, checkOffset } from './validate.js'
 
@@ -55,14 +58,26 @@ export interface TransactionOptions {
   signal?: AbortSignal
 }
 
+type DraftMessage = TransactionParts['messages'][number]
+
+const none: readonly never[] = []
+
+const setRegister = ([name, value]: readonly [string, number]) => ({
+  kind: 'r' as const,
+  name,
+  value,
+  below: undefined,
+})
+
 export class TransactionDraft implements Transaction {
   readonly #engine: Engine
-  readonly #messages: TransactionParts['messages'][number][] = []
-  readonly #scheduled: PlannedMessage[] = []
-  readonly #topics = new Set<string>()
-  readonly #registers = new Map<string, number>()
-  readonly #leases = new Set<EngineLease>()
-  readonly #commits = new Map<EngineGroup, number>()
+  // What few transactions have is made where it is needed.
+  #messages: DraftMessage[] | undefined
+  #scheduled: PlannedMessage[] | undefined
+  #topics: Set<string> | undefined
+  #registers: Map<string, number> | undefined
+  #leases: EngineLease[] | undefined
+  #commits: Map<EngineGroup, number> | undefined
   #isOver = false
 
   constructor(engine: Engine) {
@@ -74,53 +89,51 @@ export class TransactionDraft implements Transaction {
     if (!(topic instanceof LogTopic)) throw new TypeError('append() takes a topic of this log first')
     if (options !== undefined) checkKeys('options of append() in a transaction', options, optionNames)
     const message = topic.prepared(this.#engine, value, checkAppendOptions(this.#engine, options, topic.dedupe))
-    if (message.condition?.expectedVersion !== undefined && this.#messages.some((other) => isOfKey(other, message)))
+    if (message.condition?.expectedVersion !== undefined && this.#messages?.some((other) => isOfKey(other, message)))
       throw new TypeError('expectedVersion is that of before the transaction: say it with the first message of the key')
-    this.#topics.add(topic.name)
-    if (this.#topics.size > maxTransactionTopics)
-      throw new RangeError(`a transaction is of ${maxTransactionTopics} topics at most: write some of it before`)
-    this.#messages.push(message)
+    this.#count(topic.name)
+    this.#messages = added(this.#messages, message)
   }
 
   schedule<T>(topic: Topic<T>, value: T, options: Omit<ScheduleOptions, 'durability'>): void {
     this.#checkOpen()
     if (!(topic instanceof LogTopic)) throw new TypeError('schedule() takes a topic of this log first')
     checkKeys('options of schedule() in a transaction', options, scheduleOptionNames)
-    this.#scheduled.push(topic.preparedLater(this.#engine, value, options))
+    this.#scheduled = added(this.#scheduled, topic.preparedLater(this.#engine, value, options))
   }
 
   ack(delivery: Delivery<unknown>): void {
     this.#checkOpen()
     if (!(delivery instanceof LeasedMessage)) throw new TypeError("ack() takes a delivery of one of this log's groups")
-    this.#leases.add(delivery.lease)
+    this.#leases = added(this.#leases, delivery.lease)
   }
 
   commit(group: Group<unknown>, offset: number): void {
     this.#checkOpen()
     if (!(group instanceof TopicGroup)) throw new TypeError("commit() takes a group of one of this log's topics first")
     const known = group.groupIn(this.#engine)
+    this.#commits ??= new Map()
     this.#commits.set(known, Math.max(checkOffset('offset', offset), this.#commits.get(known) ?? 0))
   }
 
   set(register: string, value: number): void {
     this.#checkOpen()
     checkName('register', register)
+    this.#registers ??= new Map()
     this.#registers.set(register, checkInteger('the value of a register', value, 0, maxRegisterValue))
   }
 
   get acks(): TransactionAcks {
-    return { leases: [...this.#leases], commits: [...this.#commits].map(([group, offset]) => ({ group, offset })) }
+    const commits =
+      this.#commits === undefined ? none : [...this.#commits].map(([group, offset]) => ({ group, offset }))
+    const leases = this.#leases ?? none
+    return { leases: leases.length > 1 ? [...new Set(leases)] : leases, commits }
   }
 
   /** What was collected. */
   get parts(): TransactionParts {
-    const registers = [...this.#registers].map(([name, value]) => ({
-      kind: 'r' as const,
-      name,
-      value,
-      below: undefined,
-    }))
-    return { messages: this.#messages, registers, scheduled: this.#scheduled }
+    const registers = this.#registers === undefined ? none : [...this.#registers].map(setRegister)
+    return { messages: this.#messages ?? none, registers, scheduled: this.#scheduled ?? none }
   }
 
   /** Nothing more is collected. */
@@ -128,12 +141,51 @@ export class TransactionDraft implements Transaction {
     this.#isOver = true
   }
 
+  /** @throws RangeError where it is one topic too many */
+  #count(topic: string): void {
+    const messages = this.#messages
+    if (messages === undefined || messages[messages.length - 1].topic === topic) return
+    this.#topics ??= new Set(messages.map((message) => message.topic))
+    this.#topics.add(topic)
+    if (this.#topics.size > maxTransactionTopics)
+      throw new RangeError(`a transaction is of ${maxTransactionTopics} topics at most: write some of it before`)
+  }
+
   #checkOpen(): void {
     if (this.#isOver) throw new TypeError('the transaction is over: what it writes is said before build() has returned')
   }
 }
 
-type DraftMessage = TransactionParts['messages'][number]
+/** Not an async function: whoever has nothing to wait for hands over in the same turn, in the order of the calls. @throws as `Log.transaction` */
+export function builtTransaction(
+  engine: Engine,
+  build: (transaction: Transaction) => void | Promise<void>,
+  { level, signal }: Pick<CheckedAppendOptions, 'level' | 'signal'>,
+): Promise<{ offsets: number[] }> {
+  const transactions = transactionsOf(engine, 'transactions')
+  engine.checkWritable()
+  const draft = new TransactionDraft(engine)
+  let built: unknown
+  try {
+    built = build(draft)
+  } catch (error) {
+    draft.end()
+    throw error
+  }
+  const write = () => {
+    draft.end()
+    signal?.throwIfAborted()
+    engine.checkWritable()
+    return abortable(signal, transactions.transact(draft.parts, draft.acks, level)).then(answerOf)
+  }
+  if (built === undefined) return write()
+  return Promise.resolve(built).then(write, (error) => {
+    draft.end()
+    throw error
+  })
+}
+
+const answerOf = (offsets: readonly number[]) => ({ offsets: [...offsets] })
 
 function isOfKey({ topic, extras }: DraftMessage, other: DraftMessage): boolean {
   const [key, its] = [extras?.key, other.extras?.key]

@@ -301,8 +301,8 @@ const mutants: readonly Mutant[] = [
   {
     name: 'sets a register behind the group, and not in it',
     file: 'dispatcher/appends/group-frames.js',
-    find: 'return left > 0 ?',
-    replace: 'return left > this.registers.length ?',
+    find: 'extras[index], continued(flags, left))',
+    replace: 'extras[index], continued(flags, left - this.registers.length))',
     fault: 'races',
     scale: 0.2,
   },
@@ -979,8 +979,8 @@ const mutants: readonly Mutant[] = [
   {
     name: 'says of what stands above a gap that the file holds it',
     file: 'dispatcher/groups/ack-journal.js',
-    find: 'ranges.every(({ end }) => end <= state.committed)',
-    replace: 'ranges.length > 0',
+    find: 'acknowledged.list.every(({ end }) => end <= state.committed)',
+    replace: 'acknowledged.size > 0',
     fault: 'groups',
     scale: 0.5,
   },

@@ -36,7 +36,8 @@ function live(random: Seeded) {
       (range) => state().committed <= range.first && !books.has(range.first) && !books.has(range.end - 1),
     )
     if (random.chance(0.5) && free) {
-      log.position += 10
+      // Some are told of together.
+      if (log.position === 0 || random.chance(0.7)) log.position += 10
       journal.add(journaled.length, ranges, log.position)
       journaled.push({ ranges, position: log.position })
       for (const range of ranges) books.add(range.first, range.end)

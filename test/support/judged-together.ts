@@ -12,6 +12,7 @@ import { tagOf } from '../../src/format/key-tag.js'
 import { idHeader } from '../../src/limits.js'
 import { failedCall } from '../../src/memory/errno.js'
 import { Engine } from './engine.js'
+import { guardPlaces } from './guard-places.js'
 import { readAll } from './model.js'
 import type { Seeded } from './seeded.js'
 import { imageStyles } from './simulated-disk.js'
@@ -86,7 +87,7 @@ class Together {
     const at = producer.place(group.guardBytes + group.bytes)
     if (at < 0) return
     const memory = { ...producer.memory, text: Buffer.from(producer.memory.bytes.buffer) }
-    const guards = group.writeGuards(memory, at, 0)
+    const guards = guardPlaces(memory.words, at, group.writeGuards(memory, at, 0))
     producer.advance(group.writeFrames(memory, at + group.guardBytes, 0) - at)
     const [verdict, offset] = this.#judge(said, call, guard, set)
     const messages: { topic: number; offset: number; at: number }[] = []

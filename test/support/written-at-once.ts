@@ -10,6 +10,7 @@ import { frameFlag, frameKind } from '../../src/format/frame-layout.js'
 import { needBytes, writeNeedFrame } from '../../src/format/guard-layout.js'
 import { registerTopic, registerValue } from '../../src/format/hidden-topics.js'
 import { Engine } from './engine.js'
+import { guardPlaces } from './guard-places.js'
 import { readAll } from './model.js'
 import type { Seeded } from './seeded.js'
 import { imageStyles, type SimulatedDisk } from './simulated-disk.js'
@@ -91,7 +92,7 @@ function writeAtOnce(
   if (ahead > 0) writeNeedFrame(memory.words, start, needed, frameFlag.awaited)
   const at = start + ahead
   const text = Buffer.from(memory.bytes.buffer)
-  const guards = group.writeGuards({ ...memory, text }, at, frameFlag.awaited)
+  const guards = guardPlaces(memory.words, at, group.writeGuards({ ...memory, text }, at, frameFlag.awaited))
   producer.advance(group.writeFrames({ ...memory, text }, at + group.guardBytes, frameFlag.awaited) - start)
   engine.publish()
   for (let turn = 0; engine.lane.ringHead.load() < engine.lane.ringTail.load(); turn++) {

@@ -7,7 +7,7 @@
 import { Fifo } from '../../collections/fifo.js'
 import type { Durability } from '../../engine/terms.js'
 import { conflictError, noSpaceError, registerConflict } from '../../failures.js'
-import { frameKind, frameWord, kindOf, offsetOf } from '../../format/frame-layout.js'
+import { frameBytes, frameKind, frameWord, kindOf, offsetOf } from '../../format/frame-layout.js'
 import { belowOf, expectedOf, isChanged } from '../../format/guard-layout.js'
 import { hiddenRest } from '../../format/hidden-topics.js'
 import type { RingMemory } from '../../ring/append-ring.js'
@@ -18,6 +18,7 @@ import type { TopicDirectory } from '../topic-directory.js'
 import { type Waiter, type Watch, wakes } from '../watch.js'
 import { ChangedKeyError } from './changed-key.js'
 import type { WrittenGroup } from './frame-intake.js'
+import type { GroupFrames } from './group-frames.js'
 
 /** Something in the ring whose publication is awaited. */
 interface Pending {
@@ -32,11 +33,18 @@ interface Pending {
   group: GuardAnswers | undefined
 }
 
+const nothingStamped: readonly number[] = []
+
+/** Who awaits offsets. */
+interface GroupAnswer {
+  resolve(offsets: readonly number[]): void
+  reject(error: unknown): void
+}
+
 interface GuardAnswers {
-  /** Places of the guards. */
-  readonly guards: readonly number[]
+  readonly count: number
   /** What they have come to. */
-  readonly offsets: number[]
+  stamped: readonly number[]
 }
 
 export interface AcknowledgementsParts {
@@ -90,18 +98,17 @@ export class Acknowledgements implements Waiter {
     this.#parts.watch.begin(level === 'process' ? wakes.withEveryBatch : wakes.anyway)
   }
 
-  /** The same for an atomic group; it resolves with the offsets of its guards, or of its first message where it has none. */
+  /** The same for an atomic group, by what its guards have come to, or its first message where it has none. */
   addGroup(
     end: number,
     { at, guards }: WrittenGroup,
     level: Durability,
-    resolve: (offsets: readonly number[]) => void,
-    reject: (error: unknown) => void,
+    frames: Pick<GroupFrames, 'offsets'>,
+    answer: GroupAnswer,
   ): void {
-    const offsets: number[] = []
-    const group = guards.length === 0 ? undefined : { guards, offsets }
-    const settle = (offset: number) => resolve(group === undefined ? [offset] : offsets)
-    this.#push({ end, at, level, resolve: settle, reject, group })
+    const group: GuardAnswers | undefined = guards === 0 ? undefined : { count: guards, stamped: nothingStamped }
+    const resolve = (offset: number) => answer.resolve(frames.offsets(group?.stamped ?? [offset]))
+    this.#push({ end, at, level, resolve, reject: answer.reject, group })
   }
 
   /** Acknowledges what is published; returns the ring position up to which that is done. */
@@ -123,7 +130,7 @@ export class Acknowledgements implements Waiter {
           reject(noSpaceError(state.writerErrno.load(), directory))
           continue
         }
-        const conflict = next.group === undefined ? this.#conflictAt(at) : this.#readGuards(next.group)
+        const conflict = next.group === undefined ? this.#conflictAt(at) : this.#readGuards(at, next.group)
         if (conflict !== undefined) {
           reject(conflict)
           continue
@@ -141,14 +148,18 @@ export class Acknowledgements implements Waiter {
   }
 
   /** @returns the conflict, where one of them does not hold */
-  #readGuards({ guards, offsets }: GuardAnswers): Error | undefined {
+  #readGuards(first: number, answers: GuardAnswers): Error | undefined {
     const { words } = this.#parts.memory
-    for (const at of guards) {
+    const stamped = new Array<number>(answers.count)
+    let at = first
+    for (let guard = 0; guard < stamped.length; guard++) {
       const conflict = this.#conflictAt(at)
       if (conflict !== undefined) return conflict
       const word = at >>> 2
-      offsets.push(offsetOf(words[word + frameWord.offsetLow], words[word + frameWord.tail]))
+      stamped[guard] = offsetOf(words[word + frameWord.offsetLow], words[word + frameWord.tail])
+      at += frameBytes(words[word + frameWord.length])
     }
+    answers.stamped = stamped
     return undefined
   }
 

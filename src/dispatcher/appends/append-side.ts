@@ -22,7 +22,7 @@ import type { TopicDirectory, TopicHandle } from '../topic-directory.js'
 import { type Waiter, type Watch, wakes } from '../watch.js'
 import { Acknowledgements } from './acknowledgements.js'
 import { flushSync } from './flush-sync.js'
-import { FrameIntake } from './frame-intake.js'
+import { FrameIntake, type WrittenGroup } from './frame-intake.js'
 import { copyOf, copyOfExtras, GroupFrames } from './group-frames.js'
 import { type AskRecall, WithheldTopics } from './withheld-topics.js'
 
@@ -114,7 +114,7 @@ export class AppendSide implements Waiter {
     const bytes = frameBytes(payloadRoom(value, extras))
     if (typeof value === 'string' && !this.#intake.fitsRing(bytes))
       return this.append(topic, encoder.encode(value), extras, level, condition)
-    const answer = newAnswer()
+    const answer = newAnswer<number>()
     try {
       this.#begin(level)
       if (condition?.id !== undefined) this.#withheld.need(topic, condition.id)
@@ -142,15 +142,15 @@ export class AppendSide implements Waiter {
       extras: extras === undefined ? [] : values.map(() => extras),
       conditions: condition === undefined ? [] : [condition],
     }
-    return this.#appendGroup(new GroupFrames([share]), level).then(firstOfAll)
+    return this.#appendGroup(new GroupFrames([share], [], [0]), level).then(firstOfAll)
   }
 
   /**
    * Messages of several topics, all at one moment or not at all, and numbers of registers with them.
-   * @returns the offsets that the conditions are about, in the order of the group's guards
+   * @returns the offsets of the messages, see {@link GroupFrames.offsets}
    */
   transact(group: GroupFrames, level: Durability): Promise<readonly number[]> {
-    return this.#appendGroup(group, level)
+    return group.topics === 0 ? Promise.resolve([]) : this.#appendGroup(group, level)
   }
 
   #appendGroup(given: GroupFrames, level: Durability): Promise<readonly number[]> {
@@ -164,39 +164,49 @@ export class AppendSide implements Waiter {
       const message = `${records} messages (${bytes} bytes) are more than one segment of ${segmentBytes} bytes holds, so they cannot be appended all or nothing: append them in parts`
       return Promise.reject(new BookendError('BOOKEND_TOO_LARGE', message))
     }
-    return new Promise((resolve, reject) => {
-      // What throws in here rejects the promise.
+    const answer = newAnswer<readonly number[]>()
+    try {
       this.#begin(level)
       for (const { topic, conditions } of group.shares)
         for (const { id } of conditions) if (id !== undefined) this.#withheld.need(topic, id)
       const topic = this.#firstWithheld(group)
       const written = this.#intake.heldCount > 0 || topic !== undefined ? undefined : this.#intake.writeGroup(group)
-      if (written !== undefined) {
-        this.#acknowledgements.addGroup(this.ring.tail, written, level, resolve, reject)
-        return
-      }
-      const own = group === given ? group.copied(false) : group
-      const writeLater = () => {
-        // Its other topics may wait for longer than the one that it stood in line with.
-        const still = this.#firstWithheld(own)
-        if (still !== undefined) {
-          this.#withheld.hold(still, { write: writeLater, reject })
-          return true
-        }
-        if (level === 'disk') this.#intake.wantFlush()
-        try {
-          const later = this.#intake.writeGroup(own)
-          if (later === undefined) return false
-          this.#acknowledgements.addGroup(this.ring.tail, later, level, resolve, reject)
-        } catch (error) {
-          // Its own affair, as if it had been written at once: those behind it go on.
-          reject(error)
-        }
+      if (written !== undefined) this.#awaitGroup(group, written, level, answer)
+      else this.#appendGroupLater(group === given ? group.copied(false) : group, topic, level, answer)
+    } catch (error) {
+      answer.reject(error)
+    }
+    return answer.promise
+  }
+
+  /** @param topic of those that are withheld */
+  #appendGroupLater(
+    group: GroupFrames,
+    topic: TopicHandle | undefined,
+    level: Durability,
+    answer: Answer<readonly number[]>,
+  ): void {
+    const { reject } = answer
+    const write = () => {
+      // Its other topics may wait for longer than the one that it stood in line with.
+      const still = this.#firstWithheld(group)
+      if (still !== undefined) {
+        this.#withheld.hold(still, { write, reject })
         return true
       }
-      if (topic !== undefined) this.#withheld.hold(topic, { write: writeLater, reject })
-      else this.#intake.hold(writeLater, reject)
-    })
+      if (level === 'disk') this.#intake.wantFlush()
+      try {
+        const written = this.#intake.writeGroup(group)
+        if (written === undefined) return false
+        this.#awaitGroup(group, written, level, answer)
+      } catch (error) {
+        // Its own affair, as if it had been written at once: those behind it go on.
+        reject(error)
+      }
+      return true
+    }
+    if (topic !== undefined) this.#withheld.hold(topic, { write, reject })
+    else this.#intake.hold(write, reject)
   }
 
   /** Resolves when everything handed over so far can be seen; at once where nothing is under way. */
@@ -306,7 +316,7 @@ export class AppendSide implements Waiter {
     extras: Extras | undefined,
     bytes: number,
     level: Durability,
-    answer: Answer,
+    answer: Answer<number>,
     condition: Guard | undefined,
   ): void {
     // The caller may use its buffers again: what waits for room is a copy.
@@ -316,7 +326,7 @@ export class AppendSide implements Waiter {
   }
 
   /** @param write puts it into the ring and returns its place; -1: there is no room now */
-  #hold(topic: TopicHandle, write: () => number, level: Durability, answer: Answer): void {
+  #hold(topic: TopicHandle, write: () => number, level: Durability, answer: Answer<number>): void {
     const writeLater = () => {
       if (level === 'disk') this.#intake.wantFlush()
       try {
@@ -334,27 +344,32 @@ export class AppendSide implements Waiter {
   }
 
   /** @param at place of the first frame of what was written last */
-  #await(at: number, level: Durability, { resolve, reject }: Answer): void {
+  #await(at: number, level: Durability, { resolve, reject }: Answer<number>): void {
     this.#acknowledgements.add(this.ring.tail, at, level, resolve, reject)
+  }
+
+  #awaitGroup(group: GroupFrames, written: WrittenGroup, level: Durability, answer: Answer<readonly number[]>): void {
+    this.#acknowledgements.addGroup(this.ring.tail, written, level, group, answer)
   }
 }
 
 /** What the caller of an append awaits, and how it is told. */
-interface Answer {
-  promise: Promise<number>
-  resolve(offset: number): void
+interface Answer<T> {
+  promise: Promise<T>
+  resolve(value: T): void
   reject(error: unknown): void
 }
 
-let resolveNew: Answer['resolve']
-let rejectNew: Answer['reject']
+// Of whatever promise was made last.
+let resolveNew: (value: never) => void
+let rejectNew: (error: unknown) => void
 /** One for all promises, where one for each would be made and thrown away with every append. */
-const takeSettlers = (resolve: Answer['resolve'], reject: Answer['reject']) => {
+const takeSettlers = (resolve: (value: never) => void, reject: (error: unknown) => void) => {
   resolveNew = resolve
   rejectNew = reject
 }
 
-function newAnswer(): Answer {
-  const promise = new Promise<number>(takeSettlers)
-  return { promise, resolve: resolveNew, reject: rejectNew }
+function newAnswer<T>(): Answer<T> {
+  const promise = new Promise<T>(takeSettlers)
+  return { promise, resolve: resolveNew as (value: T) => void, reject: rejectNew }
 }

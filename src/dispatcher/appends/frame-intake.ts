@@ -44,11 +44,12 @@ export interface HeldBack {
   reject(error: unknown): void
 }
 
-/** Places in the ring. */
+/** Its place in the ring. */
 export interface WrittenGroup {
   /** Of the first frame: a guard where there are some. */
   readonly at: number
-  readonly guards: readonly number[]
+  /** How many guards stand there, one behind the other. */
+  readonly guards: number
 }
 
 interface AwaitingRoom {
@@ -167,7 +168,7 @@ export class FrameIntake implements Waiter {
 
   /**
    * An atomic group with its guards: as bytes where it does not {@link fitsRing}.
-   * @returns the place of its first frame, and those of the guards; undefined: there is no room now, nothing was taken
+   * @returns undefined: there is no room now, nothing was taken
    */
   writeGroup(group: GroupFrames): WrittenGroup | undefined {
     for (const { topic } of group.shares) if (!topic.isDeclared && !this.#declare(topic)) return undefined

@@ -34,10 +34,13 @@ export interface RegisterShare {
 }
 
 const encoder = new TextEncoder()
+const noRegisters: readonly RegisterShare[] = []
+const noOrder: readonly number[] = []
 
 export class GroupFrames {
   readonly shares: readonly TopicMessages[]
   readonly registers: readonly RegisterShare[]
+  readonly #order: readonly number[]
   /** Of the guards. */
   readonly guardBytes: number
   /** Of the frames, or the most that they can be. */
@@ -48,9 +51,15 @@ export class GroupFrames {
   /** A value is a string: what it comes to is known when it is encoded. */
   readonly hasText: boolean
 
-  constructor(shares: readonly TopicMessages[], registers: readonly RegisterShare[] = []) {
+  /** @param order of which share each message was, in the order in which they were given: only for {@link offsets} */
+  constructor(
+    shares: readonly TopicMessages[],
+    registers: readonly RegisterShare[] = noRegisters,
+    order: readonly number[] = noOrder,
+  ) {
     this.shares = shares
     this.registers = registers
+    this.#order = order
     let guards = 0
     let bytes = 0
     let records = 0
@@ -90,41 +99,71 @@ export class GroupFrames {
       values: values.map((value) => copyOf(value, isEncoded)),
       extras: extras.map(copyOfExtras),
     }))
-    return new GroupFrames(shares, this.registers)
+    return new GroupFrames(shares, this.registers, this.#order)
   }
 
-  /** @returns the places of the guards: those of conditions in the order in which they were given, then those of registers */
-  writeGuards({ bytes, words }: FrameMemory, at: number, flags: number): number[] {
-    const places: number[] = []
-    let next = at
-    const write = (topic: TopicHandle, condition: Guard) => {
-      assert(condition.expectedVersion === undefined, 'the version of a key is looked up before the ring')
-      writeGuardFrame(bytes, words, next, topic.id, condition, flags)
-      places.push(next)
-      next += guardBytes(condition)
+  /**
+   * Of the messages, in the order in which they were given, where the first of each share has a guard that asks for no other one.
+   * @param stamped what the guards have come to
+   */
+  offsets(stamped: readonly number[]): number[] {
+    const next = new Array<number>(this.shares.length)
+    let guard = 0
+    for (let share = 0; share < next.length; share++) {
+      next[share] = stamped[guard]
+      guard += this.shares[share].conditions.length
     }
-    for (const { topic, conditions } of this.shares) for (const condition of conditions) write(topic, condition)
-    for (const { topic, below } of this.registers) if (below !== undefined) write(topic, { below })
-    return places
+    const offsets = new Array<number>(this.#order.length)
+    for (let index = 0; index < offsets.length; index++) {
+      const share = this.#order[index]
+      offsets[index] = next[share]
+      next[share] += 1
+    }
+    return offsets
+  }
+
+  /** One behind the other: those of conditions in the order in which they were given, then those of registers. @returns how many */
+  writeGuards({ bytes, words }: FrameMemory, at: number, flags: number): number {
+    let next = at
+    let count = 0
+    for (const { topic, conditions } of this.shares)
+      for (const condition of conditions) {
+        assert(condition.expectedVersion === undefined, 'the version of a key is looked up before the ring')
+        writeGuardFrame(bytes, words, next, topic.id, condition, flags)
+        next += guardBytes(condition)
+        count += 1
+      }
+    for (const { topic, below } of this.registers)
+      if (below !== undefined) {
+        writeGuardFrame(bytes, words, next, topic.id, { below }, flags)
+        next += guardBytes({})
+        count += 1
+      }
+    return count
   }
 
   /** @returns where they end */
   writeFrames(memory: FrameMemory, at: number, flags: number): number {
     let next = at
     let left = this.records + this.registers.length
-    const flagsOfNext = () => {
-      left -= 1
-      return left > 0 ? flags | frameFlag.continues : flags
-    }
     for (const { topic, values, extras } of this.shares)
-      for (let index = 0; index < values.length; index++)
-        next += writeFrame(memory, next, topic.id, values[index], extras[index], flagsOfNext())
+      for (let index = 0; index < values.length; index++) {
+        left -= 1
+        next += writeFrame(memory, next, topic.id, values[index], extras[index], continued(flags, left))
+      }
     for (const { topic, value } of this.registers) {
-      writeDeclareFrame(memory.bytes, memory.words, next, topic.id, topic.name, statedBy(value), flagsOfNext())
+      left -= 1
+      const { bytes, words } = memory
+      writeDeclareFrame(bytes, words, next, topic.id, topic.name, statedBy(value), continued(flags, left))
       next += frameBytes(declarePayloadLength(topic.name))
     }
     return next
   }
+}
+
+/** @param left so many frames of the group come behind this one */
+function continued(flags: number, left: number): number {
+  return left > 0 ? flags | frameFlag.continues : flags
 }
 
 /** `slice` of a Buffer would be a view of it. */

@@ -1,14 +1,14 @@
 /**
  * What transactions have acknowledged of a group and its record in the groups file does not hold yet. The invariants are in format/ack-layout.ts.
  */
-import type { OffsetRange } from '../../collections/offset-ranges.js'
+import { type OffsetRange, OffsetRanges } from '../../collections/offset-ranges.js'
 import type { GroupState } from '../../format/group-layout.js'
 import type { TopicHandle } from '../topic-directory.js'
 
-/** Messages of the journal up to `end`, and what they acknowledge. */
+/** Messages of the journal up to `end`, and what they acknowledge: of one position those that come together, however many there are. */
 interface Journaled {
-  readonly end: number
-  readonly ranges: readonly OffsetRange[]
+  end: number
+  readonly acknowledged: OffsetRanges
   /** They are on the device when the log is so far. */
   readonly position: number
 }
@@ -45,7 +45,13 @@ export class AckJournal {
   /** A transaction is published: what it acknowledges is in the books. @param offset of its message here */
   add(offset: number, ranges: readonly OffsetRange[], position: number): void {
     this.#next = Math.max(this.#next, offset + 1)
-    this.#kept.push({ end: this.#next, ranges, position })
+    let last = this.#kept.at(-1)
+    if (last?.position !== position) {
+      last = { end: this.#next, acknowledged: new OffsetRanges(), position }
+      this.#kept.push(last)
+    }
+    last.end = this.#next
+    for (const { first, end } of ranges) last.acknowledged.add(first, end)
   }
 
   /** The group is moved: nothing of this counts any more. No transaction of the group is under way. */
@@ -60,31 +66,23 @@ export class AckJournal {
     const durable = this.#durable()
     const count = this.#kept.filter(({ position }) => position <= durable).length
     const left = this.#kept.slice(count)
-    const state =
-      left.length === 0
-        ? { committed, ranges }
-        : without(
-            books,
-            left.flatMap((each) => each.ranges),
-          )
+    const state = left.length === 0 ? { committed, ranges } : without(books, left)
     let applied = 0
-    while (applied < count && this.#kept[applied].ranges.every(({ end }) => end <= state.committed)) applied += 1
+    while (applied < count && this.#kept[applied].acknowledged.list.every(({ end }) => end <= state.committed))
+      applied += 1
     if (applied > 0) this.#applied = this.#kept[applied - 1].end
     this.#kept.splice(0, applied)
     return { ...state, applied: this.#applied }
   }
 }
 
-/** The state without some offsets. */
-function without({ committed, ranges }: GroupState, taken: readonly OffsetRange[]): GroupState {
-  let left: OffsetRange[] = [{ first: 0, end: committed }, ...ranges]
-  for (const { first, end } of taken)
-    left = left.flatMap((range) =>
-      [
-        { first: range.first, end: Math.min(range.end, first) },
-        { first: Math.max(range.first, end), end: range.end },
-      ].filter((part) => part.end > part.first),
-    )
-  const [lowest] = left
-  return lowest?.first === 0 ? { committed: lowest.end, ranges: left.slice(1) } : { committed: 0, ranges: left }
+/** The state without what they acknowledge. */
+function without({ committed, ranges }: GroupState, taken: readonly Journaled[]): GroupState {
+  const left = new OffsetRanges(ranges)
+  if (committed > 0) left.add(0, committed)
+  for (const { acknowledged } of taken) for (const { first, end } of acknowledged.list) left.remove(first, end)
+  const [lowest] = left.list
+  return lowest?.first === 0
+    ? { committed: lowest.end, ranges: left.list.slice(1) }
+    : { committed: 0, ranges: left.list }
 }

@@ -38,7 +38,7 @@ export interface StartedTransaction {
 
 export class DeskTransactions {
   readonly #desk: TransactionsDesk
-  readonly #underWay = new Set<readonly OffsetRange[]>()
+  #underWay = 0
   /** What {@link acknowledge} has let in, of which no offset is there twice. */
   readonly #offsets = new OffsetRanges()
   /** What acknowledges whatever others do. */
@@ -52,7 +52,7 @@ export class DeskTransactions {
   }
 
   get isUnderWay(): boolean {
-    return this.#underWay.size > 0
+    return this.#underWay > 0
   }
 
   /**
@@ -91,9 +91,7 @@ export class DeskTransactions {
     const others = this.#met(ranges)
     if (others !== undefined) throw ackConflict(name, `another transaction acknowledges message ${others.first}`)
     for (const { first, end } of ranges) this.#offsets.add(first, end)
-    return this.#begin(group, ranges, () => {
-      for (const { first, end } of ranges) group.ledger.acknowledge({ generation }, first, end)
-    })
+    return this.#begin(group, ranges, undefined)
   }
 
   /** The same of all messages below `offset`, whoever has them. @throws RangeError where there are not so many */
@@ -106,30 +104,24 @@ export class DeskTransactions {
     assert(group !== undefined, 'a group is open while a transaction moves it')
     const ranges = group.ledger.open(group.ledger.committed, offset)
     this.#commits.add(ranges)
-    return this.#begin(group, ranges, () => group.ledger.skipBelow(offset))
+    return this.#begin(group, ranges, offset)
   }
 
-  #begin({ ledger, stored }: OpenGroup, ranges: readonly OffsetRange[], settle: () => void): StartedTransaction {
-    this.#underWay.add(ranges)
-    return {
-      journal: stored.journal.topic,
-      ranges,
-      written: (offset, position) => {
-        stored.journal.add(offset, ranges, position)
-        settle()
-        // From here on these are what is written of it.
-        stored.state = ledger
-        this.#end(ranges)
-        this.#desk.announceChange()
-      },
-      refused: () => this.#end(ranges),
-    }
+  #begin(group: OpenGroup, ranges: readonly OffsetRange[], committed: number | undefined): StartedTransaction {
+    this.#underWay += 1
+    return new DeskTransaction(this, group, ranges, committed)
   }
 
-  /** @param ranges the same object */
-  #end(ranges: readonly OffsetRange[]): void {
-    if (!this.#underWay.delete(ranges)) return
-    if (!this.#commits.delete(ranges)) for (const { first, end } of ranges) this.#offsets.remove(first, end)
+  /** For {@link DeskTransaction}, once. */
+  end({ ranges, committed }: DeskTransaction, isWritten: boolean): void {
+    this.#underWay -= 1
+    if (committed !== undefined) this.#commits.delete(ranges)
+    else for (const { first, end } of ranges) this.#offsets.remove(first, end)
+    if (this.#waiting.length > 0) this.#wake()
+    if (isWritten) this.#desk.announceChange()
+  }
+
+  #wake(): void {
     const waiting = this.#waiting
     this.#waiting = []
     for (const look of waiting) look()
@@ -141,12 +133,59 @@ export class DeskTransactions {
 
   /** What of these a transaction under way acknowledges. */
   #met(ranges: readonly OffsetRange[]): OffsetRange | undefined {
-    return ranges.find(({ first, end }) => {
-      const next = this.#offsets.atOrAbove(first)
-      if (next !== undefined && next.first < end) return true
-      return [...this.#commits].some((commit) => commit.some((other) => other.first < end && first < other.end))
-    })
+    for (const range of ranges) {
+      const next = this.#offsets.atOrAbove(range.first)
+      if (next !== undefined && next.first < range.end) return range
+      for (const commit of this.#commits) if (commit.some((other) => overlaps(other, range))) return range
+    }
+    return undefined
   }
+}
+
+/** One object for all that is known of it: there are thousands under way. */
+class DeskTransaction implements StartedTransaction {
+  readonly ranges: readonly OffsetRange[]
+  /** The group is moved there; undefined: the ranges are acknowledged. */
+  readonly committed: number | undefined
+  readonly #desk: DeskTransactions
+  readonly #group: OpenGroup
+  readonly #generation: number
+  #isOver = false
+
+  constructor(desk: DeskTransactions, group: OpenGroup, ranges: readonly OffsetRange[], committed: number | undefined) {
+    this.ranges = ranges
+    this.committed = committed
+    this.#desk = desk
+    this.#group = group
+    this.#generation = group.ledger.generation
+  }
+
+  get journal(): TopicHandle {
+    return this.#group.stored.journal.topic
+  }
+
+  written(offset: number, position: number): void {
+    const { ledger, stored } = this.#group
+    stored.journal.add(offset, this.ranges, position)
+    if (this.committed !== undefined) ledger.skipBelow(this.committed)
+    else for (const { first, end } of this.ranges) ledger.acknowledge({ generation: this.#generation }, first, end)
+    // From here on these are what is written of it.
+    stored.state = ledger
+    this.#end(true)
+  }
+
+  refused(): void {
+    if (!this.#isOver) this.#end(false)
+  }
+
+  #end(isWritten: boolean): void {
+    this.#isOver = true
+    this.#desk.end(this, isWritten)
+  }
+}
+
+function overlaps(one: OffsetRange, other: OffsetRange): boolean {
+  return one.first < other.end && other.first < one.end
 }
 
 function ackConflict(group: string, why: string): BookendError {

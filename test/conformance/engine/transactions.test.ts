@@ -196,6 +196,26 @@ onEveryEngine(({ shared, open, supports }) => {
     },
   )
 
+  it.runIf(supports.callOrder)('a transaction that has nothing to wait for stands where it was called', async () => {
+    const { log, name } = await shared()
+    const topic = log.topic(name, { codec: text })
+    const before = topic.append('before')
+    const written = log.transaction((tx) => tx.append(topic, 'in it'))
+    const after = topic.append('after')
+    expect([await before, await written, await after]).toEqual([0, { offsets: [1] }, 2])
+  })
+
+  it('of many topics, in any order, each message is told its own offset', async () => {
+    const { log, name } = await shared()
+    const topics = Array.from({ length: 20 }, (_, index) => log.topic(`${name}-${index}`, { codec: json }))
+    const order = Array.from({ length: 100 }, (_, index) => (index * 7 + (index >> 3)) % topics.length)
+    const { offsets } = await log.transaction((tx) => {
+      for (const [index, each] of order.entries()) tx.append(topics[each], index)
+    })
+    const found = await Promise.all(order.map((each, index) => topics[each].get(offsets[index])))
+    expect(found.map((message) => message?.value)).toEqual([...order.keys()])
+  })
+
   it('deliveries are done with what a transaction writes, and stay held where it is refused', async () => {
     const { log, name } = await shared()
     const [from, to] = [log.topic(`${name}-from`, { codec: json }), log.topic(`${name}-to`, { codec: json })]
