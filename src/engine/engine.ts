@@ -38,6 +38,8 @@ export interface Supports {
   readonly process: boolean
   /** Messages may be deleted by age, size and consumption. */
   readonly retention: boolean
+  /** `retention.compact`: of messages with one key only the latest need be kept. */
+  readonly compaction: boolean
   /** The option `expectedOffset` of appends. */
   readonly expectedOffset: boolean
   /** The option `expectedVersion` of appends. */

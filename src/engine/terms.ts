@@ -19,9 +19,15 @@ export interface Retention {
   consumed?: boolean
   /**
    * Messages that may go stand in one file with messages of other topics that may not. When they are this part of it, the file is
-   * written anew without them: above 0, at most 1, of the bytes of all messages in it. 0.5 by default.
+   * written anew without them: above 0, at most 1, of the bytes of all messages in it. 0.5 by default. With `compact`, what is
+   * superseded counts as well.
    */
   minDirty?: number
+  /**
+   * Only the latest message of each key counts: in sealed segments, those before it go in time. Offsets stay as they are, and so do
+   * messages without a key. See `supports.compaction`.
+   */
+  compact?: boolean
 }
 
 /** By what messages of a topic are to be found fast. */

@@ -7,7 +7,8 @@
  * ```
  *
  * A batch that holds such a frame has the flag `expiring`, so what has none is never looked at for it. The header without the flag means
- * nothing; the flag without the header neither: such a message stays.
+ * nothing; the flag without the header neither: such a message stays. The flag in a frame without any payload says that the message is gone:
+ * that it has expired, or was superseded, and its segment was written anew.
  */
 import { expiresHeader, idHeader } from '../limits.js'
 import { batchBytes, batchField, batchFlag, batchHeaderBytes } from './batch-layout.js'
@@ -37,44 +38,41 @@ export function expiringHeaders(expiresAt: number, headers: string): string {
   return headers === '{}' ? `${own}}` : `${own},${headers.slice(1)}`
 }
 
-/** What is left of a message that has expired when its segment is written anew: no key, no value, and it has expired long ago. */
-const stubHeaders = Buffer.from(expiringHeaders(1, '{}'))
-const stubLength = frameExtensionBytes + stubHeaders.length
-export const expiredStubBytes = frameBytes(stubLength)
+/** What is left of a message that counts no more when its segment is written anew: its place, and a flag that has nothing else with it. */
+export const stubBytes = frameBytes(0)
 const idName = Buffer.from(`"${idHeader}":`)
 
 /**
- * How many bytes less the frame would take once it has expired; 0: it stays as it is. So does one whose id the topic may remember longer than
- * the message counts. @param size of the whole frame
+ * How many bytes less the frame would take once its message counts no more; 0: it stays as it is. So does one whose id the topic may
+ * remember still. @param size of the whole frame
  */
 export function savedByStub(bytes: Uint8Array, words: Uint32Array, frame: number, size: number): number {
-  if (size <= expiredStubBytes || !expires(words, frame)) return 0
+  return hasId(bytes, words, frame, size) ? 0 : size - stubBytes
+}
+
+/** @param size of the whole frame */
+export function hasId(bytes: Uint8Array, words: Uint32Array, frame: number, size: number): boolean {
+  if ((flagsOf(words[(frame >>> 2) + frameWord.tail]) & frameFlag.extended) === 0) return false
   const payload = frame + frameHeaderBytes
   const keyBytes = words[payload >>> 2] === noKey ? 0 : words[payload >>> 2]
   const headers = payload + frameExtensionBytes + keyBytes
   const end = Math.min(frame + size, headers + words[(payload >>> 2) + 1])
-  const hasId = headers < end && Buffer.from(bytes.buffer, bytes.byteOffset + headers, end - headers).includes(idName)
-  return hasId ? 0 : size - expiredStubBytes
+  return headers < end && Buffer.from(bytes.buffer, bytes.byteOffset + headers, end - headers).includes(idName)
 }
 
 /**
- * Writes that over the frame at `frame`, which is longer; its topic and its offset stay. Whatever the clock says later, nobody is given it.
+ * Writes that over the frame at `frame`; its topic and its offset stay. Whatever the clock says later, nobody is given it.
  */
-export function putExpiredStub(bytes: Uint8Array, words: Uint32Array, frame: number): void {
+export function putStub(words: Uint32Array, frame: number): void {
   const word = frame >>> 2
-  const payload = frame + frameHeaderBytes
-  const tail = words[word + frameWord.tail]
-  bytes.fill(0, payload, frame + expiredStubBytes)
-  words[word + frameWord.length] = stubLength
-  words[word + frameWord.tail] = tailWord(tail & 0xffff, frameKind.data, frameFlag.extended | frameFlag.expires)
-  words[payload >>> 2] = noKey
-  words[(payload >>> 2) + 1] = stubHeaders.length
-  bytes.set(stubHeaders, payload + frameExtensionBytes)
+  words[word + frameWord.length] = 0
+  words[word + frameWord.tail] = tailWord(words[word + frameWord.tail] & 0xffff, frameKind.data, frameFlag.expires)
 }
 
 /** When the message of a flagged frame counts no more, ms since the epoch; Infinity: it does not say. */
 export function expiryOf(bytes: Uint8Array, words: Uint32Array, frame: number): number {
   const word = frame >>> 2
+  if (words[word + frameWord.length] === 0) return 0
   const start = frame + frameHeaderBytes
   const end = start + words[word + frameWord.length]
   const keyBytes = words[start >>> 2]

@@ -106,6 +106,7 @@ export class JetStreamEngine implements Engine, JetStreamTopicHost {
       scan: isScanning,
       process: true,
       retention: true,
+      compaction: false,
       expectedOffset: true,
       expectedVersion: false,
       id: true,

@@ -1,6 +1,7 @@
 /** The options of `open` for JetStream: documented, checked, completed. */
 import type { NodeConnectionOptions } from '@nats-io/transport-node'
 import type { Durability, Retention } from '../engine/terms.js'
+import { BookendError } from '../errors.js'
 import { defaultMaxMessageBytes, defaultRingBytes, maxRingBytes, minRingBytes } from '../limits.js'
 import { checkReaders, checkRetention } from '../log/options.js'
 import { durabilities } from '../log/supported.js'
@@ -108,9 +109,19 @@ export function completeOptions(servers: string | readonly string[], options: Je
     duplicateWindowMs,
     ackWaitMs: checkInteger('ackWaitMs', options.ackWaitMs ?? 30_000, 1_000, 24 * 3_600_000),
     readers: checkReaders(options.readers),
-    retention: options.retention && checkRetention('retention', options.retention),
+    retention: options.retention && checkKept(options.retention),
     client: { ...client },
   }
+}
+
+function checkKept(retention: Retention): Retention {
+  const checked = checkRetention('retention', retention)
+  if (checked.compact === true)
+    throw new BookendError(
+      'BOOKEND_UNSUPPORTED',
+      'a log on JetStream does not have retention.compact; nothing was written',
+    )
+  return checked
 }
 
 function checkServers(servers: unknown): string[] {

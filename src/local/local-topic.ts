@@ -240,6 +240,8 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
   }
 
   retain(retention: Retention, isAddition: boolean): void {
+    // What supersedes what is found by keys.
+    if (retention.compact === true) this.index({ keys: true })
     this.#host.limits.retain(this.name, retention, isAddition)
   }
 

@@ -23,6 +23,7 @@ export abstract class ThreadEngine<G extends EngineGroup> {
     scan: true,
     process: true,
     retention: true,
+    compaction: true,
     expectedOffset: true,
     expectedVersion: true,
     id: true,

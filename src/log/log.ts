@@ -211,6 +211,8 @@ export class EngineLog implements Log {
     }
     if (retention !== undefined) {
       checkSupported(this.#engine, this.#engine.supports.retention, 'retention')
+      if (retention.compact === true)
+        checkSupported(this.#engine, this.#engine.supports.compaction, 'retention.compact')
       this.#engine.topic(name).retain(retention, false)
     }
     return new TracedTopic<T>(this.#engine, name, codec, dedupe)

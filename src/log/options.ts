@@ -167,14 +167,15 @@ export function completeOptions(directory: string | URL, options: OpenOptions): 
 
 /** @throws TypeError, RangeError */
 export function checkRetention(what: string, retention: Retention): Retention {
-  checkKeys(what, retention, ['maxAgeMs', 'maxBytes', 'consumed', 'minDirty'])
-  const { maxAgeMs, maxBytes, consumed, minDirty } = retention
+  checkKeys(what, retention, ['maxAgeMs', 'maxBytes', 'consumed', 'minDirty', 'compact'])
+  const { maxAgeMs, maxBytes, consumed, minDirty, compact } = retention
   if (maxAgeMs !== undefined) checkInteger(`${what}.maxAgeMs`, maxAgeMs, 1, Number.MAX_SAFE_INTEGER)
   if (maxBytes !== undefined) checkInteger(`${what}.maxBytes`, maxBytes, 0, Number.MAX_SAFE_INTEGER)
   if (consumed !== undefined) checkBoolean(`${what}.consumed`, consumed)
   if (minDirty !== undefined) checkFraction(`${what}.minDirty`, minDirty)
+  if (compact !== undefined) checkBoolean(`${what}.compact`, compact)
   // A copy: what the application does to its object later changes nothing.
-  return { maxAgeMs, maxBytes, consumed, minDirty }
+  return { maxAgeMs, maxBytes, consumed, minDirty, compact }
 }
 
 /** @throws TypeError, RangeError */

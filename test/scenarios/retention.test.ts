@@ -181,6 +181,7 @@ it.each([
   [{ retention: { minDirty: 0 } }, RangeError],
   [{ retention: { minDirty: 'half' } }, TypeError],
   [{ retention: { consumed: 1 } }, TypeError],
+  [{ retention: { compact: 'yes' } }, TypeError],
   [{ retention: 5 }, TypeError],
   [{ diskWatermarks: { refuseAppendsAt: 1.5 } }, RangeError],
   [{ diskWatermarks: { deleteAnywayAt: '0.5' } }, TypeError],

@@ -1,5 +1,5 @@
 /** A segment of a test's log, written anew at once. */
-import type { KeptFrom } from '../../src/storage/rewrite/kept-batches.js'
+import type { Kept, KeptFrom } from '../../src/storage/rewrite/kept-batches.js'
 import { SegmentRewrite } from '../../src/storage/rewrite/segment-rewrite.js'
 import type { StorageLog } from './storage-log.js'
 
@@ -9,9 +9,10 @@ export async function rewriteSegment(
   segment: number,
   from: ReadonlyMap<number, KeptFrom>,
   expiredBy = 0,
+  gone: Kept['gone'] = new Map(),
 ) {
   const { files, world } = log
-  const kept = { from, expiredBy, expiring: new Set([0, 1, 2]) }
+  const kept = { from, expiredBy, expiring: new Set([0, 1, 2]), gone }
   const rewrite = new SegmentRewrite({ disk: world.disk, files, plainMemory: world.plainMemory }, segment, kept)
   try {
     await rewrite.write(() => new Promise(setImmediate))

@@ -70,12 +70,17 @@ export function keyedLog(random: Seeded, messages = 3_000, rare = 0.05) {
 
 export type KeyedLog = ReturnType<typeof keyedLog>
 
-export async function putSideIndex({ world, log }: KeyedLog, segment: number, wanted: TopicIndex): Promise<void> {
+export async function putSideIndex(
+  { world, log }: Pick<KeyedLog, 'world' | 'log'>,
+  segment: number,
+  wanted: TopicIndex,
+  names: readonly string[] = ['t'],
+): Promise<void> {
   const { files } = log
   const sealed = readSealedFile(world.disk, files, segment)
   if (sealed === undefined) throw new Error('the segment is sealed')
   const index = new LiveIndex(files.base(segment), files.segmentBytes)
-  const collector = new TagCollector((name) => (name === 't' ? wanted : undefined))
+  const collector = new TagCollector((name) => (names.includes(name) ? wanted : undefined))
   const window = world.plainMemory.open(files.path(segment), files.segmentBytes, 'read')
   index.catchUp(window, files.segmentBytes, true, { onExtended: collector.record })
   window.close()

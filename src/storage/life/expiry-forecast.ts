@@ -3,7 +3,7 @@
  * which nothing expires are not read, but for their headers.
  */
 import { type BatchHeader, batchFlag, batchHeaderBytes, readBatchHeader } from '../../format/batch-layout.js'
-import { expiryOf, savedByStub } from '../../format/expiry-layout.js'
+import { expires, expiryOf, savedByStub } from '../../format/expiry-layout.js'
 import { frameKind, frameWord, kindOf } from '../../format/frame-layout.js'
 import { frameEnd } from '../../format/frame-walk.js'
 import { segmentHeaderBytes } from '../../format/segment-layout.js'
@@ -82,7 +82,7 @@ export class ExpiryForecast {
       const word = frame >>> 2
       const isOurs =
         kindOf(words[word + frameWord.tail]) === frameKind.data && this.#topics.has(words[word + frameWord.topic])
-      const saves = isOurs ? savedByStub(bytes, words, frame, next - frame) : 0
+      const saves = isOurs && expires(words, frame) ? savedByStub(bytes, words, frame, next - frame) : 0
       if (saves > 0) {
         const time = Math.ceil(expiryOf(bytes, words, frame) / grainMs) * grainMs
         if (Number.isFinite(time)) this.#bytes?.set(time, (this.#bytes.get(time) ?? 0) + saves)

@@ -25,28 +25,28 @@ export interface ReclaimPlan {
 }
 
 /**
- * @param expired bytes that go with messages that have expired, whatever their topics need
+ * @param passed bytes that go with messages that have expired or are superseded, whatever their topics need
  * @returns undefined: it is not worth while
  */
 export function planReclaim(
   shares: Iterable<SizedShare>,
   since: number,
   now: number,
-  expired = 0,
+  passed = 0,
 ): ReclaimPlan | undefined {
   const plan: ReclaimPlan = { kept: new Map(), firsts: [], isByConsumption: false, bytes: 0 }
   let all = 0
   let minDirty = 1
   for (const share of shares) {
     all += share.frameBytes
-    if (expired > 0) minDirty = Math.min(minDirty, share.retention.minDirty ?? usualMinDirty)
+    if (passed > 0) minDirty = Math.min(minDirty, share.retention.minDirty ?? usualMinDirty)
     const dead = takeDead(plan, share, since, now)
     if (dead === 0) continue
     plan.bytes += dead
     minDirty = Math.min(minDirty, share.retention.minDirty ?? usualMinDirty)
   }
   // Some of them may be of those that go anyway.
-  plan.bytes = Math.min(all, plan.bytes + expired)
+  plan.bytes = Math.min(all, plan.bytes + passed)
   return plan.bytes < Math.max(minReclaimBytes, minDirty * all) ? undefined : plan
 }
 

@@ -12,7 +12,7 @@ import {
   mixedTopics,
   writeBatchHeader,
 } from '../../format/batch-layout.js'
-import { expiredStubBytes, expiryOf, putExpiredStub, savedByStub } from '../../format/expiry-layout.js'
+import { expires, expiryOf, putStub, savedByStub, stubBytes } from '../../format/expiry-layout.js'
 import {
   flagsOf,
   frameFlag,
@@ -44,6 +44,8 @@ export interface Kept {
   expiredBy: number
   /** Topics whose messages expire for those who read. */
   expiring: ReadonlySet<number>
+  /** Of these messages, by the number of their topic, the places are kept alone. */
+  gone: ReadonlyMap<number, { has(offset: number): boolean }>
 }
 
 export class KeptBatches {
@@ -111,20 +113,31 @@ export class KeptBatches {
     const topic = words[(frame >>> 2) + frameWord.topic]
     if (kind === frameKind.declare) this.#restate(word, topic)
     if (kind !== frameKind.data) return
-    if (this.#hasExpired(to, size, topic)) {
-      putExpiredStub(this.#bytes, this.#words, to)
-      this.#end = to + expiredStubBytes
+    if (this.#isGone(word, topic) || this.#hasExpired(to, size, topic)) {
+      putStub(this.#words, to)
+      this.#end = to + stubBytes
     }
     this.kept += 1
     this.#topic = this.#count === 0 || this.#topic === topic ? topic : mixedTopics
     this.#count += 1
-    if ((flags & frameFlag.expires) !== 0) this.#flags |= batchFlag.expiring
+    if (expires(this.#words, to)) this.#flags |= batchFlag.expiring
+  }
+
+  #isGone(word: number, topic: number): boolean {
+    const gone = this.#kept.gone.get(topic)
+    const words = this.#words
+    return gone?.has(offsetOf(words[word + frameWord.offsetLow], words[word + frameWord.tail])) === true
   }
 
   /** And there is more of it than its place. */
   #hasExpired(frame: number, size: number, topic: number): boolean {
     const { expiredBy, expiring } = this.#kept
-    if (!expiring.has(topic) || savedByStub(this.#bytes, this.#words, frame, size) === 0) return false
+    if (
+      !expires(this.#words, frame) ||
+      !expiring.has(topic) ||
+      savedByStub(this.#bytes, this.#words, frame, size) === 0
+    )
+      return false
     return expiryOf(this.#bytes, this.#words, frame) <= expiredBy
   }
 

@@ -6,19 +6,18 @@
  * is walked like any other, and has to hold what was kept, no more and no less.
  */
 import { assert } from '../../errors.js'
-import { type BatchHeader, batchFlag } from '../../format/batch-layout.js'
 import { decodeSegmentHeader, encodeSegmentHeader, segmentHeaderBytes } from '../../format/segment-layout.js'
 import type { Memory, Window } from '../../memory/memory.js'
 import type { Disk } from '../files/disk.js'
 import type { SegmentFiles } from '../files/segment-files.js'
 import { Successor } from '../files/successor.js'
-import { scanBatches } from '../index/batch-scan.js'
 import { LiveIndex } from '../index/live-index.js'
+import { sealedBatches } from '../index/sealed-batches.js'
 import { readSealedSegment, type SealedSegment } from '../index/sealed-index.js'
 import { writeSegmentIndex } from '../index/segment-sealer.js'
 import { type Kept, KeptBatches } from './kept-batches.js'
 
-/** Bytes of the old file that are taken in one step, and of the new one that are walked. */
+/** Bytes of the new file that are walked in one step. */
 const stepBytes = 2 << 20
 
 export interface RewriteTools {
@@ -87,21 +86,11 @@ export class SegmentRewrite {
     file.write(0, encodeSegmentHeader({ ...header, generation: header.generation + 1 }))
     const { dataEnd } = this.#sealed.footer
     const batches = new KeptBatches(base, this.#kept, (at, bytes) => file.write(at, bytes))
-    let isSealed = false
-    for (let at = segmentHeaderBytes, want = stepBytes; at < dataEnd; ) {
-      const bytes = window.read(at, Math.min(want, dataEnd - at))
-      const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2)
-      const visit = (each: BatchHeader, from: number) => {
-        isSealed = (each.flags & batchFlag.seal) !== 0
-        return batches.add(bytes, words, each, from)
-      }
-      const { end, stop, needed } = scanBatches(bytes, base + at, dataEnd - at, visit)
-      if (stop === 'bad' || stop === 'left') throw new UnfitSegment(`its batch at ${at + end} is damaged`)
-      want = stop === 'partial' && end === 0 ? Math.max(needed, stepBytes) : stepBytes
-      at += end
-      await turn()
-    }
-    if (!isSealed) throw new UnfitSegment('it has no seal')
+    const walk = sealedBatches(window, base, dataEnd, batches.add.bind(batches))
+    let step = walk.next()
+    for (; step.done !== true; step = walk.next()) await turn()
+    const { end, at } = step.value
+    if (end !== 'seal') throw new UnfitSegment(end === 'unsealed' ? 'it has no seal' : `its batch at ${at} is damaged`)
     if (batches.met !== this.#sealed.footer.records) throw new UnfitSegment('some of its records are lost')
     return batches.kept
   }

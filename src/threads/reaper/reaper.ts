@@ -9,7 +9,7 @@
 import type { BackupReport, Retention, TopicIndex } from '../../engine/terms.js'
 import { assert } from '../../errors.js'
 import { ownerLostErrno } from '../../failures.js'
-import { featuresOf, setOf } from '../../format/features.js'
+import { type FeatureSet, featureSet, featuresOf, setOf } from '../../format/features.js'
 import { allocateRetryMs, indexQuietMs, maxSleepMs } from '../../limits.js'
 import type { AbortWord } from '../../ring/abort-word.js'
 import type { ControlFile } from '../../storage/files/control-file.js'
@@ -109,6 +109,7 @@ export class Reaper {
     this.#retainer = new Retainer(parts, {
       mayDelete: () => this.#backups.size === 0,
       flushSoon: () => this.#flushes.soon(),
+      state: (feature) => this.#require(featureSet(feature)),
       storeTrim: () => {
         this.#writeControl(false)
         control.sync()
@@ -255,8 +256,13 @@ export class Reaper {
 
   /** The writer waits with the first of something until the log says that it holds such things. */
   #stateFeatures(): void {
+    const { state } = this.#parts
+    this.#require(state.featuresWanted.load())
+  }
+
+  #require(features: FeatureSet): void {
     const { state, control } = this.#parts
-    const wanted = state.featuresWanted.load() & ~state.featuresStated.load()
+    const wanted = features & ~state.featuresStated.load()
     if (wanted === 0) return
     control.require(featuresOf(wanted))
     // Behind the device: what it says is written from here on.

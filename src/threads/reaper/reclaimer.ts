@@ -2,10 +2,11 @@
  * Reclaiming: looks through the sealed segments for those of which enough is needed by nobody, and writes one after the other anew without
  * it, off the append path. When a segment may be looked at, and when the new file takes its name, the retainer says.
  */
-
 import { isHiddenTopic } from '../../format/hidden-topics.js'
-import { reclaimIdleMs, reclaimLookMs, reclaimRetryMs } from '../../limits.js'
+import { maxIdWindowMs, reclaimIdleMs, reclaimLookMs, reclaimRetryMs } from '../../limits.js'
 import { hasFeature, type SharedState } from '../../ring/shared-state.js'
+import type { GoneRecords } from '../../storage/compact/gone-records.js'
+import { Supersession } from '../../storage/compact/supersession.js'
 import { readSealedFile } from '../../storage/index/sealed-index.js'
 import { ExpiryForecast } from '../../storage/life/expiry-forecast.js'
 import { planReclaim, type ReclaimPlan } from '../../storage/life/reclaim.js'
@@ -28,6 +29,8 @@ export interface DirtySegment extends ReclaimPlan {
   /** Messages that had expired by then, of these topics, go. */
   expiredBy: number
   expiring: ReadonlySet<number>
+  /** What is superseded, by number of the topic. */
+  gone: ReadonlyMap<number, GoneRecords>
 }
 
 /** A look at all sealed segments, the oldest first. */
@@ -55,6 +58,8 @@ export class Reclaimer {
   readonly #unfit = new Set<number>()
   /** Of segments in which something may expire. */
   readonly #forecasts = new Map<number, ExpiryForecast>()
+  /** Undefined: no topic is compacted. */
+  #supersession: Supersession | undefined
   #pass: Pass | undefined
   /** The last one: what there was when it began, when it ended, ms since the epoch, and how many segments it has looked at. */
   #last = { sight: -1, endedAt: 0, looked: 0 }
@@ -85,6 +90,13 @@ export class Reclaimer {
     this.#last = { sight: -1, endedAt: 0, looked: 0 }
   }
 
+  /** Other topics are compacted from now on. */
+  compactAnew(): void {
+    this.#supersession?.close()
+    this.#supersession = undefined
+    this.#pass = undefined
+  }
+
   /** Looks at some more segments. */
   next(now: number): DirtySegment | undefined {
     if (this.waitMs(now) > 0) return undefined
@@ -93,6 +105,10 @@ export class Reclaimer {
     this.#pass ??= this.#begin(first)
     const pass = this.#pass
     pass.next = Math.max(pass.next, first)
+    if (this.#needs.compacts) {
+      this.#supersession ??= new Supersession(this.#parts, first, this.#needs.compactedTopics())
+      if (this.#supersession.catchUp(this.#needs.added)) return undefined
+    }
     const active = state.activeSegment.load()
     for (let looks = 0; looks < looksPerStep && pass.next < Math.min(this.#needs.added, active); looks++) {
       // A step of the walk is enough for a turn.
@@ -108,9 +124,9 @@ export class Reclaimer {
   }
 
   /** Writes it anew, beside the old one, without {@link DirtySegment.kept}'s older records. Rings when that has come to an end. */
-  begin({ segment, kept: from, expiredBy, expiring }: DirtySegment): void {
+  begin({ segment, kept: from, expiredBy, expiring, gone }: DirtySegment): void {
     const { state } = this.#parts
-    const rewrite = new SegmentRewrite(this.#parts, segment, { from, expiredBy, expiring })
+    const rewrite = new SegmentRewrite(this.#parts, segment, { from, expiredBy, expiring, gone })
     const run: Run = { rewrite, state: 'writing' }
     this.#run = run
     const turn = async () => {
@@ -149,6 +165,7 @@ export class Reclaimer {
       if (run.state === 'failed') throw run.error
       run.rewrite.takeName()
       this.#forecasts.delete(run.rewrite.segment)
+      this.#supersession?.rewritten(run.rewrite.segment)
       return true
     } catch (error) {
       run.rewrite.discard()
@@ -166,6 +183,7 @@ export class Reclaimer {
   /** Gives up what is being written. */
   async stop(): Promise<void> {
     this.#isAborted = true
+    this.#supersession?.close()
     await this.#running
     this.#run?.rewrite.discard()
     this.#run = undefined
@@ -174,6 +192,7 @@ export class Reclaimer {
   #begin(first: number): Pass {
     for (const segment of this.#unfit) if (segment < first) this.#unfit.delete(segment)
     for (const segment of this.#forecasts.keys()) if (segment < first) this.#forecasts.delete(segment)
+    this.#supersession?.dropBelow(first)
     return { next: first, older: new Map(), sight: this.#sight() }
   }
 
@@ -183,10 +202,16 @@ export class Reclaimer {
     return state.published.load() + state.commitDone.load() + state.deletedCount.load()
   }
 
-  /** Looks a step further into when the messages of a segment expire. False: that is known, or does not matter. */
+  /** Looks a step further into what of a segment counts no more. False: that is known, or does not matter. */
   #walkOn(segment: number): boolean {
+    if (this.#unfit.has(segment)) return false
+    return this.#supersession?.step(segment) === true || this.#forecastOn(segment)
+  }
+
+  /** Into when its messages expire. */
+  #forecastOn(segment: number): boolean {
     const { state, disk, files } = this.#parts
-    if (!hasFeature(state, 'expiry') || this.#unfit.has(segment)) return false
+    if (!hasFeature(state, 'expiry')) return false
     let forecast = this.#forecasts.get(segment)
     if (forecast === undefined) {
       const sealed = readSealedFile(disk, files, segment)
@@ -202,13 +227,21 @@ export class Reclaimer {
     const sealed = this.#unfit.has(segment) ? undefined : readSealedFile(disk, files, segment)
     if (sealed === undefined) return undefined
     const since = this.#ages.since(segment, sealed.footer.lastTime, now, active)
-    const expired = this.#forecasts.get(segment)?.expiredAt(now) ?? 0
-    const plan = planReclaim(this.#needs.sizedShares(segment, sealed.rows, pass.older), since, now, expired)
+    const gone = this.#goneIn(segment, sealed.footer.lastTime, now)
+    let passed = this.#forecasts.get(segment)?.expiredAt(now) ?? 0
+    for (const { bytes } of gone.values()) passed += bytes
+    const plan = planReclaim(this.#needs.sizedShares(segment, sealed.rows, pass.older), since, now, passed)
     for (const { topic, frameBytes, firstOffset, count } of sealed.rows) {
       const isGone = (plan?.kept.get(topic)?.offset ?? 0) >= firstOffset + count
       if (!isGone) pass.older.set(topic, (pass.older.get(topic) ?? 0) + frameBytes)
     }
-    return plan === undefined ? undefined : { segment, ...plan, expiredBy: now, expiring: visibleOf(sealed.rows) }
+    return plan === undefined ? undefined : { segment, ...plan, expiredBy: now, expiring: visibleOf(sealed.rows), gone }
+  }
+
+  #goneIn(segment: number, lastTime: number, now: number): ReadonlyMap<number, GoneRecords> {
+    // Whoever forgot an id would let its message be written again.
+    if (lastTime + maxIdWindowMs < now) this.#supersession?.forgetIds(segment)
+    return this.#supersession?.goneIn(segment) ?? new Map()
   }
 }
 

@@ -14,6 +14,7 @@
  * the same up to the flush, which makes durable what was moved out of it as well; then the file, flushed before it takes the name.
  */
 import type { KeptReason, Retention } from '../../engine/terms.js'
+import type { FeatureName } from '../../format/features.js'
 import { deletePassBytes, deletePauseMs, diskLookMs, maxRowsPerStep, maxSegmentsPerPass } from '../../limits.js'
 import { keptReasons } from '../../ring/shared-state.js'
 import { decide } from '../../storage/life/retention.js'
@@ -41,6 +42,8 @@ export interface RetainerHost {
   mayDelete(): boolean
   /** Has everything published flushed soon. */
   flushSoon(): void
+  /** The log says from here on, durably, that it holds such things. */
+  state(feature: FeatureName): void
   /** Makes the trim position durable. */
   storeTrim(): void
   /** Retires the mappings of a segment. False: somebody holds a pin. */
@@ -96,7 +99,9 @@ export class Retainer {
 
   /** In force until the log closes. */
   retain(topic: string, retention: Retention): void {
+    const wasCompacted = this.#needs.retentionOf(topic).compact === true
     this.#needs.retain(topic, retention)
+    if (wasCompacted !== (retention.compact === true)) this.#reclaimer.compactAnew()
     this.#until = 0
     this.#reclaimer.lookSoon()
   }
@@ -245,6 +250,8 @@ export class Retainer {
       return false
     }
     if (dirty.isByConsumption) this.#parts.beforeConsumedTrim()
+    // What is left of them says that it has expired: an owner that would not look there must not open the log from here on.
+    if (dirty.gone.size > 0) this.#host.state('expiry')
     const number = this.#give({ kind: 'raise', firsts: dirty.firsts })
     this.#stage = { name: 'declaring', dirty, number, position: undefined }
     return true

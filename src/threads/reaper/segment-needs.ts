@@ -66,6 +66,25 @@ export class SegmentNeeds {
     this.#asksGroups ||= retention.consumed === true
   }
 
+  /** By name of the topic; what the log keeps for itself goes when it is trimmed. */
+  retentionOf(name: string): Retention {
+    return isHiddenTopic(name) ? {} : (this.#policies.get(name) ?? this.#parts.retention)
+  }
+
+  /** Some topic is compacted. */
+  get compacts(): boolean {
+    if (this.#parts.retention.compact === true) return true
+    for (const { compact } of this.#policies.values()) if (compact === true) return true
+    return false
+  }
+
+  /** Which topics are, as it is now. */
+  compactedTopics(): (name: string) => boolean {
+    const policies = new Map(this.#policies)
+    const usual = this.#parts.retention
+    return (name) => !isHiddenTopic(name) && (policies.get(name) ?? usual).compact === true
+  }
+
   /** Reads footers that were written since, a few a step. True: there are more. */
   catchUp(): boolean {
     const { state, files } = this.#parts
@@ -153,8 +172,7 @@ export class SegmentNeeds {
 
   #share(segment: number, { topic, name, firstOffset, count, frameBytes }: SegmentRow, row: number): RowShare {
     const { firstReadable, consumedTo } = this.#parts
-    // What the log keeps for itself goes when it is trimmed.
-    const retention = isHiddenTopic(name) ? {} : (this.#policies.get(name) ?? this.#parts.retention)
+    const retention = this.retentionOf(name)
     return {
       topic,
       row,

@@ -27,6 +27,11 @@ onEveryEngine(({ open, supports }) => {
       ['segments()', supports.local, () => log.segments()],
       ['residency()', supports.local, () => log.residency()],
       ['retention', supports.retention, () => log.topic('t', { retention: { maxBytes: 1 } })],
+      [
+        supports.retention ? 'retention.compact' : 'retention',
+        log.supports.compaction,
+        () => log.topic('t', { retention: { compact: true } }),
+      ],
       ['index', log.supports.indexes, () => log.topic('t', { index: { keys: true } })],
       ['transactions', supports.transactions, () => log.transaction((tx) => tx.append(topic, 'a'))],
       ['registers', supports.transactions, () => log.register('r')],

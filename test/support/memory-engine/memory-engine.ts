@@ -18,6 +18,7 @@ export class MemoryEngine implements Engine {
     scan: false,
     process: false,
     retention: false,
+    compaction: false,
     expectedOffset: true,
     expectedVersion: true,
     id: true,

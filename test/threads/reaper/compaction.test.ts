@@ -1,0 +1,93 @@
+/** Topics compacted by key, with the writer and the reaper at work on the simulated disk. */
+import { expect, it } from 'vitest'
+import { batchHeaderBytes } from '../../../src/format/batch-layout.js'
+import { featureWords } from '../../../src/format/features.js'
+import { hasExpired } from '../../../src/messages/expiry.js'
+import { indexOfCall } from '../../support/driven-reaper.js'
+import { Engine } from '../../support/engine.js'
+import { compactedSegmentBytes, plain, startKeyed, state } from '../../support/keyed-engine.js'
+import { simulatedWorld } from '../../support/worlds.js'
+
+it('the latest of each key stays, and what has no key; what it supersedes in sealed segments is passed over', async () => {
+  const { world, engine, puts, fillTo, compact, readable, latest, generations } = startKeyed()
+  await fillTo(5)
+  expect(readable(state)).toHaveLength(puts[state].length)
+  await compact()
+  expect(readable(state)).toEqual(latest())
+  expect(readable(plain)).toHaveLength(puts[plain].length)
+  expect(Math.max(...generations())).toBe(1)
+  expect(engine.state.rewrittenBytes.load()).toBeGreaterThan(compactedSegmentBytes)
+  // Its place is there, and says that it has expired.
+  const gone = puts[state].findIndex((_, offset) => !latest().includes(offset))
+  const stub = engine.reader.readOne(state, gone) as Uint8Array
+  expect(hasExpired(stub, new Uint32Array(stub.buffer, stub.byteOffset, stub.length >>> 2), batchHeaderBytes)).toBe(
+    true,
+  )
+  const again = new Engine(simulatedWorld(world.disk.copy()), { segmentBytes: compactedSegmentBytes })
+  expect(again.recovered.topics.map(({ first, next }) => [first, next])).toEqual(puts.map(({ length }) => [0, length]))
+  expect(readable(state, again)).toEqual(latest())
+  expect(readable(plain, again)).toHaveLength(puts[plain].length)
+})
+
+it('goes on as the log does, and by a reaper that follows', async () => {
+  const { engine, puts, fillTo, compact, pass, readable, latest } = startKeyed({ seed: 2 })
+  /** The few that were the latest when their segment was written anew are not worth doing so again. */
+  const expectCompacted = () => {
+    const found = readable(state)
+    expect(found).toEqual(expect.arrayContaining(latest()))
+    expect(found.length).toBeLessThanOrEqual(latest().length + 8 * engine.tail.segment)
+  }
+  await fillTo(3)
+  await compact()
+  await fillTo(6)
+  await pass()
+  expectCompacted()
+  await fillTo(8)
+  await engine.reaper.stop(false)
+  const next = engine.nextReaper()
+  next.retain('state', { compact: true, minDirty: 0.05 })
+  for (let round = 0; round < 200; round++) {
+    next.tend()
+    engine.writer.doWork()
+    await new Promise(setImmediate)
+  }
+  expectCompacted()
+  expect(readable(plain)).toHaveLength(puts[plain].length)
+  await next.stop(true)
+})
+
+it('nothing is written anew where less than `minDirty` is superseded, or nothing is compacted', async () => {
+  const { engine, puts, fillTo, compact, pass, readable, generations } = startKeyed({ keys: 100_000 })
+  await fillTo(3)
+  await compact({ minDirty: 0.5 })
+  expect(generations()).toEqual([0, 0, 0])
+  engine.reaper.retain('state', {})
+  await pass(120_000)
+  expect(readable(state)).toHaveLength(puts[state].length)
+})
+
+it('what is trimmed, moved on and let go meanwhile changes nothing about it', async () => {
+  const { engine, puts, fillTo, compact, pass, readable, latest } = startKeyed({ seed: 3 })
+  await fillTo(6)
+  const first = Math.floor(puts[state].length * 0.3)
+  engine.offer([{ declare: 'state', topic: state, first }])
+  engine.writer.doWork()
+  engine.reaper.retain('plain', { maxBytes: 0 })
+  await compact()
+  await pass()
+  expect(readable(state)).toEqual(latest().filter((offset) => offset >= first))
+})
+
+it('the log says that it holds such places, durably, before the first is written', async () => {
+  const { world, engine, fillTo, compact } = startKeyed({ seed: 4 })
+  await fillTo(3)
+  const word = featureWords.expiry.readOnlyCompatible ?? 0
+  expect(engine.control.identity.features.readOnlyCompatible & word).toBe(0)
+  const { calls } = world.disk
+  calls.length = 0
+  await compact()
+  expect(engine.control.identity.features.readOnlyCompatible & word).toBe(word)
+  const control = calls.find(({ call, file }) => call === 'sync' && file.endsWith('control'))?.file as string
+  const begun = calls.findIndex(({ call, file }) => call === 'create' && file.endsWith('.seg.new'))
+  expect(indexOfCall(calls, 'sync', control)).toBeLessThan(begun)
+})
