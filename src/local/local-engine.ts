@@ -40,6 +40,7 @@ import { type AckShare, ackShares, type CommitShare, GroupTransactions } from '.
 import { HandlerWrites } from './handler-writes.js'
 import { IdRecalls } from './id-recalls.js'
 import { Lanes } from './lanes.js'
+import { LetterWrites } from './letter-writes.js'
 import { LocalGroup } from './local-group.js'
 import { type LocalOptions, segmentMessageBytes } from './local-options.js'
 import { hasScheduled, LocalSchedules } from './local-schedules.js'
@@ -144,8 +145,13 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
     })
     const indexes = new TopicIndexes(reaper)
     const limits = new TopicLimits({ options, threads, appends, stage, watch, keepAlive })
+    const letters = new LetterWrites({
+      durability,
+      write: (messages, handled, level) => writes.write(messages, handled, level),
+      append: (topic, { value, extras }, level) => this.topic(topic).append(value, extras, level),
+    })
     const processors = new RunningProcessors({
-      ...{ facts, supports: this.supports, readers: options.readers, readerData, events, keepAlive },
+      ...{ facts, supports: this.supports, readers: options.readers, readerData, events, keepAlive, letters },
       topic: (name) => this.topic(name),
       checkWritable: () => stage.checkWritable(),
       transact: (parts, acks, level) => this.transactShares(parts, acks, [], level),

@@ -10,6 +10,7 @@ import type { Durability, Filter, TransactionParts } from '../engine/terms.js'
 import type { LineWish } from '../threads/reader/handler.js'
 import type { ReaderData } from '../threads/shared-memory.js'
 import type { AckShare } from './group-transactions.js'
+import type { LetterWrites } from './letter-writes.js'
 import type { LocalTopic } from './local-topic.js'
 import type { LogEvents } from './log-events.js'
 
@@ -25,6 +26,7 @@ export interface RunningProcessorsParts {
   readonly events: LogEvents
   readonly keepAlive: KeepAlive
   topic(name: string): LocalTopic
+  readonly letters: Pick<LetterWrites, 'store'>
   /** What is scheduled too, at one moment. */
   transact(parts: TransactionParts, acks: readonly AckShare[], level: Durability): Promise<unknown>
   /** See `EngineSchedules`. */
@@ -55,7 +57,7 @@ export class RunningProcessors {
     settings: ProcessSettings,
     filter: Filter | undefined,
   ): GroupProcessor {
-    const { facts, supports, readers, readerData, events, keepAlive, onThreadEnd } = this.#parts
+    const { facts, supports, readers, readerData, events, keepAlive, letters, onThreadEnd } = this.#parts
     const { deadLetter, maxHeapMb, order, concurrency = readers } = settings
     // Nothing can be written: said before the first message fails.
     if (deadLetter !== undefined) this.#parts.checkWritable()
@@ -67,11 +69,11 @@ export class RunningProcessors {
     const pool = { maxThreads, idleTimeoutMs: handlerIdleMs, maxHeapMb, onMessage }
     const handler = { data: settings.data, facts, supports }
     const host: ProcessorHost = {
-      durability: facts.durability,
       maxMessageBytes: facts.maxMessageBytes,
       next: () => topic.next(),
       record: (_, offset) => topic.record(offset),
-      append: ({ name }, value, extras, level) => this.#parts.topic(name).append(value, extras, level),
+      store: (target, letter, own) =>
+        letters.store(target.name, letter, own && { ...own, topic: topic.name, group: desk.name }),
       deadLetter: deadLetter === undefined ? undefined : this.#parts.topic(deadLetter).handle,
       ...(settings.durableRetries && { retries: this.#retriesOf(topic.name, desk.name) }),
       onFailure: (error) => events.processor(topic.name, desk.name, error),

@@ -55,9 +55,7 @@ export function faultsOf(
     const isDone = calls.some(({ end }) => end === 'done')
     const story = `job ${number} (${plan.join(' ') || 'ok'}; ${retries} retries): ${calls.map(tell).join(', ')}; ${own.length} letters`
     if (isPushed && !isDone && own.length === 0) lost.push(`${story}: lost`)
-    // A crash between a module's letter and its acknowledgement makes two.
-    const processes = new Set(calls.map(({ thread }) => thread.split('-')[0]))
-    if (own.length > 1 && (queue.kind !== 'module' || processes.size < 2)) twice.push(`${story}: several letters`)
+    if (own.length > 1) twice.push(`${story}: several letters`)
     if (isDone && own.length > 0) wrong.push(`${story}: done, and given up`)
     for (const { attempts } of own)
       if (attempts !== retries + 1) wrong.push(`${story}: given up after ${attempts} attempts`)

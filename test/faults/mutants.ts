@@ -953,6 +953,14 @@ const mutants: readonly Mutant[] = [
     scale: 1,
   },
   {
+    name: 'appends a dead letter, and acknowledges its message then',
+    file: 'local/letter-writes.js',
+    find: 'if (of !== undefined)',
+    replace: 'if (false)',
+    fault: 'attached',
+    scale: 1,
+  },
+  {
     name: 'takes the end of a thread for a failure of what it had handed over',
     file: 'dispatcher/processing/failed-messages.js',
     find: 'if (await held.isDone(window, offset)) {',

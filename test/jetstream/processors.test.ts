@@ -84,8 +84,9 @@ withServers({}, ({ open, newName, servers }) => {
     onTestFinished(async () => {
       for (const engine of engines) await engine.close()
     })
+    const letter = { value: Buffer.from('x'), extras: { key: undefined, headers: undefined } }
     const store = (engine: (typeof engines)[number]) =>
-      storeDeadLetter(engine.topic('dead').stream, Buffer.from('x'), undefined, 'dead/t/g/0')
+      storeDeadLetter(engine.topic('dead').stream, letter, 'dead/t/g/0')
     expect(await Promise.all(engines.map(store))).toEqual([0, 0])
     const log = await open({ name })
     expect(await collect(log.topic('dead').read())).toHaveLength(1)

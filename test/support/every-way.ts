@@ -222,16 +222,16 @@ export class EveryWay {
 
   #host(outcome: Outcome): ProcessorHost {
     return {
-      durability: 'process',
       maxMessageBytes: 1 << 20,
       next: () => this.next,
       record: async () => {
         throw new Error('no handler fails')
       },
-      append: async (_, _value, extras) => {
-        const headers = JSON.parse(Buffer.from(extras?.headers ?? []).toString()) as Record<string, string>
+      store: async (_, { extras }) => {
+        const headers = JSON.parse(Buffer.from(extras.headers ?? []).toString()) as Record<string, string>
         const end = Math.min(Number(headers['bookend-next']), this.next)
-        return outcome.reported.push({ first: Number(headers['bookend-offset']), end })
+        outcome.reported.push({ first: Number(headers['bookend-offset']), end })
+        return true
       },
       threads: {
         // Whoever waits for the end of a range that grows has no other thread to be woken by.

@@ -89,6 +89,13 @@ export class ProcessingWorld {
   readonly engine: Engine
   readonly topic = { id: 0, name: 't' }
   readonly deadLetters: DeadLetter[] = []
+  /** Where dead letters go; those that nobody else takes are kept here. */
+  letters: ProcessorHost['store'] = async (_, { value, extras }) => {
+    await this.beforeDeadLetter()
+    const headers = JSON.parse(new TextDecoder().decode(extras.headers)) as Record<string, string>
+    this.deadLetters.push({ value: value.slice(), key: extras.key?.slice(), headers })
+    return true
+  }
   /** Called before a dead letter is stored: may throw, or take its time. */
   beforeDeadLetter: () => void | Promise<void> = () => {}
   /** What processors have told that nobody has asked for. */
@@ -146,18 +153,13 @@ export class ProcessingWorld {
 
   process(desk: GroupDesk, options: Partial<ProcessorOptions> = {}, deadLetter = true): GroupProcessor {
     const host: ProcessorHost = {
-      durability: 'process',
       maxMessageBytes: 1 << 20,
       next: () => this.next,
       record: async (_, offset) => {
         const bytes = this.engine.reader.readOne(0, offset)
         return { bytes: bytes ?? new Uint8Array(0), length: bytes?.length ?? 0 }
       },
-      append: async (_, value, extras) => {
-        await this.beforeDeadLetter()
-        const headers = JSON.parse(new TextDecoder().decode(extras?.headers)) as Record<string, string>
-        return this.deadLetters.push({ value: value.slice(), key: extras?.key?.slice(), headers }) - 1
-      },
+      store: (...letter) => this.letters(...letter),
       threads: this.#threads(),
       deadLetter: deadLetter ? { id: 1, name: 'dead' } : undefined,
       onFailure: (error) => this.failures.push(error),

@@ -1,11 +1,11 @@
 /** Where messages go that cannot be handled: to a topic, with what is known about them in headers. */
 
-import type { Durability, Extras } from '../../engine/terms.js'
 import type { BookendError } from '../../errors.js'
 import { ChunkCursor } from '../../messages/chunk-cursor.js'
 import { damageLetter, type Letter, letterOf } from '../../messages/dead-letter.js'
 import { StoredMessage } from '../../messages/message.js'
 import type { TopicRef } from '../../threads/reader/reader.js'
+import type { OwnMessage } from './held-messages.js'
 
 export interface RecordSource {
   /** One record; of length 0 if it was trimmed meanwhile. */
@@ -26,10 +26,14 @@ export async function messageAt(
 
 /** What dead letters need of the log. */
 export interface DeadLetterHost extends RecordSource {
-  readonly durability: Durability
   readonly maxMessageBytes: number
-  /** @param id the same for every try, so that who remembers ids stores it once */
-  append(topic: TopicRef, value: Uint8Array, extras: Extras | undefined, level: Durability, id: string): Promise<number>
+  /**
+   * Appends a letter, as durably as the log promises.
+   * @param of the message that it stands for: where the log has transactions its acknowledgement is in one with the letter
+   * @param id the same for every try, so that who remembers ids stores it once
+   * @returns false: others are done with the message, or its group was moved, and nothing was appended
+   */
+  store(target: TopicRef, letter: Letter, of: OwnMessage | undefined, id: string): Promise<boolean>
 }
 
 export class DeadLetters {
@@ -46,25 +50,24 @@ export class DeadLetters {
   }
 
   /**
-   * Stores a copy of the message, as durably as the log promises.
-   * @returns false if the message was trimmed away meanwhile: there is nothing to store
+   * Stores a copy of the message.
+   * @returns false: there is nothing to store, as the message was trimmed away meanwhile, or is done
    * @throws if it cannot be read, or not be stored
    */
-  async addMessage(offset: number, attempts: number, error: Error): Promise<boolean> {
+  async addMessage(held: OwnMessage, attempts: number, error: Error): Promise<boolean> {
+    const { offset } = held
     const message = await messageAt(this.#host, this.#source, offset)
     if (message === undefined) return false
     const why = { group: this.#group, attempts, error }
-    await this.#append(offset, letterOf(message, why, this.#host.maxMessageBytes))
-    return true
+    return this.#store(offset, letterOf(message, why, this.#host.maxMessageBytes), held)
   }
 
   /** Stands for messages that cannot be read: an empty value, and the range in the headers. */
-  addDamage(first: number, end: number, error: BookendError): Promise<void> {
-    return this.#append(first, damageLetter(this.#source.name, first, end, this.#group, error))
+  async addDamage(first: number, end: number, error: BookendError): Promise<void> {
+    await this.#store(first, damageLetter(this.#source.name, first, end, this.#group, error), undefined)
   }
 
-  async #append(offset: number, { value, extras }: Letter): Promise<void> {
-    const id = `${this.#source.name}/${this.#group}/${offset}`
-    await this.#host.append(this.#target, value, extras, this.#host.durability, id)
+  #store(offset: number, letter: Letter, of: OwnMessage | undefined): Promise<boolean> {
+    return this.#host.store(this.#target, letter, of, `${this.#source.name}/${this.#group}/${offset}`)
   }
 }

@@ -12,7 +12,7 @@ import type { TopicRef } from '../../threads/reader/reader.js'
 import { type DeadLetters, messageAt, type RecordSource } from './dead-letters.js'
 import { hasCode, isClosed } from './failure-kinds.js'
 import type { OutcomeEnd } from './handler-runner.js'
-import type { HeldMessages } from './held-messages.js'
+import type { HeldMessages, OwnMessage } from './held-messages.js'
 import type { LeasedWindow } from './leased-window.js'
 import type { Wakeups } from './wakeups.js'
 
@@ -48,12 +48,6 @@ export interface RetriesFromLog {
   readonly durable: DurableRetries<OwnMessage>
   readonly source: RecordSource
   readonly topic: TopicRef
-}
-
-/** A message that a processor holds, by the books of that generation. */
-export interface OwnMessage {
-  readonly generation: number
-  readonly offset: number
 }
 
 /** Where a lane stands: at a message that it has not passed. */
@@ -119,7 +113,8 @@ export class FailedMessages {
         window.noteAttempt(offset, 1)
         throw Object.assign(error, { topic, offset })
       }
-      const store = () => this.#storeMessage(deadLetters, offset, attempt, error)
+      const own = { generation: window.lease.generation, offset }
+      const store = () => this.#storeMessage(deadLetters, own, attempt, error)
       if (held.isCurrent(window) && (await this.#whileNoSpace(window, store))) held.pass(window, lane, offset + 1)
       return 0
     }
@@ -156,12 +151,13 @@ export class FailedMessages {
     }
   }
 
-  async #storeMessage(deadLetters: DeadLetters, offset: number, attempts: number, error: Error): Promise<void> {
+  async #storeMessage(deadLetters: DeadLetters, own: OwnMessage, attempts: number, error: Error): Promise<void> {
     try {
-      if (await deadLetters.addMessage(offset, attempts, error)) this.#parts.onDeadLetter()
+      if (await deadLetters.addMessage(own, attempts, error)) this.#parts.onDeadLetter()
     } catch (cause) {
       // It could be read when it was handled. Now it stands for itself.
       if (!hasCode(cause, 'BOOKEND_CORRUPT')) throw cause
+      const { offset } = own
       await deadLetters.addDamage(offset, offset + 1, cause)
       this.#parts.onDeadLetter()
     }

@@ -3,6 +3,12 @@ import type { LeasedWindow } from './leased-window.js'
 import type { Wakeups } from './wakeups.js'
 import type { WorkBooks, WorkDesk, WorkLease } from './work-desk.js'
 
+/** A message that a processor holds, by the books of that generation. */
+export interface OwnMessage {
+  readonly generation: number
+  readonly offset: number
+}
+
 export interface HeldMessagesParts {
   readonly desk: WorkDesk
   readonly wakeups: Wakeups

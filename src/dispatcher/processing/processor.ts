@@ -14,7 +14,6 @@
  * failed-messages.ts what becomes of messages that could not be handled.
  */
 import type { ProcessorState } from '../../engine/group-seat.js'
-import type { Durability } from '../../engine/terms.js'
 import { assert } from '../../errors.js'
 import { DurableRetries, type RetryLine } from '../../messages/durable-retries.js'
 import type { PaceLimit } from '../../pace.js'
@@ -22,9 +21,9 @@ import { ProcessorEnd } from '../../processor-end.js'
 import type { RetryPolicy } from '../../retry-policy.js'
 import { GroupRemovedError } from '../groups/group-desk.js'
 import { type DeadLetterHost, DeadLetters } from './dead-letters.js'
-import { FailedMessages, type OwnMessage } from './failed-messages.js'
+import { FailedMessages } from './failed-messages.js'
 import { HandlerRunner, type HandlerThreads } from './handler-runner.js'
-import { HeldMessages } from './held-messages.js'
+import { HeldMessages, type OwnMessage } from './held-messages.js'
 import { IdleWaits } from './idle-waits.js'
 import { type LaneOptions, LaneWork } from './lane-work.js'
 import { LeasedWindow } from './leased-window.js'
@@ -47,7 +46,6 @@ export interface ProcessorOptions extends RetryPolicy, LaneOptions {
 export interface ProcessorHost extends DeadLetterHost {
   /** Undefined: attempts are kept in memory. */
   readonly retries?: RetryLine<OwnMessage> | undefined
-  readonly durability: Durability
   /** Offset of the topic's next message. */
   next(topic: { readonly id: number; readonly name: string }): number
   readonly threads: HandlerThreads

@@ -98,6 +98,7 @@ export class JetStreamProcessors implements GroupProcessors {
     concurrency: number,
   ): ProcessorHost {
     const { facts, supports } = this.#log
+    const log = this.#log
     const { threadData, events } = this.#parts
     const { stream: source, name, share } = group
     const { deadLetter, maxHeapMb, order, data } = settings
@@ -109,7 +110,6 @@ export class JetStreamProcessors implements GroupProcessors {
       )
     const pool = { entry: streamThread, ...sizes, onMessage }
     return {
-      durability: facts.durability,
       maxMessageBytes: facts.maxMessageBytes,
       // Whoever waits until everything is done says what that is; and how much there is no desk here tells.
       next: () => 0,
@@ -120,8 +120,10 @@ export class JetStreamProcessors implements GroupProcessors {
         return { bytes, length: bytes.length }
       },
       // A group that was moved back has its dead letters anew.
-      append: (target, value, extras, _, id) =>
-        storeDeadLetter(this.#log.topic(target.name).stream, value, extras, `dead/${id}/${share.books.era}`),
+      async store(target, letter, _, id) {
+        await storeDeadLetter(log.topic(target.name).stream, letter, `dead/${id}/${share.books.era}`)
+        return true
+      },
       deadLetter: deadLetter === undefined ? undefined : { id: onlyTopic, name: deadLetter },
       onFailure: (error) => events.processor(source.topic, name, error),
       threads: new ReaderPool({ ...threadData, handler: { data, facts, supports } }, pool, new KeepAlive(), () => {}),
