@@ -12,6 +12,8 @@ import type {
   ChunkAnswer,
   IdsAnswer,
   KeyedAnswer,
+  KeyedAnswers,
+  KeyedAsk,
   ReadTask,
   RecordsAnswer,
   TopicRef,
@@ -23,21 +25,21 @@ import { type AskStandIn, ReaderPool } from './reader-pool.js'
 import { recordIn } from './records-answer.js'
 import { SharedScans } from './shared-scans.js'
 import type { TopicReads } from './topic-reads.js'
+import { TurnQuestions } from './turn-questions.js'
 
 /** Fewer lookups than this are not worth a second thread: a task costs its thread as much as some twenty of them. */
 const leastLookups = 50
+/** A key is looked for in some tens of microseconds where there are indexes, and in milliseconds where there are none. */
+const keysATask = { least: 8, most: 64 }
 
 export class ReadSide implements TopicReads {
   readonly #pool: ReaderPool
   readonly #directory: string
   readonly #readers: number
   readonly #scans: SharedScans
+  readonly #lookups: TurnQuestions<number, Uint8Array>
+  readonly #keys: TurnQuestions<KeyedAsk, KeyedAnswer>
   #isClosed = false
-  /** Lookups of one turn of the event loop travel in one task per topic. */
-  #lookups = new Map<
-    number,
-    { topic: TopicRef; offsets: number[]; settle: ((answer: RecordsAnswer | Error, index: number) => void)[] }
-  >()
 
   /** @param onThreadEnd called with each thread that has ended */
   constructor(
@@ -54,6 +56,17 @@ export class ReadSide implements TopicReads {
     // None before the first task: what is hot is read without them, and many logs are only written to.
     const options = { maxThreads: readers, idleTimeoutMs, maxHeapMb: undefined }
     this.#pool = new ReaderPool(data, options, keepAlive, onThreadEnd, standIn)
+    this.#lookups = new TurnQuestions({
+      ask: async (topic, offsets) => {
+        const answer = await this.#records(topic, offsets)
+        return offsets.map((_, index) => recordIn(answer, index))
+      },
+      perTask: (count) => count,
+    })
+    this.#keys = new TurnQuestions({
+      ask: (topic, asked) => this.#keyed(topic, asked),
+      perTask: (count) => Math.min(keysATask.most, Math.max(keysATask.least, Math.ceil(count / readers))),
+    })
     this.#scans = new SharedScans({
       readers,
       run: (task, signal) => this.#run(task, signal),
@@ -94,21 +107,9 @@ export class ReadSide implements TopicReads {
   }
 
   /** One record; lookups made in the same turn share a task. */
-  record(topic: TopicRef, offset: number): Promise<{ bytes: Uint8Array; length: number }> {
-    return new Promise((resolve, reject) => {
-      let batch = this.#lookups.get(topic.id)
-      if (batch === undefined) {
-        batch = { topic, offsets: [], settle: [] }
-        this.#lookups.set(topic.id, batch)
-        if (this.#lookups.size === 1) queueMicrotask(() => this.#sendLookups())
-      }
-      batch.offsets.push(offset)
-      batch.settle.push((answer, index) => {
-        if (answer instanceof Error) return reject(answer)
-        const bytes = recordIn(answer, index)
-        resolve({ bytes, length: bytes.length })
-      })
-    })
+  async record(topic: TopicRef, offset: number): Promise<{ bytes: Uint8Array; length: number }> {
+    const bytes = await this.#lookups.ask(topic, offset)
+    return { bytes, length: bytes.length }
   }
 
   offsetAt(topic: TopicRef, time: number): Promise<number> {
@@ -121,7 +122,7 @@ export class ReadSide implements TopicReads {
   }
 
   keyed(topic: TopicRef, key: Uint8Array, range: KeyedRange): Promise<KeyedAnswer> {
-    return this.#run({ op: 'keyed', topic, key, range }) as Promise<KeyedAnswer>
+    return this.#keys.ask(topic, { key, range })
   }
 
   scan(topic: TopicRef, request: ScanRequest): Promise<unknown> {
@@ -147,28 +148,9 @@ export class ReadSide implements TopicReads {
     return this.#run({ op: 'records', topic, offsets: Float64Array.from(offsets) }) as Promise<RecordsAnswer>
   }
 
-  #sendLookups(): void {
-    const lookups = this.#lookups
-    this.#lookups = new Map()
-    for (const { topic, offsets, settle } of lookups.values()) {
-      this.#records(topic, offsets).then(
-        (answer) => {
-          settle.forEach((done, index) => {
-            done(answer, index)
-          })
-        },
-        // One damaged record must not fail its neighbours: ask for each by itself.
-        (error: Error) => {
-          if (offsets.length === 1) return settle[0](error, 0)
-          offsets.forEach((offset, index) => {
-            this.#records(topic, [offset]).then(
-              (answer) => settle[index](answer, 0),
-              (own: Error) => settle[index](own, 0),
-            )
-          })
-        },
-      )
-    }
+  async #keyed(topic: TopicRef, asked: readonly KeyedAsk[]): Promise<KeyedAnswer[]> {
+    const { bytes, parts } = (await this.#run({ op: 'keyed', topic, asked })) as KeyedAnswers
+    return parts.map(({ at, end, ...part }) => ({ ...part, bytes: parts.length === 1 ? bytes : bytes.slice(at, end) }))
   }
 
   #run(task: ReadTask, signal?: AbortSignal): Promise<unknown> {

@@ -4,7 +4,14 @@ import { recordIn } from '../../dispatcher/reads/records-answer.js'
 import type { TopicReads } from '../../dispatcher/reads/topic-reads.js'
 import type { KeyedRange, ScanRequest } from '../../engine/engine.js'
 import { type BookendError, fromPortable } from '../../errors.js'
-import type { ChunkAnswer, KeyedAnswer, LogRead, RecordsAnswer, TopicRef } from '../../threads/reader/reader.js'
+import type {
+  ChunkAnswer,
+  KeyedAnswer,
+  KeyedAnswers,
+  LogRead,
+  RecordsAnswer,
+  TopicRef,
+} from '../../threads/reader/reader.js'
 import type { OwnReading } from './own-reading.js'
 import type { OwnerParty } from './protocol.js'
 
@@ -89,8 +96,9 @@ export class ReadsHere extends ReadsInPool {
     return [await this.#run<RecordsAnswer>({ op: 'records', topic, offsets: Float64Array.from(offsets) })]
   }
 
-  override keyed(topic: TopicRef, key: Uint8Array, range: KeyedRange): Promise<KeyedAnswer> {
-    return this.#run({ op: 'keyed', topic, key, range })
+  override async keyed(topic: TopicRef, key: Uint8Array, range: KeyedRange): Promise<KeyedAnswer> {
+    const { bytes, parts } = await this.#run<KeyedAnswers>({ op: 'keyed', topic, asked: [{ key, range }] })
+    return { bytes, ...parts[0] }
   }
 
   override offsetAt(topic: TopicRef, time: number): Promise<number> {

@@ -11,6 +11,7 @@ import type { TopicCells } from '../../ring/topic-cells.js'
 import type { Catalog } from '../../storage/index/catalog.js'
 import type { Resume } from '../../storage/read/chunk.js'
 import { joinPieces } from '../../storage/read/chunk-thinning.js'
+import type { KeyedRecords } from '../../storage/read/key-search.js'
 import { packIds } from '../../storage/read/packed-ids.js'
 import { firstSince, recallPart } from '../../storage/read/recalled-ids.js'
 import type { FoundRecords, RecordLookup } from '../../storage/read/record-lookup.js'
@@ -43,7 +44,7 @@ export type ReadTask =
   /** Numbers in one buffer: copied at once on their way to another thread, where an array goes element by element. */
   | { op: 'records'; topic: TopicRef; offsets: Float64Array<ArrayBuffer> }
   | { op: 'offsetAt'; topic: TopicRef; time: number }
-  | { op: 'keyed'; topic: TopicRef; key: Uint8Array; range: KeyedRange }
+  | { op: 'keyed'; topic: TopicRef; asked: readonly KeyedAsk[] }
   /** The first part has no offset; the others go on where the last one ended. */
   | { op: 'ids'; topic: TopicRef; since: number; to: number; offset?: number; resume?: Resume | undefined }
   | { op: 'ranges'; topic: TopicRef; from: number; to: number; parts: number }
@@ -81,11 +82,22 @@ export interface IdsAnswer {
 /** One-record batches, each where `starts` says; -1 stands for an offset that is not there. */
 export type RecordsAnswer = FoundRecords
 
+export interface KeyedAsk {
+  readonly key: Uint8Array
+  readonly range: KeyedRange
+}
+
 /** Records with a key, in the order in which they were wanted, and the offsets that were not looked at yet. */
 export interface KeyedAnswer extends RecordsAnswer {
   offsets: number[]
   from: number
   to: number
+}
+
+/** Of several keys: each has its part of the bytes, and its starts count from there. */
+export interface KeyedAnswers {
+  bytes: Uint8Array<ArrayBuffer>
+  parts: (Omit<KeyedAnswer, 'bytes'> & { at: number; end: number })[]
 }
 
 export class Reader {
@@ -140,7 +152,7 @@ export class Reader {
       case 'records':
         return this.#records(task.topic, task.offsets)
       case 'keyed':
-        return this.#keyed(task.topic, task.key, task.range)
+        return this.#keyed(task.topic, task.asked)
       case 'offsetAt':
         return this.#offsetAt(task.topic, task.time)
       case 'ids':
@@ -270,20 +282,28 @@ export class Reader {
     }
   }
 
-  #keyed(topic: TopicRef, key: Uint8Array, { from: asked, to, max, isReverse }: KeyedRange): KeyedAnswer {
+  #keyed(topic: TopicRef, asked: readonly KeyedAsk[]): KeyedAnswers {
+    const pieces: Uint8Array[] = []
+    let end = 0
+    const parts = asked.map((ask) => {
+      const found = this.#withKey(topic, ask)
+      const at = end
+      const starts = Float64Array.from(found.pieces, (piece) => {
+        pieces.push(piece)
+        end += piece.length
+        return end - piece.length - at
+      })
+      return { starts, offsets: found.offsets, from: found.from, to: found.to, at, end }
+    })
+    return { bytes: joinPieces(pieces), parts }
+  }
+
+  #withKey(topic: TopicRef, { key, range: { from: asked, to, max, isReverse } }: KeyedAsk): KeyedRecords {
     const first = () => this.#cells.first(topic.id).load()
     for (;;) {
       const from = Math.min(to, Math.max(asked, first()))
       try {
-        const found = this.#guarded(topic, from, () =>
-          this.#reader.keyed({ topic: topic.id, key, from, to, max, isReverse }),
-        )
-        let end = 0
-        const starts = Float64Array.from(found.pieces, ({ length }) => {
-          end += length
-          return end - length
-        })
-        return { bytes: joinPieces(found.pieces), starts, offsets: found.offsets, from: found.from, to: found.to }
+        return this.#guarded(topic, from, () => this.#reader.keyed({ topic: topic.id, key, from, to, max, isReverse }))
       } catch (error) {
         // What was trimmed meanwhile is not looked for any more.
         if (first() <= from || from === to) throw error
