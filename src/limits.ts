@@ -104,6 +104,8 @@ export const rowsPerMappedTopic = 16
 export const maxKnownBytes = 8 * MiB
 export const knownBatchBytes = 256
 export const placeStepBytes = 2 * KiB
+/** What the thread that opens a log hands over of footers: of a log with a hundred topics those of some 160 segments. */
+export const maxHandedFooterBytes = MiB
 /** The reaper reads in the place of readers where it has no more than this to walk, and no more footers than that to look at: tens of ms. */
 export const standInBytes = 32 * MiB
 export const standInSegments = 1024

@@ -26,6 +26,7 @@ import { FollowerFolder } from '../src/storage/files/follower-folder.js'
 import { FollowerGroups } from '../src/storage/files/follower-groups.js'
 import { type Owner, Ownership, takeLocks } from '../src/storage/files/ownership.js'
 import { SegmentFiles } from '../src/storage/files/segment-files.js'
+import { HandedFooters } from '../src/storage/index/handed-footers.js'
 import { discardNewLog } from '../src/storage/life/discard-log.js'
 import { createLog, openLog } from '../src/storage/life/open-log.js'
 import { journaledAcks } from '../src/storage/read/journaled-acks.js'
@@ -68,6 +69,7 @@ let reaper: Reaper | undefined
 let groups: GroupKeeper | undefined
 let segmentBytes = 0
 let id = unknownLogId
+let footers = new SharedArrayBuffer(0)
 let standIn: StandIn | undefined
 let isClosing = false
 /** The log was made by this thread. */
@@ -86,6 +88,7 @@ const control: ReaperControl = {
     const { directory } = shared
     const log = openLog({ ...request, isNew, disk: nodeDisk, directory, now: Date.now, memory: plainMemory })
     const { recovered, files, epoch, bootId } = log
+    footers = recovered.footers
     for (const topic of recovered.topics) {
       topics.next(topic.id).store(topic.next)
       topics.first(topic.id).store(topic.first)
@@ -123,6 +126,7 @@ const control: ReaperControl = {
       missingNative: io === 'file' && shared.io === 'auto' ? missingNative() : undefined,
       topics: recovered.topics,
       tail,
+      footers,
       tornBytes,
       damages,
       groups: openedGroups,
@@ -133,6 +137,7 @@ const control: ReaperControl = {
   },
   async takeOver({ request, opened, groups: known, ...said }: TakeOverRequest): Promise<void> {
     const { id, segmentBytes, epoch, damages, io } = opened
+    footers = opened.footers
     const { readOnly, locks } = request
     const owner = new Ownership(locks)
     // Before the control file under that name is written to: it may be another owner's.
@@ -193,7 +198,7 @@ const control: ReaperControl = {
   },
   async read(task: LogRead): Promise<ReadAnswer> {
     const { StandIn } = await loadStandIn()
-    standIn ??= new StandIn({ shared, id, segmentBytes }, state)
+    standIn ??= new StandIn({ shared, id, segmentBytes, footers }, state)
     const { answer, buffers } = await standIn.run(task)
     return transfer(answer, buffers)
   },
@@ -236,7 +241,10 @@ function readAcks(files: SegmentFiles, { id, next }: TopicState, from: number): 
     indexed: () => state.indexed.load(),
     trim: () => state.trim.load(),
   }
-  return withPlainReader({ disk: nodeDisk, files, slots, bounds }, (reader) => journaledAcks(reader, id, from, next))
+  const handed = new HandedFooters(footers, files.segmentBytes)
+  return withPlainReader({ disk: nodeDisk, files, slots, bounds, handed }, (reader) =>
+    journaledAcks(reader, id, from, next),
+  )
 }
 
 function keeperOf({ flushIntervalMs }: OpenRequest, logId: string, owner: Owner): GroupKeeper {

@@ -125,7 +125,8 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
 
     this.lanes = new Lanes({ threads, topics, watch, keepAlive, directory, ringBytes: options.ringBytes })
     const deaths = new ThreadDeaths({ threads, opened, stage, events, watch, lanes: this.lanes })
-    const readerData: ReaderData = { shared, id: opened.id, segmentBytes, io: opened.io }
+    const { id, io, footers } = opened
+    const readerData: ReaderData = { shared, id, segmentBytes, io, footers }
     const onReaderEnd = (threadId: number) => {
       // Those that are told to end give back themselves what they have mapped.
       if (!farewell.isSaid) deaths.ownerDied(threadId)

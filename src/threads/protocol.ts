@@ -85,6 +85,8 @@ export interface OpenedLog {
   missingNative: string | undefined
   topics: TopicState[]
   tail: TailState
+  /** What was read of sealed segments: see storage/index/handed-footers.ts. */
+  footers: SharedArrayBuffer
   tornBytes: number
   damages: { from: number; to: number }[]
   groups: OpenedGroup[]

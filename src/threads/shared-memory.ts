@@ -30,6 +30,8 @@ export interface ReaderData {
   id: string
   segmentBytes: number
   io: MemoryKind
+  /** What who has opened the log has read of sealed segments: see storage/index/handed-footers.ts. */
+  footers: SharedArrayBuffer
   /** In a thread of a processor. */
   handler?: HandlerSetting
 }

@@ -16,6 +16,7 @@ import type { Owner } from '../../src/storage/files/ownership.js'
 import type { SegmentFiles } from '../../src/storage/files/segment-files.js'
 import { SegmentWindows } from '../../src/storage/files/segment-windows.js'
 import { Catalog } from '../../src/storage/index/catalog.js'
+import { HandedFooters } from '../../src/storage/index/handed-footers.js'
 import { openLog } from '../../src/storage/life/open-log.js'
 import type { Recovered } from '../../src/storage/life/recovery.js'
 import { recallIds } from '../../src/storage/read/recalled-ids.js'
@@ -231,7 +232,8 @@ export class Engine {
       indexed: () => state.indexed.load(),
       trim: () => state.trim.load(),
     }
-    this.catalog = new Catalog(disk, files, this.readWindows, bounds)
+    const handed = new HandedFooters(recovered.footers, files.segmentBytes)
+    this.catalog = new Catalog(disk, files, this.readWindows, bounds, handed)
     this.reader = new TopicReader(files, this.readWindows, this.catalog, bounds)
   }
 

@@ -9,6 +9,7 @@ import { SegmentFiles } from '../../src/storage/files/segment-files.js'
 import { SegmentWindows } from '../../src/storage/files/segment-windows.js'
 import { HotReader } from '../../src/storage/hot/hot-reader.js'
 import { Catalog } from '../../src/storage/index/catalog.js'
+import { HandedFooters } from '../../src/storage/index/handed-footers.js'
 import { LiveIndex } from '../../src/storage/index/live-index.js'
 import { writeSegmentIndex } from '../../src/storage/index/segment-sealer.js'
 import { type Recovered, recover } from '../../src/storage/life/recovery.js'
@@ -88,7 +89,8 @@ export class StorageLog {
     const windows = this.tailWindows
     this.tail = new LogTail({ files, windows, tail, topics, rows: this.#rowWriter, epoch, now, mapsAlways })
     const bounds = { published: () => this.published, indexed: () => this.indexed, trim: () => this.trim }
-    this.catalog = new Catalog(disk, files, this.readWindows, bounds)
+    const handed = new HandedFooters(this.recovered.footers, segmentBytes)
+    this.catalog = new Catalog(disk, files, this.readWindows, bounds, handed)
     this.reader = new TopicReader(files, this.readWindows, this.catalog, bounds)
     this.lookup = new RecordLookup(files, this.readWindows, this.catalog, bounds)
     this.hot = world.now && new HotReader(world.now, files, bounds)

@@ -69,7 +69,8 @@ export class Attachments implements Waiter {
 
   async #grant(): Promise<Grant> {
     const { engine, shared, opened, lanes } = this.#parts
-    const { id, segmentBytes, io, epoch, tornBytes, damages } = opened
-    return { facts: engine.facts, shared, id, segmentBytes, io, epoch, tornBytes, damages, lane: await lanes.open() }
+    const { id, segmentBytes, io, footers, epoch, tornBytes, damages } = opened
+    const log = { shared, id, segmentBytes, io, footers, epoch, tornBytes, damages }
+    return { ...log, facts: engine.facts, lane: await lanes.open() }
   }
 }

@@ -16,9 +16,9 @@ export class OwnReading {
   readonly #reading: Reading
   #isClosed = false
 
-  constructor({ shared, id, segmentBytes }: Grant) {
+  constructor({ shared, id, segmentBytes, footers }: Grant) {
     this.#state = openSharedState(shared.state, 'reader')
-    this.#reading = new Reading({ shared, id, segmentBytes }, this.#state, new FileMemory())
+    this.#reading = new Reading({ shared, id, segmentBytes, footers }, this.#state, new FileMemory())
     void this.#watchDeletions()
   }
 

@@ -36,6 +36,8 @@ export interface Grant {
   readonly id: string
   readonly segmentBytes: number
   readonly io: MemoryKind
+  /** As in `ReaderData`. */
+  readonly footers: SharedArrayBuffer
   readonly epoch: number
   readonly tornBytes: number
   readonly damages: { from: number; to: number }[]

@@ -10,6 +10,7 @@ import { isUnreadable } from '../../memory/errno.js'
 import type { Disk } from '../files/disk.js'
 import type { SegmentFiles } from '../files/segment-files.js'
 import type { PinnedWindow, SegmentWindows } from '../files/segment-windows.js'
+import type { HandedFooters } from './handed-footers.js'
 import type { LiveIndex } from './live-index.js'
 import { LiveIndexes } from './live-indexes.js'
 import { readFooter, readSealedFile, readSealedSegment } from './sealed-index.js'
@@ -55,10 +56,19 @@ export class Catalog {
   readonly #distrusted = new Map<number, SegmentFooter>()
   /** Windows whose footer was found to be the one that is known. */
   readonly #met = new WeakSet<PinnedWindow['window']>()
+  readonly #handed: Pick<HandedFooters, 'take'> | undefined
   /** First segment whose footer has not been read. */
   #loaded: number
 
-  constructor(disk: Disk, files: SegmentFiles, windows: SegmentWindows, bounds: LogBounds) {
+  /** @param handed what somebody else has read of them */
+  constructor(
+    disk: Disk,
+    files: SegmentFiles,
+    windows: SegmentWindows,
+    bounds: LogBounds,
+    handed?: Pick<HandedFooters, 'take'>,
+  ) {
+    this.#handed = handed
     this.#disk = disk
     this.#files = files
     this.#windows = windows
@@ -258,7 +268,7 @@ export class Catalog {
   }
 
   #load(segment: number): void {
-    const sealed = readSealedFile(this.#disk, this.#files, segment)
+    const sealed = this.#handed?.take(segment) ?? readSealedFile(this.#disk, this.#files, segment)
     if (sealed === undefined) {
       this.#live.begin(segment)
       return

@@ -22,6 +22,7 @@ import type { Memory } from '../../memory/memory.js'
 import type { TailState, TopicState } from '../append/topic-state.js'
 import { SalvageWindow } from '../files/salvage-window.js'
 import { mayBeOwn } from '../files/segment-files.js'
+import { FooterHandOver } from '../index/handed-footers.js'
 import { type DamagedRange, LiveIndex } from '../index/live-index.js'
 import { readSealedFile } from '../index/sealed-index.js'
 import { RecoveredTopics } from './recovered-topics.js'
@@ -38,6 +39,8 @@ export interface Recovered {
   epoch: number
   /** Segments below have footers. */
   indexed: number
+  /** Those that were read: see `HandedFooters`. */
+  footers: SharedArrayBuffer
   /** Absolute ranges that hold damage. */
   damages: { from: number; to: number }[]
   /** Bytes of torn batches cut off the end. */
@@ -77,6 +80,7 @@ class Recovery {
   #time: number
   #tornBytes = 0
   readonly #setAside: string[] = []
+  readonly #footers = new FooterHandOver()
 
   constructor(options: RecoveryOptions) {
     const { disk, files, looks, control } = options
@@ -110,6 +114,7 @@ class Recovery {
       trim,
       epoch: this.#epoch,
       indexed: files.base(indexed),
+      footers: this.#footers.finish(),
       damages: this.#damages,
       tornBytes: this.#tornBytes,
       prepared,
@@ -174,6 +179,7 @@ class Recovery {
     const sealed = mayBeOwn(look) ? readSealedFile(disk, files, segment) : undefined
     if (sealed !== undefined) {
       this.#topics.add(segment, sealed.rows)
+      this.#footers.add(segment, sealed)
       this.#time = Math.max(this.#time, sealed.footer.lastTime)
       // The footer says as well as the header where the segment belongs, and all of it is read.
       if (!isWhole) this.#damages.push({ from: base, to: base + segmentHeaderBytes })

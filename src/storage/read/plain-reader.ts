@@ -7,6 +7,7 @@ import type { Disk } from '../files/disk.js'
 import type { SegmentFiles } from '../files/segment-files.js'
 import { SegmentWindows } from '../files/segment-windows.js'
 import { Catalog, type LogBounds } from '../index/catalog.js'
+import type { HandedFooters } from '../index/handed-footers.js'
 import { TopicReader } from './topic-reader.js'
 
 export interface PlainReaderParts {
@@ -14,6 +15,7 @@ export interface PlainReaderParts {
   files: SegmentFiles
   slots: SlotTable
   bounds: LogBounds
+  handed?: HandedFooters
 }
 
 /**
@@ -21,13 +23,13 @@ export interface PlainReaderParts {
  * @throws the error of the system call, where one has failed that may succeed another time
  */
 export function withPlainReader<R>(
-  { disk, files, slots, bounds }: PlainReaderParts,
+  { disk, files, slots, bounds, handed }: PlainReaderParts,
   use: (reader: TopicReader) => R,
 ): R {
   const memory = new FileMemory()
   const windows = new SegmentWindows(memory, memory, files, slots, 'read', 4)
   try {
-    return use(new TopicReader(files, windows, new Catalog(disk, files, windows, bounds), bounds))
+    return use(new TopicReader(files, windows, new Catalog(disk, files, windows, bounds, handed), bounds))
   } catch (error) {
     const errno = error instanceof BookendError ? (error.cause as NodeJS.ErrnoException | undefined)?.errno : undefined
     throw errno === undefined ? error : failedCall('read', Math.abs(errno), (error as Error).message)

@@ -13,6 +13,7 @@ import { nodeDisk } from '../../storage/files/disk.js'
 import { SegmentFiles } from '../../storage/files/segment-files.js'
 import { SegmentWindows } from '../../storage/files/segment-windows.js'
 import { Catalog, type LogBounds } from '../../storage/index/catalog.js'
+import { HandedFooters } from '../../storage/index/handed-footers.js'
 import { RecordLookup } from '../../storage/read/record-lookup.js'
 import { TopicReader } from '../../storage/read/topic-reader.js'
 import { SideIndexes } from '../../storage/side/side-indexes.js'
@@ -37,7 +38,7 @@ export class Reading {
    * @param handlers in a thread of a processor
    */
   constructor(data: Omit<ReaderData, 'io' | 'handler'>, state: SharedState, memory: Memory, handlers?: HandlerMeans) {
-    const { shared, id, segmentBytes } = data
+    const { shared, id, segmentBytes, footers } = data
     const slots = new SlotTable(shared.slots)
     const files = new SegmentFiles(nodeDisk, shared.directory, segmentBytes, id)
     const maxMapped = Math.min((maxSlots / 4) * 3, Math.floor(shared.maxMappedBytes / segmentBytes) - writerMappings)
@@ -57,7 +58,7 @@ export class Reading {
     this.#files = files
     this.#windows = windows
     this.#bounds = bounds
-    this.#catalog = new Catalog(nodeDisk, files, windows, bounds)
+    this.#catalog = new Catalog(nodeDisk, files, windows, bounds, new HandedFooters(footers, segmentBytes))
     this.#lookup = new RecordLookup(files, windows, this.#catalog, bounds)
     this.#sides = new SideIndexes(nodeDisk, files)
     const topics = new TopicReader(files, windows, this.#catalog, bounds, this.#sides)
