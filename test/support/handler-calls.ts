@@ -39,10 +39,10 @@ export async function watchHandlerAppends(random: Seeded): Promise<number> {
   let journaled = 0
   const transactions = new GroupTransactions({
     group: () => ({ desk }) as unknown as LocalGroup,
-    write: async ({ messages, scheduled = [] }) => {
+    write: async ({ messages }) => {
       await take()
       if (random.chance(0.1)) throw new BookendError('BOOKEND_NO_SPACE', 'the disk of the test is full')
-      for (const { topic, value, extras } of [...messages.slice(0, -1), ...scheduled])
+      for (const { topic, value, extras } of messages.slice(0, -1))
         note(topic === 'dead' ? sourceOf({ extras }) : Number(value))
       return messages.map(() => journaled++)
     },
@@ -51,7 +51,11 @@ export async function watchHandlerAppends(random: Seeded): Promise<number> {
   })
   const writes = new HandlerWrites({
     desk: () => desk,
-    transact: (parts, acks, level) => transactions.transact(parts, acks, [], level),
+    // What is scheduled is a message of another topic: which one does not matter here.
+    transact: ({ messages, scheduled = [] }, acks, level) => {
+      const planned = scheduled.map(({ topic, value, extras }) => ({ topic, value, extras, condition: undefined }))
+      return transactions.transact({ messages: [...messages, ...planned], registers: [] }, acks, [], level)
+    },
   })
   const letters = new LetterWrites({
     durability: 'process',

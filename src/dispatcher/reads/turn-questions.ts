@@ -1,7 +1,7 @@
 /** Questions about a topic that are asked in one turn of the event loop travel together: a task costs its thread as much as some twenty small answers. */
 import type { TopicRef } from '../../threads/reader/reader.js'
 
-interface Asked<Q, A> {
+interface AskedQuestion<Q, A> {
   readonly question: Q
   resolve(answer: A): void
   reject(error: unknown): void
@@ -16,7 +16,7 @@ export interface TurnQuestionsParts<Q, A> {
 
 export class TurnQuestions<Q, A> {
   readonly #parts: TurnQuestionsParts<Q, A>
-  #waiting = new Map<number, { readonly topic: TopicRef; readonly all: Asked<Q, A>[] }>()
+  #waiting = new Map<number, { readonly topic: TopicRef; readonly all: AskedQuestion<Q, A>[] }>()
 
   constructor(parts: TurnQuestionsParts<Q, A>) {
     this.#parts = parts
@@ -43,7 +43,7 @@ export class TurnQuestions<Q, A> {
     }
   }
 
-  async #ask(topic: TopicRef, asked: readonly Asked<Q, A>[]): Promise<void> {
+  async #ask(topic: TopicRef, asked: readonly AskedQuestion<Q, A>[]): Promise<void> {
     try {
       const answers = await this.#parts.ask(
         topic,
