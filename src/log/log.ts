@@ -25,6 +25,7 @@ import type { Topic } from './topic.js'
 import { TracedTopic } from './traced-topic.js'
 import { builtTransaction, type Transaction, type TransactionOptions } from './transaction.js'
 import { checkCodec, checkInteger, checkKeys, checkName, checkOneOf, checkSignal } from './validate.js'
+import { callUnderWay } from './work/call-under-way.js'
 import { functionProcessorsOf } from './work/function-processors.js'
 
 /** How a queue is used here. */
@@ -148,7 +149,8 @@ export interface Log extends AsyncDisposable {
   /**
    * Waits for pending appends and reads, flushes, unmaps everything, ends the threads and releases the lock. Idempotent.
    * Every call after it fails with `BOOKEND_CLOSED`; streams that are still being read do too, and scans that are under way. So do calls in other threads
-   * that are connected to the log. A connected log closes for its own thread alone.
+   * that are connected to the log. A connected log closes for its own thread alone. In a handler that is a function it resolves at once, as
+   * {@link Processor.stop} does, and the log closes when the calls under way have ended.
    */
   close(): Promise<void>
 }
@@ -332,8 +334,13 @@ export class EngineLog implements Log {
 
   close(): Promise<void> {
     const functions = functionProcessorsOf(this.#engine)
+    if (!functions.areRunning) return this.#engine.close()
     // What they have done is acknowledged while that can still be written.
-    return functions.areRunning ? functions.stop().then(() => this.#engine.close()) : this.#engine.close()
+    const closed = functions.end().then(() => this.#engine.close())
+    if (callUnderWay()?.of.engine !== this.#engine) return closed
+    // The log closes when the call has ended, which cannot wait for that.
+    closed.catch(() => {})
+    return Promise.resolve()
   }
 
   [Symbol.asyncDispose](): Promise<void> {

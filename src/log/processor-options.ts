@@ -83,7 +83,7 @@ export interface Processor extends AsyncDisposable {
   readonly error: Error | undefined
   /**
    * Takes no more messages until {@link resume}. Messages it has not handled are for other consumers of the group meanwhile.
-   * Resolves when no call of the handler is under way.
+   * Resolves when no call of the handler is under way. As {@link stop} where the handler itself calls it.
    */
   pause(): Promise<void>
   /** Goes on where {@link pause} has stopped. */
@@ -99,7 +99,10 @@ export interface Processor extends AsyncDisposable {
    * @throws as {@link finished}; `BOOKEND_CLOSED` if the processor was stopped before
    */
   idle(): Promise<void>
-  /** Ends within one call of the handler. What was handled is acknowledged when this resolves; the rest is for whoever comes next. */
+  /**
+   * Ends within one call of the handler. What was handled is acknowledged when this resolves; the rest is for whoever comes next. Where the handler, a function, calls it itself,
+   * it resolves at once, since it would wait for its own end: with Node below 24 only before the handler has waited for anything, later not before `timeoutMs`.
+   */
   stop(): Promise<void>
 }
 

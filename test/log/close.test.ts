@@ -73,3 +73,21 @@ it('a log can be opened and closed many times, also without anything in between'
   }
   expect(await (await openLog(directory)).topic('t').bounds()).toEqual({ first: 0, next: 3 })
 })
+
+it('a handler may close its log: what it was called with is done first', async () => {
+  const directory = temporaryFolder()
+  const log = await openLog(directory)
+  await log.topic('t', { codec: text }).appendMany(['a', 'b'])
+  const seen: string[] = []
+  const worker = log
+    .topic('t', { codec: text })
+    .group('g')
+    .process(async ({ value }) => {
+      seen.push(value)
+      await log.close()
+    })
+  await worker.finished
+  await log.close()
+  expect(seen).toEqual(['a'])
+  expect(await (await openLog(directory)).topic('t').group('g').position()).toMatchObject({ committed: 1, lag: 1 })
+})

@@ -10,6 +10,7 @@ import { type Message, type MessageSource, StoredMessage } from '../../messages/
 import { tracing } from '../../tracing.js'
 import { HandlerAppends, type LineIntoLog } from '../handler-appends.js'
 import type { TimedCall } from './call-deadlines.js'
+import { type CallUnderWay, callWithin } from './call-under-way.js'
 import type { JobResults } from './job-results.js'
 
 /** What a function is told beside its message, and what it may do. */
@@ -44,10 +45,10 @@ export interface FunctionCallParts<T> {
   readonly settings: Pick<ProcessSettings, 'timeoutMs' | 'data'>
 }
 
-export class FunctionCall<T> implements TimedCall {
+export class FunctionCall<T> implements TimedCall, CallUnderWay {
   /** By `performance.now()`. */
   readonly beganMs = performance.now()
-  readonly #parts: FunctionCallParts<T>
+  readonly of: FunctionCallParts<T>
   readonly #message: Message<T>
   readonly #attempt: number
   readonly #results: JobResults | undefined
@@ -56,13 +57,13 @@ export class FunctionCall<T> implements TimedCall {
   /** Undefined: nothing was appended. */
   #appends: HandlerAppends<EngineLease> | undefined
   /** What it does with its promise is of no account any more. */
-  #isOver = false
+  isOver = false
   /** What its signal says, or will say to who looks. */
   #ending: { readonly reason?: Error } | undefined
   #settle: (end: CallEnd | Promise<CallEnd>) => void = () => {}
 
   constructor(parts: FunctionCallParts<T>, record: RecordPlace, attempt: number, results: JobResults | undefined) {
-    this.#parts = parts
+    this.of = parts
     this.#message = new StoredMessage<T>(parts.source, record)
     this.#attempt = attempt
     this.#results = results
@@ -75,8 +76,8 @@ export class FunctionCall<T> implements TimedCall {
 
   /** A function cannot be ended from outside: its signal fires, and it counts as failed. */
   expire(): void {
-    if (this.#isOver) return
-    const error = new Error(`the handler has taken more than ${this.#parts.settings.timeoutMs} ms`)
+    if (this.isOver) return
+    const error = new Error(`the handler has taken more than ${this.of.settings.timeoutMs} ms`)
     this.#over()
     this.#end({ reason: error })
     this.#settle(error)
@@ -102,15 +103,15 @@ export class FunctionCall<T> implements TimedCall {
 
   /** It has gone well. @returns nothing that counts where it is over already */
   #finish(result: unknown, lease: EngineLease): CallEnd | Promise<CallEnd> {
-    if (this.#isOver || (this.#results === undefined && this.#appends === undefined)) {
-      this.#isOver = true
+    if (this.isOver || (this.#results === undefined && this.#appends === undefined)) {
+      this.isOver = true
       return 'handled'
     }
     return this.#write(result, lease).catch((error) => this.#fail(error))
   }
 
   async #write(result: unknown, lease: EngineLease): Promise<CallEnd> {
-    const { engine } = this.#parts
+    const { engine } = this.of
     const appends = this.appends
     if (this.#results !== undefined) {
       const { value, options } = this.#results.done(this.#message as Message, this.#attempt, result)
@@ -129,16 +130,16 @@ export class FunctionCall<T> implements TimedCall {
 
   /** Nothing more is appended. */
   #over(): void {
-    this.#isOver = true
+    this.isOver = true
     this.#appends?.end()
   }
 
   #handle(): unknown {
-    const { handler } = this.#parts
-    const context = new CallContext(this.#parts, this.#attempt, this)
-    if (!tracing.process.start.hasSubscribers) return handler(this.#message, context)
+    const { handler } = this.of
+    const context = new CallContext(this.of, this.#attempt, this)
+    if (!tracing.process.start.hasSubscribers) return callWithin(this, handler, this.#message, context)
     const { topic, group, attempt } = context
-    const call = async () => handler(this.#message, context)
+    const call = async () => callWithin(this, handler, this.#message, context)
     return tracing.process.tracePromise(call, { topic, group, attempt, batch: [this.#message] })
   }
 
@@ -157,9 +158,9 @@ export class FunctionCall<T> implements TimedCall {
 
   get appends(): HandlerAppends<EngineLease> {
     if (this.#appends === undefined) {
-      const { engine } = this.#parts
+      const { engine } = this.of
       this.#appends = new HandlerAppends(engine, lineInto(engine))
-      if (this.#isOver) this.#appends.end()
+      if (this.isOver) this.#appends.end()
     }
     return this.#appends
   }

@@ -17,6 +17,7 @@ import type { RecordPlace } from '../../messages/chunk-cursor.js'
 import { ProcessorEnd } from '../../processor-end.js'
 import { assertLeased } from '../answers.js'
 import type { Processor } from '../processor-options.js'
+import { callUnderWay } from './call-under-way.js'
 import { FunctionStage } from './function-stage.js'
 import { IdleLook } from './idle-look.js'
 import { KeyChains, keyOf } from './key-chains.js'
@@ -79,6 +80,7 @@ export class FunctionProcessor<T> implements Processor {
 
   async pause(): Promise<void> {
     if (this.#stage.is('working')) this.#endRound('pausing')
+    if (this.#isAskedWithin()) return
     while (this.#stage.is('pausing', 'stopping')) await this.#stage.change
   }
 
@@ -103,12 +105,23 @@ export class FunctionProcessor<T> implements Processor {
   }
 
   stop(): Promise<void> {
+    const ended = this.end()
+    return this.#isAskedWithin() ? Promise.resolve() : ended
+  }
+
+  /** {@link stop}, which waits for whoever asks. */
+  end(): Promise<void> {
     this.#askStop()
     return this.finished.catch(() => {})
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop()
+  }
+
+  /** By one of its own calls, which would wait for its own end. */
+  #isAskedWithin(): boolean {
+    return callUnderWay()?.of === this.#parts
   }
 
   #askStop(): void {

@@ -8,7 +8,7 @@ interface RunningFunction {
   readonly group: string
   readonly state: FunctionProcessor<never>['state']
   readonly error: Error | undefined
-  stop(): Promise<void>
+  end(): Promise<void>
 }
 
 const logs = new WeakMap<Engine, FunctionProcessors>()
@@ -45,7 +45,7 @@ export class FunctionProcessors {
       get error() {
         return processor.error
       },
-      stop: () => processor.stop(),
+      end: () => processor.end(),
     }
     this.#running.add(known)
     this.#failed.delete(nameOf(known))
@@ -64,8 +64,9 @@ export class FunctionProcessors {
     return this.#running.size > 0
   }
 
-  async stop(): Promise<void> {
-    await Promise.all([...this.#running].map((each) => each.stop()))
+  /** Resolves when all have ended. */
+  async end(): Promise<void> {
+    await Promise.all([...this.#running].map((each) => each.end()))
   }
 }
 

@@ -1,5 +1,5 @@
 import { type TracingChannelSubscribers, tracingChannel } from 'node:diagnostics_channel'
-import { json, type Message, text } from 'bookend'
+import { json, type Message, type Processor, text } from 'bookend'
 import { expect, it } from 'vitest'
 import { collect, failureOf } from '../../scenarios/support.js'
 import { onEveryEngine } from './fixture.js'
@@ -297,6 +297,22 @@ onEveryEngine(({ shared, open }) => {
       { max: 1, intervalMs: 1, of: 2 },
     ])
       expect(() => group.process(handle, { limiter: wrong as never })).toThrow(/limiter/)
+  })
+
+  it('a call may pause and stop its processor, and does not wait for its own end', async () => {
+    const { topic, group } = await filled('1', '2')
+    const paused = gate()
+    const processor: Processor = group.process(async () => {
+      await processor.pause()
+      paused.open()
+    })
+    await paused.opened
+    await processor.pause()
+    expect([processor.state, processor.stats.processed]).toEqual(['paused', 1])
+    await processor.stop()
+    const last: Processor = group.process(() => last.stop())
+    await last.finished
+    expect([last.state, (await topic.group('g').position()).committed]).toEqual(['stopped', 2])
   })
 
   it('tells a topic of results what has become of each message, and how far it is', async () => {
