@@ -3,6 +3,7 @@ import { agreement } from './agreement.js'
 import { attached } from './attached.js'
 import { damage } from './damage.js'
 import { dyingThreads } from './dying-threads.js'
+import { expiry } from './expiry.js'
 import type { Fault } from './fault.js'
 import { blockLog, shutdown, smallFileSystems } from './file-systems.js'
 import { flushErrors } from './flush-errors.js'
@@ -43,6 +44,7 @@ export const faults: readonly Fault[] = [
   rewrites,
   groups,
   races,
+  expiry,
   schedules,
   jobs,
   followers,
