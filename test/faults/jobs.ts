@@ -50,7 +50,12 @@ async function live(row: Row, context: Context, number: number): Promise<void> {
     const ended = new Promise<number | null>((resolve) => child.once('exit', resolve))
     if (life < lives) {
       // It has something to lose.
-      while (!readFileSync(lines, 'utf8').includes(`lives ${life} `) && child.exitCode === null && child.signalCode === null) await pause(10)
+      while (
+        !readFileSync(lines, 'utf8').includes(`lives ${life} `) &&
+        child.exitCode === null &&
+        child.signalCode === null
+      )
+        await pause(10)
       await pause(random.below(200))
       child.kill('SIGKILL')
       await ended
