@@ -8,9 +8,11 @@
  *
  * Mutants it catches: a single record instead of two in turn, does not put back what is ahead of its topic, counts commits as
  * written before they are, makes a group before its first record is durable, takes acknowledgements of transactions into the file before
- * the log is on the device, or above a gap.
+ * the log is on the device, or above a gap; of transactions that acknowledge: two of one message, one that a commit is about to acknowledge, one
+ * of before a move, one under way while the group is moved, one that leaves what it was refused, or not in the books what it has written.
  */
 import { type GroupState, groupCellAt, groupCellBytes } from '../../src/format/group-layout.js'
+import { watchDeskTransactions } from '../support/desk-transaction-lives.js'
 import { cutAtEveryStepOfCreation, endAtEveryCommit } from '../support/group-steps.js'
 import { GroupWorld, groupsPath, topicState } from '../support/groups.js'
 import { cutJournal } from '../support/journal-lives.js'
@@ -58,6 +60,12 @@ export const groups: Fault = {
         const lives = Math.max(1_000, 20_000 * context.scale)
         const random = context.random(13)
         for (let life = 0; life < lives; life++) cutJournal(random)
+        return lives
+      }),
+      await steps('groups acknowledged in transactions, moved and removed', async () => {
+        const lives = Math.max(200, 4_000 * context.scale)
+        const random = context.random(14)
+        for (let life = 0; life < lives; life++) await watchDeskTransactions(random)
         return lives
       }),
     ]

@@ -3,7 +3,7 @@
  * to write would be there twice; and while one is under way the group is neither moved nor removed.
  */
 import { type OffsetRange, OffsetRanges } from '../../collections/offset-ranges.js'
-import { assert, BookendError } from '../../errors.js'
+import { BookendError } from '../../errors.js'
 import type { TopicHandle } from '../topic-directory.js'
 import type { StoredGroup } from './group-entry.js'
 import type { GroupLedger } from './group-ledger.js'
@@ -94,14 +94,14 @@ export class DeskTransactions {
     return this.#begin(group, ranges, undefined)
   }
 
-  /** The same of all messages below `offset`, whoever has them. @throws RangeError where there are not so many */
+  /** The same of all messages below `offset`, whoever has them. @throws RangeError where there are not so many; `BOOKEND_CONFLICT` where the group is gone */
   commit(offset: number): StartedTransaction {
-    const { topic, next, openGroup } = this.#desk
+    const { topic, name, next, openGroup } = this.#desk
     const end = next()
     if (offset > end)
       throw new RangeError(`offset ${offset} of topic "${topic.name}" is not written yet: the next one is ${end}`)
     const group = openGroup()
-    assert(group !== undefined, 'a group is open while a transaction moves it')
+    if (group === undefined) throw ackConflict(name, 'nothing is acknowledged: it was removed meanwhile')
     const ranges = group.ledger.open(group.ledger.committed, offset)
     this.#commits.add(ranges)
     return this.#begin(group, ranges, offset)

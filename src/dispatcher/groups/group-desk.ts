@@ -259,7 +259,9 @@ export class GroupDesk implements SeatDesk {
 
   /** Goes on from `to`. What is being worked on is not waited for: its acknowledgements will mean nothing. */
   async seek(to: number): Promise<void> {
-    while (this.transactions.isUnderWay) await this.transactions.over()
+    // It may have been removed while transactions were waited for: then it is made anew, and begins there.
+    while (this.needsOpen || this.transactions.isUnderWay)
+      await (this.needsOpen ? this.open('first') : this.transactions.over())
     this.ledger.seek(to)
     if (this.#stage.name === 'open') this.#stage.stored.journal.pass()
     this.#announceChange()
