@@ -54,6 +54,10 @@ const onTheirOwn: Partial<Record<JobKind, (job: Job, options: StoreOptions) => P
   'idle-memory': async (job) => (await import('./cases/idle.js')).measureIdleMemory(job),
   queue: async (job, options) => (await import('./cases/consume.js')).measureQueue(job, options),
   'queue-backlog': async (job, options) => (await import('./cases/consume.js')).measureQueueBacklog(job, options),
+  'append-expected': async (job, options) =>
+    (await import('./conditions/cases.js')).measureConditions(job, options, 'expected'),
+  'append-id': async (job, options) => (await import('./conditions/cases.js')).measureConditions(job, options, 'named'),
+  transact: async (job, options) => (await import('./conditions/cases.js')).measureConditions(job, options, 'transact'),
   'fill-finding': async (job, options) => (await import('./finding/cases.js')).fillFinding(job, options),
   'find-key': async (job, options) => (await import('./finding/cases.js')).measureFindKey(job, options),
   'find-time': async (job, options) => (await import('./finding/cases.js')).measureFindTime(job, options),

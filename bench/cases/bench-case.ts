@@ -46,6 +46,7 @@ export interface BenchCase {
   readonly section:
     | 'Append'
     | 'Latency'
+    | 'Conditions'
     | 'Read'
     | 'Finding'
     | 'Larger than memory'

@@ -1,6 +1,7 @@
 /** Every case: what runs, for whom, at which points, and which figure stands for it. */
 import { appendCases } from './append-cases.js'
 import type { BenchCase } from './bench-case.js'
+import { conditionCases } from './condition-cases.js'
 import { findingCases } from './finding-cases.js'
 import { growthCases } from './growth-cases.js'
 import { jobCases } from './job-cases.js'
@@ -12,6 +13,7 @@ import { workCases } from './work-cases.js'
 
 export const benchCases: readonly BenchCase[] = [
   ...appendCases,
+  ...conditionCases,
   ...readCases,
   ...findingCases,
   ...growthCases,
