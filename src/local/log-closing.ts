@@ -72,7 +72,7 @@ export async function closeLog(parts: LogClosingParts): Promise<void> {
   await Promise.all([reads.close(), hot.close()])
   // What is flushed by now of transactions' acknowledgements goes into the file with the rest.
   parts.journals.stop()
-  parts.journals.takeOver()
+  void parts.journals.takeOver()
   // The last of what consumers have acknowledged; whose commits fail has been told so.
   if ((writer ?? follower) !== undefined) await commits.flush('disk').catch(() => {})
   const isClean = failure === undefined && watch.failure === undefined && writer !== undefined

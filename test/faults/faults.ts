@@ -2,6 +2,7 @@
 import { agreement } from './agreement.js'
 import { attached } from './attached.js'
 import { damage } from './damage.js'
+import { decisions } from './decisions.js'
 import { dyingThreads } from './dying-threads.js'
 import { expiry } from './expiry.js'
 import type { Fault } from './fault.js'
@@ -43,6 +44,7 @@ export const faults: readonly Fault[] = [
   sideIndexes,
   rewrites,
   groups,
+  decisions,
   races,
   expiry,
   schedules,

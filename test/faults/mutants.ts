@@ -1057,6 +1057,14 @@ const mutants: readonly Mutant[] = [
     scale: 0.1,
   },
   {
+    name: 'trims a journal before the file holds it for good',
+    file: 'dispatcher/groups/journal-keeper.js',
+    find: "await commits.flush('disk');",
+    replace: ';',
+    fault: 'decisions',
+    scale: 0.5,
+  },
+  {
     name: 'says of what stands above a gap that the file holds it',
     file: 'dispatcher/groups/ack-journal.js',
     find: 'acknowledged.list.every(({ end }) => end <= state.committed)',

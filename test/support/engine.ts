@@ -19,6 +19,7 @@ import { Catalog } from '../../src/storage/index/catalog.js'
 import { HandedFooters } from '../../src/storage/index/handed-footers.js'
 import { openLog } from '../../src/storage/life/open-log.js'
 import type { Recovered } from '../../src/storage/life/recovery.js'
+import { journaledAcks } from '../../src/storage/read/journaled-acks.js'
 import { recallIds } from '../../src/storage/read/recalled-ids.js'
 import { TopicReader } from '../../src/storage/read/topic-reader.js'
 import { allocateRows, RowReader, RowWriter } from '../../src/storage/rows/rows.js'
@@ -155,7 +156,15 @@ export class Engine {
     const keeping = groupKeeping({ words, disk, directory, logId, owner, flushIntervalMs, nowMs, onFailure })
     this.mailboxes = keeping.mailboxes
     this.groups = keeping.keeper
-    const opened = this.groups.open(topics, false)
+    const bounds = {
+      published: () => state.published.load(),
+      indexed: () => state.indexed.load(),
+      trim: () => state.trim.load(),
+    }
+    const handed = new HandedFooters(recovered.footers, files.segmentBytes)
+    this.catalog = new Catalog(disk, files, this.readWindows, bounds, handed)
+    this.reader = new TopicReader(files, this.readWindows, this.catalog, bounds)
+    const opened = this.groups.open(topics, false, ({ id, next }, from) => journaledAcks(this.reader, id, from, next))
     this.openedGroups = opened.groups
     this.groupDamages = opened.damages
     const takeBulk = (id: number) => {
@@ -227,14 +236,6 @@ export class Engine {
       emit: (event) => this.events.push(event),
     }
     this.reaper = new Reaper(this.#reaperParts)
-    const bounds = {
-      published: () => state.published.load(),
-      indexed: () => state.indexed.load(),
-      trim: () => state.trim.load(),
-    }
-    const handed = new HandedFooters(recovered.footers, files.segmentBytes)
-    this.catalog = new Catalog(disk, files, this.readWindows, bounds, handed)
-    this.reader = new TopicReader(files, this.readWindows, this.catalog, bounds)
   }
 
   /** One that knows nothing of what the other had in mind. */

@@ -12,6 +12,7 @@ import {
 } from '../../src/format/side-index-layout.js'
 import { HandlerWords } from '../../src/ring/handler-words.js'
 import { TopicCells } from '../../src/ring/topic-cells.js'
+import type { Disk } from '../../src/storage/files/disk.js'
 import { LiveIndex } from '../../src/storage/index/live-index.js'
 import { readSealedFile } from '../../src/storage/index/sealed-index.js'
 import { TopicReader } from '../../src/storage/read/topic-reader.js'
@@ -88,8 +89,14 @@ export async function putSideIndex(
   writeSideIndex(world.disk, files, segment, bytes)
 }
 
+/** What of a log is needed to look for something in its topic 0. */
+export interface SearchedLog {
+  readonly world: { readonly disk: Disk }
+  readonly log: Pick<StorageLog, 'files' | 'readWindows' | 'catalog' | 'lookup' | 'published' | 'indexed' | 'trim'>
+}
+
 /** Who reads it with side indexes. */
-export function readingOf({ world, log }: KeyedLog) {
+export function readingOf({ world, log }: SearchedLog) {
   const bounds = { published: () => log.published, indexed: () => log.indexed, trim: () => log.trim }
   const sides = new SideIndexes(world.disk, log.files, () => 0)
   const topics = new TopicReader(log.files, log.readWindows, log.catalog, bounds, sides)

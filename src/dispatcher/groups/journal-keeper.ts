@@ -29,13 +29,13 @@ export class JournalKeeper {
   wake(): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined
-      void this.#tend().catch(() => {})
+      void this.tend().catch(() => {})
     }, pauseMs).unref()
   }
 
-  /** All that is on the device goes into the file: with the next flush of commits it is on the device there. */
-  takeOver(): void {
-    for (const group of this.#open()) this.#parts.commits.commit(group, group.state).catch(() => {})
+  /** All that is on the device goes into the file: with the next flush of commits it is on the device there. Resolves when it is written. */
+  async takeOver(): Promise<void> {
+    await Promise.allSettled(this.#open().map((group) => this.#parts.commits.commit(group, group.state)))
   }
 
   stop(): void {
@@ -43,17 +43,19 @@ export class JournalKeeper {
     this.#timer = undefined
   }
 
-  async #tend(): Promise<void> {
+  /** Takes over, and trims the journals behind what is on the device in the file. */
+  async tend(): Promise<void> {
     const { commits, trim } = this.#parts
     const groups = this.#open()
-    this.takeOver()
-    // Behind it: what a record on the device holds is not needed in the journal.
+    await this.takeOver()
+    // Before the flush: it is of the records that were asked for by now, and not of those that others ask for meanwhile.
+    const applied = groups.map(({ journal }) => journal.applied)
+    // Before the trim: what a record on the device holds is not needed in the journal.
     await commits.flush('disk')
-    for (const group of groups) {
-      const { topic, applied } = group.journal
-      if (applied <= (this.#trimmed.get(group) ?? 0)) continue
-      await trim(topic.id, applied)
-      this.#trimmed.set(group, applied)
+    for (const [index, group] of groups.entries()) {
+      if (applied[index] <= (this.#trimmed.get(group) ?? 0)) continue
+      await trim(group.journal.topic.id, applied[index])
+      this.#trimmed.set(group, applied[index])
     }
     if (this.#open().length > 0) this.wake()
   }
