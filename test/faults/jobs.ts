@@ -46,7 +46,13 @@ async function live(row: Row, context: Context, number: number): Promise<void> {
   writeFileSync(plan, JSON.stringify({ queues, lives }))
   let life = 0
   for (; life < maxLives; life++) {
-    const child = spawn(process.execPath, [program, directory, lines, plan, String(life)], { stdio: 'ignore' })
+    const child = spawn(process.execPath, [program, directory, lines, plan, String(life)], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    let said = ''
+    child.stderr.on('data', (text: Buffer) => {
+      said = (said + text).slice(-2_000)
+    })
     const ended = new Promise<number | null>((resolve) => child.once('exit', resolve))
     if (life < lives) {
       // It has something to lose.
@@ -59,12 +65,17 @@ async function live(row: Row, context: Context, number: number): Promise<void> {
       await pause(random.below(200))
       child.kill('SIGKILL')
       await ended
+      if (child.signalCode !== null && child.signalCode !== 'SIGKILL')
+        row.failures.push(`log ${number}, seed ${seed}: ended by ${child.signalCode}, and said: ${said}`)
     } else {
       const late = setTimeout(() => child.kill('SIGKILL'), endlessMs)
       const code = await ended
       clearTimeout(late)
       if (code === 0) break
-      if (child.signalCode !== null) life = maxLives - 1
+      if (child.signalCode !== null) {
+        row.failures.push(`log ${number}, seed ${seed}: ended by ${child.signalCode}, and said: ${said}`)
+        break
+      }
     }
   }
   if (life === maxLives) row.failures.push(`log ${number}, seed ${seed}: its jobs come to no end`)
