@@ -1,8 +1,10 @@
 import { expect, it } from 'vitest'
 import { logMarkOf } from '../../../src/format/log-id.js'
+import { summarize } from '../../../src/storage/check/log-summary.js'
 import { verifySegment } from '../../../src/storage/check/verify-segment.js'
+import { checkedLog, repairedLog } from '../../support/repaired-log.js'
 import { Seeded } from '../../support/seeded.js'
-import { keyedLog, putSideIndex } from '../../support/side-indexed-log.js'
+import { disagreements, keyedLog, putSideIndex } from '../../support/side-indexed-log.js'
 
 async function indexedLog() {
   const made = keyedLog(new Seeded(7))
@@ -28,7 +30,7 @@ async function indexedLog() {
     file.write(0, bytes)
     file.close()
   }
-  return { world, side, put, verify, bytes: world.disk.bytes(side).slice() }
+  return { made, world, side, put, verify, bytes: world.disk.bytes(side).slice() }
 }
 
 it('a side index that is what the segment says is not worth a word', async () => {
@@ -53,4 +55,23 @@ it('an owner at work may be putting another in its place', async () => {
   const { verify, put } = await indexedLog()
   put(new Uint8Array(10))
   expect(verify(true)).toMatchObject({ damages: [], remarks: [] })
+})
+
+it('a repair takes away one that is wrong, and nothing else; what is looked for is found before and behind it', async () => {
+  const { made, world, side, put, bytes, verify } = await indexedLog()
+  const segment = world.disk.bytes(made.log.files.path(0)).slice()
+  const sides = () => summarize(world.disk, checkedLog(world).extent, false).sides
+  expect(sides()).toEqual({ count: 1, bytes: bytes.length })
+  expect(repairedLog(world).sides).toEqual([])
+  expect(world.disk.has(side)).toBe(true)
+  put(bytes.map((byte, at) => (at === 100 ? byte ^ 1 : byte)))
+  expect(await disagreements(new Seeded(2), made, 4)).toEqual([])
+  const plan = repairedLog(world)
+  expect(plan.sides).toEqual([0])
+  expect(plan.setAside).toEqual([])
+  expect(world.disk.has(side)).toBe(false)
+  expect(Buffer.compare(world.disk.bytes(made.log.files.path(0)), segment)).toBe(0)
+  expect(sides()).toEqual({ count: 0, bytes: 0 })
+  expect(verify()).toMatchObject({ damages: [], remarks: [] })
+  expect(await disagreements(new Seeded(3), made, 4)).toEqual([])
 })
