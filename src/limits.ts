@@ -157,6 +157,8 @@ export const deletePauseMs = 100
 export const minReclaimBytes = 64 * KiB
 /** The part of a segment that has to be dead, where a topic's retention does not say. */
 export const usualMinDirty = 0.5
+/** How long a tombstone stays at least, where a topic's retention does not say. */
+export const usualTombstoneMs = 86_400_000
 /**
  * How often all sealed segments are looked through for what is dead in them: while messages are appended and acknowledged, and
  * otherwise, since time alone may let some go. And how long nothing is tried after a device has refused.

@@ -28,6 +28,11 @@ export interface Retention {
    * messages without a key. See `supports.compaction`.
    */
   compact?: boolean
+  /**
+   * With `compact`: a tombstone that is the latest of its key goes when it is older than this, ms, every group is past it, and nothing older
+   * of its key is left in the log. A day by default.
+   */
+  tombstoneMs?: number
 }
 
 /** By what messages of a topic are to be found fast. */

@@ -167,15 +167,18 @@ export function completeOptions(directory: string | URL, options: OpenOptions): 
 
 /** @throws TypeError, RangeError */
 export function checkRetention(what: string, retention: Retention): Retention {
-  checkKeys(what, retention, ['maxAgeMs', 'maxBytes', 'consumed', 'minDirty', 'compact'])
-  const { maxAgeMs, maxBytes, consumed, minDirty, compact } = retention
+  checkKeys(what, retention, ['maxAgeMs', 'maxBytes', 'consumed', 'minDirty', 'compact', 'tombstoneMs'])
+  const { maxAgeMs, maxBytes, consumed, minDirty, compact, tombstoneMs } = retention
   if (maxAgeMs !== undefined) checkInteger(`${what}.maxAgeMs`, maxAgeMs, 1, Number.MAX_SAFE_INTEGER)
   if (maxBytes !== undefined) checkInteger(`${what}.maxBytes`, maxBytes, 0, Number.MAX_SAFE_INTEGER)
   if (consumed !== undefined) checkBoolean(`${what}.consumed`, consumed)
   if (minDirty !== undefined) checkFraction(`${what}.minDirty`, minDirty)
   if (compact !== undefined) checkBoolean(`${what}.compact`, compact)
+  if (tombstoneMs !== undefined) checkInteger(`${what}.tombstoneMs`, tombstoneMs, 0, Number.MAX_SAFE_INTEGER)
+  if (tombstoneMs !== undefined && compact !== true)
+    throw new TypeError(`${what}.tombstoneMs is for topics that are compacted: give compact: true with it`)
   // A copy: what the application does to its object later changes nothing.
-  return { maxAgeMs, maxBytes, consumed, minDirty, compact }
+  return { maxAgeMs, maxBytes, consumed, minDirty, compact, tombstoneMs }
 }
 
 /** @throws TypeError, RangeError */

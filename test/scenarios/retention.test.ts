@@ -182,6 +182,8 @@ it.each([
   [{ retention: { minDirty: 'half' } }, TypeError],
   [{ retention: { consumed: 1 } }, TypeError],
   [{ retention: { compact: 'yes' } }, TypeError],
+  [{ retention: { compact: true, tombstoneMs: -1 } }, RangeError],
+  [{ retention: { tombstoneMs: 1 } }, TypeError],
   [{ retention: 5 }, TypeError],
   [{ diskWatermarks: { refuseAppendsAt: 1.5 } }, RangeError],
   [{ diskWatermarks: { deleteAnywayAt: '0.5' } }, TypeError],

@@ -70,8 +70,12 @@ export function compactedLog(
     return found
   }
   const tools = { disk: world.disk, files: log.files, plainMemory: world.plainMemory }
-  const supersession = () =>
-    new Supersession(tools, log.files.segmentOf(log.trim), (name) => compactedNames.includes(name))
+  /** @param below offsets of tombstones that may go, as far as time and groups are concerned */
+  const supersession = (below = 0) =>
+    new Supersession(tools, log.files.segmentOf(log.trim), {
+      includes: (name) => compactedNames.includes(name),
+      tombstonesBelow: () => below,
+    })
   return { world, log, puts, put, superseded, supersession }
 }
 

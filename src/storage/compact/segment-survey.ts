@@ -14,6 +14,7 @@ import {
 import { frameEnd } from '../../format/frame-walk.js'
 import { tombstoneHeader } from '../../limits.js'
 import type { Window } from '../../memory/memory.js'
+import { entriesMatch } from '../index/entries-match.js'
 import { sealedBatches } from '../index/sealed-batches.js'
 import type { SealedSegment } from '../index/sealed-index.js'
 
@@ -27,11 +28,14 @@ export type Tombstones = ReadonlyMap<number, readonly number[]>
  * @returns undefined: some of the segment is damaged, or lost
  */
 export function* surveySegment(
-  window: Pick<Window, 'read'>,
+  window: Window,
   base: number,
   { footer }: SealedSegment,
   topics: ReadonlySet<number>,
 ): Generator<undefined, Tombstones | undefined> {
+  // By the entries, where there is no side index, one finds what has a key.
+  if (!entriesMatch(window, footer)) return undefined
+  yield
   const found = new Map<number, number[]>()
   let records = 0
   const visit = (bytes: Uint8Array, words: Uint32Array, header: BatchHeader, at: number) => {

@@ -18,6 +18,9 @@ import type { SealedStretch } from '../index/sealed-stretches.js'
 const entriesAtOnce = (1 << 20) / entryBytes
 /** Read ahead of whoever goes through the records in order. */
 const aheadBytes = 256 << 10
+/** Where fewer are asked for than one in so many bytes, no more is read than a page. */
+const sparseBytes = 16 << 10
+const pageBytes = 4096
 const fixedBytes = frameHeaderBytes + frameExtensionBytes
 
 /** A record, until the next is asked for. */
@@ -35,6 +38,7 @@ export class StoredKeys {
   /** Where the record's frame begins; 0: it is lost. */
   readonly #frames: Uint32Array
   readonly #dataEnd: number
+  #aheadBytes = aheadBytes
   #ahead = new Uint8Array(0)
   #aheadWords = new Uint32Array(0)
   #aheadAt = 0
@@ -55,19 +59,24 @@ export class StoredKeys {
     }
   }
 
+  /** From here on about so many are asked for in order, all over the segment. */
+  expect(records: number): void {
+    this.#aheadBytes = records * sparseBytes < this.#dataEnd ? pageBytes : aheadBytes
+  }
+
   /** For who goes through them in order. Undefined: it has no key, or is not where the index says. */
   record(ordinal: number): KeyedRecord | undefined {
-    let at = this.#aheadOf(this.#frames[ordinal], fixedBytes)
-    if (at < 0) return undefined
+    const frame = this.#frames[ordinal]
+    let at = this.#aheadOf(frame, fixedBytes)
+    if (at < 0 || !this.#is(this.#aheadWords, at, ordinal)) return undefined
     const size = frameBytes(this.#aheadWords[(at >>> 2) + frameWord.length])
-    at = this.#aheadOf(this.#frames[ordinal], size)
-    if (at < 0 || size < fixedBytes) return undefined
-    const words = this.#aheadWords
-    if (!this.#is(words, at, ordinal)) return undefined
-    const keyBytes = words[(at + frameHeaderBytes) >>> 2]
-    if (fixedBytes + keyBytes > size) return undefined
+    const [keyBytes, headerBytes] = this.#lengthsAt(at)
+    const length = fixedBytes + keyBytes + headerBytes
+    if (length > size) return undefined
+    at = this.#aheadOf(frame, length)
+    if (at < 0) return undefined
     const key = this.#ahead.subarray(at + fixedBytes, at + fixedBytes + keyBytes)
-    return { key, saved: size - stubBytes, hasId: hasId(this.#ahead, words, at, size) }
+    return { key, saved: size - stubBytes, hasId: hasId(this.#ahead, this.#aheadWords, at, size) }
   }
 
   /** The record has that key. */
@@ -87,6 +96,12 @@ export class StoredKeys {
     return true
   }
 
+  /** Of the key and of the headers. */
+  #lengthsAt(at: number): [key: number, headers: number] {
+    const word = (at + frameHeaderBytes) >>> 2
+    return [this.#aheadWords[word], this.#aheadWords[word + 1]]
+  }
+
   /** There is that record, and it has a key. */
   #is(words: Uint32Array, at: number, ordinal: number): boolean {
     return (
@@ -100,7 +115,7 @@ export class StoredKeys {
   #aheadOf(frame: number, length: number): number {
     if (frame === 0 || frame % 8 !== 0 || frame + length > this.#dataEnd) return -1
     if (frame < this.#aheadAt || frame + length > this.#aheadAt + this.#ahead.length) {
-      const bytes = Math.min(this.#dataEnd - frame, Math.max(length, aheadBytes))
+      const bytes = Math.min(this.#dataEnd - frame, Math.max(length, this.#aheadBytes))
       this.#ahead = this.#window.read(frame, bytes)
       this.#aheadWords = new Uint32Array(this.#ahead.buffer, 0, bytes >>> 2)
       this.#aheadAt = frame

@@ -6,29 +6,28 @@
  * found whole; and nothing comes back, since what supersedes is itself superseded only by what is newer. So each pair of segments is looked at once.
  */
 
+import type { DirectoryRow } from '../../format/segment-layout.js'
 import { isUnreadable } from '../../memory/errno.js'
-import type { Memory, Window } from '../../memory/memory.js'
-import type { Disk } from '../files/disk.js'
-import type { SegmentFiles } from '../files/segment-files.js'
 import { readSealedFile, type SealedSegment } from '../index/sealed-index.js'
 import { type SealedStretch, SealedStretches } from '../index/sealed-stretches.js'
+import { FreeTombstones } from './free-tombstones.js'
 import { GoneRecords } from './gone-records.js'
-import { type KeyedRows, keyedRowsOf } from './keyed-rows.js'
+import { joinSides } from './join.js'
+import { type KeySide, type KeySideTools, openSide } from './key-side.js'
 import { surveySegment, type Tombstones } from './segment-survey.js'
-import { StoredKeys } from './stored-keys.js'
 
-/** Rows, records and footers that are looked at in one step: some milliseconds. */
-const rowsPerStep = 1 << 17
-const recordsPerStep = 1 << 12
+/** Read in one step. */
 const footersPerStep = 16
-/** Records of other keys with one tag that are looked at for one: with more of them a record stays that might go. */
-const maxOthers = 64
 
-export interface SupersessionTools {
-  disk: Disk
-  files: SegmentFiles
-  /** Opens windows without mapping. */
-  plainMemory: Memory
+/** Which topics are compacted. */
+export interface Compacted {
+  /** By name of the topic: does not change. */
+  includes(name: string): boolean
+  /**
+   * Tombstones below may go, of a segment whose newest message is of that time: they are old enough, and every group is past them.
+   * @returns an offset; 0: none may
+   */
+  tombstonesBelow(topic: number, name: string, lastTime: number): number
 }
 
 /** What is known of a topic in a segment. */
@@ -36,19 +35,13 @@ interface JoinedTopic {
   gone: GoneRecords
   /** It was joined with the segments below. */
   joinedTo: number
-}
-
-/** A topic's part of a segment, open. */
-interface Side {
-  readonly window: Window
-  readonly rows: KeyedRows
-  readonly keys: StoredKeys
-  readonly stretch: SealedStretch
+  /** So many of its tombstones, the first ones, were looked at whether they may go; and when that was: see {@link Supersession.#changes}. */
+  tombstones: { looked: number; at: number }
 }
 
 export class Supersession {
-  readonly #tools: SupersessionTools
-  readonly #isCompacted: (name: string) => boolean
+  readonly #tools: KeySideTools
+  readonly #compacted: Compacted
   readonly #stretches = new SealedStretches()
   readonly #sealed = new Map<number, SealedSegment>()
   /** Undefined: the segment is not whole. */
@@ -58,17 +51,18 @@ export class Supersession {
   /** Footers of segments below were read. */
   #added: number
   #run: { readonly segment: number; readonly steps: Generator<undefined, void> } | undefined
-  /** Up to where the newest was looked at with each segment. */
-  readonly #lookedTo = new Map<number, number>()
+  /** Of each segment the number of the newest that it was looked at with, and when that was. */
+  readonly #looked = new Map<number, { to: number; at: number }>()
+  /** Segments without a footer that could be read: nobody knows what they hold. */
+  readonly #unknown = new Set<number>()
+  /** Another one whenever something is gone from the log. */
+  #changes = 0
 
-  /**
-   * @param first sealed segment
-   * @param isCompacted by name of the topic: does not change
-   */
-  constructor(tools: SupersessionTools, first: number, isCompacted: (name: string) => boolean) {
+  /** @param first sealed segment */
+  constructor(tools: KeySideTools, first: number, compacted: Compacted) {
     this.#tools = tools
     this.#added = first
-    this.#isCompacted = isCompacted
+    this.#compacted = compacted
   }
 
   /** Reads footers of segments below `end`, some of them. True: there are more. */
@@ -76,7 +70,8 @@ export class Supersession {
     const { disk, files } = this.#tools
     for (let count = 0; count < footersPerStep && this.#added < end; count++) {
       const sealed = readSealedFile(disk, files, this.#added)
-      if (sealed !== undefined) this.#add(this.#added, sealed)
+      if (sealed === undefined) this.#unknown.add(this.#added)
+      else this.#add(this.#added, sealed)
       this.#added += 1
     }
     return this.#added < end
@@ -86,7 +81,7 @@ export class Supersession {
   step(segment: number): boolean {
     if (this.#run?.segment !== segment) {
       this.close()
-      if (!this.#sealed.has(segment) || this.#lookedTo.get(segment) === this.#added) return false
+      if (!this.#isDue(segment)) return false
       this.#run = { segment, steps: this.#examine(segment, this.#added) }
     }
     const { steps } = this.#run as { steps: Generator<undefined, void> }
@@ -117,6 +112,7 @@ export class Supersession {
     const { disk, files } = this.#tools
     const sealed = readSealedFile(disk, files, segment)
     this.#surveys.delete(segment)
+    this.#changes += 1
     if (sealed === undefined || !this.#sealed.has(segment)) return
     const ours = this.#ours(sealed)
     this.#sealed.set(segment, ours)
@@ -124,7 +120,10 @@ export class Supersession {
     for (const [topic, known] of this.#known.get(segment) ?? []) {
       const row = ours.rows.find((each) => each.topic === topic)
       if (row === undefined || row.count === 0) this.#known.get(segment)?.delete(topic)
-      else known.gone = new GoneRecords(row.firstOffset, row.count)
+      else {
+        known.gone = new GoneRecords(row.firstOffset, row.count)
+        known.tombstones = { looked: 0, at: 0 }
+      }
     }
   }
 
@@ -132,8 +131,12 @@ export class Supersession {
   dropBelow(segment: number): void {
     this.#added = Math.max(this.#added, segment)
     this.#stretches.dropBelow(segment)
-    for (const map of [this.#sealed, this.#surveys, this.#known, this.#lookedTo])
-      for (const each of map.keys()) if (each < segment) map.delete(each)
+    for (const map of [this.#sealed, this.#surveys, this.#known, this.#looked, this.#unknown])
+      for (const each of map.keys())
+        if (each < segment) {
+          map.delete(each)
+          this.#changes += 1
+        }
   }
 
   /** Gives up what is being looked at: it is begun anew. */
@@ -150,14 +153,30 @@ export class Supersession {
   }
 
   #ours({ footer, rows }: SealedSegment): SealedSegment {
-    return { footer, rows: rows.filter(({ name }) => this.#isCompacted(name)) }
+    return { footer, rows: rows.filter(({ name }) => this.#compacted.includes(name)) }
+  }
+
+  /** Newer segments have come, or older ones have gone, or some of its tombstones may go by now. */
+  #isDue(segment: number): boolean {
+    const sealed = this.#sealed.get(segment)
+    if (sealed === undefined) return false
+    const looked = this.#looked.get(segment)
+    if (looked?.to !== this.#added || looked.at !== this.#changes) return true
+    return sealed.rows.some((row) => {
+      const known = this.#known.get(segment)?.get(row.topic)
+      return known !== undefined && this.#ripe(segment, row).length > known.tombstones.looked
+    })
   }
 
   *#examine(segment: number, end: number): Generator<undefined, void> {
+    const at = this.#changes
     if ((yield* this.#survey(segment)) !== undefined) {
-      for (const { topic } of this.#sealed.get(segment)?.rows ?? []) yield* this.#examineTopic(segment, topic)
+      for (const row of this.#sealed.get(segment)?.rows ?? []) {
+        yield* this.#examineTopic(segment, row.topic)
+        yield* this.#examineTombstones(segment, row)
+      }
     }
-    this.#lookedTo.set(segment, end)
+    this.#looked.set(segment, { to: end, at })
   }
 
   *#examineTopic(segment: number, topic: number): Generator<undefined, void> {
@@ -172,8 +191,8 @@ export class Supersession {
     try {
       yield
       for (const each of left) {
-        if (older !== undefined && (yield* this.#survey(each.segment)) !== undefined)
-          yield* this.#joinWith(topic, older, each, known.gone)
+        const isWhole = older !== undefined && (yield* this.#survey(each.segment)) !== undefined
+        if (isWhole) yield* this.#with(older, topic, each, (newer) => joinSides(older, newer, known.gone))
         known.joinedTo = each.segment + 1
       }
     } finally {
@@ -181,18 +200,62 @@ export class Supersession {
     }
   }
 
-  *#joinWith(topic: number, older: Side, stretch: SealedStretch, gone: GoneRecords): Generator<undefined, void> {
-    const newer = stretch.segment === older.stretch.segment ? older : this.#open(topic, stretch)
-    if (newer === undefined) return
+  /** Behind {@link #examineTopic}: what it supersedes here goes with it. */
+  *#examineTombstones(segment: number, row: DirectoryRow): Generator<undefined, void> {
+    const known = this.#known.get(segment)?.get(row.topic)
+    const ripe = this.#ripe(segment, row)
+    if (known === undefined) return
+    const { looked, at } = known.tombstones
+    if (ripe.length === 0 || (ripe.length === looked && at === this.#changes)) return
+    known.tombstones = { looked: ripe.length, at: this.#changes }
+    const upTo = this.#stretches.of(row.topic).filter((each) => each.segment <= segment)
+    const stretch = upTo.at(-1)
+    if (stretch?.segment !== segment) return
+    for (const each of this.#unknown) if (each < segment) return
+    const side = this.#open(row.topic, stretch)
+    if (side === undefined) return
     try {
       yield
-      const successors = yield* join(older, newer, gone)
-      if (successors !== undefined) yield* compare(older, newer, successors, gone)
-    } catch (error) {
-      // Nothing more of that segment supersedes anything.
-      if (!isUnreadable(error)) throw error
+      const ordinals = ripe.map((offset) => offset - stretch.firstOffset)
+      const free = new FreeTombstones(side, ordinals, known.gone)
+      for (const each of upTo.reverse()) {
+        if (free.isEmpty || (yield* this.#survey(each.segment)) === undefined) return
+        if (!(yield* this.#with(side, row.topic, each, (older) => free.keepWhatIsIn(older)))) return
+      }
+      free.release()
     } finally {
-      if (newer !== older) newer.window.close()
+      side.window.close()
+    }
+  }
+
+  /** Tombstones of the topic in the segment that may go by their age and by the groups. */
+  #ripe(segment: number, { topic, name }: DirectoryRow): readonly number[] {
+    const offsets = this.#surveys.get(segment)?.get(topic)
+    if (offsets === undefined) return []
+    const { lastTime } = (this.#sealed.get(segment) as SealedSegment).footer
+    const below = this.#compacted.tombstonesBelow(topic, name, lastTime)
+    const end = offsets.findIndex((offset) => offset >= below)
+    return end < 0 ? offsets : offsets.slice(0, end)
+  }
+
+  /** False: the device does not give all of the other side. */
+  *#with(
+    side: KeySide,
+    topic: number,
+    stretch: SealedStretch,
+    work: (other: KeySide) => Generator<undefined, void>,
+  ): Generator<undefined, boolean> {
+    const other = stretch.segment === side.stretch.segment ? side : this.#open(topic, stretch)
+    if (other === undefined) return false
+    try {
+      yield
+      yield* work(other)
+      return true
+    } catch (error) {
+      if (!isUnreadable(error)) throw error
+      return false
+    } finally {
+      if (other !== side) other.window.close()
     }
   }
 
@@ -204,23 +267,17 @@ export class Supersession {
     }
     let known = topics.get(topic)
     if (known === undefined) {
-      known = { gone: new GoneRecords(firstOffset, count), joinedTo: segment }
+      known = { gone: new GoneRecords(firstOffset, count), joinedTo: segment, tombstones: { looked: 0, at: 0 } }
       topics.set(topic, known)
     }
     return known
   }
 
   /** Undefined: the device does not give it. */
-  #open(topic: number, stretch: SealedStretch): Side | undefined {
-    const { files, plainMemory } = this.#tools
-    const { segment } = stretch
-    const { footer } = this.#sealed.get(segment) as SealedSegment
-    const window = files.openWindow(plainMemory, segment)
+  #open(topic: number, stretch: SealedStretch): KeySide | undefined {
     try {
-      const rows = keyedRowsOf(this.#tools, window, footer, topic, stretch)
-      return { window, rows, keys: new StoredKeys(window, topic, stretch, footer.dataEnd), stretch }
+      return openSide(this.#tools, this.#sealed.get(stretch.segment) as SealedSegment, topic, stretch)
     } catch (error) {
-      window.close()
       if (!isUnreadable(error)) throw error
       return undefined
     }
@@ -244,68 +301,5 @@ export class Supersession {
     }
     this.#surveys.set(segment, found)
     return found
-  }
-}
-
-/**
- * For each record of the older side the row behind the newest of the newer side that has its tag; 0: none has, or it is gone already.
- * Undefined: there is none at all.
- */
-function* join(older: Side, newer: Side, gone: GoneRecords): Generator<undefined, Uint32Array | undefined> {
-  const { tags, ordinals } = older.rows
-  const others = newer.rows.tags
-  const isSelf = older === newer
-  const { count } = older.stretch
-  let successors: Uint32Array | undefined
-  let row = 0
-  let other = 0
-  for (let pause = rowsPerStep; row < tags.length && other < others.length; pause--) {
-    if (pause === 0) {
-      pause = rowsPerStep
-      yield
-    }
-    const tag = tags[row]
-    if (others[other] < tag) {
-      other += 1
-    } else if (others[other] > tag) {
-      row += 1
-    } else {
-      let end = other + 1
-      while (end < others.length && others[end] === tag) end += 1
-      // Of its own segment the newest with a tag has none behind it.
-      const last = isSelf ? end - 1 : tags.length
-      for (; row < tags.length && tags[row] === tag; row++) {
-        const ordinal = ordinals[row]
-        if (row >= last || ordinal >= count || gone.isNoted(ordinal)) continue
-        successors ??= new Uint32Array(count)
-        successors[ordinal] = end
-      }
-      other = end
-    }
-  }
-  return successors
-}
-
-/** Goes through the records of the older side in order, and notes those whose key one of the newer side has. */
-function* compare(older: Side, newer: Side, successors: Uint32Array, gone: GoneRecords): Generator<undefined, void> {
-  const { tags, ordinals } = newer.rows
-  const { firstOffset, count } = newer.stretch
-  let pause = recordsPerStep
-  for (let ordinal = 0; ordinal < successors.length; ordinal++) {
-    if (successors[ordinal] === 0) continue
-    if (--pause === 0) {
-      pause = recordsPerStep
-      yield
-    }
-    const record = older.keys.record(ordinal)
-    if (record === undefined) continue
-    const offset = older.stretch.firstOffset + ordinal
-    const newest = successors[ordinal] - 1
-    for (let row = newest; row >= 0 && row > newest - maxOthers && tags[row] === tags[newest]; row--) {
-      if (firstOffset + ordinals[row] <= offset) break
-      if (ordinals[row] >= count || !newer.keys.isOf(ordinals[row], record.key)) continue
-      gone.add(ordinal, record.saved, record.hasId)
-      break
-    }
   }
 }

@@ -3,10 +3,10 @@
  * it, off the append path. When a segment may be looked at, and when the new file takes its name, the retainer says.
  */
 import { isHiddenTopic } from '../../format/hidden-topics.js'
-import { maxIdWindowMs, reclaimIdleMs, reclaimLookMs, reclaimRetryMs } from '../../limits.js'
+import { maxIdWindowMs, reclaimIdleMs, reclaimLookMs, reclaimRetryMs, usualTombstoneMs } from '../../limits.js'
 import { hasFeature, type SharedState } from '../../ring/shared-state.js'
 import type { GoneRecords } from '../../storage/compact/gone-records.js'
-import { Supersession } from '../../storage/compact/supersession.js'
+import { type Compacted, Supersession } from '../../storage/compact/supersession.js'
 import { readSealedFile } from '../../storage/index/sealed-index.js'
 import { ExpiryForecast } from '../../storage/life/expiry-forecast.js'
 import { planReclaim, type ReclaimPlan } from '../../storage/life/reclaim.js'
@@ -106,7 +106,7 @@ export class Reclaimer {
     const pass = this.#pass
     pass.next = Math.max(pass.next, first)
     if (this.#needs.compacts) {
-      this.#supersession ??= new Supersession(this.#parts, first, this.#needs.compactedTopics())
+      this.#supersession ??= new Supersession(this.#parts, first, this.#compacted())
       if (this.#supersession.catchUp(this.#needs.added)) return undefined
     }
     const active = state.activeSegment.load()
@@ -236,6 +236,19 @@ export class Reclaimer {
       if (!isGone) pass.older.set(topic, (pass.older.get(topic) ?? 0) + frameBytes)
     }
     return plan === undefined ? undefined : { segment, ...plan, expiredBy: now, expiring: visibleOf(sealed.rows), gone }
+  }
+
+  #compacted(): Compacted {
+    const { now } = this.#parts
+    const includes = this.#needs.compactedTopics()
+    return {
+      includes,
+      tombstonesBelow: (topic, name, lastTime) => {
+        const { tombstoneMs = usualTombstoneMs } = this.#needs.retentionOf(name)
+        // A clock that was ahead says nothing about their age.
+        return lastTime + tombstoneMs > now() ? 0 : (this.#needs.consumedTo(topic, name) ?? Number.POSITIVE_INFINITY)
+      },
+    }
   }
 
   #goneIn(segment: number, lastTime: number, now: number): ReadonlyMap<number, GoneRecords> {

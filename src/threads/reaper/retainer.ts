@@ -249,7 +249,8 @@ export class Retainer {
       this.#reclaimLookMs = this.#reclaimer.waitMs(now)
       return false
     }
-    if (dirty.isByConsumption) this.#parts.beforeConsumedTrim()
+    // Tombstones that go have been seen by every group, and a power cut must not bring one back to where it had not.
+    if (dirty.isByConsumption || dirty.gone.size > 0) this.#parts.beforeConsumedTrim()
     // What is left of them says that it has expired: an owner that would not look there must not open the log from here on.
     if (dirty.gone.size > 0) this.#host.state('expiry')
     const number = this.#give({ kind: 'raise', firsts: dirty.firsts })

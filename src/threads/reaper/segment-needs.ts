@@ -71,6 +71,11 @@ export class SegmentNeeds {
     return isHiddenTopic(name) ? {} : (this.#policies.get(name) ?? this.#parts.retention)
   }
 
+  /** All groups of the topic are past everything below; undefined: it has none. */
+  consumedTo(topic: number, name: string): number | undefined {
+    return this.#parts.consumedTo(topic, name)
+  }
+
   /** Some topic is compacted. */
   get compacts(): boolean {
     if (this.#parts.retention.compact === true) return true

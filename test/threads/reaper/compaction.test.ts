@@ -91,3 +91,31 @@ it('the log says that it holds such places, durably, before the first is written
   const begun = calls.findIndex(({ call, file }) => call === 'create' && file.endsWith('.seg.new'))
   expect(indexOfCall(calls, 'sync', control)).toBeLessThan(begun)
 })
+
+it.each([
+  ['goes when it is old enough and every group is past it, and the offsets of these are durable first', 0, 1e9, false],
+  ['stays while a group has not seen it', 0, 1, true],
+  ['stays while it is young', 3_600_000, 1e9, true],
+] as const)('a tombstone %s', async (_, tombstoneMs, past, stays) => {
+  const said: string[] = []
+  const world = simulatedWorld()
+  const { put, fillTo, compact, readable, generations } = startKeyed({
+    seed: 5,
+    world,
+    reaper: {
+      consumedTo: () => past,
+      beforeConsumedTrim: () => {
+        const isBegun = world.disk.list(`${world.directory}/log`).some((name) => name.endsWith('.new'))
+        said.push(isBegun ? 'late' : 'in time')
+      },
+    },
+  })
+  const gone = put(state, 'gone')
+  const deleted = put(state, 'gone', true)
+  await fillTo(3)
+  await compact({ tombstoneMs })
+  expect(generations()[0]).toBe(1)
+  expect(readable(state)).not.toContain(gone)
+  expect(readable(state).includes(deleted)).toBe(stays)
+  expect(new Set(said)).toEqual(new Set(['in time']))
+})
