@@ -43,6 +43,8 @@ import { bootA, bootB } from './storage-log.js'
 import { simulatedWorld, soleOwner } from './worlds.js'
 
 const segmentBytes = 1 << 17
+/** Of the values of a transaction: with all that belongs to them they fit a segment. */
+const mostBytes = segmentBytes >>> 1
 const lives = 3
 const steps = 60
 const encoder = new TextEncoder()
@@ -309,9 +311,11 @@ class DecidingLog {
     const lease = this.#held.shift() ?? this.#desk.take(1 + random.below(3))
     if (lease === undefined) return
     const outcomes: Outcome[] = []
+    let room = mostBytes
     for (let of = lease.first; of < lease.end; of++)
       for (let count = random.below(4); count > 0; count--) {
-        const bytes = random.below(random.chance(0.3) ? 40_000 : 3_000)
+        const bytes = Math.min(room, random.below(random.chance(0.3) ? 40_000 : 3_000))
+        room -= bytes
         outcomes.push({ key: random.pick(keys), type: random.pick(types), of, bytes })
       }
     const register = this.#register + 1
