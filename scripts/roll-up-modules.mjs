@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 // The code that the package is published with: the product's modules in a few files, in the place of those of all modules. A thread takes 100 ms
-// and 10 MB less to load them so. Needs the built product; run by `npm pack`.
+// and 10 MB less to load them so. Threads that run nothing of the application have one file each, with copies of what others have too: 10 ms less
+// again of an opening, which waits for two of them. Where code of the application runs there must be one copy: of errors, above all.
+// Needs the built product; run by `npm pack`.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -28,27 +30,36 @@ const placed = [...product, ...workers].flatMap((name) => {
   const places = code.matchAll(/new URL\('(\.[^']+\.js)', import\.meta\.url\)/g)
   return Array.from(places, ([, place]) => path.posix.join(path.posix.dirname(name), place))
 })
-const entries = new Set([...published, ...workers, ...placed.filter((name) => product.includes(name))])
+const alone = ['workers/writer.js', 'workers/reaper.js', 'workers/follower.js']
+const together = new Set([...published, ...workers, ...placed.filter((name) => product.includes(name))])
+for (const name of alone) if (!together.delete(name)) throw new Error(`${name} is no entry`)
 
-const bundle = await rollup({
-  input: Object.fromEntries(Array.from(entries, (name) => [name.slice(0, -'.js'.length), path.join(dist, name)])),
-  external: (name) => !name.startsWith('.') && !path.isAbsolute(name),
-  // Everything is in use, and modules that are run for what they do stay.
-  treeshake: false,
-  plugins: [{ name: 'places', resolveImportMeta }],
-  // Of the compiler's helpers for `using`.
-  onLog: (level, log, handle) => log.code === 'THIS_IS_UNDEFINED' || handle(level, log),
-})
-const { output } = await bundle.generate({
-  format: 'es',
-  entryFileNames: '[name].js',
-  chunkFileNames: 'src/chunks/[name]-[hash].js',
-})
-await bundle.close()
+const output = [await filesOf([...together]), ...(await Promise.all(alone.map((name) => filesOf([name]))))].flat()
 for (const name of [...product, ...workers]) if (!isServed(name)) rmSync(path.join(dist, name))
 for (const { fileName, code } of output) {
   mkdirSync(path.dirname(path.join(dist, fileName)), { recursive: true })
   writeFileSync(path.join(dist, fileName), code)
+}
+
+async function filesOf(entries) {
+  const bundle = await rollup({
+    input: Object.fromEntries(entries.map((name) => [name.slice(0, -'.js'.length), path.join(dist, name)])),
+    external: (name) => !name.startsWith('.') && !path.isAbsolute(name),
+    // Everything is in use, and modules that are run for what they do stay.
+    treeshake: false,
+    // What a thread loads later takes the rest from the thread's file.
+    preserveEntrySignatures: entries.length === 1 ? false : 'exports-only',
+    plugins: [{ name: 'places', resolveImportMeta }],
+    // Of the compiler's helpers for `using`.
+    onLog: (level, log, handle) => log.code === 'THIS_IS_UNDEFINED' || handle(level, log),
+  })
+  const { output } = await bundle.generate({
+    format: 'es',
+    entryFileNames: '[name].js',
+    chunkFileNames: 'src/chunks/[name]-[hash].js',
+  })
+  await bundle.close()
+  return output
 }
 
 /** A module finds what is beside it from where it was, not from where its code is now. */
