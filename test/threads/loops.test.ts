@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { watchRetirements } from '../../src/threads/reader/reader-loop.js'
 import { runReaper } from '../../src/threads/reaper/reaper-loop.js'
+import { runWriter, type WriterLoopParts } from '../../src/threads/writer/writer-loop.js'
 import { tryEveryPlace } from '../support/interleaving.js'
 import { RacingWriter, racingSpins, writerRaces } from '../support/racing-writer.js'
 import { sharedWords } from '../support/shared-words.js'
@@ -23,6 +24,43 @@ describe('the writer', () => {
     // One as it begins, each time, and one for each call.
     expect(writer.turns).toBe(places + 1 + places)
   })
+})
+
+it('the writer collects what opening has left once, after the first second in which nothing came', async () => {
+  // Of each sleep: how long the writer would have it, and whether somebody rings.
+  const sleeps = [
+    { sleepMs: 10_000, isRung: true },
+    { sleepMs: 5, isRung: false },
+    { sleepMs: 10_000, isRung: false },
+    { sleepMs: 10_000, isRung: false },
+  ]
+  const seen: string[] = []
+  let slept = 0
+  const bell = {
+    arm: () => 0,
+    token: () => 0,
+    disarm: () => {},
+    wait(_: number, ms: number) {
+      seen.push(`sleeps ${ms}`)
+      return sleeps[slept++].isRung
+    },
+  }
+  await runWriter({
+    state: { writer: bell, control: { load: () => 0 } } as unknown as WriterLoopParts['state'],
+    writer: {
+      doWork: () => 0,
+      isFlushAwaited: false,
+      get sleepMs() {
+        return sleeps[slept].sleepMs
+      },
+    },
+    windows: { dropRetired: () => [], isUnmapped: true },
+    spin: { seesWork: () => false } as unknown as WriterLoopParts['spin'],
+    shrinkHeap: async () => void seen.push('collects'),
+    turn: async () => {},
+    isClosing: () => slept === sleeps.length,
+  })
+  expect(seen).toEqual(['sleeps 1000', 'sleeps 5', 'sleeps 1000', 'collects', 'sleeps 10000'])
 })
 
 describe('the reaper', () => {
