@@ -7,6 +7,7 @@ import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import http from 'node:http'
 import { createRequire } from 'node:module'
+import net from 'node:net'
 import { availableParallelism, tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -129,8 +130,7 @@ async function catchUp(server, messageBytes) {
   const request = { method: 'POST', path: '/long', headers: type, body: Buffer.alloc(messageBytes, 'x') }
   const filled = await autocannon({ url: server.url, connections: 64, amount, requests: [request] })
   if (filled.non2xx + filled.errors > 0) throw new Error(`${filled.non2xx} refused, ${filled.errors} failed`)
-  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
-  const read = () => readAll(agent, `${server.url}/long`)
+  const read = () => readAll(`${server.url}/long`)
   for (let pass = 0; pass < 5; pass++) await read()
   const times = []
   const before = server.usage()
@@ -150,13 +150,79 @@ async function catchUp(server, messageBytes) {
   }
 }
 
-async function readAll(agent, url) {
-  let bytes = 0
+/** By a client that takes next to nothing itself: `http.get` is slower than some of the servers. */
+async function readAll(url) {
+  const { hostname, port, pathname } = new URL(url)
+  const body = new BodyReader()
+  const buffer = Buffer.alloc(256 << 10)
+  const onread = { buffer, callback: (length) => body.take(buffer, length) }
+  const socket = net.connect({ host: hostname, port: Number(port), onread })
+  await once(socket, 'connect')
   for (let [offset, responses] = ['-1', 1]; ; responses++) {
-    const [response] = await once(http.get(`${url}?offset=${offset}`, { agent }), 'response')
-    for await (const piece of response) bytes += piece.length
-    offset = response.headers['stream-next-offset']
-    if (response.headers['stream-up-to-date'] === 'true') return { bytes, responses }
+    socket.write(`GET ${pathname}?offset=${offset} HTTP/1.1\r\nhost: ${hostname}\r\n\r\n`)
+    const head = await body.response()
+    offset = /^stream-next-offset: *(\S+)/im.exec(head)?.[1]
+    if (!/^stream-up-to-date: *true/im.test(head)) continue
+    socket.destroy()
+    return { bytes: body.bytes, responses }
+  }
+}
+
+/** Counts the bytes of the bodies of responses, without looking at them. */
+class BodyReader {
+  bytes = 0
+  #text = ''
+  #head
+  /** Bytes of the body, or of the chunk at hand, that are still to come. */
+  #left = 0
+  #isChunked = false
+  #onEnd
+
+  response() {
+    return new Promise((resolve) => {
+      this.#onEnd = resolve
+    })
+  }
+
+  take(buffer, length) {
+    for (let at = 0; at < length; ) {
+      if (this.#left > 0) {
+        const part = Math.min(this.#left, length - at)
+        this.#left -= part
+        this.bytes += part
+        at += part
+        if (this.#left === 0 && !this.#isChunked) this.#end()
+        continue
+      }
+      const ends = this.#head === undefined ? '\r\n\r\n' : '\r\n'
+      this.#text += String.fromCharCode(buffer[at++])
+      if (!this.#text.endsWith(ends) || this.#text === ends) continue
+      const text = this.#text
+      this.#text = ''
+      if (this.#head === undefined) this.#begin(text)
+      else this.#beginChunk(Number.parseInt(text, 16))
+    }
+    return true
+  }
+
+  #beginChunk(length) {
+    this.#left = length
+    if (length === 0) this.#end()
+  }
+
+  #begin(head) {
+    this.#head = head
+    this.#isChunked = /^transfer-encoding: *chunked/im.test(head)
+    if (this.#isChunked) return
+    this.#left = Number(/^content-length: *(\d+)/im.exec(head)[1])
+    if (this.#left === 0) this.#end()
+  }
+
+  #end() {
+    const head = this.#head
+    this.#head = undefined
+    this.#text = ''
+    this.#onEnd(head)
   }
 }
 
@@ -238,6 +304,30 @@ async function followers(server) {
   return figures
 }
 
+/** Requests that wait, and nothing comes: what each takes. */
+async function longPolls(server) {
+  await put(server, 'quiet')
+  const { hostname, port } = new URL(server.url)
+  const count = Number(options.followers)
+  // What it takes to have been asked at all is there before.
+  await appends(server, { bytes: 100, connections: 64 })
+  const before = server.usage()
+  const sockets = []
+  for (let done = 0; done < count; done += 200)
+    await Promise.all(
+      Array.from({ length: Math.min(200, count - done) }, async () => {
+        const socket = net.connect(Number(port), hostname).on('error', () => {})
+        await once(socket, 'connect')
+        socket.write(`GET /quiet?offset=now&live=long-poll HTTP/1.1\r\nhost: ${hostname}\r\n\r\n`)
+        sockets.push(socket)
+      }),
+    )
+  await new Promise((resolve) => setTimeout(resolve, 3_000))
+  const idle = server.usage()
+  for (const socket of sockets) socket.destroy()
+  return { bytesEach: (idle.rss - before.rss) / count, cpuUsEach: ((idle.cpu - before.cpu) * 1e6) / count }
+}
+
 const cases = {}
 for (const bytes of [100, 1024])
   for (const connections of [1, 64, 1000])
@@ -246,6 +336,7 @@ cases['append-100-64-streams'] = (server) => appends(server, { bytes: 100, conne
 for (const bytes of [1024, 10_240]) cases[`catch-up-${bytes}`] = (server) => catchUp(server, bytes)
 cases['to-follower'] = toFollower
 cases.followers = followers
+cases['long-polls'] = longPolls
 
 console.log(`node ${process.version}, ${availableParallelism()} cores`)
 const figures = {}

@@ -210,7 +210,7 @@ export class TopicReader {
       return this.#windows.with(segment, (pinned) => {
         const { window } = pinned
         if (into !== undefined && length > this.#scratch.length) this.#scratch = new Uint8Array(length)
-        const target = into === undefined ? new Uint8Array(length) : length > into.length ? this.#scratch : into
+        const target = into === undefined ? uninitialized(length) : length > into.length ? this.#scratch : into
         const raw = target.subarray(0, length)
         try {
           window.readInto(raw, 0, at, length)
@@ -259,4 +259,9 @@ export class TopicReader {
       resume: { position: this.#files.base(last.segment) + last.batch, isSparse },
     }
   }
+}
+
+/** What is copied into it fills it: to have it zeroed first costs half as much again. */
+function uninitialized(length: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(Buffer.allocUnsafeSlow(length).buffer)
 }
