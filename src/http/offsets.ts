@@ -6,10 +6,16 @@ import { HttpError } from './exchange.js'
 import type { StreamState } from './stream-state.js'
 
 const digits = 16
+const form = /^(\d{16})_(\d{16})$/
 
 /** No text of ours is `-1` or `now`, which mean something else. */
 export function offsetText({ start }: Pick<StreamState, 'start'>, position: number): string {
   return `${padded(start)}_${padded(position)}`
+}
+
+/** False for `-1`, which is below all of them, and for what is none. */
+export function isOffset(text: string): boolean {
+  return form.test(text)
 }
 
 function padded(value: number): string {
@@ -18,7 +24,7 @@ function padded(value: number): string {
 
 /** The position. @param end of the stream. @throws HttpError 400, 410 */
 export function positionIn({ start }: Pick<StreamState, 'start'>, text: string, end: number): number {
-  const found = /^(\d{16})_(\d{16})$/.exec(text)
+  const found = form.exec(text)
   if (found === null)
     throw new HttpError(400, 'an offset is -1, now, or what a response has named as Stream-Next-Offset')
   const [, begins, position] = found.map(Number)

@@ -7,10 +7,10 @@ import type { StreamsPort } from './threads/messages.js'
 /** What is asked of {@link ServerOptions.authorize}. */
 export interface AuthorizeRequest {
   /** What is to be done with the stream. */
-  readonly action: 'create' | 'append' | 'read' | 'delete'
-  /** Path of the stream, below the base path, as it was sent. */
+  readonly action: 'create' | 'append' | 'read' | 'delete' | 'subscribe'
+  /** Path of the stream, or of the subscription, below the base path, as it was sent. */
   readonly path: string
-  /** Name of the topic. */
+  /** Name of the topic; empty for `subscribe`. */
   readonly topic: string
   /** Value of a header, by its name in small letters. */
   header(name: string): string | undefined
@@ -31,6 +31,8 @@ export interface ServerLimits {
   streams?: number
   /** Requests that wait for what comes, at the same time; 50,000 unless said. */
   followers?: number
+  /** Subscriptions there may be; 1,000 unless said. */
+  subscriptions?: number
   /** Requests of one client a second, as an average over ten; no bound unless said. Clients are told apart by their addresses. */
   requestsPerSecond?: number
   /** After so long an event stream ends, and the client comes again, ms; 60,000 unless said. */
@@ -54,6 +56,11 @@ export interface ServerOptions {
    * connected to in this thread.
    */
   streams?: StreamsPort
+  /**
+   * Whether others may subscribe to streams: `'pull-wake'`, and are told in a stream; `'webhooks'`, also by requests of this server to public addresses over TLS, which they name;
+   * `'local-webhooks'`, and to this machine: for development. Not unless said.
+   */
+  subscriptions?: 'off' | 'pull-wake' | 'webhooks' | 'local-webhooks'
   /** Path below which the streams are, such as `/streams`; all paths unless said. */
   basePath?: string
 }
@@ -72,14 +79,28 @@ const defaults: Required<ServerLimits> = {
   responseBytes: 16 << 20,
   streams: 100_000,
   followers: 50_000,
+  subscriptions: 1_000,
   requestsPerSecond: Number.POSITIVE_INFINITY,
   sseMs: 60_000,
 }
 
+const known: Record<keyof ServerOptions, true> = {
+  ...{
+    authorize: true,
+    cors: true,
+    limits: true,
+    longPollMs: true,
+    basePath: true,
+    streams: true,
+    subscriptions: true,
+  },
+}
+const subscribing = ['off', 'pull-wake', 'webhooks', 'local-webhooks'] as const
+
 /** @throws TypeError, RangeError */
 export function completeOptions(options: ServerOptions): CompleteServerOptions {
-  checkKeys('createServer()', options, ['authorize', 'cors', 'limits', 'longPollMs', 'basePath', 'streams'])
-  const { authorize, cors, limits = {}, longPollMs = 30_000, basePath = '' } = options
+  checkKeys('createServer()', options, Object.keys(known))
+  const { authorize, cors, limits = {}, longPollMs = 30_000, basePath = '', subscriptions = 'off' } = options
   if (authorize !== undefined && typeof authorize !== 'function') throw new TypeError('authorize is a function')
   if (cors !== undefined && cors !== '*' && !isOrigins(cors)) throw new TypeError("cors is '*' or an array of origins")
   if (typeof basePath !== 'string') throw new TypeError('basePath is a string')
@@ -87,16 +108,20 @@ export function completeOptions(options: ServerOptions): CompleteServerOptions {
     throw new RangeError(
       `basePath begins with a slash, and does not end with one, as "/streams"; not ${JSON.stringify(basePath)}`,
     )
+  if (!subscribing.includes(subscriptions)) throw new TypeError(`subscriptions is one of ${subscribing.join(', ')}`)
+  if (subscriptions !== 'off' && options.streams !== undefined)
+    throw new TypeError('subscriptions is an option of the server that keeps the streams')
   checkKeys('limits', limits, Object.keys(defaults))
   const all = { ...defaults, ...limits }
   const most = Number.MAX_SAFE_INTEGER
-  for (const name of ['bodyBytes', 'responseBytes', 'streams', 'followers'] as const)
+  for (const name of ['bodyBytes', 'responseBytes', 'streams', 'followers', 'subscriptions'] as const)
     checkInteger(name, all[name], 1, most)
   if (all.requestsPerSecond !== Number.POSITIVE_INFINITY)
     checkSpan('requestsPerSecond', all.requestsPerSecond, 0.001, most)
   checkSpan('sseMs', all.sseMs, 1, maxTimerMs)
   checkSpan('longPollMs', longPollMs, 0, maxTimerMs)
-  return { authorize, cors, limits: all, longPollMs, basePath, port: options.streams && portIn(options.streams) }
+  const port = options.streams && portIn(options.streams)
+  return { authorize, cors, limits: all, longPollMs, basePath, subscriptions, port }
 }
 
 function isOrigins(cors: unknown): boolean {

@@ -6,10 +6,14 @@ import type { CompleteServerOptions } from './options.js'
 import type { StreamRegistry } from './stream-registry.js'
 import type { StreamTopics } from './stream-topics.js'
 import type { Streams } from './streams.js'
+import type { SubscriptionRequestParts } from './subscriptions/requests.js'
 
-/** A request that changes more of a stream than its messages, and that is allowed. */
+/** A request that changes more of a stream than its messages, or that is about subscriptions; and that is allowed. */
 export interface ChangeRequest {
+  /** Empty where it is about no stream. */
   readonly topic: string
+  /** Path of what else it is about. */
+  readonly control?: string | undefined
   /** Topic of the stream that is forked. */
   readonly source: string | undefined
   readonly request: HttpRequest
@@ -20,6 +24,8 @@ export interface ChangeParts {
   readonly registry: StreamRegistry
   readonly followers: Followers
   readonly limits: CompleteServerOptions['limits']
+  /** Undefined: there are none. */
+  readonly subscriptions: SubscriptionRequestParts | undefined
 }
 
 export class ServerParts {

@@ -6,6 +6,7 @@ import type { Log } from '../log/log.js'
 import { append } from './append-request.js'
 import { answerChange } from './change-request.js'
 import { ClientRates } from './client-rates.js'
+import type { Clocks } from './clocks.js'
 import { asHttpError } from './error-replies.js'
 import { failed, HttpError, type HttpRequest, type Reply } from './exchange.js'
 import * as fetchAdapter from './fetch-adapter.js'
@@ -18,6 +19,8 @@ import { type ChangeParts, ServerParts } from './server-parts.js'
 import { topicOf } from './stream-names.js'
 import { StreamRegistry } from './stream-registry.js'
 import type { StreamState } from './stream-state.js'
+import { controlPrefix, needsNoLeave, type SubscriptionRequestParts } from './subscriptions/requests.js'
+import { Subscriptions } from './subscriptions/subscriptions.js'
 import type { StreamsPort } from './threads/messages.js'
 import { ServedThread } from './threads/served-thread.js'
 import { StreamCopies } from './threads/stream-copies.js'
@@ -84,8 +87,9 @@ class LogServer implements StreamServer {
       return
     }
     const registry = new StreamRegistry(log, clocks)
-    const parts = { registry, followers, limits }
+    const parts = { registry, followers, limits, subscriptions: subscriptionsOf(log, registry, clocks, options) }
     this.#changeParts = parts
+    this.#ends.push(() => parts.subscriptions?.subscriptions.close())
     this.#parts = new ServerParts(registry, (change) => answerChange(parts, change), followers, clocks, options)
     // What fails there fails again where somebody hears of it.
     const sweeper = setInterval(() => void registry.sweep().catch(() => {}), sweepMs).unref()
@@ -174,8 +178,12 @@ class LogServer implements StreamServer {
     if (action !== 'read' && this.#isForeign(request))
       throw new HttpError(403, 'pages of other origins may not write here')
     const path = request.path.slice(basePath.length + 1)
+    if (path.split('/', 1)[0] === controlPrefix) {
+      if (!needsNoLeave(path)) await this.#checkAllowed('subscribe', path, '', request)
+      return this.#parts.change({ topic: '', control: path, source: undefined, request })
+    }
     const topic = topicOf(path)
-    await this.#checkAllowed({ action, path, topic, header: request.header, client: request.client })
+    await this.#checkAllowed(action, path, topic, request)
     if (method === 'POST') return append(this.#parts, topic, request)
     if (action === 'create' || action === 'delete')
       return this.#parts.change({
@@ -198,12 +206,18 @@ class LogServer implements StreamServer {
     if (!named.startsWith(`${basePath}/`)) throw new HttpError(404, 'there is no such source')
     const path = named.slice(basePath.length + 1)
     const topic = topicOf(path)
-    await this.#checkAllowed({ action: 'read', path, topic, header: request.header, client: request.client })
+    await this.#checkAllowed('read', path, topic, request)
     return topic
   }
 
-  async #checkAllowed(request: AuthorizeRequest): Promise<void> {
-    const verdict = this.#options.authorize === undefined ? true : await this.#options.authorize(request)
+  async #checkAllowed(
+    action: AuthorizeRequest['action'],
+    path: string,
+    topic: string,
+    { header, client }: HttpRequest,
+  ): Promise<void> {
+    const { authorize } = this.#options
+    const verdict = authorize === undefined ? true : await authorize({ action, path, topic, header, client })
     if (verdict === true) return
     // Anything but a clear yes is a no.
     const status = typeof verdict === 'number' && verdict >= 400 && verdict < 500 ? verdict : 403
@@ -236,6 +250,20 @@ class LogServer implements StreamServer {
       }),
     }
   }
+}
+
+function subscriptionsOf(
+  log: Log,
+  registry: StreamRegistry,
+  clocks: Clocks,
+  { subscriptions: kind, limits }: CompleteServerOptions,
+): SubscriptionRequestParts | undefined {
+  if (kind === 'off') return undefined
+  const subscriptions = new Subscriptions(log, registry, clocks, limits.subscriptions)
+  // Whoever was to be woken is, though nobody asks. What fails there fails again where somebody hears of it.
+  subscriptions.ready().catch(() => {})
+  const targets = kind === 'pull-wake' ? undefined : kind === 'webhooks' ? 'public' : 'local'
+  return { subscriptions, targets, maxBodyBytes: limits.bodyBytes }
 }
 
 function headOf(stream: StreamState, end: number): Reply {

@@ -10,6 +10,9 @@ import { HttpError } from './exchange.js'
 /** Topic in which the server keeps what it knows of streams. */
 export const registryTopic = '_streams'
 
+/** Topic in which it keeps who has subscribed to them. */
+export const subscriptionTopic = '_subscriptions'
+
 const plain = /^[A-Za-z0-9-]$/
 
 /** @param path below the base path, without the slash in front. @throws HttpError 404, 414 */
@@ -28,6 +31,14 @@ export function topicOf(path: string): string {
       `the path of a stream is too long: its topic would have a name of ${name.length} characters, and ${maxNameBytes} are the most`,
     )
   return name
+}
+
+/** The path of which a topic has its name, as it is written in a URL. */
+export function pathOf(topic: string): string {
+  return topic
+    .split('.')
+    .map((part) => encodeURIComponent(decodeURIComponent(part.replaceAll('_', '%'))))
+    .join('/')
 }
 
 function escaped(part: string): string {

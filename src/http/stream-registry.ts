@@ -16,22 +16,30 @@ import { registryTopic } from './stream-names.js'
 import { type ForkPoint, type StreamChange, type StreamConfig, type StreamRecord, StreamState } from './stream-state.js'
 import { StreamTopics } from './stream-topics.js'
 import { goneMeanwhile, type Streams } from './streams.js'
+import { Turns } from './turns.js'
 import { UseTimes } from './use-times.js'
 
 /** Records beyond those of the streams themselves, at which it is worth while to write all anew. */
 const spareRecords = 10_000
 
+/** Told of streams that come and go, when the log says so. */
+export interface RegistryObserver {
+  made(topic: string): void
+  gone(topic: string): void
+}
+
 export class StreamRegistry implements Streams {
   readonly topics: StreamTopics
   /** Other threads that know of streams what is known here. */
   readonly holders = new Holders()
+  observer: RegistryObserver | undefined
   readonly #log: Log
   readonly #clocks: Clocks
   readonly #records: Topic<StreamRecord>
   readonly #uses: UseTimes
   readonly #streams = new Map<string, StreamState>()
-  /** Creations and deletions under way, by topic: one at a time. */
-  readonly #turns = new Map<string, Promise<unknown>>()
+  /** Creations and deletions, by topic. */
+  readonly #turns = new Turns()
   #loading: Promise<void> | undefined
   #recordCount = 0
   #packing: Promise<void> | undefined
@@ -71,6 +79,18 @@ export class StreamRegistry implements Streams {
     }
     if (isUse) this.#uses.note(stream)
     return stream
+  }
+
+  /** Those that anybody can find, as they are known in this turn of the event loop. */
+  async all(): Promise<readonly StreamState[]> {
+    await this.#loaded()
+    return [...this.#streams.values()].filter(({ isHidden }) => !isHidden)
+  }
+
+  /** One of them, once they are known. */
+  at(name: string): StreamState | undefined {
+    const stream = this.#streams.get(name)
+    return stream?.isHidden ? undefined : stream
   }
 
   /**
@@ -150,6 +170,7 @@ export class StreamRegistry implements Streams {
     stream.usedMs = stream.recordedMs = this.#clocks.nowMs()
     if (change !== undefined) noteWritten(stream, change)
     this.#streams.set(name, stream)
+    this.observer?.made(name)
     return stream
   }
 
@@ -182,6 +203,7 @@ export class StreamRegistry implements Streams {
           stream.isHidden = false
           throw error
         }
+        this.observer?.gone(name)
         return true
       }
       // From here on nobody finds it; what is under way is written and trimmed.
@@ -193,6 +215,7 @@ export class StreamRegistry implements Streams {
         this.#streams.set(name, stream)
         throw error
       }
+      this.observer?.gone(name)
       const topic = this.topics.topic(name)
       await topic.trim((await topic.bounds()).next)
       this.topics.forget(name)
@@ -319,13 +342,9 @@ export class StreamRegistry implements Streams {
   }
 
   #inTurn<R>(name: string, work: () => Promise<R>): Promise<R> {
-    const before = this.#turns.get(name) ?? this.#loaded()
-    const mine = before.then(work, work)
-    const settled = mine.catch(() => {})
-    this.#turns.set(name, settled)
-    void settled.then(() => {
-      if (this.#turns.get(name) === settled) this.#turns.delete(name)
+    return this.#turns.take(name, async () => {
+      await this.#loaded()
+      return work()
     })
-    return mine
   }
 }

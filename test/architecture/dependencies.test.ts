@@ -26,7 +26,8 @@ const bytes = ['format', 'memory', 'ring']
 const arrows: Readonly<Record<string, readonly string[]>> = {
   '.': ['log', 'log/finding', 'log/later', 'log/work', 'messages', 'storage/life'],
   observe: ['log'],
-  http: ['http/threads', 'log', 'messages'],
+  http: ['http/subscriptions', 'http/threads', 'log', 'messages'],
+  'http/subscriptions': ['http', 'log', 'messages'],
   'http/threads': ['http', 'log'],
   cli: [
     'cli/verbs',
@@ -40,7 +41,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'format',
     'memory',
   ],
-  'cli/inspect': ['cli', 'local', 'local/follower', 'log', 'messages', 'storage/files'],
+  'cli/inspect': ['cli', 'http', 'local', 'local/follower', 'log', 'messages', 'storage/files'],
   'cli/inspect/page': ['cli', 'cli/inspect'],
   'cli/serve': ['cli', 'http', 'http/threads', 'log', 'threads', 'memory'],
   'cli/verbs': [

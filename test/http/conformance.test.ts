@@ -12,7 +12,7 @@ import { createServer, type StreamServer } from 'bookend/http'
 import { afterAll, beforeAll, describe } from 'vitest'
 import { small } from '../scenarios/support.js'
 
-const config = { baseUrl: '', longPollTimeoutMs: 500 }
+const config = { baseUrl: '', longPollTimeoutMs: 500, subscriptions: true }
 const web = createHttpServer()
 const folder = mkdtempSync(path.join(tmpdir(), 'bookend-http-'))
 let log: Log
@@ -20,7 +20,9 @@ let server: StreamServer
 
 beforeAll(async () => {
   log = await open(folder, small)
-  server = createServer(log, { longPollMs: config.longPollTimeoutMs, cors: '*' })
+  // The suite has its streams there, and hooks on this machine.
+  const subscribing = { basePath: '/v1/stream', subscriptions: 'local-webhooks' } as const
+  server = createServer(log, { longPollMs: config.longPollTimeoutMs, cors: '*', ...subscribing })
   web.on('request', server.handler)
   await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve))
   config.baseUrl = `http://127.0.0.1:${(web.address() as AddressInfo).port}`

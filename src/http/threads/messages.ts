@@ -41,6 +41,7 @@ export interface RefusedAnswer {
 
 export interface PassedChange {
   readonly topic: string
+  readonly control: string | undefined
   readonly source: string | undefined
   readonly method: string
   readonly path: string

@@ -6,14 +6,18 @@ import type { PassedChange } from './messages.js'
 
 /** What such a request is asked for, wherever it is answered. */
 const headerNames = [
-  ...['content-type', 'host', 'x-forwarded-proto', 'stream-closed', 'stream-seq', 'stream-ttl', 'stream-expires-at'],
+  ...['content-type', 'host', 'x-forwarded-proto', 'authorization'],
+  ...['stream-closed', 'stream-seq', 'stream-ttl', 'stream-expires-at'],
   ...['producer-id', 'producer-epoch', 'producer-seq'],
   ...['stream-forked-from', 'stream-fork-offset', 'stream-fork-sub-offset'],
 ]
 const known = new Set(headerNames)
 
 /** @throws as `HttpRequest.body` */
-export async function passed({ topic, source, request }: ChangeRequest, maxBytes: number): Promise<PassedChange> {
+export async function passed(
+  { topic, control, source, request }: ChangeRequest,
+  maxBytes: number,
+): Promise<PassedChange> {
   const { method, path, client } = request
   const body = await request.body(maxBytes)
   const headers = headerNames.flatMap((name): [string, string][] => {
@@ -21,10 +25,10 @@ export async function passed({ topic, source, request }: ChangeRequest, maxBytes
     return value === undefined ? [] : [[name, value]]
   })
   // What is posted takes all of its memory along, and that of a short body is a part of something larger.
-  return { topic, source, method, path, client, headers, body: Uint8Array.from(body) }
+  return { topic, control, source, method, path, client, headers, body: Uint8Array.from(body) }
 }
 
-export function received({ topic, source, method, path, client, headers, body }: PassedChange): ChangeRequest {
+export function received({ topic, control, source, method, path, client, headers, body }: PassedChange): ChangeRequest {
   const values = new Map(headers)
   const request: HttpRequest = {
     method,
@@ -42,5 +46,5 @@ export function received({ topic, source, method, path, client, headers, body }:
     // It is answered whoever waits for that: it may have been written.
     signal: new AbortController().signal,
   }
-  return { topic, source, request }
+  return { topic, control, source, request }
 }
