@@ -5,9 +5,9 @@ import { WebServer } from '../src/cli/serve/web-server.js'
 import { createServer } from '../src/http/server.js'
 import { connect } from '../src/log/log.js'
 
-const { log: port, streams, options, place } = workerData as ServeThreadData
+const { log: port, streams, options, limits, place } = workerData as ServeThreadData
 const log = await connect(port)
-const web = new WebServer(createServer(log, { ...options, streams }))
+const web = new WebServer(createServer(log, { ...options, streams }), limits)
 if (place !== undefined) await web.listen(place, true)
 parentPort?.on('message', (message: ToServeThread) => {
   if ('descriptor' in message) web.take(message.descriptor)

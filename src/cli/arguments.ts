@@ -42,6 +42,12 @@ export function origins(text: string, before: readonly string[] = []): readonly 
   throw new InvalidArgumentError("It must be an origin, as https://example.org, or '*'.")
 }
 
+/** For a path below which something is served. */
+export function basePath(text: string): string {
+  if (/^(\/[^/?#]+)+$/.test(text)) return text
+  throw new InvalidArgumentError('It must begin with a slash, and not end with one, as /streams.')
+}
+
 /** For names of topics and groups. */
 export function name(text: string): string {
   if (namePattern.test(text)) return text

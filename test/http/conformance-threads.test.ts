@@ -8,9 +8,10 @@ import { runConformanceTests } from '@durable-streams/server-conformance-tests'
 import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { commandFile } from '../cli/command.js'
 
-const config = { baseUrl: '', longPollTimeoutMs: 500 }
+const config = { baseUrl: '', longPollTimeoutMs: 500, subscriptions: true }
 const folder = mkdtempSync(path.join(tmpdir(), 'bookend-http-'))
 const args = ['serve', folder, '--port', '0', '--threads', '2', '--long-poll', '0.5', '--cors', '*']
+args.push('--base-path', '/v1/stream', '--subscriptions', 'local-webhooks')
 const server = spawn(process.execPath, [commandFile, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
 
 beforeAll(async () => {

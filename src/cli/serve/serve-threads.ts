@@ -6,12 +6,14 @@ import type { Log } from '../../log/log.js'
 import { inheritedFlags } from '../../threads/own-threads.js'
 import { freePlace, type Handing, handOver, sharingOf } from './shared-port.js'
 import type { FromServeThread, ServeOptions, ServeThreadData, ToServeThread } from './thread-messages.js'
-import type { ServePlace } from './web-server.js'
+import type { ServePlace, WebLimits } from './web-server.js'
 
 export interface Served {
   readonly log: Log
   readonly streams: StreamServer
   readonly options: ServeOptions
+  /** Of each thread. */
+  readonly limits: WebLimits
 }
 
 export class ServeThreads {
@@ -31,7 +33,7 @@ export class ServeThreads {
 
   /** @throws Failure, the system's error */
   static async start(served: Served, wanted: ServePlace, count: number): Promise<ServeThreads> {
-    const { log, streams, options } = served
+    const { log, streams, options, limits } = served
     const threads: ServeThread[] = []
     let handing: Handing | undefined
     try {
@@ -47,7 +49,7 @@ export class ServeThreads {
         address = handing.address
       }
       for (let index = 0; index < count; index++) {
-        const data: ServeThreadData = { log: await log.port(), streams: streams.port(), options, place }
+        const data: ServeThreadData = { log: await log.port(), streams: streams.port(), options, limits, place }
         threads.push(new ServeThread(data))
       }
       await Promise.all(threads.map(({ ready }) => ready))

@@ -2,13 +2,14 @@
 import type { LogPort } from '../../engine/terms.js'
 import type { ServerOptions } from '../../http/options.js'
 import type { StreamsPort } from '../../http/threads/messages.js'
-import type { ServePlace } from './web-server.js'
+import type { ServePlace, WebLimits } from './web-server.js'
 
 /** What of the server's options can be sent. */
-export type ServeOptions = Pick<ServerOptions, 'cors' | 'longPollMs'>
+export type ServeOptions = Pick<ServerOptions, 'basePath' | 'cors' | 'limits' | 'longPollMs'>
 
 export interface ServeThreadData {
   readonly options: ServeOptions
+  readonly limits: WebLimits
   readonly log: LogPort
   readonly streams: StreamsPort
   /** Where it listens by itself; undefined: connections are handed to it. */

@@ -1,7 +1,7 @@
 /** A server of streams behind a port, or behind connections that another thread has accepted. */
 import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
-import { type AddressInfo, Socket } from 'node:net'
+import { createServer as createHttpServer, type Server as HttpServer } from 'node:http'
+import { type AddressInfo, createServer, type Server, Socket } from 'node:net'
 import type { StreamServer } from '../../http/server.js'
 
 export interface ServePlace {
@@ -9,34 +9,49 @@ export interface ServePlace {
   readonly port: number
 }
 
-/** Who does not send a request in that time is not waited for. */
-const timeouts = { headersTimeout: 10_000, requestTimeout: 60_000, keepAliveTimeout: 5_000 }
+/** What connections may take, beside the limits of the streams. */
+export interface WebLimits {
+  /** In each thread. */
+  readonly maxConnections: number
+  /** In which all of a head has to come, and all of a request, ms. */
+  readonly headMs: number
+  readonly requestMs: number
+}
+
+export const usualLimits: WebLimits = { maxConnections: 50_000, headMs: 10_000, requestMs: 60_000 }
+const keepAliveTimeout = 5_000
+/** How often it is looked for heads and requests that are late, at most. */
+const mostCheckMs = 1_000
 /** Who does not take its answer in that time when the server ends does not get it. */
 const graceMs = 5_000
+const refusal = 'HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n'
 
 export class WebServer {
   readonly #streams: StreamServer
-  readonly #web: Server
+  readonly #limits: WebLimits
+  /** Speaks HTTP over the connections that it is given. */
+  readonly #web: HttpServer
+  readonly #listener: Server
   readonly #connections = new Set<Socket>()
   #onIdle: (() => void) | undefined
 
-  constructor(streams: StreamServer) {
+  constructor(streams: StreamServer, limits: WebLimits) {
+    const { headMs, requestMs } = limits
     this.#streams = streams
-    this.#web = createServer(timeouts, streams.handler)
-    this.#web.on('connection', (connection: Socket) => {
-      this.#connections.add(connection)
-      connection.once('close', () => {
-        this.#connections.delete(connection)
-        if (this.#connections.size === 0) this.#onIdle?.()
-      })
-    })
+    this.#limits = limits
+    const checks = { connectionsCheckingInterval: Math.min(mostCheckMs, headMs) }
+    const times = { headersTimeout: headMs, requestTimeout: requestMs, keepAliveTimeout, ...checks }
+    this.#web = createHttpServer(times, streams.handler)
+    // It never listens by itself: from here on it looks after its connections.
+    this.#web.emit('listening')
+    this.#listener = createServer({ allowHalfOpen: true, noDelay: true }, (connection) => this.#admit(connection))
   }
 
   /** @param isShared other threads listen there too. @throws the system's error */
   async listen({ host, port }: ServePlace, isShared: boolean): Promise<AddressInfo> {
-    this.#web.listen({ host, port, ...(isShared && { reusePort: true }) })
-    await once(this.#web, 'listening')
-    return this.#web.address() as AddressInfo
+    this.#listener.listen({ host, port, ...(isShared && { reusePort: true }) })
+    await once(this.#listener, 'listening')
+    return this.#listener.address() as AddressInfo
   }
 
   /** A connection that was accepted elsewhere, and is this thread's from now on. */
@@ -49,12 +64,12 @@ export class WebServer {
       return
     }
     connection.setNoDelay(true)
-    this.#web.emit('connection', connection)
+    this.#admit(connection)
   }
 
   /** Nobody new; those that wait are told where to go on; then connections that nothing is sent over. */
   async close(): Promise<void> {
-    if (this.#web.listening) this.#web.close()
+    if (this.#listener.listening) this.#listener.close()
     const late = setTimeout(() => this.#web.closeAllConnections(), graceMs)
     await this.#streams.close()
     this.#web.closeIdleConnections()
@@ -63,5 +78,20 @@ export class WebServer {
         this.#onIdle = resolve
       })
     clearTimeout(late)
+    this.#web.close()
+  }
+
+  #admit(connection: Socket): void {
+    if (this.#connections.size >= this.#limits.maxConnections) {
+      connection.on('error', () => {})
+      connection.end(refusal, () => connection.destroy())
+      return
+    }
+    this.#connections.add(connection)
+    connection.once('close', () => {
+      this.#connections.delete(connection)
+      if (this.#connections.size === 0) this.#onIdle?.()
+    })
+    this.#web.emit('connection', connection)
   }
 }

@@ -1,12 +1,14 @@
 import type { AddressInfo } from 'node:net'
+import { Option } from 'commander'
+import type { ServerOptions } from '../../http/options.js'
 import type { StreamServer } from '../../http/server.js'
 import type { Log } from '../../log/log.js'
-import { directoryArgument, durability, origins, port, positive, seconds } from '../arguments.js'
+import { basePath, directoryArgument, durability, origins, port, positive, seconds } from '../arguments.js'
 import { exitStatus } from '../failure.js'
 import { untilInterrupt } from '../interrupt.js'
 import { openToAppend } from '../open-log.js'
 import type { ServeOptions } from '../serve/thread-messages.js'
-import type { ServePlace } from '../serve/web-server.js'
+import type { ServePlace, WebLimits } from '../serve/web-server.js'
 import { note, print } from '../terminal.js'
 import type { Verb } from '../verb.js'
 
@@ -14,7 +16,12 @@ interface Options {
   port?: number
   host?: string
   threads?: number
+  basePath?: string
+  subscriptions?: ServerOptions['subscriptions']
   cors?: readonly string[]
+  maxBody?: number
+  maxConnections?: number
+  rate?: number
   longPoll?: number
   durability?: 'process' | 'disk'
 }
@@ -28,12 +35,13 @@ interface Serving {
 
 /** That of the protocol. */
 const usualPort = 4437
+const subscriptionKinds = ['off', 'pull-wake', 'webhooks', 'local-webhooks']
 const loopback = /^(localhost|127(\.\d{1,3}){3}|::1)$/
 
 export const serve: Verb = {
   name: 'serve',
   summary: 'serve streams of the log over HTTP, by the Durable Streams protocol',
-  description: `Serves the log over HTTP until Ctrl-C: PUT makes a stream, POST appends to it, GET reads it and follows it. Makes the log if there is none, and keeps its
+  description: `Serves the log over HTTP until Ctrl-C or SIGTERM: PUT makes a stream, POST appends to it, GET reads it and follows it. Makes the log if there is none, and keeps its
 lock. It listens on this machine only unless --host says otherwise, and asks nobody who he is: for that, use createServer of bookend/http
 in a program of your own.`,
   examples: `  bookend serve ./event-log
@@ -51,23 +59,33 @@ in a program of your own.`,
         "origin of pages that may use it, or '*'; may come several times (default: none)",
         origins,
       )
+      .option('--base-path <path>', 'path below which the streams are (default: none)', basePath)
+      .addOption(
+        new Option(
+          '--subscriptions <kind>',
+          'whether others may subscribe, and how they are told (default: off)',
+        ).choices(subscriptionKinds),
+      )
+      .option('--max-body <bytes>', 'of a request (default: 8388608)', positive)
+      .option('--max-connections <number>', 'at the same time, in each thread (default: 50000)', positive)
+      .option('--rate <number>', 'requests a second of one address (default: any number)', positive)
       .option('--long-poll <seconds>', 'how long a request waits for what comes (default: 30)', seconds)
       .option('-d, --durability <level>', 'what an answered append survives: process (default) or disk', durability),
 
   async run(
     [directory],
-    { port = usualPort, host = '127.0.0.1', threads = 1, cors, longPoll = 30, durability }: Options,
+    { port = usualPort, host = '127.0.0.1', threads = 1, durability, subscriptions = 'off', ...more }: Options,
   ) {
     // Only now: no other verb needs a server.
     const { createServer } = await import('../../http/server.js')
+    const { usualLimits } = await import('../serve/web-server.js')
     const log = await openToAppend(directory, durability)
     try {
-      const options = {
-        longPollMs: longPoll * 1_000,
-        ...(cors !== undefined && { cors: cors.includes('*') ? ('*' as const) : cors }),
-      }
-      const streams = createServer(log, options)
-      const parts = { log, streams, place: { host, port }, threads, options }
+      const options = serveOptions(more)
+      const streams = createServer(log, { ...options, subscriptions })
+      const { maxConnections = usualLimits.maxConnections } = more
+      const limits = { ...usualLimits, maxConnections }
+      const parts = { log, streams, place: { host, port }, threads, options, limits }
       const serving = await (threads === 1 ? inThisThread : inThreads)(parts)
       const { address, family, port: bound } = serving.address
       if (!loopback.test(address)) note(`${address} can be reached from elsewhere, and everybody may read and write`)
@@ -97,15 +115,28 @@ interface ServingParts {
   readonly place: ServePlace
   readonly threads: number
   readonly options: ServeOptions
+  readonly limits: WebLimits
 }
 
-async function inThisThread({ streams, place }: ServingParts): Promise<Serving> {
+function serveOptions({ basePath, cors, longPoll = 30, maxBody, rate }: Options): ServeOptions {
+  return {
+    longPollMs: longPoll * 1_000,
+    ...(basePath !== undefined && { basePath }),
+    ...(cors !== undefined && { cors: cors.includes('*') ? ('*' as const) : cors }),
+    limits: {
+      ...(maxBody !== undefined && { bodyBytes: maxBody }),
+      ...(rate !== undefined && { requestsPerSecond: rate }),
+    },
+  }
+}
+
+async function inThisThread({ streams, place, limits }: ServingParts): Promise<Serving> {
   const { WebServer } = await import('../serve/web-server.js')
-  const web = new WebServer(streams)
+  const web = new WebServer(streams, limits)
   return { address: await web.listen(place, false), close: () => web.close() }
 }
 
-async function inThreads({ log, streams, place, threads, options }: ServingParts): Promise<Serving> {
+async function inThreads({ log, streams, place, threads, options, limits }: ServingParts): Promise<Serving> {
   const { ServeThreads } = await import('../serve/serve-threads.js')
-  return ServeThreads.start({ log, streams, options }, place, threads)
+  return ServeThreads.start({ log, streams, options, limits }, place, threads)
 }
