@@ -50,6 +50,23 @@ export interface TopicPicture {
   next: number
 }
 
+/** A topic that is a stream over HTTP. */
+export interface StreamRow {
+  topic: string
+  contentType: string
+  /** Nothing is appended any more. */
+  closed: boolean
+  /** It is there for its forks only. */
+  deleted: boolean
+  ttlSeconds?: number
+  expiresAt?: string
+  /** Topic of the stream that it is a fork of. */
+  source?: string
+  producers: number
+  /** Where it ends, as the protocol says it. */
+  tail: string
+}
+
 export interface GroupPicture {
   topic: string
   group: string

@@ -5,13 +5,14 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
+import { servedStreams } from '../../http/served-streams.js'
 import { deadLetterOf } from '../../log/dead-letter.js'
 import type { Log } from '../../log/log.js'
 import { rowOf } from '../dead-letters.js'
 import { existingTopic, openToRead } from '../open-log.js'
 import { Doorkeeper } from './access.js'
 import { BadRequest, bodyOf, EventStream, sendError, sendJson } from './answers.js'
-import type { DeadLetterPage } from './api.js'
+import type { DeadLetterPage, StreamRow } from './api.js'
 import { assetAt, documentWithPolicy } from './assets.js'
 import { pageOf, queryOf, wholeMessage } from './browse.js'
 import { changes } from './changes.js'
@@ -186,6 +187,14 @@ export class Inspector implements AsyncDisposable {
         if (last !== undefined && deadLetterOf(last) !== undefined) found.push(name)
       }
       sendJson(response, found)
+    },
+
+    'GET /api/streams': async (_url, _request, response) => {
+      const streams = await servedStreams(this.#log, await this.#log.topics())
+      sendJson(
+        response,
+        Array.from(streams, ([topic, stream]): StreamRow => ({ topic, ...stream })),
+      )
     },
 
     'GET /api/verify': async (_url, _request, response) => {

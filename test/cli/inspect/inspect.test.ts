@@ -1,10 +1,12 @@
 import { open, text } from 'bookend'
+import { createServer } from 'bookend/http'
 import { expect, it, onTestFinished } from 'vitest'
 import type {
   DeadLetterPage,
   MessagePage,
   Picture,
   Refusal,
+  StreamRow,
   VerifyResult,
   WholeMessage,
 } from '../../../src/cli/inspect/api.js'
@@ -36,6 +38,25 @@ it('shows a log that its owner goes on with, as it is now', async () => {
   while (next.topics[0].next < 5 || next.groups.length < 1) next = (await get<Picture>('picture')).body
   expect(next.groups).toEqual([{ topic: 'orders', group: 'billing', of: 'log', committed: 1, next: 5, lag: 4 }])
   expect(next.published).toBeGreaterThan(first.published)
+})
+
+it('shows what topics are over HTTP, as their server knows them', async () => {
+  const { directory, owner } = await liveLog()
+  const { get } = await inspector(directory)
+  const rows = async () => (await get<StreamRow[]>('streams')).body
+  expect(await rows()).toEqual([])
+  const server = createServer(owner)
+  const ask = (method: string, path: string, headers: Record<string, string>, body: string) =>
+    server.fetch(
+      new Request(`http://streams/${path}`, { method, headers: { 'content-type': 'text/plain', ...headers }, body }),
+    )
+  await ask('PUT', 'a/b', { 'stream-ttl': '60' }, 'x')
+  const written = { 'producer-id': 'p', 'producer-epoch': '0', 'producer-seq': '0', 'stream-closed': 'true' }
+  const tail = (await ask('POST', 'a/b', written, 'y')).headers.get('stream-next-offset')
+  expect(await rows()).toEqual([
+    { topic: 'a.b', contentType: 'text/plain', ttlSeconds: 60, closed: true, deleted: false, producers: 1, tail },
+  ])
+  await server.close()
 })
 
 it('finds messages by place, key, header and text, a page at a time', async () => {

@@ -9,6 +9,7 @@ import { History } from './history.js'
 import { Messages } from './messages.js'
 import { Overview } from './overview.js'
 import { Trouble } from './parts.js'
+import { Streams } from './streams.js'
 import { Verify } from './verify.js'
 
 const rooms = {
@@ -16,6 +17,7 @@ const rooms = {
   messages: 'Messages',
   groups: 'Groups',
   'dead-letters': 'Dead letters',
+  streams: 'Streams',
   verify: 'Verify',
 }
 type Room = keyof typeof rooms
@@ -71,6 +73,7 @@ function roomOf({ room, topic }: PagePlace, picture: Picture, history: History) 
   if (room === 'messages') return <Messages {...{ picture, topic }} />
   if (room === 'groups') return <Groups {...{ picture, history }} />
   if (room === 'dead-letters') return <DeadLetters {...{ picture, topic }} />
+  if (room === 'streams') return <Streams />
   if (room === 'verify') return <Verify />
   return <Overview {...{ picture, history }} />
 }
