@@ -11,12 +11,12 @@ import { json } from '../messages/codec.js'
 import type { Clocks } from './clocks.js'
 import { HttpError } from './exchange.js'
 import { Holders } from './holders.js'
+import { NamedTurns } from './named-turns.js'
 import { loadStreams, noteWritten } from './registry-load.js'
 import { registryTopic } from './stream-names.js'
 import { type ForkPoint, type StreamChange, type StreamConfig, type StreamRecord, StreamState } from './stream-state.js'
 import { StreamTopics } from './stream-topics.js'
 import { goneMeanwhile, type Streams } from './streams.js'
-import { Turns } from './turns.js'
 import { UseTimes } from './use-times.js'
 
 /** Records beyond those of the streams themselves, at which it is worth while to write all anew. */
@@ -39,7 +39,7 @@ export class StreamRegistry implements Streams {
   readonly #uses: UseTimes
   readonly #streams = new Map<string, StreamState>()
   /** Creations and deletions, by topic. */
-  readonly #turns = new Turns()
+  readonly #turns = new NamedTurns()
   #loading: Promise<void> | undefined
   #recordCount = 0
   #packing: Promise<void> | undefined

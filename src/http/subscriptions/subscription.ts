@@ -15,7 +15,7 @@ export interface SubscriptionConfig {
 }
 
 /** Its cursor in one stream. */
-export interface Link {
+export interface StreamLink {
   /** Offset behind what is done, as text; `-1`: nothing is. */
   readonly acked: string
   readonly isExplicit: boolean
@@ -23,7 +23,7 @@ export interface Link {
 }
 
 /** Null: no more. */
-export type LinkChange = readonly [topic: string, link: Link | null]
+export type LinkChange = readonly [topic: string, link: StreamLink | null]
 
 /** One call to work: whoever answers names it, and its generation. */
 export interface Wake {
@@ -71,7 +71,7 @@ export class Subscription {
   readonly glob: Glob | undefined
   head: SubscriptionHead
   /** By topic. */
-  readonly links = new Map<string, Link>()
+  readonly links = new Map<string, StreamLink>()
   /** The end of a lease, or the next attempt. */
   timer: NodeJS.Timeout | undefined
 

@@ -1,10 +1,10 @@
 /** What subscriptions there are, and to which streams: those that they name, and those whose paths their patterns match, whenever they are made. */
 import type { Log } from '../../log/log.js'
 import type { Clocks } from '../clocks.js'
+import { NamedTurns } from '../named-turns.js'
 import { offsetText } from '../offsets.js'
 import { pathOf } from '../stream-names.js'
 import type { RegistryObserver, StreamRegistry } from '../stream-registry.js'
-import { Turns } from '../turns.js'
 import { matches } from './glob.js'
 import { type SigningKey, signingKeyOf } from './secrets.js'
 import {
@@ -27,7 +27,7 @@ export class Subscriptions implements RegistryObserver {
   readonly #tails: Tails
   readonly #wakes: Wakes
   /** By id: whatever happens to one subscription comes one after the other. */
-  readonly #turns = new Turns()
+  readonly #turns = new NamedTurns()
   #loading: Promise<void> | undefined
   #isClosed = false
 

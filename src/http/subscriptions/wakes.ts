@@ -12,9 +12,9 @@ import { pathOf } from '../stream-names.js'
 import type { StreamRegistry } from '../stream-registry.js'
 import { placeIn, signatureOf, tokenOf } from './secrets.js'
 import {
-  type Link,
   type LinkChange,
   type StreamInfo,
+  type StreamLink,
   type Subscription,
   type SubscriptionConfig,
   type SubscriptionHead,
@@ -285,7 +285,7 @@ export class Wakes {
     return pending
   }
 
-  #infoOf(topic: string, { acked, isExplicit }: Link): StreamInfo {
+  #infoOf(topic: string, { acked, isExplicit }: StreamLink): StreamInfo {
     const { tail, isPending } = this.#parts.tails.of(topic, acked)
     return {
       path: pathOf(topic),

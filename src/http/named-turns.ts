@@ -1,5 +1,5 @@
 /** What is done under one name comes one after the other. */
-export class Turns {
+export class NamedTurns {
   /** The last of each. */
   readonly #last = new Map<string, Promise<unknown>>()
 
