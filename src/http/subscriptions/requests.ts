@@ -2,7 +2,7 @@
 import { HttpError, type HttpRequest, type Reply } from '../exchange.js'
 import { pathOf, topicOf } from '../stream-names.js'
 import { globOf } from './glob.js'
-import type { Subscription, SubscriptionConfig } from './subscription.js'
+import type { StreamSubscription, SubscriptionConfig } from './subscription.js'
 import { SubscriptionError } from './subscription-error.js'
 import type { Subscriptions } from './subscriptions.js'
 import type { WakeReport } from './wakes.js'
@@ -112,7 +112,10 @@ function checkMethod(method: string, allowed: readonly string[]): void {
   if (!allowed.includes(method)) throw new HttpError(405, 'there is no such method here', { allow: allowed.join(', ') })
 }
 
-async function described({ subscriptions }: SubscriptionRequestParts, subscription: Subscription): Promise<object> {
+async function described(
+  { subscriptions }: SubscriptionRequestParts,
+  subscription: StreamSubscription,
+): Promise<object> {
   const { id, head } = subscription
   const { config, createdAt, root, retry } = head
   const { type, pattern, webhook, wakeStream, leaseMs, description } = config

@@ -5,7 +5,7 @@ import type { Transaction } from '../../log/transaction.js'
 import { json } from '../../messages/codec.js'
 import { subscriptionTopic } from '../stream-names.js'
 import { newSecrets, type StoredSecrets } from './secrets.js'
-import { Subscription, type SubscriptionRecord } from './subscription.js'
+import { StreamSubscription, type SubscriptionRecord } from './subscription.js'
 
 type StoredRecord = SubscriptionRecord | { readonly secrets: StoredSecrets }
 
@@ -16,7 +16,7 @@ const linksEach = 1_000
 export class SubscriptionStore {
   readonly #log: Log
   readonly #records: Topic<StoredRecord>
-  readonly #all = new Map<string, Subscription>()
+  readonly #all = new Map<string, StreamSubscription>()
   #secrets: Promise<StoredSecrets> | undefined
   #count = 0
   readonly #underWay = new Set<Promise<void>>()
@@ -27,7 +27,7 @@ export class SubscriptionStore {
     this.#records = log.topic(subscriptionTopic, { codec: json<StoredRecord>() })
   }
 
-  get all(): ReadonlyMap<string, Subscription> {
+  get all(): ReadonlyMap<string, StreamSubscription> {
     return this.#all
   }
 
@@ -91,7 +91,7 @@ export class SubscriptionStore {
     let subscription = this.#all.get(id)
     if (subscription === undefined) {
       if (change.head === undefined) return
-      subscription = new Subscription(id, change.head)
+      subscription = new StreamSubscription(id, change.head)
       this.#all.set(id, subscription)
     }
     subscription.apply(change)

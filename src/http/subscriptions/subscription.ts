@@ -26,7 +26,7 @@ export interface StreamLink {
 export type LinkChange = readonly [topic: string, link: StreamLink | null]
 
 /** One call to work: whoever answers names it, and its generation. */
-export interface Wake {
+export interface WakeCall {
   readonly id: string
   /** What a webhook is told: who answers that it is done means that. */
   readonly streams?: readonly StreamInfo[]
@@ -53,7 +53,7 @@ export interface SubscriptionHead {
   readonly root: string
   /** Rises with each wake. */
   readonly generation: number
-  readonly wake?: Wake
+  readonly wake?: WakeCall
   /** The delivery of the wake has failed so often, and is tried again then (wall clock). */
   readonly retry?: { readonly attempts: number; readonly at: number }
 }
@@ -65,7 +65,7 @@ export interface SubscriptionRecord {
   readonly deleted?: true
 }
 
-export class Subscription {
+export class StreamSubscription {
   readonly id: string
   /** What of its streams is linked by their paths. */
   readonly glob: Glob | undefined

@@ -10,7 +10,7 @@ import { type SigningKey, signingKeyOf } from './secrets.js'
 import {
   type LinkChange,
   type StreamInfo,
-  Subscription,
+  StreamSubscription,
   type SubscriptionConfig,
   type SubscriptionHead,
 } from './subscription.js'
@@ -35,7 +35,7 @@ export class Subscriptions implements RegistryObserver {
     this.#registry = registry
     this.#clocks = clocks
     this.#maxCount = maxCount
-    const later = (id: string, work: (subscription: Subscription) => Promise<unknown>) => this.#later(id, work)
+    const later = (id: string, work: (subscription: StreamSubscription) => Promise<unknown>) => this.#later(id, work)
     const store = new SubscriptionStore(log)
     const streamOf = (topic: string) => registry.at(topic)
     const tails = new Tails(registry.topics, streamOf, (ids) => {
@@ -69,7 +69,7 @@ export class Subscriptions implements RegistryObserver {
         throw new SubscriptionError('TOO_MANY_SUBSCRIPTIONS', `${this.#maxCount} subscriptions are the most here`)
       const createdAt = new Date(this.#clocks.now()).toISOString()
       const head: SubscriptionHead = { config, root, createdAt, generation: 0 }
-      const links = await this.#missing(new Subscription(id, head), 'end')
+      const links = await this.#missing(new StreamSubscription(id, head), 'end')
       await this.#store.write(id, { head, links })
       for (const [topic] of links) this.#tails.follow(topic, id)
       // What has been made meanwhile; from here on that is told.
@@ -79,7 +79,7 @@ export class Subscriptions implements RegistryObserver {
     })
   }
 
-  async find(id: string): Promise<Subscription> {
+  async find(id: string): Promise<StreamSubscription> {
     await this.ready()
     return this.#found(id)
   }
@@ -119,7 +119,7 @@ export class Subscriptions implements RegistryObserver {
     })
   }
 
-  streamsOf(subscription: Subscription): StreamInfo[] {
+  streamsOf(subscription: StreamSubscription): StreamInfo[] {
     return this.#wakes.streamsOf(subscription)
   }
 
@@ -198,7 +198,7 @@ export class Subscriptions implements RegistryObserver {
   }
 
   /** Links that it is to have, and has not. */
-  async #missing(subscription: Subscription, from: 'beginning' | 'end'): Promise<LinkChange[]> {
+  async #missing(subscription: StreamSubscription, from: 'beginning' | 'end'): Promise<LinkChange[]> {
     const { head, links } = subscription
     const named = new Set(head.config.streams)
     const missing: LinkChange[] = []
@@ -219,7 +219,7 @@ export class Subscriptions implements RegistryObserver {
     return stream === undefined ? '-1' : offsetText(stream, await this.#registry.topics.endOf(stream))
   }
 
-  async #relink({ id, links }: Subscription, changes: readonly LinkChange[]): Promise<void> {
+  async #relink({ id, links }: StreamSubscription, changes: readonly LinkChange[]): Promise<void> {
     if (changes.length === 0) return
     const before = new Set(links.keys())
     await this.#store.write(id, { links: changes })
@@ -230,7 +230,7 @@ export class Subscriptions implements RegistryObserver {
   }
 
   /** @throws SubscriptionError */
-  #found(id: string): Subscription {
+  #found(id: string): StreamSubscription {
     const subscription = this.#store.all.get(id)
     if (subscription === undefined)
       throw new SubscriptionError('SUBSCRIPTION_NOT_FOUND', 'there is no such subscription')
@@ -243,7 +243,7 @@ export class Subscriptions implements RegistryObserver {
   }
 
   /** What fails is met again by the next who asks, or by the next server. */
-  #later(id: string, work: (subscription: Subscription) => Promise<unknown>): void {
+  #later(id: string, work: (subscription: StreamSubscription) => Promise<unknown>): void {
     const mine = this.#turns.take(id, async () => {
       const subscription = this.#store.all.get(id)
       if (subscription !== undefined && !this.#isClosed) await work(subscription)
@@ -253,6 +253,6 @@ export class Subscriptions implements RegistryObserver {
 }
 
 /** Nobody is woken by his own wakes. */
-function isMatch({ glob, head }: Subscription, topic: string): boolean {
+function isMatch({ glob, head }: StreamSubscription, topic: string): boolean {
   return glob !== undefined && head.config.wakeStream !== topic && matches(glob, pathOf(topic))
 }

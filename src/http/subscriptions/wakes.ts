@@ -15,10 +15,10 @@ import {
   type LinkChange,
   type StreamInfo,
   type StreamLink,
-  type Subscription,
+  type StreamSubscription,
   type SubscriptionConfig,
   type SubscriptionHead,
-  type Wake,
+  type WakeCall,
   withoutRetry,
   withoutWake,
 } from './subscription.js'
@@ -43,7 +43,7 @@ export interface WakesParts {
   readonly tails: Tails
   readonly clocks: Clocks
   /** In the turn of the subscription; what fails there is met again by who asks for it. */
-  later(id: string, work: (subscription: Subscription) => Promise<unknown>): void
+  later(id: string, work: (subscription: StreamSubscription) => Promise<unknown>): void
 }
 
 /** Streams in one wake. The others have theirs when it is done. */
@@ -64,13 +64,13 @@ export class Wakes {
   }
 
   /** Goes on where the log says that it stands. */
-  async resume(subscription: Subscription): Promise<void> {
+  async resume(subscription: StreamSubscription): Promise<void> {
     if (subscription.state === 'idle') await this.wakeIfPending(subscription)
     else this.#arm(subscription)
   }
 
   /** Nothing is told any more. */
-  forget(subscription: Subscription): void {
+  forget(subscription: StreamSubscription): void {
     clearTimeout(subscription.timer)
     this.#deliveries.get(subscription.id)?.abort()
   }
@@ -81,23 +81,23 @@ export class Wakes {
   }
 
   /** What is known of where streams end decides. */
-  async wakeIfPending(subscription: Subscription): Promise<void> {
+  async wakeIfPending(subscription: StreamSubscription): Promise<void> {
     if (subscription.state === 'idle' && this.#pendingOf(subscription).length > 0) await this.#wake(subscription, [])
   }
 
   /** The stream in which it is told has been made: it is told there again. */
-  async tellAgain(subscription: Subscription): Promise<void> {
+  async tellAgain(subscription: StreamSubscription): Promise<void> {
     const { id, state, head } = subscription
     const [first] = this.#pendingOf(subscription)
     if (state === 'woken' && first !== undefined)
       await this.#parts.store.write(id, { head }, this.#telling(id, head, first.path))
   }
 
-  streamsOf({ links }: Subscription): StreamInfo[] {
+  streamsOf({ links }: StreamSubscription): StreamInfo[] {
     return Array.from(links, ([topic, link]) => this.#infoOf(topic, link))
   }
 
-  async claim(subscription: Subscription, worker: string): Promise<object> {
+  async claim(subscription: StreamSubscription, worker: string): Promise<object> {
     const { id, head, state } = subscription
     const { config, wake } = head
     if (config.type !== 'pull-wake')
@@ -118,7 +118,11 @@ export class Wakes {
   }
 
   /** @returns there is more to do, and a wake for it */
-  async report(subscription: Subscription, type: SubscriptionConfig['type'], report: WakeReport): Promise<boolean> {
+  async report(
+    subscription: StreamSubscription,
+    type: SubscriptionConfig['type'],
+    report: WakeReport,
+  ): Promise<boolean> {
     const wake = await this.#checked(subscription, type, report)
     const links = await this.#acked(subscription, report.acks)
     if (report.isDone) return this.#next(subscription, links)
@@ -128,12 +132,16 @@ export class Wakes {
     return false
   }
 
-  async release(subscription: Subscription, report: WakeReport): Promise<void> {
+  async release(subscription: StreamSubscription, report: WakeReport): Promise<void> {
     await this.#checked(subscription, 'pull-wake', report)
     await this.#next(subscription, [])
   }
 
-  async #checked(subscription: Subscription, type: SubscriptionConfig['type'], report: WakeReport): Promise<Wake> {
+  async #checked(
+    subscription: StreamSubscription,
+    type: SubscriptionConfig['type'],
+    report: WakeReport,
+  ): Promise<WakeCall> {
     const { id, head } = subscription
     if (head.config.type !== type)
       throw new SubscriptionError('INVALID_REQUEST', `the subscription is of type ${head.config.type}`)
@@ -147,7 +155,7 @@ export class Wakes {
   }
 
   /** @throws SubscriptionError for cursors that would go back, or beyond what is there: none is changed then */
-  async #acked({ links }: Subscription, acks: WakeReport['acks']): Promise<LinkChange[]> {
+  async #acked({ links }: StreamSubscription, acks: WakeReport['acks']): Promise<LinkChange[]> {
     const { tails } = this.#parts
     await tails.refresh(acks.map(([topic]) => topic))
     return acks.map(([topic, offset]) => {
@@ -161,7 +169,7 @@ export class Wakes {
   }
 
   /** This wake is over. @returns there is another one */
-  async #next(subscription: Subscription, links: readonly LinkChange[]): Promise<boolean> {
+  async #next(subscription: StreamSubscription, links: readonly LinkChange[]): Promise<boolean> {
     await this.#parts.tails.refresh(subscription.links.keys())
     if (this.#pendingOf(subscription, links).length > 0) {
       await this.#wake(subscription, links)
@@ -172,7 +180,7 @@ export class Wakes {
   }
 
   /** @param links changes that come with it */
-  async #wake(subscription: Subscription, links: readonly LinkChange[]): Promise<void> {
+  async #wake(subscription: StreamSubscription, links: readonly LinkChange[]): Promise<void> {
     const { id, head } = subscription
     const { config } = head
     const pending = this.#pendingOf(subscription, links)
@@ -187,7 +195,7 @@ export class Wakes {
   }
 
   async #change(
-    subscription: Subscription,
+    subscription: StreamSubscription,
     head: SubscriptionHead,
     links: readonly LinkChange[] = [],
     also?: (tx: Transaction) => void,
@@ -209,12 +217,12 @@ export class Wakes {
   }
 
   /** What comes by itself: the end of a lease, or the next attempt. */
-  #arm(subscription: Subscription): void {
+  #arm(subscription: StreamSubscription): void {
     clearTimeout(subscription.timer)
     const { id, head } = subscription
     const at = head.retry?.at ?? head.wake?.leaseEndsAt
     if (at === undefined || this.#isClosed) return
-    const due = async (now: Subscription) => {
+    const due = async (now: StreamSubscription) => {
       // It may have been lengthened, or be over, before its turn came.
       if (now.head !== head) return
       if (head.retry === undefined) await this.#next(now, [])
@@ -224,7 +232,7 @@ export class Wakes {
     subscription.timer = setTimeout(() => this.#parts.later(id, due), ms).unref()
   }
 
-  async #deliver(subscription: Subscription): Promise<void> {
+  async #deliver(subscription: StreamSubscription): Promise<void> {
     const { id, head } = subscription
     const { config, root, generation, wake } = head
     if (wake === undefined || config.webhook === undefined || this.#isClosed) return
@@ -253,7 +261,7 @@ export class Wakes {
     })
   }
 
-  async #answered(subscription: Subscription, wake: Wake, answer: WebhookAnswer | undefined): Promise<void> {
+  async #answered(subscription: StreamSubscription, wake: WakeCall, answer: WebhookAnswer | undefined): Promise<void> {
     const { head } = subscription
     if (answer === undefined || answer.status < 200 || answer.status > 299) {
       const attempts = (head.retry?.attempts ?? 0) + 1
@@ -275,7 +283,7 @@ export class Wakes {
     }
   }
 
-  #pendingOf({ links }: Subscription, changed: readonly LinkChange[] = []): StreamInfo[] {
+  #pendingOf({ links }: StreamSubscription, changed: readonly LinkChange[] = []): StreamInfo[] {
     const changes = new Map(changed)
     const pending: StreamInfo[] = []
     for (const [topic, link] of links) {
@@ -299,7 +307,7 @@ export class Wakes {
   }
 }
 
-function newWake(): Wake {
+function newWake(): WakeCall {
   return { id: `w_${randomBytes(12).toString('hex')}` }
 }
 
