@@ -4,7 +4,7 @@ import { offsetText } from '../offsets.js'
 import type { StreamState } from '../stream-state.js'
 import type { StreamTopics } from '../stream-topics.js'
 
-interface Followed {
+interface KnownTail {
   /** Its subscriptions. */
   readonly ids: Set<string>
   /** Undefined: there is no such stream. */
@@ -18,7 +18,7 @@ export class Tails {
   readonly #topics: StreamTopics
   readonly #streamOf: (topic: string) => StreamState | undefined
   readonly #grown: (ids: Iterable<string>) => void
-  readonly #followed = new Map<string, Followed>()
+  readonly #followed = new Map<string, KnownTail>()
 
   /**
    * @param streamOf the stream of a topic that is there, and not hidden
@@ -86,12 +86,12 @@ export class Tails {
     this.#followed.clear()
   }
 
-  async #lookAt(known: Followed, stream: StreamState): Promise<void> {
+  async #lookAt(known: KnownTail, stream: StreamState): Promise<void> {
     const end = await this.#topics.endOf(stream)
     if (known.stream === stream) known.end = Math.max(known.end, end)
   }
 
-  #wait(known: Followed, stream: StreamState): void {
+  #wait(known: KnownTail, stream: StreamState): void {
     const reader = this.#topics.topic(stream.topic).read({ from: stream.offsetOf(known.end), follow: true })
     known.reader = reader
     const isOver = () => known.reader !== reader
