@@ -23,7 +23,13 @@ it('a thread that has to be started again and again stays longer each time', asy
   const keepAlive = new KeepAlive()
   const sizes = { maxMappedBytes: 1 << 30, ringBytes: 1 << 16 }
   const shared = shareMemory({ directory: temporaryFolder(), io: 'file', follow: false, ...sizes })
-  const data = { shared, id: unknownLogId, segmentBytes: 1 << 20, io: 'file' } as const
+  const data = {
+    shared,
+    id: unknownLogId,
+    segmentBytes: 1 << 20,
+    io: 'file',
+    footers: new SharedArrayBuffer(0),
+  } as const
   const options = { maxThreads: 1, idleTimeoutMs: 20, maxHeapMb: undefined }
   const pool = new ReaderPool(data, options, keepAlive, () => {})
   onTestFinished(async () => {
