@@ -16,6 +16,7 @@ import { type SharedState, writerState } from '../../ring/shared-state.js'
 import { AwaitingDevice } from '../awaiting-device.js'
 import type { TopicDirectory } from '../topic-directory.js'
 import { type Waiter, type Watch, wakes } from '../watch.js'
+import type { Answer } from './answer.js'
 import { ChangedKeyError } from './changed-key.js'
 import type { WrittenGroup } from './frame-intake.js'
 import type { GroupFrames } from './group-frames.js'
@@ -34,12 +35,6 @@ interface Pending {
 }
 
 const nothingStamped: readonly number[] = []
-
-/** Who awaits offsets. */
-interface GroupAnswer {
-  resolve(offsets: readonly number[]): void
-  reject(error: unknown): void
-}
 
 interface GuardAnswers {
   readonly count: number
@@ -104,7 +99,7 @@ export class Acknowledgements implements Waiter {
     { at, guards }: WrittenGroup,
     level: Durability,
     frames: Pick<GroupFrames, 'offsets'>,
-    answer: GroupAnswer,
+    answer: Answer<readonly number[]>,
   ): void {
     const group: GuardAnswers | undefined = guards === 0 ? undefined : { count: guards, stamped: nothingStamped }
     const resolve = (offset: number) => answer.resolve(frames.offsets(group?.stamped ?? [offset]))

@@ -21,6 +21,7 @@ import type { GroupCommits } from '../groups/group-commits.js'
 import type { TopicDirectory, TopicHandle } from '../topic-directory.js'
 import { type Waiter, type Watch, wakes } from '../watch.js'
 import { Acknowledgements } from './acknowledgements.js'
+import { type Answer, newAnswer } from './answer.js'
 import { flushSync } from './flush-sync.js'
 import { FrameIntake, type WrittenGroup } from './frame-intake.js'
 import { copyOf, copyOfExtras, GroupFrames } from './group-frames.js'
@@ -351,25 +352,4 @@ export class AppendSide implements Waiter {
   #awaitGroup(group: GroupFrames, written: WrittenGroup, level: Durability, answer: Answer<readonly number[]>): void {
     this.#acknowledgements.addGroup(this.ring.tail, written, level, group, answer)
   }
-}
-
-/** What the caller of an append awaits, and how it is told. */
-interface Answer<T> {
-  promise: Promise<T>
-  resolve(value: T): void
-  reject(error: unknown): void
-}
-
-// Of whatever promise was made last.
-let resolveNew: (value: never) => void
-let rejectNew: (error: unknown) => void
-/** One for all promises, where one for each would be made and thrown away with every append. */
-const takeSettlers = (resolve: (value: never) => void, reject: (error: unknown) => void) => {
-  resolveNew = resolve
-  rejectNew = reject
-}
-
-function newAnswer<T>(): Answer<T> {
-  const promise = new Promise<T>(takeSettlers)
-  return { promise, resolve: resolveNew as (value: T) => void, reject: rejectNew }
 }
