@@ -55,9 +55,8 @@ async function withPinnedThread(ends: boolean) {
   const world = realWorld('koffi')
   let now = 5_000
   const engine = new Engine(world, { ringBytes: 1 << 20, mapTtlMs: 1_000 })
-  onTestFinished(() => {
-    engine.tailWindows.closeAll()
-    engine.readWindows.closeAll()
+  onTestFinished(async () => {
+    await engine.closeWindows()
     world.dispose()
   })
   engine.offer([{ declare: 'a', topic: 0 }])

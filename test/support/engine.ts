@@ -1,5 +1,5 @@
 /** Writer and reaper in one thread, driven by hand: what the dispatcher and the two workers do, without their loops. */
-
+import { threadId } from 'node:worker_threads'
 import { writePaddingFrame } from '../../src/format/frame-encoder.js'
 import { frameBytes, frameFlag, frameWord, kindOf, offsetOf } from '../../src/format/frame-layout.js'
 import { indexQuietMs } from '../../src/limits.js'
@@ -334,6 +334,17 @@ export class Engine {
     this.writer.doWork()
     this.requestFlush()
     await this.settle()
+  }
+
+  /**
+   * Behind the last of what the reaper has under way: a flush holds its window until the device has answered, and whoever closes that
+   * window waits without giving the thread away, which is the reaper's as well here.
+   */
+  async closeWindows(): Promise<void> {
+    const isHeld = () => [...this.slots.rows()].some(({ owner, pins }) => owner === threadId && pins > 0)
+    while (isHeld()) await new Promise((resolve) => setTimeout(resolve, 1))
+    this.tailWindows.closeAll()
+    this.readWindows.closeAll()
   }
 }
 

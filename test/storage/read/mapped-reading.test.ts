@@ -219,8 +219,7 @@ describe.skipIf(isMissing)('a chunk in place', () => {
       { timeout: 120_000, interval: 10 },
     )
     expect(pinned()).toEqual([])
-    engine.tailWindows.closeAll()
-    engine.readWindows.closeAll()
+    await engine.closeWindows()
     expect([...engine.slots.rows()]).toEqual([])
   })
 })
