@@ -20,6 +20,7 @@ const modules = [
   'overview',
   'messages',
   'groups',
+  'streams',
   'dead-letters',
   'verify',
   'parts',

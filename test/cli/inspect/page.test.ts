@@ -37,12 +37,19 @@ describe.skipIf(browserFile === undefined)(
       onTestFinished(() => page.close())
       page.setDefaultTimeout(patienceMs)
       const complaints: string[] = []
-      page.on('pageerror', (error) => complaints.push(error.message))
-      page.on('console', (message) => {
-        if (message.type() === 'error') complaints.push(message.text())
+      // A page that lacks a file is never drawn: its complaint is the answer, not the end of the patience.
+      const broken = new Promise<never>((_, reject) => {
+        const complain = (text: string) => {
+          complaints.push(text)
+          reject(new Error(text))
+        }
+        page.on('pageerror', (error) => complain(error.message))
+        page.on('console', (message) => {
+          if (message.type() === 'error') complain(`${message.text()} ${message.location().url}`)
+        })
       })
       await page.goto(running.url)
-      await page.getByRole('img', { name: 'From the oldest' }).waitFor()
+      await Promise.race([page.getByRole('img', { name: 'From the oldest' }).waitFor(), broken])
       const goTo = async (room: string) => {
         await page.goto(`${running.origin}/#${room}`)
         await page.locator(`nav a[href="#${room.split('/')[0]}"][aria-current]`).waitFor()
