@@ -8,6 +8,7 @@ export type { Handler, HandlerAppendOptions, HandlerContext, HandlerScheduleOpti
 export type { LogStats, SegmentInfo, SegmentResidency } from './engine/stats.js'
 export type {
   BackupReport,
+  Compress,
   Durability,
   ExpectedVersion,
   GroupInfo,

@@ -166,6 +166,14 @@ export const usualTombstoneMs = 86_400_000
 export const reclaimLookMs = 1_000
 export const reclaimIdleMs = 60_000
 export const reclaimRetryMs = 60_000
+/**
+ * Packing: how often at least it is looked whether a segment is old enough, since clocks jump; how long nothing is tried after a device has
+ * refused; and how many times as long as it has worked it rests while messages are appended, up to some ms.
+ */
+export const packLookMs = 60_000
+export const packRetryMs = 60_000
+export const packRestShare = 9
+export const maxPackRestMs = 50
 /** Topics of segments that retention looks at in one step, beyond those of one segment: flushes wait meanwhile. */
 export const maxRowsPerStep = 16_384
 /** How often it is looked whether the topics that keep the oldest segment could be moved, while nothing is seen to have changed. */

@@ -273,7 +273,7 @@ interface Begun extends Pick<ReaperParts, 'files' | 'control' | 'groups' | 'owne
 type Said = Pick<TakeOverRequest, 'retained' | 'indexed'>
 
 function start(request: OpenRequest, { io, ...begun }: Begun, said: Said = { retained: [], indexed: [] }): void {
-  const { readOnly, mapTtlMs, flushIntervalMs, retention, diskWatermarks, lockActive } = request
+  const { readOnly, mapTtlMs, flushIntervalMs, retention, diskWatermarks, lockActive, compress } = request
   const keeper = begun.groups
   ;({ id, segmentBytes } = begun.files)
   const folder = new FollowerFolder(nodeDisk, shared.directory, calls)
@@ -299,11 +299,13 @@ function start(request: OpenRequest, { io, ...begun }: Begun, said: Said = { ret
     mapTtlMs,
     flushIntervalMs,
     nowMs,
+    rest: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     firstReadable: (topic) => topics.first(topic).load(),
     nextOffset: (topic) => topics.next(topic).load(),
     retention,
     diskWatermarks,
     lockActive,
+    compress,
     consumedTo: (topic, name) => elsewhere.consumedTo(name, keeper.consumedTo(topic)),
     beforeConsumedTrim: () => {
       keeper.beforeConsumedTrim()

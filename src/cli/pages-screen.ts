@@ -99,11 +99,16 @@ function ownerText({ owner, seesMappings }: LogPagesView): string {
 
 function segmentLine(segment: SegmentPagesView, terminal: Terminal, width: number, cells: number): string {
   const { colors } = terminal
-  const { position, state, residentBytes, mappings } = segment
-  const shown = isSparse(segment) ? 'sparse' : state
+  const { position, state, packed, residentBytes, mappings } = segment
+  const shown = packed !== undefined ? 'packed' : isSparse(segment) ? 'sparse' : state
   const { write, read } = mappings
   const resident = residentBytes < 0 ? '?' : residentBytes === 0 ? '-' : bytes(residentBytes)
-  const mapped = [write > 0 ? 'rw' : '', read > 1 ? `r x${read}` : read > 0 ? 'r' : '']
+  // What is packed is not mapped, but by who had it open before.
+  const mapped = [
+    packed === undefined ? '' : `x${packed.ratio.toFixed(1)}`,
+    write > 0 ? 'rw' : '',
+    read > 1 ? `r x${read}` : read > 0 ? 'r' : '',
+  ]
     .filter((part) => part !== '')
     .join(' ')
   const paintState = state === 'active' ? colors.bold : state === 'prepared' ? colors.dim : (text: string) => text

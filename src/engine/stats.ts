@@ -52,6 +52,10 @@ export interface LogStats {
     rewrites: number
     /** Bytes of records that went so. */
     reclaimedBytes: number
+    /** How many segments were packed: see `OpenOptions.compress`. */
+    packed: number
+    /** How many bytes less they take on the disk since. */
+    packedAwayBytes: number
     /** Why the oldest segment is still there, see {@link SegmentInfo}; the others are there because it is. */
     oldestKeptBecause: KeptReason
     /** The topic that needs it, where it is `needed`. */
@@ -144,10 +148,12 @@ export interface SegmentInfo {
   file: string
   /** Its size. */
   bytes: number
-  /** What of it takes space on the disk, as the file system counts; less than `bytes` where it was written anew. -1: cannot be told. */
+  /** What of it takes space on the disk, as the file system counts; less than `bytes` where it was written anew or packed. -1: cannot be told. */
   diskBytes: number
-  /** How often it was written anew, without messages that nobody needed any more. */
+  /** How often it was written anew, without messages that nobody needed any more, or packed. */
   rewrites: number
+  /** How it is packed, and how many times smaller what it holds is so; undefined: it is not: see `OpenOptions.compress`. */
+  packed: { codec: 'deflate' | 'zstd'; ratio: number } | undefined
   /** Full, being filled, or ready to be filled. */
   state: 'sealed' | 'active' | 'prepared'
   /**

@@ -53,6 +53,20 @@ export interface BackupReport {
   bytes: number
 }
 
+/** How sealed segments are packed. */
+export interface Compress {
+  /**
+   * A segment is packed when its newest message is this old, ms: 0 or more. What is packed is read by unpacking 64 KiB at a time, and not
+   * from memory at once: let messages be as old as those that are hardly looked up one by one any more.
+   */
+  afterMs: number
+  /**
+   * `deflate` packs on every Node; `zstd` packs closer and several times as fast, on Node 22.15 and later, and what it has packed earlier ones
+   * cannot read. `auto`, which holds unless said: `zstd` where there is one.
+   */
+  codec?: 'auto' | 'deflate' | 'zstd'
+}
+
 /** Why a segment is kept: see {@link SegmentInfo.because}. */
 export type KeptReason =
   | 'active'

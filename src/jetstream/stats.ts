@@ -33,6 +33,8 @@ export function statsOf({ counters, ringBytes, usedBytes, pending, groups, event
         deleted: 0,
         movedBytes: 0,
         rewrites: 0,
+        packed: 0,
+        packedAwayBytes: 0,
         reclaimedBytes: 0,
       },
       ...{ oldestKeptBecause: 'active', oldestKeptBy: undefined },

@@ -1,11 +1,15 @@
-import type { Durability, Retention } from '../engine/terms.js'
+import type { Compress, Durability, Retention } from '../engine/terms.js'
 import { frameBytes, frameExtensionBytes } from '../format/frame-layout.js'
 import { groupFitsSegment } from '../format/segment-layout.js'
 import { minMappedSegments } from '../limits.js'
 import type { DiskWatermarks } from '../storage/life/retention.js'
+import { bestCodec } from '../storage/packed/codecs.js'
 import type { OpenIo } from '../threads/shared-memory.js'
 
 export type { DiskWatermarks } from '../storage/life/retention.js'
+
+/** This Node has it. */
+export const hasZstd = bestCodec() === 'zstd'
 
 /** Options of a log, complete and checked. */
 export interface LocalOptions {
@@ -23,6 +27,8 @@ export interface LocalOptions {
   diskWatermarks: DiskWatermarks
   maxMappedBytes: number
   lockActive: boolean
+  /** Undefined: nothing is packed. */
+  compress: Compress | undefined
   io: OpenIo
   readOnly: boolean
   /** Only with `readOnly`. */

@@ -4,6 +4,7 @@ import { processMappings, type ResidentMap, residentMap } from '../memory/reside
 import { findExtent } from '../storage/check/log-extent.js'
 import type { Disk } from '../storage/files/disk.js'
 import { findOwner, type LogOwner } from '../storage/files/log-owner.js'
+import type { SegmentFiles } from '../storage/files/segment-files.js'
 
 /** As `stat` counts. */
 const blockBytes = 512
@@ -15,6 +16,8 @@ export interface SegmentPagesView {
   /** What of them takes space on the disk. */
   diskBytes: number
   state: 'sealed' | 'active' | 'prepared'
+  /** Undefined: it is not packed. */
+  packed: { codec: string; ratio: number } | undefined
   /** -1: cannot be told. */
   residentBytes: number
   /** Resident share of each part of the file, from its start to its end; empty where it cannot be told. */
@@ -70,6 +73,7 @@ export function viewPages(
         file,
         bytes: status.size,
         diskBytes: status.blocks * blockBytes,
+        packed: status.blocks * blockBytes < status.size ? packedOf(files, segment) : undefined,
         state: segment < active ? 'sealed' : segment === active ? 'active' : 'prepared',
         residentBytes:
           resident === undefined ? -1 : countResident(resident, 0, resident.pages.length) * resident.pageBytes,
@@ -87,6 +91,11 @@ export function viewPages(
     trimmed: files.base(first),
     segments,
   }
+}
+
+function packedOf(files: SegmentFiles, segment: number): SegmentPagesView['packed'] {
+  const as = files.packedAs(segment)
+  return as && { codec: as.codec, ratio: as.bytes / as.packedBytes }
 }
 
 function sharesOf(resident: ResidentMap, parts: number): number[] {

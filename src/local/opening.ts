@@ -37,6 +37,7 @@ export async function openLocalEngine(options: LocalOptions): Promise<LocalEngin
       retention: options.retention,
       diskWatermarks: options.diskWatermarks,
       lockActive: options.lockActive,
+      compress: options.compress,
       locks: lock?.files ?? [],
     })
     if (opened === false) throw lock?.lockedError(options.directory)

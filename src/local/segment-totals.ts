@@ -32,8 +32,10 @@ export class SegmentTotals {
       retired: state.retiredCount.load(),
       deleted: state.deletedCount.load(),
       movedBytes: state.movedBytes.load(),
-      rewrites: state.rewrites.load(),
+      rewrites: state.rewrites.load() - state.packs.load(),
       reclaimedBytes: state.rewrittenBytes.load(),
+      packed: state.packs.load(),
+      packedAwayBytes: state.packedBytes.load(),
       ...this.#oldestKept(first, active),
     }
   }

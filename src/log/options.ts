@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Durability, Retention, TopicIndex } from '../engine/terms.js'
+import type { Compress, Durability, Retention, TopicIndex } from '../engine/terms.js'
 import {
   defaultFlushIntervalMs,
   defaultIdWindowMs,
@@ -22,7 +22,7 @@ import {
   minSegmentBytes,
   segmentGranuleBytes,
 } from '../limits.js'
-import type { DiskWatermarks, LocalOptions } from '../local/local-options.js'
+import { type DiskWatermarks, hasZstd, type LocalOptions } from '../local/local-options.js'
 import type { Dedupe } from './append-options.js'
 import { checkBoolean, checkFraction, checkInteger, checkKeys, checkOneOf, describe } from './validate.js'
 
@@ -71,6 +71,11 @@ export interface OpenOptions {
    */
   lockActive?: boolean
   /**
+   * Packs sealed segments some time after they were filled: text takes a seventh of its space then. Reads, offsets and positions stay as they are;
+   * nothing is packed unless asked for, and what is packed stays so. See docs/packing.md.
+   */
+  compress?: Compress
+  /**
    * How segment files are reached. `mmap` maps them into memory, `file` reads and writes them; `auto` (the default)
    * maps where that is safe (not on btrfs, zfs or network file systems) and native parts are installed.
    */
@@ -104,6 +109,7 @@ const known = [
   'diskWatermarks',
   'maxMappedBytes',
   'lockActive',
+  'compress',
   'io',
   'readOnly',
   'follow',
@@ -158,11 +164,25 @@ export function completeOptions(directory: string | URL, options: OpenOptions): 
       Number.MAX_SAFE_INTEGER,
     ),
     lockActive: checkBoolean('lockActive', options.lockActive ?? false),
+    compress: options.compress === undefined ? undefined : checkCompress(options.compress),
     io: checkOneOf('io', options.io ?? 'auto', ['auto', 'mmap', 'file']),
     readOnly,
     follow,
     keepAlive: checkBoolean('keepAlive', options.keepAlive ?? false),
   }
+}
+
+/** @throws TypeError, RangeError */
+function checkCompress(compress: Compress): Compress {
+  checkKeys('compress', compress, ['afterMs', 'codec'])
+  const { afterMs, codec = 'auto' } = compress
+  checkInteger('compress.afterMs', afterMs, 0, Number.MAX_SAFE_INTEGER)
+  checkOneOf('compress.codec', codec, ['auto', 'deflate', 'zstd'])
+  if (codec === 'zstd' && !hasZstd)
+    throw new RangeError(
+      `compress.codec 'zstd' needs Node 22.15 or later, and this is ${process.versions.node}: say 'deflate', or 'auto' for what there is`,
+    )
+  return { afterMs, codec }
 }
 
 /** @throws TypeError, RangeError */

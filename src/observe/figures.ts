@@ -43,6 +43,12 @@ export const figures: readonly Figure[] = [
     'Bytes of dead records that went so',
     ({ segments }) => segments.reclaimedBytes,
   ),
+  counter('bookend_segments_packed_total', 'Segments packed', ({ segments }) => segments.packed),
+  counter(
+    'bookend_packed_away_bytes_total',
+    'Bytes that packing has given back to the disk',
+    ({ segments }) => segments.packedAwayBytes,
+  ),
   gauge('bookend_reader_threads', 'Reader threads', ({ readers }) => readers.threads),
   gauge('bookend_reader_tasks', 'Tasks of reader threads, running or waiting', ({ readers }) => readers.tasks),
   gauge('bookend_groups', 'Consumer groups of all topics', ({ groups }) => groups.count),

@@ -64,6 +64,9 @@ const table = {
   /** How often a sealed segment was written anew, and what that has freed. */
   rewrites: word('reaper'),
   rewrittenBytes: position('reaper'),
+  /** Those of {@link rewrites} that packed the segment, and what that has saved. */
+  packs: word('reaper'),
+  packedBytes: position('reaper'),
   flushCount: position('reaper'),
   flushMicros: position('reaper'),
   lastFlushMicros: position('reaper'),

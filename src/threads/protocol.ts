@@ -1,7 +1,8 @@
 /** The control plane: what the application's thread may ask of writer and reaper. Plain data both ways. */
 import type { MessagePort } from 'node:worker_threads'
 import type { OffsetRange } from '../collections/offset-ranges.js'
-import type { BackupReport, IdSpan, KeptReason, Retention, TopicIndex } from '../engine/terms.js'
+import type { SegmentInfo } from '../engine/stats.js'
+import type { BackupReport, Compress, IdSpan, KeptReason, Retention, TopicIndex } from '../engine/terms.js'
 import type { GroupState } from '../format/group-layout.js'
 import type { MemoryKind } from '../memory/memory.js'
 import type { MovedTopic } from '../storage/append/topic-mover.js'
@@ -47,6 +48,8 @@ export interface OpenRequest {
   diskWatermarks: DiskWatermarks
   /** Pages of the active segment are kept from being swapped out. */
   lockActive: boolean
+  /** Sealed segments are packed; undefined: they are not. */
+  compress: Compress | undefined
   /** What an owner has to lock; the descriptors belong to the whole process. None for a log opened read-only. */
   locks: LockedFile[]
 }
@@ -112,8 +115,9 @@ export interface KeptSegment {
   neededByCount: number
   /** Time of its newest message; undefined while it is not indexed. */
   lastTime: number | undefined
-  /** How often it was written anew. */
+  /** How often it was written anew, or packed. */
   rewrites: number
+  packed: SegmentInfo['packed']
 }
 
 /** Cells of the groups file that have a journal, and the offset at which each goes on: whatever group gets one of them begins behind that. */

@@ -113,6 +113,7 @@ function segments(count: number, hot: (index: number) => boolean): SegmentPagesV
     bytes: 1 << 20,
     diskBytes: index === 1 ? 1 << 12 : 1 << 20,
     state: 'sealed',
+    packed: index === 2 ? { codec: 'deflate', ratio: 7.62 } : undefined,
     residentBytes: hot(index) ? 1 << 20 : 0,
     shares: [hot(index) ? 1 : 0],
     mappings: { write: 0, read: 0 },
@@ -169,7 +170,8 @@ it('fits the width of the terminal', async () => {
     expect(lines.slice(3, 6).map((line) => line.split(/ +/).filter((word) => word !== '')[1])).toEqual([
       'sealed',
       'sparse',
-      'sealed',
+      'packed',
     ])
+    expect(lines[5].endsWith(' x7.6')).toBe(true)
   }
 })

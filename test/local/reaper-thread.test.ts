@@ -41,6 +41,7 @@ async function openReaper() {
       retention: {},
       diskWatermarks: {},
       lockActive: false,
+      compress: undefined,
       locks: [],
     })
   return { reaper, listener, deaths, open }

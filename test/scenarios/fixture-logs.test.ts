@@ -1,14 +1,14 @@
 /** Logs of test/fixtures/logs, one for each thing that the format can say: every release opens them, reads what they hold and goes on. */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { inflateRawSync } from 'node:zlib'
+import zlib, { inflateRawSync } from 'node:zlib'
 import { type Log, open } from 'bookend'
 import { expect, it } from 'vitest'
 import { findExtent } from '../../src/storage/check/log-extent.js'
 import { segmentTasks } from '../../src/storage/check/verify-log.js'
 import { verifySegment } from '../../src/storage/check/verify-segment.js'
 import { nodeDisk } from '../../src/storage/files/disk.js'
-import { codedFailureOf, collect, fixture, openLog, temporaryFolder } from './support.js'
+import { codedFailureOf, collect, contentOf, fixture, openLog, temporaryFolder } from './support.js'
 
 function unpacked(name: string): string {
   const directory = temporaryFolder()
@@ -122,3 +122,37 @@ it('indexed: nothing is wrong with the side indexes of a release before, and the
   await log.close()
   expect(bytes()).toEqual(before)
 })
+
+const hasZstd = 'zstdCompressSync' in zlib
+it.each(['packed', ...(hasZstd ? ['packed-zstd'] : [])])('%s: segments whose bytes stand in blocks', async (name) => {
+  await inEveryWay(name, async (log, life) => {
+    const orders = log.topic('orders', { index: { keys: true } })
+    expect(await orders.bounds()).toEqual({ first: 0, next: 60 + life })
+    const all = (await collect(orders.read())).slice(0, 60)
+    for (const [index, { value }] of all.entries())
+      expect(value).toEqual(new Uint8Array(40_000).map((_, at) => (at === 0 ? index : (at * (index + 1)) & 15)))
+    expect((await orders.get(3))?.keyText).toBe('k3')
+    const keyed = await collect(orders.byKey('k2'))
+    expect(keyed.map(({ offset }) => offset)).toEqual(
+      numbers(0, 60)
+        .filter((index) => index % 7 === 2)
+        .reverse(),
+    )
+  })
+})
+
+it.skipIf(hasZstd)(
+  'packed-zstd: without zstd it is refused with the words what to do, and nothing is changed',
+  async () => {
+    const directory = unpacked('packed-zstd')
+    const before = contentOf(directory)
+    for (const options of [{}, { readOnly: true }]) {
+      const error = await codedFailureOf(() => open(directory, options))
+      expect(error.code).toBe('BOOKEND_FORMAT')
+      expect(error.message).toMatch(/packed with zstd, which Node .* does not have: use Node 22.15 or later/)
+    }
+    const after = contentOf(directory)
+    for (const file of ['lock', 'bell']) after.delete(file)
+    expect(after).toEqual(before)
+  },
+)

@@ -6,6 +6,7 @@
  */
 import assert from 'node:assert/strict'
 import { maxBatchBytes } from '../../src/limits.js'
+import { hasFeature } from '../../src/ring/shared-state.js'
 import { Engine } from './engine.js'
 import { payloadOf } from './frames.js'
 import { expectPrefix, expectReadable, Model } from './model.js'
@@ -22,6 +23,8 @@ export interface Mutant {
   retains?: boolean
   /** Neither: one of the topics beside those that retention deletes of is needed for ever, so that segments are written anew. */
   reclaims?: boolean
+  /** Neither: sealed segments are packed. */
+  packs?: boolean
 }
 
 export interface Moment {
@@ -38,6 +41,7 @@ export interface Tally {
   deletions: number
   moves: number
   rewrites: number
+  packs: number
   images: number
   torn: number
   /** Records that were acknowledged as durable when the power went, over all images. */
@@ -45,7 +49,7 @@ export interface Tally {
 }
 
 export function emptyTally(): Tally {
-  return { rolls: 0, deletions: 0, moves: 0, rewrites: 0, images: 0, torn: 0, durable: 0 }
+  return { rolls: 0, deletions: 0, moves: 0, rewrites: 0, packs: 0, images: 0, torn: 0, durable: 0 }
 }
 
 /** The last is written rarely and never deleted from: its few records are moved out of the way of deletions. */
@@ -84,7 +88,12 @@ export class Life {
     const { acknowledgesEarly } = mutant
     let now = Date.now()
     const isRetained = mutant.retains === true || mutant.reclaims === true
-    const reaper = isRetained ? { retention: { maxBytes: 200_000 }, now: () => now } : {}
+    const compress = mutant.packs === true ? ({ afterMs: 0, codec: 'deflate' } as const) : undefined
+    const retained = isRetained ? { retention: { maxBytes: 200_000 }, now: () => now } : {}
+    const reaper = { ...retained, compress }
+    // What is noise is not packed.
+    const payload: typeof payloadOf = (...of) =>
+      compress === undefined ? payloadOf(...of) : payloadOf(...of).map((byte) => 97 + (byte & 3))
     const engine = new Engine(world, { bootId, segmentBytes, ringBytes: 1 << 20, acknowledgesEarly, reaper })
     engine.reaper.retain('rare', {})
     if (mutant.reclaims === true) engine.reaper.retain(names[needed], {})
@@ -120,11 +129,11 @@ export class Life {
       const value = () => {
         const most = topic === rare ? 800 : random.chance(0.05) ? segmentBytes / 8 : usual
         const bytes = random.below(most)
-        return payloadOf(topic, model.topics[topic].values.length, bytes, this.generation)
+        return payload(topic, model.topics[topic].values.length, bytes, this.generation)
       }
       const choice = random.unit()
       if (isUniform && choice < 0.7) {
-        const bytes = payloadOf(topic, model.topics[topic].values.length, 200, this.generation)
+        const bytes = payload(topic, model.topics[topic].values.length, 200, this.generation)
         if (engine.append(topic, bytes) >= 0) model.add(topic, bytes)
       } else if (choice < 0.55) {
         for (let count = random.below(12); count >= 0; count--) {
@@ -142,7 +151,7 @@ export class Life {
         const most = topic === rare ? 2_000 : segmentBytes / 20
         for (let index = 0; index < count; index++) {
           const bytes = isUneven ? uneven(index) : random.below(most)
-          values.push(payloadOf(topic, before + index, bytes, this.generation))
+          values.push(payload(topic, before + index, bytes, this.generation))
         }
         if (engine.appendGroup(topic, values) >= 0) {
           for (const [index, bytes] of values.entries()) model.add(topic, bytes, index < count - 1)
@@ -177,7 +186,8 @@ export class Life {
     }
     this.tally.rolls += engine.tail.segment - recovered.tail.segment
     this.tally.deletions += engine.state.deletedCount.load()
-    this.tally.rewrites += engine.state.rewrites.load()
+    this.tally.packs += engine.state.packs.load()
+    this.tally.rewrites += engine.state.rewrites.load() - engine.state.packs.load()
     this.tally.moves += engine.events.filter(({ type }) => type === 'moved').length
     return moments
   }
@@ -203,6 +213,8 @@ export class Life {
       const engine = new Engine(simulatedWorld(disk, false), { bootId, segmentBytes: this.segmentBytes })
       const { count } = expectPrefix(engine.recovered, model, moment.durable)
       expectReadable(engine.reader, engine.recovered, model)
+      const isPacked = engine.files.list().some((segment) => engine.files.isPacked(segment))
+      assert(!isPacked || hasFeature(engine.state, 'packed'), 'the log says that it has packed segments')
       this.tally.images += 1
       this.tally.durable += moment.durable
       if (engine.recovered.tornBytes > 0) this.tally.torn += 1

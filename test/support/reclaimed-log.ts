@@ -15,12 +15,14 @@ export interface ReclaimedOptions {
   /** Bytes of one message of each. */
   sizes?: readonly [busy: number, slow: number]
   isMapped?: boolean
+  /** Messages that can be packed. */
+  isText?: boolean
   reaper?: Partial<ReaperParts>
   beforeCopy?: () => Promise<void>
 }
 
 export function startReclaimed(options: ReclaimedOptions = {}) {
-  const { sizes = [3_000, 900], isMapped = true, beforeCopy } = options
+  const { sizes = [3_000, 900], isMapped = true, isText = false, beforeCopy } = options
   const world = simulatedWorld(undefined, isMapped)
   let now = Date.now()
   const reaper = { now: () => now, ...options.reaper }
@@ -32,7 +34,8 @@ export function startReclaimed(options: ReclaimedOptions = {}) {
   }
   engine.writer.doWork()
   const add = (topic: number) => {
-    const value = payloadOf(topic, model.topics[topic].values.length, sizes[topic])
+    const noise = payloadOf(topic, model.topics[topic].values.length, sizes[topic])
+    const value = isText ? noise.map((byte) => 97 + (byte & 3)) : noise
     model.add(topic, value)
     expect(engine.append(topic, value)).toBeGreaterThanOrEqual(0)
     engine.writer.doWork()

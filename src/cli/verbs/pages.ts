@@ -26,7 +26,7 @@ const jsonParts = 64
 export const pages: Verb = {
   name: 'pages',
   summary: 'which pages of the log are in memory, and who maps them',
-  description: `Draws a line per segment: its state (sparse: sealed, and written anew without what nobody needed), a strip of its pages that are in memory, and the mappings of the process that
+  description: `Draws a line per segment: its state (sparse: sealed, and written anew without what nobody needed; packed: how many times smaller is said behind it), a strip of its pages that are in memory, and the mappings of the process that
 has the log open (rw: its writer, r: its readers). Works beside a running owner without disturbing it: it takes no lock
 and touches no page.`,
   examples: `  bookend pages ./event-log

@@ -80,6 +80,7 @@ function asJson(extent: LogExtent, summary: LogSummary, owner: LogOwner) {
     features: extent.features ?? null,
     bytes: summary.bytes,
     segments: summary.segments,
+    packed: summary.packed,
     sideIndexes: summary.sides,
     positions: positionsOf(extent),
     tornBytes: summary.tornBytes,
@@ -121,7 +122,11 @@ function stateLines(
     `${whole(segments.prepared)} prepared`,
   ]
   rows.push(['segments', `${whole(segments.total)} of ${bytes(files.segmentBytes)}: ${parts.join(', ')}`])
-  const { sides } = summary
+  const { sides, packed } = summary
+  if (packed.count > 0) {
+    const ratio = (packed.bytes / packed.packedBytes).toFixed(1)
+    rows.push(['', `${whole(packed.count)} packed, ${ratio} times smaller: ${bytes(packed.packedBytes)}`])
+  }
   if (sides.count > 0) rows.push(['', `${counted(sides.count, 'side index', 'side indexes')}, ${bytes(sides.bytes)}`])
   rows.push(['size', bytes(summary.bytes)])
   rows.push(['published', whole(published)])

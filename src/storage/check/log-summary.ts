@@ -33,6 +33,8 @@ export interface TopicSummary {
 export interface LogSummary {
   topics: TopicSummary[]
   segments: { total: number; sealed: number; indexed: number; missing: number; prepared: number }
+  /** Packed segments: what they hold, as it was, and what it takes now. */
+  packed: { count: number; bytes: number; packedBytes: number }
   /** Files beside the segments: how many, and of how many bytes together. */
   sides: { count: number; bytes: number }
   /** Bytes of the files. */
@@ -73,6 +75,18 @@ function sidesOf(disk: Disk, files: SegmentFiles, segments: readonly number[]): 
   return sides
 }
 
+function packedIn(files: SegmentFiles, segments: readonly number[]): LogSummary['packed'] {
+  const packed = { count: 0, bytes: 0, packedBytes: 0 }
+  for (const segment of segments) {
+    const as = files.packedAs(segment)
+    if (as === undefined) continue
+    packed.count += 1
+    packed.bytes += as.bytes
+    packed.packedBytes += as.packedBytes
+  }
+  return packed
+}
+
 /** @param withBytes reads the index of every record, to add up the bytes of each topic */
 export function summarize(disk: Disk, extent: LogExtent, withBytes: boolean): LogSummary {
   const memory = new DiskMemory(new SalvageDisk(disk))
@@ -83,6 +97,7 @@ export function summarize(disk: Disk, extent: LogExtent, withBytes: boolean): Lo
   const sides = sidesOf(disk, files, listed)
   const summary: LogSummary = {
     topics: [],
+    packed: packedIn(files, segments),
     sides,
     segments: {
       total: listed.length,

@@ -4,8 +4,10 @@ import { assert } from '../../errors.js'
 import { segmentFault } from '../../format/features.js'
 import { logMarkOf } from '../../format/log-id.js'
 import {
+  decodeFooter,
   decodeSegmentHeader,
   encodeSegmentHeader,
+  footerBytes,
   formatVersion,
   type SegmentHeader,
   segmentHeaderBytes,
@@ -13,6 +15,7 @@ import {
 import { errno, failedCall } from '../../memory/errno.js'
 import type { Memory, SystemCalls, Window } from '../../memory/memory.js'
 import { codecFault } from '../packed/codecs.js'
+import { type PackedAs, packedAs } from '../packed/packed-size.js'
 import { type SegmentFile, unpackedFile, unpackedWindow } from '../packed/unpacked.js'
 import type { UnpackedCache } from '../packed/unpacked-cache.js'
 import type { Disk, DiskFile } from './disk.js'
@@ -190,6 +193,18 @@ export class SegmentFiles {
     if (file === undefined) return undefined
     try {
       return readHeader(file)?.created
+    } finally {
+      file.close()
+    }
+  }
+
+  /** What packing has made of it; undefined: it is not packed, or does not say. */
+  packedAs(segment: number): PackedAs | undefined {
+    const file = this.#disk.open(this.path(segment), 'read')
+    if (file === undefined) return undefined
+    try {
+      const bytes = new SalvageWindow(file).read(this.segmentBytes - footerBytes, footerBytes)
+      return packedAs(readHeader(file), decodeFooter(bytes, this.base(segment), this.segmentBytes))
     } finally {
       file.close()
     }

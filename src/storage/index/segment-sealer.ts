@@ -15,6 +15,13 @@ import type { LiveIndex } from './live-index.js'
 
 const pieceBytes = 256 << 10
 
+/** Where the entries of a packed segment go, behind its batches; its directory and footer stand in the file. */
+interface PackedEntries {
+  write(at: number, bytes: Uint8Array): void
+  /** @param end where the directory begins */
+  finish(end: number): { tableAt: number }
+}
+
 /**
  * Writes what `index` found behind the data of a segment.
  *
@@ -22,8 +29,15 @@ const pieceBytes = 256 << 10
  * busy disk that would let the indexes fall far behind the log. A power cut may take any part of what is written: without the footer
  * or the directory (both carry their CRC) the segment is walked at the next open, and an entry that lies is found out
  * at the record it leads to.
+ * @param packed undefined: the segment is not packed
  */
-export function writeSegmentIndex(file: DiskFile, base: number, segmentBytes: number, index: LiveIndex): SegmentFooter {
+export function writeSegmentIndex(
+  file: DiskFile,
+  base: number,
+  segmentBytes: number,
+  index: LiveIndex,
+  packed?: PackedEntries,
+): SegmentFooter {
   const topics = [...index.topics.values()].sort((a, b) => a.topic - b.topic)
   const { entryCount } = index
   const entriesAt = segmentBytes - indexBytes(entryCount, topics.length, index.nameBytes)
@@ -39,11 +53,13 @@ export function writeSegmentIndex(file: DiskFile, base: number, segmentBytes: nu
     // Piece by piece: what was written is in the cache when it is summed up.
     for (let from = 0; from < bytes.length; from += pieceBytes) {
       const piece = bytes.subarray(from, from + pieceBytes)
-      file.write(at + from, piece)
+      const target = packed ?? file
+      target.write(at + from, piece)
       entriesCrc = crc32(piece, entriesCrc)
     }
     at += bytes.length
   }
+  const tableAt = packed?.finish(at).tableAt ?? 0
   const directory = encodeDirectory(rows)
   file.write(at, directory)
   const footer: SegmentFooter = {
@@ -57,7 +73,7 @@ export function writeSegmentIndex(file: DiskFile, base: number, segmentBytes: nu
     entriesCrc,
     firstTime: index.firstTime,
     lastTime: index.lastTime,
-    tableAt: 0,
+    tableAt,
   }
   file.write(segmentBytes - footerBytes, encodeFooter(footer))
   return footer

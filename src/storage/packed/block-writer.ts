@@ -46,6 +46,7 @@ export class BlockWriter {
   #end = segmentHeaderBytes
   /** Where the next block goes. */
   #at: number
+  #packing: Packing | undefined
 
   /**
    * @param file an empty one of the full size of a segment
@@ -66,6 +67,11 @@ export class BlockWriter {
   /** Everything before, of the segment as it was, was written. */
   get end(): number {
     return this.#end
+  }
+
+  /** Undefined: it is not finished. */
+  get packing(): Packing | undefined {
+    return this.#packing
   }
 
   /** What the blocks and the tables take in the file, as far as they are written. */
@@ -90,10 +96,24 @@ export class BlockWriter {
     }
   }
 
-  /**
-   * What was written, for who looks at it before there is a file that says it.
-   * @returns how many of the bytes there are
-   */
+  /** What was written, for who looks at it before the file says where it is: zeros behind the end. */
+  written() {
+    const readInto = (target: Uint8Array, targetAt: number, at: number, length: number) => {
+      const read = this.readInto(target, targetAt, at, length)
+      target.fill(0, targetAt + read, targetAt + length)
+    }
+    return {
+      readInto,
+      read(at: number, length: number) {
+        const bytes = new Uint8Array(length)
+        readInto(bytes, 0, at, length)
+        return bytes
+      },
+      close() {},
+    }
+  }
+
+  /** @returns how many of the bytes were written */
   readInto(target: Uint8Array, targetAt: number, at: number, length: number): number {
     const start = blockStart(this.#number, this.#unbounded)
     const inBlocks = Math.max(0, Math.min(length, start - at))
@@ -123,7 +143,8 @@ export class BlockWriter {
     this.#file.write(frontTableAt, bytes)
     this.#file.write(tableAt, bytes)
     this.#at = tableAt + bytes.length
-    return { codec: this.#codec, blockLog2: this.#blockLog2, tableAt }
+    this.#packing = { codec: this.#codec, blockLog2: this.#blockLog2, tableAt }
+    return this.#packing
   }
 
   get #unbounded() {

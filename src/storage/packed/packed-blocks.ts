@@ -3,7 +3,7 @@ import { crc32 } from 'node:zlib'
 import { BookendError } from '../../errors.js'
 import { blockEnd, blockStart, type PackedTable, tableRow } from '../../format/packed-layout.js'
 import { segmentHeaderBytes } from '../../format/segment-layout.js'
-import { badBlockCode, isUnreadable } from '../../memory/errno.js'
+import { badBlockCode, errno, isUnreadable } from '../../memory/errno.js'
 import { codecFault, codecOf } from './codecs.js'
 import type { UnpackedCache } from './unpacked-cache.js'
 
@@ -15,6 +15,8 @@ export interface RawBytes {
 /** A block of a segment that fails its checksum, or both tables that say where blocks are: see {@link badBlockCode}. */
 export class BadBlock extends Error {
   readonly code = badBlockCode
+  /** To those who ask what a device has answered. */
+  readonly errno = errno.EIO
 }
 
 let opened = 0

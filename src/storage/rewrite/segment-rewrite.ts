@@ -6,7 +6,12 @@
  * is walked like any other, and has to hold what was kept, no more and no less.
  */
 import { assert } from '../../errors.js'
-import { decodeSegmentHeader, encodeSegmentHeader, segmentHeaderBytes } from '../../format/segment-layout.js'
+import {
+  decodeSegmentHeader,
+  encodeSegmentHeader,
+  type SegmentHeader,
+  segmentHeaderBytes,
+} from '../../format/segment-layout.js'
 import type { Memory, Window } from '../../memory/memory.js'
 import type { Disk } from '../files/disk.js'
 import type { SegmentFiles } from '../files/segment-files.js'
@@ -15,6 +20,8 @@ import { LiveIndex } from '../index/live-index.js'
 import { sealedBatches } from '../index/sealed-batches.js'
 import { readSealedSegment, type SealedSegment } from '../index/sealed-index.js'
 import { writeSegmentIndex } from '../index/segment-sealer.js'
+import { BlockWriter, NoRoom } from '../packed/block-writer.js'
+import { codecName } from '../packed/codecs.js'
 import { type Kept, KeptBatches } from './kept-batches.js'
 
 /** Bytes of the new file that are walked in one step. */
@@ -36,6 +43,8 @@ export class SegmentRewrite {
   readonly #kept: Kept
   readonly #successor: Successor
   #sealed: SealedSegment | undefined
+  /** Of a segment that is packed: what takes its place is packed as well. */
+  #blocks: BlockWriter | undefined
 
   /**
    * @throws the error of the call that failed: nothing is left behind then
@@ -54,10 +63,16 @@ export class SegmentRewrite {
    */
   async write(turn: () => Promise<unknown>): Promise<void> {
     const { files, plainMemory } = this.#tools
-    const window = plainMemory.open(files.path(this.segment), files.segmentBytes, 'read')
+    const window = files.openWindow(plainMemory, this.segment)
     try {
       const records = await this.#copy(window, turn)
       await this.#index(records, turn)
+      const { generation, ...header } = decodeHeader(window)
+      // Of a packed one it says where the blocks are.
+      const packing = this.#blocks?.packing
+      this.#successor.file.write(0, encodeSegmentHeader({ ...header, generation: generation + 1, packing }))
+    } catch (error) {
+      throw error instanceof NoRoom ? new UnfitSegment(error.message) : error
     } finally {
       window.close()
     }
@@ -78,14 +93,16 @@ export class SegmentRewrite {
     const { files } = this.#tools
     const { segmentBytes } = files
     const base = files.base(this.segment)
-    const header = decodeSegmentHeader(window.read(0, segmentHeaderBytes))
+    const { packing } = decodeHeader(window)
     this.#sealed = readSealedSegment((at, length) => window.read(at, length), base, segmentBytes)
-    if (header === undefined || this.#sealed === undefined) throw new UnfitSegment('it has no header or footer')
+    if (this.#sealed === undefined) throw new UnfitSegment('it has no footer')
     const { file } = this.#successor
     file.resize(segmentBytes)
-    file.write(0, encodeSegmentHeader({ ...header, generation: header.generation + 1 }))
+    const codec = packing && codecName(packing.codec)
+    this.#blocks = codec && new BlockWriter(file, base, segmentBytes, codec)
+    const target = this.#blocks ?? file
     const { dataEnd } = this.#sealed.footer
-    const batches = new KeptBatches(base, this.#kept, (at, bytes) => file.write(at, bytes))
+    const batches = new KeptBatches(base, this.#kept, (at, bytes) => target.write(at, bytes))
     const walk = sealedBatches(window, base, dataEnd, batches.add.bind(batches))
     let step = walk.next()
     for (; step.done !== true; step = walk.next()) await turn()
@@ -100,7 +117,7 @@ export class SegmentRewrite {
     const { segmentBytes } = files
     const base = files.base(this.segment)
     const index = new LiveIndex(base, segmentBytes)
-    const window = plainMemory.open(this.#successor.path, segmentBytes, 'read')
+    const window = this.#blocks?.written() ?? plainMemory.open(this.#successor.path, segmentBytes, 'read')
     try {
       while (!index.isSealed && index.damages.length === 0 && index.end < segmentBytes) {
         index.catchUp(window, segmentBytes, true, { stepBytes })
@@ -113,7 +130,7 @@ export class SegmentRewrite {
     assert(index.isSealed && index.damages.length === 0, 'a segment that is written anew is whole')
     assert(index.entryCount === records, 'a segment that is written anew holds the records that were kept')
     this.#checkTopics(index)
-    writeSegmentIndex(this.#successor.file, base, segmentBytes, index)
+    writeSegmentIndex(this.#successor.file, base, segmentBytes, index, this.#blocks)
   }
 
   /** Every topic goes as far as it went, and begins where it is said to. */
@@ -126,4 +143,10 @@ export class SegmentRewrite {
       assert(isSame, 'a topic keeps its place in a segment that is written anew')
     }
   }
+}
+
+function decodeHeader(window: Window): SegmentHeader {
+  const header = decodeSegmentHeader(window.read(0, segmentHeaderBytes))
+  if (header === undefined) throw new UnfitSegment('it has no header')
+  return header
 }

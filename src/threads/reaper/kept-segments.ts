@@ -33,7 +33,15 @@ export async function describeKept(
     if (facts === undefined) {
       const because =
         segment > active ? 'prepared' : segment === active ? 'active' : segment < needs.added ? 'damaged' : 'unflushed'
-      found.push({ segment, because, neededBy: [], neededByCount: 0, lastTime: undefined, rewrites: 0 })
+      found.push({
+        segment,
+        because,
+        neededBy: [],
+        neededByCount: 0,
+        lastTime: undefined,
+        rewrites: 0,
+        packed: undefined,
+      })
       continue
     }
     const time = now()
@@ -41,7 +49,9 @@ export async function describeKept(
     const because = names.length > 0 ? 'needed' : segment === first ? reasonOfOldest(state) : 'order'
     const neededBy = names.slice(0, maxNamesOfNeed)
     const rewrites = files.generationOf(segment)
-    found.push({ segment, because, neededBy, neededByCount: names.length, lastTime: facts.lastTime, rewrites })
+    const as = files.packedAs(segment)
+    const packed = as && { codec: as.codec, ratio: as.bytes / as.packedBytes }
+    found.push({ segment, because, neededBy, neededByCount: names.length, lastTime: facts.lastTime, rewrites, packed })
     // The reaper has other things to do.
     await new Promise(setImmediate)
   }

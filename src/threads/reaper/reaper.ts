@@ -15,12 +15,14 @@ import type { AbortWord } from '../../ring/abort-word.js'
 import type { ControlFile } from '../../storage/files/control-file.js'
 import type { Owner } from '../../storage/files/ownership.js'
 import { type BackupSource, backUp } from '../../storage/life/backup.js'
+import type { PackedSize } from '../../storage/rewrite/segment-packing.js'
 import { errnoOf, isBug, isPassing } from '../device-error.js'
 import type { KeptSegment } from '../protocol.js'
 import { FlushDuty, type FlushDutyParts } from './flush-duty.js'
 import type { FollowerDuty } from './follower-duty.js'
 import type { GroupKeeper } from './group-keeper.js'
 import { IndexDuty, type IndexDutyParts } from './index-duty.js'
+import { PackingDuty, type PackingDutyParts } from './packing-duty.js'
 import { PrefaultDuty, type PrefaultDutyParts } from './prefault-duty.js'
 import { Retainer, type RetainerParts } from './retainer.js'
 import { RetireDuty, type RetireDutyParts } from './retire-duty.js'
@@ -61,6 +63,7 @@ export interface ReaperParts
     Omit<IndexDutyParts, 'sides'>,
     SideIndexDutyParts,
     RetireDutyParts,
+    PackingDutyParts,
     PrefaultDutyParts {
   directory: string
   /** Copies a range of a file, for backups. */
@@ -84,6 +87,7 @@ export class Reaper {
   readonly #sides: SideIndexDuty
   readonly #retire: RetireDuty
   readonly #prefault: PrefaultDuty
+  readonly #packing: PackingDuty
   #lastActive = -1
   /** Backups under way: what they copy must not be deleted. */
   readonly #backups = new Set<Promise<unknown>>()
@@ -106,8 +110,16 @@ export class Reaper {
     this.#retire = new RetireDuty(parts)
     this.#prefault = new PrefaultDuty(parts)
     this.#maker = new SegmentMaker(parts)
+    this.#packing = new PackingDuty(parts, {
+      isOwner,
+      mayReplace: () => this.#backups.size === 0 && !this.#retainer.isRewriting,
+      statePacked: () => this.#require(featureSet('packed')),
+      packed: (segment, size) => this.#packed(segment, size),
+      failed: (error) => this.#rewriteFailed('packing a segment', error),
+    })
     this.#retainer = new Retainer(parts, {
       mayDelete: () => this.#backups.size === 0,
+      mayRewrite: () => !this.#packing.isBusy,
       flushSoon: () => this.#flushes.soon(),
       state: (feature) => this.#require(featureSet(feature)),
       storeTrim: () => {
@@ -117,10 +129,7 @@ export class Reaper {
       retireSegment: (segment) => this.#retire.segment(segment),
       deleted: (segment) => parts.emit({ type: 'deleted', segment }),
       rewritten: (segment, bytes) => this.#rewritten(segment, bytes),
-      rewriteFailed: (error) => {
-        if (isBug(error)) throw error
-        parts.emit({ type: 'error', what: 'writing a segment anew', ...errnoOf(error) })
-      },
+      rewriteFailed: (error) => this.#rewriteFailed('writing a segment anew', error),
       moved: (topic, segment) => parts.emit({ type: 'moved', topic, segment }),
     })
   }
@@ -146,7 +155,10 @@ export class Reaper {
       if (this.#parts.state.reaperErrno.load() === 0) this.#parts.groups.tend()
       this.#index.ifDue()
       isBehind = this.#sides.step() || isBehind
+      this.#packing.finish()
       retainMs = this.#retainer.step()
+      // Behind whoever else wants to write one anew: it has its turn between two of them.
+      retainMs = Math.min(retainMs, this.#packing.begin())
       this.#parts.followers?.tend()
     } catch (error) {
       if (isPassing(error)) return allocateRetryMs
@@ -166,6 +178,7 @@ export class Reaper {
     // They have been told to end by whoever closes the log.
     await Promise.allSettled(this.#backups)
     await this.#retainer.stop()
+    await this.#packing.stop()
     this.#parts.followers?.close()
     if (isClean && this.#isOwner(true)) await this.#flushes.once()
     else await this.#flushes.running
@@ -244,20 +257,38 @@ export class Reaper {
 
   #rewritten(segment: number, bytes: number): void {
     const { state, emit } = this.#parts
-    // Whoever looks there through a mapping looks at the old file.
-    this.#retire.segment(segment)
     this.#sides.rewritten(segment)
     state.rewrittenBytes.store(state.rewrittenBytes.load() + bytes)
+    this.#replaced(segment)
+    this.#packing.lookAgain(segment)
+    emit({ type: 'rewritten', segment })
+  }
+
+  #packed(segment: number, { bytes, packedBytes }: PackedSize): void {
+    const { state, emit } = this.#parts
+    state.packs.store(state.packs.load() + 1)
+    state.packedBytes.store(state.packedBytes.load() + bytes - packedBytes)
+    this.#replaced(segment)
+    emit({ type: 'packed', segment })
+  }
+
+  #replaced(segment: number): void {
+    const { state } = this.#parts
+    // Whoever looks there through a mapping looks at the old file.
+    this.#retire.segment(segment)
     state.rewrites.store(state.rewrites.load() + 1)
     // Who has the old file open without a mapping keeps its space.
     state.retirements.ring()
-    emit({ type: 'rewritten', segment })
+  }
+
+  #rewriteFailed(what: string, error: unknown): void {
+    if (isBug(error)) throw error
+    this.#parts.emit({ type: 'error', what, ...errnoOf(error) })
   }
 
   /** The writer waits with the first of something until the log says that it holds such things. */
   #stateFeatures(): void {
-    const { state } = this.#parts
-    this.#require(state.featuresWanted.load())
+    this.#require(this.#parts.state.featuresWanted.load())
   }
 
   #require(features: FeatureSet): void {

@@ -40,6 +40,8 @@ export interface RetainerParts extends SegmentNeedsParts, DiskWatchParts {
 export interface RetainerHost {
   /** False while somebody copies the segments. */
   mayDelete(): boolean
+  /** False while somebody else writes a segment anew: it rings when it is through. */
+  mayRewrite(): boolean
   /** Has everything published flushed soon. */
   flushSoon(): void
   /** The log says from here on, durably, that it holds such things. */
@@ -147,6 +149,11 @@ export class Retainer {
     }
   }
 
+  /** A segment is being written anew, or about to be. */
+  get isRewriting(): boolean {
+    return this.#stage.name === 'declaring' || this.#stage.name === 'rewriting'
+  }
+
   /** Gives up what is under way and not decided yet. */
   stop(): Promise<void> {
     return this.#reclaimer.stop()
@@ -244,6 +251,7 @@ export class Retainer {
 
   /** True: a segment was found that is worth writing anew. */
   #orderReclaim(now: number): boolean {
+    if (!this.#host.mayRewrite()) return false
     const dirty = this.#reclaimer.next(now)
     if (dirty === undefined) {
       this.#reclaimLookMs = this.#reclaimer.waitMs(now)

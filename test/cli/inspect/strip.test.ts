@@ -10,7 +10,7 @@ function segments(count: number, share: number, more: Partial<SegmentPagesView> 
     position += bytes
     const none = { write: 0, read: 0 }
     return {
-      ...{ position, file: `${position}.seg`, bytes, diskBytes: bytes, state: 'sealed' as const },
+      ...{ position, file: `${position}.seg`, bytes, diskBytes: bytes, state: 'sealed' as const, packed: undefined },
       ...{ residentBytes: bytes * share, shares: [share], mappings: none },
       ...more,
     }

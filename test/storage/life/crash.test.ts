@@ -68,12 +68,17 @@ describe('after a power cut', () => {
     },
   )
 
+  it.each(seedsFrom(401, 4))('and while they are packed (SEED=%i)', async (seed) => {
+    await run(seed, { reclaims: true, packs: true }, 20)
+  })
+
   it('was tried in lives that rolled, deleted segments and left torn tails', () => {
     if (process.env.SEED !== undefined) return
     expect(tally.rolls).toBeGreaterThan(20)
     expect(tally.deletions).toBeGreaterThan(20)
     expect(tally.moves).toBeGreaterThan(5)
     expect(tally.rewrites).toBeGreaterThan(20)
+    expect(tally.packs).toBeGreaterThan(10)
     expect(tally.torn).toBeGreaterThan(20)
     expect(tally.images).toBeGreaterThan(300)
   })
