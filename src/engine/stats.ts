@@ -152,8 +152,15 @@ export interface SegmentInfo {
   diskBytes: number
   /** How often it was written anew, without messages that nobody needed any more, or packed. */
   rewrites: number
-  /** How it is packed, and how many times smaller what it holds is so; undefined: it is not: see `OpenOptions.compress`. */
-  packed: { codec: 'deflate' | 'zstd'; ratio: number } | undefined
+  /** Undefined: it is not packed: see `OpenOptions.compress`. */
+  packed:
+    | {
+        /** With what. */
+        codec: 'deflate' | 'zstd'
+        /** How many times smaller what it holds is so. */
+        ratio: number
+      }
+    | undefined
   /** Full, being filled, or ready to be filled. */
   state: 'sealed' | 'active' | 'prepared'
   /**
