@@ -32,9 +32,14 @@ const prefix = Buffer.from(`{"${expiresHeader}":"`)
 const quote = 0x22
 const zero = 0x30
 
+/** What the header says. */
+export function expiryDigits(expiresAt: number): string {
+  return String(expiresAt).padStart(digits, '0')
+}
+
 /** @param headers the other ones, as JSON */
 export function expiringHeaders(expiresAt: number, headers: string): string {
-  const own = `${prefix.toString()}${String(expiresAt).padStart(digits, '0')}"`
+  const own = `${prefix.toString()}${expiryDigits(expiresAt)}"`
   return headers === '{}' ? `${own}}` : `${own},${headers.slice(1)}`
 }
 

@@ -20,7 +20,6 @@
  */
 import type { Condition } from '../engine/terms.js'
 import type { FeatureSet } from './features.js'
-import type { FrameMemory } from './frame-encoder.js'
 import { frameBytes, frameHeaderBytes, frameKind, frameWord, tailWord } from './frame-layout.js'
 import { highWord, joinWords, lowWord } from './numbers.js'
 
@@ -141,19 +140,18 @@ export function aheadOf(words: Uint32Array, at: number): number {
   return words[(at >>> 2) + guardWord.ahead]
 }
 
-/** Undefined: none. `isNew`: that it is known is a conflict, and no answer. */
+/** Where its bytes stand, and for how long it counts; undefined: none. `isNew`: that it is known is a conflict, and no answer. */
 export function idOf(
-  { words, text }: Pick<FrameMemory, 'words' | 'text'>,
+  words: Uint32Array,
   at: number,
-): { id: string; windowMs: number; max: number; isNew: boolean } | undefined {
+): { from: number; end: number; windowMs: number; max: number; isNew: boolean } | undefined {
   const word = at >>> 2
   const before = fixedBytes + ((words[word + guardWord.what] & whatBit.key) === 0 ? 0 : keyedBytes)
-  const length = words[word + frameWord.length] - before
-  if (length === 0) return undefined
+  const end = at + frameHeaderBytes + words[word + frameWord.length]
   const from = at + frameHeaderBytes + before
-  const id = text.toString('utf8', from, from + length)
+  if (from === end) return undefined
   const isNew = (words[word + guardWord.what] & whatBit.newId) !== 0
-  return { id, windowMs: words[word + guardWord.window], max: words[word + guardWord.max], isNew }
+  return { from, end, windowMs: words[word + guardWord.window], max: words[word + guardWord.max], isNew }
 }
 
 /** What has become of it. */

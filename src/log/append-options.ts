@@ -119,7 +119,7 @@ export function hasCondition({ expectedOffset, expectedVersion, id }: AppendOpti
 
 function checkCondition(
   engine: Pick<Engine, 'facts' | 'supports'>,
-  { key, ...options }: AppendOptions,
+  options: AppendOptions,
   { windowMs = defaultIdWindowMs, max = defaultMaxIds }: Dedupe,
 ): Condition {
   const { supports } = engine
@@ -127,7 +127,7 @@ function checkCondition(
     options.expectedOffset === undefined ? undefined : checkOffset('expectedOffset', options.expectedOffset)
   const expectedVersion = options.expectedVersion === undefined ? undefined : checkVersion(options.expectedVersion)
   const text = options.id === undefined ? undefined : checkId(options.id)
-  if (expectedVersion !== undefined && key === undefined)
+  if (expectedVersion !== undefined && options.key === undefined)
     throw new TypeError('expectedVersion is about the last message with a key: append with a key')
   if (expectedOffset !== undefined) checkSupported(engine, supports.expectedOffset, 'expectedOffset')
   if (expectedVersion !== undefined) checkSupported(engine, supports.expectedVersion, 'expectedVersion')

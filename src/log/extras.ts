@@ -1,7 +1,8 @@
 /** Key and headers of an append: what is checked is what is stored. */
 import type { Extras } from '../engine/terms.js'
 import { expiresHeader, idHeader, tombstoneHeader } from '../limits.js'
-import { expiringHeaders } from '../messages/expiry.js'
+import { expiryDigits } from '../messages/expiry.js'
+import { headerJson } from './header-json.js'
 import { utf8 } from './utf8.js'
 import { describe, isPlainObject } from './validate.js'
 
@@ -16,6 +17,7 @@ interface OwnHeaders {
 }
 
 const none: OwnHeaders = {}
+const idAlone = [idHeader]
 
 /** @throws TypeError, RangeError */
 export function encodeExtras(key: unknown, headers: unknown, own = none): Extras | undefined {
@@ -31,32 +33,36 @@ export function encodeExtras(key: unknown, headers: unknown, own = none): Extras
 }
 
 function encodeHeaders(headers: unknown, { id, expiresAt, tombstone }: OwnHeaders): Uint8Array | undefined {
-  const others = headers === undefined ? {} : checkHeaders(headers)
-  const given = tombstone === true ? { ...others, [tombstoneHeader]: '1' } : others
-  if (id !== undefined) checkOwn(given, idHeader, id, 'the option id writes')
-  if (expiresAt === undefined) {
-    if (id === undefined) return Object.keys(given).length === 0 ? undefined : utf8(JSON.stringify(given))
-    return utf8(JSON.stringify({ ...given, [idHeader]: id }))
+  if (headers === undefined && expiresAt === undefined && tombstone !== true)
+    return id === undefined ? undefined : headerJson(idAlone, [id])
+  const names: string[] = []
+  const values: string[] = []
+  const put = (name: string, value: string) => {
+    names.push(name)
+    values.push(value)
   }
-  checkOwn(given, expiresHeader, undefined, 'the options ttlMs and expiresAt write')
-  const named = id === undefined ? given : { ...given, [idHeader]: id }
-  return utf8(expiringHeaders(expiresAt, JSON.stringify(named)))
+  // In front of the others: there it is looked for.
+  if (expiresAt !== undefined) put(expiresHeader, expiryDigits(expiresAt))
+  if (headers !== undefined) {
+    if (!isPlainObject(headers)) throw new TypeError(`headers is a plain object of strings, not ${describe(headers)}`)
+    for (const name of Object.keys(headers)) {
+      const value = headerOf(headers, name)
+      if (expiresAt !== undefined && name === expiresHeader)
+        throw new TypeError(`header ${name} is what the options ttlMs and expiresAt write: give one of them`)
+      if (name === idHeader && id !== undefined && value !== id)
+        throw new TypeError(`header ${name} is what the option id writes: give one of them`)
+      put(name, tombstone === true && name === tombstoneHeader ? '1' : value)
+    }
+  }
+  if (tombstone === true && !names.includes(tombstoneHeader)) put(tombstoneHeader, '1')
+  if (id !== undefined && !names.includes(idHeader)) put(idHeader, id)
+  return names.length === 0 ? undefined : headerJson(names, values)
 }
 
-function checkHeaders(headers: unknown): Record<string, string> {
-  if (!isPlainObject(headers)) throw new TypeError(`headers is a plain object of strings, not ${describe(headers)}`)
-  for (const name of Object.keys(headers)) {
-    // What is checked here must be what is stored: a getter could say something else the next time.
-    const property = Object.getOwnPropertyDescriptor(headers, name)
-    if (typeof property?.value === 'string') continue
-    const found = property?.get === undefined ? describe(property?.value) : 'a getter'
-    throw new TypeError(`header ${JSON.stringify(name)} is a string, not ${found}`)
-  }
-  return headers as Record<string, string>
-}
-
-/** @throws TypeError where it is among those given, as something else */
-function checkOwn(given: Record<string, string>, name: string, value: string | undefined, writer: string): void {
-  const other = Object.getOwnPropertyDescriptor(given, name)?.value
-  if (other !== undefined && other !== value) throw new TypeError(`header ${name} is what ${writer}: give one of them`)
+function headerOf(headers: object, name: string): string {
+  // What is checked here must be what is stored: a getter could say something else the next time.
+  const property = Object.getOwnPropertyDescriptor(headers, name)
+  if (typeof property?.value === 'string') return property.value
+  const found = property?.get === undefined ? describe(property?.value) : 'a getter'
+  throw new TypeError(`header ${JSON.stringify(name)} is a string, not ${found}`)
 }

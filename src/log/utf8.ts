@@ -17,3 +17,10 @@ export function utf8(text: string): Uint8Array {
   }
   return bytes
 }
+
+/** It has a byte for each character, and is no longer than what is looked at in a moment. */
+export function isShortAscii(text: string): boolean {
+  if (text.length > shortLength) return false
+  for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) >= firstOfSeveralBytes) return false
+  return true
+}

@@ -1,6 +1,7 @@
 /** Checks of what callers pass. Everything is checked here, before anything is written; inside, arguments are trusted. */
 import { maxIdBytes, maxNameBytes, namePattern } from '../limits.js'
 import { bytes, type Codec } from '../messages/codec.js'
+import { isShortAscii } from './utf8.js'
 
 /** @throws TypeError, RangeError */
 export function checkName(kind: string, name: unknown): string {
@@ -22,6 +23,7 @@ export function checkOffset(what: string, value: unknown): number {
 
 export function checkId(id: unknown): string {
   if (typeof id !== 'string') throw new TypeError(`id is a string, not ${describe(id)}`)
+  if (id.length > 0 && isShortAscii(id)) return id
   const length = Buffer.byteLength(id)
   if (length < 1 || length > maxIdBytes) throw new RangeError(`an id has 1 to ${maxIdBytes} bytes, not ${length}`)
   // What has no half is written as U+FFFD, like another.
@@ -92,9 +94,12 @@ export function checkKeys(what: string, options: unknown, known: readonly string
     const takes = what.endsWith('()') ? `${what} takes an object with options` : `${what} is an object`
     throw new TypeError(`${takes}, not ${describe(options)}`)
   }
-  const unknown = Object.keys(options).filter((key) => !known.includes(key))
-  if (unknown.length > 0)
+  // Inherited ones are not theirs to be called misspelt; so the list, which takes longer, is made where there is something to tell.
+  for (const key in options) {
+    if (known.includes(key) || !Object.hasOwn(options, key)) continue
+    const unknown = Object.keys(options).filter((other) => !known.includes(other))
     throw new TypeError(`${what} has no option ${unknown.join(', ')}; there are ${known.join(', ')}`)
+  }
 }
 
 /** Undefined: values are bytes. @throws TypeError */

@@ -2,7 +2,7 @@
 import { expires, expiryOf, maxExpiresAt } from '../format/expiry-layout.js'
 import type { RecordPlace } from './chunk-cursor.js'
 
-export { expiringHeaders, maxExpiresAt } from '../format/expiry-layout.js'
+export { expiringHeaders, expiryDigits, maxExpiresAt } from '../format/expiry-layout.js'
 
 /** The message does not count any more: from the very moment on that it names. */
 export function hasExpired(bytes: Uint8Array, words: Uint32Array, frame: number): boolean {

@@ -373,7 +373,7 @@ const mutants: readonly Mutant[] = [
   {
     name: 'lets ids that were read aside take the place of those written meanwhile',
     file: 'threads/writer/id-windows.js',
-    find: 'this.#addAll(window, known?.ids.values() ?? []);',
+    find: 'this.#addAll(window, known?.ids ?? []);',
     replace: '',
     fault: 'races',
     scale: 0.2,
@@ -389,7 +389,7 @@ const mutants: readonly Mutant[] = [
   {
     name: 'notes no id of what it has written',
     file: 'threads/writer/id-windows.js',
-    find: 'window.ids.set(known.id, known);',
+    find: 'window.ids.add(bytes, id, offset, time);',
     replace: '',
     fault: 'races',
     scale: 0.2,
@@ -413,7 +413,15 @@ const mutants: readonly Mutant[] = [
   {
     name: 'knows no id of what is written with it',
     file: 'threads/writer/guard-judge.js',
-    find: ' ?? staged.offsetOf(topic, named.id)',
+    find: ' ?? staged.offsetOf(topic, bytes, id)',
+    replace: '',
+    fault: 'races',
+    scale: 0.2,
+  },
+  {
+    name: 'leaves in a verdict what it came to the last time',
+    file: 'threads/writer/guard-judge.js',
+    find: 'verdict.isChanged = false;',
     replace: '',
     fault: 'races',
     scale: 0.2,
@@ -445,9 +453,9 @@ const mutants: readonly Mutant[] = [
   {
     name: 'tells of conditions before they are written',
     file: 'threads/writer/guarded-appends.js',
-    find: 'if (isAppending)\n            this.#append();\n        this.#settle(memory, groups);',
+    find: 'if (isAppending)\n            this.#append();\n        this.#settle(memory);',
     replace:
-      'const { bytes, records } = this.#staged; this.#settle(memory, groups);\n        if (isAppending) { this.#staged.bytes = bytes; this.#staged.records = records; this.#append(); this.#staged.clear(); }',
+      'const { bytes, records } = this.#staged; this.#settle(memory);\n        if (isAppending) { this.#staged.bytes = bytes; this.#staged.records = records; this.#append(); this.#staged.clear(); }',
     fault: 'races',
     scale: 0.2,
   },

@@ -98,12 +98,18 @@ function check({ reader, cells, tail }: Engine, answers: readonly Answer[]): voi
   const found = recallIds(reader, 0, tail.first(0), cells.next(0).load(), 0)
   const byOffset = new Map(found.map((known) => [known.offset, known]))
   const last = new Map<string, number>()
-  for (const { id, time, offset } of found) {
+  for (const { id: bytes, time, offset } of found) {
+    const id = textOf(bytes)
     const before = last.get(id)
     if (before !== undefined && time < before + windowMs)
       throw new Error(`"${id}" is written again at offset ${offset}, ${time - before} ms after it was written`)
     last.set(id, time)
   }
   for (const { id, offset } of answers)
-    if (byOffset.get(offset)?.id !== id) throw new Error(`"${id}" was told offset ${offset}, where it does not stand`)
+    if (textOf(byOffset.get(offset)?.id) !== id)
+      throw new Error(`"${id}" was told offset ${offset}, where it does not stand`)
+}
+
+function textOf(id: Uint8Array | undefined): string {
+  return new TextDecoder().decode(id)
 }

@@ -11,27 +11,26 @@ import type { RecalledId } from './recalled-ids.js'
 const fixedBytes = 20
 
 export function packIds(ids: readonly RecalledId[]): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(ids.reduce((sum, { id }) => sum + fixedBytes + Buffer.byteLength(id), 0))
+  const bytes = new Uint8Array(ids.reduce((sum, { id }) => sum + fixedBytes + id.length, 0))
   const view = new DataView(bytes.buffer)
-  const text = Buffer.from(bytes.buffer)
   let at = 0
   for (const { id, offset, time } of ids) {
-    const length = text.write(id, at + fixedBytes, 'utf8')
     view.setFloat64(at, offset)
     view.setFloat64(at + 8, time)
-    view.setUint32(at + 16, length)
-    at += fixedBytes + length
+    view.setUint32(at + 16, id.length)
+    bytes.set(id, at + fixedBytes)
+    at += fixedBytes + id.length
   }
   return bytes
 }
 
+/** Views of `bytes`. */
 export function* unpackIds(bytes: Uint8Array): IterableIterator<RecalledId> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
   for (let at = 0; at < bytes.length; ) {
     const end = at + fixedBytes + view.getUint32(at + 16)
     yield {
-      id: text.toString('utf8', at + fixedBytes, end),
+      id: bytes.subarray(at + fixedBytes, end),
       offset: view.getFloat64(at),
       time: view.getFloat64(at + 8),
     }

@@ -17,7 +17,8 @@ import type { TopicReader } from './topic-reader.js'
 const needle = Buffer.from(idHeader)
 
 export interface RecalledId {
-  id: string
+  /** In UTF-8. */
+  id: Uint8Array
   offset: number
   time: number
 }
@@ -109,7 +110,7 @@ function* idsIn(bytes: Uint8Array, topic: number, from: number, to: number): Ite
   }
 }
 
-function idAt(bytes: Uint8Array, words: Uint32Array, frame: number): string | undefined {
+function idAt(bytes: Uint8Array, words: Uint32Array, frame: number): Uint8Array | undefined {
   if ((flagsOf(words[(frame >>> 2) + frameWord.tail]) & frameFlag.extended) === 0) return undefined
   const extension = (frame + frameHeaderBytes) >>> 2
   const start = frame + frameHeaderBytes + frameExtensionBytes + (words[extension] === noKey ? 0 : words[extension])
@@ -120,7 +121,7 @@ function idAt(bytes: Uint8Array, words: Uint32Array, frame: number): string | un
   if (!headers.includes(needle)) return undefined
   try {
     const id: unknown = JSON.parse(headers.toString('utf8'))[idHeader]
-    return typeof id === 'string' ? id : undefined
+    return typeof id === 'string' ? Buffer.from(id) : undefined
   } catch {
     return undefined
   }

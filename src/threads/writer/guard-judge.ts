@@ -4,7 +4,9 @@ import { aheadOf, belowOf, expectedOf, idOf, unchangedOf } from '../../format/gu
 import { registerValue } from '../../format/hidden-topics.js'
 import type { RingMemory } from '../../ring/append-ring.js'
 import type { LogTail } from '../../storage/append/log-tail.js'
+import { hashOf } from './id-table.js'
 import type { IdWindows } from './id-windows.js'
+import type { GuardVerdict } from './judged-groups.js'
 import type { KeyedAppends } from './keyed-appends.js'
 import type { StagedGroups } from './staged-groups.js'
 
@@ -15,20 +17,6 @@ export interface GuardJudgeParts {
   staged: StagedGroups
 }
 
-/** What the guard at `at` comes to. */
-export interface GuardVerdict {
-  at: number
-  topic: number
-  /** `known`: what it is about was written before, and that is the answer. */
-  kind: 'holds' | 'known' | 'conflict'
-  /** Of the message that it is about; of a conflict, what is there. */
-  offset: number
-  /** To be remembered. */
-  id: string | undefined
-  /** Of a conflict: what was looked up may not be so any more. */
-  isChanged: boolean
-}
-
 export class GuardJudge {
   readonly #parts: GuardJudgeParts
 
@@ -36,35 +24,56 @@ export class GuardJudge {
     this.#parts = parts
   }
 
-  judge(memory: RingMemory, at: number): GuardVerdict {
+  /** @param verdict what the guard at `at` comes to: all of it is set */
+  judge(memory: RingMemory, at: number, verdict: GuardVerdict): void {
     const { tail, ids, keys, staged } = this.#parts
-    const { words } = memory
+    const { words, bytes } = memory
     const topic = words[(at >>> 2) + frameWord.topic]
+    verdict.at = at
+    verdict.topic = topic
+    verdict.hasId = false
+    verdict.isChanged = false
     const below = belowOf(words, at)
     if (below !== undefined) {
       const value = registerValue(staged.statedOf(topic) ?? tail.first(topic) ?? 0)
-      const kind = value === undefined || value < below ? 'holds' : 'conflict'
-      return { at, topic, kind, offset: value ?? 0, id: undefined, isChanged: false }
+      verdict.kind = value === undefined || value < below ? 'holds' : 'conflict'
+      verdict.offset = value ?? 0
+      return
     }
     const offset = tail.next(topic) + staged.messagesOf(topic) + aheadOf(words, at)
-    const named = idOf(memory, at)
+    verdict.offset = offset
+    const { id } = verdict
+    const named = idOf(words, at)
     if (named !== undefined) {
+      id.from = named.from
+      id.end = named.end
+      id.hash = hashOf(bytes, id.from, id.end)
       // The id first: what was written is written, whatever has come behind it.
-      const known = ids.find(topic, named.id, named) ?? staged.offsetOf(topic, named.id)
-      if (known !== undefined)
-        return { at, topic, kind: named.isNew ? 'conflict' : 'known', offset: known, id: undefined, isChanged: false }
+      const known = ids.find(topic, bytes, id, named) ?? staged.offsetOf(topic, bytes, id)
+      if (known !== undefined) {
+        verdict.kind = named.isNew ? 'conflict' : 'known'
+        verdict.offset = known
+        return
+      }
     }
     const expected = expectedOf(words, at) ?? offset
-    if (offset !== expected) return { at, topic, kind: 'conflict', offset, id: undefined, isChanged: false }
+    if (offset !== expected) {
+      verdict.kind = 'conflict'
+      return
+    }
     const key = unchangedOf(words, at)
-    if (key !== undefined && !(keys.isUnchanged(topic, key) && !staged.hasKey(topic, key.tag)))
-      return { at, topic, kind: 'conflict', offset, id: undefined, isChanged: true }
-    return { at, topic, kind: 'holds', offset, id: named?.id, isChanged: false }
+    if (key !== undefined && !(keys.isUnchanged(topic, key) && !staged.hasKey(topic, key.tag))) {
+      verdict.kind = 'conflict'
+      verdict.isChanged = true
+      return
+    }
+    verdict.kind = 'holds'
+    verdict.hasId = named !== undefined
   }
 
-  /** Behind the append: what holds is remembered. */
-  note({ topic, id, offset }: GuardVerdict): void {
+  /** Behind the append: what holds is remembered. @param bytes of the ring */
+  note(bytes: Uint8Array, { topic, id, hasId, offset }: GuardVerdict): void {
     const { ids, tail } = this.#parts
-    if (id !== undefined) ids.note(topic, { id, offset, time: tail.time })
+    if (hasId) ids.note(topic, bytes, id, offset, tail.time)
   }
 }

@@ -13,7 +13,8 @@ import type { RingMemory } from '../../ring/append-ring.js'
 import type { FrameRun } from '../../storage/append/batch-cutter.js'
 import type { LogTail } from '../../storage/append/log-tail.js'
 import { type GroupExtent, groupExtent } from './group-extent.js'
-import { GuardJudge, type GuardJudgeParts, type GuardVerdict } from './guard-judge.js'
+import { GuardJudge, type GuardJudgeParts } from './guard-judge.js'
+import { type JudgedGroup, JudgedGroups } from './judged-groups.js'
 import type { LaneIntake } from './lane-intake.js'
 import type { Publisher } from './publisher.js'
 import { StagedGroups } from './staged-groups.js'
@@ -29,21 +30,10 @@ export interface GuardedAppendsParts extends Omit<GuardJudgeParts, 'staged'> {
   appendGroup(run: FrameRun, from: number, to: number, extent?: GroupExtent): boolean
 }
 
-/** A group with its guards, or without, and what they have come to. */
-interface JudgedGroup {
-  /** Of its first frame. */
-  readonly from: number
-  readonly end: number
-  readonly verdicts: readonly GuardVerdict[]
-  /** It is not written. */
-  readonly refusal: GuardVerdict | undefined
-}
-
-const noVerdicts: readonly GuardVerdict[] = []
-
 export class GuardedAppends {
   readonly #parts: GuardedAppendsParts
   readonly #staged = new StagedGroups()
+  readonly #groups = new JudgedGroups()
   readonly #judge: GuardJudge
 
   constructor(parts: GuardedAppendsParts) {
@@ -59,11 +49,12 @@ export class GuardedAppends {
     const { publisher } = this.#parts
     const { memory, head } = lane.ring
     const { words } = memory
+    const groups = this.#groups
     // What an append that failed has left.
     this.#staged.clear()
-    const groups: JudgedGroup[] = []
+    groups.clear()
     let end = at
-    while (end < to) {
+    while (end < to && !groups.isFull) {
       const kind = kindOf(words[(end >>> 2) + frameWord.tail])
       if (kind !== frameKind.guard && kind !== frameKind.data) break
       const from = behindGuards(words, end, to)
@@ -76,29 +67,34 @@ export class GuardedAppends {
         return
       }
       const group = this.#judged(memory, end, from, from + extent.bytes)
-      if (group === undefined || (group.refusal === undefined && !this.#stage(memory, group, extent))) break
-      groups.push(group)
+      if (group === undefined) break
+      if (group.refusal === undefined && !this.#stage(memory, group, extent)) {
+        groups.takeBack()
+        break
+      }
       end = group.end
     }
     if (groups.length === 0) return
     const isAppending = this.#staged.bytes > 0
     if (isAppending) this.#append()
-    this.#settle(memory, groups)
+    this.#settle(memory)
     if (!isAppending) publisher.release(lane, head + end - at)
     else this.#publish(lane, head + end - at)
   }
 
   /** False: there is no room behind what is staged. */
-  #stage(memory: FrameRun, { from, end, verdicts }: JudgedGroup, { bytes, records, topics }: GroupExtent): boolean {
+  #stage(memory: FrameRun, { from, end, first, last }: JudgedGroup, { bytes, records, topics }: GroupExtent): boolean {
     const { tail, makeRoom } = this.#parts
     const staged = this.#staged
     const isFirst = staged.bytes === 0
     // Topics that are staged already may be counted twice: that is more than they take.
-    const [allBytes, allRecords, allTopics] = [staged.bytes + bytes, staged.records + records, staged.topics + topics]
-    if (!tail.takesGroup(allBytes, allRecords, allTopics) && !(isFirst && makeRoom(bytes, records, topics)))
-      return false
+    const isTaken = tail.takesGroup(staged.bytes + bytes, staged.records + records, staged.topics + topics)
+    if (!isTaken && !(isFirst && makeRoom(bytes, records, topics))) return false
     staged.add(memory, from, end)
-    for (const { topic, id, offset } of verdicts) if (id !== undefined) staged.addId(topic, id, offset)
+    for (let index = first; index < last; index++) {
+      const verdict = this.#groups.verdict(index)
+      if (verdict.hasId) staged.addId(verdict)
+    }
     return true
   }
 
@@ -109,11 +105,12 @@ export class GuardedAppends {
   }
 
   /** Behind the append: tells what has become of the groups. */
-  #settle(memory: FrameRun, groups: readonly JudgedGroup[]): void {
+  #settle(memory: FrameRun): void {
     let at = 0
-    for (const group of groups) {
+    for (let index = 0; index < this.#groups.length; index++) {
+      const group = this.#groups.at(index)
       if (group.refusal === undefined) at = this.#staged.stampBack(memory.words, group.from, group.end, at)
-      this.#tell(memory.words, group)
+      this.#tell(memory, group)
     }
     this.#staged.clear()
   }
@@ -128,7 +125,7 @@ export class GuardedAppends {
     if (group === undefined) return
     if (group.refusal !== undefined) {
       if (isBulk) lane.forgetBulkAt(from)
-      this.#tell(memory.words, group)
+      this.#tell(memory, group)
       publisher.release(lane, head + end - at)
       return
     }
@@ -136,7 +133,7 @@ export class GuardedAppends {
     const isTaken = isBulk ? appendGroup(run, 0, run.bytes.length) : appendGroup(run, from, end, extent)
     if (!isTaken) return
     if (isBulk) lane.bulkAppended(from)
-    this.#tell(memory.words, group)
+    this.#tell(memory, group)
     this.#publish(lane, head + end - at)
   }
 
@@ -149,27 +146,27 @@ export class GuardedAppends {
   /** Undefined: the log has to say first that it holds what the group is. */
   #judged(memory: RingMemory, at: number, from: number, end: number): JudgedGroup | undefined {
     const { words } = memory
-    if (at === from) return { from, end, verdicts: noVerdicts, refusal: undefined }
-    const verdicts: GuardVerdict[] = []
-    let refusal: GuardVerdict | undefined
+    const group = this.#groups.add(from, end)
     for (let guard = at; guard < from; guard = frameAfter(words, guard)) {
       const needed = neededBy(words, guard)
       if (needed !== undefined) {
-        if (!this.#parts.mayHold(needed)) return undefined
-        continue
+        if (this.#parts.mayHold(needed)) continue
+        this.#groups.takeBack()
+        return undefined
       }
-      const verdict = this.#judge.judge(memory, guard)
-      verdicts.push(verdict)
-      if (verdict.kind !== 'holds') refusal ??= verdict
+      const verdict = this.#groups.addVerdict(group)
+      this.#judge.judge(memory, guard, verdict)
+      if (verdict.kind !== 'holds') group.refusal ??= verdict
     }
-    return { from, end, verdicts, refusal }
+    return group
   }
 
   /** Behind the append, and before it is published. */
-  #tell(words: Uint32Array, { from, end, verdicts, refusal }: JudgedGroup): void {
+  #tell({ bytes, words }: FrameRun, { from, end, first, last, refusal }: JudgedGroup): void {
     if (refusal === undefined) {
-      for (const verdict of verdicts) {
-        this.#judge.note(verdict)
+      for (let index = first; index < last; index++) {
+        const verdict = this.#groups.verdict(index)
+        this.#judge.note(bytes, verdict)
         stampGuard(words, verdict.at, frameKind.guard, verdict.offset)
       }
       return

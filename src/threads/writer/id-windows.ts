@@ -9,26 +9,15 @@
  * with what was noted since, and never take its place.
  */
 
-import { Fifo } from '../../collections/fifo.js'
 import type { IdSpan } from '../../engine/terms.js'
 import type { IdsPart } from '../protocol.js'
-
-/** A message that was appended under an id. */
-export interface KnownId {
-  id: string
-  offset: number
-  /** Of its batch, ms since the epoch. */
-  time: number
-}
+import { type IdPlace, IdTable, type KnownId, placeOf } from './id-table.js'
 
 /** Ids of a topic, those appended at or after `since`, in order of offsets. Under one id the first message counts. */
 export type RecallIds = (topic: number, since: number) => Iterable<KnownId>
 
 interface Remembered extends IdSpan {
-  /** In the order in which they came. */
-  readonly ids: Map<string, KnownId>
-  /** The same: a map whose oldest entries are deleted is walked past all of these to the first that is left. */
-  readonly order: Fifo<KnownId>
+  readonly ids: IdTable
 }
 
 export class IdWindows {
@@ -44,19 +33,18 @@ export class IdWindows {
   }
 
   /** The offset of what was appended under this id; undefined: nothing was, as far as the topic remembers. */
-  find(topic: number, id: string, span: IdSpan): number | undefined {
+  find(topic: number, bytes: Uint8Array, id: IdPlace, span: IdSpan): number | undefined {
     const window = this.#windowOf(topic, span)
     this.#forget(window)
-    return window.ids.get(id)?.offset
+    return window.ids.offsetOf(bytes, id)
   }
 
-  /** Behind the append, or what has failed would be taken for written. */
-  note(topic: number, known: KnownId): void {
+  /** Behind the append, or what has failed would be taken for written. @param time of its batch */
+  note(topic: number, bytes: Uint8Array, id: IdPlace, offset: number, time: number): void {
     const window = this.#windows.get(topic)
     if (window === undefined) return
-    window.ids.set(known.id, known)
-    window.order.push(known)
-    this.#forget(window)
+    window.ids.add(bytes, id, offset, time)
+    keepMost(window)
   }
 
   /**
@@ -73,7 +61,7 @@ export class IdWindows {
     // Neither more than is known nor less of anything: otherwise it is read here when it is asked for.
     if (known !== undefined && (covers(known, span) || !covers(span, known))) return
     // What was appended while they read.
-    this.#addAll(window, known?.ids.values() ?? [])
+    this.#addAll(window, known?.ids ?? [])
     this.#windows.set(topic, window)
   }
 
@@ -88,28 +76,27 @@ export class IdWindows {
     return window
   }
 
-  #addAll(window: Remembered, ids: Iterable<KnownId>): void {
-    for (const each of ids) {
-      if (window.ids.has(each.id)) continue
-      window.ids.set(each.id, each)
-      window.order.push(each)
-      this.#forget(window)
+  #addAll(window: Remembered, known: Iterable<KnownId>): void {
+    for (const { id, offset, time } of known) {
+      const place = placeOf(id)
+      if (window.ids.offsetOf(id, place) !== undefined) continue
+      window.ids.add(id, place, offset, time)
+      keepMost(window)
     }
   }
 
-  #forget({ ids, order, windowMs, max }: Remembered): void {
+  #forget({ ids, windowMs }: Remembered): void {
     const since = this.#now() - windowMs
-    for (let oldest = order.peek(); oldest !== undefined; oldest = order.peek()) {
-      const isIts = ids.get(oldest.id) === oldest
-      if (isIts && ids.size <= max && oldest.time >= since) return
-      if (isIts) ids.delete(oldest.id)
-      order.shift()
-    }
+    while (ids.length > 0 && ids.oldestTime < since) ids.dropOldest()
   }
 }
 
 function emptyWindow({ windowMs, max }: IdSpan): Remembered {
-  return { windowMs, max, ids: new Map(), order: new Fifo() }
+  return { windowMs, max, ids: new IdTable() }
+}
+
+function keepMost({ ids, max }: Remembered): void {
+  while (ids.length > max) ids.dropOldest()
 }
 
 function covers(known: IdSpan, { windowMs, max }: IdSpan): boolean {

@@ -18,6 +18,13 @@ import { keyTag } from '../../format/key-tag.js'
 import { joinWords } from '../../format/numbers.js'
 import { maxStagedBytes } from '../../limits.js'
 import type { FrameRun } from '../../storage/append/batch-cutter.js'
+import { type IdPlace, isSameId } from './id-table.js'
+import type { GuardVerdict } from './judged-groups.js'
+
+/** Chains of ids, by their hashes. */
+const chains = 1024
+/** Below that the loop is faster than the call. */
+const shortWords = 128
 
 export class StagedGroups {
   readonly run: FrameRun
@@ -28,8 +35,9 @@ export class StagedGroups {
   readonly #counts = new Map<number, number>()
   /** What registers are set to, as their declarations state it. */
   readonly #stated = new Map<number, number>()
-  /** By topic. */
-  readonly #ids = new Map<number, Map<string, number>>()
+  /** The youngest of each chain. */
+  readonly #ids = new Array<GuardVerdict | undefined>(chains).fill(undefined)
+  #hasIds = false
 
   constructor() {
     const bytes = new Uint8Array(maxStagedBytes)
@@ -47,7 +55,8 @@ export class StagedGroups {
     this.records = 0
     this.#counts.clear()
     this.#stated.clear()
-    this.#ids.clear()
+    if (this.#hasIds) this.#ids.fill(undefined)
+    this.#hasIds = false
   }
 
   takes(bytes: number): boolean {
@@ -55,8 +64,9 @@ export class StagedGroups {
   }
 
   /** Behind all others, where there is room. */
-  add({ bytes, words }: FrameRun, from: number, end: number): void {
-    this.run.bytes.set(bytes.subarray(from, end), this.bytes)
+  add(source: FrameRun, from: number, end: number): void {
+    const { words } = source
+    this.#copy(source, from, end)
     this.bytes += end - from
     for (let at = from; at < end; at += frameBytes(words[(at >>> 2) + frameWord.length])) {
       const word = at >>> 2
@@ -71,10 +81,12 @@ export class StagedGroups {
     }
   }
 
-  addId(topic: number, id: string, offset: number): void {
-    const known = this.#ids.get(topic)
-    if (known === undefined) this.#ids.set(topic, new Map([[id, offset]]))
-    else if (!known.has(id)) known.set(id, offset)
+  /** Of a message that is staged. It is not there, or it is one of the same group. */
+  addId(verdict: GuardVerdict): void {
+    const chain = verdict.id.hash & (chains - 1)
+    verdict.before = this.#ids[chain]
+    this.#ids[chain] = verdict
+    this.#hasIds = true
   }
 
   messagesOf(topic: number): number {
@@ -85,9 +97,11 @@ export class StagedGroups {
     return this.#stated.get(register)
   }
 
-  /** Of the message that has the id. */
-  offsetOf(topic: number, id: string): number | undefined {
-    return this.#ids.get(topic)?.get(id)
+  /** Of the message that has the id. @param bytes of the ring that all are taken from */
+  offsetOf(topic: number, bytes: Uint8Array, id: IdPlace): number | undefined {
+    let found = this.#ids[id.hash & (chains - 1)]
+    while (found !== undefined && !(found.topic === topic && isSameId(bytes, found.id, id))) found = found.before
+    return found?.offset
   }
 
   /** A message with that key, or with another one that has the same tag. */
@@ -116,5 +130,16 @@ export class StagedGroups {
       next += bytes
     }
     return next
+  }
+
+  #copy({ bytes, words }: FrameRun, from: number, end: number): void {
+    const count = (end - from) >>> 2
+    if (count > shortWords) {
+      this.run.bytes.set(bytes.subarray(from, end), this.bytes)
+      return
+    }
+    const [source, target] = [from >>> 2, this.bytes >>> 2]
+    const own = this.run.words
+    for (let word = 0; word < count; word++) own[target + word] = words[source + word]
   }
 }

@@ -1,0 +1,54 @@
+import { expect, it } from 'vitest'
+import { IdTable, isSameId, placeOf } from '../../../src/threads/writer/id-table.js'
+import { Seeded, seedsFrom } from '../../support/seeded.js'
+
+const offsetOf = (table: IdTable, id: string) => table.offsetOf(Buffer.from(id), placeOf(Buffer.from(id)))
+
+it.each(seedsFrom(1, 4))(
+  'is a list of ids that is searched from its end, however it grows and shrinks (SEED=%i)',
+  (seed) => {
+    const random = new Seeded(seed)
+    const table = new IdTable()
+    const model: { id: string; offset: number; time: number }[] = []
+    for (let step = 0; step < 6_000; step++) {
+      // It fills, and is emptied now and then, past what it keeps its rings for.
+      const isFilling = step % 3_000 < 2_400
+      const id = random.chance(0.5)
+        ? `id ${random.below(3_000)}`
+        : 'é'.repeat(random.below(random.chance(0.1) ? 500 : 20))
+      const last = model.findLast((known) => known.id === id)
+      expect(offsetOf(table, id)).toBe(last?.offset)
+      if (random.chance(isFilling ? 0.9 : 0.1)) {
+        // Out of the midst of other bytes, as it stands in a ring.
+        const bytes = Buffer.from(`--${id}--`)
+        const known = { id, offset: step, time: step * 2 }
+        table.add(bytes, placeOf(bytes, 2, bytes.length - 2), known.offset, known.time)
+        model.push(known)
+      }
+      for (let drops = isFilling ? random.below(2) : 8; drops > 0 && model.length > 0; drops--) {
+        expect(table.oldestTime).toBe(model[0].time)
+        table.dropOldest()
+        model.shift()
+      }
+      expect(table.length).toBe(model.length)
+    }
+    expect([...table].map(({ id, ...rest }) => ({ id: Buffer.from(id).toString(), ...rest }))).toEqual(model)
+  },
+)
+
+it('ids of one hash are told apart by their bytes', () => {
+  const table = new IdTable()
+  const bytes = Buffer.from('ababc')
+  const ids = [
+    [0, 1],
+    [1, 2],
+    [0, 2],
+    [2, 3],
+  ].map(([from, end]) => ({ from, end, hash: 7 }))
+  for (const [offset, id] of ids.slice(0, 3).entries()) table.add(bytes, id, offset, 0)
+  expect(ids.map((id) => table.offsetOf(bytes, id))).toEqual([0, 1, 2, 0])
+  expect(table.offsetOf(bytes, { from: 4, end: 5, hash: 7 })).toBeUndefined()
+  table.dropOldest()
+  expect(ids.map((id) => table.offsetOf(bytes, id))).toEqual([undefined, 1, 2, undefined])
+  expect(ids.map((id) => isSameId(bytes, ids[0], id))).toEqual([true, false, false, true])
+})
