@@ -49,6 +49,9 @@ const requestHeaders =
   'content-type, authorization, if-none-match, stream-seq, stream-ttl, stream-expires-at, stream-closed, producer-id, producer-epoch, producer-seq'
 const exposedHeaders =
   'stream-next-offset, stream-cursor, stream-up-to-date, stream-closed, stream-ttl, stream-expires-at, stream-sse-data-encoding, producer-epoch, producer-seq, producer-expected-seq, producer-received-seq, etag, location, retry-after'
+const ownHeaders = { 'x-content-type-options': 'nosniff', 'cross-origin-resource-policy': 'same-origin' }
+const notStored = { 'cache-control': 'no-store' }
+const refusedHeaders = { ...ownHeaders, ...notStored }
 const sweepMs = 60_000
 
 /**
@@ -152,18 +155,17 @@ class LogServer implements StreamServer {
     } catch (error) {
       reply = failed(asHttpError(error))
     }
-    const isBodiless = request.method === 'HEAD'
     return {
-      ...reply,
-      headers: {
-        'x-content-type-options': 'nosniff',
-        'cross-origin-resource-policy': this.#options.cors === undefined ? 'same-origin' : 'cross-origin',
-        ...(reply.status >= 400 && { 'cache-control': 'no-store' }),
-        ...this.#corsHeaders(request),
-        ...reply.headers,
-      },
-      body: isBodiless ? undefined : reply.body,
+      status: reply.status,
+      headers: { ...this.#headersOfAll(request, reply.status), ...reply.headers },
+      body: request.method === 'HEAD' ? undefined : reply.body,
     }
+  }
+
+  #headersOfAll(request: HttpRequest, status: number): Record<string, string> {
+    if (this.#options.cors === undefined) return status < 400 ? ownHeaders : refusedHeaders
+    const headers = { ...ownHeaders, 'cross-origin-resource-policy': 'cross-origin' }
+    return { ...headers, ...(status >= 400 && notStored), ...this.#corsHeaders(request) }
   }
 
   async #answer(request: HttpRequest): Promise<Reply> {

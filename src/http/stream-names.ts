@@ -14,9 +14,12 @@ export const registryTopic = '_streams'
 export const subscriptionTopic = '_subscriptions'
 
 const plain = /^[A-Za-z0-9-]$/
+/** Nothing is escaped, and nothing is missing. */
+const plainPath = /^[A-Za-z0-9-]+(?:\/[A-Za-z0-9-]+)*$/
 
 /** @param path below the base path, without the slash in front. @throws HttpError 404, 414 */
 export function topicOf(path: string): string {
+  if (path.length <= maxNameBytes && plainPath.test(path)) return path.replaceAll('/', '.')
   if (path === '' || path.split('/').includes('')) throw new HttpError(404, 'a stream has a path without empty parts')
   let name: string
   try {

@@ -14,7 +14,7 @@ it('what is there is one response, whatever it is of, for two who read at once t
     await ask('POST', '/numbers', jsonType, JSON.stringify(numbers.slice(at, at + 10_000)))
   await ask('PUT', '/letters', text)
   for (const each of parts) await ask('POST', '/letters', text, each)
-  const { url } = await listening(opened)
+  const { url } = await listening(opened.server)
   const read = async (path: string) => {
     const reply = await fetch(`${url}${path}`)
     return [reply.headers.get('stream-up-to-date'), await reply.text()]
@@ -54,7 +54,7 @@ it('whoever goes in the middle, or has it already, is sent no more', async () =>
   const { ask } = opened
   await ask('PUT', '/a', text)
   for (const each of parts) await ask('POST', '/a', text, each)
-  const { url } = await listening(opened)
+  const { url } = await listening(opened.server)
   const whole = await fetch(`${url}/a`)
   const etag = whole.headers.get('etag') as string
   await whole.body?.cancel()

@@ -1,6 +1,6 @@
 import { request as httpRequest } from 'node:http'
 import { connect } from 'node:net'
-import { createServer } from 'bookend/http'
+import { createServer, type StreamServer } from 'bookend/http'
 import { expect, it } from 'vitest'
 import { EngineLog } from '../../src/log/log.js'
 import { codedFailureOf, expectMistake, openLog, until } from '../scenarios/support.js'
@@ -81,7 +81,7 @@ it('refuses what is too large, too much and too many, and writes nothing of it',
   // Nothing is known of who asks: there is nobody to be slowed down.
   for (let round = 0; round < 20; round++) expect((await often('GET', '/a')).status).toBe(404)
   const behindPort = await streams({ limits: { requestsPerSecond: 0.001 } })
-  const { url } = await listening(behindPort)
+  const { url } = await listening(behindPort.server)
   expect((await fetch(`${url}/a`)).status).toBe(404)
   const refused = await fetch(`${url}/a`)
   expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '1'])
@@ -155,7 +155,7 @@ it('JSON stays as it was sent, and is cut into messages where its elements end',
 
 it('close() tells who waits where to go on, and ends event streams', async () => {
   const opened = await streams({ longPollMs: 600_000, limits: { sseMs: 600_000 } })
-  const { url } = await listening(opened)
+  const { url } = await listening(opened.server)
   const { ask, server } = opened
   await ask('PUT', '/a', text, 'x')
   const poll = fetch(`${url}/a?offset=now&live=long-poll`)
@@ -216,7 +216,7 @@ it('messages of any length are read once each, in parts that are as long as they
 
 it('a fuzzed request is answered, or ends its connection, and nothing else', async () => {
   const opened = await streams({ limits: { bodyBytes: 1_000 }, longPollMs: 1 })
-  const { port } = await listening(opened)
+  const { port } = await listening(opened.server)
   await opened.ask('PUT', '/a', jsonType, '[1]')
   const random = new Seeded(1)
   const pick = <T>(from: readonly T[]) => from[random.below(from.length)] as T
@@ -259,7 +259,7 @@ it('a fuzzed request is answered, or ends its connection, and nothing else', asy
 
 it('requests that are none end their connection and nothing else', async () => {
   const opened = await streams({ limits: { bodyBytes: 100 } })
-  const { port, url } = await listening(opened)
+  const { port, url } = await listening(opened.server)
   await opened.ask('PUT', '/a', text)
   const raw = (lines: string) =>
     new Promise<string>((resolve) => {
@@ -277,12 +277,24 @@ it('requests that are none end their connection and nothing else', async () => {
   expect(await raw(`POST /a HTTP/1.1\r\n${host}content-type: text/plain\r\ncontent-length: 1000\r\n\r\n`)).toMatch(
     /^HTTP\/1.1 413/,
   )
+  const chunked = `POST /a HTTP/1.1\r\n${host}content-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n`
+  expect(await raw(`${chunked}c8\r\n${'x'.repeat(200)}\r\n`)).toMatch(/^HTTP\/1.1 413/)
+  expect(await raw(`GET /b/../a HTTP/1.1\r\n${host}\r\n`)).toMatch(/^HTTP\/1.1 200/)
   await raw(`POST /a HTTP/1.1\r\n${host}content-type: text/plain\r\ncontent-length: 50\r\n\r\nhalf`)
-  await raw(`POST /a HTTP/1.1\r\n${host}content-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n`)
+  await raw(`${chunked}zz\r\n`)
   // One that goes while it waits.
   const gone = httpRequest(`${url}/a?offset=now&live=sse`, (response) => response.destroy()).end()
   await new Promise((resolve) => gone.on('close', resolve))
   expect(await (await fetch(`${url}/a`)).text()).toBe('')
+})
+
+it('a body that the application has read before is none, and nothing waits for it', async () => {
+  const { server, ask } = await streams()
+  await ask('PUT', '/a', text)
+  const readBefore: StreamServer['handler'] = (request, response) =>
+    request.resume().once('end', () => server.handler(request, response))
+  const { url } = await listening({ handler: readBefore })
+  expect((await fetch(`${url}/a`, { method: 'POST', headers: text, body: 'x' })).status).toBe(400)
 })
 
 it('options that are none, and logs that cannot, are refused', async () => {

@@ -28,9 +28,11 @@ export async function streams(options: ServerOptions = {}, opened?: Log): Promis
   return { log, server, ask }
 }
 
-/** The same behind a port. */
-export async function listening({ server }: Streams): Promise<{ web: Server; url: string; port: number }> {
-  const web = createHttpServer(server.handler)
+/** One behind a port. */
+export async function listening({
+  handler,
+}: Pick<StreamServer, 'handler'>): Promise<{ web: Server; url: string; port: number }> {
+  const web = createHttpServer(handler)
   await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve))
   onTestFinished(() => {
     web.closeAllConnections()
