@@ -13,6 +13,7 @@ import { fuzz } from './fuzz.js'
 import { groups } from './groups.js'
 import { httpEnds } from './http/http-ends.js'
 import { httpKills } from './http/http-kills.js'
+import { httpSubscriptions } from './http/http-subscriptions.js'
 import { jetStreamAnswers } from './jetstream/answers.js'
 import { jetStreamFailover } from './jetstream/failover.js'
 import { jetStreamLate } from './jetstream/late.js'
@@ -53,6 +54,7 @@ export const faults: readonly Fault[] = [
   attached,
   httpEnds,
   httpKills,
+  httpSubscriptions,
   shutdown,
   smallFileSystems,
   blockLog,

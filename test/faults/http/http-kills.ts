@@ -29,7 +29,7 @@ export const httpKills: Fault = {
     const row = emptyRow('kill -9 of the HTTP server, two threads')
     Object.assign(row, { acknowledged: 0, lost: 0, duplicates: 0, wrong: 0 })
     const random = context.random(1)
-    const server = new ServedLog(path.join(context.scratch, 'log'), 2)
+    const server = new ServedLog(path.join(context.scratch, 'log'), ['--threads', '2'])
     await server.start()
     const end = new AbortController()
     const streams = await Promise.all(

@@ -8,13 +8,13 @@ const command = fileURLToPath(new URL('../../../src/cli/main.js', import.meta.ur
 
 export class ServedLog {
   readonly #directory: string
-  readonly #threads: number
+  readonly #options: readonly string[]
   #child: ChildProcess | undefined
   #port = 0
 
-  constructor(directory: string, threads: number) {
+  constructor(directory: string, options: readonly string[]) {
     this.#directory = directory
-    this.#threads = threads
+    this.#options = options
   }
 
   get url(): string {
@@ -24,7 +24,7 @@ export class ServedLog {
   /** @returns how long it took, ms */
   async start(): Promise<number> {
     const started = performance.now()
-    const args = ['serve', this.#directory, '--port', `${this.#port}`, '--threads', `${this.#threads}`]
+    const args = ['serve', this.#directory, '--port', `${this.#port}`, ...this.#options]
     const child = spawn(process.execPath, [command, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
     this.#child = child
     const ended = once(child, 'exit').then(([status, signal]) => {
