@@ -33,25 +33,39 @@ const autocannon = peer('autocannon')('autocannon')
 const reference = peer('@durable-streams/server').resolve('@durable-streams/server')
 const cli = path.join(root, 'dist/src/cli/main.js')
 
-// Appends of `reference` and `disk` are flushed to the device before they are answered, those of `process` are not.
+// Appends of `flush`, `reference` and `disk` are flushed to the device before they are answered, those of `process` are not.
 const servers = {
   memory: () => ['-e', memoryProgram],
+  flush: (directory) => ['-e', flushProgram, directory],
   reference: (directory) => ['-e', referenceProgram, reference, directory],
   disk: (directory) => [cli, 'serve', directory, '--port', '0', '--durability', 'disk'],
   'disk, 2 threads': (directory) => [cli, 'serve', directory, '--port', '0', '--durability', 'disk', '--threads', '2'],
   process: (directory) => [cli, 'serve', directory, '--port', '0'],
   'process, 2 threads': (directory) => [cli, 'serve', directory, '--port', '0', '--threads', '2'],
 }
-/** No server of streams: bytes out of memory, to see what sockets and the client take. */
+/** No server of streams: nothing is kept, and what is read comes out of memory, to see what `node:http`, sockets and the client take. */
 const memoryProgram = `
   const part = Buffer.alloc(16 << 20)
   const web = require('http').createServer((request, response) => {
     if (request.method === 'GET') response.setHeader('stream-up-to-date', 'true')
     request.resume().on('end', () => {
+      if (request.method === 'POST') return response.writeHead(204).end()
       for (let left = request.method === 'GET' ? 1e8 : 0; left > 0; left -= part.length) response.write(part.subarray(0, left))
       response.end()
     })
   })
+  web.listen(0, '127.0.0.1', () => console.log('http://127.0.0.1:' + web.address().port))`
+/** No server of streams: each body is written to a file, and flushed, for itself. What `node:http` and the device allow at best to one who appends alone. */
+const flushProgram = `
+  const fs = require('fs')
+  const file = fs.openSync(process.argv[1], 'w')
+  let at = 0
+  const web = require('http').createServer((request, response) => {
+    request.on('data', (body) => fs.writeSync(file, body, 0, body.length, (at += body.length) - body.length))
+    request.on('end', () => fs.fdatasync(file, () => response.writeHead(204).end()))
+  })
+  fs.writeSync(file, Buffer.alloc(256 << 20))
+  fs.fsyncSync(file)
   web.listen(0, '127.0.0.1', () => console.log('http://127.0.0.1:' + web.address().port))`
 const referenceProgram = `
   const { DurableStreamTestServer } = require(process.argv[1])
@@ -262,29 +276,56 @@ async function follow(url) {
       new Promise((resolve) => {
         waiting = resolve
       }),
-    onData: (listener) => response.on('data', listener),
     end: () => request.destroy(),
   }
 }
 
-/** Many followers of one stream: what each costs, and how fast 20 appends reach all. */
-async function followers(server) {
+/**
+ * Many followers of one stream: what each takes while nothing comes, and how fast 20 appends reach all. By sockets that take next to nothing themselves: what is delivered comes in one piece with
+ * its head, or with its event.
+ */
+async function followers(server, live) {
   await put(server, 'wide')
+  // What it takes to have been asked at all is there before.
+  await appends(server, { bytes: 100, connections: 64 })
+  const { hostname, port } = new URL(server.url)
   const count = Number(options.followers)
-  const before = server.usage().rss
-  const all = []
-  for (let done = 0; done < count; done += 200)
-    all.push(
-      ...(await Promise.all(Array.from({ length: Math.min(200, count - done) }, () => follow(`${server.url}/wide`)))),
-    )
-  await new Promise((resolve) => setTimeout(resolve, 1_000))
-  const idle = server.usage()
+  const ask = (offset) => `GET /wide?offset=${offset}&live=${live} HTTP/1.1\r\nhost: ${hostname}\r\n\r\n`
   let deliveries = 0
   let onAll
-  for (const each of all)
-    each.onData((piece) => {
-      if (piece.includes('event: data') && ++deliveries % count === 0) onAll()
-    })
+  const took = () => {
+    if (++deliveries % count === 0) onAll()
+  }
+  const take = {
+    sse: (piece) => {
+      if (piece.includes('event: data')) took()
+    },
+    'long-poll': (piece, socket) => {
+      const [, offset] = /^stream-next-offset: *(\S+)/im.exec(piece) ?? []
+      if (offset === undefined) return
+      socket.write(ask(offset))
+      if (piece.startsWith('HTTP/1.1 200')) took()
+    },
+  }[live]
+  const before = server.usage()
+  const buffer = Buffer.alloc(64 << 10)
+  const sockets = []
+  for (let done = 0; done < count; done += 200)
+    await Promise.all(
+      Array.from({ length: Math.min(200, count - done) }, async () => {
+        const callback = (length) => {
+          take(buffer.latin1Slice(0, length), socket)
+          return true
+        }
+        const socket = net.connect({ port: Number(port), host: hostname, onread: { buffer, callback } })
+        socket.on('error', () => {})
+        await once(socket, 'connect')
+        socket.write(ask('now'))
+        sockets.push(socket)
+      }),
+    )
+  await new Promise((resolve) => setTimeout(resolve, 3_000))
+  const idle = server.usage()
   const started = performance.now()
   for (let append = 0; append < 20; append++) {
     const arrived = new Promise((resolve) => {
@@ -294,38 +335,14 @@ async function followers(server) {
     await arrived
   }
   const seconds = (performance.now() - started) / 1000
-  const figures = {
-    deliveriesPerSecond: deliveries / seconds,
-    bytesEach: (idle.rss - before) / count,
-    cpuUs: ((server.usage().cpu - idle.cpu) * 1e6) / deliveries,
-    rssMb: server.usage().rss / 1e6,
-  }
-  for (const each of all) each.end()
-  return figures
-}
-
-/** Requests that wait, and nothing comes: what each takes. */
-async function longPolls(server) {
-  await put(server, 'quiet')
-  const { hostname, port } = new URL(server.url)
-  const count = Number(options.followers)
-  // What it takes to have been asked at all is there before.
-  await appends(server, { bytes: 100, connections: 64 })
-  const before = server.usage()
-  const sockets = []
-  for (let done = 0; done < count; done += 200)
-    await Promise.all(
-      Array.from({ length: Math.min(200, count - done) }, async () => {
-        const socket = net.connect(Number(port), hostname).on('error', () => {})
-        await once(socket, 'connect')
-        socket.write(`GET /quiet?offset=now&live=long-poll HTTP/1.1\r\nhost: ${hostname}\r\n\r\n`)
-        sockets.push(socket)
-      }),
-    )
-  await new Promise((resolve) => setTimeout(resolve, 3_000))
-  const idle = server.usage()
+  const after = server.usage()
   for (const socket of sockets) socket.destroy()
-  return { bytesEach: (idle.rss - before.rss) / count, cpuUsEach: ((idle.cpu - before.cpu) * 1e6) / count }
+  return {
+    deliveriesPerSecond: deliveries / seconds,
+    bytesEach: (idle.rss - before.rss) / count,
+    cpuUs: ((after.cpu - idle.cpu) * 1e6) / deliveries,
+    rssMb: after.rss / 1e6,
+  }
 }
 
 const cases = {}
@@ -335,8 +352,8 @@ for (const bytes of [100, 1024])
 cases['append-100-64-streams'] = (server) => appends(server, { bytes: 100, connections: 64, streams: 64 })
 for (const bytes of [1024, 10_240]) cases[`catch-up-${bytes}`] = (server) => catchUp(server, bytes)
 cases['to-follower'] = toFollower
-cases.followers = followers
-cases['long-polls'] = longPolls
+cases['followers-sse'] = (server) => followers(server, 'sse')
+cases['followers-long-poll'] = (server) => followers(server, 'long-poll')
 
 console.log(`node ${process.version}, ${availableParallelism()} cores`)
 const figures = {}
@@ -344,7 +361,8 @@ for (let round = 0; round < Number(options.rounds); round++)
   for (const [name, run] of Object.entries(cases)) {
     if (options.only !== undefined && !options.only.includes(name)) continue
     for (const server of Object.keys(servers)) {
-      if (server === 'memory' && !name.startsWith('catch-up')) continue
+      if (server === 'memory' && !/^(append|catch-up)/.test(name)) continue
+      if (server === 'flush' && !name.startsWith('append')) continue
       if (options.servers !== undefined && !options.servers.includes(server)) continue
       const started = await Server.start(server)
       try {
