@@ -25,7 +25,7 @@ await bundle.close()
 const foreign = output.flatMap(({ imports }) => imports).filter((name) => !name.startsWith('src/') && !isKnown(name))
 if (foreign.length > 0) throw new Error(`the public types are not whole: ${foreign}`)
 for (const name of readdirSync(dist, { recursive: true, encoding: 'utf8' }))
-  if (name.endsWith('.d.ts')) rmSync(path.join(dist, name))
+  if (/\.d\.c?ts$/.test(name)) rmSync(path.join(dist, name))
 // Who compiles for an older library has no Symbol.asyncDispose of his own.
 for (const { fileName, code } of output)
   writeFileSync(path.join(dist, fileName), `/// <reference lib="esnext.disposable" />\n${code}`)

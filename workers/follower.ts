@@ -7,6 +7,7 @@ import { FileMemory } from '../src/memory/file-window.js'
 import { loadSystemCalls } from '../src/memory/system-calls.js'
 import { GroupMailboxes } from '../src/ring/group-mailboxes.js'
 import { LaneTable, ownerLane } from '../src/ring/lane-table.js'
+import { LoadingWords } from '../src/ring/loading-words.js'
 import { sharedClockMs } from '../src/ring/shared-clock.js'
 import { openSharedState, type SharedState } from '../src/ring/shared-state.js'
 import { SlotTable } from '../src/ring/slot-table.js'
@@ -45,7 +46,7 @@ const maxWindows = 4
 endOnRejection()
 const { shared, flushIntervalMs, news } = workerData as FollowerData
 const { directory } = shared
-const calls = loadSystemCalls()
+const calls = new LoadingWords(shared.loading).during(loadSystemCalls)
 enterRemains(shared.remains)
 const application = new LaneTable(shared.lanes).open(ownerLane).bell
 const nowMs = () => performance.now()

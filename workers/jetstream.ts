@@ -8,7 +8,7 @@ import type { HandlerMeans, HandlerSetting } from '../src/threads/reader/handler
 const data = workerData as StreamThreadData
 const thread = new StreamThread(data, Date.now, data.handler && (await meansOfHandlers(data.handler)))
 
-// Not a default export: for one of those Node builds a module facade, and ending a thread in the middle of that aborts the process.
+/** What pool.cts looks for. */
 export async function run(task: StreamTask | { op: 'none' }): Promise<unknown> {
   return task.op === 'none' ? { value: undefined } : thread.run(task)
 }

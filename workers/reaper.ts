@@ -15,6 +15,7 @@ import { ownTask } from '../src/memory/thread-task.js'
 import { AbortWord } from '../src/ring/abort-word.js'
 import { GroupMailboxes } from '../src/ring/group-mailboxes.js'
 import { LaneTable, ownerLane } from '../src/ring/lane-table.js'
+import { LoadingWords } from '../src/ring/loading-words.js'
 import { openSharedState } from '../src/ring/shared-state.js'
 import { SlotTable } from '../src/ring/slot-table.js'
 import { TopicCells } from '../src/ring/topic-cells.js'
@@ -62,7 +63,8 @@ const application = lanes.open(ownerLane).bell
 state.reaperTask.store(ownTask())
 const topics = new TopicCells(shared.topics)
 const slots = new SlotTable(shared.slots)
-const calls = loadSystemCalls()
+const loading = new LoadingWords(shared.loading)
+const calls = loading.during(loadSystemCalls)
 enterRemains(shared.remains)
 const plainMemory = new FileMemory()
 let reaper: Reaper | undefined
@@ -116,7 +118,7 @@ const control: ReaperControl = {
     const { groups: openedGroups, damages: groupDamages } = found
     const { tail, tornBytes, damages, setAside } = recovered
     const aside = setAside.map((file) => `${file} did not provably belong to the log, and stood in its way`)
-    const io = chooseMemory(shared.io, shared.directory, calls)
+    const io = loading.during(() => chooseMemory(shared.io, shared.directory, calls))
     start(request, { files, control: log.control, groups: keeper, owner, epoch, bootId, io })
     return {
       id: files.id,

@@ -14,6 +14,7 @@ import { BatchTimes } from '../src/ring/batch-times.js'
 import { GroupMailboxes } from '../src/ring/group-mailboxes.js'
 import { LaneTable, ownerLane } from '../src/ring/lane-table.js'
 import type { LaneWords } from '../src/ring/lane-words.js'
+import { LoadingWords } from '../src/ring/loading-words.js'
 import { openSharedState } from '../src/ring/shared-state.js'
 import { SlotTable } from '../src/ring/slot-table.js'
 import { Spin } from '../src/ring/spin.js'
@@ -55,7 +56,8 @@ const commits = new CommitWriter({
   mailboxes: new GroupMailboxes(shared.groups),
   openFile: () => GroupFile.open(nodeDisk, shared.directory, logId, 'write'),
 })
-const calls = loadSystemCalls()
+const loading = new LoadingWords(shared.loading)
+const calls = loading.during(loadSystemCalls)
 enterRemains(shared.remains)
 const turns = new LaneTurns(lanes, intakeOf(ownerWords, shared.ring, bulk, new BatchTimes(shared.times)))
 let isClosing = false
@@ -127,7 +129,7 @@ const control: WriterControl = {
 if (parentPort === null) throw new Error('the writer runs in a worker thread')
 serve(control, parentPort)
 // Takes longer than all the rest, and it is the time now in which the reaper opens the log.
-if (shared.io !== 'file') loadMmapIo()
+if (shared.io !== 'file') loading.during(loadMmapIo)
 
 async function run(writer: Writer, windows: SegmentWindows): Promise<void> {
   const spin = new Spin(

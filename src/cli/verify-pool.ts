@@ -41,8 +41,10 @@ export async function verifyLog(options: VerifyOptions): Promise<Verified> {
   const tasks = segmentTasks(extent)
   const count = Math.max(1, Math.min(threads ?? availableParallelism(), tasks.length))
   const pool = new Piscina<SegmentTask, SegmentReport>({
-    // A bare literal: bundlers find the worker by it.
-    filename: new URL('../../workers/verifier.js', import.meta.url).href,
+    // Bare literals: bundlers find the workers by them.
+    filename: new URL('../../workers/pool.cjs', import.meta.url).href,
+    workerData: { entry: new URL('../../workers/verifier.js', import.meta.url).href },
+    name: 'run',
     ...inheritedFlags(),
     minThreads: 0,
     maxThreads: count,

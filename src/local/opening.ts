@@ -49,9 +49,10 @@ export async function openLocalEngine(options: LocalOptions): Promise<LocalEngin
     await starting.follower?.start(opened)
     return new LocalEngine({ ...options, maxMessageBytes }, starting, opened, lock)
   } catch (error) {
-    // The writer may be loading modules still: to end it in that can fail checks of V8, and they end the process. Who answers has loaded.
+    // Threads may be loading native code still, and to end one in that ends the process. Who answers has loaded.
     if (starting !== undefined) await callWriter(starting, (writer) => writer.close()).catch(() => {})
     await starting?.follower?.close()
+    await starting?.reaper.close(false)
     await Promise.allSettled([starting?.reaper.terminate(), starting?.writer?.terminate()])
     starting?.bulk.close()
     await lock?.close()

@@ -4,6 +4,7 @@ import { BatchTimes } from '../ring/batch-times.js'
 import { GroupMailboxes } from '../ring/group-mailboxes.js'
 import { LaneTable, ownerLane } from '../ring/lane-table.js'
 import type { LaneWords } from '../ring/lane-words.js'
+import { LoadingWords } from '../ring/loading-words.js'
 import { allocateSharedState, openSharedState, type SharedState } from '../ring/shared-state.js'
 import { SlotTable } from '../ring/slot-table.js'
 import { ThreadRemains } from '../ring/thread-remains.js'
@@ -35,6 +36,10 @@ export interface StartingThreads {
 
 /** One table for all logs that this thread opens. */
 const remains = ThreadRemains.allocate()
+const loading = LoadingWords.allocate()
+/** Loading takes some hundredths of a second. */
+const loadingPatienceMs = 2_000
+let isExitAwaited = false
 
 /** What the threads of one log share, empty. */
 export function shareMemory({
@@ -55,6 +60,7 @@ export function shareMemory({
     rows: allocateRows(),
     groups: GroupMailboxes.allocate(),
     remains,
+    loading: loading.shared,
     directory,
     io,
     maxMappedBytes,
@@ -62,7 +68,14 @@ export function shareMemory({
   }
 }
 
+function awaitLoadingAtExit(): void {
+  if (isExitAwaited) return
+  isExitAwaited = true
+  process.once('exit', () => loading.exit(loadingPatienceMs))
+}
+
 export function startThreads(options: LocalOptions): StartingThreads {
+  awaitLoadingAtExit()
   const shared = shareMemory(options.readOnly ? { ...options, ringBytes: 64 * 1024 } : options)
   const bulk = new MessageChannel()
   const orders = options.readOnly ? undefined : new MessageChannel()

@@ -16,6 +16,8 @@ export interface SharedMemory {
   groups: SharedArrayBuffer
   /** The same for all logs of the process. */
   remains: SharedArrayBuffer
+  /** Likewise: see ring/loading-words.ts. */
+  loading: SharedArrayBuffer
   directory: string
   io: OpenIo
   /** Bound of the address space that mappings of segments take. */

@@ -40,7 +40,12 @@ it('the package holds the library and its documents, and nothing else', () => {
     /^(docs\/.+|src\/cli\/inspect\/page\/\w+\.css|bench\/(java\/.+\.(java|xml)|package\.json|page\/.+)|README\.md|CHANGELOG\.md|LICENSE|package\.json)$/
   expect(packedPaths.filter((path) => !code.test(path) && !beside.test(path))).toEqual([])
   const entries = ['dist/src/index.js', 'dist/src/index.d.ts']
-  const workers = ['dist/workers/writer.js', 'dist/workers/reader.js', 'dist/workers/reaper.js']
+  const workers = [
+    'dist/workers/writer.js',
+    'dist/workers/reader.js',
+    'dist/workers/reaper.js',
+    'dist/workers/pool.cjs',
+  ]
   expect(packedPaths).toEqual(expect.arrayContaining([...entries, ...workers]))
 })
 

@@ -7,11 +7,12 @@ import { inheritedFlags } from '../../threads/own-threads.js'
 import type { LogRead, ReadAnswer, ReadTask } from '../../threads/reader/reader.js'
 import type { KeepAlive } from '../keep-alive.js'
 
-// A bare literal: bundlers find the worker by it.
+// Bare literals: bundlers find the workers by them.
+const poolEntry = new URL('../../../workers/pool.cjs', import.meta.url)
 const localReader = new URL('../../../workers/reader.js', import.meta.url)
 
 export interface PoolOptions {
-  /** What its threads run; unless said: they read a log in a directory. */
+  /** The module whose `run` its threads run; unless said: they read a log in a directory. */
   entry?: URL
   maxThreads: number
   /**
@@ -43,6 +44,8 @@ const maxIdleMs = 3_600_000
 
 /** A thread that is told to end does so at once, unless it is inside a system call. Nobody waits longer than this for one. */
 const endPatienceMs = 5_000
+/** A thread that starts loads modules, which takes a second or two where there is much else to do. Longer than this nobody waits for that. */
+const startPatienceMs = 60_000
 
 /** Starts no thread before the first task. */
 export class ReaderPool {
@@ -93,7 +96,7 @@ export class ReaderPool {
     const options = this.#options
     const { Piscina } = createRequire(import.meta.url)('piscina') as typeof Package
     const pool: Threads = new Piscina({
-      filename: (options.entry ?? localReader).href,
+      filename: poolEntry.href,
       ...inheritedFlags(),
       name: 'run',
       // Threads are started by the tasks that need them: the pool itself would replace one in an event, where a thread that
@@ -104,7 +107,7 @@ export class ReaderPool {
       atomics: 'async',
       idleTimeout: options.idleTimeoutMs,
       resourceLimits: options.maxHeapMb === undefined ? {} : { maxOldGenerationSizeMb: options.maxHeapMb },
-      workerData: this.#data,
+      workerData: { ...this.#data, entry: (options.entry ?? localReader).href },
       recordTiming: false,
     })
     // Each is announced when it is ready.
@@ -193,11 +196,11 @@ export class ReaderPool {
   /** Ends all threads. What they had mapped is not theirs any more when this resolves. */
   async close(): Promise<void> {
     this.#isClosed = true
-    // To end a thread while it loads modules can fail checks of V8, and they end the process.
     const pool = this.#pool
     if (pool === undefined) return
     const starting = pool.threads.filter(({ threadId }) => threadId > 0 && !this.#ready.has(threadId))
-    await inTime(starting.map(firstNews))
+    // Before any is ended: to end a thread while it loads native code ends the process.
+    await inTime(starting.map(firstNews), startPatienceMs)
     const alive = [...this.#alive.values()]
     await inTime([pool.destroy(), ...alive])
   }
@@ -318,10 +321,10 @@ function threadError(cause: unknown): BookendError {
   return new BookendError('BOOKEND_WORKER', `a reader thread died during a task: ${String(cause)}`, { cause })
 }
 
-async function inTime(ends: (Promise<void> | undefined)[]): Promise<void> {
+async function inTime(ends: (Promise<void> | undefined)[], patienceMs = endPatienceMs): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, endPatienceMs)
+    timer = setTimeout(resolve, patienceMs)
   })
   await Promise.race([Promise.allSettled(ends), late])
   clearTimeout(timer)

@@ -55,3 +55,15 @@ it('a read whose thread dies under it is begun again, and so are those behind it
   await reader.terminate()
   expect((await Promise.all(reads)).map(([message]) => message?.value[0])).toEqual([...Array(10).keys()])
 })
+
+it('what its threads run is imported and not required: a thread may be ended while it loads', async () => {
+  const keepAlive = new KeepAlive()
+  const entry = new URL('../../fixtures/loaded-module.mjs', import.meta.url)
+  const options = { entry, maxThreads: 1, idleTimeoutMs: 1_000, maxHeapMb: undefined }
+  const pool = new ReaderPool({}, options, keepAlive, () => {})
+  onTestFinished(async () => {
+    await pool.close()
+    keepAlive.end()
+  })
+  expect(await pool.run({ op: 'offsetAt', topic: { id: 0, name: 't' }, time: 0 })).toBe(false)
+})
