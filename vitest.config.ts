@@ -6,8 +6,9 @@ export default defineConfig({
     exclude: ['node_modules/**', 'dist/**', 'bench/**'],
     // A process per file: one that dies of a signal is one error, and the other files still report.
     pool: 'forks',
-    // Every log under test brings its own threads, so more files at a time would only measure each other.
-    maxWorkers: 2,
+    // One more than the smallest machine has cores: a quarter of what files take is waiting for the clocks of a log. Every log under test brings
+    // threads of its own, so many more would only hinder each other.
+    maxWorkers: 3,
     // A limit for hangs, not for speed: a machine that has other work to do takes many times as long.
     testTimeout: 180_000,
     hookTimeout: 180_000,
