@@ -139,7 +139,7 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
       if (handle.isInLog) await recalls.recall({ id: handle.id, name }, appends.nextOf(handle), span)
     }
     const pace = new TurnPace()
-    const hot = new HotReads(readerData, state, pace)
+    const hot = new HotReads(readerData, state, pace, options.readers)
     const segments = new SegmentTotals({ segmentBytes, state, slots, topicName: (id) => topics.nameOf(id) })
     const census = new SegmentCensus({
       ...{ directory, segmentBytes, totals: segments, reaper, writerThreadId: writer?.threadId },

@@ -165,7 +165,15 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
     if (!this.handle.isInLog) return offsets.map(() => undefined)
     if (offsets.length === 1) return [await this.#lone(offsets[0])]
     const { hot } = this.#host
-    return hot?.takes(offsets.length) ? this.#foundHere(hot, offsets) : this.#fetched(offsets)
+    const mine = hot?.shareOf(offsets.length) ?? 0
+    if (hot === undefined || mine === 0) return this.#fetched(offsets)
+    if (mine === offsets.length) return this.#foundHere(hot, offsets)
+    // The others' part is on its way before this thread is busy with its own.
+    const theirs = this.#fetched(offsets.slice(mine))
+    // It may fail before anybody waits for it.
+    theirs.catch(() => {})
+    const here = await this.#foundHere(hot, offsets.slice(0, mine))
+    return here.concat(await theirs)
   }
 
   /** What is in memory by this thread, the rest by others. */

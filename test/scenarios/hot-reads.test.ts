@@ -33,11 +33,13 @@ describe.skipIf(!canTell(os.tmpdir()))('what is in memory', () => {
       break
     }
     expect(log.stats().readers.tasks).toBe(tasks)
-    // A long list is looked up by others, and this thread goes on meanwhile.
+    // A long list is looked up by others as well, each a part of it.
+    const { hot } = log.stats().readers
     const long = Array.from({ length: 3_000 }, (_, index) => (index * 7) % 2_100)
     const all = (await topic.getMany(long)).map((message) => message?.value)
     expect(all).toEqual(long.map((offset) => (offset < 2_000 ? `m${offset}` : undefined)))
     expect(log.stats().readers.tasks).toBeGreaterThan(tasks)
+    expect(log.stats().readers.hot).toBeGreaterThan(hot)
     const { tasks: after } = log.stats().readers
     // At once, whoever appended it a moment ago.
     const offset = await topic.append('new')

@@ -14,8 +14,12 @@ import type { ChunkAnswer } from '../../threads/reader/reader.js'
 import type { ReaderData } from '../../threads/shared-memory.js'
 import type { TurnPace } from './turn-pace.js'
 
-/** From so many on a list is the reader threads': a task for one of them costs as much as some fifty lookups here. */
-const leastForReaders = 100
+/** From so many on a list is shared with the reader threads: a task for one of them costs as much as some fifty lookups here. */
+const leastToShare = 100
+/** What else this thread has to do for each record of a list, those of the readers too, as a share of a lookup. */
+const ownWork = 0.5
+/** Lookups between two looks at whether the event loop should turn. */
+const lookupsAtOnce = 256
 
 export class HotReads {
   readonly #data: Omit<ReaderData, 'io'>
@@ -25,16 +29,19 @@ export class HotReads {
   #reader: HotReader | undefined
   #answered = 0
   readonly #pace: TurnPace
+  readonly #readers: number
   readonly #underWay = new Set<Promise<unknown>>()
 
   /**
    * @param state of this thread, over `data.shared.state`
    * @param pace of this thread: what is answered at once must not keep the event loop from turning
+   * @param readers threads that look up as well
    */
-  constructor(data: Omit<ReaderData, 'io'>, state: SharedState, pace: TurnPace) {
+  constructor(data: Omit<ReaderData, 'io'>, state: SharedState, pace: TurnPace, readers: number) {
     this.#data = data
     this.#state = state
     this.#pace = pace
+    this.#readers = readers
   }
 
   /** Records and chunks that were found here. */
@@ -53,13 +60,14 @@ export class HotReads {
     return this.#pace.afterLookups(1)?.then(() => record) ?? record
   }
 
-  /** False: there is nothing to be found here, or so many lookups are better done by reader threads. */
-  takes(count: number): boolean {
-    return this.#ready() !== undefined && count < leastForReaders
+  /** How many of a list are to be looked up here, so that this thread and the readers are done at about the same time. */
+  shareOf(count: number): number {
+    if (this.#ready() === undefined) return 0
+    return count < leastToShare ? count : Math.floor(count / (this.#readers + 1 + ownWork))
   }
 
   /**
-   * The same for as many as it {@link takes}, in the order of their offsets.
+   * The same for several, in the order of their offsets.
    * @param first readable offset, and `next` one to be appended: what is not between them is not looked for
    */
   records(topic: number, offsets: readonly number[], first: number, next: number): Promise<(HotRecord | undefined)[]> {
@@ -102,10 +110,16 @@ export class HotReads {
     next: number,
   ): Promise<(HotRecord | undefined)[]> {
     const asked = offsets.map((offset) => (offset < first || offset >= next ? -1 : offset))
-    const found = this.#ready()?.findMany(topic, asked)
-    if (found === undefined) return offsets.map(() => undefined)
-    for (const record of found) if (record !== undefined) this.#answered += 1
-    await this.#pace.afterLookups(offsets.length)
+    const found: (HotRecord | undefined)[] = []
+    while (found.length < asked.length) {
+      const some = asked.slice(found.length, found.length + lookupsAtOnce)
+      const records = this.#ready()?.findMany(topic, some) ?? some.map(() => undefined)
+      for (const record of records) {
+        if (record !== undefined) this.#answered += 1
+        found.push(record)
+      }
+      await this.#pace.afterLookups(some.length)
+    }
     return found
   }
 

@@ -62,6 +62,9 @@ class Slab {
 
 /** Slabs grow with the answer, and no further: a message that is kept keeps its slab. */
 const slabBytes = { least: 1 << 10, most: 1 << 16 }
+const wordByWordBytes = 256
+/** Of lookups one by one: to make memory for each takes as long as to read it. A message that is kept keeps so much. */
+const pooledSlabBytes = 4 << 10
 
 export class HotReader {
   readonly #now: NowFiles
@@ -71,6 +74,8 @@ export class HotReader {
   readonly #pages = new IndexPages()
   /** Holds one batch, and nothing between calls. */
   readonly #scratch: Target
+  /** See {@link pooledSlabBytes}. */
+  #pooled = new Slab(0)
   /** Of the record that was brought to the scratch. */
   #frameBytes = 0
   #time = 0
@@ -93,8 +98,15 @@ export class HotReader {
   /** @returns undefined: ask a reader thread */
   find(topic: number, offset: number): HotRecord | undefined {
     const at = this.#fetch(topic, offset)
-    // Memory of its own: one kept message must not keep others.
-    return at < 0 ? undefined : this.#put(new Slab(this.#frameBytes), at, offset)
+    return at < 0 ? undefined : this.#put(this.#slabFor(this.#frameBytes), at, offset)
+  }
+
+  /** Short records share memory with the few before them; a long one has its own. */
+  #slabFor(size: number): Slab {
+    if (size > pooledSlabBytes / 8) return new Slab(size)
+    // Whoever has transferred it to another thread has left one without room.
+    if (size > this.#pooled.room) this.#pooled = new Slab(pooledSlabBytes)
+    return this.#pooled
   }
 
   /**
@@ -186,8 +198,13 @@ export class HotReader {
 
   #put(slab: Slab, from: number, offset: number): HotRecord {
     const at = slab.end
-    slab.bytes.set(this.#scratch.bytes.subarray(from, from + this.#frameBytes), at)
-    slab.end += this.#frameBytes
+    const size = this.#frameBytes
+    slab.end += size
+    // Frames are whole words. A view for the call costs more than it saves where they are short.
+    if (size > wordByWordBytes) slab.bytes.set(this.#scratch.bytes.subarray(from, from + size), at)
+    else
+      for (let word = 0; word < size >>> 2; word++)
+        slab.words[(at >>> 2) + word] = this.#scratch.words[(from >>> 2) + word]
     return new HotRecord(slab, at, offset, this.#time)
   }
 

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { hotIdleMs, maxHotBatchBytes, maxHotSegments, maxMapRows, rowsPerMappedTopic } from '../../../src/limits.js'
 import { HotReader } from '../../../src/storage/hot/hot-reader.js'
 import { payloadOf } from '../../support/frames.js'
-import { checkHot, warmUp } from '../../support/hot.js'
+import { checkHot, valueAt, warmUp } from '../../support/hot.js'
 import type { ModelTopic } from '../../support/model.js'
 import { Seeded } from '../../support/seeded.js'
 import { StorageLog, type StorageLogOptions } from '../../support/storage-log.js'
@@ -106,12 +106,23 @@ describe('what is in memory', () => {
     expect(await warmUp(hot, topic)).toBe(topic.values.length)
   })
 
-  it('has memory of its own where it was asked for alone, and no more than a slab where it was not', async () => {
-    append(...many(3_000, 100))
+  it('keeps 4 KiB at most where it was asked for alone, itself where it is long, and a slab where it was asked for with others', async () => {
+    append(...many(3_000, 100), ...many(1, 1_000))
     await warmUp(hot, topic)
-    expect(hot.find(0, 8)?.bytes.buffer.byteLength).toBe(120)
+    for (let offset = 0; offset < 100; offset++) expect(hot.find(0, offset)?.bytes.buffer.byteLength).toBe(4096)
+    expect(hot.find(0, 3_000)?.bytes.buffer.byteLength).toBeLessThan(1_100)
     const offsets = topic.values.map((_, offset) => offset)
     for (const record of hot.findMany(0, offsets)) expect(record?.bytes.buffer.byteLength).toBeLessThanOrEqual(1 << 16)
+  })
+
+  it('is right also where the application has given the memory of the one before away', async () => {
+    append(...many(20, 100))
+    await warmUp(hot, topic)
+    for (let offset = 0; offset < 20; offset++) {
+      const record = hot.find(0, offset)
+      expect(record && valueAt(record)).toEqual(new Uint8Array(topic.values[offset]))
+      structuredClone(record?.bytes.buffer, { transfer: record ? [record.bytes.buffer] : [] })
+    }
   })
 })
 
