@@ -1,6 +1,7 @@
 /** All of them. */
 import { agreement } from './agreement.js'
 import { attached } from './attached.js'
+import { compaction } from './compaction.js'
 import { damage } from './damage.js'
 import { decisions } from './decisions.js'
 import { dyingThreads } from './dying-threads.js'
@@ -44,6 +45,7 @@ export const faults: readonly Fault[] = [
   fuzz,
   sideIndexes,
   rewrites,
+  compaction,
   groups,
   decisions,
   races,
