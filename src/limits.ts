@@ -218,6 +218,14 @@ export const expiresHeader = 'bookend-expires'
 /** That of a message which says that there is nothing any more under its key. */
 export const tombstoneHeader = 'bookend-tombstone'
 export const maxIdBytes = 1024
+/** What `entries()` holds at once in a reader thread: so many keys, and about so many bytes of them. With more it reads the topic again for the others. */
+export const maxLatestKeys = 2 ** 20
+export const maxLatestKeyBytes = 32 << 20
+/** A topic of fewer messages is looked through by the thread that asks. */
+export const fewEntries = 16_384
+/** What is superseded while somebody reads the state of a topic stays for so long, from when he began. */
+export const keptStateMs = 60_000
+
 /** Ids of a topic are remembered for so long, and at most so many: see docs/conditions.md. */
 export const defaultIdWindowMs = 120_000
 export const defaultMaxIds = 1_000_000

@@ -175,6 +175,8 @@ export interface EngineTopic {
   trim(before: number): Promise<void>
   /** In force from now on, whether the topic exists yet or not. @param isAddition keeps what else was said of the topic */
   retain(retention: Retention, isAddition: boolean): void
+  /** From now on, for {@link keptStateMs}, no message goes because it is superseded from now on: who reads meanwhile has the state as it is now. */
+  keepState(): void
   /** By what messages are to be found fast from now on, beside what was said before. Only where {@link Supports.indexes}. */
   index(index: TopicIndex): void
   /** The same object for the same name. Makes no group: it comes to be with its first use. */
@@ -221,6 +223,8 @@ export interface ScanRequest {
   readonly module: string
   /** Messages that do not match are as if they were not there; undefined: all match. */
   readonly filter: Filter | undefined
+  /** What its `map` is given beside the batch; a module of the application is given nothing. */
+  readonly argument?: unknown
   /** Ends the scan with its reason. */
   readonly signal: AbortSignal | undefined
 }

@@ -134,6 +134,9 @@ export class JetStreamTopic implements EngineTopic {
     await trim()
   }
 
+  /** Nothing goes there because it is superseded. */
+  keepState(): void {}
+
   index(): void {
     throw new Error('not supported: nobody asks')
   }

@@ -178,6 +178,7 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
     this.topicHost = {
       ...{ appends, reads, hot, pace, events, stage, limits, indexes, messageBytesLimit },
       mayExpire: () => hasFeature(state, 'expiry'),
+      keepState: () => state.stateAsked.store(Math.floor(Date.now() / 1_000)),
       recent: new RecentMessages(appends.ring, new BatchTimes(shared.times), () => lane.ringHead.load()),
       newGroup: (topic, name) =>
         new LocalGroup(topic, name, { stage, registry, commits, events, processors, elsewhere: follower }),

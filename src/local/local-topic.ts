@@ -46,6 +46,8 @@ export interface TopicHost<G extends EngineGroup = LocalGroup> {
   }
   readonly indexes: { want(topic: string, index: TopicIndex): void }
   newGroup(topic: LocalTopic<G>, name: string): G
+  /** See {@link EngineTopic.keepState}. */
+  keepState(): void
   /** Something in the log expires. */
   mayExpire(): boolean
   /** Of the longest value with key and headers that a segment holds. */
@@ -251,6 +253,10 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
     // What supersedes what is found by keys.
     if (retention.compact === true) this.index({ keys: true })
     this.#host.limits.retain(this.name, retention, isAddition)
+  }
+
+  keepState(): void {
+    this.#host.keepState()
   }
 
   index(index: TopicIndex): void {

@@ -1,7 +1,7 @@
 /** A named stream of messages: the application's handle on it. */
 
 import { abortable } from '../abortable.js'
-import type { Engine, EngineTopic } from '../engine/engine.js'
+import type { Engine, EngineTopic, ScanRequest } from '../engine/engine.js'
 import type { Condition, Payload, PlannedMessage, RepeatRule, Ticket, TransactionParts } from '../engine/terms.js'
 import { conflictError } from '../failures.js'
 import { bytes, type Codec, codecName } from '../messages/codec.js'
@@ -413,7 +413,8 @@ export class LogTopic<T> implements Topic<T> {
     checkKeys('entries()', options, ['signal'])
     const signal = checkSignal(options.signal)
     this.#engine.checkOpen()
-    return latestEntries(this, signal)
+    const scan = this.#engine.supports.scan ? (request: ScanRequest) => this.#topic.scan(request) : undefined
+    return latestEntries(this, { keepState: () => this.#topic.keepState(), scan }, signal)
   }
 
   async count(options: CountOptions = {}): Promise<number> {

@@ -24,7 +24,13 @@ export interface MessageBatch<T = Uint8Array> extends Iterable<Message<T>> {
   forEach(visit: (bytes: Uint8Array, start: number, end: number, offset: number) => void): void
 }
 
-export class ChunkBatch<T = unknown> implements MessageBatch<T> {
+/** As modules of our own see it. */
+export interface RecordBatch<T> extends MessageBatch<T> {
+  /** Visits each record in place; the place is good until the call returns. */
+  visit(visit: (place: RecordPlace) => void): void
+}
+
+export class ChunkBatch<T = unknown> implements RecordBatch<T> {
   readonly length: number
   readonly firstOffset: number
   readonly #source: MessageSource<T>
@@ -52,6 +58,15 @@ export class ChunkBatch<T = unknown> implements MessageBatch<T> {
   forEach(visit: (bytes: Uint8Array, start: number, end: number, offset: number) => void): void {
     try {
       visitValues(this.#bytes, this.#topic, this.firstOffset, this.firstOffset + this.length, visit)
+    } catch (error) {
+      throw this.#placed(error)
+    }
+  }
+
+  visit(visit: (place: RecordPlace) => void): void {
+    const cursor = new ChunkCursor(this.#bytes, this.#topic, this.firstOffset, this.firstOffset + this.length)
+    try {
+      while (cursor.next()) visit(cursor)
     } catch (error) {
       throw this.#placed(error)
     }
@@ -88,7 +103,7 @@ export function denseBatch<T>(
   from: number,
   to: number,
   isBorrowed: boolean,
-): MessageBatch<T> {
+): RecordBatch<T> {
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >>> 2)
   if (!mayExpire(bytes, words)) return new ChunkBatch(source, topic, bytes, from, to, isBorrowed)
   // Counted once: a message that expires while the batch is looked at is still part of it.
@@ -111,7 +126,7 @@ export function sparseBatch<T>(
   from: number,
   to: number,
   isSparse = true,
-): MessageBatch<T> {
+): RecordBatch<T> {
   const records = new ChunkRecords(source, topic, bytes, from, to, undefined, isSparse)
   if (records.failure !== undefined) throw records.failure
   return records.batch(0, records.length)
@@ -172,13 +187,16 @@ export class ChunkRecords<T = unknown> {
   }
 
   /** The records from `start` to before `end`, in order. */
-  batch(start: number, end: number): MessageBatch<T> {
+  batch(start: number, end: number): RecordBatch<T> {
     const records = this
     return {
       length: end - start,
       firstOffset: this.#offsets[start] ?? this.end,
       forEach(visit) {
         for (let index = start; index < end; index++) records.#visit(index, visit)
+      },
+      visit(visit) {
+        for (let index = start; index < end; index++) visit(records.place(index))
       },
       *[Symbol.iterator]() {
         for (let index = start; index < end; index++) yield records.#message(index)

@@ -1,8 +1,8 @@
 /** A message as the application and its modules see it. */
 import { inspect } from 'node:util'
 import { BookendError } from '../errors.js'
-import { tombstoneHeader } from '../limits.js'
 import { partsOf, type RecordPlace } from './chunk-cursor.js'
+import { isTombstone } from './tombstone.js'
 import { textOf } from './utf8.js'
 import type { Decode } from './value-coding.js'
 
@@ -136,10 +136,7 @@ export class StoredMessage<T> implements Message<T> {
   }
 
   get tombstone(): boolean {
-    const { keyStart, keyEnd, valueStart, valueEnd } = partsOf(this.#words, this.#frame)
-    // Nearly all messages are told by their value already.
-    if (valueStart < valueEnd || keyStart < 0 || keyEnd === valueStart) return false
-    return Object.hasOwn(this.headers ?? {}, tombstoneHeader)
+    return isTombstone(this.#bytes, partsOf(this.#words, this.#frame))
   }
 
   get value(): T {

@@ -110,5 +110,5 @@ export function startKeyed({ world = simulatedWorld(), seed = 1, keys = 8, ...op
   }
   const generations = () =>
     Array.from({ length: engine.tail.segment }, (_, segment) => engine.files.generationOf(segment))
-  return { world, engine, puts, put, fillTo, pass, compact, readable, latest, generations }
+  return { world, engine, puts, put, fillTo, pass, compact, readable, latest, generations, now: () => now }
 }

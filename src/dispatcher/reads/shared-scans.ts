@@ -115,7 +115,7 @@ class ScanRun {
   }
 
   async #steps(): Promise<unknown> {
-    const { from, to, topic, module, filter } = this.#scan
+    const { from, to, topic, module, filter, argument } = this.#scan
     const { readers, cut } = this.#threads
     const { least, most } = rangesPerReader
     const forAll = readers * Math.max(least, Math.min(most, (to - from) / messagesPerRange / readers))
@@ -126,7 +126,17 @@ class ScanRun {
     this.#checkWanted()
     const claims = RangeClaims.allocate(ranges.length)
     const shares = Math.min(readers, ranges.length)
-    const task = { op: 'scan', topic, ranges, claims, shares, module, abort: this.#word.shared, filter } as const
+    const task = {
+      op: 'scan',
+      topic,
+      ranges,
+      claims,
+      shares,
+      module,
+      abort: this.#word.shared,
+      filter,
+      argument,
+    } as const
     const partial = await Promise.all(Array.from({ length: shares }, () => this.#run(task) as Promise<ScanPart[]>))
     this.#checkWanted()
     const parts = partial.flat().sort((a, b) => a.first - b.first)

@@ -107,6 +107,7 @@ export class AttachedEngine extends ThreadEngine<RemoteGroup> implements Engine 
         messageBytesLimit: facts.messageBytesLimit,
       },
       mayExpire: () => hasFeature(state, 'expiry'),
+      keepState: () => state.stateAsked.store(Math.floor(Date.now() / 1_000)),
       limits: {
         trim: (topic, before) => this.#trim(topic, before),
         retain: (topic, retention, isAddition) => owner.tell('retain', topic, retention, isAddition),

@@ -1,5 +1,12 @@
 /** The latest message of every key: what a topic comes to where each message replaces those before it with the same key. */
+import { abortable } from '../../abortable.js'
+import type { ScanRequest } from '../../engine/engine.js'
+import { fewEntries } from '../../limits.js'
+import { hashEnd, latestKeys, latestOffsets, putLatest } from '../../messages/latest-keys.js'
+import type { LatestArgument, LatestPart } from '../../messages/latest-module.js'
 import type { Message } from '../../messages/message.js'
+
+const latestModule = new URL('../../messages/latest-module.js', import.meta.url).href
 
 /** What of a topic is needed. */
 export interface EntriesSource<T> {
@@ -8,38 +15,114 @@ export interface EntriesSource<T> {
   getMany(offsets: readonly number[]): Promise<(Message<T> | undefined)[]>
 }
 
-/** Messages that are fetched at a time. */
-const atOnce = 256
+/** What of an engine is. */
+export interface EntriesEngine {
+  /** What is superseded from now on stays for a while. */
+  keepState(): void
+  /** Reads where the messages are; undefined: nobody would. */
+  readonly scan: ((request: ScanRequest) => Promise<unknown>) | undefined
+}
+
+interface Range {
+  readonly first: number
+  readonly next: number
+  readonly signal: AbortSignal | undefined
+}
+
+/** Messages that are fetched at a time, at first and later. */
+const atOnce = { least: 16, most: 256 }
 
 /**
- * Reads what there is when it begins, once, and remembers for each key where its latest message stands; then fetches these, in order of their
- * offsets. A key whose latest message is a tombstone has none.
+ * What there is when it begins is read once, or more often where there are too many keys to be held at once; of it one bit a message is kept. The
+ * latest ones are fetched then, in order of their offsets. A key whose latest message is a tombstone has none.
  */
-export async function* latestEntries<T>(topic: EntriesSource<T>, signal?: AbortSignal): AsyncGenerator<Message<T>> {
+export async function* latestEntries<T>(
+  topic: EntriesSource<T>,
+  { keepState, scan }: EntriesEngine,
+  signal?: AbortSignal,
+): AsyncGenerator<Message<T>> {
+  // Before it is known where it ends: what supersedes others of it then is part of it.
+  keepState()
   const { first, next } = await topic.bounds()
-  // One byte a character: no two keys become the same.
-  const latest = new Map<string, number>()
-  if (first < next) {
-    for await (const message of topic.read({ from: first, to: next, signal })) {
-      const { key } = message
-      if (key === undefined) continue
-      const name = Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1')
-      // Behind all others: the map keeps the order in which its keys came.
-      latest.delete(name)
-      if (!message.tombstone) latest.set(name, message.offset)
-    }
-  }
-  let offsets: number[] = []
-  const fetched = async () => {
+  const range = { first, next, signal }
+  const latest = new OffsetBits(first, next)
+  for (let from = 0; from < hashEnd && first < next; ) {
     signal?.throwIfAborted()
-    const messages = await topic.getMany(offsets)
-    offsets = []
+    const isScanned = scan !== undefined && next - first >= fewEntries
+    const part = isScanned ? await scanned(scan, range, from) : await read(topic, range, from)
+    for (const offset of part.offsets) latest.add(offset)
+    from = part.below
+  }
+  yield* fetched(topic, latest, signal)
+}
+
+async function scanned(
+  scan: NonNullable<EntriesEngine['scan']>,
+  { first, next, signal }: Range,
+  from: number,
+): Promise<LatestPart> {
+  const argument: LatestArgument = { from }
+  const request = { from: first, to: next, module: latestModule, filter: undefined, argument, signal }
+  return abortable(signal, scan(request) as Promise<LatestPart>)
+}
+
+async function read<T>(topic: EntriesSource<T>, { first, next, signal }: Range, from: number): Promise<LatestPart> {
+  const table = latestKeys(from)
+  for await (const { key, offset, tombstone } of topic.read({ from: first, to: next, signal }))
+    if (key !== undefined) putLatest(table, key, 0, key.length, offset, tombstone)
+  return { offsets: latestOffsets(table), below: table.below }
+}
+
+/** The next ones are under way while these are looked at. */
+async function* fetched<T>(
+  topic: EntriesSource<T>,
+  latest: OffsetBits,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Message<T>> {
+  const offsets = latest[Symbol.iterator]()
+  let count = atOnce.least
+  const fetch = async () => {
+    const some: number[] = []
+    while (some.length < count) {
+      const { value, done } = offsets.next()
+      if (done === true) break
+      some.push(value)
+    }
     // What was trimmed or has expired meanwhile is no entry any more.
-    return messages.filter((message) => message !== undefined)
+    return some.length === 0 ? undefined : (await topic.getMany(some)).filter((message) => message !== undefined)
   }
-  for (const offset of latest.values()) {
-    offsets.push(offset)
-    if (offsets.length === atOnce) yield* await fetched()
+  let ahead = fetch()
+  for (;;) {
+    signal?.throwIfAborted()
+    const messages = await ahead
+    if (messages === undefined) return
+    count = Math.min(2 * count, atOnce.most)
+    ahead = fetch()
+    // Nobody may come for it any more.
+    ahead.catch(() => {})
+    yield* messages
   }
-  if (offsets.length > 0) yield* await fetched()
+}
+
+/** Offsets of a range: one bit each. */
+class OffsetBits {
+  readonly #first: number
+  readonly #words: Uint32Array
+
+  constructor(first: number, next: number) {
+    this.#first = first
+    this.#words = new Uint32Array(Math.ceil((next - first) / 32))
+  }
+
+  add(offset: number): void {
+    const bit = offset - this.#first
+    this.#words[Math.floor(bit / 32)] |= 1 << (bit % 32)
+  }
+
+  /** Ascending. */
+  *[Symbol.iterator](): Generator<number, undefined> {
+    for (let index = 0; index < this.#words.length; index++)
+      for (let left = this.#words[index]; left !== 0; left &= left - 1)
+        yield this.#first + 32 * index + 31 - Math.clz32(left & -left)
+  }
 }

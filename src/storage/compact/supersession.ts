@@ -65,11 +65,15 @@ export class Supersession {
     this.#compacted = compacted
   }
 
-  /** Reads footers of segments below `end`, some of them. True: there are more. */
-  catchUp(end: number): boolean {
+  /**
+   * Reads footers of segments below `end`, some of them: what they hold supersedes others from now on. True: there are more.
+   * @param before segments with messages of that time, ms since the epoch, or later are left for another time
+   */
+  catchUp(end: number, before = Number.POSITIVE_INFINITY): boolean {
     const { disk, files } = this.#tools
     for (let count = 0; count < footersPerStep && this.#added < end; count++) {
       const sealed = readSealedFile(disk, files, this.#added)
+      if (sealed !== undefined && sealed.footer.lastTime >= before) return false
       if (sealed === undefined) this.#unknown.add(this.#added)
       else this.#add(this.#added, sealed)
       this.#added += 1

@@ -27,6 +27,8 @@ export interface ScanTask {
   abort: SharedArrayBuffer
   /** Only records that match are in the batches; undefined: all. */
   filter?: Filter | undefined
+  /** What `map` is given beside the batch. */
+  argument?: unknown
 }
 
 export interface ScanRange {
@@ -44,7 +46,7 @@ export interface ScanPart {
 }
 
 interface ScanModule {
-  map(batch: MessageBatch<unknown>): unknown
+  map(batch: MessageBatch<unknown>, argument: unknown): unknown
   reduce(a: unknown, b: unknown): unknown
   /** Undefined: the result is what was reduced. */
   finish: ((result: unknown) => unknown) | undefined
@@ -73,13 +75,13 @@ export class ScanTasks {
   }
 
   /** @throws `BOOKEND_HANDLER` if the module does not load; what it throws, as it is */
-  async run({ topic, ranges, claims, shares, module: url, abort, filter }: ScanTask): Promise<ScanPart[]> {
+  async run({ topic, ranges, claims, shares, module: url, abort, filter, argument }: ScanTask): Promise<ScanPart[]> {
     const module = await this.#load(url)
     const isAborted = new AbortWord(abort)
     const matcher = filter && new HeaderMatcher(filter)
     const parts: ScanPart[] = []
     for (const index of new RangeClaims(claims).take(threadId % shares, shares)) {
-      const value = await this.#scanRange(module, topic, ranges[index], isAborted, matcher)
+      const value = await this.#scanRange(module, topic, ranges[index], isAborted, matcher, argument)
       if (isAborted.isRaised) return parts
       const last = parts.at(-1)
       // Neighbours are put together here, where their memory is: what is left travels to another thread.
@@ -107,6 +109,7 @@ export class ScanTasks {
     range: ScanRange,
     abort: AbortWord,
     matcher: HeaderMatcher | undefined,
+    argument: unknown,
   ): Promise<unknown> {
     const { from, to } = range
     const source = { topic: topic.name, decode: module.decode }
@@ -125,14 +128,16 @@ export class ScanTasks {
       offset = chunk.next
       resume = chunk.resume
       if (batch.length === 0) continue
-      let mapped = module.map(batch)
+      let mapped = module.map(batch, argument)
       if (mapped instanceof Promise) mapped = await mapped
       result = isFirst ? mapped : module.reduce(result, mapped)
       if (result instanceof Promise) result = await result
       isFirst = false
     }
     // There is a result of every range.
-    return isFirst ? module.map(new ChunkBatch(source, topic.id, new Uint8Array(0), from, from, false)) : result
+    return isFirst
+      ? module.map(new ChunkBatch(source, topic.id, new Uint8Array(0), from, from, false), argument)
+      : result
   }
 
   #load(url: string): Promise<ScanModule> {

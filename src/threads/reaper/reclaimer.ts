@@ -3,7 +3,14 @@
  * it, off the append path. When a segment may be looked at, and when the new file takes its name, the retainer says.
  */
 import { isHiddenTopic } from '../../format/hidden-topics.js'
-import { maxIdWindowMs, reclaimIdleMs, reclaimLookMs, reclaimRetryMs, usualTombstoneMs } from '../../limits.js'
+import {
+  keptStateMs,
+  maxIdWindowMs,
+  reclaimIdleMs,
+  reclaimLookMs,
+  reclaimRetryMs,
+  usualTombstoneMs,
+} from '../../limits.js'
 import { hasFeature, type SharedState } from '../../ring/shared-state.js'
 import type { GoneRecords } from '../../storage/compact/gone-records.js'
 import { type Compacted, Supersession } from '../../storage/compact/supersession.js'
@@ -107,7 +114,9 @@ export class Reclaimer {
     pass.next = Math.max(pass.next, first)
     if (this.#needs.compacts) {
       this.#supersession ??= new Supersession(this.#parts, first, this.#compacted())
-      if (this.#supersession.catchUp(this.#needs.added)) return undefined
+      // Before the segments are looked at: who begins later reads what is in them as well.
+      const before = this.#supersedesBefore(now)
+      if (this.#supersession.catchUp(this.#needs.added, before)) return undefined
     }
     const active = state.activeSegment.load()
     for (let looks = 0; looks < looksPerStep && pass.next < Math.min(this.#needs.added, active); looks++) {
@@ -236,6 +245,14 @@ export class Reclaimer {
       if (!isGone) pass.older.set(topic, (pass.older.get(topic) ?? 0) + frameBytes)
     }
     return plan === undefined ? undefined : { segment, ...plan, expiredBy: now, expiring: visibleOf(sealed.rows), gone }
+  }
+
+  /** What was appended from then on, ms since the epoch, supersedes nothing yet: somebody may be reading the state before it. */
+  #supersedesBefore(now: number): number {
+    const asked = this.#parts.state.stateAsked.load() * 1_000
+    // A clock that was put back does not hold it up.
+    const isRead = asked > 0 && asked <= now && now <= asked + 1_000 + keptStateMs
+    return isRead ? now - keptStateMs : Number.POSITIVE_INFINITY
   }
 
   #compacted(): Compacted {

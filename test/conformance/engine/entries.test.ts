@@ -61,6 +61,24 @@ onEveryEngine(({ shared }) => {
     expect((await collect(topic.entries())).slice(-3).map(({ keyText }) => keyText)).toEqual(['k599', 'k500', 'new'])
   })
 
+  it('is the same where it is looked for beside the data', async () => {
+    const { log, name } = await shared()
+    const topic = log.topic(name)
+    const messages = 17_000
+    const keys = 1_500
+    const value = new Uint8Array(1)
+    for (let number = 0; number < messages; number++)
+      while (!topic.offer(value, { key: `k${(number * 7) % keys}` })) await topic.ready()
+    await log.flush()
+    await topic.delete('k3')
+    const latest = new Map<string, number>()
+    for (let number = 0; number < messages; number++) latest.set(`k${(number * 7) % keys}`, number)
+    latest.delete('k3')
+    const found = await collect(topic.entries())
+    expect(found.map(({ offset }) => offset)).toEqual([...latest.values()].sort((a, b) => a - b))
+    for (const { keyText, offset } of found) expect(latest.get(keyText as string)).toBe(offset)
+  })
+
   it('a tombstone is a message like any other, without a value, whatever the codec', async () => {
     const { log, name } = await shared()
     const topic: Topic<unknown> = log.topic(name, { codec: json })

@@ -39,6 +39,27 @@ it('is what a map of keys says, with a side index of every segment, of some, of 
   }
 })
 
+it('newer segments are left for another time while somebody reads the state before them', async () => {
+  const { log, supersession } = compactedLog(new Seeded(5), { keys: 20 })
+  await log.index()
+  const last = log.tail.segment
+  const timeOf = (segment: number) => readSealedFile(log.world.disk, log.files, segment)?.footer.lastTime as number
+  const found = supersession()
+  while (found.catchUp(last, timeOf(last - 2)));
+  for (let segment = 0; segment < last; segment++) while (found.step(segment));
+  const first = supersession()
+  const earlier = Array.from({ length: last }, (_, segment) => segment).filter(
+    (each) => timeOf(each) < timeOf(last - 2),
+  )
+  lookThrough(first, earlier.length)
+  for (const topic of [0, 1])
+    for (const segment of earlier)
+      expect(goneOf(found, log, topic, segment)).toEqual(goneOf(first, log, topic, segment))
+  expect(earlier.length).toBeGreaterThan(1)
+  lookThrough(found, last)
+  expect(goneOf(found, log, 0, 0).length).toBeGreaterThanOrEqual(goneOf(first, log, 0, 0).length)
+})
+
 it('a segment that was written anew without it has nothing superseded any more, and goes on superseding', async () => {
   const made = compactedLog(new Seeded(7), { keys: 30 })
   const { log } = made

@@ -172,6 +172,8 @@ export class MemoryTopic implements EngineTopic {
   /** Everything is at hand. */
   index(): void {}
 
+  keepState(): void {}
+
   retain(): void {
     throw new Error('not supported: nobody asks')
   }

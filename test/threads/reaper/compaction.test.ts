@@ -78,6 +78,21 @@ it('what is trimmed, moved on and let go meanwhile changes nothing about it', as
   expect(readable(state)).toEqual(latest().filter((offset) => offset >= first))
 })
 
+it('what is superseded while somebody reads the state stays for a minute, and then goes', async () => {
+  const { engine, puts, put, fillTo, compact, pass, readable, latest, now } = startKeyed({ seed: 6 })
+  const read = put(state, 'read')
+  await fillTo(3)
+  engine.state.stateAsked.store(Math.floor(now() / 1_000))
+  put(state, 'read')
+  await fillTo(6)
+  await compact()
+  expect(readable(state)).toHaveLength(puts[state].length)
+  await pass(50_000)
+  expect(readable(state)).toContain(read)
+  await pass(80_000)
+  expect(readable(state)).toEqual(latest())
+})
+
 it('the log says that it holds such places, durably, before the first is written', async () => {
   const { world, engine, fillTo, compact } = startKeyed({ seed: 4 })
   await fillTo(3)
