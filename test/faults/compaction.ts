@@ -77,9 +77,10 @@ function disagreement(log: StorageLog, topic: number, puts: readonly Put[]): str
 async function cutEverywhere(random: Seeded, row: Row, name: string): Promise<void> {
   const made = compactedLog(random, {
     messages: 600,
-    keys: 12,
+    keys: 40,
     segmentBytes: cutSegmentBytes,
     lasts: 0.05,
+    deletes: 0.4,
     isTwinned: true,
   })
   const { world, log, puts } = made
@@ -135,7 +136,15 @@ function openAgain(
 
 async function putAndDelete(context: Context, row: Row): Promise<void> {
   const random = context.random(0)
-  const options = { messages: perRound, keys: 5_000, segmentBytes: 1 << 20, bytes: 120, lasts: 0.02, isTwinned: true }
+  const options = {
+    messages: perRound,
+    keys: 5_000,
+    segmentBytes: 1 << 20,
+    bytes: 120,
+    deletes: 0.3,
+    lasts: 0.02,
+    isTwinned: true,
+  }
   const made = compactedLog(random, options)
   const { world, log, puts } = made
   const total = () => puts.reduce((sum, { length }) => sum + length, 0)
@@ -173,7 +182,7 @@ async function putAndDelete(context: Context, row: Row): Promise<void> {
     const segments = Array.from({ length: end }, (_, segment) => segment)
     while (segments.length > 0) await rewrite(segments.splice(random.below(segments.length), 1)[0], dirtyShare)
     if (round < 10 || round % 10 === 0) check()
-    seen = Math.floor(Math.min(puts[0].length, puts[1].length) * random.unit())
+    seen = Math.max(seen, Math.floor(Math.min(puts[0].length, puts[1].length) * random.unit()))
     // Nobody asks what it has written, and when.
     world.disk.events.length = 0
     world.disk.calls.length = 0

@@ -69,7 +69,7 @@ const mutants: readonly Mutant[] = [
     find: 'if (!this.#isIn(older, other, row))',
     replace: 'if (true)',
     fault: 'compaction',
-    scale: 0.05,
+    scale: 0.2,
   },
   {
     name: 'lets a tombstone go before everybody has seen it',

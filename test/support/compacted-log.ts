@@ -28,11 +28,20 @@ const lasting = '"bookend-expires":"9999999999999"'
 /**
  * @param keys of which there are so many, beside some that have one tag
  * @param isTwinned each of these has one tag with another
+ * @param deletes share of messages with a key that are tombstones
  * @param lasts share of messages that expire some day, and not yet
  */
 export function compactedLog(
   random: Seeded,
-  { messages = 2_000, keys = 50, segmentBytes = 1 << 16, bytes = 300, lasts = 0, isTwinned = false } = {},
+  {
+    messages = 2_000,
+    keys = 50,
+    segmentBytes = 1 << 16,
+    bytes = 300,
+    lasts = 0,
+    deletes = 0.1,
+    isTwinned = false,
+  } = {},
 ) {
   const world = simulatedWorld()
   let now = 1_000
@@ -55,7 +64,7 @@ export function compactedLog(
     const topic = random.below(names.length)
     if (random.chance(0.1)) return put(topic, { key: undefined, isTombstone: false, hasId: false })
     const key = random.chance(0.2) ? random.pick(someKeys) : random.chance(0.02) ? '' : keyOf(random.below(keys))
-    const isTombstone = random.chance(0.1)
+    const isTombstone = random.chance(deletes)
     return put(topic, { key, isTombstone, hasId: !isTombstone && random.chance(0.05) })
   }
   const grow = (by: number) => {
