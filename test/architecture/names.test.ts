@@ -31,6 +31,7 @@ it('knows full disks, the largest timer and the wall clock in one place each', (
     'workers/writer.ts',
     'src/jetstream/jetstream-engine.ts',
     'src/local/local-engine.ts',
+    'src/local/attached/attached-engine.ts',
     'src/http/server.ts',
     'src/cli/place.ts',
     'src/cli/inspect/live.ts',

@@ -23,7 +23,7 @@ export interface EntriesEngine {
   readonly scan: ((request: ScanRequest) => Promise<unknown>) | undefined
 }
 
-interface Range {
+interface EntriesRange {
   readonly first: number
   readonly next: number
   readonly signal: AbortSignal | undefined
@@ -58,7 +58,7 @@ export async function* latestEntries<T>(
 
 async function scanned(
   scan: NonNullable<EntriesEngine['scan']>,
-  { first, next, signal }: Range,
+  { first, next, signal }: EntriesRange,
   from: number,
 ): Promise<LatestPart> {
   const argument: LatestArgument = { from }
@@ -66,7 +66,11 @@ async function scanned(
   return abortable(signal, scan(request) as Promise<LatestPart>)
 }
 
-async function read<T>(topic: EntriesSource<T>, { first, next, signal }: Range, from: number): Promise<LatestPart> {
+async function read<T>(
+  topic: EntriesSource<T>,
+  { first, next, signal }: EntriesRange,
+  from: number,
+): Promise<LatestPart> {
   const table = latestKeys(from)
   for await (const { key, offset, tombstone } of topic.read({ from: first, to: next, signal }))
     if (key !== undefined) putLatest(table, key, 0, key.length, offset, tombstone)
