@@ -139,13 +139,16 @@ export class GroupDesk implements SeatDesk {
       return Promise.resolve()
     }
     const start = () => (from === 'first' ? first() : next())
-    const done = registry.open(topic.name, name, start).then(
-      (stored) => this.#begin(stored),
-      (error) => {
-        this.#enter({ name: 'shut' })
-        throw error
-      },
-    )
+    const make = (): Promise<void> =>
+      registry.open(topic.name, name, start).then((stored) => {
+        // Removed before this desk heard of it: who has asked meanwhile asks for one that is made anew.
+        if (this.#known() !== stored) return make()
+        this.#begin(stored)
+      })
+    const done = make().catch((error) => {
+      this.#enter({ name: 'shut' })
+      throw error
+    })
     this.#enter({ name: 'opening', done })
     return done
   }

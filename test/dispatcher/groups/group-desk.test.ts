@@ -3,7 +3,7 @@ import v8 from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { expect, it } from 'vitest'
 import { GroupDesk } from '../../../src/dispatcher/groups/group-desk.js'
-import { outcomeOf } from '../../support/groups.js'
+import { groupWorld, outcomeOf } from '../../support/groups.js'
 import { emptyJournal, storedGroup } from '../../support/stored-groups.js'
 
 interface Wait {
@@ -107,15 +107,20 @@ it('requests that were given up do not gather behind one that waits for ever', a
 function deskToBe() {
   const creations: { succeed(): void; fail(error: Error): void }[] = []
   const stored = { id: 0, topic: 't', name: 'g', state: { committed: 0, ranges: [] }, journal: emptyJournal() }
+  let known: typeof stored | undefined
   const groups = storedGroup()
   const desk = new GroupDesk({
     ...groups,
     registry: {
       ...groups.registry,
-      known: () => undefined,
+      known: () => known,
       open: () =>
         new Promise((resolve, reject) => {
-          creations.push({ succeed: () => resolve(stored), fail: reject })
+          const succeed = () => {
+            known = stored
+            resolve(stored)
+          }
+          creations.push({ succeed, fail: reject })
         }),
     },
     ...{ first: () => 0, next: () => 0, whenNext: () => () => {}, checkOpen() {}, onSkipped() {} },
@@ -161,4 +166,36 @@ it('the books of a group that is not open are nobody’s to look at', () => {
   const { desk } = deskToBe()
   expect(() => desk.ledger).toThrow('the books are looked at once the group is open')
   expect(() => desk.refreshed()).toThrow('the books are looked at once the group is open')
+})
+
+it('a group that is removed when it is there, and its desk is about to open, is made anew', async () => {
+  const world = groupWorld()
+  const { registry, commits, mailboxes } = world
+  const books = { registry, commits, topic: { id: 0, name: 't' }, name: 'g' }
+  const desk = new GroupDesk({
+    ...books,
+    ...{ first: () => 0, next: () => 10, whenNext: () => () => {} },
+    checkOpen() {},
+    onSkipped() {},
+  })
+  let removing: Promise<void> | undefined
+  const setTopic = mailboxes.setTopic.bind(mailboxes)
+  mailboxes.setTopic = (cell, topic) => {
+    setTopic(cell, topic)
+    // In the turn of the registry, in front of what waits for it.
+    queueMicrotask(() => {
+      if (removing !== undefined) return
+      expect([registry.known('t', 'g') !== undefined, desk.needsOpen]).toEqual([true, true])
+      removing = desk.remove()
+    })
+  }
+  const opening = desk.open('first')
+  await world.settle(8)
+  await Promise.all([opening, removing])
+  const lease = desk.take(3)
+  if (lease === undefined) throw new Error('there are messages')
+  const done = desk.acknowledge(lease, lease.first, lease.end)
+  await world.settle()
+  await done
+  expect(registry.known('t', 'g')?.state.committed).toBe(3)
 })
