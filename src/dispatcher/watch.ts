@@ -9,6 +9,7 @@ import { BookendError } from '../errors.js'
 import { closedError, deviceError } from '../failures.js'
 import type { LaneWords } from '../ring/lane-words.js'
 import { logEnds, type SharedState, writerState } from '../ring/shared-state.js'
+import { BriefWait } from './brief-wait.js'
 import type { KeepAlive } from './keep-alive.js'
 
 /** When a {@link Waiter} has to be woken: with the ring's head at some position, or one of these. The lowest of all wins. */
@@ -23,6 +24,9 @@ export const wakes = {
 /** The bell is looked at this often even if nobody rings. */
 const lookMs = 1_000
 
+/** So few are waited for awake: a look at each batch of a long flight would cut it into short ones. */
+const mostQuick = 8
+
 /** Somebody who awaits what workers do. */
 export interface Waiter {
   /** Looks at what workers have done, and tells those who waited for it. Takes up nothing new that a failure would have to refuse. */
@@ -31,6 +35,8 @@ export interface Waiter {
   proceed?(): void
   /** When it has to look again: see {@link wakes}. */
   wakesAt(): number
+  /** How much of what it waits for the writer does at once, in some microseconds each. Absent: nothing. */
+  readonly quickCount?: number
   /** Whoever waits gets `error`. Nobody comes any more: {@link Watch.failure} is there. */
   refuse(error: Error): void
 }
@@ -43,6 +49,7 @@ export interface WatchParts {
   directory: string
   /** The process stays alive while something is awaited. */
   keepAlive: KeepAlive
+  briefWait?: BriefWait
 }
 
 export class Watch {
@@ -52,9 +59,11 @@ export class Watch {
   #wakesAt: number = wakes.never
   #isRunning = false
   #failure: Error | undefined
+  readonly #briefWait: BriefWait
 
   constructor(parts: WatchParts) {
     this.#parts = parts
+    this.#briefWait = parts.briefWait ?? new BriefWait()
   }
 
   /** For good. In the order of registration they settle, proceed and are refused. */
@@ -144,6 +153,12 @@ export class Watch {
     return lowest
   }
 
+  get #quickCount(): number {
+    let count = 0
+    for (const { quickCount = 0 } of this.#waiters) count += quickCount
+    return count
+  }
+
   /** Sets the ring head at which the writer rings: no later than that, never before the present one, nor far behind the ring's end. */
   #mark(wakesAt: number): void {
     const { lane } = this.#parts
@@ -151,14 +166,30 @@ export class Watch {
     lane.wakeHead.store(Math.min(Math.max(wakesAt, lane.ringHead.load()), lane.ringTail.load() + 1))
   }
 
+  /**
+   * Until the writer has done something, or for a moment. Whatever it has done is looked at afterwards, with sleep announced. Not for many things:
+   * who looked when the first of them is done would hand over the next ones in smaller parts.
+   */
+  async #waitBriefly(): Promise<void> {
+    const { lane, state } = this.#parts
+    const head = lane.ringHead.load()
+    const done = state.commitDone.load()
+    // What this turn of the event loop has to hand over goes first.
+    await new Promise((resolve) => setImmediate(resolve))
+    const count = this.#quickCount
+    if (count === 0 || count > mostQuick) return
+    this.#briefWait.look(() => lane.ringHead.load() !== head || state.commitDone.load() !== done)
+  }
+
   async #run(): Promise<void> {
     const { lane, keepAlive } = this.#parts
     try {
       for (;;) {
+        // Awake: whoever begins to wait need not ring.
+        this.#wakesAt = wakes.withEveryBatch
+        if (this.#quickCount > 0 && this.#briefWait.isDue()) await this.#waitBriefly()
         // Armed before the look: what is done after it rings.
         const token = lane.bell.arm()
-        // Awake: whoever begins to wait during the look need not ring.
-        this.#wakesAt = wakes.withEveryBatch
         const head = lane.ringHead.load()
         this.look()
         this.#mark(this.#lowest())

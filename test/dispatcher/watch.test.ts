@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { BriefWait } from '../../src/dispatcher/brief-wait.js'
 import { KeepAlive } from '../../src/dispatcher/keep-alive.js'
 import { type Waiter, Watch, wakes } from '../../src/dispatcher/watch.js'
 import { closedError } from '../../src/failures.js'
@@ -10,6 +11,7 @@ class Scout implements Waiter {
   readonly seen: string[] = []
   want = 0
   at: number = wakes.anyway
+  quickCount = 1
   onSettle: () => void = () => {}
   readonly #done: () => boolean
 
@@ -35,9 +37,11 @@ class Scout implements Waiter {
   }
 }
 
-function world() {
+/** @param briefMs how long it stays awake before it sleeps; 0: not at all */
+function world(briefMs = 0) {
   const { state, lane } = sharedWords()
-  const watch = new Watch({ state, lane, directory: '/log', keepAlive: new KeepAlive() })
+  const briefWait = new BriefWait(briefMs)
+  const watch = new Watch({ state, lane, directory: '/log', keepAlive: new KeepAlive(), briefWait })
   const add = (done: () => boolean) => {
     const scout = new Scout(done)
     watch.register(scout)
@@ -139,6 +143,51 @@ it('what the writer has published while it is told when to ring is seen, althoug
     store(mark)
   }
   watch.begin(scout.at)
+  await turns()
+  expect(scout.seen).toEqual(['done'])
+})
+
+it('what is done while it stays awake is seen without a bell, of whatever kind it is', async () => {
+  for (const what of ['ringHead', 'commitDone'] as const) {
+    const { state, lane, watch, add } = world(Number.POSITIVE_INFINITY)
+    const word = what === 'ringHead' ? lane.ringHead : state.commitDone
+    const scout = add(() => word.load() === 8)
+    scout.want = 1
+    watch.begin(wakes.withEveryBatch)
+    // It is not said to be asleep, so nobody rings for it.
+    const token = lane.bell.token()
+    word.store(8)
+    lane.bell.ringIfAsleep()
+    await turns()
+    expect([scout.seen, lane.bell.token()]).toEqual([['done'], token])
+  }
+})
+
+it('for nothing that is quick, or for much, it does not stay awake', async () => {
+  for (const count of [0, 1_000]) {
+    // It would look for ever.
+    const { lane, watch, add } = world(Number.POSITIVE_INFINITY)
+    const scout = add(() => lane.ringHead.load() > 0)
+    scout.quickCount = count
+    scout.want = 1
+    watch.begin(wakes.withEveryBatch)
+    await turns()
+    lane.ringHead.store(1)
+    lane.bell.ringIfAsleep()
+    await turns()
+    expect(scout.seen).toEqual(['done'])
+  }
+})
+
+it('where nothing comes while it stays awake it sleeps, and is rung for', async () => {
+  const { state, lane, watch, add } = world(Number.MIN_VALUE)
+  const scout = add(() => state.durable.load() > 0)
+  scout.want = 1
+  watch.begin(wakes.anyway)
+  await turns()
+  expect(scout.seen).toEqual([])
+  state.durable.store(1)
+  lane.bell.ringIfAsleep()
   await turns()
   expect(scout.seen).toEqual(['done'])
 })

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { collect, openLog, temporaryFolder } from '../scenarios/support.js'
 
 it('getMany keeps the order where several threads look up parts of it', async () => {
-  for (const count of [99, 100, 101, 149, 150, 151, 1_000]) {
+  for (const count of [99, 100, 150, 1_000]) {
     // A new log each: what has been read once, the calling thread has open and reads itself.
     const log = await openLog(temporaryFolder(), { readers: 3 })
     const topic = log.topic('t', { codec: text })

@@ -3,6 +3,7 @@ import { MessageChannel } from 'node:worker_threads'
 import { onTestFinished } from 'vitest'
 import { AppendSide } from '../../src/dispatcher/appends/append-side.js'
 import type { AskRecall } from '../../src/dispatcher/appends/withheld-topics.js'
+import { BriefWait } from '../../src/dispatcher/brief-wait.js'
 import { GroupCommits } from '../../src/dispatcher/groups/group-commits.js'
 import { KeepAlive } from '../../src/dispatcher/keep-alive.js'
 import { TopicDirectory } from '../../src/dispatcher/topic-directory.js'
@@ -36,7 +37,8 @@ export class AppendWorld {
     const { port1, port2 } = new MessageChannel()
     const keepAlive = new KeepAlive()
     this.topics = new TopicDirectory(topics, cells)
-    this.watch = new Watch({ state, lane, keepAlive, directory: '/log' })
+    // A test says itself when something has been done.
+    this.watch = new Watch({ state, lane, keepAlive, directory: '/log', briefWait: new BriefWait(0) })
     const common = { state, lanes, lane, topics: this.topics, watch: this.watch, directory: '/log' }
     this.commits = new GroupCommits({
       ...{ ...common, durability: 'process', readOnly: false },

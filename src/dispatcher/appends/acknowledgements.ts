@@ -193,6 +193,10 @@ export class Acknowledgements implements Waiter {
     this.#pendingProcess = left.reduce((count, { level }) => count + (level === 'process' ? 1 : 0), 0)
   }
 
+  get quickCount(): number {
+    return this.#pendingProcess
+  }
+
   /** What is on the device is the reaper's to report. */
   wakesAt(): number {
     if (this.#pendingProcess > 0) return wakes.withEveryBatch

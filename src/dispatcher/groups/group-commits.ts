@@ -157,13 +157,17 @@ export class GroupCommits implements Waiter {
     return this.isUnwritten || this.#unflushed.length > 0
   }
 
+  get quickCount(): number {
+    return this.#underWay.length + this.#dirty.length
+  }
+
   wakesAt(): number {
     return this.isAwaited ? wakes.anyway : wakes.never
   }
 
   /** Something asked to be committed is not in the file yet. */
   get isUnwritten(): boolean {
-    return this.#underWay.length + this.#dirty.length > 0
+    return this.quickCount > 0
   }
 
   /** Everything that was handed over is on the device. */
