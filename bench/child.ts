@@ -63,6 +63,7 @@ const onTheirOwn: Partial<Record<JobKind, (job: Job, options: StoreOptions) => P
   'find-time': async (job, options) => (await import('./finding/cases.js')).measureFindTime(job, options),
   'find-group': async (job) => (await import('./finding/cases.js')).measureFindGroup(job),
   'find-cost': async (job) => (await import('./finding/cases.js')).measureFindCost(job),
+  'find-append': async (job) => (await import('./finding/cases.js')).measureFindAppend(job),
   'fill-queue': async (job, options) => (await import('./cases/consume.js')).fillQueue(job, options),
   'fan-out': async (job) => (await import('./cases/consume.js')).measureFanOut(job),
   process: async (job) => (await import('./cases/consume.js')).measureProcess(job),

@@ -52,6 +52,7 @@ export type JobKind =
   | 'find-time'
   | 'find-group'
   | 'find-cost'
+  | 'find-append'
   | 'open'
   | 'idle'
   | 'queue'

@@ -42,4 +42,13 @@ export const findingCases: readonly BenchCase[] = [
     better: 'less',
     points: atOnePoint(most),
   },
+  {
+    ...shared,
+    name: 'find-append',
+    title: 'offers to an indexed topic, over offers to one that is not',
+    kind: 'find-append',
+    contenders: ['bookend'],
+    headline: 'rateOverPlain',
+    points: atOnePoint(most),
+  },
 ]

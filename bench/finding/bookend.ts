@@ -17,6 +17,9 @@ const index = { keys: true, headers: ['type'] }
 export interface FindingLog {
   readonly log: Log
   readonly topic: Topic<Uint8Array>
+  /** Resolves when all can be read. */
+  offer(messages: number, values: readonly Uint8Array[]): Promise<void>
+  /** Resolves when all is on the device. */
   fill(messages: number, values: readonly Uint8Array[]): Promise<void>
   /** Says what is to be indexed. */
   index(): void
@@ -30,14 +33,19 @@ export async function openFindingLog(
 ): Promise<FindingLog> {
   const log = await open(job.directory, { durability: job.level, segmentBytes })
   const topic = log.topic('bench', isIndexed ? { index } : {})
+  const offer = async (messages: number, values: readonly Uint8Array[]) => {
+    for (let index = 0; index < messages; index++) {
+      const extras = { key: keyOf(index, messages), headers: { type: typeOf(index) } }
+      while (!topic.offer(valueAt(values, index), extras)) await topic.ready()
+    }
+    await log.flush('process')
+  }
   return {
     log,
     topic,
+    offer,
     async fill(messages, values) {
-      for (let index = 0; index < messages; index++) {
-        const extras = { key: keyOf(index, messages), headers: { type: typeOf(index) } }
-        while (!topic.offer(valueAt(values, index), extras)) await topic.ready()
-      }
+      await offer(messages, values)
       await log.flush('disk')
     },
     index() {

@@ -1,4 +1,5 @@
 /** What is measured of finding. */
+import { join } from 'node:path'
 import type { Group } from 'bookend'
 import { able } from '../cases/append.js'
 import type { StoreOptions } from '../contenders/contender.js'
@@ -23,6 +24,8 @@ const prefetch = 1_000
 /** What the cost of a side index is stated of, and how many segments are made to find it out. */
 const statedBytes = 128 * 1024 * 1024
 const costSegments = 4
+/** The best of so many counts: what else runs only takes from it. */
+const appendRounds = 3
 
 /** Everything with keys and types, and the indexes that belong to them. */
 export async function fillFinding(job: Job, options: StoreOptions): Promise<Outcome> {
@@ -177,4 +180,33 @@ export async function measureFindCost(job: Job): Promise<Outcome> {
   // A smoke run fills no segment, and claims no speed.
   const eachMs = (figures.userCpuMs! + figures.systemCpuMs!) / Math.max(1, made)
   return { figures: { ...figures, segmentCpuMs: (eachMs * statedBytes) / segmentBytes } }
+}
+
+/** Offers to a topic that is indexed, over offers to one that is not: by turns, each when the other's segments have what they are to get. */
+export async function measureFindAppend(job: Job): Promise<Outcome> {
+  const values = makeValues(job.messageBytes)
+  const [plain, indexedToo] = await Promise.all(
+    [false, true].map(async (isIndexed) => {
+      const directory = join(job.directory, isIndexed ? 'indexed' : 'plain')
+      const { log, offer } = await openFindingLog({ ...job, directory }, isIndexed)
+      const pass = () => offer(job.messages, values)
+      return { log, pass, settled: () => indexed(directory), passes: [] as Figures[] }
+    }),
+  )
+  const logs = [plain!, indexedToo!]
+  for (const { pass, settled } of logs) {
+    await pass()
+    await settled()
+  }
+  for (let round = 0; round < appendRounds; round++)
+    for (const { pass, settled, passes } of logs) {
+      passes.push(await measured(job.messages, job.messageBytes, pass))
+      await settled()
+    }
+  await Promise.all(logs.map(({ log }) => log.close()))
+  const [beside, figures] = logs.map(({ passes }) =>
+    passes.reduce((best, each) => (each.messagesPerSecond! > best.messagesPerSecond! ? each : best)),
+  )
+  const plainPerSecond = beside!.messagesPerSecond!
+  return { figures: { ...figures!, plainPerSecond, rateOverPlain: figures!.messagesPerSecond! / plainPerSecond } }
 }
