@@ -8,14 +8,14 @@
  *
  * Mutants it catches: a single record instead of two in turn, does not put back what is ahead of its topic, counts commits as
  * written before they are, makes a group before its first record is durable, takes acknowledgements of transactions into the file before
- * the log is on the device, or above a gap; of transactions that acknowledge: two of one message, one that a commit is about to acknowledge, one
+ * the log is on the device, or above a gap, passes what a power cut has taken of a journal; of transactions that acknowledge: two of one message, one that a commit is about to acknowledge, one
  * of before a move, one under way while the group is moved, one that leaves what it was refused, or not in the books what it has written.
  */
 import { type GroupState, groupCellAt, groupCellBytes } from '../../src/format/group-layout.js'
 import { watchDeskTransactions } from '../support/desk-transaction-lives.js'
 import { cutAtEveryStepOfCreation, endAtEveryCommit } from '../support/group-steps.js'
 import { GroupWorld, groupsPath, topicState } from '../support/groups.js'
-import { cutJournal } from '../support/journal-lives.js'
+import { cutJournal, cutShortJournal } from '../support/journal-lives.js'
 import type { Seeded } from '../support/seeded.js'
 import { SimulatedDisk } from '../support/simulated-disk.js'
 import { type Context, emptyRow, type Fault, messageOf, type Row } from './fault.js'
@@ -60,6 +60,12 @@ export const groups: Fault = {
         const lives = Math.max(1_000, 20_000 * context.scale)
         const random = context.random(13)
         for (let life = 0; life < lives; life++) cutJournal(random)
+        return lives
+      }),
+      await steps('groups in the cells of others, power cut to their journal', async () => {
+        const lives = Math.max(20, 200 * context.scale)
+        const random = context.random(15)
+        for (let life = 0; life < lives; life++) await cutShortJournal(random)
         return lives
       }),
       await steps('groups acknowledged in transactions, moved and removed', async () => {

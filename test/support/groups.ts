@@ -9,7 +9,7 @@ import type { GroupMailboxes } from '../../src/ring/group-mailboxes.js'
 import { TopicCells } from '../../src/ring/topic-cells.js'
 import type { TopicState } from '../../src/storage/append/topic-state.js'
 import type { OpenedGroup } from '../../src/threads/protocol.js'
-import type { GroupKeeper } from '../../src/threads/reaper/group-keeper.js'
+import type { GroupKeeper, ReadAcks } from '../../src/threads/reaper/group-keeper.js'
 import type { CommitWriter } from '../../src/threads/writer/commit-writer.js'
 import { groupKeeping } from './group-keeping.js'
 import { type SharedWords, sharedWords } from './shared-words.js'
@@ -30,6 +30,7 @@ export interface GroupWorldOptions {
   flushIntervalMs?: number
   /** Of the first commit. */
   number?: number
+  readAcks?: ReadAcks
 }
 
 export class GroupWorld {
@@ -49,7 +50,14 @@ export class GroupWorld {
   nowMs = 0
 
   constructor(disk: SimulatedDisk, options: GroupWorldOptions = {}) {
-    const { topics = [], durability = 'process', readOnly = false, flushIntervalMs = 100, number = 0 } = options
+    const {
+      topics = [],
+      durability = 'process',
+      readOnly = false,
+      flushIntervalMs = 100,
+      number = 0,
+      readAcks,
+    } = options
     const directory = groupsDirectory
     this.disk = disk
     const words = sharedWords()
@@ -63,7 +71,7 @@ export class GroupWorld {
     })
     this.keeper = keeper
     this.writer = writer
-    const { groups, damages } = this.keeper.open(topics, readOnly)
+    const { groups, damages } = this.keeper.open(topics, readOnly, readAcks)
     this.topics = new TopicDirectory(topics, new TopicCells(TopicCells.allocate()))
     // Driven by hand: see settle.
     const watch = { register: () => {}, begin: () => {} }

@@ -2,11 +2,15 @@
 import assert from 'node:assert/strict'
 import { type OffsetRange, OffsetRanges } from '../../src/collections/offset-ranges.js'
 import { AckJournal } from '../../src/dispatcher/groups/ack-journal.js'
+import type { StoredGroup } from '../../src/dispatcher/groups/group-entry.js'
 import type { TopicHandle } from '../../src/dispatcher/topic-directory.js'
-import type { GroupState } from '../../src/format/group-layout.js'
+import { type GroupState, groupRecordAt } from '../../src/format/group-layout.js'
+import { journalTopic } from '../../src/format/hidden-topics.js'
 import { maxGroupRanges } from '../../src/limits.js'
 import { foldedAcks } from '../../src/storage/files/folded-acks.js'
+import { GroupWorld, groupsPath, topicState } from './groups.js'
 import type { Seeded } from './seeded.js'
+import { imageStyles, SimulatedDisk } from './simulated-disk.js'
 
 const topicSize = 200
 
@@ -65,4 +69,44 @@ export function cutJournal(random: Seeded): void {
   for (const offset of there) assert.ok(done.has(offset), `${offset} is acknowledged by a transaction that is there`)
   for (const offset of done)
     assert.ok(there.has(offset) || plain.has(offset), `${offset} is done, and its transaction is gone`)
+}
+
+/**
+ * A group gets the cell of one before, and passes the journal that is there; a power cut takes the end of the journal, whose numbers are given again
+ * from there on. Another cut, or damage to a record: whoever opens the log then adds all of the journal from there on. @throws where it is not so
+ */
+export async function cutShortJournal(random: Seeded): Promise<void> {
+  const disk = new SimulatedDisk()
+  const journalTo = (next: number) => [topicState(0, 't', topicSize), topicState(1, journalTopic(0), next)]
+  const passed = 1 + random.below(20)
+  await new GroupWorld(disk, { topics: journalTo(passed) }).keeper.create('t', 'g', 0, [[0, passed]])
+  const before = new GroupWorld(disk, { topics: journalTo(passed), durability: 'disk' })
+  const group = before.registry.known('t', 'g') as StoredGroup
+  const commits = random.below(3)
+  for (let committed = 1; committed <= commits; committed++) {
+    const state = { committed, ranges: [], applied: passed }
+    await Promise.all([before.commits.commit(group, state), before.settle()])
+  }
+  const left = random.below(passed + 1)
+  disk.settle()
+  const [{ state }] = new GroupWorld(disk, { topics: journalTo(left) }).opened
+  assert.equal(state.applied ?? 0, left, 'what is gone is passed no more')
+  const again = left + 1 + random.below(20)
+  for (const style of imageStyles) {
+    const image = disk.imageAfter(disk.events.length, random, style)
+    const images = [0, 1].map((parity) => {
+      const damaged = image.copy()
+      damaged.bytes(groupsPath)[groupRecordAt(0, parity) + 8] ^= 0x80
+      return damaged
+    })
+    for (const each of [image, ...images]) {
+      let from = Number.POSITIVE_INFINITY
+      const readAcks = (_: unknown, first: number) => {
+        from = first
+        return []
+      }
+      new GroupWorld(each, { topics: journalTo(again), readOnly: true, readAcks })
+      assert.ok(from <= left, `a journal that goes on at ${left} is read from ${from} on`)
+    }
+  }
 }

@@ -12,6 +12,7 @@ import { GroupMailboxes } from '../../../src/ring/group-mailboxes.js'
 import { GroupFile } from '../../../src/storage/files/group-file.js'
 import type { OpenedGroup } from '../../../src/threads/protocol.js'
 import { GroupWorld, groupsPath, topicState } from '../../support/groups.js'
+import { cutShortJournal } from '../../support/journal-lives.js'
 import { Seeded, seedsFrom } from '../../support/seeded.js'
 import { type ImageStyle, imageStyles, type Lies, SimulatedDisk } from '../../support/simulated-disk.js'
 
@@ -279,6 +280,13 @@ describe('after a power cut', () => {
     await clamp(seed)
   })
 
+  it.each(seedsFrom(401, 20))(
+    'no group has passed what its journal does not hold, then or later (SEED=%i)',
+    async (seed) => {
+      await cutShortJournal(new Seeded(seed))
+    },
+  )
+
   it('was tried in lives with removals, older states, damage and offsets that were ahead', () => {
     if (process.env.SEED !== undefined) return
     expect(tally.images).toBeGreaterThan(300)
@@ -405,11 +413,13 @@ describe('mutants that the crash test has to catch', () => {
   ])('%s', async (_, mutate) => {
     mutate()
     expect(await livesToCatch(clamp, 20)).toBeDefined()
+    expect(await livesToCatch((seed) => cutShortJournal(new Seeded(seed)), 20)).toBeDefined()
   })
 
   it('none of them is caught by mistake', async () => {
     expect(groupCellAt(0)).toBeLessThan(groupRecordAt(0, 1))
     expect(await livesToCatch((seed) => run(seed, 12), 10)).toBeUndefined()
     expect(await livesToCatch(clamp, 20)).toBeUndefined()
+    expect(await livesToCatch((seed) => cutShortJournal(new Seeded(seed)), 20)).toBeUndefined()
   })
 })
