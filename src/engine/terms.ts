@@ -35,7 +35,7 @@ export interface Retention {
   tombstoneMs?: number
 }
 
-/** By what messages of a topic are to be found fast. */
+/** By what messages of a topic are to be found fast; whatever it names, and `{}` too, they are by time: `offsetAt`, and dates as bounds. */
 export interface TopicIndex {
   /** By key: `last` and `byKey`. */
   keys?: boolean

@@ -1,5 +1,5 @@
 /**
- * The side index of a sealed segment, a file beside it: by what messages are found, keys and values of headers. Derived from the segment, and
+ * The side index of a sealed segment, a file beside it: by what messages are found, keys, values of headers, and times. Derived from the segment, and
  * never needed: it is believed where its checksums hold and it is of that very segment, and else as if it were not there.
  *
  * ```
@@ -11,14 +11,15 @@
  *
  * head (64): magic u32, crc u32 (bytes 8 to headBytes), version u32, headBytes u32, base u64, logMark (8 bytes), footerCrc u32, sections u32,
  *            pages u32, 20 zeros
- * section (40): topic u32, records u32, firstOffset u64, rows u32, page u32 (its first), nameBytes u32 (`0xffffffff`: of keys), nameAt u32,
- *            8 zeros
+ * section (40): topic u32, records u32, firstOffset u64, rows u32, page u32 (its first), nameBytes u32 (`0xffffffff`: of keys, `0xfffffffe`: of
+ *            times), nameAt u32, firstTime u64 (of times; else zero)
  * fence (8): the first row of a page
  * page (4096): crc u32 (of the rest), 4 zeros, 511 rows; behind the last row of a section zeros
- * row (8): hash u32, ordinal u32 (offset less firstOffset); those of a section are sorted by hash, then ordinal
+ * row (8): hash u32, ordinal u32 (offset less firstOffset); those of a section are sorted by hash, then ordinal. Of times: how long after
+ *            firstTime (ms; at most 0xffffffff), and the ordinal of the first record of that time
  *
- * A section speaks of all `records` of its topic in the segment: who has no row has no such key or header. Hashes are hints: what they lead
- * to is read and compared.
+ * A section speaks of all `records` of its topic in the segment: who has no row has no such key or header, or the time of the row before. Hashes
+ * are hints: what they lead to is read and compared.
  */
 import { crc32 } from 'node:zlib'
 import { logMarkBytes, putHex, takeHex } from './log-id.js'
@@ -37,6 +38,10 @@ const crcStart = 8
 const markAt = 24
 const sectionBytes = 40
 const ofKeys = 0xffffffff
+const ofTimes = 0xfffffffe
+const noName = new Uint8Array(0)
+/** What is later after the first time of its section is said to be so late: from there on the section says nothing. */
+export const maxTimeSpan = 0xffffffff
 
 /** Which segment a side index is of. */
 export interface SideIndexOwner {
@@ -46,20 +51,30 @@ export interface SideIndexOwner {
   readonly footerCrc: number
 }
 
-export interface SideSection {
+/** Rows that are sorted by what they begin with. */
+export interface SideRows {
   readonly topic: number
-  /** Of the header; undefined: of keys. */
-  readonly name: string | undefined
   readonly firstOffset: number
   /** Of the topic in the segment. */
   readonly records: number
   readonly rows: number
-  /** Number of its first page. */
+  /** Number of the first page. */
   readonly page: number
+}
+
+export interface SideSection extends SideRows {
+  /** Of the header; undefined: of keys. */
+  readonly name: string | undefined
+}
+
+export interface TimeSection extends SideRows {
+  readonly firstTime: number
 }
 
 export interface SideHead {
   readonly sections: readonly SideSection[]
+  /** Of topics with a section of times. */
+  readonly times: readonly TimeSection[]
   readonly pages: number
   /** The first row of each page, as two words. */
   readonly fences: Uint32Array
@@ -73,13 +88,28 @@ export interface SortedSection extends Omit<SideSection, 'rows' | 'page'> {
   readonly ordinals: Uint32Array
 }
 
-export function encodeSideIndex(owner: SideIndexOwner, sections: readonly SortedSection[]): Uint8Array<ArrayBuffer> {
-  const names = sections.map(({ name }) => (name === undefined ? undefined : Buffer.from(name)))
-  const pagesOf = ({ hashes }: SortedSection) => Math.ceil(hashes.length / sideRowsPerPage)
-  const pages = sections.reduce((sum, section) => sum + pagesOf(section), 0)
+/** The same of times: how long after the first, at most {@link maxTimeSpan}, ascending. */
+export interface SortedTimes extends Omit<TimeSection, 'rows' | 'page'> {
+  readonly delays: Uint32Array
+  readonly ordinals: Uint32Array
+}
+
+/** What rows begin with, and the rest of them. */
+interface RowWords {
+  readonly firsts: Uint32Array
+  readonly ordinals: Uint32Array
+}
+
+export function encodeSideIndex(
+  owner: SideIndexOwner,
+  hashed: readonly SortedSection[],
+  times: readonly SortedTimes[] = [],
+): Uint8Array<ArrayBuffer> {
+  const sections = [...hashed, ...times].map((section) => ({ ...section, ...toWrite(section) }))
+  const pages = sections.reduce((sum, { firsts }) => sum + pagesOfRows(firsts.length), 0)
   const fencesAt = sideHeadBytes + sections.length * sectionBytes
   const namesAt = fencesAt + pages * sideRowBytes
-  const headBytes = namesAt + names.reduce((sum, name) => sum + (name?.length ?? 0), 0)
+  const headBytes = namesAt + sections.reduce((sum, { name }) => sum + name.length, 0)
   const pagesAt = pagesBegin(headBytes)
   const bytes = new Uint8Array(pagesAt + pages * sidePageBytes)
   const view = new DataView(bytes.buffer)
@@ -95,23 +125,24 @@ export function encodeSideIndex(owner: SideIndexOwner, sections: readonly Sorted
   let page = 0
   sections.forEach((section, index) => {
     const at = sideHeadBytes + index * sectionBytes
-    const name = names[index]
+    const { name, nameBytes, firstTime, firsts, ordinals } = section
     view.setUint32(at, section.topic, true)
     view.setUint32(at + 4, section.records, true)
     putNumber(view, at + 8, section.firstOffset)
-    view.setUint32(at + 16, section.hashes.length, true)
+    view.setUint32(at + 16, firsts.length, true)
     view.setUint32(at + 20, page, true)
-    view.setUint32(at + 24, name?.length ?? ofKeys, true)
+    view.setUint32(at + 24, nameBytes, true)
     view.setUint32(at + 28, nameAt, true)
-    if (name !== undefined) bytes.set(name, nameAt)
-    nameAt += name?.length ?? 0
-    for (let row = 0; row < section.hashes.length; row += sideRowsPerPage, page++) {
+    putNumber(view, at + 32, firstTime)
+    bytes.set(name, nameAt)
+    nameAt += name.length
+    for (let row = 0; row < firsts.length; row += sideRowsPerPage, page++) {
       const start = (pagesAt + page * sidePageBytes) >>> 2
       putRows(words, start + sideRowWord.first, section, row)
       words[start] = crc32(bytes.subarray(start * 4 + 4, start * 4 + sidePageBytes))
       const fence = fencesAt + page * sideRowBytes
-      view.setUint32(fence, section.hashes[row], true)
-      view.setUint32(fence + 4, section.ordinals[row], true)
+      view.setUint32(fence, firsts[row], true)
+      view.setUint32(fence + 4, ordinals[row], true)
     }
   })
   view.setUint32(4, crc32(bytes.subarray(crcStart, headBytes)), true)
@@ -119,10 +150,25 @@ export function encodeSideIndex(owner: SideIndexOwner, sections: readonly Sorted
   return bytes
 }
 
-function putRows(words: Uint32Array, start: number, { hashes, ordinals }: SortedSection, from: number): void {
-  const to = Math.min(from + sideRowsPerPage, hashes.length)
+interface WrittenSection {
+  readonly name: Uint8Array
+  readonly nameBytes: number
+  readonly firstTime: number
+  readonly firsts: Uint32Array
+}
+
+function toWrite(section: SortedSection | SortedTimes): WrittenSection {
+  if ('delays' in section)
+    return { name: noName, nameBytes: ofTimes, firstTime: section.firstTime, firsts: section.delays }
+  const name = section.name === undefined ? noName : Buffer.from(section.name)
+  const nameBytes = section.name === undefined ? ofKeys : name.length
+  return { name, nameBytes, firstTime: 0, firsts: section.hashes }
+}
+
+function putRows(words: Uint32Array, start: number, { firsts, ordinals }: RowWords, from: number): void {
+  const to = Math.min(from + sideRowsPerPage, firsts.length)
   for (let row = from, at = start; row < to; row++, at += sideRowWord.perRow) {
-    words[at] = hashes[row]
+    words[at] = firsts[row]
     words[at + 1] = ordinals[row]
   }
 }
@@ -157,24 +203,32 @@ export function decodeSideHead(bytes: Uint8Array, fileBytes: number, owner: Side
   const pagesAt = pagesBegin(length)
   if (fencesAt + pages * sideRowBytes > length || pagesAt + pages * sidePageBytes !== fileBytes) return undefined
   const sections: SideSection[] = []
+  const times: TimeSection[] = []
   for (let at = sideHeadBytes; at < fencesAt; at += sectionBytes) {
-    const nameBytes = view.getUint32(at + 24, true)
-    const nameAt = view.getUint32(at + 28, true)
-    if (nameBytes !== ofKeys && nameAt + nameBytes > length) return undefined
-    const section: SideSection = {
+    const rows: SideRows = {
       topic: view.getUint32(at, true),
-      name: nameBytes === ofKeys ? undefined : Buffer.from(bytes.subarray(nameAt, nameAt + nameBytes)).toString(),
       records: view.getUint32(at + 4, true),
       firstOffset: takeNumber(view, at + 8),
       rows: view.getUint32(at + 16, true),
       page: view.getUint32(at + 20, true),
     }
-    if (Number.isNaN(section.firstOffset) || pagesOfRows(section.rows) + section.page > pages) return undefined
-    sections.push(section)
+    if (Number.isNaN(rows.firstOffset) || pagesOfRows(rows.rows) + rows.page > pages) return undefined
+    const nameBytes = view.getUint32(at + 24, true)
+    const nameAt = view.getUint32(at + 28, true)
+    if (nameBytes === ofTimes) {
+      const firstTime = takeNumber(view, at + 32)
+      if (Number.isNaN(firstTime)) return undefined
+      times.push({ ...rows, firstTime })
+    } else if (nameBytes === ofKeys) {
+      sections.push({ ...rows, name: undefined })
+    } else {
+      if (nameAt + nameBytes > length) return undefined
+      sections.push({ ...rows, name: Buffer.from(bytes.subarray(nameAt, nameAt + nameBytes)).toString() })
+    }
   }
   // A copy: words have to be aligned.
   const fences = new Uint32Array(bytes.slice(fencesAt, fencesAt + pages * sideRowBytes).buffer)
-  return { sections, pages, fences, pagesAt }
+  return { sections, times, pages, fences, pagesAt }
 }
 
 export function pagesOfRows(rows: number): number {

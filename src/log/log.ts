@@ -55,8 +55,8 @@ export interface TopicOptions<T> {
   /** For how long ids given to appends through this handle are remembered: see `AppendOptions.id`. The longest that any handle says counts. */
   dedupe?: Dedupe
   /**
-   * By what messages are to be found fast: `{ keys: true }` for `last` and `byKey`, `{ headers: ['type'] }` for `where`. Nothing needs an index
-   * to be right. In force from this call until the log is closed, beside what other handles say; not stored, so say it each time the log is
+   * By what messages are to be found fast: `{ keys: true }` for `last` and `byKey`, `{ headers: ['type'] }` for `where`; by time with any of
+   * them, or with `{}`. Nothing needs an index to be right. In force from this call until the log is closed, beside what other handles say; not stored, so say it each time the log is
    * opened. What has an index keeps it.
    */
   index?: TopicIndex

@@ -7,9 +7,10 @@ export function bothOf(a: TopicIndex | undefined, b: TopicIndex): TopicIndex {
   return { keys: a?.keys === true || b.keys === true, headers }
 }
 
-/** The one names all that the other does; of nothing nothing is wanted. */
+/** The one names all that the other does; of nothing nothing is wanted. Whatever is indexed has its times indexed as well. */
 export function hasAll(index: TopicIndex | undefined, wanted: TopicIndex | undefined): boolean {
   if (wanted === undefined) return true
-  if (wanted.keys === true && index?.keys !== true) return false
-  return (wanted.headers ?? []).every((name) => index?.headers?.includes(name) === true)
+  if (index === undefined) return false
+  if (wanted.keys === true && index.keys !== true) return false
+  return (wanted.headers ?? []).every((name) => index.headers?.includes(name) === true)
 }

@@ -72,16 +72,19 @@ describe('docs/format.md says where every field stands:', () => {
     const owner = { base: large, logMark: '0c'.repeat(8), footerCrc: 9 }
     const rows = { hashes: Uint32Array.of(5), ordinals: Uint32Array.of(6) }
     const section = { topic: 3, records: 4, firstOffset: large, name: 'ab', ...rows }
-    const bytes = encodeSideIndex(owner, [{ ...section, name: undefined }, section])
-    const headBytes = 64 + 2 * 40 + 2 * 8 + 2
+    const times = { topic: 3, records: 4, firstOffset: large, firstTime: large + 1 }
+    const timed = { ...times, delays: Uint32Array.of(7), ordinals: Uint32Array.of(1) }
+    const bytes = encodeSideIndex(owner, [{ ...section, name: undefined }, section], [timed])
+    const headBytes = 64 + 3 * 40 + 3 * 8 + 2
     const head = { magic: 0x31584b42, version: 1, headBytes, base: large, 'log mark': joined(0x0c), footerCrc: 9 }
-    expectFields(bytes, { ...head, crc: crc32(bytes.subarray(8, headBytes)), sections: 2, pages: 2 })
+    expectFields(bytes, { ...head, crc: crc32(bytes.subarray(8, headBytes)), sections: 3, pages: 3 })
     const named = { topic: 3, records: 4, firstOffset: large, rows: 1, page: 1, nameBytes: 2, nameAt: headBytes - 2 }
     expectFields(bytes.subarray(64 + 40), named)
     expectFields(bytes.subarray(64), { ...named, page: 0, nameBytes: 0xffffffff })
+    expectFields(bytes.subarray(64 + 2 * 40), { ...times, rows: 1, page: 2, nameBytes: 0xfffffffe })
     expect([...new Uint32Array(bytes.buffer, 4096 + 8, 2)]).toEqual([5, 6])
     expect(new Uint32Array(bytes.buffer, 4096, 1)[0]).toBe(crc32(bytes.subarray(4096 + 4, 2 * 4096)))
-    expect(bytes.length).toBe(3 * 4096)
+    expect(bytes.length).toBe(4 * 4096)
   })
 
   it('control file', () => {

@@ -1,9 +1,9 @@
 /**
  * Side indexes of some of the segments of small random logs: whole ones, then cut off, changed, of another segment or another log, or made by somebody
- * who knew less; and entries whose tags have rotted. Keys and headers are looked for, and what is found is held against a plain look at everything. Must: no
+ * who knew less; and entries whose tags have rotted. Keys, headers and times are looked for, and what is found is held against a plain look at everything. Must: no
  * message is missed, none is there that was not asked for.
  *
- * Mutants it catches: believes pages, an index of another segment, one that does not go as far as its segment, a hash for a key, tags that are not summed up.
+ * Mutants it catches: believes pages, an index of another segment, one that does not go as far as its segment, a hash for a key, times of the batch before, tags that are not summed up.
  */
 import { entryBytes } from '../../src/format/segment-layout.js'
 import { disagreements, type KeyedLog, keyedLog, putSideIndex, spoil } from '../support/side-indexed-log.js'

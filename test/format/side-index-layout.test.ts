@@ -25,6 +25,14 @@ const sections = [
   { ...section, ...none, name: 'Größe' },
 ]
 
+const times = [
+  {
+    ...{ topic: 7, firstOffset: 2 ** 40, records: rows, firstTime: 2 ** 41 },
+    delays: Uint32Array.of(0, 7, 0xffffffff),
+    ordinals: Uint32Array.of(0, 3, 4),
+  },
+]
+
 function headOf(bytes: Uint8Array, of = owner) {
   const length = sideHeadLength(bytes)
   return length === undefined || length > bytes.length
@@ -33,15 +41,17 @@ function headOf(bytes: Uint8Array, of = owner) {
 }
 
 it('what is written is read back: sections, fences, and pages that are whole', () => {
-  const bytes = encodeSideIndex(owner, sections)
+  const bytes = encodeSideIndex(owner, sections, times)
   const head = headOf(bytes)
   expect(head?.sections).toEqual([
     { topic: 7, name: undefined, firstOffset: 2 ** 40, records: rows, rows, page: 0 },
     { topic: 7, name: 'Größe', firstOffset: 2 ** 40, records: rows, rows: 0, page: 3 },
   ])
-  expect(head?.pages).toBe(3)
-  expect([...(head?.fences ?? [])]).toEqual([0, 0, sideRowsPerPage >>> 1, 1, sideRowsPerPage, 0])
-  for (let page = 0; page < 3; page++) {
+  const { delays, ordinals, ...timed } = times[0]
+  expect(head?.times).toEqual([{ ...timed, rows: 3, page: 3 }])
+  expect(head?.pages).toBe(4)
+  expect([...(head?.fences ?? [])]).toEqual([0, 0, sideRowsPerPage >>> 1, 1, sideRowsPerPage, 0, 0, 0])
+  for (let page = 0; page < 4; page++) {
     const at = (head?.pagesAt ?? 0) + page * sidePageBytes
     const copy = bytes.slice(at, at + sidePageBytes)
     expect(isSidePageWhole(copy, new Uint32Array(copy.buffer))).toBe(true)
@@ -51,13 +61,13 @@ it('what is written is read back: sections, fences, and pages that are whole', (
 })
 
 it('one of another segment, of another log or of another footer is none', () => {
-  const bytes = encodeSideIndex(owner, sections)
+  const bytes = encodeSideIndex(owner, sections, times)
   for (const other of [{ base: 4 << 20 }, { logMark: '00112233445566fe' }, { footerCrc: 1 }])
     expect(headOf(bytes, { ...owner, ...other })).toBeUndefined()
 })
 
 it('cut off anywhere, or with any byte of its head changed, it is none', () => {
-  const bytes = encodeSideIndex(owner, sections)
+  const bytes = encodeSideIndex(owner, sections, times)
   const length = sideHeadLength(bytes) as number
   for (let at = 0; at < length; at++) {
     const changed = bytes.slice()

@@ -108,8 +108,22 @@ it('indexed: what has a key or a header is found by the side indexes, which are 
   })
 })
 
-it('indexed: nothing is wrong with the side indexes of a release before, and they are read as they are', async () => {
-  const directory = unpacked('indexed')
+it('timed: a time leads to the first message that has it', async () => {
+  await inEveryWay('timed', async (log) => {
+    for (const name of ['orders', 'notes']) {
+      const topic = log.topic(name)
+      const times = (await collect(topic.read({ to: 60 }))).map(({ timestamp }) => timestamp)
+      expect(new Set(times).size).toBeGreaterThan(15)
+      for (const time of [times[0] - 1, ...times.flatMap((each) => [each, each + 1])].filter(
+        (each) => each <= times[59],
+      ))
+        expect(await topic.offsetAt(time)).toBe(times.findIndex((each) => each >= time))
+    }
+  })
+})
+
+it.each(['indexed', 'timed'])('%s: nothing is wrong with side indexes, and they are read as they are', async (name) => {
+  const directory = unpacked(name)
   const sides = readdirSync(path.join(directory, 'log')).filter((name) => name.endsWith('.idx'))
   expect(sides.length).toBeGreaterThan(1)
   const bytes = () => sides.map((name) => readFileSync(path.join(directory, 'log', name)))
@@ -117,8 +131,9 @@ it('indexed: nothing is wrong with the side indexes of a release before, and the
   const extent = findExtent({ disk: nodeDisk, directory, isLive: false, bootId: 'now' })
   expect(segmentTasks(extent).flatMap((task) => verifySegment(nodeDisk, task).remarks)).toEqual([])
   const log = await openLog(directory)
-  log.topic('orders', { index: { keys: true, headers: ['type', 'é'] } })
-  log.topic('notes', { index: { headers: ['type'] } })
+  const isTimed = name === 'timed'
+  log.topic('orders', { index: { keys: true, headers: isTimed ? [] : ['type', 'é'] } })
+  log.topic('notes', { index: { headers: isTimed ? [] : ['type'] } })
   await log.close()
   expect(bytes()).toEqual(before)
 })

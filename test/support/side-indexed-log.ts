@@ -5,6 +5,7 @@ import type { Filter, TopicIndex } from '../../src/engine/terms.js'
 import {
   decodeSideHead,
   encodeSideIndex,
+  type SideRows,
   sideHeadLength,
   sidePageBytes,
   sideRowsPerPage,
@@ -16,9 +17,9 @@ import type { Disk } from '../../src/storage/files/disk.js'
 import { LiveIndex } from '../../src/storage/index/live-index.js'
 import { readSealedFile } from '../../src/storage/index/sealed-index.js'
 import { TopicReader } from '../../src/storage/read/topic-reader.js'
+import { SideCollector } from '../../src/storage/side/side-collector.js'
 import { makeSideIndex, ownerOf, writeSideIndex } from '../../src/storage/side/side-index-file.js'
 import { SideIndexes } from '../../src/storage/side/side-indexes.js'
-import { TagCollector } from '../../src/storage/side/tag-collector.js'
 import type { HandlerAnswer } from '../../src/threads/reader/handler-task.js'
 import { type ChunkAnswer, Reader } from '../../src/threads/reader/reader.js'
 import { payloadOf } from './frames.js'
@@ -38,22 +39,27 @@ interface Given {
   readonly key: string | undefined
   readonly type: string | undefined
   readonly shop: string
+  readonly time: number
 }
 
 /** @param rare how seldom messages have the first type */
 export function keyedLog(random: Seeded, messages = 3_000, rare = 0.05) {
   const world = simulatedWorld()
-  const log = new StorageLog(world)
+  let now = 1_000
+  const log = new StorageLog(world, { now: () => now })
   const given: Given[] = []
   log.append([
     { declare: 't', topic: 0 },
     { declare: 'other', topic: 1 },
   ])
   while (given.length < messages) {
+    // Some in one millisecond, some after a pause.
+    if (random.chance(0.7)) now += random.chance(0.02) ? 5_000 : 1 + random.below(3)
     const some = Array.from({ length: 1 + random.below(9) }, () => ({
       key: random.chance(0.3) ? random.pick(someKeys) : undefined,
       type: random.chance(rare) ? 'paid' : random.chance(0.5) ? random.pick(someTypes.slice(1)) : undefined,
       shop: random.pick(['north', 'south']),
+      time: now,
     }))
     log.append(
       some.map(({ key, type, shop }, index) => {
@@ -81,9 +87,9 @@ export async function putSideIndex(
   const sealed = readSealedFile(world.disk, files, segment)
   if (sealed === undefined) throw new Error('the segment is sealed')
   const index = new LiveIndex(files.base(segment), files.segmentBytes)
-  const collector = new TagCollector((name) => (names.includes(name) ? wanted : undefined))
+  const collector = new SideCollector((name) => (names.includes(name) ? wanted : undefined))
   const window = world.plainMemory.open(files.path(segment), files.segmentBytes, 'read')
-  index.catchUp(window, files.segmentBytes, true, { onExtended: collector.record })
+  index.catchUp(window, files.segmentBytes, true, { onValid: collector.batch, onExtended: collector.record })
   window.close()
   const bytes = await makeSideIndex(ownerOf(files, segment, sealed.footer), index, collector, async () => {})
   writeSideIndex(world.disk, files, segment, bytes)
@@ -151,10 +157,10 @@ export function readingOf({ world, log }: SearchedLog) {
 const isSame = (a: readonly number[], b: readonly number[]) =>
   a.length === b.length && a.every((each, at) => each === b[at])
 
-/** Looks for keys and headers in ranges; what is found otherwise than by a plain look at everything, in words. */
+/** Looks for keys, headers and times in ranges; what is found otherwise than by a plain look at everything, in words. */
 export async function disagreements(random: Seeded, made: KeyedLog, looks: number): Promise<string[]> {
   const { given } = made
-  const { withKey, matching, handled } = readingOf(made)
+  const { topics, withKey, matching, handled } = readingOf(made)
   const end = given.length
   const wrong: string[] = []
   const compare = async (what: string, found: Promise<number[]>, truth: readonly number[]) => {
@@ -186,6 +192,10 @@ export async function disagreements(random: Seeded, made: KeyedLog, looks: numbe
     const offsets = matches.map(({ offset }) => offset)
     await compare(what, matching(filter, from, to), offsets)
     await compare(`${what}, handled`, handled(filter, from, to), offsets)
+    const time = given[random.below(end)].time + random.below(3) - 1
+    const at = topics.offsetAt(0, time, from, to)
+    const first = inRange.find((each) => each.time >= time)?.offset
+    if (at !== first) wrong.push(`time ${time} in ${from} to ${to}: ${at} found, ${first} is the first`)
   }
   return wrong
 }
@@ -234,7 +244,7 @@ function halfOf(bytes: Uint8Array): Uint8Array {
   }
   const head = decodeSideHead(bytes.slice(0, sideHeadLength(bytes)), bytes.length, owner)
   const words = new Uint32Array(bytes.slice().buffer)
-  const sections = (head?.sections ?? []).map(({ rows, page, ...each }) => {
+  const half = <S extends SideRows>({ rows, page, ...each }: S) => {
     const records = each.records >>> 1
     const kept = Array.from({ length: rows }, (_, row) => {
       const pageAt = ((head?.pagesAt ?? 0) + (page + Math.floor(row / sideRowsPerPage)) * sidePageBytes) / 4
@@ -243,6 +253,11 @@ function halfOf(bytes: Uint8Array): Uint8Array {
     }).filter(({ ordinal }) => ordinal < records)
     const hashes = Uint32Array.from(kept, ({ hash }) => hash)
     return { ...each, records, hashes, ordinals: Uint32Array.from(kept, ({ ordinal }) => ordinal) }
-  })
-  return encodeSideIndex(owner, sections)
+  }
+  const times = (head?.times ?? []).map((section) => ({ ...half(section), firstTime: section.firstTime }))
+  return encodeSideIndex(
+    owner,
+    (head?.sections ?? []).map((section) => ({ ...half(section), name: section.name })),
+    times.map(({ hashes: delays, ...each }) => ({ ...each, delays })),
+  )
 }

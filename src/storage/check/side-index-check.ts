@@ -6,8 +6,8 @@ import type { Disk } from '../files/disk.js'
 import { SalvageWindow } from '../files/salvage-window.js'
 import { sidePathOf } from '../files/segment-files.js'
 import { LiveIndex } from '../index/live-index.js'
+import { SideCollector } from '../side/side-collector.js'
 import { namesIn, readSideHead, sideIndexOf, sideOwner } from '../side/side-index-file.js'
-import { TagCollector } from '../side/tag-collector.js'
 import type { SegmentFindings } from './segment-findings.js'
 import type { StoredIndex } from './stored-index.js'
 import type { SegmentTask } from './verify-report.js'
@@ -46,9 +46,10 @@ export function checkSideIndex(
     }
     const names = namesIn(head, rows)
     const index = new LiveIndex(base, segmentBytes)
-    const collector = new TagCollector((topic) => names.get(topic))
-    index.catchUp(window, segmentBytes, true, { onExtended: collector.record })
-    const made = sideIndexOf(owner, index, collector)
+    const collector = new SideCollector((topic) => names.get(topic))
+    index.catchUp(window, segmentBytes, true, { onValid: collector.batch, onExtended: collector.record })
+    // Releases before have indexed no times.
+    const made = sideIndexOf(owner, index, collector, head.times.length > 0)
     if (Buffer.compare(made, stored) !== 0)
       note(stored.length, 'it is not what the segment says: delete it, and it is made anew')
   } finally {

@@ -39,6 +39,15 @@ export interface LogBounds {
 /** Of a segment that nothing is known of: any message may be in it. */
 const unknownTimes: SegmentTimes = { firstTime: 0, lastTime: Number.POSITIVE_INFINITY }
 
+/** Offsets `[first, end)` of a topic, which stand in one segment. */
+interface StretchPart {
+  segment: number
+  first: number
+  end: number
+}
+
+type TimedStretch = StretchPart & SegmentTimes
+
 /** The entries of a topic's records in one segment: stored there, or derived from its batches. */
 export type Holder = { segment: number; firstOffset: number; count: number } & (
   | { words?: undefined; entriesAt: number }
@@ -132,7 +141,7 @@ export class Catalog {
   }
 
   /** The topic's records by segment, in order: what a parallel scan divides. */
-  stretches(topic: number, from: number, to: number): { segment: number; first: number; end: number }[] {
+  stretches(topic: number, from: number, to: number): StretchPart[] {
     this.#refresh()
     const all: Stretch[] = [...this.#sealed.of(topic)]
     for (const [segment, live] of this.#liveIndexes()) {
@@ -154,12 +163,25 @@ export class Catalog {
       .filter(({ first, end }) => first < end)
   }
 
-  /** The topic's records in the segments whose last batch, of whatever topic, is at or after `time`; in order. */
-  stretchesEndingAtOrAfter(topic: number, time: number): ({ first: number; end: number } & SegmentTimes)[] {
-    return this.stretches(topic, 0, Number.MAX_SAFE_INTEGER).flatMap(({ segment, first, end }) => {
-      const { firstTime, lastTime } = this.#sealed.footer(segment) ?? this.#live.times(segment) ?? unknownTimes
-      return lastTime < time ? [] : [{ first, end, firstTime, lastTime }]
-    })
+  /**
+   * The topic's records in the segments whose last batch, of whatever topic, is at or after `time`; in order. Segments without an index are
+   * not walked before they are asked for.
+   */
+  *stretchesEndingAtOrAfter(topic: number, time: number): Generator<TimedStretch> {
+    this.#refresh()
+    // One that is not believed is walked, and stands in front of others.
+    const sealed = this.#live.hasBelow(this.#loaded) ? [] : this.#sealed.of(topic)
+    const believed = sealed.map(({ segment, firstOffset: first, count }) => ({ segment, first, end: first + count }))
+    for (const stretch of believed) yield* this.#endingAtOrAfter(stretch, time)
+    const from = believed.at(-1)?.end ?? 0
+    for (const stretch of this.stretches(topic, from, Number.MAX_SAFE_INTEGER))
+      yield* this.#endingAtOrAfter(stretch, time)
+  }
+
+  #endingAtOrAfter(stretch: StretchPart, time: number): TimedStretch[] {
+    const { segment } = stretch
+    const { firstTime, lastTime } = this.#sealed.footer(segment) ?? this.#live.times(segment) ?? unknownTimes
+    return lastTime < time ? [] : [{ ...stretch, firstTime, lastTime }]
   }
 
   /** The sealed segment that has a record, and which of the topic's records it has from there on. */

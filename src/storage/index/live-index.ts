@@ -49,8 +49,8 @@ export interface DamagedRange {
 export interface CatchUpOptions {
   /** Stops after about this much, to go on with another call. */
   stepBytes?: number
-  /** Told of each valid batch by its place in the segment. */
-  onValid?(batch: number): void
+  /** Told of each valid batch, by its place in the segment, and of its time. */
+  onValid?: ((batch: number, time: number) => void) | undefined
   /**
    * Bodies of batches that this take-over wrote are believed, as far as their headers are right: {@link LiveIndex.addsUp} says whether
    * they may be. Undefined: all are summed up.
@@ -137,7 +137,7 @@ export class LiveIndex {
       const start = this.end
       want = chunkBytes
       const visit = (header: BatchHeader, at: number) => {
-        onValid?.(start + at)
+        onValid?.(start + at, header.time)
         this.#addBatch(words, bytes, header, at, start, header.epoch === trustedEpoch, onExtended)
       }
       const isTrusted = trustedEpoch === undefined ? undefined : (at: number) => batchEpoch(words, at) === trustedEpoch

@@ -22,6 +22,12 @@ export class LiveIndexes {
     return this.#unread
   }
 
+  /** There is one of a segment below. */
+  hasBelow(segment: number): boolean {
+    for (const each of this.#indexes.keys()) if (each < segment) return true
+    return false
+  }
+
   /** As far as it was caught up. */
   times(segment: number): SegmentTimes | undefined {
     return this.#indexes.get(segment)

@@ -1,6 +1,6 @@
 /** Indexing a segment by the rows of its batches, and by the batches themselves where there are none. */
 import type { RowReader } from '../rows/rows.js'
-import type { Legible, LiveIndex, OnExtended } from './live-index.js'
+import type { Legible, LiveIndex } from './live-index.js'
 
 /**
  * Goes on with the index of a sealed segment for about `stepBytes`. Whether it is whole is to be looked at behind each step.
@@ -17,13 +17,11 @@ export function catchUpByRows(
     segmentBytes,
     stepBytes,
     trustedEpoch,
-    onExtended,
   }: {
     base: number
     segmentBytes: number
     stepBytes: number
     trustedEpoch: number
-    onExtended?: OnExtended | undefined
   },
 ): void {
   const stepEnd = Math.min(index.end + stepBytes, segmentBytes)
@@ -35,6 +33,6 @@ export function catchUpByRows(
     }
     // Up to the next batch of which there is a row: nothing between is passed over.
     const to = hasMore ? Math.min(rows.position - base, segmentBytes) : segmentBytes
-    index.catchUp(window, to, true, { stepBytes: stepEnd - index.end, trustedEpoch, onExtended })
+    index.catchUp(window, to, true, { stepBytes: stepEnd - index.end, trustedEpoch })
   }
 }

@@ -55,6 +55,11 @@ export class TopicEntries {
     this.frameBytes += count * size
   }
 
+  /** Where the batch of a record begins in the segment. */
+  batchOf(ordinal: number): number {
+    return this.words[ordinal * perEntry + entryWord.batch]
+  }
+
   /** Of the key of a record; 0: it has none. */
   tagOf(ordinal: number): number {
     return this.words[ordinal * perEntry + entryWord.tag]

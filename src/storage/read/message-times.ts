@@ -1,6 +1,7 @@
 /**
- * Which message is the first at or after a time: found by the headers of batches alone, which say the time of all their records. Where a batch
- * stands is told by the index, which may be wrong: the message that is found, and the one before it, are looked at in their own frames.
+ * Which message is the first at or after a time. The side index of its segment says it; where there is none, the headers of batches do, which
+ * say the time of all their records. Where a batch stands is told by the index, which may be wrong: the message that is found, and the one before
+ * it, are looked at in their own frames.
  */
 import { batchHeaderBytes, batchTime, readBatchHeader } from '../../format/batch-layout.js'
 import { frameHeaderBytes } from '../../format/frame-layout.js'
@@ -9,6 +10,7 @@ import { entryWord, segmentHeaderBytes } from '../../format/segment-layout.js'
 import type { SegmentFiles } from '../files/segment-files.js'
 import type { SegmentWindows } from '../files/segment-windows.js'
 import type { Catalog, LogBounds } from '../index/catalog.js'
+import type { SideIndexes } from '../side/side-indexes.js'
 import type { LostRecords } from './lost-records.js'
 import type { PlacedRecords } from './placed-records.js'
 import { firstAtOrAfter, type TimedRange, type TimedRun } from './time-search.js'
@@ -22,6 +24,7 @@ export class MessageTimes {
   readonly #bounds: LogBounds
   readonly #records: PlacedRecords
   readonly #lost: LostRecords
+  readonly #sides: SideIndexes | undefined
 
   constructor(
     files: SegmentFiles,
@@ -30,7 +33,9 @@ export class MessageTimes {
     bounds: LogBounds,
     records: PlacedRecords,
     lost: LostRecords,
+    sides?: SideIndexes,
   ) {
+    this.#sides = sides
     this.#files = files
     this.#windows = windows
     this.#catalog = catalog
@@ -45,14 +50,18 @@ export class MessageTimes {
    */
   firstAtOrAfter(topic: number, time: number, first: number, next: number): number | undefined {
     for (const stretch of this.#catalog.stretchesEndingAtOrAfter(topic, time)) {
-      const { firstTime, lastTime } = stretch
-      const range = { first: Math.max(first, stretch.first), end: Math.min(next, stretch.end), firstTime, lastTime }
+      const range = { ...stretch, first: Math.max(first, stretch.first), end: Math.min(next, stretch.end) }
       if (range.first >= range.end) continue
-      const found = this.#search(topic, time, range)
+      const found = this.#told(topic, time, range) ?? this.#search(topic, time, range)
       // Otherwise the segment was still written to at that time, but of this topic it holds older messages only.
       if (found < range.end) return found
     }
     return undefined
+  }
+
+  #told(topic: number, time: number, range: TimedRange & { segment: number }): number | undefined {
+    const footer = this.#catalog.footerOf(range.segment)
+    return footer && this.#sides?.firstAtOrAfter(topic, { ...range, footer }, time)
   }
 
   #search(topic: number, time: number, range: TimedRange): number {

@@ -50,7 +50,7 @@ export class TopicReader {
     this.#records = new PlacedRecords(files, windows, catalog, bounds, this.#lost)
     this.#mapped = new MappedChunks(files, windows, bounds, this.#records)
     this.#keys = new KeySearch(catalog, new TaggedRecords(catalog, windows), this.#records, this.#lost, sides)
-    this.#times = new MessageTimes(files, windows, catalog, bounds, this.#records, this.#lost)
+    this.#times = new MessageTimes(files, windows, catalog, bounds, this.#records, this.#lost, sides)
   }
 
   /**

@@ -1,14 +1,15 @@
 /**
- * What a walk over a segment finds for its side index: hashes of the headers that are indexed, topic by topic. Keys need no collecting: the
- * walk has a tag of each in its entries.
+ * What a walk over a segment finds for its side index: hashes of the headers that are indexed, topic by topic, and times. Keys need no
+ * collecting: the walk has a tag of each in its entries.
  */
 import type { TopicIndex } from '../../engine/terms.js'
 import { frameExtensionBytes, frameHeaderBytes, noKey } from '../../format/frame-layout.js'
-import { headerHash } from '../../format/side-index-layout.js'
+import { headerHash, type SortedTimes } from '../../format/side-index-layout.js'
 import { eachHeader, isSameString } from '../../format/stored-headers.js'
 import type { LiveIndex } from '../index/live-index.js'
 import type { TopicEntries } from '../index/topic-entries.js'
 import { GrowingWords } from './growing-words.js'
+import { TimeRows } from './time-rows.js'
 
 /** What is indexed of a topic, by its name; undefined: nothing. */
 export type WantedIndex = (topic: string) => TopicIndex | undefined
@@ -33,8 +34,9 @@ export interface CollectedSection {
 
 const encoder = new TextEncoder()
 
-export class TagCollector {
+export class SideCollector {
   readonly #wanted: WantedIndex
+  readonly #times = new TimeRows()
   readonly #topics = new Map<TopicEntries, readonly HeaderRows[]>()
   /** Of the record before. */
   #last: TopicEntries | undefined
@@ -43,6 +45,9 @@ export class TagCollector {
   constructor(wanted: WantedIndex) {
     this.#wanted = wanted
   }
+
+  /** A batch: see {@link LiveIndex.catchUp}. */
+  readonly batch = (batch: number, time: number): void => this.#times.add(batch, time)
 
   /** A record with key or headers: see {@link LiveIndex.catchUp}. */
   readonly record = (
@@ -75,14 +80,26 @@ export class TagCollector {
   /** Of every topic of the segment that is to be found by something and of which the segment has lost nothing. */
   sections(index: LiveIndex): CollectedSection[] {
     const sections: CollectedSection[] = []
-    for (const entries of [...index.topics.values()].sort((a, b) => a.topic - b.topic)) {
-      const wanted = this.#wanted(entries.name)
-      if (wanted === undefined || entries.count === 0 || entries.hasLost) continue
+    for (const { entries, wanted } of this.#indexed(index)) {
       if (wanted.keys === true) sections.push({ entries, name: undefined, ...taggedKeys(entries) })
       for (const { name, hashes, ordinals } of this.#rowsOf(entries))
         sections.push({ entries, name, hashes: hashes.words, ordinals: ordinals.words })
     }
     return sections
+  }
+
+  /** Of the same topics. */
+  times(index: LiveIndex): SortedTimes[] {
+    return this.#indexed(index).flatMap(({ entries }) => this.#times.of(entries) ?? [])
+  }
+
+  #indexed(index: LiveIndex): { entries: TopicEntries; wanted: TopicIndex }[] {
+    return [...index.topics.values()]
+      .sort((a, b) => a.topic - b.topic)
+      .flatMap((entries) => {
+        const wanted = this.#wanted(entries.name)
+        return wanted === undefined || entries.count === 0 || entries.hasLost ? [] : [{ entries, wanted }]
+      })
   }
 
   #rowsOf(entries: TopicEntries): readonly HeaderRows[] {

@@ -16,7 +16,7 @@ import type { Disk, DiskFile } from '../files/disk.js'
 import type { SegmentFiles } from '../files/segment-files.js'
 import type { LiveIndex } from '../index/live-index.js'
 import { radixSorted } from './radix-sort.js'
-import type { CollectedSection, TagCollector } from './tag-collector.js'
+import type { CollectedSection, SideCollector } from './side-collector.js'
 
 /** The longest head that is read: of a file that says more, nothing is believed. */
 const maxHeadBytes = 64 << 20
@@ -32,9 +32,9 @@ export function sideOwner(base: number, logMark: string, footer: SegmentFooter):
   return { base, logMark, footerCrc: footerCrc(footer) }
 }
 
-/** What is indexed of topics, by their names. @param rows of the segment's directory */
+/** What is indexed of topics, by their names; times alone: nothing else. @param rows of the segment's directory */
 export function namesIn(
-  { sections }: SideHead,
+  { sections, times }: SideHead,
   rows: readonly Pick<DirectoryRow, 'topic' | 'name'>[],
 ): Map<string, TopicIndex> {
   const names = new Map<string, TopicIndex>()
@@ -44,12 +44,24 @@ export function namesIn(
     const { keys = false, headers = [] } = names.get(row.name) ?? {}
     names.set(row.name, name === undefined ? { keys: true, headers } : { keys, headers: [...headers, name] })
   }
+  for (const { topic } of times) {
+    const row = rows.find((each) => each.topic === topic)
+    if (row !== undefined && !names.has(row.name)) names.set(row.name, {})
+  }
   return names
 }
 
-/** All bytes of the side index of a segment that was walked to its end. */
-export function sideIndexOf(owner: SideIndexOwner, index: LiveIndex, collector: TagCollector): Uint8Array<ArrayBuffer> {
-  return encodeSideIndex(owner, collector.sections(index).map(sorted))
+/**
+ * All bytes of the side index of a segment that was walked to its end.
+ * @param hasTimes false: as releases before made it
+ */
+export function sideIndexOf(
+  owner: SideIndexOwner,
+  index: LiveIndex,
+  collector: SideCollector,
+  hasTimes: boolean,
+): Uint8Array<ArrayBuffer> {
+  return encodeSideIndex(owner, collector.sections(index).map(sorted), hasTimes ? collector.times(index) : [])
 }
 
 /**
@@ -59,7 +71,7 @@ export function sideIndexOf(owner: SideIndexOwner, index: LiveIndex, collector: 
 export async function makeSideIndex(
   owner: SideIndexOwner,
   index: LiveIndex,
-  collector: TagCollector,
+  collector: SideCollector,
   turn: () => Promise<unknown>,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const sections: SortedSection[] = []
@@ -68,7 +80,9 @@ export async function makeSideIndex(
     sections.push(sorted(section))
   }
   await turn()
-  return encodeSideIndex(owner, sections)
+  const times = collector.times(index)
+  await turn()
+  return encodeSideIndex(owner, sections, times)
 }
 
 function sorted({ entries, name, hashes, ordinals }: CollectedSection): SortedSection {

@@ -2,12 +2,15 @@
 import type { KeptPages } from '../../collections/kept-pages.js'
 import {
   isSidePageWhole,
+  maxTimeSpan,
   pagesOfRows,
   type SideHead,
+  type SideRows,
   type SideSection,
   sidePageBytes,
   sideRowsPerPage,
   sideRowWord,
+  type TimeSection,
 } from '../../format/side-index-layout.js'
 import type { DiskFile } from '../files/disk.js'
 
@@ -49,6 +52,24 @@ export class SideIndex {
     return this.#head.sections.find((section) => section.topic === topic && section.name === name)
   }
 
+  times(topic: number): TimeSection | undefined {
+    return this.#head.times.find((section) => section.topic === topic)
+  }
+
+  /**
+   * Ordinal of the first record at or after a time; their number: there is none. Undefined: it does not say.
+   * @throws SideIndexFault
+   */
+  firstAtOrAfter(section: TimeSection, time: number): number | undefined {
+    const delay = Math.max(0, time - section.firstTime)
+    if (delay >= maxTimeSpan) return undefined
+    const row = this.#atOrBehind(section, delay, 0)
+    const ordinal = row < section.rows ? this.#word(section, row, 1) : section.records
+    if (row < section.rows && ordinal >= section.records)
+      throw new SideIndexFault('times of a side index lead out of its segment')
+    return ordinal
+  }
+
   /** Where the rows of a hash stand whose ordinals are in `[from, to)`. @throws SideIndexFault */
   run(section: SideSection, hash: number, from: number, to: number): SideRun {
     if (from >= to) return { start: 0, end: 0, from, to }
@@ -78,7 +99,7 @@ export class SideIndex {
   }
 
   /** The first row that is not in front of the hash and the ordinal. */
-  #atOrBehind(section: SideSection, hash: number, ordinal: number): number {
+  #atOrBehind(section: SideRows, hash: number, ordinal: number): number {
     const { fences } = this.#head
     const { page: first, rows } = section
     // The last page whose first row is in front of it; rows behind it may begin there.
@@ -101,12 +122,12 @@ export class SideIndex {
   }
 
   /** Whether the row is behind all that is looked for: then none is there, and no other page is needed to know it. */
-  #isBehind(section: SideSection, row: number, hash: number, to: number): boolean {
+  #isBehind(section: SideRows, row: number, hash: number, to: number): boolean {
     if (row >= section.rows) return true
     return !isInFront(this.#word(section, row, 0), this.#word(section, row, 1), hash, to)
   }
 
-  #word(section: SideSection, row: number, word: number): number {
+  #word(section: SideRows, row: number, word: number): number {
     const page = section.page + Math.floor(row / sideRowsPerPage)
     // The head says it, and was checked.
     if (row % sideRowsPerPage === 0) return this.#head.fences[2 * page + word]

@@ -5,7 +5,7 @@
 import { KeptPages } from '../../collections/kept-pages.js'
 import type { Filter } from '../../engine/terms.js'
 import type { SegmentFooter } from '../../format/segment-layout.js'
-import { headerHash, type SideSection } from '../../format/side-index-layout.js'
+import { headerHash, type SideRows, type SideSection } from '../../format/side-index-layout.js'
 import { maxSidePages } from '../../limits.js'
 import type { Disk, DiskFile } from '../files/disk.js'
 import type { SegmentFiles } from '../files/segment-files.js'
@@ -70,7 +70,7 @@ export class SideIndexes {
     isReverse: boolean,
     max: number,
   ): Candidates | undefined {
-    return this.#ask(topic, undefined, stretch, (index, section) => {
+    return this.#ask(stretch, sectionOf(topic, undefined), (index, section) => {
       const run = runIn(index, section, stretch, tag)
       const isCut = run.end - run.start > max
       const taken = !isCut ? run : isReverse ? { ...run, start: run.end - max } : { ...run, end: run.start + max }
@@ -95,14 +95,14 @@ export class SideIndexes {
   ): Candidates | undefined {
     let best: { name: string; values: readonly string[]; count: number } | undefined
     for (const { name, values } of filter) {
-      const count = this.#ask(topic, name, stretch, (index, section) =>
+      const count = this.#ask(stretch, sectionOf(topic, name), (index, section) =>
         values.reduce((sum, value) => sum + lengthOf(runIn(index, section, stretch, hashOf(value))), 0),
       )
       if (count !== undefined && (best === undefined || count < best.count)) best = { name, values, count }
     }
     if (best === undefined || best.count > atMost) return undefined
     const { name, values } = best
-    return this.#ask(topic, name, stretch, (index, section) => {
+    return this.#ask(stretch, sectionOf(topic, name), (index, section) => {
       const ordinals = new Set<number>()
       // Up to where all values were looked at.
       let to = stretch.end
@@ -114,6 +114,16 @@ export class SideIndexes {
       }
       const offsets = [...ordinals].map((ordinal) => ordinal + section.firstOffset).sort((a, b) => a - b)
       return { offsets: offsets.filter((offset) => offset < to), from: stretch.first, to }
+    })
+  }
+
+  /** The first offset of the stretch at or after a time; its end: there is none. Undefined: the index does not say. */
+  firstAtOrAfter(topic: number, stretch: IndexedStretch, time: number): number | undefined {
+    const times = (index: SideIndex) => index.times(topic)
+    return this.#ask(stretch, times, (index, section) => {
+      const ordinal = index.firstAtOrAfter(section, time)
+      if (ordinal === undefined) return undefined
+      return Math.min(stretch.end, Math.max(stretch.first, section.firstOffset + ordinal))
     })
   }
 
@@ -131,20 +141,19 @@ export class SideIndexes {
     for (const segment of this.#held.keys()) this.#drop(segment)
   }
 
-  /** Undefined: there is no index of the segment, or none of that name, that is believed. */
-  #ask<R>(
-    topic: number,
-    name: string | undefined,
+  /** Undefined: there is no index of the segment with such a section that is believed. */
+  #ask<S extends SideRows, R>(
     stretch: IndexedStretch,
-    ask: (index: SideIndex, section: SideSection) => R,
+    find: (index: SideIndex) => S | undefined,
+    ask: (index: SideIndex, section: S) => R,
   ): R | undefined {
     const { segment, footer, first, end } = stretch
     let held = this.#held.get(segment)
     if (held !== undefined && held.footer !== footer) held = undefined
-    let section = held?.index?.section(topic, name)
+    let section = held?.index && find(held.index)
     if (section === undefined && (held === undefined || this.#nowMs() - held.lookedMs >= lookAgainMs)) {
       held = this.#open(stretch)
-      section = held.index?.section(topic, name)
+      section = held.index && find(held.index)
     }
     if (held?.index === undefined || section === undefined) return undefined
     // It speaks of the records that it was made of, and of no others.
@@ -199,6 +208,10 @@ export class SideIndexes {
 /** What is no error of the system is one of ours. */
 function throwBug(error: unknown): void {
   if ((error as NodeJS.ErrnoException).code === undefined) throw error
+}
+
+function sectionOf(topic: number, name: string | undefined) {
+  return (index: SideIndex): SideSection | undefined => index.section(topic, name)
 }
 
 function runIn(index: SideIndex, section: SideSection, { first, end }: IndexedStretch, hash: number): SideRun {

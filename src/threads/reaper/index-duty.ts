@@ -16,7 +16,7 @@ import { catchUpByRows } from '../../storage/index/row-walk.js'
 import { readSealedSegment } from '../../storage/index/sealed-index.js'
 import { writeSegmentIndex } from '../../storage/index/segment-sealer.js'
 import type { RowReader } from '../../storage/rows/rows.js'
-import type { TagCollector } from '../../storage/side/tag-collector.js'
+import type { SideCollector } from '../../storage/side/side-collector.js'
 import { errnoOf } from '../device-error.js'
 import type { ReaperEvent } from './reaper-event.js'
 import type { SideIndexDuty } from './side-index-duty.js'
@@ -169,19 +169,20 @@ export class IndexDuty {
   async #walk(
     window: Window,
     segment: number,
-    collector: TagCollector | undefined,
+    collector: SideCollector | undefined,
     trustedEpoch?: number,
   ): Promise<LiveIndex | undefined> {
     const { files, rows } = this.#parts
     const { segmentBytes } = files
     const base = files.base(segment)
-    const step = { base, segmentBytes, stepBytes: indexStepBytes, onExtended: collector?.record }
+    const step = { stepBytes: indexStepBytes, trustedEpoch, onValid: collector?.batch, onExtended: collector?.record }
     const index = new LiveIndex(base, segmentBytes, true, this.#spare?.entries)
     const isSound = () => index.damages.length === 0 && (trustedEpoch === undefined || index.addsUp)
     // In steps, so that the thread's other duties are not held up by a large segment.
     while (!index.isSealed && isSound() && index.end < segmentBytes) {
-      if (trustedEpoch === undefined) index.catchUp(window, segmentBytes, true, step)
-      else catchUpByRows(index, rows, window, { ...step, trustedEpoch })
+      // Rows say nothing of times, keys and headers.
+      if (trustedEpoch === undefined || collector !== undefined) index.catchUp(window, segmentBytes, true, step)
+      else catchUpByRows(index, rows, window, { base, segmentBytes, stepBytes: indexStepBytes, trustedEpoch })
       await new Promise(setImmediate)
     }
     return index.isSealed && isSound() ? index : undefined

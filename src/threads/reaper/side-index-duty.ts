@@ -17,8 +17,8 @@ import type { Disk } from '../../storage/files/disk.js'
 import type { SegmentFiles } from '../../storage/files/segment-files.js'
 import { LiveIndex } from '../../storage/index/live-index.js'
 import { readSealedFile, type SealedSegment } from '../../storage/index/sealed-index.js'
+import { SideCollector } from '../../storage/side/side-collector.js'
 import { makeSideIndex, namesIn, ownerOf, readSideHead, writeSideIndex } from '../../storage/side/side-index-file.js'
-import { TagCollector } from '../../storage/side/tag-collector.js'
 import { errnoOf, isBug } from '../device-error.js'
 import { bothOf, hasAll } from '../topic-index.js'
 import type { ReaperEvent } from './reaper-event.js'
@@ -42,7 +42,7 @@ interface Walk {
   readonly sealed: SealedSegment
   readonly window: Window
   readonly index: LiveIndex
-  readonly collector: TagCollector
+  readonly collector: SideCollector
 }
 
 export class SideIndexDuty {
@@ -73,10 +73,10 @@ export class SideIndexDuty {
   }
 
   /** What a walk over a segment that is being sealed collects; undefined: nothing is wanted. */
-  collector(): TagCollector | undefined {
+  collector(): SideCollector | undefined {
     if (this.#wanted.size === 0) return undefined
     const wanted = new Map(this.#wanted)
-    return new TagCollector((topic) => wanted.get(topic))
+    return new SideCollector((topic) => wanted.get(topic))
   }
 
   /** There is a segment that lacks something. */
@@ -114,7 +114,7 @@ export class SideIndexDuty {
    * Makes the side index of a segment out of a whole walk over it. Nothing fails with it.
    * @param index that has added up: its records stand in order
    */
-  async publish(segment: number, index: LiveIndex, collector: TagCollector, footer: SegmentFooter): Promise<void> {
+  async publish(segment: number, index: LiveIndex, collector: SideCollector, footer: SegmentFooter): Promise<void> {
     const { disk, files } = this.#parts
     const version = this.#version
     try {
@@ -159,7 +159,11 @@ export class SideIndexDuty {
     if (walk === undefined) return this.isBehind
     const { sealed, window, index, collector } = walk
     const { files, state } = this.#parts
-    index.catchUp(window, files.segmentBytes, true, { stepBytes, onExtended: collector.record })
+    index.catchUp(window, files.segmentBytes, true, {
+      stepBytes,
+      onValid: collector.batch,
+      onExtended: collector.record,
+    })
     if (!index.isSealed && index.damages.length === 0) return true
     this.#end()
     if (!isAsStored(index, sealed)) {
@@ -187,7 +191,7 @@ export class SideIndexDuty {
     }
     // With what was wanted before, by whoever had the log open: it is as good as it was.
     for (const [topic, index] of this.#wanted) had.set(topic, bothOf(had.get(topic), index))
-    const collector = new TagCollector((topic) => had.get(topic))
+    const collector = new SideCollector((topic) => had.get(topic))
     const window = files.openWindow(plainMemory, segment)
     const index = new LiveIndex(files.base(segment), files.segmentBytes)
     this.#walk = { segment, sealed, window, index, collector }
