@@ -1,45 +1,83 @@
 /** How blocks are packed: with what `node:zlib` of the running Node has. */
 import zlib from 'node:zlib'
 import { packedCodec } from '../../format/packed-layout.js'
+import { keptUnpacker, type Unpack } from './kept-unpacker.js'
 
 export type BlockCodecName = keyof typeof packedCodec
 
 interface BlockCodec {
   /** In a memory of its own, or one that the next call overwrites. */
   pack(block: Uint8Array): Uint8Array
-  /**
-   * @param length of the block
-   * @throws where the bytes were not packed so, or were more than that
-   */
-  unpack(packed: Uint8Array, length: number): Uint8Array
+  /** Into `target`, which is as long as the block was. */
+  readonly unpack: Unpack
 }
 
 /** Room behind the block: zlib asks for more memory when all it has got is full, even where nothing comes. */
 const slackBytes = 64
 
+/** Made when the first block is to be unpacked: most threads never see one. */
+function unpacking(make: () => Unpack): Unpack {
+  let unpack: Unpack | undefined
+  return (packed, target) => {
+    unpack ??= make()
+    return unpack(packed, target)
+  }
+}
+
+/** With what Node promises. */
+function plainUnpacker(call: (packed: Uint8Array, options: UnpackOptions) => Uint8Array): Unpack {
+  return (packed, target) => {
+    const room = target.length + slackBytes
+    try {
+      const bytes = call(packed, { chunkSize: room, maxOutputLength: room })
+      if (bytes.length !== target.length) return false
+      target.set(bytes)
+      return true
+    } catch {
+      return false
+    }
+  }
+}
+
+interface UnpackOptions {
+  chunkSize: number
+  maxOutputLength: number
+}
+
 const deflate: BlockCodec = {
   // Nobody waits for it: level 5 makes 7.2 times smaller what level 1 makes 6.5 times (log lines, with what frames and entries add), at 140 MB/s
   // in the place of 200, and is unpacked as fast.
   pack: (block) => zlib.deflateRawSync(block, { level: 5, memLevel: 9, chunkSize: block.length + slackBytes }),
-  unpack: (packed, length) =>
-    zlib.inflateRawSync(packed, { chunkSize: length + slackBytes, maxOutputLength: length + slackBytes }),
+  unpack: unpacking(
+    () =>
+      keptUnpacker(
+        () => zlib.createInflateRaw(),
+        zlib.constants.Z_FINISH,
+        (bytes) => zlib.deflateRawSync(bytes),
+      ) ?? plainUnpacker(zlib.inflateRawSync),
+  ),
 }
 
 /** Of Node 22.15 and later; the types are those of 20. */
 interface ZstdCalls {
   zstdCompressSync?(block: Uint8Array, options: { chunkSize: number; params: Record<number, number> }): Uint8Array
-  zstdDecompressSync?(packed: Uint8Array, options: { chunkSize: number; maxOutputLength: number }): Uint8Array
+  zstdDecompressSync?(packed: Uint8Array, options: UnpackOptions): Uint8Array
+  createZstdDecompress?(): unknown
 }
 
 /** `ZSTD_c_compressionLevel`. */
 const zstdLevel = 100
+/** `ZSTD_e_end`. */
+const zstdEnd = 2
 
-function zstdOf({ zstdCompressSync, zstdDecompressSync }: ZstdCalls): BlockCodec | undefined {
-  if (zstdCompressSync === undefined || zstdDecompressSync === undefined) return undefined
+function zstdOf({ zstdCompressSync, zstdDecompressSync, createZstdDecompress }: ZstdCalls): BlockCodec | undefined {
+  if (zstdCompressSync === undefined || zstdDecompressSync === undefined || createZstdDecompress === undefined)
+    return undefined
+  const pack = (block: Uint8Array) =>
+    zstdCompressSync(block, { chunkSize: block.length + slackBytes, params: { [zstdLevel]: 1 } })
   return {
-    pack: (block) => zstdCompressSync(block, { chunkSize: block.length + slackBytes, params: { [zstdLevel]: 1 } }),
-    unpack: (packed, length) =>
-      zstdDecompressSync(packed, { chunkSize: length + slackBytes, maxOutputLength: length + slackBytes }),
+    pack,
+    unpack: unpacking(() => keptUnpacker(createZstdDecompress, zstdEnd, pack) ?? plainUnpacker(zstdDecompressSync)),
   }
 }
 

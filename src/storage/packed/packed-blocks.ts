@@ -60,20 +60,28 @@ export class PackedBlocks {
         continue
       }
       const block = Math.floor(from / 2 ** blockLog2)
-      const start = blockStart(block, this.#table)
-      const bytes = this.block(block)
-      const to = Math.min(at + length - start, bytes.length)
-      target.set(bytes.subarray(from - start, to), targetAt + done)
-      done = start + to - at
+      const skip = from - blockStart(block, this.#table)
+      const blockBytes = this.#bytesOf(block)
+      const count = Math.min(length - done, blockBytes - skip)
+      const place = target.subarray(targetAt + done, targetAt + done + count)
+      // Whoever takes all of it does not come for the rest.
+      if (count === blockBytes && !this.#cache.has(this, block)) this.#unpack(block, place)
+      else place.set(this.#block(block).subarray(skip, skip + count))
+      done += count
     }
     return done
   }
 
-  /** @throws BadBlock */
-  block(block: number): Uint8Array {
+  #bytesOf(block: number): number {
+    return blockEnd(block, this.#table) - blockStart(block, this.#table)
+  }
+
+  /** Until the next one is asked for. */
+  #block(block: number): Uint8Array {
     const kept = this.#cache.get(this, block)
     if (kept !== undefined) return kept
-    const bytes = this.#unpack(block)
+    const bytes = this.#cache.room(this.#bytesOf(block))
+    this.#unpack(block, bytes)
     this.#cache.keep(this, block, bytes)
     return bytes
   }
@@ -83,33 +91,29 @@ export class PackedBlocks {
     this.#cache.drop(this)
   }
 
-  #unpack(block: number): Uint8Array {
+  /**
+   * @param target as long as the block; anything stands in it behind an error
+   * @throws BadBlock
+   */
+  #unpack(block: number, target: Uint8Array): void {
     const { rows, codec } = this.#table
-    const length = blockEnd(block, this.#table) - blockStart(block, this.#table)
     const row = block * tableRow.words
     const stored = rows[row + tableRow.bytes]
-    if (stored === 0) return new Uint8Array(length)
+    if (stored === 0) {
+      target.fill(0)
+      return
+    }
     const at = rows[row + tableRow.at]
     const packed = this.#raw.read(at, stored)
     // Before anybody unpacks it: a block that was not packed here is nothing that may be looked at.
     if (packed.length < stored || crc32(packed) !== rows[row + tableRow.crc]) throw this.#bad(block, at, stored)
-    if (stored === length) return packed
-    const bytes = unpackOrNothing(codec, packed, length)
-    if (bytes?.length !== length) throw this.#bad(block, at, stored)
-    return bytes
+    if (stored === target.length) target.set(packed)
+    else if (!codecOf(codec).unpack(packed, target)) throw this.#bad(block, at, stored)
   }
 
   #bad(block: number, at: number, stored: number): BadBlock {
     const what = `packed block ${block} of segment ${this.#table.base} fails its checksum`
     return new BadBlock(`${what} (${stored} bytes at ${at} of the file)`)
-  }
-}
-
-function unpackOrNothing(codec: number, packed: Uint8Array, length: number): Uint8Array | undefined {
-  try {
-    return codecOf(codec).unpack(packed, length)
-  } catch {
-    return undefined
   }
 }
 

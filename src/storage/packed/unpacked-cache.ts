@@ -1,4 +1,9 @@
-/** Blocks that were unpacked of late, of all segments that one thread has open: it reads them in pieces that are much shorter than a block. */
+/**
+ * Blocks that were unpacked of late, of all segments that one thread has open: it reads them in pieces that are much shorter than a block.
+ *
+ * Their memory is used again: new memory for each block would cost as much as unpacking it. So whoever is given a block copies what it wants
+ * before it asks for the next one.
+ */
 
 /** Its blocks, by their numbers. */
 interface CachedSegment {
@@ -18,6 +23,10 @@ export class UnpackedCache {
     this.#most = most
   }
 
+  has({ id }: CachedSegment, block: number): boolean {
+    return this.#blocks.has(id * blocksPerOwner + block)
+  }
+
   get({ id }: CachedSegment, block: number): Uint8Array | undefined {
     const key = id * blocksPerOwner + block
     const bytes = this.#blocks.get(key)
@@ -27,13 +36,18 @@ export class UnpackedCache {
     return bytes
   }
 
-  keep({ id }: CachedSegment, block: number, bytes: Uint8Array): void {
+  /** Memory for a block that is to be kept: that of the least recently used one, if there are as many as may be. What stands in it is anything. */
+  room(bytes: number): Uint8Array {
     if (this.#blocks.size >= this.#most) {
-      for (const [oldest] of this.#blocks) {
-        this.#blocks.delete(oldest)
-        break
-      }
+      const [[key, { buffer }]] = this.#blocks
+      this.#blocks.delete(key)
+      if (buffer.byteLength >= bytes) return new Uint8Array(buffer, 0, bytes)
     }
+    return new Uint8Array(bytes)
+  }
+
+  /** @param bytes of {@link room} */
+  keep({ id }: CachedSegment, block: number, bytes: Uint8Array): void {
     this.#blocks.set(id * blocksPerOwner + block, bytes)
   }
 
