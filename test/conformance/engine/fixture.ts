@@ -7,7 +7,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { connect, type Log, type OpenOptions, open } from 'bookend'
+import { connect, type Log, type OpenOptions, open, type SegmentInfo } from 'bookend'
 import { open as openJetStream } from 'bookend/jetstream'
 import { afterAll, beforeAll, describe, expect, onTestFinished } from 'vitest'
 import { serverBinary, withoutServer } from '../../../bench/servers/binary.js'
@@ -91,6 +91,9 @@ const everything: Supported = {
   callOrder: true,
 }
 
+/** `npm run test:packed`: the sealed segments of every log of files are packed, at once. */
+const compress = process.env.BOOKEND_PACKED === undefined ? undefined : ({ afterMs: 0, codec: 'deflate' } as const)
+
 const inMemory = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
 
 const openers: readonly Opener[] = [
@@ -169,7 +172,8 @@ function local(name: string, io: 'mmap' | 'file', from: string | undefined, pare
       expect(log.stats().io).toBe(name.split(' ').at(-1))
       return log
     },
-    openEngine: async (directory) => (await library()).openLocalEngine(completeOptions(directory, { ...small, io })),
+    openEngine: async (directory) =>
+      (await library()).openLocalEngine(completeOptions(directory, { ...small, io, compress })),
   }
 }
 
@@ -186,7 +190,7 @@ function connected(name: string, reads: 'here' | 'pool'): Opener {
       return closingWith(await connect(owner.port, { reads }), owner)
     },
     async openEngine(directory) {
-      const owner = await OwnerThread.start(directory, { ...small, io })
+      const owner = await OwnerThread.start(directory, { ...small, io, compress })
       const { connectEngine } = await import(
         pathToFileURL(path.join(root, 'dist/src/local/attached/connection.js')).href
       )
@@ -211,7 +215,12 @@ async function loadLibrary(from: string): Promise<Library> {
 /** A large message needs a large segment. */
 function fitting(options: OpenOptions): OpenOptions {
   const { maxMessageBytes = 0 } = options
-  return { ...small, ...(maxMessageBytes > 900_000 ? { segmentBytes: 2 * maxMessageBytes } : {}), ...options }
+  return {
+    ...small,
+    ...(options.readOnly === true ? {} : { compress }),
+    ...(maxMessageBytes > 900_000 ? { segmentBytes: 2 * maxMessageBytes } : {}),
+    ...options,
+  }
 }
 
 function isMmapIoBuilt(): boolean {
@@ -292,6 +301,19 @@ export function onEveryEngine(cases: (engine: EngineUnderTest) => void): void {
   })
 }
 
+/** What was appended is sealed by something behind it, and packed. */
+async function packAll(log: Log): Promise<void> {
+  const filled = (await log.segments()).find(({ state }) => state === 'active')?.position
+  const isIt = ({ position }: SegmentInfo) => position === filled
+  const filler = log.topic('filler')
+  for (;;) {
+    const { state, packed } = (await log.segments()).find(isIt) as SegmentInfo
+    if (packed !== undefined) return
+    if (state === 'active') await filler.append(new Uint8Array(100_000).fill(97))
+    else await new Promise((resolve) => setTimeout(resolve, 2))
+  }
+}
+
 /**
  * Declares the cases once for each way to read: of the log that `fill` has written, and of what a read-only opener sees of it.
  * The cases share that log, and write nothing.
@@ -309,6 +331,7 @@ export function onEveryReader(fill: (log: Log) => Promise<unknown>, cases: (read
     beforeAll(async () => {
       log = await open(folder, {})
       await fill(log)
+      if (compress !== undefined && supports.disk) await packAll(log)
       if (way === 'owner') return
       // The owner of a log that is followed stays.
       if (way === 'follower') owner = log
