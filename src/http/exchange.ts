@@ -46,6 +46,7 @@ export function failed({ status, message, headers }: HttpError): Reply {
   return { status, headers: { 'content-type': 'text/plain; charset=utf-8', ...headers }, body: encoder.encode(message) }
 }
 
+/** The connection is not closed by it: who is still sending would be told of a broken connection, and not of this. */
 export function tooLarge(maxBytes: number): HttpError {
-  return new HttpError(413, `a request has at most ${maxBytes} bytes here`, { connection: 'close' })
+  return new HttpError(413, `a request has at most ${maxBytes} bytes here`)
 }

@@ -78,8 +78,8 @@ function bodyOf(request: IncomingMessage, maxBytes: number): Promise<Uint8Array>
     const onData = (piece: Uint8Array) => {
       bytes += piece.length
       if (bytes > maxBytes) {
-        // Nothing more of it is read: the answer ends the connection.
-        request.off('data', onData).pause()
+        // What is still to come goes to nobody.
+        request.off('data', onData).resume()
         reject(tooLarge(maxBytes))
       } else pieces.push(piece)
     }

@@ -288,6 +288,29 @@ it('requests that are none end their connection and nothing else', async () => {
   expect(await (await fetch(`${url}/a`)).text()).toBe('')
 })
 
+it('whoever sends too much is told so, and not cut off while he sends', async () => {
+  const { server, ask } = await streams({ limits: { bodyBytes: 10 } })
+  await ask('PUT', '/a', text)
+  const { port } = await listening(server)
+  const socket = connect(port, '127.0.0.1')
+  const answers: string[] = []
+  socket.on('data', (bytes) => answers.push(String(bytes)))
+  const long = 'x'.repeat(1_000_000)
+  const head = 'POST /a HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain\r\n'
+  for (const [framing, body] of [
+    ['content-length: 1000000', long],
+    ['transfer-encoding: chunked', `f4240\r\n${long}\r\n0\r\n\r\n`],
+    ['content-length: 1', 'x'],
+  ]) {
+    socket.write(`${head}${framing}\r\n\r\n`)
+    socket.write(body)
+  }
+  const statuses = () => answers.join('').match(/^HTTP\/1.1 \d+/gm)
+  await until('all are answered', () => statuses()?.length === 3)
+  expect(statuses()?.map((line) => line.slice(-3))).toEqual(['413', '413', '204'])
+  socket.destroy()
+})
+
 it('a body that the application has read before is none, and nothing waits for it', async () => {
   const { server, ask } = await streams()
   await ask('PUT', '/a', text)
