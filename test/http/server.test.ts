@@ -47,7 +47,7 @@ it('no path leads to anything but a stream, and no two paths to the same', async
 
 it('pages of other origins read what they are allowed to, and write nothing', async () => {
   const origin = 'http://other.example'
-  const { ask } = await streams()
+  const { ask, log, server } = await streams()
   await ask('PUT', '/a', text)
   expect((await ask('POST', '/a', { ...text, origin }, 'x')).status).toBe(403)
   expect((await ask('POST', '/a', { ...text, origin: 'null' }, 'x')).status).toBe(403)
@@ -55,8 +55,8 @@ it('pages of other origins read what they are allowed to, and write nothing', as
   const read = await ask('GET', '/a', { origin })
   expect([read.status, read.headers.get('access-control-allow-origin')]).toEqual([200, null])
   expect(read.headers.get('cross-origin-resource-policy')).toBe('same-origin')
-  const open = await streams({ cors: [origin] })
-  await open.ask('PUT', '/a', text)
+  await server.close()
+  const open = await streams({ cors: [origin] }, log)
   const preflight = await open.ask('OPTIONS', '/a', { origin, 'access-control-request-method': 'POST' })
   expect([preflight.status, preflight.headers.get('access-control-allow-origin')]).toEqual([204, origin])
   expect((await open.ask('POST', '/a', { ...text, origin }, 'x')).status).toBe(204)
@@ -77,12 +77,12 @@ it('refuses what is too large, too much and too many, and writes nothing of it',
   expect((await ask('GET', '/b?offset=now&live=sse')).status).toBe(503)
   await ask('POST', '/a', text, 'x')
   expect(await (await waiting).text()).toBe('x')
-  const { ask: often } = await streams({ limits: { requestsPerSecond: 1 } })
+  const { ask: often } = await streams({ limits: { requestsPerSecond: 1 } }, log)
   // Nothing is known of who asks: there is nobody to be slowed down.
-  for (let round = 0; round < 20; round++) expect((await often('GET', '/a')).status).toBe(404)
-  const behindPort = await streams({ limits: { requestsPerSecond: 0.001 } })
+  for (let round = 0; round < 20; round++) expect((await often('GET', '/none')).status).toBe(404)
+  const behindPort = await streams({ limits: { requestsPerSecond: 0.001 } }, log)
   const { url } = await listening(behindPort.server)
-  expect((await fetch(`${url}/a`)).status).toBe(404)
+  expect((await fetch(`${url}/none`)).status).toBe(404)
   const refused = await fetch(`${url}/a`)
   expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '1'])
 })
