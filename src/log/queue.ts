@@ -8,10 +8,10 @@ import type { RecordPlace } from '../messages/chunk-cursor.js'
 import { type MessageSource, StoredMessage } from '../messages/message.js'
 import type { Decode } from '../messages/value-coding.js'
 import { assertLeased } from './answers.js'
-import { type AppendOptions, pushOptionNames } from './append-options.js'
+import { type AppendOptions, checkAppendOptions, pushOptionNames } from './append-options.js'
 import { WaitingJobs } from './job-ids/waiting-jobs.js'
 import { checkRepeat, type RepeatOptions } from './later/repeat-options.js'
-import { type DeliveryTime, deliveryTimeNames } from './later/schedule-options.js'
+import { checkScheduled, type DeliveryTime, deliveryTimeNames } from './later/schedule-options.js'
 import { type ScheduledMessage, scheduledList } from './later/scheduled-list.js'
 import type { ProcessOptions, Processor } from './processor-options.js'
 import { schedulesOf } from './supported.js'
@@ -177,15 +177,20 @@ export class TopicQueue<T> implements Queue<T> {
       checkKeys('push()', options, allPushNames)
       const isLater = options.deliverAt !== undefined || options.delayMs !== undefined
       if (isLater && options.signal !== undefined) throw new TypeError('push() with a delay has no option signal')
-      if (options.id !== undefined && this.#engine.supports.schedules)
-        return this.#pushOnce(this.#messages.kept(value), { ...options, id: checkId(options.id) }, isLater, others)
+      if (options.id !== undefined && this.#engine.supports.schedules) {
+        const given = { ...options, id: checkId(options.id) }
+        // Before the wait, and before it is copied: what is not right would not be itself any more.
+        if (isLater) checkScheduled(this.#engine, this.name, () => '', given, this.#messages.dedupe)
+        else checkAppendOptions(this.#engine, given, this.#messages.dedupe)
+        return this.#pushOnce(this.#messages.kept(value), given, isLater, others)
+      }
       return isLater ? this.#messages.schedule(value, options) : this.#messages.append(value, options)
     } catch (error) {
       return Promise.reject(error)
     }
   }
 
-  /** @param value nobody changes it any more */
+  /** @param value nobody changes it any more @param given checked */
   async #pushOnce(
     value: Uint8Array,
     given: PushOptions & DeliveryTime & { id: string },
