@@ -1,5 +1,6 @@
 /** What a handler is given: its messages, what it is told beside them, and what it may do. */
 import type { Codec } from '../messages/codec.js'
+import type { Message } from '../messages/message.js'
 import type { MessageBatch } from '../messages/message-batch.js'
 import type { Durability } from './terms.js'
 
@@ -55,10 +56,19 @@ export interface HandlerContext {
    * @throws as {@link append}; `BOOKEND_UNSUPPORTED` where nothing is scheduled (`supports.schedules`)
    */
   schedule(topic: string, value: unknown, options: HandlerScheduleOptions): void
+  /**
+   * Says how far the call is with a message, in the topic `results` of the processor: at once, and not with the acknowledgement.
+   * @param done as a number or a word
+   * @param message of the batch; need not be said where there is one
+   * @returns once that is appended; need not be awaited
+   * @throws TypeError (from the promise) for other values, without the option `results`, and once the call is over; as {@link append}
+   */
+  progress(done: number | string, message?: Message<unknown>): Promise<void>
 }
 
 /**
  * The default export of a process module. `T` is what the codec makes of a value: that of the topic, where it is `json`, `text` or
- * `bytes`, or the one that the module exports as `codec`.
+ * `bytes`, or the one that the module exports as `codec`. What it returns is of no account, but where the processor has a topic of `results`: then it is an
+ * array with the result of each message, in their order, or nothing.
  */
 export type Handler<T = Uint8Array> = (batch: MessageBatch<T>, context: HandlerContext) => unknown

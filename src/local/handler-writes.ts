@@ -34,14 +34,18 @@ export class HandlerWrites {
   }
 
   /** See {@link WriteCalls.write}. */
-  async write(encoded: readonly EncodedMessage[], handled: HandledMessages, level: Durability): Promise<boolean> {
+  async write(
+    encoded: readonly EncodedMessage[],
+    handled: HandledMessages | undefined,
+    level: Durability,
+  ): Promise<boolean> {
     const parts = partsOf(encoded)
     for (;;) {
       try {
-        await this.#parts.transact(parts, [handled], level)
+        await this.#parts.transact(parts, handled === undefined ? [] : [handled], level)
         return true
       } catch (error) {
-        if (!(error instanceof BookendError) || error.code !== 'BOOKEND_CONFLICT') throw error
+        if (!(error instanceof BookendError) || error.code !== 'BOOKEND_CONFLICT' || handled === undefined) throw error
       }
       const { topic, group, generation, ranges } = handled
       // Another transaction was under way with them, which may have been refused: then they are still ours.

@@ -58,9 +58,9 @@ export class RunningProcessors {
     filter: Filter | undefined,
   ): GroupProcessor {
     const { facts, supports, readers, readerData, events, keepAlive, letters, onThreadEnd } = this.#parts
-    const { deadLetter, maxHeapMb, order, concurrency = readers } = settings
+    const { deadLetter, results, maxHeapMb, order, concurrency = readers } = settings
     // Nothing can be written: said before the first message fails.
-    if (deadLetter !== undefined) this.#parts.checkWritable()
+    if (deadLetter !== undefined || results !== undefined) this.#parts.checkWritable()
     const maxThreads = order === 'topic' ? 1 : concurrency
     const onMessage = (message: unknown) => {
       const { lineFor } = (message ?? {}) as Partial<LineWish>
@@ -72,8 +72,8 @@ export class RunningProcessors {
       maxMessageBytes: facts.maxMessageBytes,
       next: () => topic.next(),
       record: (_, offset) => topic.record(offset),
-      store: (target, letter, own) =>
-        letters.store(target.name, letter, own && { ...own, topic: topic.name, group: desk.name }),
+      store: (target, letter, own, _, word) =>
+        letters.store(target.name, letter, own && { ...own, topic: topic.name, group: desk.name }, word),
       deadLetter: deadLetter === undefined ? undefined : this.#parts.topic(deadLetter).handle,
       ...(settings.durableRetries && { retries: this.#retriesOf(topic.name, desk.name) }),
       onFailure: (error) => events.processor(topic.name, desk.name, error),

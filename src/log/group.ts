@@ -12,7 +12,6 @@ import { type ConsumeOptions, GroupConsumer } from './group-consumer.js'
 import {
   checkDurableRetries,
   checkFunctionOptions,
-  checkModuleOptions,
   checkProcessOptions,
   type ProcessOptions,
   type Processor,
@@ -56,7 +55,7 @@ export interface Group<T> {
    * `key` or `none`, with several side by side. For work that waits: what computes belongs into a module, beside the event loop.
    *
    * A function cannot be ended from outside: one that takes longer than `timeoutMs` counts as failed, its `context.signal` fires, and the
-   * message is tried again, while the call may still be at work. The options `batchSize`, `views` and `maxHeapMb` are for modules, `results` is for functions.
+   * message is tried again, while the call may still be at work. The options `batchSize`, `views` and `maxHeapMb` are for modules.
    */
   process(handler: MessageHandler<T>, options?: ProcessOptions): Processor
   /**
@@ -129,7 +128,6 @@ export class TopicGroup<T> implements Group<T> {
   process(handler: URL | string | MessageHandler<T>, options: ProcessOptions = {}, turns?: Turns): Processor {
     const url = typeof handler === 'function' ? undefined : moduleUrl(handler)
     if (url === undefined) checkFunctionOptions(options)
-    else checkModuleOptions(options)
     const checked = checkProcessOptions(options)
     if (checked.durableRetries) {
       checkDurableRetries(options)

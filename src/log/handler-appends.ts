@@ -37,6 +37,8 @@ export interface LineIntoLog<H> {
    * @throws (from the promise) what has kept it from being written. Nothing is under way any more
    */
   write(messages: readonly EncodedMessage[], handled: H, level: Durability): Promise<boolean>
+  /** By itself. Resolves once it is appended. */
+  say(message: EncodedMessage): Promise<unknown>
 }
 
 /** For all calls of one thread. */
@@ -89,6 +91,13 @@ export class HandlerAppends<H> {
     this.#keep({ ...message, level })
   }
 
+  /** At once, and not with what the call has come to. Resolves once it is appended. @throws (from the promise) as {@link append} */
+  async say(topic: string, value: unknown, options: Options): Promise<void> {
+    this.#check('progress', topic)
+    this.#checkWritable('progress')
+    await this.#line.say(this.#encoded(topic, value, options))
+  }
+
   /** The call has gone well. See {@link LineIntoLog.write}. */
   write(handled: H): Promise<boolean> {
     // What is written at one moment is as durable as the most durable of it.
@@ -104,11 +113,15 @@ export class HandlerAppends<H> {
     this.#isOver = true
   }
 
-  #add(topic: string, value: unknown, { codec, ...options }: Options): void {
+  #add(topic: string, value: unknown, options: Options): void {
+    this.#keep(this.#encoded(topic, value, options))
+  }
+
+  #encoded(topic: string, value: unknown, { codec, ...options }: Options): EncodedMessage {
     const { level, extras } = checkAppendOptions(this.#log, options)
     const bytes = encoded(value, codec)
     checkSize(this.#log, topic, bytes, extras)
-    this.#keep({ topic, value: bytes, extras, level })
+    return { topic, value: bytes, extras, level }
   }
 
   #keep({ topic, value, extras, level, due }: EncodedMessage): void {
@@ -118,7 +131,7 @@ export class HandlerAppends<H> {
 
   #check(verb: string, topic: string): void {
     if (this.#isOver) {
-      const remedy = `a handler awaits what it starts before it returns, and ${verb}s before that`
+      const remedy = 'a handler awaits what it starts before it returns'
       throw new TypeError(`context.${verb}() was called when the call it belongs to was over: ${remedy}`)
     }
     checkName('topic', topic)

@@ -37,8 +37,9 @@ export interface ProcessOptions {
    */
   limiter?: LimiterOptions
   /**
-   * Topic that is told what becomes of each message, by a function: its result, in JSON, in one transaction with the acknowledgement where the log has transactions; what
-   * `context.progress` says; that it was given up. The last message there with a job's key, its `id` or its offset, is how it stands.
+   * Topic that is told what becomes of each message: its result, in JSON, in one transaction with the acknowledgement where the log has transactions; what
+   * `context.progress` says; that it was given up. A result is what a function returns; a module returns an array with that of each message of its batch, or nothing. The last
+   * message there with a job's key, its `id` or its offset, is how it stands.
    */
   results?: string
   /** Topic that gets what cannot be handled. Without it the processor ends with the handler's error. */
@@ -156,14 +157,6 @@ function checkLimiter(limiter: LimiterOptions): LimiterOptions {
   checkKeys('limiter', limiter, ['max', 'intervalMs'])
   const max = checkInteger('max of limiter', limiter.max, 1, maxLimit)
   return { max, intervalMs: checkInteger('intervalMs of limiter', limiter.intervalMs, 1, maxTimerMs) }
-}
-
-/** @throws TypeError */
-export function checkModuleOptions(options: ProcessOptions): void {
-  if (options?.results !== undefined)
-    throw new TypeError(
-      'results: for handlers that are functions; a module appends what comes of its messages with context.append',
-    )
 }
 
 /** @throws TypeError where attempts cannot be kept in the log */

@@ -70,6 +70,7 @@ export async function watchHandlerAppends(random: Seeded): Promise<number> {
     beginAppends: () => {
       const endThread = deathOfThisThread()
       const line = {
+        say: () => Promise.reject(new Error('the handler of this test says nothing')),
         async write(...call: Parameters<HandlerWrites['write']>) {
           const answer = writes.write(...call)
           // What it has handed over is written all the same.

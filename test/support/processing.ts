@@ -62,6 +62,7 @@ const nothing = () => {
 export const appendsNothing: CallAppends = {
   append: nothing,
   schedule: nothing,
+  say: nothing,
   count: 0,
   write: async () => true,
   end: () => {},

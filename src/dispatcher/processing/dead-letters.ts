@@ -3,6 +3,7 @@
 import type { BookendError } from '../../errors.js'
 import { ChunkCursor } from '../../messages/chunk-cursor.js'
 import { damageLetter, type Letter, letterOf } from '../../messages/dead-letter.js'
+import { failedWord } from '../../messages/job-words.js'
 import { StoredMessage } from '../../messages/message.js'
 import type { TopicRef } from '../../threads/reader/reader.js'
 import type { OwnMessage } from './held-messages.js'
@@ -31,9 +32,15 @@ export interface DeadLetterHost extends RecordSource {
    * Appends a letter, as durably as the log promises.
    * @param of the message that it stands for: where the log has transactions its acknowledgement is in one with the letter
    * @param id the same for every try, so that who remembers ids stores it once
+   * @param word what its topic of results is told, with the letter
    * @returns false: others are done with the message, or its group was moved, and nothing was appended
    */
-  store(target: TopicRef, letter: Letter, of: OwnMessage | undefined, id: string): Promise<boolean>
+  store(target: TopicRef, letter: Letter, of: OwnMessage | undefined, id: string, word?: LastWord): Promise<boolean>
+}
+
+/** What a topic of results is told of a message that is given up. */
+export interface LastWord extends Letter {
+  readonly topic: string
 }
 
 export class DeadLetters {
@@ -41,12 +48,15 @@ export class DeadLetters {
   readonly #source: TopicRef
   readonly #group: string
   readonly #target: TopicRef
+  readonly #results: string | undefined
 
-  constructor(host: DeadLetterHost, source: TopicRef, group: string, target: TopicRef) {
+  /** @param results topic that is told of each message that it was given up */
+  constructor(host: DeadLetterHost, source: TopicRef, group: string, target: TopicRef, results?: string) {
     this.#host = host
     this.#source = source
     this.#group = group
     this.#target = target
+    this.#results = results
   }
 
   /**
@@ -59,7 +69,9 @@ export class DeadLetters {
     const message = await messageAt(this.#host, this.#source, offset)
     if (message === undefined) return false
     const why = { group: this.#group, attempts, error }
-    return this.#store(offset, letterOf(message, why, this.#host.maxMessageBytes), held)
+    const results = this.#results
+    const word = results === undefined ? undefined : { topic: results, ...failedWord(message, attempts, error) }
+    return this.#store(offset, letterOf(message, why, this.#host.maxMessageBytes), held, word)
   }
 
   /** Stands for messages that cannot be read: an empty value, and the range in the headers. */
@@ -67,7 +79,7 @@ export class DeadLetters {
     await this.#store(first, damageLetter(this.#source.name, first, end, this.#group, error), undefined)
   }
 
-  #store(offset: number, letter: Letter, of: OwnMessage | undefined): Promise<boolean> {
-    return this.#host.store(this.#target, letter, of, `${this.#source.name}/${this.#group}/${offset}`)
+  #store(offset: number, letter: Letter, of: OwnMessage | undefined, word?: LastWord): Promise<boolean> {
+    return this.#host.store(this.#target, letter, of, `${this.#source.name}/${this.#group}/${offset}`, word)
   }
 }

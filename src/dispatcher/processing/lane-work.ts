@@ -28,6 +28,8 @@ export interface LaneOptions {
   readonly codec: CodecName | undefined
   /** What the group is given: handlers see nothing else. */
   readonly filter?: Filter | undefined
+  /** Topic that is told what becomes of each message. */
+  readonly results?: string | undefined
 }
 
 export interface LaneWorkParts {
@@ -148,11 +150,11 @@ export class LaneWork {
 
   #task() {
     const { topic, group, module, options } = this.#parts
-    const { batchSize, views, codec, filter, durableRetries: countsRetries } = options
+    const { batchSize, views, codec, filter, results, durableRetries: countsRetries } = options
     const isPaced = this.#parts.paced !== undefined
     // The number may have come since the processor was started.
     const own = { topic: { id: topic.id, name: topic.name }, module, codec, group }
-    return { ...own, batchSize, views, filter, countsRetries, isPaced }
+    return { ...own, batchSize, views, filter, results, countsRetries, isPaced }
   }
 
   /** Acknowledges now and then what tasks have done that go on and on. */

@@ -121,7 +121,7 @@ export class GroupProcessor implements AsyncDisposable {
     if (options.limiter !== undefined) this.#paced = new PacedLeases(options.limiter, wakeups, isWorking)
     const failed = new FailedMessages({
       ...{ topic: topic.name, policy: options, order, held: this.#held, wakeups, isWorking, retries: fromLog },
-      deadLetters: deadLetter && new DeadLetters(host, topic, group, deadLetter),
+      deadLetters: deadLetter && new DeadLetters(host, topic, group, deadLetter, options.results),
       onDeadLetter: () => {
         this.stats.deadLettered += 1
       },

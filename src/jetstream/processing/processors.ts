@@ -120,8 +120,9 @@ export class JetStreamProcessors implements GroupProcessors {
         return { bytes, length: bytes.length }
       },
       // A group that was moved back has its dead letters anew.
-      async store(target, letter, _, id) {
+      async store(target, letter, _, id, word) {
         await storeDeadLetter(log.topic(target.name).stream, letter, `dead/${id}/${share.books.era}`)
+        if (word !== undefined) await log.topic(word.topic).append(word.value, word.extras, facts.durability)
         return true
       },
       deadLetter: deadLetter === undefined ? undefined : { id: onlyTopic, name: deadLetter },

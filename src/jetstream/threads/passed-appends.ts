@@ -33,6 +33,10 @@ export class AppendPassing {
       this.#post({ appends, answer }, [answer])
     })
   }
+
+  say(message: EncodedMessage): Promise<unknown> {
+    return this.write([message])
+  }
 }
 
 /** In the application's thread: whatever a handler's thread posts. */

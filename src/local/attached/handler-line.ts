@@ -11,11 +11,14 @@ import { CallParty } from './calls.js'
 
 /** Asked of the thread that keeps the books. */
 export interface WriteCalls {
-  /** @returns false: the messages are not the processor's any more, and nothing was written */
+  /**
+   * @param handled acknowledged with it; undefined: nothing is
+   * @returns false: the messages are not the processor's any more, and nothing was written
+   */
   write(
     signal: AbortSignal,
     messages: readonly EncodedMessage[],
-    handled: HandledMessages,
+    handled: HandledMessages | undefined,
     level: Durability,
   ): Promise<boolean>
 }
@@ -33,6 +36,12 @@ export class HandlerLine {
   write(messages: readonly EncodedMessage[], handled: HandledMessages, level: Durability): Promise<boolean> {
     this.#owner ??= this.#connect()
     return this.#owner.call('write', messages, handled, level)
+  }
+
+  /** @throws what has kept it from being written */
+  say(message: EncodedMessage): Promise<unknown> {
+    this.#owner ??= this.#connect()
+    return this.#owner.call('write', [message], undefined, message.level)
   }
 
   #connect(): CallParty<Record<never, never>, WriteCalls> {

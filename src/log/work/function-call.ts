@@ -6,12 +6,12 @@ import type { EncodedMessage } from '../../engine/terms.js'
 import { BookendError } from '../../errors.js'
 import type { RecordPlace } from '../../messages/chunk-cursor.js'
 import { partsOf } from '../../messages/encoded.js'
+import { doneWord, noResultsError, progressWord } from '../../messages/job-words.js'
 import { type Message, type MessageSource, StoredMessage } from '../../messages/message.js'
 import { tracing } from '../../tracing.js'
 import { HandlerAppends, type LineIntoLog } from '../handler-appends.js'
 import type { TimedCall } from './call-deadlines.js'
 import { type CallUnderWay, callWithin } from './call-under-way.js'
-import type { JobResults } from './job-results.js'
 
 /** What a function is told beside its message, and what it may do. */
 export interface FunctionContext extends HandlerContext {
@@ -19,7 +19,7 @@ export interface FunctionContext extends HandlerContext {
    * Says how far the call is, in the topic `results` of the processor: at once, and not with the message's acknowledgement.
    * @param done as a number or a word
    * @returns once that is appended; need not be awaited
-   * @throws TypeError (from the promise) for another value, or without the option `results`; as `Topic.append`
+   * @throws TypeError (from the promise) for another value, without the option `results`, and once the call is over; as `Topic.append`
    */
   progress(done: number | string): Promise<void>
 }
@@ -42,7 +42,7 @@ export interface FunctionCallParts<T> {
   readonly group: EngineGroup
   readonly source: MessageSource<T>
   readonly handler: MessageHandler<T>
-  readonly settings: Pick<ProcessSettings, 'timeoutMs' | 'data'>
+  readonly settings: Pick<ProcessSettings, 'timeoutMs' | 'data' | 'results'>
 }
 
 export class FunctionCall<T> implements TimedCall, CallUnderWay {
@@ -51,7 +51,6 @@ export class FunctionCall<T> implements TimedCall, CallUnderWay {
   readonly of: FunctionCallParts<T>
   readonly #message: Message<T>
   readonly #attempt: number
-  readonly #results: JobResults | undefined
   /** Undefined: nobody has looked at the signal. */
   #abort: AbortController | undefined
   /** Undefined: nothing was appended. */
@@ -62,11 +61,10 @@ export class FunctionCall<T> implements TimedCall, CallUnderWay {
   #ending: { readonly reason?: Error } | undefined
   #settle: (end: CallEnd | Promise<CallEnd>) => void = () => {}
 
-  constructor(parts: FunctionCallParts<T>, record: RecordPlace, attempt: number, results: JobResults | undefined) {
+  constructor(parts: FunctionCallParts<T>, record: RecordPlace, attempt: number) {
     this.of = parts
     this.#message = new StoredMessage<T>(parts.source, record)
     this.#attempt = attempt
-    this.#results = results
   }
 
   /** The processor stops: the handler's signal says so. */
@@ -103,7 +101,7 @@ export class FunctionCall<T> implements TimedCall, CallUnderWay {
 
   /** It has gone well. @returns nothing that counts where it is over already */
   #finish(result: unknown, lease: EngineLease): CallEnd | Promise<CallEnd> {
-    if (this.isOver || (this.#results === undefined && this.#appends === undefined)) {
+    if (this.isOver || (this.of.settings.results === undefined && this.#appends === undefined)) {
       this.isOver = true
       return 'handled'
     }
@@ -111,11 +109,11 @@ export class FunctionCall<T> implements TimedCall, CallUnderWay {
   }
 
   async #write(result: unknown, lease: EngineLease): Promise<CallEnd> {
-    const { engine } = this.of
+    const { engine, settings } = this.of
     const appends = this.appends
-    if (this.#results !== undefined) {
-      const { value, options } = this.#results.done(this.#message as Message, this.#attempt, result)
-      appends.append(this.#results.topic, value, options)
+    if (settings.results !== undefined) {
+      const { value, options } = doneWord(this.#message, this.#attempt, result)
+      appends.append(settings.results, value, options)
     }
     this.#over()
     if (appends.count === 0) return 'handled'
@@ -173,11 +171,10 @@ export class FunctionCall<T> implements TimedCall, CallUnderWay {
   }
 
   async #say(done: number | string): Promise<void> {
-    if (this.#results === undefined)
-      throw new TypeError('context.progress() needs the option results: the topic that it is said in')
-    if (typeof done !== 'string' && !Number.isFinite(done))
-      throw new TypeError('context.progress() takes a number or a string')
-    await this.#results.progress(this.#message as Message, this.#attempt, done)
+    const { results } = this.of.settings
+    if (results === undefined) throw noResultsError()
+    const { value, options } = progressWord(this.#message, this.#attempt, done)
+    await this.appends.say(results, value, options)
   }
 }
 
@@ -232,8 +229,11 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 
 function lineInto(engine: Engine): LineIntoLog<EngineLease> {
   const { transactions } = engine
-  if (transactions === undefined) return { write: (messages) => writeAll(engine, messages) }
+  const say = async ({ topic, value, extras, level }: EncodedMessage) =>
+    engine.topic(topic).append(value, extras, level)
+  if (transactions === undefined) return { write: (messages) => writeAll(engine, messages), say }
   return {
+    say,
     async write(encoded, lease, level) {
       try {
         await transactions.transact(partsOf(encoded), { leases: [lease], commits: [] }, level)

@@ -8,12 +8,12 @@ import type { EngineLease, ProcessSettings } from '../../engine/group-seat.js'
 import { BookendError } from '../../errors.js'
 import type { RecordPlace } from '../../messages/chunk-cursor.js'
 import { DurableRetries, type RetryLine } from '../../messages/durable-retries.js'
+import { failedWord } from '../../messages/job-words.js'
 import { StoredMessage } from '../../messages/message.js'
 import { failedBefore } from '../../messages/retried.js'
 import { backoffAfter, mayRetry } from '../../retry-policy.js'
 import { CallDeadlines } from './call-deadlines.js'
 import { FunctionCall, type FunctionCallParts, UnwrittenError } from './function-call.js'
-import { JobResults } from './job-results.js'
 import { Slots, type Turns } from './slots.js'
 import { storeLetter, type UndoneMessage } from './store-letter.js'
 
@@ -52,7 +52,6 @@ export class MessageAttempts<T> {
   /** Calls that may run at a time; what waits for another attempt takes none. */
   readonly #turns: Turns
   readonly #calls: CallDeadlines<FunctionCall<T>>
-  readonly #results: JobResults | undefined
 
   /** @param concurrency calls that may run at a time */
   constructor(parts: MessageAttemptsParts<T>, host: MessageAttemptsHost, concurrency: number) {
@@ -62,7 +61,6 @@ export class MessageAttempts<T> {
     this.#host = host
     this.#calls = new CallDeadlines(settings.timeoutMs)
     this.#turns = turns ?? new Slots(concurrency, 1, settings.limiter).ofRank(0)
-    if (settings.results !== undefined) this.#results = new JobResults(engine, settings.results)
   }
 
   /** The round ends: the signals of the calls under way say so. */
@@ -80,7 +78,7 @@ export class MessageAttempts<T> {
       for (let unwritten = 0; !signal.aborted; ) {
         const isTurn = this.#turns.begin(signal)
         if (isTurn === false || (isTurn !== true && !(await isTurn))) break
-        const call = new FunctionCall(this.#parts, record, attempt, this.#results)
+        const call = new FunctionCall(this.#parts, record, attempt)
         this.#calls.add(call)
         const end = await call.run(lease)
         this.#calls.delete(call)
@@ -124,10 +122,10 @@ export class MessageAttempts<T> {
   ): Promise<'again' | 'settled' | 'left'> {
     const { settings, topic } = this.#parts
     const message = new StoredMessage<Uint8Array>({ topic: topic.name, decode: undefined }, record)
-    const { deadLetter } = settings
+    const { deadLetter, results } = settings
     if (!mayRetry(settings, attempt)) {
       if (deadLetter === undefined) throw Object.assign(error, { topic: topic.name, offset: record.offset })
-      const result = this.#results?.failed(message, attempt, error)
+      const result = results === undefined ? undefined : { topic: results, ...failedWord(message, attempt, error) }
       const given: UndoneMessage = { message, lease, attempts: attempt, error, deadLetter, result }
       const stored = await whileNoSpace(signal, () => storeLetter(this.#parts, given))
       if (stored === undefined || stored === 'taken') return 'left'

@@ -4,9 +4,8 @@
  */
 import type { Engine } from '../../engine/engine.js'
 import type { EngineGroup, EngineLease } from '../../engine/group-seat.js'
-import type { EncodedMessage } from '../../engine/terms.js'
 import { BookendError } from '../../errors.js'
-import { letterOf } from '../../messages/dead-letter.js'
+import { type Letter, letterOf } from '../../messages/dead-letter.js'
 import type { Message } from '../../messages/message.js'
 import type { CallEnd } from './function-call.js'
 
@@ -23,7 +22,7 @@ export interface UndoneMessage {
   readonly error: Error
   readonly deadLetter: string
   /** Undefined: nobody wants to know. */
-  readonly result: EncodedMessage | undefined
+  readonly result: (Letter & { readonly topic: string }) | undefined
 }
 
 /** Resolves when it is as durable as the log promises. @returns what is left to do, as of a call */

@@ -15,12 +15,13 @@ import type { RecordPlace } from '../../messages/chunk-cursor.js'
 import type { CodecName } from '../../messages/codec.js'
 import { HeaderMatcher } from '../../messages/header-matcher.js'
 import { laneOf } from '../../messages/lanes.js'
-import { ChunkRecords } from '../../messages/message-batch.js'
+import { ChunkRecords, type MessageBatch } from '../../messages/message-batch.js'
 import { failedBefore } from '../../messages/retried.js'
 import type { Decode } from '../../messages/value-coding.js'
 import { HandlerWords, handlerPhase } from '../../ring/handler-words.js'
 import type { HeldChunk, ReadRequest, Resume } from '../../storage/read/chunk.js'
 import type { CallAppends, HandledMessages, HandlerMeans } from './handler.js'
+import { appendResults, progressIn, progressWithoutResults } from './handler-results.js'
 import { decodeOf } from './module-codec.js'
 import { tracedHandler } from './traced-handler.js'
 
@@ -60,6 +61,8 @@ export interface HandlerTask {
   resume: Resume | undefined
   /** Messages of the range, where the thread has no log to read them from. */
   carried?: CarriedMessages | undefined
+  /** Topic that is told what has become of each message. */
+  results?: string | undefined
   /** {@link HandlerWords}, which hold `from`, the end of the range, and the end of what is to be handled one by one. */
   words: SharedArrayBuffer
 }
@@ -243,9 +246,11 @@ class TaskRun {
       const appends = this.#means.beginAppends()
       let isHandled = false
       try {
-        const result = this.#handler.handle(records.batch(index, next), this.#context(ordinal, appends))
-        if (isThenable(result)) await result
+        const batch = records.batch(index, next)
+        let result = this.#handler.handle(batch, this.#context(ordinal, appends, batch))
+        if (isThenable(result)) result = await result
         isHandled = true
+        if (this.#task.results !== undefined) appendResults(this.#task.results, batch, ordinal, result, appends)
         appends.end()
         // Before the messages count as done: whoever sees that they are finds what has come of them.
         if (appends.count > 0 && !(await appends.write(this.#handled(records, index, next)))) {
@@ -315,8 +320,9 @@ class TaskRun {
     return this.#words.isStopAsked || (this.#calls > 0 && this.#nowMs() - this.#startMs > sliceMs)
   }
 
-  #context(attempt: number, { append, schedule }: CallAppends): HandlerContext {
-    const { group, topic } = this.#task
+  #context(attempt: number, appends: CallAppends, batch: MessageBatch<unknown>): HandlerContext {
+    const { group, topic, results } = this.#task
+    const { append, schedule } = appends
     const signal = this.#signal
     return {
       group,
@@ -325,6 +331,7 @@ class TaskRun {
       data: this.#means.data,
       append,
       schedule,
+      progress: results === undefined ? progressWithoutResults : progressIn(results, batch, attempt, appends),
       get signal() {
         return signal.get()
       },

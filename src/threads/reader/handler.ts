@@ -2,7 +2,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { OffsetRange } from '../../collections/offset-ranges.js'
 import type { EngineFacts, Supports } from '../../engine/engine.js'
-import type { HandlerContext } from '../../engine/handler.js'
+import type { HandlerAppendOptions, HandlerContext } from '../../engine/handler.js'
 
 /** Messages that a call of a handler was given, by the books of their group. */
 export interface HandledMessages {
@@ -16,6 +16,8 @@ export interface HandledMessages {
 export interface CallAppends {
   readonly append: HandlerContext['append']
   readonly schedule: HandlerContext['schedule']
+  /** Appends at once, whatever comes of the call. */
+  say(topic: string, value: unknown, options: HandlerAppendOptions): Promise<void>
   /** How many messages there are. */
   readonly count: number
   /**

@@ -319,17 +319,21 @@ onEveryEngine(({ shared, open }) => {
     const { log, name, topic, group } = await filled('a', 'bad', 'c')
     const results = `${name}-results`
     let late: Promise<void> | undefined
+    let kept: ((done: number) => Promise<void>) | undefined
     await using processor = group.process(
       async ({ value }, { progress }) => {
         if (value === 'bad') throw new RangeError('cannot')
         if (value === 'c') await progress(50)
         late = progress({} as never)
+        kept = progress
         return value === 'a' ? { is: 'done' } : undefined
       },
       { results, retries: 0, deadLetter: `${name}-failed` },
     )
     await processor.idle()
     expect(await failureOf(() => late)).toBeInstanceOf(TypeError)
+    // The last word of a message is how it stands.
+    expect(await failureOf(() => kept?.(100))).toBeInstanceOf(TypeError)
     const told = await collect(log.topic(results, { codec: json }).read())
     const said = (offset: number, state: string, more = {}) => ({
       ...{ 'bookend-job-state': state, 'bookend-job-topic': topic.name, 'bookend-job-offset': String(offset) },
