@@ -35,7 +35,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 it('the package holds the library and its documents, and nothing else', () => {
   const code =
-    /^dist\/((src|workers|bench)\/.+\.js|bench\/index\.d\.ts|src\/(((observe|http|jetstream)\/)?index|shared-types)\.d\.ts)$/
+    /^dist\/((src|workers|bench)\/.+\.js|workers\/pool\.cjs|bench\/index\.d\.ts|src\/(((observe|http|jetstream)\/)?index|shared-types)\.d\.ts)$/
   const beside =
     /^(docs\/.+|src\/cli\/inspect\/page\/\w+\.css|bench\/(java\/.+\.(java|xml)|package\.json|page\/.+)|README\.md|CHANGELOG\.md|LICENSE|package\.json)$/
   expect(packedPaths.filter((path) => !code.test(path) && !beside.test(path))).toEqual([])
