@@ -1,6 +1,7 @@
 /** The latest message of every key: what a topic comes to where each message replaces those before it with the same key. */
 import { abortable } from '../../abortable.js'
 import type { ScanRequest } from '../../engine/engine.js'
+import { BookendError } from '../../errors.js'
 import { fewEntries } from '../../limits.js'
 import { hashEnd, latestKeys, latestOffsets, putLatest } from '../../messages/latest-keys.js'
 import type { LatestArgument, LatestPart } from '../../messages/latest-module.js'
@@ -43,15 +44,21 @@ export async function* latestEntries<T>(
 ): AsyncGenerator<Message<T>> {
   // Before it is known where it ends: what supersedes others of it then is part of it.
   keepState()
-  const { first, next } = await topic.bounds()
-  const range = { first, next, signal }
-  const latest = new OffsetBits(first, next)
-  for (let from = 0; from < hashEnd && first < next; ) {
+  const { first: oldest, next } = await topic.bounds()
+  const latest = new OffsetBits(oldest, next)
+  for (let from = 0, first = oldest; from < hashEnd && first < next; ) {
     signal?.throwIfAborted()
+    const range = { first, next, signal }
     const isScanned = scan !== undefined && next - first >= fewEntries
-    const part = isScanned ? await scanned(scan, range, from) : await read(topic, range, from)
-    for (const offset of part.offsets) latest.add(offset)
-    from = part.below
+    try {
+      const part = isScanned ? await scanned(scan, range, from) : await read(topic, range, from)
+      for (const offset of part.offsets) latest.add(offset)
+      from = part.below
+    } catch (error) {
+      // The oldest segments go once nothing in them counts any more.
+      if (!(error instanceof BookendError) || error.code !== 'BOOKEND_TRIMMED') throw error
+      first = (await topic.bounds()).first
+    }
   }
   yield* fetched(topic, latest, signal)
 }

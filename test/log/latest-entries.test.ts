@@ -1,0 +1,35 @@
+/** The state of a topic whose oldest messages go while it is looked for. */
+import { expect, it } from 'vitest'
+import { trimmedError } from '../../src/failures.js'
+import { type EntriesSource, latestEntries } from '../../src/log/finding/latest-entries.js'
+import type { Message } from '../../src/messages/message.js'
+
+const messageAt = (offset: number) => {
+  const key = Buffer.from(`k${offset % 4}`)
+  return { offset, key, tombstone: false } as unknown as Message<string>
+}
+
+it('begins again behind what has gone, and ends where it would have', async () => {
+  let first = 0
+  const asked: number[] = []
+  const source: EntriesSource<string> = {
+    bounds: async () => ({ first, next: 20 }),
+    async *read({ from, to }) {
+      asked.push(from)
+      for (let offset = from; offset < to; offset++) {
+        // Twice, the second time behind where it had begun again.
+        if (offset === first + 3 && first < 10) first += 5
+        if (offset < first) throw trimmedError('t', offset, first)
+        yield messageAt(offset)
+      }
+    },
+    getMany: async (offsets) => offsets.map((offset) => (offset < first ? undefined : messageAt(offset))),
+  }
+  const order: string[] = []
+  const engine = { keepState: () => order.push('kept'), scan: undefined }
+  const found: number[] = []
+  for await (const { offset } of latestEntries(source, engine)) found.push(offset)
+  expect(asked).toEqual([0, 5, 10])
+  expect(found).toEqual([16, 17, 18, 19])
+  expect(order).toEqual(['kept'])
+})
