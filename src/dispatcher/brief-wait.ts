@@ -11,6 +11,14 @@ import { availableParallelism } from 'node:os'
 const defaultMs = availableParallelism() > 1 ? 0.02 : 0
 const looksPerClock = 16
 const mostLeftOut = 32
+// As they are when the library is loaded: where an application's tests put clocks of their own in their place, answers come as ever.
+const now = performance.now.bind(performance)
+const laterInTurn = setImmediate
+
+/** Resolves at the end of this turn of the event loop. */
+export function turnEnd(): Promise<void> {
+  return new Promise((resolve) => void laterInTurn(resolve))
+}
 
 export class BriefWait {
   readonly #ms: number
@@ -32,14 +40,14 @@ export class BriefWait {
 
   /** Looks until there is news, or for long enough. */
   look(hasNews: () => boolean): void {
-    const endMs = performance.now() + this.#ms
+    const endMs = now() + this.#ms
     do {
       for (let look = 0; look < looksPerClock; look++) {
         if (!hasNews()) continue
         this.#leftOut >>>= 1
         return
       }
-    } while (performance.now() < endMs)
+    } while (now() < endMs)
     this.#leftOut = Math.min(mostLeftOut, Math.max(1, 2 * this.#leftOut))
     this.#left = this.#leftOut
   }

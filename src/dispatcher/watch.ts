@@ -9,7 +9,7 @@ import { BookendError } from '../errors.js'
 import { closedError, deviceError } from '../failures.js'
 import type { LaneWords } from '../ring/lane-words.js'
 import { logEnds, type SharedState, writerState } from '../ring/shared-state.js'
-import { BriefWait } from './brief-wait.js'
+import { BriefWait, turnEnd } from './brief-wait.js'
 import type { KeepAlive } from './keep-alive.js'
 
 /** When a {@link Waiter} has to be woken: with the ring's head at some position, or one of these. The lowest of all wins. */
@@ -175,7 +175,7 @@ export class Watch {
     const head = lane.ringHead.load()
     const done = state.commitDone.load()
     // What this turn of the event loop has to hand over goes first.
-    await new Promise((resolve) => setImmediate(resolve))
+    await turnEnd()
     const count = this.#quickCount
     if (count === 0 || count > mostQuick) return
     this.#briefWait.look(() => lane.ringHead.load() !== head || state.commitDone.load() !== done)

@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished, vi } from 'vitest'
 import { BriefWait } from '../../src/dispatcher/brief-wait.js'
 import { KeepAlive } from '../../src/dispatcher/keep-alive.js'
 import { type Waiter, Watch, wakes } from '../../src/dispatcher/watch.js'
@@ -161,6 +161,23 @@ it('what is done while it stays awake is seen without a bell, of whatever kind i
     await turns()
     expect([scout.seen, lane.bell.token()]).toEqual([['done'], token])
   }
+})
+
+it('clocks that an application has put in their place change nothing', async () => {
+  vi.useFakeTimers()
+  onTestFinished(() => void vi.useRealTimers())
+  const { lane, watch, add } = world(Number.POSITIVE_INFINITY)
+  const scout = add(() => lane.ringHead.load() > 0)
+  scout.want = 1
+  const done = new Promise<void>((resolve) => {
+    scout.onSettle = () => {
+      if (lane.ringHead.load() > 0) resolve()
+    }
+  })
+  watch.begin(wakes.withEveryBatch)
+  lane.ringHead.store(1)
+  await done
+  expect(scout.seen).toEqual(['done'])
 })
 
 it('for nothing that is quick, or for much, it does not stay awake', async () => {
