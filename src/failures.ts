@@ -78,6 +78,12 @@ export function conflictError(topic: string, expected: number, actual: number): 
   return new BookendError('BOOKEND_CONFLICT', message, { topic, expected, actual })
 }
 
+/** In a transaction, an id that the topic remembers: of the message at that offset. */
+export function idConflict(topic: string, offset: number): BookendError {
+  const message = `topic "${topic}" has a message with this id, at offset ${offset}, so nothing was written: what it goes with may be done already`
+  return new BookendError('BOOKEND_CONFLICT', message, { topic, expected: 'none', actual: offset })
+}
+
 /** The last message with a key is not what it was to be. */
 export function versionConflict(topic: string, expected: ExpectedVersion, actual: number | 'none'): BookendError {
   const wanted = { none: 'no message', exists: 'a message' }[expected as string] ?? `offset ${expected}`

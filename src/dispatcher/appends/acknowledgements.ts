@@ -6,7 +6,7 @@
  */
 import { Fifo } from '../../collections/fifo.js'
 import type { Durability } from '../../engine/terms.js'
-import { conflictError, noSpaceError, registerConflict } from '../../failures.js'
+import { conflictError, idConflict, noSpaceError, registerConflict } from '../../failures.js'
 import { frameBytes, frameKind, frameWord, kindOf, offsetOf } from '../../format/frame-layout.js'
 import { belowOf, expectedOf, isChanged } from '../../format/guard-layout.js'
 import { hiddenRest } from '../../format/hidden-topics.js'
@@ -170,7 +170,9 @@ export class Acknowledgements implements Waiter {
     const below = belowOf(words, at)
     if (below !== undefined) return registerConflict(hiddenRest(topic), below, offset)
     if (isChanged(words, at)) return new ChangedKeyError(topic)
-    return conflictError(topic, expectedOf(words, at) ?? offset, offset)
+    const expected = expectedOf(words, at) ?? offset
+    // At that offset it could have gone on: it is the id that is known.
+    return expected === offset ? idConflict(topic, offset) : conflictError(topic, expected, offset)
   }
 
   /** The disk is full: what the writer has refused is refused here, although its space is not free yet. */
