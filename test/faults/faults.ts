@@ -25,6 +25,7 @@ import { jobs } from './jobs.js'
 import { kill } from './kill.js'
 import { killPoints } from './kill-points.js'
 import { limits } from './limits.js'
+import { packing } from './packing.js'
 import { powerCut } from './power-cut.js'
 import { races } from './races.js'
 import { rewrites } from './rewrites.js'
@@ -46,6 +47,7 @@ export const faults: readonly Fault[] = [
   sideIndexes,
   rewrites,
   compaction,
+  packing,
   groups,
   decisions,
   races,

@@ -36,7 +36,7 @@ const mutants: readonly Mutant[] = [
     file: 'threads/reaper/packing-duty.js',
     find: 'this.#host.statePacked();',
     replace: ';',
-    fault: 'rewrites',
+    fault: 'packing',
     scale: 0.3,
   },
   {
@@ -44,7 +44,7 @@ const mutants: readonly Mutant[] = [
     file: 'storage/packed/packed-blocks.js',
     find: ' || crc32(packed) !== rows[row + tableRow.crc]',
     replace: '',
-    fault: 'rewrites',
+    fault: 'packing',
     scale: 0.3,
   },
   {
@@ -52,7 +52,7 @@ const mutants: readonly Mutant[] = [
     file: 'storage/packed/block-writer.js',
     find: 'this.#file.write(tableAt, bytes);',
     replace: ';',
-    fault: 'rewrites',
+    fault: 'packing',
     scale: 0.3,
   },
   {

@@ -4,14 +4,10 @@
  * bit, while keys, headers and offsets of the other are looked for. Must: whatever file a reader meets, it finds what a plain look at
  * everything finds.
  *
- * Then the blocks of packed segments, with a wrong bit in each. Must: what is read is what was written, and no more than one block is lost.
- *
  * Mutants it catches: a file that takes the name of a segment unflushed, one that states no first readable offset, an index believed of a
- * file that is another by now, records that go although they are kept, packed segments in a log that does not say so, a block that is
- * unpacked whatever its checksum says, one table instead of two.
+ * file that is another by now, records that go although they are kept.
  */
 import { emptyTally, liveAndCut } from '../support/life.js'
-import { lostBlocks, packedFile } from '../support/packed-file.js'
 import { rewriteSegment } from '../support/rewriting.js'
 import type { Seeded } from '../support/seeded.js'
 import { disagreements, type KeyedLog, keyedLog, putSideIndex } from '../support/side-indexed-log.js'
@@ -37,16 +33,6 @@ export const rewrites: Fault = {
     cuts.runs = tally.images
     cuts.acknowledged = tally.durable
     cuts.note = `${tally.rewrites} segments written anew, ${tally.packs} packed`
-    const blocks = emptyRow('packed blocks with a wrong bit')
-    while (context.more(blocks.runs, 400) && blocks.failures.length < 10) {
-      const seed = context.seed * 100_000 + blocks.runs
-      blocks.runs += 1
-      try {
-        readDamaged(seed)
-      } catch (error) {
-        blocks.failures.push(`seed ${seed}: ${messageOf(error)}`)
-      }
-    }
     const reads = emptyRow('readers while segments are written anew')
     for (let script = 0; context.more(script, 60) && reads.failures.length < 10; script++) {
       try {
@@ -55,18 +41,8 @@ export const rewrites: Fault = {
         reads.failures.push(`script ${script}: ${messageOf(error)}`)
       }
     }
-    return [cuts, blocks, reads]
+    return [cuts, reads]
   },
-}
-
-function readDamaged(seed: number): void {
-  const sample = packedFile(seed, 'deflate')
-  const { file, random, size } = sample
-  // Not in the header: then its footer says that it is packed, and nothing is lost.
-  const at = 64 + random.below(size - 64)
-  file.bytes[at] ^= 1 << random.below(8)
-  const lost = lostBlocks(sample)
-  if (lost > 1) throw new Error(`${lost} blocks are lost to one bit at ${at}`)
 }
 
 /** @returns how many segments were written anew */

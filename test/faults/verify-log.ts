@@ -1,6 +1,6 @@
 /** Opens a log that `programs/writer.mjs` has worked on, reads all of it and compares every byte. */
 // @ts-expect-error: plain JavaScript, shared with programs
-import { payload } from '../../../test/fixtures/payload.mjs'
+import { packable, payload } from '../../../test/fixtures/payload.mjs'
 import { BookendError, open } from '../../src/index.js'
 
 export interface Verified {
@@ -49,7 +49,8 @@ export async function verifyLog(directory: string, isReadOnly = false): Promise<
             const [start, count] = headers.group.split('+').map(Number)
             groupEnd = start + count
           }
-          const wanted: Uint8Array = payload(offset, isMain ? undefined : value.length)
+          const wanted: Uint8Array =
+            name === 'text' ? packable(offset, value.length) : payload(offset, isMain ? undefined : value.length)
           if (Buffer.compare(wanted, value) === 0) continue
           // The first eight bytes say which message this is.
           const claimed = value.length < 8 ? -1 : new DataView(value.buffer, value.byteOffset).getFloat64(0, true)

@@ -11,7 +11,7 @@
 import { writeSync } from 'node:fs'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { parseArgs } from 'node:util'
-import { isPayload, payload } from '../../fixtures/payload.mjs'
+import { isPayload, packable, payload } from '../../fixtures/payload.mjs'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -24,6 +24,8 @@ const { values, positionals } = parseArgs({
     // MiB of a segment.
     segment: { type: 'string', default: '1' },
     topics: { type: 'string', default: '40' },
+    // Beside them messages of so many bytes that can be packed, in "text": the log is packed, to its end.
+    text: { type: 'string', default: '0' },
     'trim-behind': { type: 'string', default: '1500' },
     'wait-out': { type: 'boolean', default: false },
     delays: { type: 'boolean', default: false },
@@ -40,11 +42,13 @@ function wrong(error) {
 }
 
 const segmentBytes = Number(values.segment) << 20
+const textBytes = Number(values.text)
+const compress = textBytes > 0 ? { afterMs: 0, codec: 'deflate' } : undefined
 const options = { segmentBytes, ringBytes: 64 << 10, readers: 1, flushIntervalMs: 20, mapTtlMs: 40 }
 let log
 for (;;) {
   try {
-    log = await open(directory, { ...options, io: values.io, durability: values.level })
+    log = await open(directory, { ...options, io: values.io, durability: values.level, compress })
     break
   } catch (error) {
     say(`F${error.code} ${now()}`)
@@ -87,6 +91,8 @@ async function consume() {
   }
 }
 if (values.consume) consume().catch(wrong)
+const text = log.topic('text')
+let texts = textBytes > 0 ? (await text.bounds()).next : 0
 const end = Math.min(Number.POSITIVE_INFINITY, next + Number(values.records))
 for (let round = 0; next < end; round++) {
   const waits = []
@@ -130,6 +136,7 @@ for (let round = 0; next < end; round++) {
       errors.push({ number: next, error })
     }
   }
+  for (let count = textBytes > 0 ? steps : 0; count > 0 && text.offer(packable(texts, textBytes)); count--) texts += 1
   await Promise.all(waits)
   if (errors.length > 0) {
     const { error } = errors[0]
@@ -170,6 +177,8 @@ for (let round = 0; next < end; round++) {
     }
   }
 }
+while (textBytes > 0 && (await log.segments()).some(({ state, packed }) => state === 'sealed' && packed === undefined))
+  await new Promise((resolve) => setTimeout(resolve, 5))
 try {
   await log.close()
 } catch (error) {
