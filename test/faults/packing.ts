@@ -103,7 +103,7 @@ async function kill(context: Context): Promise<Row> {
   const random = context.random(3)
   let unreached = 0
   let killed = 0
-  for (let left = points.slice(), tried = 0; left.length > 0 && context.more(tried, 60); tried++) {
+  for (let left = points.slice(), tried = 0; left.length > 0 && context.more(tried, 30); tried++) {
     const { part, call, at } = left.splice(random.below(left.length), 1)[0]
     const name = `${call} ${at} of ${part}`
     const log = new JudgedLog(directory, output)
@@ -154,7 +154,7 @@ async function read(context: Context): Promise<Row> {
     }
   })
   const packed = () => log.stats().segments.packed
-  while (row.failures.length === 0 && context.more(packed(), 250)) {
+  while (row.failures.length === 0 && context.more(packed(), 100)) {
     const before = packed()
     // More than a segment: one more is sealed.
     await append(300)
