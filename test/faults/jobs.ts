@@ -51,7 +51,8 @@ async function live(row: Row, context: Context, number: number): Promise<void> {
     })
     let said = ''
     child.stderr.on('data', (text: Buffer) => {
-      said = (said + text).slice(-2_000)
+      // The beginning: what has ended it stands above the stack.
+      said = (said + text).slice(0, 2_000)
     })
     const ended = new Promise<number | null>((resolve) => child.once('exit', resolve))
     if (life < lives) {
