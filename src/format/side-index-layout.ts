@@ -21,7 +21,9 @@
  * A section speaks of all `records` of its topic in the segment: who has no row has no such key or header, or the time of the row before. Hashes
  * are hints: what they lead to is read and compared.
  */
+
 import { crc32 } from 'node:zlib'
+import { fnv1a } from './fnv.js'
 import { logMarkBytes, putHex, takeHex } from './log-id.js'
 import { putNumber, takeNumber } from './numbers.js'
 
@@ -242,8 +244,7 @@ export function isSidePageWhole(bytes: Uint8Array, words: Uint32Array): boolean 
 
 /** Of the value of a header, as it is stored: a JSON string, quotes and all. Keys have the tag of their entries instead. */
 export function headerHash(bytes: Uint8Array, start: number, end: number): number {
-  let hash = 0x811c9dc5
-  for (let at = start; at < end; at++) hash = Math.imul(hash ^ bytes[at], 0x01000193)
+  let hash = fnv1a(bytes, start, end)
   // Short values would stand close together.
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
   return (hash ^ (hash >>> 13)) >>> 0

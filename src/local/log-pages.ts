@@ -4,7 +4,6 @@ import { processMappings, type ResidentMap, residentMap } from '../memory/reside
 import { findExtent } from '../storage/check/log-extent.js'
 import type { Disk } from '../storage/files/disk.js'
 import { findOwner, type LogOwner } from '../storage/files/log-owner.js'
-import type { SegmentFiles } from '../storage/files/segment-files.js'
 
 /** As `stat` counts. */
 const blockBytes = 512
@@ -73,7 +72,7 @@ export function viewPages(
         file,
         bytes: status.size,
         diskBytes: status.blocks * blockBytes,
-        packed: status.blocks * blockBytes < status.size ? packedOf(files, segment) : undefined,
+        packed: status.blocks * blockBytes < status.size ? files.packingOf(segment) : undefined,
         state: segment < active ? 'sealed' : segment === active ? 'active' : 'prepared',
         residentBytes:
           resident === undefined ? -1 : countResident(resident, 0, resident.pages.length) * resident.pageBytes,
@@ -91,11 +90,6 @@ export function viewPages(
     trimmed: files.base(first),
     segments,
   }
-}
-
-function packedOf(files: SegmentFiles, segment: number): SegmentPagesView['packed'] {
-  const as = files.packedAs(segment)
-  return as && { codec: as.codec, ratio: as.bytes / as.packedBytes }
 }
 
 function sharesOf(resident: ResidentMap, parts: number): number[] {

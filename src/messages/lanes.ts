@@ -1,4 +1,5 @@
 /** Which lane a message belongs to, where the order per key is kept: messages of one key share a lane. */
+import { fnv1a } from '../format/fnv.js'
 import { partsOf, type RecordPlace } from './chunk-cursor.js'
 
 /** Messages without a key have no order to keep: they are dealt out. */
@@ -9,7 +10,6 @@ export function laneOf(record: RecordPlace, lanes: number): number {
 
 /** FNV-1a; its low bits mix least, so the high ones are folded in. */
 function hash(bytes: Uint8Array, start: number, end: number): number {
-  let value = 0x811c9dc5
-  for (let index = start; index < end; index++) value = Math.imul(value ^ bytes[index], 0x01000193)
+  const value = fnv1a(bytes, start, end)
   return (value ^ (value >>> 15)) >>> 0
 }

@@ -5,6 +5,7 @@
  * It takes the keys whose hash is in a range, and narrows that range where they are too many to be held at once: who wants all comes again for the
  * rest. So it never grows beyond {@link MostKeys}, whatever there is.
  */
+import { fnv1a } from '../format/fnv.js'
 import { joinWords, lowWord } from '../format/numbers.js'
 import { maxLatestKeyBytes, maxLatestKeys } from '../limits.js'
 
@@ -202,8 +203,7 @@ function isKey({ entries, keys }: LatestKeys, at: number, bytes: Uint8Array, sta
 
 /** FNV-1a, with its bits mixed. */
 function hashOf(bytes: Uint8Array, start: number, end: number): number {
-  let hash = 0x811c9dc5
-  for (let at = start; at < end; at++) hash = Math.imul(hash ^ bytes[at], 0x01000193)
+  let hash = fnv1a(bytes, start, end)
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
   return (hash ^ (hash >>> 16)) >>> 0

@@ -210,6 +210,12 @@ export class SegmentFiles {
     }
   }
 
+  /** The same as users are told: how, and how many times smaller what it holds is so. */
+  packingOf(segment: number): { codec: PackedAs['codec']; ratio: number } | undefined {
+    const as = this.packedAs(segment)
+    return as && { codec: as.codec, ratio: as.bytes / as.packedBytes }
+  }
+
   /** As its header says; what has no header that could be read, nothing is written into anyway. */
   isPacked(segment: number): boolean {
     const file = this.#disk.open(this.path(segment), 'read')

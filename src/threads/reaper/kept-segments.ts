@@ -49,8 +49,7 @@ export async function describeKept(
     const because = names.length > 0 ? 'needed' : segment === first ? reasonOfOldest(state) : 'order'
     const neededBy = names.slice(0, maxNamesOfNeed)
     const rewrites = files.generationOf(segment)
-    const as = files.packedAs(segment)
-    const packed = as && { codec: as.codec, ratio: as.bytes / as.packedBytes }
+    const packed = files.packingOf(segment)
     found.push({ segment, because, neededBy, neededByCount: names.length, lastTime: facts.lastTime, rewrites, packed })
     // The reaper has other things to do.
     await new Promise(setImmediate)

@@ -10,6 +10,7 @@
  *
  * All three are rings. A chain leads from the youngest to the oldest: who comes to an entry that is gone is at its end, so nothing is ever unlinked.
  */
+import { fnv1a } from '../../format/fnv.js'
 
 /** Where an id stands in bytes that go with this. */
 export interface IdPlace {
@@ -36,12 +37,10 @@ const noEntry = -1
 
 /** Of this process: nobody can make up ids that all come into one chain. */
 const seed = Math.floor(Math.random() * 2 ** 32) | 0
-const prime = 0x01000193
 
 /** By FNV-1a: ids are short. */
 export function hashOf(bytes: Uint8Array, from: number, end: number): number {
-  let hash = seed
-  for (let at = from; at < end; at++) hash = Math.imul(hash ^ bytes[at], prime)
+  const hash = fnv1a(bytes, from, end, seed)
   return hash ^ (hash >>> 15)
 }
 
