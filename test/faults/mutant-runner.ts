@@ -30,7 +30,12 @@ const healthyScale = 0.1
 
 /** Sets the exit code: 0 if every mutant that was chosen was killed. */
 export async function runMutants(mutants: readonly Mutant[]): Promise<void> {
-  const options = new Command('mutants').option('--only <name...>', 'these only').parse().opts<{ only?: string[] }>()
+  const options = new Command('mutants')
+    .option('--only <name...>', 'these only')
+    .option('--fit', 'run none: say only which no longer find their place in the build')
+    .parse()
+    .opts<{ only?: string[]; fit?: true }>()
+  if (options.fit) return checkFit(mutants)
   const isRoot = process.getuid?.() === 0
   const chosen = mutants.filter(
     ({ name, fault, needsRoot, needsServers }) =>
@@ -60,6 +65,21 @@ export async function runMutants(mutants: readonly Mutant[]): Promise<void> {
     `mutants killed: ${count('killed')} of ${chosen.length}${notRun === 0 ? '' : `, ${notRun} could not run`}`,
   )
   process.exitCode = count('killed') === chosen.length && chosen.length > 0 ? 0 : 1
+}
+
+/** A mutant that a change to the product has left behind proves nothing until somebody runs it: this takes no time, so CI does it. */
+function checkFit(mutants: readonly Mutant[]): void {
+  const misfits = mutants.flatMap((mutant) => {
+    try {
+      patchedText(root, mutant)
+      return []
+    } catch (error) {
+      return [`${mutant.name}: ${(error as Error).message}`]
+    }
+  })
+  for (const misfit of misfits) console.log(misfit)
+  console.log(`mutants that fit the build: ${mutants.length - misfits.length} of ${mutants.length}`)
+  process.exitCode = misfits.length === 0 ? 0 : 1
 }
 
 async function judge(mutant: Mutant): Promise<Verdict> {
@@ -106,7 +126,7 @@ function failureIn(output: string): string | undefined {
 }
 
 /** A copy of the build with the patch in it. */
-function patch(copy: string, { file, find, replace }: Mutant): void {
+function patch(copy: string, mutant: Mutant): void {
   mkdirSync(path.join(copy, 'dist'))
   for (const folder of ['src', 'workers', 'test', 'bench']) {
     cpSync(path.join(root, 'dist', folder), path.join(copy, 'dist', folder), { recursive: true })
@@ -114,10 +134,14 @@ function patch(copy: string, { file, find, replace }: Mutant): void {
   cpSync(path.join(root, 'package.json'), path.join(copy, 'package.json'))
   cpSync(path.join(root, 'test'), path.join(copy, 'test'), { recursive: true })
   symlinkSync(path.join(root, 'node_modules'), path.join(copy, 'node_modules'))
-  const patched = path.join(copy, 'dist/src', file)
-  const parts = readFileSync(patched, 'utf8').split(find)
+  writeFileSync(path.join(copy, 'dist/src', mutant.file), patchedText(copy, mutant))
+}
+
+/** @throws if the patch does not fit exactly one place of its file, or there is no such file */
+function patchedText(build: string, { file, find, replace }: Mutant): string {
+  const parts = readFileSync(path.join(build, 'dist/src', file), 'utf8').split(find)
   if (parts.length !== 2) throw new Error(`the patch fits ${parts.length - 1} places of ${file}, not one: mend it`)
-  writeFileSync(patched, parts.join(replace))
+  return parts.join(replace)
 }
 
 /** @param build with `dist/` in it */

@@ -306,7 +306,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'forgets the attempts of a module that were before it came again',
-    file: 'threads/reader/handler-task.js',
+    file: 'threads/reader/handler-run.js',
     find: 'return this.#task.countsRetries ? failedBefore(records.place(index)) : 0;',
     replace: 'return 0;',
     fault: 'jobs',
@@ -1106,7 +1106,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'counts messages as done before what was appended for them is written',
-    file: 'threads/reader/handler-task.js',
+    file: 'threads/reader/handler-run.js',
     find: 'if (appends.count > 0 && !(await appends.write',
     replace: 'this.#words.endCall(end); if (appends.count > 0 && !(await appends.write',
     fault: 'attached',
@@ -1218,7 +1218,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'does not wait for what was appended',
-    file: 'threads/reader/handler-task.js',
+    file: 'threads/reader/handler-run.js',
     find: '!(await appends.write(this.#handled(records, index, next)))',
     replace: '!appends.write(this.#handled(records, index, next)).catch(() => {})',
     fault: 'attached',

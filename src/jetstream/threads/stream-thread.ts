@@ -1,7 +1,8 @@
 /** What a thread of a log on JetStream does: modules of the application, over messages that it reads for them, or that came with the task. */
 import { assert, toPortable } from '../../errors.js'
 import type { HandlerMeans } from '../../threads/reader/handler.js'
-import { type CarriedMessages, type HandlerChunk, HandlerTasks } from '../../threads/reader/handler-task.js'
+import { HandlerTasks } from '../../threads/reader/handler-run.js'
+import type { CarriedMessages, HandlerChunk } from '../../threads/reader/handler-task.js'
 import type { ReadAnswer, ReadTask } from '../../threads/reader/reader.js'
 import { ScanTasks } from '../../threads/reader/scan-task.js'
 import { RangeReading } from './range-reading.js'
