@@ -175,8 +175,11 @@ export interface EngineTopic {
   trim(before: number): Promise<void>
   /** In force from now on, whether the topic exists yet or not. @param isAddition keeps what else was said of the topic */
   retain(retention: Retention, isAddition: boolean): void
-  /** From now on, for {@link keptStateMs}, no message goes because it is superseded from now on: who reads meanwhile has the state as it is now. */
-  keepState(): void
+  /**
+   * No message goes because it is superseded from now on: who reads meanwhile has the state as it is now.
+   * @returns to be called once that is read; after {@link keptStateMs} messages go all the same
+   */
+  keepState(): () => void
   /** By what messages are to be found fast from now on, beside what was said before. Only where {@link Supports.indexes}. */
   index(index: TopicIndex): void
   /** The same object for the same name. Makes no group: it comes to be with its first use. */

@@ -135,7 +135,9 @@ export class JetStreamTopic implements EngineTopic {
   }
 
   /** Nothing goes there because it is superseded. */
-  keepState(): void {}
+  keepState(): () => void {
+    return () => {}
+  }
 
   index(): void {
     throw new Error('not supported: nobody asks')

@@ -30,6 +30,7 @@ import { RingMemory } from '../ring/append-ring.js'
 import { BatchTimes } from '../ring/batch-times.js'
 import { GroupMailboxes } from '../ring/group-mailboxes.js'
 import { hasFeature } from '../ring/shared-state.js'
+import { beginStateRead } from '../ring/state-reads.js'
 import { TopicCells } from '../ring/topic-cells.js'
 import { transfer } from '../threads/control-plane.js'
 import type { OpenedLog } from '../threads/protocol.js'
@@ -178,7 +179,7 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
     this.topicHost = {
       ...{ appends, reads, hot, pace, events, stage, limits, indexes, messageBytesLimit },
       mayExpire: () => hasFeature(state, 'expiry'),
-      keepState: () => state.stateAsked.store(Math.floor(Date.now() / 1_000)),
+      keepState: () => beginStateRead(state, Date.now()),
       recent: new RecentMessages(appends.ring, new BatchTimes(shared.times), () => lane.ringHead.load()),
       newGroup: (topic, name) =>
         new LocalGroup(topic, name, { stage, registry, commits, events, processors, elsewhere: follower }),

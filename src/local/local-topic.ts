@@ -47,7 +47,7 @@ export interface TopicHost<G extends EngineGroup = LocalGroup> {
   readonly indexes: { want(topic: string, index: TopicIndex): void }
   newGroup(topic: LocalTopic<G>, name: string): G
   /** See {@link EngineTopic.keepState}. */
-  keepState(): void
+  keepState(): () => void
   /** Something in the log expires. */
   mayExpire(): boolean
   /** Of the longest value with key and headers that a segment holds. */
@@ -255,8 +255,8 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
     this.#host.limits.retain(this.name, retention, isAddition)
   }
 
-  keepState(): void {
-    this.#host.keepState()
+  keepState(): () => void {
+    return this.#host.keepState()
   }
 
   index(index: TopicIndex): void {

@@ -93,8 +93,10 @@ const table = {
   watchedBell: word('application'),
   /** Of a follower: rings that the application's thread has heard and leaves to the other one. */
   ringsLeft: count('application'),
-  /** When somebody began last to read the state of a topic, seconds since the epoch; 0: nobody has. */
+  /** When somebody began last to read the state of a topic, seconds since the epoch; 0: nobody has. See state-reads.ts. */
   stateAsked: word('application'),
+  stateReadsBegun: count('application'),
+  stateReadsEnded: count('application'),
   /** Control calls that wait at the writer's port. */
   control: word('application'),
   /** Readers close their windows, and count themselves in `closedReaders`. */

@@ -26,10 +26,16 @@ it('begins again behind what has gone, and ends where it would have', async () =
     getMany: async (offsets) => offsets.map((offset) => (offset < first ? undefined : messageAt(offset))),
   }
   const order: string[] = []
-  const engine = { keepState: () => order.push('kept'), scan: undefined }
+  const engine = {
+    keepState: () => {
+      order.push('kept')
+      return () => order.push('let go')
+    },
+    scan: undefined,
+  }
   const found: number[] = []
   for await (const { offset } of latestEntries(source, engine)) found.push(offset)
   expect(asked).toEqual([0, 5, 10])
   expect(found).toEqual([16, 17, 18, 19])
-  expect(order).toEqual(['kept'])
+  expect(order).toEqual(['kept', 'let go'])
 })

@@ -31,6 +31,7 @@ import { closedError } from '../../failures.js'
 import { GroupMailboxes } from '../../ring/group-mailboxes.js'
 import { hasFeature } from '../../ring/shared-state.js'
 import { SlotTable } from '../../ring/slot-table.js'
+import { beginStateRead } from '../../ring/state-reads.js'
 import { ackShares } from '../group-transactions.js'
 import type { LocalTopic, TopicHost } from '../local-topic.js'
 import { figuresOf } from '../log-figures.js'
@@ -107,7 +108,7 @@ export class AttachedEngine extends ThreadEngine<RemoteGroup> implements Engine 
         messageBytesLimit: facts.messageBytesLimit,
       },
       mayExpire: () => hasFeature(state, 'expiry'),
-      keepState: () => state.stateAsked.store(Math.floor(Date.now() / 1_000)),
+      keepState: () => beginStateRead(state, Date.now()),
       limits: {
         trim: (topic, before) => this.#trim(topic, before),
         retain: (topic, retention, isAddition) => owner.tell('retain', topic, retention, isAddition),

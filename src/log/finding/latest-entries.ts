@@ -18,8 +18,8 @@ export interface EntriesSource<T> {
 
 /** What of an engine is. */
 export interface EntriesEngine {
-  /** What is superseded from now on stays for a while. */
-  keepState(): void
+  /** What is superseded from now on stays, until that is called which it returns, or for a while. */
+  keepState(): () => void
   /** Reads where the messages are; undefined: nobody would. */
   readonly scan: ((request: ScanRequest) => Promise<unknown>) | undefined
 }
@@ -43,7 +43,20 @@ export async function* latestEntries<T>(
   signal?: AbortSignal,
 ): AsyncGenerator<Message<T>> {
   // Before it is known where it ends: what supersedes others of it then is part of it.
-  keepState()
+  const release = keepState()
+  try {
+    const latest = await latestOf(topic, scan, signal)
+    for await (const messages of fetched(topic, latest, signal)) for (const message of messages) yield message
+  } finally {
+    release()
+  }
+}
+
+async function latestOf<T>(
+  topic: EntriesSource<T>,
+  scan: EntriesEngine['scan'],
+  signal: AbortSignal | undefined,
+): Promise<OffsetBits> {
   const { first: oldest, next } = await topic.bounds()
   const latest = new OffsetBits(oldest, next)
   for (let from = 0, first = oldest; from < hashEnd && first < next; ) {
@@ -60,7 +73,7 @@ export async function* latestEntries<T>(
       first = (await topic.bounds()).first
     }
   }
-  yield* fetched(topic, latest, signal)
+  return latest
 }
 
 async function scanned(
@@ -89,7 +102,7 @@ async function* fetched<T>(
   topic: EntriesSource<T>,
   latest: OffsetBits,
   signal: AbortSignal | undefined,
-): AsyncGenerator<Message<T>> {
+): AsyncGenerator<Message<T>[]> {
   const offsets = latest[Symbol.iterator]()
   let count = atOnce.least
   const fetch = async () => {
@@ -111,7 +124,7 @@ async function* fetched<T>(
     ahead = fetch()
     // Nobody may come for it any more.
     ahead.catch(() => {})
-    yield* messages
+    yield messages
   }
 }
 

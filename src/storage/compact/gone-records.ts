@@ -7,6 +7,7 @@ export class GoneRecords {
   #withIds: Uint32Array | undefined
   #bytes = 0
   #bytesWithIds = 0
+  #noted = 0
 
   constructor(firstOffset: number, count: number) {
     this.firstOffset = firstOffset
@@ -24,6 +25,16 @@ export class GoneRecords {
     return ordinal >= 0 && ordinal < this.count && isSet(this.#gone, ordinal)
   }
 
+  /** Records that are among them, or will be once their ids are forgotten. */
+  get noted(): number {
+    return this.#noted
+  }
+
+  /** Some wait until their ids are forgotten. */
+  get hasIds(): boolean {
+    return this.#withIds !== undefined
+  }
+
   /** It is among them, or will be once its id is forgotten. */
   isNoted(ordinal: number): boolean {
     return isSet(this.#gone, ordinal) || (this.#withIds !== undefined && isSet(this.#withIds, ordinal))
@@ -32,6 +43,7 @@ export class GoneRecords {
   /** @param saved bytes that its frame would give back */
   add(ordinal: number, saved: number, hasId: boolean): void {
     if (this.isNoted(ordinal)) return
+    this.#noted += 1
     if (hasId) {
       this.#withIds ??= new Uint32Array(this.#gone.length)
       set(this.#withIds, ordinal)

@@ -35,6 +35,8 @@ interface JoinedTopic {
   gone: GoneRecords
   /** It was joined with the segments below. */
   joinedTo: number
+  /** All of it that has a key is superseded: there is nothing to be joined with what comes. */
+  isThrough: boolean
   /** So many of its tombstones, the first ones, were looked at whether they may go; and when that was: see {@link Supersession.#changes}. */
   tombstones: { looked: number; at: number }
 }
@@ -125,6 +127,8 @@ export class Supersession {
       const row = ours.rows.find((each) => each.topic === topic)
       if (row === undefined || row.count === 0) this.#known.get(segment)?.delete(topic)
       else {
+        // What waited for its id to be forgotten is there still, and is found again.
+        if (known.gone.hasIds) Object.assign(known, { joinedTo: segment, isThrough: false })
         known.gone = new GoneRecords(row.firstOffset, row.count)
         known.tombstones = { looked: 0, at: 0 }
       }
@@ -191,12 +195,13 @@ export class Supersession {
     const known = this.#knownOf(segment, topic, stretch)
     const left = newer.filter((each) => each.segment >= known.joinedTo)
     if (left.length === 0) return
-    const older = this.#open(topic, stretch)
+    const older = known.isThrough ? undefined : this.#open(topic, stretch)
     try {
       yield
       for (const each of left) {
-        const isWhole = older !== undefined && (yield* this.#survey(each.segment)) !== undefined
-        if (isWhole) yield* this.#with(older, topic, each, (newer) => joinSides(older, newer, known.gone))
+        known.isThrough ||= older !== undefined && known.gone.noted >= older.rows.ordinals.length
+        const isJoined = older !== undefined && !known.isThrough && (yield* this.#survey(each.segment)) !== undefined
+        if (isJoined) yield* this.#with(older, topic, each, (newer) => joinSides(older, newer, known.gone))
         known.joinedTo = each.segment + 1
       }
     } finally {
@@ -271,7 +276,12 @@ export class Supersession {
     }
     let known = topics.get(topic)
     if (known === undefined) {
-      known = { gone: new GoneRecords(firstOffset, count), joinedTo: segment, tombstones: { looked: 0, at: 0 } }
+      known = {
+        gone: new GoneRecords(firstOffset, count),
+        joinedTo: segment,
+        isThrough: false,
+        tombstones: { looked: 0, at: 0 },
+      }
       topics.set(topic, known)
     }
     return known

@@ -3,15 +3,9 @@
  * it, off the append path. When a segment may be looked at, and when the new file takes its name, the retainer says.
  */
 import { isHiddenTopic } from '../../format/hidden-topics.js'
-import {
-  keptStateMs,
-  maxIdWindowMs,
-  reclaimIdleMs,
-  reclaimLookMs,
-  reclaimRetryMs,
-  usualTombstoneMs,
-} from '../../limits.js'
+import { maxIdWindowMs, reclaimIdleMs, reclaimLookMs, reclaimRetryMs, usualTombstoneMs } from '../../limits.js'
 import { hasFeature, type SharedState } from '../../ring/shared-state.js'
+import { supersedesBefore } from '../../ring/state-reads.js'
 import type { GoneRecords } from '../../storage/compact/gone-records.js'
 import { type Compacted, Supersession } from '../../storage/compact/supersession.js'
 import { readSealedFile } from '../../storage/index/sealed-index.js'
@@ -23,12 +17,16 @@ import type { SegmentNeeds } from './segment-needs.js'
 
 /** Segments that are looked at in one step. */
 const looksPerStep = 8
-const pauseMsPerLook = 20
-const maxPauseMs = 10 * 60_000
+/** So long it is looked into one of them in one step, or for as long as a part of that takes. */
+const walkMsPerStep = 2
+/** After a look through all of them it rests so many times as long as that has taken: however many there are, it is a small part of what the thread does. */
+const restShare = 19
+const maxRestMs = 60_000
 
 export interface ReclaimerParts extends RewriteTools {
   state: SharedState<'reaper'>
   now(): number
+  nowMs(): number
 }
 
 export interface DirtySegment extends ReclaimPlan {
@@ -44,6 +42,8 @@ export interface DirtySegment extends ReclaimPlan {
 interface Pass {
   next: number
   readonly sight: number
+  /** What it has taken up to now, without what is done once in the life of a segment. */
+  tookMs: number
   /** Bytes that older segments hold of each topic. */
   readonly older: Map<number, number>
 }
@@ -68,8 +68,8 @@ export class Reclaimer {
   /** Undefined: no topic is compacted. */
   #supersession: Supersession | undefined
   #pass: Pass | undefined
-  /** The last one: what there was when it began, when it ended, ms since the epoch, and how many segments it has looked at. */
-  #last = { sight: -1, endedAt: 0, looked: 0 }
+  /** The last one: what there was when it began, when it ended, ms since the epoch, and how long the next one is put off for what it took. */
+  #last = { sight: -1, endedAt: 0, restMs: 0 }
   #refusedUntil = 0
   #run: Run | undefined
   #running: Promise<void> | undefined
@@ -83,18 +83,17 @@ export class Reclaimer {
 
   /** Ms until there may be something to look at. */
   waitMs(now: number): number {
-    const { sight, endedAt, looked } = this.#last
+    const { sight, endedAt, restMs } = this.#last
     const pauseMs = sight === this.#sight() ? reclaimIdleMs : reclaimLookMs
-    // However many there are: it is no more than a small part of what this thread does.
-    const due = this.#pass === undefined ? endedAt + Math.max(pauseMs, looked * pauseMsPerLook) : 0
+    const due = this.#pass === undefined ? endedAt + Math.max(pauseMs, restMs) : 0
     const left = Math.max(due, this.#refusedUntil) - now
     // A clock that was put back does not hold it up.
-    return left > maxPauseMs ? 0 : Math.max(0, left)
+    return left > Math.max(maxRestMs, reclaimIdleMs, reclaimRetryMs) ? 0 : Math.max(0, left)
   }
 
   /** What may go has changed. */
   lookSoon(): void {
-    this.#last = { sight: -1, endedAt: 0, looked: 0 }
+    this.#last = { sight: -1, endedAt: 0, restMs: 0 }
   }
 
   /** Other topics are compacted from now on. */
@@ -104,32 +103,45 @@ export class Reclaimer {
     this.#pass = undefined
   }
 
-  /** Looks at some more segments. */
-  next(now: number): DirtySegment | undefined {
+  /** Looks at some more segments. @returns `looking`: there are more to be looked at */
+  next(now: number): DirtySegment | 'looking' | undefined {
     if (this.waitMs(now) > 0) return undefined
-    const { state, files } = this.#parts
-    const first = files.segmentOf(state.trim.load())
-    this.#pass ??= this.#begin(first)
+    this.#pass ??= this.#begin(this.#first())
     const pass = this.#pass
+    const found = this.#lookOn(pass, now)
+    if (found !== undefined) return found
+    this.#pass = undefined
+    this.#last = { sight: pass.sight, endedAt: now, restMs: Math.min(maxRestMs, pass.tookMs * restShare) }
+    return undefined
+  }
+
+  /** @returns undefined: all were looked at */
+  #lookOn(pass: Pass, now: number): DirtySegment | 'looking' | undefined {
+    const { state, nowMs } = this.#parts
+    const first = this.#first()
     pass.next = Math.max(pass.next, first)
     if (this.#needs.compacts) {
       this.#supersession ??= new Supersession(this.#parts, first, this.#compacted())
       // Before the segments are looked at: who begins later reads what is in them as well.
-      const before = this.#supersedesBefore(now)
-      if (this.#supersession.catchUp(this.#needs.added, before)) return undefined
+      if (this.#supersession.catchUp(this.#needs.added, supersedesBefore(state, now))) return 'looking'
     }
     const active = state.activeSegment.load()
-    for (let looks = 0; looks < looksPerStep && pass.next < Math.min(this.#needs.added, active); looks++) {
-      // A step of the walk is enough for a turn.
-      if (this.#walkOn(pass.next)) return undefined
+    const end = Math.min(this.#needs.added, active)
+    for (let looks = 0; looks < looksPerStep && pass.next < end; looks++) {
+      const begunMs = nowMs()
+      while (this.#walkOn(pass.next)) if (nowMs() - begunMs >= walkMsPerStep) return 'looking'
+      const lookedMs = nowMs()
       const segment = pass.next++
       const dirty = this.#look(segment, pass, now, active)
+      pass.tookMs += nowMs() - lookedMs
       if (dirty !== undefined) return dirty
     }
-    if (pass.next < Math.min(this.#needs.added, active)) return undefined
-    this.#pass = undefined
-    this.#last = { sight: pass.sight, endedAt: now, looked: pass.next - first }
-    return undefined
+    return pass.next < end ? 'looking' : undefined
+  }
+
+  #first(): number {
+    const { state, files } = this.#parts
+    return files.segmentOf(state.trim.load())
   }
 
   /** Writes it anew, beside the old one, without {@link DirtySegment.kept}'s older records. Rings when that has come to an end. */
@@ -202,13 +214,14 @@ export class Reclaimer {
     for (const segment of this.#unfit) if (segment < first) this.#unfit.delete(segment)
     for (const segment of this.#forecasts.keys()) if (segment < first) this.#forecasts.delete(segment)
     this.#supersession?.dropBelow(first)
-    return { next: first, older: new Map(), sight: this.#sight() }
+    return { next: first, older: new Map(), sight: this.#sight(), tookMs: 0 }
   }
 
   /** Nothing is let go, but by time, while this stays the same. */
   #sight(): number {
     const { state } = this.#parts
-    return state.published.load() + state.commitDone.load() + state.deletedCount.load()
+    const ended = state.stateReadsEnded.load()
+    return state.published.load() + state.commitDone.load() + state.deletedCount.load() + ended
   }
 
   /** Looks a step further into what of a segment counts no more. False: that is known, or does not matter. */
@@ -245,14 +258,6 @@ export class Reclaimer {
       if (!isGone) pass.older.set(topic, (pass.older.get(topic) ?? 0) + frameBytes)
     }
     return plan === undefined ? undefined : { segment, ...plan, expiredBy: now, expiring: visibleOf(sealed.rows), gone }
-  }
-
-  /** What was appended from then on, ms since the epoch, supersedes nothing yet: somebody may be reading the state before it. */
-  #supersedesBefore(now: number): number {
-    const asked = this.#parts.state.stateAsked.load() * 1_000
-    // A clock that was put back does not hold it up.
-    const isRead = asked > 0 && asked <= now && now <= asked + 1_000 + keptStateMs
-    return isRead ? now - keptStateMs : Number.POSITIVE_INFINITY
   }
 
   #compacted(): Compacted {

@@ -23,14 +23,14 @@ import { SegmentAges } from '../../storage/life/segment-ages.js'
 import type { KeptSegment, Order } from '../protocol.js'
 import { DiskWatch, type DiskWatchParts } from './disk-watch.js'
 import { describeKept } from './kept-segments.js'
-import { type DirtySegment, Reclaimer } from './reclaimer.js'
+import { type DirtySegment, Reclaimer, type ReclaimerParts } from './reclaimer.js'
 import { SegmentNeeds, type SegmentNeedsParts } from './segment-needs.js'
 import { type OldestSegment, TopicMoves } from './topic-moves.js'
 
 /** How soon a segment is looked at again on which somebody holds a pin. */
 const pinnedLookMs = 20
 
-export interface RetainerParts extends SegmentNeedsParts, DiskWatchParts {
+export interface RetainerParts extends SegmentNeedsParts, DiskWatchParts, ReclaimerParts {
   /** Called before a deletion that relies on what groups have consumed: makes the committed offsets durable. */
   beforeConsumedTrim(): void
   send(order: Order): void
@@ -195,8 +195,10 @@ export class Retainer {
         if (end > first) break
         // Before anything is moved: what has expired need not be. Then it is decided anew.
         if (needs.lookForExpiry(segment)) return true
-        if (this.#orderMove(oldest, since, time) || this.#orderReclaim(time)) return true
-        return segment > first ? this.#keep('damaged') : this.#keep('needed', verdict.neededBy.topic)
+        if (this.#orderMove(oldest, since, time)) return true
+        if (segment > first) this.#keep('damaged')
+        else this.#keep('needed', verdict.neededBy.topic)
+        return this.#lookForDirty(time)
       }
       looked += facts.rows.length
       for (const topic of verdict.firsts) firsts.push(topic)
@@ -249,14 +251,15 @@ export class Retainer {
     return number
   }
 
-  /** True: a segment was found that is worth writing anew. */
-  #orderReclaim(now: number): boolean {
+  /** For a segment that is worth writing anew, some of them a step. True: one was found, or there are more. */
+  #lookForDirty(now: number): boolean {
     if (!this.#host.mayRewrite()) return false
     const dirty = this.#reclaimer.next(now)
     if (dirty === undefined) {
       this.#reclaimLookMs = this.#reclaimer.waitMs(now)
       return false
     }
+    if (dirty === 'looking') return true
     // Tombstones that go have been seen by every group, and a power cut must not bring one back to where it had not.
     if (dirty.isByConsumption || dirty.gone.size > 0) this.#parts.beforeConsumedTrim()
     // What is left of them says that it has expired: an owner that would not look there must not open the log from here on.

@@ -172,7 +172,9 @@ export class MemoryTopic implements EngineTopic {
   /** Everything is at hand. */
   index(): void {}
 
-  keepState(): void {}
+  keepState(): () => void {
+    return () => {}
+  }
 
   retain(): void {
     throw new Error('not supported: nobody asks')

@@ -3,6 +3,7 @@ import { expect, it } from 'vitest'
 import { batchHeaderBytes } from '../../../src/format/batch-layout.js'
 import { featureWords } from '../../../src/format/features.js'
 import { hasExpired } from '../../../src/messages/expiry.js'
+import { beginStateRead } from '../../../src/ring/state-reads.js'
 import { indexOfCall } from '../../support/driven-reaper.js'
 import { Engine } from '../../support/engine.js'
 import { compactedSegmentBytes, plain, startKeyed, state } from '../../support/keyed-engine.js'
@@ -78,19 +79,38 @@ it('what is trimmed, moved on and let go meanwhile changes nothing about it', as
   expect(readable(state)).toEqual(latest().filter((offset) => offset >= first))
 })
 
-it('what is superseded while somebody reads the state stays for a minute, and then goes', async () => {
-  const { engine, puts, put, fillTo, compact, pass, readable, latest, now } = startKeyed({ seed: 6 })
-  const read = put(state, 'read')
-  await fillTo(3)
-  engine.state.stateAsked.store(Math.floor(now() / 1_000))
-  put(state, 'read')
-  await fillTo(6)
-  await compact()
-  expect(readable(state)).toHaveLength(puts[state].length)
-  await pass(50_000)
-  expect(readable(state)).toContain(read)
-  await pass(80_000)
-  expect(readable(state)).toEqual(latest())
+it.each(['ends', 'never says that he has ended'] as const)(
+  'what is superseded while somebody reads the state stays until the last of them ends, or for a minute (one %s)',
+  async (how) => {
+    const { engine, puts, put, fillTo, compact, pass, readable, latest, now } = startKeyed({ seed: 6 })
+    const read = put(state, 'read')
+    await fillTo(3)
+    const end = beginStateRead(engine.state, now())
+    beginStateRead(engine.state, now())()
+    put(state, 'read')
+    await fillTo(6)
+    await compact()
+    expect(readable(state)).toHaveLength(puts[state].length)
+    await pass(50_000)
+    expect(readable(state)).toContain(read)
+    if (how === 'ends') end()
+    await pass(how === 'ends' ? 2_000 : 80_000)
+    expect(readable(state)).toEqual(latest())
+  },
+)
+
+it('looks through all of it without waiting for the clock', async () => {
+  const { engine, fillTo, compact } = startKeyed({ keys: 100_000 })
+  await fillTo(12)
+  await compact({ minDirty: 0.9 })
+  // A thousand pairs of segments, and all of it once more.
+  engine.reaper.retain('state', {})
+  engine.reaper.retain('state', { compact: true, minDirty: 0.9 })
+  let turns = 0
+  let waitMs = engine.reaper.tend()
+  for (; waitMs === 0; waitMs = engine.reaper.tend()) turns += 1
+  expect(turns).toBeGreaterThan(0)
+  expect(waitMs).toBeGreaterThanOrEqual(1_000)
 })
 
 it('the log says that it holds such places, durably, before the first is written', async () => {
