@@ -25,6 +25,7 @@ import type {
   Ticket,
   TopicIndex,
   TransactionAcks,
+  TransactionAnswer,
   TransactionParts,
 } from './terms.js'
 
@@ -112,9 +113,9 @@ export interface Engine {
 export interface EngineTransactions {
   /**
    * All of it at one moment, or nothing. Where it is written the leases are settled, else they are held on. Does not hold on to values after it has returned.
-   * @returns the offsets of the messages, once all of it is as durable as asked
+   * @returns once all of it is as durable as asked
    */
-  transact(parts: TransactionParts, acks: TransactionAcks, level: Durability): Promise<readonly number[]>
+  transact(parts: TransactionParts, acks: TransactionAcks, level: Durability): Promise<TransactionAnswer>
   /** The number of a register; undefined: it was never set. */
   register(kind: RegisterKind, name: string): Promise<number | undefined>
 }

@@ -130,6 +130,12 @@ export interface IdSpan {
 /** Headers that a message has, and for each of them the values of which it has one. By names, each once and in order, as are the values. */
 export type Filter = readonly { readonly name: string; readonly values: readonly string[] }[]
 
+/** What a transaction has come to: the caller's own. */
+export interface TransactionAnswer {
+  /** Of its messages, in the order in which they were given. */
+  offsets: number[]
+}
+
 /** What is written at one moment, or not at all. */
 export interface TransactionParts {
   readonly messages: readonly {

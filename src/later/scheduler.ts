@@ -125,7 +125,7 @@ export class Scheduler {
   async transact(
     { scheduled = [], ...parts }: TransactionParts,
     write: (parts: TransactionParts) => Promise<readonly number[]>,
-  ): Promise<readonly number[]> {
+  ): Promise<number[]> {
     await this.#clockwork.ready()
     const placed = scheduled.map((message) => {
       const time = this.#timeOf(message)

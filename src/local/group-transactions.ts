@@ -4,18 +4,34 @@
  */
 import { added } from '../collections/added.js'
 import { type OffsetRange, OffsetRanges } from '../collections/offset-ranges.js'
-import type { DeskTransactions, StartedTransaction } from '../dispatcher/groups/desk-transactions.js'
+import { allOffsets, type GroupOutcome } from '../dispatcher/appends/group-outcome.js'
+import type { StartedTransaction } from '../dispatcher/groups/desk-transactions.js'
+import type { GroupDesk } from '../dispatcher/groups/group-desk.js'
 import { Lease } from '../dispatcher/groups/lease.js'
-import type { Durability, TransactionAcks, TransactionParts } from '../engine/terms.js'
+import type { Durability, TransactionAcks, TransactionAnswer, TransactionParts } from '../engine/terms.js'
 import { encodeAcks } from '../format/ack-layout.js'
-import type { LocalGroup } from './local-group.js'
 
 /** Messages of one group, as they were leased. */
-export interface AckShare {
-  readonly topic: string
-  readonly group: string
+export interface LeasedRanges {
   readonly generation: number
   readonly ranges: readonly OffsetRange[]
+}
+
+/** Of a group by its names: as other threads say it. */
+export interface AckShare extends LeasedRanges {
+  readonly topic: string
+  readonly group: string
+}
+
+/** At its desk. @typeParam D where its messages were leased */
+export interface DeskAcks<D = TransactionDesk> extends LeasedRanges {
+  readonly desk: D
+}
+
+/** All below the offset is done. */
+export interface DeskCommit {
+  readonly desk: TransactionDesk
+  readonly offset: number
 }
 
 export interface CommitShare {
@@ -24,41 +40,42 @@ export interface CommitShare {
   readonly offset: number
 }
 
+/** A desk of the thread that keeps the books. */
+export type TransactionDesk = Pick<GroupDesk, 'open' | 'transactions'>
+
 export interface GroupTransactionsParts {
-  group(topic: string, name: string): LocalGroup
-  /** Writes it as one atomic group. @returns the offsets of its messages */
-  write(parts: TransactionParts, level: Durability): Promise<readonly number[]>
+  /** Writes it as one atomic group. Does not hold on to values after it has returned. @param outcome told what becomes of it, whatever that is */
+  write(
+    parts: TransactionParts,
+    level: Durability,
+    outcome: GroupOutcome<TransactionAnswer>,
+  ): Promise<TransactionAnswer>
   published(): number
   /** Something was acknowledged. */
   onWritten(): void
 }
 
-/** By group. @param nameOf throws where it is no desk of the log. @throws TypeError for what is no lease */
-export function ackShares(
-  leases: TransactionAcks['leases'],
-  nameOf: (desk: unknown) => { topic: string; group: string },
-): AckShare[] {
+/**
+ * By desk.
+ * @param deskOf what the lease was given at. Throws where that is no desk of the log
+ * @throws TypeError for what is no lease
+ */
+export function deskAcks<D>(leases: TransactionAcks['leases'], deskOf: (desk: unknown) => D): DeskAcks<D>[] {
   if (leases.length === 1) {
-    const lease = checkLease(leases[0])
-    const { topic, group } = nameOf(lease.holder?.desk)
-    return [{ topic, group, generation: lease.generation, ranges: [{ first: lease.first, end: lease.end }] }]
+    const { holder, generation, first, end } = checkLease(leases[0])
+    return [{ desk: deskOf(holder?.desk), generation, ranges: [{ first, end }] }]
   }
-  const shares = new Map<unknown, AckShare & { generation: number; covered: OffsetRanges }>()
+  const acks = new Map<D, { desk: D; generation: number; covered: OffsetRanges }>()
   for (const each of leases) {
-    const lease = checkLease(each)
-    const desk = lease.holder?.desk
-    let share = shares.get(desk)
-    if (share === undefined) {
-      const covered = new OffsetRanges()
-      const { topic, group } = nameOf(desk)
-      share = { topic, group, generation: lease.generation, covered, ranges: covered.list }
-      shares.set(desk, share)
-    }
+    const { holder, generation, first, end } = checkLease(each)
+    const desk = deskOf(holder?.desk)
+    const known = acks.get(desk) ?? { desk, generation, covered: new OffsetRanges() }
+    acks.set(desk, known)
     // What the group has passed by a seek means nothing any more: the older one says so.
-    share.generation = Math.min(share.generation, lease.generation)
-    share.covered.add(lease.first, lease.end)
+    known.generation = Math.min(known.generation, generation)
+    known.covered.add(first, end)
   }
-  return [...shares.values()].map(({ covered, ...share }) => share)
+  return [...acks.values()].map(({ covered, ...ack }) => ({ ...ack, ranges: covered.list }))
 }
 
 function checkLease(given: TransactionAcks['leases'][number]): Lease {
@@ -67,7 +84,6 @@ function checkLease(given: TransactionAcks['leases'][number]): Lease {
 }
 
 const noLeases: readonly Lease[] = []
-const noneStarted: readonly StartedTransaction[] = []
 
 export class GroupTransactions {
   readonly #parts: GroupTransactionsParts
@@ -76,81 +92,90 @@ export class GroupTransactions {
     this.#parts = parts
   }
 
-  /**
-   * @param leases what consumers hold of what is acknowledged: settled when it is written
-   * @returns the offsets of the messages in `given`
-   */
+  /** @param leases what consumers hold of what is acknowledged: settled when it is written */
   transact(
     given: TransactionParts,
-    acks: readonly AckShare[],
-    commits: readonly CommitShare[],
+    acks: readonly DeskAcks[],
+    commits: readonly DeskCommit[],
     level: Durability,
     leases = noLeases,
-  ): Promise<readonly number[]> {
+  ): Promise<TransactionAnswer> {
     if (commits.length === 0) return this.#write(given, acks, commits, level, leases)
     // Groups that are new are made before: nothing may come between the look at the books and the ring.
     return this.#open(commits).then(() => this.#write(given, acks, commits, level, leases))
   }
 
-  async #open(commits: readonly CommitShare[]): Promise<void> {
-    for (const { topic, group } of commits) await this.#parts.group(topic, group).desk.open('first')
+  async #open(commits: readonly DeskCommit[]): Promise<void> {
+    for (const { desk } of commits) await desk.open('first')
   }
 
   #write(
     { messages, registers }: TransactionParts,
-    acks: readonly AckShare[],
-    commits: readonly CommitShare[],
+    acks: readonly DeskAcks[],
+    commits: readonly DeskCommit[],
     level: Durability,
     leases: readonly Lease[],
-  ): Promise<readonly number[]> {
-    let started: StartedTransaction[] | undefined
+  ): Promise<TransactionAnswer> {
+    const acknowledged = new Acknowledged(this.#parts, leases)
     try {
       // One by one: what has begun is refused where the next one is.
-      for (const { topic, group, generation, ranges } of acks)
-        started = added(started, this.#desk(topic, group).acknowledge(generation, ranges))
-      for (const { topic, group, offset } of commits) {
-        const commit = this.#desk(topic, group).commit(offset)
+      for (const { desk, generation, ranges } of acks)
+        acknowledged.begin(desk.transactions.acknowledge(generation, ranges))
+      for (const { desk, offset } of commits) {
+        const commit = desk.transactions.commit(offset)
         // All of it is done already.
         if (commit.ranges.length === 0) commit.refused()
-        else started = added(started, commit)
+        else acknowledged.begin(commit)
       }
-      const begun = started ?? noneStarted
-      // The journals behind the messages: offsets of those come first.
-      const all = { messages: messages.concat(begun.map(journaled)), registers }
-      return this.#parts.write(all, level).then(
-        (offsets) => this.#written(begun, leases, offsets, messages.length),
-        (error) => {
-          refuse(begun)
-          throw error
-        },
-      )
+      return this.#parts.write({ messages: acknowledged.behind(messages), registers }, level, acknowledged)
     } catch (error) {
-      refuse(started ?? noneStarted)
+      acknowledged.refused()
       return Promise.reject(error)
     }
   }
-
-  /** @param count of the messages that stand in front of the journals. @returns their offsets */
-  #written(
-    started: readonly StartedTransaction[],
-    leases: readonly Lease[],
-    offsets: readonly number[],
-    count: number,
-  ): readonly number[] {
-    const position = this.#parts.published()
-    for (let index = 0; index < started.length; index++) started[index].written(offsets[count + index], position)
-    if (started.length > 0) this.#parts.onWritten()
-    for (const lease of leases) lease.holder?.settled(lease)
-    return offsets.slice(0, count)
-  }
-
-  #desk(topic: string, group: string): DeskTransactions {
-    return this.#parts.group(topic, group).desk.transactions
-  }
 }
 
-function refuse(started: readonly StartedTransaction[]): void {
-  for (const each of started) each.refused()
+/** What one transaction acknowledges, from when that has begun. */
+class Acknowledged implements GroupOutcome<TransactionAnswer> {
+  readonly #parts: Pick<GroupTransactionsParts, 'published' | 'onWritten'>
+  readonly #leases: readonly Lease[]
+  #started: StartedTransaction[] | undefined
+
+  constructor(parts: Pick<GroupTransactionsParts, 'published' | 'onWritten'>, leases: readonly Lease[]) {
+    this.#parts = parts
+    this.#leases = leases
+  }
+
+  begin(started: StartedTransaction): void {
+    this.#started = added(this.#started, started)
+  }
+
+  /** The journals behind the messages: offsets of those come first. */
+  behind(messages: TransactionParts['messages']): TransactionParts['messages'] {
+    const started = this.#started
+    if (started === undefined) return messages
+    const all = new Array<TransactionParts['messages'][number]>(messages.length + started.length)
+    for (let index = 0; index < messages.length; index++) all[index] = messages[index]
+    for (let index = 0; index < started.length; index++) all[messages.length + index] = journaled(started[index])
+    return all
+  }
+
+  written(offsets: number[]): TransactionAnswer {
+    const started = this.#started
+    if (started !== undefined) {
+      const position = this.#parts.published()
+      const count = offsets.length - started.length
+      for (let index = 0; index < started.length; index++) started[index].written(offsets[count + index], position)
+      offsets.length = count
+      this.#parts.onWritten()
+    }
+    for (const lease of this.#leases) lease.holder?.settled(lease)
+    return allOffsets.written(offsets)
+  }
+
+  refused(): void {
+    for (const each of this.#started ?? []) each.refused()
+  }
 }
 
 function journaled({ journal, ranges }: StartedTransaction): TransactionParts['messages'][number] {

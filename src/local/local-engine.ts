@@ -1,5 +1,6 @@
 /** The engine inside this process: the worker threads of one open log, wired to the dispatcher. */
 import { AppendSide } from '../dispatcher/appends/append-side.js'
+import type { GroupOutcome } from '../dispatcher/appends/group-outcome.js'
 import { GroupCommits } from '../dispatcher/groups/group-commits.js'
 import { GroupDesk } from '../dispatcher/groups/group-desk.js'
 import { type GroupControl, GroupRegistry } from '../dispatcher/groups/group-registry.js'
@@ -22,6 +23,7 @@ import type {
   Repeat,
   Ticket,
   TransactionAcks,
+  TransactionAnswer,
   TransactionParts,
 } from '../engine/terms.js'
 import { BookendError } from '../errors.js'
@@ -37,7 +39,14 @@ import type { OpenedLog } from '../threads/protocol.js'
 import type { ReaderData } from '../threads/shared-memory.js'
 import { Attachments } from './attached/attachments.js'
 import type { FollowerThread } from './follower/follower-thread.js'
-import { type AckShare, ackShares, type CommitShare, GroupTransactions } from './group-transactions.js'
+import {
+  type AckShare,
+  type CommitShare,
+  type DeskAcks,
+  type DeskCommit,
+  deskAcks,
+  GroupTransactions,
+} from './group-transactions.js'
 import { HandlerWrites } from './handler-writes.js'
 import { IdRecalls } from './id-recalls.js'
 import { Lanes } from './lanes.js'
@@ -78,7 +87,8 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
   readonly #close: () => Promise<void>
   readonly #transactions: GroupTransactions
   readonly #later: LocalSchedules
-  readonly #write = (parts: TransactionParts, level: Durability) => this.writeAtOnce(parts, level)
+  readonly #write = (parts: TransactionParts, level: Durability, outcome?: GroupOutcome<TransactionAnswer>) =>
+    this.writeAtOnce(parts, level, outcome)
 
   /** @param opened what the reaper has found; the writer has started with it */
   constructor(options: LocalOptions, threads: StartingThreads, opened: OpenedLog, lock: LockFile | undefined) {
@@ -167,7 +177,6 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
       trim: (topic, before) => callWriter(threads, (writer) => writer.trim(topic, before)),
     })
     this.#transactions = new GroupTransactions({
-      group: (topic, name) => this.topic(topic).group(name),
       write: this.#write,
       published: () => state.published.load(),
       onWritten: () => journals.wake(),
@@ -248,12 +257,15 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
     parts: TransactionParts,
     { leases, commits }: TransactionAcks,
     level: Durability,
-  ): Promise<readonly number[]> {
+  ): Promise<TransactionAnswer> {
     if (leases.length + commits.length === 0)
       return hasScheduled(parts) ? this.#later.transact(parts, level, this.#write) : this.writeAtOnce(parts, level)
-    const shares = ackShares(leases, this.#ownName)
-    const named = commits.map(({ group, offset }) => ({ ...this.#ownName((group as LocalGroup).desk), offset }))
-    return this.transactShares(parts, shares, named, level, leases as readonly Lease[])
+    const acks = deskAcks(leases, this.#ownDesk)
+    const moves =
+      commits.length === 0
+        ? noCommits
+        : commits.map(({ group, offset }) => ({ desk: this.#ownDesk((group as LocalGroup).desk), offset }))
+    return this.#transact(parts, acks, moves, level, leases as readonly Lease[])
   }
 
   /** For a thread of its own, or another one. */
@@ -262,8 +274,23 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
     acks: readonly AckShare[],
     commits: readonly CommitShare[],
     level: Durability,
+  ): Promise<TransactionAnswer> {
+    const deskOf = ({ topic, group }: { topic: string; group: string }) => this.topic(topic).group(group).desk
+    return this.#transact(
+      parts,
+      acks.map(({ generation, ranges, ...names }) => ({ desk: deskOf(names), generation, ranges })),
+      commits.map(({ offset, ...names }) => ({ desk: deskOf(names), offset })),
+      level,
+    )
+  }
+
+  #transact(
+    parts: TransactionParts,
+    acks: readonly DeskAcks[],
+    commits: readonly DeskCommit[],
+    level: Durability,
     leases?: readonly Lease[],
-  ): Promise<readonly number[]> {
+  ): Promise<TransactionAnswer> {
     if (!hasScheduled(parts)) return this.#transactions.transact(parts, acks, commits, level, leases)
     return this.#later.transact(parts, level, (rest, reached) =>
       this.#transactions.transact(rest, acks, commits, reached, leases),
@@ -295,10 +322,9 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
   }
 
   /** @throws TypeError for what is no desk of this log, though its group may have a name that is known here */
-  readonly #ownName = (desk: unknown): { topic: string; group: string } => {
-    if (!(desk instanceof GroupDesk) || this.topic(desk.topic.name).group(desk.name).desk !== desk)
-      throw new TypeError("ack() takes a delivery of one of this log's groups")
-    return { topic: desk.topic.name, group: desk.name }
+  readonly #ownDesk = (desk: unknown): GroupDesk => {
+    if (desk instanceof GroupDesk && desk.isOf(this.registry)) return desk
+    throw new TypeError("ack() takes a delivery of one of this log's groups")
   }
 
   async groups(): Promise<GroupInfo[]> {
@@ -321,6 +347,8 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
     })
   }
 }
+
+const noCommits: readonly DeskCommit[] = []
 
 const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 

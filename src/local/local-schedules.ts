@@ -1,6 +1,6 @@
 /** What is delivered later, in a log of this process: who delivers it, and how it is written with the rest of a transaction. */
 import type { Engine } from '../engine/engine.js'
-import type { Durability, TransactionParts } from '../engine/terms.js'
+import type { Durability, TransactionAnswer, TransactionParts } from '../engine/terms.js'
 import { BookendError } from '../errors.js'
 import { Clockwork, type SchedulerClock } from '../later/clockwork.js'
 import { Repeats } from '../later/repeats.js'
@@ -8,7 +8,7 @@ import { Scheduler } from '../later/scheduler.js'
 import type { LogEvents } from './log-events.js'
 import type { LogStage } from './log-stage.js'
 
-type WriteParts = (parts: TransactionParts, level: Durability) => Promise<readonly number[]>
+type WriteParts = (parts: TransactionParts, level: Durability) => Promise<TransactionAnswer>
 
 export interface LocalSchedulesParts {
   readonly engine: Pick<Engine, 'topic' | 'flush'> & { readonly transactions: NonNullable<Engine['transactions']> }
@@ -29,7 +29,7 @@ export class LocalSchedules {
     this.#engine = engine
     const deliver = async (parts: TransactionParts) => {
       stage.checkWritable()
-      return write(parts, 'process')
+      return (await write(parts, 'process')).offsets
     }
     this.clockwork = new Clockwork({
       ...{ engine, write: deliver, clock },
@@ -44,11 +44,11 @@ export class LocalSchedules {
   }
 
   /** For what {@link hasScheduled}. @param write all but what is scheduled, which is messages by then */
-  async transact(parts: TransactionParts, level: Durability, write: WriteParts): Promise<readonly number[]> {
+  async transact(parts: TransactionParts, level: Durability, write: WriteParts): Promise<TransactionAnswer> {
     // Whoever delivers waits until it is published, and not for the device.
-    const offsets = await this.scheduler.transact(parts, (rest) => write(rest, 'process'))
+    const offsets = await this.scheduler.transact(parts, async (rest) => (await write(rest, 'process')).offsets)
     if (level !== 'process') await this.#engine.flush(level)
-    return offsets
+    return { offsets }
   }
 }
 

@@ -3,12 +3,22 @@
  * whether the log is open here, and what is still to be said for the thread when it ends.
  */
 import type { AppendSide } from '../dispatcher/appends/append-side.js'
+import { copyOf, copyOfExtras } from '../dispatcher/appends/group-frames.js'
+import { allOffsets, type GroupOutcome } from '../dispatcher/appends/group-outcome.js'
 import { transactionFrames } from '../dispatcher/appends/transaction-frames.js'
 import type { TopicDirectory } from '../dispatcher/topic-directory.js'
 import type { EngineFacts, EngineSchedules, EngineTransactions, Supports } from '../engine/engine.js'
 import type { EngineGroup } from '../engine/group-seat.js'
 import type { LogStats } from '../engine/stats.js'
-import type { Durability, PlannedMessage, Repeat, Ticket, TransactionAcks, TransactionParts } from '../engine/terms.js'
+import type {
+  Durability,
+  PlannedMessage,
+  Repeat,
+  Ticket,
+  TransactionAcks,
+  TransactionAnswer,
+  TransactionParts,
+} from '../engine/terms.js'
 import { registerTopic, registerValue } from '../format/hidden-topics.js'
 import { pendingMessages } from '../later/pending-messages.js'
 import { withVersions } from './key-versions.js'
@@ -116,7 +126,7 @@ export abstract class ThreadEngine<G extends EngineGroup> {
     parts: TransactionParts,
     acks: TransactionAcks,
     level: Durability,
-  ): Promise<readonly number[]>
+  ): Promise<TransactionAnswer>
 
   /** As {@link EngineSchedules}: by the thread that opened the log. */
   protected abstract schedule(message: PlannedMessage, level: Durability): Promise<Ticket>
@@ -131,19 +141,37 @@ export abstract class ThreadEngine<G extends EngineGroup> {
 
   protected abstract cancelScheduled(topic: string, ticket: Ticket, level: Durability): Promise<boolean>
 
-  /** Through the lane of this thread; also while the log closes, for who is let finish. */
-  protected writeAtOnce(parts: TransactionParts, level: Durability): Promise<readonly number[]> {
-    return parts.messages.some(hasVersion)
-      ? this.#writeVersions(parts, level)
-      : this.appends.transact(transactionFrames(parts, this.topics), level)
+  /**
+   * Through the lane of this thread; also while the log closes, for who is let finish. Does not hold on to values after it has returned.
+   * @param outcome told what becomes of it, whatever that is
+   */
+  protected writeAtOnce(parts: TransactionParts, level: Durability, outcome = allOffsets): Promise<TransactionAnswer> {
+    if (parts.messages.some(hasVersion)) return this.#writeVersions(parts, level, outcome)
+    return this.appends.transact(transactionFrames(parts, this.topics), level, outcome)
   }
 
-  #writeVersions(parts: TransactionParts, level: Durability): Promise<readonly number[]> {
-    return withVersions(
-      parts.messages.map((message) => ({ ...message, topic: this.topic(message.topic) })),
-      (guards) => this.appends.transact(transactionFrames(parts, this.topics, guards), level),
-      () => this.appends.published(),
-    )
+  async #writeVersions(
+    { messages, registers }: TransactionParts,
+    level: Durability,
+    outcome: GroupOutcome<TransactionAnswer>,
+  ): Promise<TransactionAnswer> {
+    try {
+      // The caller may use its buffers again while keys are looked up.
+      const own = messages.map((message) => ({
+        ...message,
+        value: copyOf(message.value),
+        extras: copyOfExtras(message.extras),
+      }))
+      const { offsets } = await withVersions(
+        own.map((message) => ({ ...message, topic: this.topic(message.topic) })),
+        (guards) => this.appends.transact(transactionFrames({ messages: own, registers }, this.topics, guards), level),
+        () => this.appends.published(),
+      )
+      return outcome.written(offsets)
+    } catch (error) {
+      outcome.refused()
+      throw error
+    }
   }
 
   protected flushSync(level: Durability): void {

@@ -52,11 +52,11 @@ export class LogProducer implements Producer {
     const registers = [{ kind: 'p' as const, name: this.name, value: sequence, below: sequence }]
     this.#engine.checkWritable()
     try {
-      const [offset] = await abortable(
+      const { offsets } = await abortable(
         checked.signal,
         this.#transactions.transact({ messages, registers }, noAcks, checked.level),
       )
-      return offset
+      return offsets[0]
     } catch (error) {
       if (error instanceof BookendError && error.code === 'BOOKEND_CONFLICT' && error.register !== undefined)
         return undefined

@@ -176,7 +176,7 @@ export function builtTransaction(
     draft.end()
     signal?.throwIfAborted()
     engine.checkWritable()
-    return abortable(signal, transactions.transact(draft.parts, draft.acks, level)).then(answerOf)
+    return abortable(signal, transactions.transact(draft.parts, draft.acks, level))
   }
   if (built === undefined) return write()
   return Promise.resolve(built).then(write, (error) => {
@@ -184,8 +184,6 @@ export function builtTransaction(
     throw error
   })
 }
-
-const answerOf = (offsets: readonly number[]) => ({ offsets: [...offsets] })
 
 function isOfKey({ topic, extras }: DraftMessage, other: DraftMessage): boolean {
   const [key, its] = [extras?.key, other.extras?.key]

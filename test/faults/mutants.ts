@@ -453,8 +453,8 @@ const mutants: readonly Mutant[] = [
   {
     name: 'sets a register behind the group, and not in it',
     file: 'dispatcher/appends/group-frames.js',
-    find: 'extras[index], continued(flags, left))',
-    replace: 'extras[index], continued(flags, left - this.registers.length))',
+    find: 'its, continued(flags, left))',
+    replace: 'its, continued(flags, left - this.registers.length))',
     fault: 'races',
     scale: 0.2,
   },

@@ -21,7 +21,6 @@ import { journalTopic, registerTopic, registerValue } from '../../src/format/hid
 import { tagOf } from '../../src/format/key-tag.js'
 import { idHeader } from '../../src/limits.js'
 import { GroupTransactions } from '../../src/local/group-transactions.js'
-import type { LocalGroup } from '../../src/local/local-group.js'
 import { GroupMailboxes } from '../../src/ring/group-mailboxes.js'
 import { SlotTable } from '../../src/ring/slot-table.js'
 import { SegmentWindows } from '../../src/storage/files/segment-windows.js'
@@ -214,8 +213,14 @@ class DecidingLog {
       onSkipped() {},
     })
     this.#transactions = new GroupTransactions({
-      group: () => ({ desk: this.#desk }) as unknown as LocalGroup,
-      write: async (parts) => this.#write(parts),
+      write: async (parts, _, outcome) => {
+        try {
+          return outcome.written(this.#write(parts))
+        } catch (error) {
+          outcome.refused()
+          throw error
+        }
+      },
       published: () => state.published.load(),
       onWritten() {},
     })
@@ -326,7 +331,7 @@ class DecidingLog {
       return { topic: found, value, extras, condition: undefined }
     })
     const { first, end, generation } = lease
-    const share = { topic: asked, group: 'g', generation, ranges: [{ first, end }] }
+    const share = { desk: this.#desk, generation, ranges: [{ first, end }] }
     const set = { kind: 'r', name: 'n', value: register, below: register } as const
     await this.#transactions.transact({ messages, registers: [set] }, [share], [], 'process')
     this.#register = register

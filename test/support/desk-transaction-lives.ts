@@ -11,11 +11,9 @@ import type { TopicHandle } from '../../src/dispatcher/topic-directory.js'
 import { BookendError } from '../../src/errors.js'
 import { decodeAcks } from '../../src/format/ack-layout.js'
 import { GroupTransactions } from '../../src/local/group-transactions.js'
-import type { LocalGroup } from '../../src/local/local-group.js'
 import type { Seeded } from './seeded.js'
 
 const topicSize = 40
-const group = { topic: 't', group: 'g' }
 
 /** A transaction that was handed over. */
 interface Handed {
@@ -60,17 +58,20 @@ class DeskLife {
       ...{ whenNext: () => () => {}, checkOpen() {}, onSkipped() {} },
     })
     this.#transactions = new GroupTransactions({
-      group: () => ({ desk: this.desk }) as unknown as LocalGroup,
-      write: ({ messages }) =>
+      write: ({ messages }, _, outcome) =>
         new Promise((resolve, reject) => {
           // It has found all of it done.
           if (messages.length === 0) {
-            resolve([])
+            resolve(outcome.written([]))
             return
           }
           const settle = (isWritten: boolean) => {
-            if (!isWritten) reject(new BookendError('BOOKEND_NO_SPACE', 'the disk of the test is full'))
-            else resolve([this.#journaled++])
+            if (isWritten) {
+              resolve(outcome.written([this.#journaled++]))
+              return
+            }
+            outcome.refused()
+            reject(new BookendError('BOOKEND_NO_SPACE', 'the disk of the test is full'))
           }
           this.#handed.push({ ranges: messages.flatMap(({ value }) => decodeAcks(value as Uint8Array)), settle })
         }),
@@ -163,7 +164,7 @@ class DeskLife {
     const before = this.#handed.length
     const done = this.#transactions.transact(
       { messages: [], registers: [] },
-      [{ ...group, generation, ranges }],
+      [{ desk: this.desk, generation, ranges }],
       [],
       'process',
     )
@@ -194,7 +195,8 @@ class DeskLife {
   async #commit(): Promise<void> {
     const offset = this.#random.below(topicSize + 1)
     const moves = this.#moves
-    const commit = this.#transactions.transact({ messages: [], registers: [] }, [], [{ ...group, offset }], 'process')
+    const { desk } = this
+    const commit = this.#transactions.transact({ messages: [], registers: [] }, [], [{ desk, offset }], 'process')
     try {
       await commit
     } catch (error) {

@@ -8,7 +8,6 @@ import { BookendError } from '../../src/errors.js'
 import { GroupTransactions } from '../../src/local/group-transactions.js'
 import { HandlerWrites } from '../../src/local/handler-writes.js'
 import { LetterWrites } from '../../src/local/letter-writes.js'
-import type { LocalGroup } from '../../src/local/local-group.js'
 import { HandlerAppends } from '../../src/log/handler-appends.js'
 import type { HandledMessages } from '../../src/threads/reader/handler.js'
 import { deathOfThisThread, die, never, ProcessingWorld, setHandler } from './processing.js'
@@ -38,13 +37,15 @@ export async function watchHandlerAppends(random: Seeded): Promise<number> {
   const note = (offset: number) => written.set(offset, (written.get(offset) ?? 0) + 1)
   let journaled = 0
   const transactions = new GroupTransactions({
-    group: () => ({ desk }) as unknown as LocalGroup,
-    write: async ({ messages }) => {
+    write: async ({ messages }, _, outcome) => {
       await take()
-      if (random.chance(0.1)) throw new BookendError('BOOKEND_NO_SPACE', 'the disk of the test is full')
+      if (random.chance(0.1)) {
+        outcome.refused()
+        throw new BookendError('BOOKEND_NO_SPACE', 'the disk of the test is full')
+      }
       for (const { topic, value, extras } of messages.slice(0, -1))
         note(topic === 'dead' ? sourceOf({ extras }) : Number(value))
-      return messages.map(() => journaled++)
+      return outcome.written(messages.map(() => journaled++))
     },
     published: () => 0,
     onWritten() {},
@@ -54,7 +55,8 @@ export async function watchHandlerAppends(random: Seeded): Promise<number> {
     // What is scheduled is a message of another topic: which one does not matter here.
     transact: ({ messages, scheduled = [] }, acks, level) => {
       const planned = scheduled.map(({ topic, value, extras }) => ({ topic, value, extras, condition: undefined }))
-      return transactions.transact({ messages: [...messages, ...planned], registers: [] }, acks, [], level)
+      const its = acks.map(({ generation, ranges }) => ({ desk, generation, ranges }))
+      return transactions.transact({ messages: [...messages, ...planned], registers: [] }, its, [], level)
     },
   })
   const letters = new LetterWrites({

@@ -20,6 +20,7 @@ import type { Answer } from './answer.js'
 import { ChangedKeyError } from './changed-key.js'
 import type { WrittenGroup } from './frame-intake.js'
 import type { GroupFrames } from './group-frames.js'
+import type { GroupOutcome } from './group-outcome.js'
 
 /** Something in the ring whose publication is awaited. */
 interface Pending {
@@ -28,18 +29,17 @@ interface Pending {
   /** Place of its first frame in the ring; -1: only the position is awaited. */
   at: number
   level: Durability
-  resolve(offset: number): void
+  /** With the offset, or what the outcome of the group says. */
+  resolve(answer: never): void
   reject(error: unknown): void
-  /** Of a group with guards. */
-  group: GuardAnswers | undefined
+  group: AwaitedGroup | undefined
 }
 
-const nothingStamped: readonly number[] = []
-
-interface GuardAnswers {
-  readonly count: number
-  /** What they have come to. */
-  stamped: readonly number[]
+interface AwaitedGroup {
+  /** How many there are in front of it. */
+  readonly guards: number
+  readonly frames: Pick<GroupFrames, 'offsets'>
+  readonly outcome: GroupOutcome<unknown>
 }
 
 export interface AcknowledgementsParts {
@@ -54,8 +54,8 @@ export interface AcknowledgementsParts {
 export class Acknowledgements implements Waiter {
   readonly #parts: AcknowledgementsParts
   readonly #pending = new Fifo<Pending>()
-  /** Published, and waiting for the device, by the ring positions behind them; with their offsets. */
-  readonly #unflushed: AwaitingDevice<number>
+  /** Published, and waiting for the device, by the ring positions behind them; with what they are answered. */
+  readonly #unflushed: AwaitingDevice<never>
   /** How many of `#pending` need no flush: only for those the writer rings. */
   #pendingProcess = 0
 
@@ -94,16 +94,15 @@ export class Acknowledgements implements Waiter {
   }
 
   /** The same for an atomic group, by what its guards have come to, or its first message where it has none. */
-  addGroup(
+  addGroup<T>(
     end: number,
     { at, guards }: WrittenGroup,
     level: Durability,
     frames: Pick<GroupFrames, 'offsets'>,
-    answer: Answer<readonly number[]>,
+    { resolve, reject }: Answer<T>,
+    outcome: GroupOutcome<T>,
   ): void {
-    const group: GuardAnswers | undefined = guards === 0 ? undefined : { count: guards, stamped: nothingStamped }
-    const resolve = (offset: number) => answer.resolve(frames.offsets(group?.stamped ?? [offset]))
-    this.#push({ end, at, level, resolve, reject: answer.reject, group })
+    this.#push({ end, at, level, resolve, reject, group: { guards, frames, outcome } })
   }
 
   /** Acknowledges what is published; returns the ring position up to which that is done. */
@@ -112,27 +111,32 @@ export class Acknowledgements implements Waiter {
     const head = lane.ringHead.load()
     const { words } = memory
     for (let next = this.#pending.peek(); next !== undefined && head >= next.end; next = this.#pending.peek()) {
-      const { at, end, level, resolve, reject } = next
+      const { at, end, level, resolve, reject, group } = next
       this.#pending.shift()
       if (level === 'process') this.#pendingProcess -= 1
-      let offset = -1
+      let answer: unknown = -1
       if (at >= 0) {
         const word = at >>> 2
         const tail = words[word + frameWord.tail]
         const kind = kindOf(tail)
-        offset = offsetOf(words[word + frameWord.offsetLow], tail)
         if (kind === frameKind.cancelled) {
-          reject(noSpaceError(state.writerErrno.load(), directory))
+          refuse(next, noSpaceError(state.writerErrno.load(), directory))
           continue
         }
-        const conflict = next.group === undefined ? this.#conflictAt(at) : this.#readGuards(at, next.group)
-        if (conflict !== undefined) {
-          reject(conflict)
+        if (group !== undefined) {
+          try {
+            answer = this.#outcomeAt(at, group)
+          } catch (error) {
+            reject(error)
+            continue
+          }
+        } else if (kind === frameKind.conflict) {
+          reject(this.#conflictAt(at))
           continue
-        }
+        } else answer = offsetOf(words[word + frameWord.offsetLow], tail)
       }
-      if (level === 'process') resolve(offset)
-      else this.#unflushed.add(end, offset, resolve, reject)
+      if (level === 'process') resolve(answer as never)
+      else this.#unflushed.add(end, answer as never, resolve, reject)
     }
     this.#unflushed.settle()
     return head
@@ -142,29 +146,30 @@ export class Acknowledgements implements Waiter {
     this.settledHead()
   }
 
-  /** @returns the conflict, where one of them does not hold */
-  #readGuards(first: number, answers: GuardAnswers): Error | undefined {
+  /** @returns what its caller is answered. @throws the conflict, where one of its guards does not hold; what its outcome throws */
+  #outcomeAt(first: number, { guards, frames, outcome }: AwaitedGroup): unknown {
     const { words } = this.#parts.memory
-    const stamped = new Array<number>(answers.count)
+    const stamped = new Array<number>(Math.max(guards, 1))
     let at = first
     for (let guard = 0; guard < stamped.length; guard++) {
-      const conflict = this.#conflictAt(at)
-      if (conflict !== undefined) return conflict
       const word = at >>> 2
-      stamped[guard] = offsetOf(words[word + frameWord.offsetLow], words[word + frameWord.tail])
+      const tail = words[word + frameWord.tail]
+      if (kindOf(tail) === frameKind.conflict) {
+        outcome.refused()
+        throw this.#conflictAt(at)
+      }
+      stamped[guard] = offsetOf(words[word + frameWord.offsetLow], tail)
       at += frameBytes(words[word + frameWord.length])
     }
-    answers.stamped = stamped
-    return undefined
+    return outcome.written(frames.offsets(stamped))
   }
 
-  /** Undefined: the guard there holds, or there is none. */
-  #conflictAt(at: number): Error | undefined {
+  /** Of the guard there. */
+  #conflictAt(at: number): Error {
     const { memory, topics } = this.#parts
     const { words } = memory
     const word = at >>> 2
     const tail = words[word + frameWord.tail]
-    if (kindOf(tail) !== frameKind.conflict) return undefined
     const offset = offsetOf(words[word + frameWord.offsetLow], tail)
     const topic = topics.nameOf(words[word + frameWord.topic]) ?? ''
     const below = belowOf(words, at)
@@ -188,7 +193,7 @@ export class Acknowledgements implements Waiter {
       const isRefused =
         refusedTo >= pending.end &&
         (pending.at < 0 || kindOf(memory.words[(pending.at >>> 2) + frameWord.tail]) === frameKind.cancelled)
-      if (isRefused) pending.reject(error)
+      if (isRefused) refuse(pending, error)
       else left.push(pending)
     }
     for (const pending of left) this.#pending.push(pending)
@@ -206,8 +211,13 @@ export class Acknowledgements implements Waiter {
   }
 
   refuse(error: Error): void {
-    for (const { reject } of this.#pending.drain()) reject(error)
+    for (const pending of this.#pending.drain()) refuse(pending, error)
     this.#unflushed.refuse(error)
     this.#pendingProcess = 0
   }
+}
+
+function refuse({ group, reject }: Pending, error: Error): void {
+  group?.outcome.refused()
+  reject(error)
 }

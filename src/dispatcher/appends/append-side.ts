@@ -5,7 +5,7 @@
  * the log. The way into the ring is frame-intake.ts, the way back is acknowledgements.ts.
  */
 import type { MessagePort } from 'node:worker_threads'
-import type { Durability, Extras, Payload } from '../../engine/terms.js'
+import type { Durability, Extras, Payload, TransactionAnswer } from '../../engine/terms.js'
 import { assert, BookendError } from '../../errors.js'
 import { noSpaceError } from '../../failures.js'
 import { payloadRoom } from '../../format/frame-encoder.js'
@@ -25,10 +25,10 @@ import { type Answer, newAnswer } from './answer.js'
 import { flushSync } from './flush-sync.js'
 import { FrameIntake, type WrittenGroup } from './frame-intake.js'
 import { copyOf, copyOfExtras, GroupFrames } from './group-frames.js'
+import { allOffsets, firstOffset, type GroupOutcome } from './group-outcome.js'
 import { type AskRecall, WithheldTopics } from './withheld-topics.js'
 
 const encoder = new TextEncoder()
-const firstOfAll = ([offset]: readonly number[]): number => offset
 
 interface AwaitingMessage {
   topic: TopicHandle
@@ -143,51 +143,61 @@ export class AppendSide implements Waiter {
       extras: extras === undefined ? [] : values.map(() => extras),
       conditions: condition === undefined ? [] : [condition],
     }
-    return this.#appendGroup(new GroupFrames([share], [], [0]), level).then(firstOfAll)
+    return this.#appendGroup(new GroupFrames([share]), level, firstOffset)
   }
 
   /**
-   * Messages of several topics, all at one moment or not at all, and numbers of registers with them.
-   * @returns the offsets of the messages, see {@link GroupFrames.offsets}
+   * Messages of several topics, all at one moment or not at all, and numbers of registers with them. Does not hold on to values after it has returned.
+   * @param outcome told what becomes of it, whatever that is
    */
-  transact(group: GroupFrames, level: Durability): Promise<readonly number[]> {
-    return group.topics === 0 ? Promise.resolve([]) : this.#appendGroup(group, level)
+  transact(group: GroupFrames, level: Durability, outcome = allOffsets): Promise<TransactionAnswer> {
+    if (group.topics === 0) return Promise.resolve(outcome.written([]))
+    return this.#appendGroup(group, level, outcome)
   }
 
-  #appendGroup(given: GroupFrames, level: Durability): Promise<readonly number[]> {
+  #appendGroup<T>(given: GroupFrames, level: Durability, outcome: GroupOutcome<T>): Promise<T> {
+    const answer = newAnswer<T>()
     let group = given
-    const { segmentBytes } = this.#parts
-    const fits = () => groupFitsSegment(segmentBytes, group.bytes, group.records, group.topics)
-    // What strings really come to is known when they are encoded.
-    if (group.hasText && !(fits() && this.#intake.fitsRing(group.bytes))) group = group.copied(true)
-    if (!fits()) {
-      const { records, bytes } = group
-      const message = `${records} messages (${bytes} bytes) are more than one segment of ${segmentBytes} bytes holds, so they cannot be appended all or nothing: append them in parts`
-      return Promise.reject(new BookendError('BOOKEND_TOO_LARGE', message))
-    }
-    const answer = newAnswer<readonly number[]>()
     try {
+      // What strings really come to is known when they are encoded.
+      if (group.hasText && !(this.#fitsSegment(group) && this.#intake.fitsRing(group.bytes))) group = group.copied(true)
+      if (!this.#fitsSegment(group)) throw this.#tooLarge(group)
       this.#begin(level)
       for (const { topic, conditions } of group.shares)
         for (const { id } of conditions) if (id !== undefined) this.#withheld.need(topic, id)
       const topic = this.#firstWithheld(group)
       const written = this.#intake.heldCount > 0 || topic !== undefined ? undefined : this.#intake.writeGroup(group)
-      if (written !== undefined) this.#awaitGroup(group, written, level, answer)
-      else this.#appendGroupLater(group === given ? group.copied(false) : group, topic, level, answer)
+      if (written !== undefined) this.#awaitGroup(group, written, level, answer, outcome)
+      else this.#appendGroupLater(group === given ? group.copied(false) : group, topic, level, answer, outcome)
     } catch (error) {
+      outcome.refused()
       answer.reject(error)
     }
     return answer.promise
   }
 
+  #fitsSegment({ bytes, records, topics }: GroupFrames): boolean {
+    return groupFitsSegment(this.#parts.segmentBytes, bytes, records, topics)
+  }
+
+  #tooLarge({ bytes, records }: GroupFrames): BookendError {
+    const { segmentBytes } = this.#parts
+    const message = `${records} messages (${bytes} bytes) are more than one segment of ${segmentBytes} bytes holds, so they cannot be appended all or nothing: append them in parts`
+    return new BookendError('BOOKEND_TOO_LARGE', message)
+  }
+
   /** @param topic of those that are withheld */
-  #appendGroupLater(
+  #appendGroupLater<T>(
     group: GroupFrames,
     topic: TopicHandle | undefined,
     level: Durability,
-    answer: Answer<readonly number[]>,
+    answer: Answer<T>,
+    outcome: GroupOutcome<T>,
   ): void {
-    const { reject } = answer
+    const reject = (error: unknown) => {
+      outcome.refused()
+      answer.reject(error)
+    }
     const write = () => {
       // Its other topics may wait for longer than the one that it stood in line with.
       const still = this.#firstWithheld(group)
@@ -199,7 +209,7 @@ export class AppendSide implements Waiter {
       try {
         const written = this.#intake.writeGroup(group)
         if (written === undefined) return false
-        this.#awaitGroup(group, written, level, answer)
+        this.#awaitGroup(group, written, level, answer, outcome)
       } catch (error) {
         // Its own affair, as if it had been written at once: those behind it go on.
         reject(error)
@@ -349,7 +359,13 @@ export class AppendSide implements Waiter {
     this.#acknowledgements.add(this.ring.tail, at, level, resolve, reject)
   }
 
-  #awaitGroup(group: GroupFrames, written: WrittenGroup, level: Durability, answer: Answer<readonly number[]>): void {
-    this.#acknowledgements.addGroup(this.ring.tail, written, level, group, answer)
+  #awaitGroup<T>(
+    group: GroupFrames,
+    written: WrittenGroup,
+    level: Durability,
+    answer: Answer<T>,
+    outcome: GroupOutcome<T>,
+  ): void {
+    this.#acknowledgements.addGroup(this.ring.tail, written, level, group, answer, outcome)
   }
 }

@@ -35,12 +35,11 @@ export interface RegisterShare {
 
 const encoder = new TextEncoder()
 const noRegisters: readonly RegisterShare[] = []
-const noOrder: readonly number[] = []
 
 export class GroupFrames {
   readonly shares: readonly TopicMessages[]
   readonly registers: readonly RegisterShare[]
-  readonly #order: readonly number[]
+  readonly #order: readonly number[] | undefined
   /** Of the guards. */
   readonly guardBytes: number
   /** Of the frames, or the most that they can be. */
@@ -51,11 +50,11 @@ export class GroupFrames {
   /** A value is a string: what it comes to is known when it is encoded. */
   readonly hasText: boolean
 
-  /** @param order of which share each message was, in the order in which they were given: only for {@link offsets} */
+  /** @param order of which share each message was, in the order in which they were given; undefined: that of the frames */
   constructor(
     shares: readonly TopicMessages[],
     registers: readonly RegisterShare[] = noRegisters,
-    order: readonly number[] = noOrder,
+    order?: readonly number[],
   ) {
     this.shares = shares
     this.registers = registers
@@ -70,10 +69,12 @@ export class GroupFrames {
       features |= topicFeatures(topic.name)
       records += values.length
       for (const condition of conditions) guards += guardBytes(condition)
+      const isPlain = extras.length === 0
       for (let index = 0; index < values.length; index++) {
-        bytes += frameBytes(payloadRoom(values[index], extras[index]))
+        const its = isPlain ? undefined : extras[index]
+        bytes += frameBytes(payloadRoom(values[index], its))
         hasText ||= typeof values[index] === 'string'
-        expires ||= extras[index]?.expiresAt !== undefined
+        expires ||= its?.expiresAt !== undefined
       }
     }
     for (const { topic, below } of registers) {
@@ -104,21 +105,22 @@ export class GroupFrames {
 
   /**
    * Of the messages, in the order in which they were given, where the first of each share has a guard that asks for no other one.
-   * @param stamped what the guards have come to
+   * @param stamped what the guards have come to, or the first message where there is none
    */
   offsets(stamped: readonly number[]): number[] {
-    const next = new Array<number>(this.shares.length)
+    const { shares } = this
+    const order = this.#order
+    const offsets = new Array<number>(this.records)
+    const next = order === undefined ? offsets : new Array<number>(shares.length)
     let guard = 0
-    for (let share = 0; share < next.length; share++) {
-      next[share] = stamped[guard]
-      guard += this.shares[share].conditions.length
+    let record = 0
+    for (let share = 0; share < shares.length; share++) {
+      const { values, conditions } = shares[share]
+      if (order !== undefined) next[share] = stamped[guard]
+      else for (let index = 0; index < values.length; index++) offsets[record++] = stamped[guard] + index
+      guard += conditions.length
     }
-    const offsets = new Array<number>(this.#order.length)
-    for (let index = 0; index < offsets.length; index++) {
-      const share = this.#order[index]
-      offsets[index] = next[share]
-      next[share] += 1
-    }
+    if (order !== undefined) for (; record < offsets.length; record++) offsets[record] = next[order[record]]++
     return offsets
   }
 
@@ -146,11 +148,14 @@ export class GroupFrames {
   writeFrames(memory: FrameMemory, at: number, flags: number): number {
     let next = at
     let left = this.records + this.registers.length
-    for (const { topic, values, extras } of this.shares)
+    for (const { topic, values, extras } of this.shares) {
+      const isPlain = extras.length === 0
       for (let index = 0; index < values.length; index++) {
         left -= 1
-        next += writeFrame(memory, next, topic.id, values[index], extras[index], continued(flags, left))
+        const its = isPlain ? undefined : extras[index]
+        next += writeFrame(memory, next, topic.id, values[index], its, continued(flags, left))
       }
+    }
     for (const { topic, value } of this.registers) {
       left -= 1
       const { bytes, words } = memory

@@ -8,12 +8,15 @@ import { GroupFrames, type RegisterShare, type TopicMessages } from './group-fra
 
 interface Share extends TopicMessages {
   readonly values: Payload[]
-  readonly extras: (Extras | undefined)[]
-  readonly conditions: Guard[]
+  extras: (Extras | undefined)[]
+  conditions: Guard[]
 }
 
 /** Of a message that has no condition, and is the first of its topic. */
 const firstOfTopic: Guard = { isIdNew: true }
+/** Of topics of which no message has a condition, and of which none has a key or headers: never added to. */
+const firstAlone: Guard[] = [firstOfTopic]
+const noExtras: (Extras | undefined)[] = []
 const noShares: readonly Share[] = []
 const noRegisters: readonly RegisterShare[] = []
 /** So many topics are looked through, of more there is a table. */
@@ -26,49 +29,77 @@ export function transactionFrames(
   guards?: readonly (Guard | undefined)[],
 ): GroupFrames {
   const shares = new Shares()
-  const order = new Array<number>(messages.length)
-  for (let index = 0; index < order.length; index++) {
+  for (let index = 0; index < messages.length; index++) {
     const { topic, value, extras, condition } = messages[index]
     const guard = guards === undefined ? condition : guards[index]
-    order[index] = shares.add(topics.handle(topic), value, extras, guard)
+    shares.add(topics.handle(topic), value, extras, guard)
   }
   const set =
     registers.length === 0
       ? noRegisters
       : registers.map(({ kind, name, ...rest }) => ({ topic: topics.handle(registerTopic(kind, name)), ...rest }))
-  return new GroupFrames(shares.list ?? noShares, set, order)
+  return new GroupFrames(shares.list, set, shares.order)
 }
 
 /** By topic, in the order of their first messages. */
 class Shares {
-  list: Share[] | undefined
+  #list: Share[] | undefined
+  /** Of which share each message is; undefined while those of each topic have come together. */
+  order: number[] | undefined
   #byTopic: Map<TopicHandle, number> | undefined
 
-  /** @returns the subscript of the share that it is in now */
-  add(topic: TopicHandle, value: Payload, extras: Extras | undefined, guard: Guard | undefined): number {
-    const list = this.list ?? noShares
-    const at = list.length > fewTopics ? this.#table(list).get(topic) : placeOf(topic, list)
-    if (at === undefined) return this.#begin(topic, value, extras, guard)
-    const { values, extras: others, conditions } = list[at]
-    if (guard !== undefined) conditions.push({ ...guard, ahead: values.length, isIdNew: true })
-    values.push(value)
-    others.push(extras)
-    return at
+  get list(): readonly Share[] {
+    return this.#list ?? noShares
+  }
+
+  add(topic: TopicHandle, value: Payload, extras: Extras | undefined, guard: Guard | undefined): void {
+    const { list } = this
+    const last = list.length - 1
+    const at =
+      last >= 0 && list[last].topic === topic
+        ? last
+        : list.length > fewTopics
+          ? this.#table().get(topic)
+          : placeOf(topic, list)
+    if (at === undefined) this.#begin(topic, value, extras, guard)
+    else {
+      if (at !== last) this.order ??= inOrder(list)
+      addTo(list[at], value, extras, guard)
+    }
+    this.order?.push(at ?? last + 1)
   }
 
   /** The first of each topic has a guard in any case: it tells where the topic's messages stand. */
-  #begin(topic: TopicHandle, value: Payload, extras: Extras | undefined, guard: Guard | undefined): number {
-    const condition = guard === undefined ? firstOfTopic : { ...guard, isIdNew: true }
-    const share = { topic, values: [value], extras: [extras], conditions: [condition] }
-    this.list = added(this.list, share)
-    this.#byTopic?.set(topic, this.list.length - 1)
-    return this.list.length - 1
+  #begin(topic: TopicHandle, value: Payload, extras: Extras | undefined, guard: Guard | undefined): void {
+    this.#byTopic?.set(topic, this.list.length)
+    this.#list = added(this.#list, {
+      topic,
+      values: [value],
+      extras: extras === undefined ? noExtras : [extras],
+      conditions: guard === undefined ? firstAlone : [{ ...guard, isIdNew: true }],
+    })
   }
 
-  #table(list: readonly Share[]): Map<TopicHandle, number> {
-    this.#byTopic ??= new Map(list.map(({ topic }, at) => [topic, at]))
+  #table(): Map<TopicHandle, number> {
+    this.#byTopic ??= new Map(this.list.map(({ topic }, at) => [topic, at]))
     return this.#byTopic
   }
+}
+
+function addTo(share: Share, value: Payload, extras: Extras | undefined, guard: Guard | undefined): void {
+  const { values } = share
+  if (guard !== undefined) {
+    if (share.conditions === firstAlone) share.conditions = [firstOfTopic]
+    share.conditions.push({ ...guard, ahead: values.length, isIdNew: true })
+  }
+  if (extras !== undefined && share.extras === noExtras) share.extras = values.map(() => undefined)
+  if (share.extras !== noExtras) share.extras.push(extras)
+  values.push(value)
+}
+
+/** Of messages that have come so: the share of each. */
+function inOrder(shares: readonly Share[]): number[] {
+  return shares.flatMap(({ values }, share) => values.map(() => share))
 }
 
 function placeOf(topic: TopicHandle, list: readonly Share[]): number | undefined {

@@ -93,6 +93,11 @@ export class GroupDesk implements SeatDesk {
     })
   }
 
+  /** A desk of that log, and no other one that has a group of the name. */
+  isOf(registry: DeskParts['registry']): boolean {
+    return this.#parts.registry === registry
+  }
+
   get topic(): { readonly id: number; readonly name: string } {
     return this.#parts.topic
   }

@@ -24,6 +24,7 @@ import type {
   Repeat,
   Ticket,
   TransactionAcks,
+  TransactionAnswer,
   TransactionParts,
 } from '../../engine/terms.js'
 import { type BookendError, fromPortable } from '../../errors.js'
@@ -32,7 +33,7 @@ import { GroupMailboxes } from '../../ring/group-mailboxes.js'
 import { hasFeature } from '../../ring/shared-state.js'
 import { SlotTable } from '../../ring/slot-table.js'
 import { beginStateRead } from '../../ring/state-reads.js'
-import { ackShares } from '../group-transactions.js'
+import { deskAcks } from '../group-transactions.js'
 import type { LocalTopic, TopicHost } from '../local-topic.js'
 import { figuresOf } from '../log-figures.js'
 import { enlist, withdraw } from '../open-logs.js'
@@ -143,24 +144,30 @@ export class AttachedEngine extends ThreadEngine<RemoteGroup> implements Engine 
     parts: TransactionParts,
     { leases, commits }: TransactionAcks,
     level: Durability,
-  ): Promise<readonly number[]> {
+  ): Promise<TransactionAnswer> {
     const { length } = parts.scheduled ?? []
     if (leases.length + commits.length + length === 0) return this.writeAtOnce(parts, level)
-    const nameOf = (desk: unknown) => {
+    const groupOf = (desk: unknown) => {
       const group = this.#groups.find((each) => each.desk === desk)
       if (group === undefined) throw new TypeError("ack() takes a delivery of one of this log's groups")
-      return { topic: group.topic, group: group.name }
+      return group
     }
-    const shares = ackShares(leases, nameOf)
-    const named = commits.map(({ group, offset }) => ({ ...nameOf((group as RemoteGroup).desk), offset }))
+    const acks = deskAcks(leases, groupOf)
+    const shares = acks.map(({ desk: { topic, name }, generation, ranges }) => ({
+      ...{ topic, group: name, generation, ranges },
+    }))
+    const named = commits.map(({ group, offset }) => {
+      const { topic, name } = groupOf((group as RemoteGroup).desk)
+      return { topic, group: name, offset }
+    })
     for (const group of this.#groups) group.sendAcknowledgements()
     if (this.appends.pendingCount > 0) await this.appends.flush('process')
-    const offsets = await this.#owner.call('transact', parts, shares, named, level)
+    const answer = await this.#owner.call('transact', parts, shares, named, level)
     for (const lease of leases as readonly Lease[]) {
       lease.holder?.settled(lease)
       this.#groups.find(({ desk }) => desk === lease.holder?.desk)?.desk.noteDone(lease)
     }
-    return offsets
+    return answer
   }
 
   protected schedule(message: PlannedMessage, level: Durability): Promise<Ticket> {

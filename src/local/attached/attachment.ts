@@ -13,7 +13,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import { DeskBranch } from '../../dispatcher/groups/desk-branch.js'
 import type { Engine, EngineSchedules, LocalParts } from '../../engine/engine.js'
-import type { Durability, Filter, IdSpan, TransactionParts } from '../../engine/terms.js'
+import type { Durability, Filter, IdSpan, TransactionAnswer, TransactionParts } from '../../engine/terms.js'
 import { toPortable } from '../../errors.js'
 import { closedError } from '../../failures.js'
 import { HeaderMatcher } from '../../messages/header-matcher.js'
@@ -37,7 +37,7 @@ export interface OwnerEngine extends Pick<Engine, 'facts' | 'checkOpen' | 'check
     acks: readonly AckShare[],
     commits: readonly CommitShare[],
     level: Durability,
-  ): Promise<readonly number[]>
+  ): Promise<TransactionAnswer>
   recallIds(topic: string, span: IdSpan): Promise<void>
 }
 
@@ -157,10 +157,10 @@ export class Attachment {
       flushGroups: (_, level) => host.flushGroups(level),
       trim: (_, topic, before) => topicOf(topic).trim(before),
       transact: async (_, parts, acks, commits, level) => {
-        const offsets = await engine.transactShares(parts, acks, commits, level)
+        const answer = await engine.transactShares(parts, acks, commits, level)
         for (const { topic, group, generation, ranges } of acks)
           this.#branch({ topic, group }).noteDone(generation, ranges)
-        return offsets
+        return answer
       },
       recallIds: (_, topic, span) => engine.recallIds(topic, span),
       schedule: async (_, message, level) => {

@@ -18,6 +18,7 @@ import type {
   Retention,
   Ticket,
   TopicIndex,
+  TransactionAnswer,
   TransactionParts,
 } from '../../engine/terms.js'
 import type { PortableError } from '../../errors.js'
@@ -89,7 +90,7 @@ export interface OwnerCalls {
     acks: readonly AckShare[],
     commits: readonly CommitShare[],
     level: Durability,
-  ): Promise<readonly number[]>
+  ): Promise<TransactionAnswer>
   recallIds(signal: AbortSignal, topic: string, span: IdSpan): Promise<void>
   schedule(signal: AbortSignal, message: PlannedMessage, level: Durability): Promise<Ticket>
   repeat(signal: AbortSignal, repeat: Repeat, level: Durability): Promise<Ticket>

@@ -88,14 +88,23 @@ onEveryEngine(({ shared, supports }) => {
   })
 
   it('what was called before counts, awaited or not, and buffers may be used again', async () => {
-    const { topic } = (await topicFor()) ?? {}
-    if (topic === undefined) return
+    const { log, topic } = (await topicFor()) ?? {}
+    if (log === undefined || topic === undefined) return
     const first = topic.append('a', { key: 'k' })
     const key = new TextEncoder().encode('k')
     const second = topic.append('b', { key, expectedVersion: 'exists' })
     key.fill(0)
     expect([await first, await second]).toEqual([0, 1])
     expect((await topic.get(1))?.keyText).toBe('k')
+    if (!supports.transactions) return
+    // In a transaction as well, whose keys are looked up before it is written.
+    const bytes = log.topic(topic.name)
+    const [again, value] = [Buffer.from('k'), Buffer.from('c')]
+    const third = log.transaction((tx) => tx.append(bytes, value, { key: again, expectedVersion: 1 }))
+    again.fill(0)
+    value.fill(0)
+    expect(await third).toEqual({ offsets: [2] })
+    expect(await topic.get(2)).toMatchObject({ keyText: 'k', value: 'c' })
   })
 
   it('with an id: what was written under it is the answer, whatever the version is by now', async () => {
