@@ -1,7 +1,7 @@
 /** Turning the numbers that workers leave in shared words into the errors that applications get. */
 import os from 'node:os'
 import type { ExpectedVersion, Filter } from './engine/terms.js'
-import { BookendError } from './errors.js'
+import { BookendError, type ErrorDetails } from './errors.js'
 
 /** In the place of an error number, which the kernel keeps below: another owner may have the log. See storage/files/ownership.ts. */
 export const ownerLostErrno = 4096
@@ -68,6 +68,21 @@ export function trimmedError(topic: string, offset: number, first: number): Book
   return new BookendError('BOOKEND_TRIMMED', message, { topic, offset, first })
 }
 
+/**
+ * Without frames in its stack. Those would be of the loop that waits for the writer, and not of who has called; and to take them costs six times as much
+ * as all else of a conflict, which may be what most calls come to.
+ */
+function conflict(message: string, details: ErrorDetails): BookendError {
+  const limit = Error.stackTraceLimit
+  // Not an assignment: where the property is frozen the frames are there, and all else as well.
+  Reflect.set(Error, 'stackTraceLimit', 0)
+  try {
+    return new BookendError('BOOKEND_CONFLICT', message, details)
+  } finally {
+    Reflect.set(Error, 'stackTraceLimit', limit)
+  }
+}
+
 /** The message is to get the offset `expected`, and its topic goes on at `actual`. */
 export function conflictError(topic: string, expected: number, actual: number): BookendError {
   const what =
@@ -75,13 +90,13 @@ export function conflictError(topic: string, expected: number, actual: number): 
       ? `others have appended since: read on from ${expected}, decide anew, and expect ${actual}`
       : 'there are no such messages to build on'
   const message = `topic "${topic}" goes on at offset ${actual}, not at ${expected}, so nothing was written; ${what}`
-  return new BookendError('BOOKEND_CONFLICT', message, { topic, expected, actual })
+  return conflict(message, { topic, expected, actual })
 }
 
 /** In a transaction, an id that the topic remembers: of the message at that offset. */
 export function idConflict(topic: string, offset: number): BookendError {
   const message = `topic "${topic}" has a message with this id, at offset ${offset}, so nothing was written: what it goes with may be done already`
-  return new BookendError('BOOKEND_CONFLICT', message, { topic, expected: 'none', actual: offset })
+  return conflict(message, { topic, expected: 'none', actual: offset })
 }
 
 /** The last message with a key is not what it was to be. */
@@ -89,13 +104,13 @@ export function versionConflict(topic: string, expected: ExpectedVersion, actual
   const wanted = { none: 'no message', exists: 'a message' }[expected as string] ?? `offset ${expected}`
   const found = actual === 'none' ? 'there is none' : `its last one is at offset ${actual}`
   const message = `topic "${topic}" was to have ${wanted} as the last with this key, and ${found}, so nothing was written: look at it, and decide anew`
-  return new BookendError('BOOKEND_CONFLICT', message, { topic, expected, actual })
+  return conflict(message, { topic, expected, actual })
 }
 
 /** A register, or what a producer has written, is not below a number. */
 export function registerConflict(register: string, below: number, actual: number): BookendError {
   const message = `"${register}" stands at ${actual}, not below ${below}, so nothing was written`
-  return new BookendError('BOOKEND_CONFLICT', message, { register, expected: below, actual })
+  return conflict(message, { register, expected: below, actual })
 }
 
 /** Of everything that would write, once the log is not this owner's any more. */

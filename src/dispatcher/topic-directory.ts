@@ -55,6 +55,8 @@ export class TopicDirectory {
   readonly #openedBelow: number
   #nextNumber: number
   #names: TopicNames | undefined
+  /** By number, of those that {@link nameOf} was asked for: a topic keeps its number. */
+  readonly #told = new Map<number, string>()
   #shared: SharedArrayBuffer | undefined
 
   /** @param topics those of the log that this thread has opened, or the table that the thread that did has shared */
@@ -141,9 +143,15 @@ export class TopicDirectory {
     return handle
   }
 
-  /** For statistics: looks through all of them. */
+  /** Looks through all of them the first time. */
   nameOf(id: number): string | undefined {
-    for (const topic of this.#numbered()) if (topic.id === id) return topic.name
+    const told = this.#told.get(id)
+    if (told !== undefined) return told
+    for (const topic of this.#numbered())
+      if (topic.id === id) {
+        this.#told.set(id, topic.name)
+        return topic.name
+      }
     return undefined
   }
 
