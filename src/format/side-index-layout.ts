@@ -12,9 +12,9 @@
  * head (64): magic u32, crc u32 (bytes 8 to headBytes), version u32, headBytes u32, base u64, logMark (8 bytes), footerCrc u32, sections u32,
  *            pages u32, 20 zeros
  * section (40): topic u32, records u32, firstOffset u64, rows u32, page u32 (its first), nameBytes u32 (`0xffffffff`: of keys, `0xfffffffe`: of
- *            times), nameAt u32, firstTime u64 (of times; else zero)
- * fence (8): the first row of a page
- * page (4096): crc u32 (of the rest), 4 zeros, 511 rows; behind the last row of a section zeros
+ *            times), nameAt u32, firstTime u64 (of times; else the filter's first page u32 and how many blocks it has u32; none: zeros)
+ * fence (8): the first row of a page; of one of a filter zeros
+ * page (4096), the filters' in front (format/side-filter-layout.ts): crc u32 (of the rest), 4 zeros, 511 rows; behind the last row of a section zeros
  * row (8): hash u32, ordinal u32 (offset less firstOffset); those of a section are sorted by hash, then ordinal. Of times: how long after
  *            firstTime (ms; at most 0xffffffff), and the ordinal of the first record of that time
  *
@@ -26,6 +26,7 @@ import { crc32 } from 'node:zlib'
 import { fnv1a } from './fnv.js'
 import { logMarkBytes, putHex, takeHex } from './log-id.js'
 import { putNumber, takeNumber } from './numbers.js'
+import { addToFilter, filterBlockOf, filterBlocksOf, filterBlocksPerPage, pagesOfBlocks } from './side-filter-layout.js'
 
 export const sideIndexVersion = 1
 export const sideHeadBytes = 64
@@ -64,9 +65,18 @@ export interface SideRows {
   readonly page: number
 }
 
+/** Pages of a filter. */
+export interface SideFilter {
+  /** Number of the first one. */
+  readonly page: number
+  readonly blocks: number
+}
+
 export interface SideSection extends SideRows {
   /** Of the header; undefined: of keys. */
   readonly name: string | undefined
+  /** Undefined: its rows alone say which hashes it has. */
+  readonly filter: SideFilter | undefined
 }
 
 export interface TimeSection extends SideRows {
@@ -85,7 +95,7 @@ export interface SideHead {
 }
 
 /** A section that is to be written: hashes and ordinals in the order of rows. */
-export interface SortedSection extends Omit<SideSection, 'rows' | 'page'> {
+export interface SortedSection extends Omit<SideSection, 'rows' | 'page' | 'filter'> {
   readonly hashes: Uint32Array
   readonly ordinals: Uint32Array
 }
@@ -102,13 +112,16 @@ interface RowWords {
   readonly ordinals: Uint32Array
 }
 
+/** @param hasFilters false: as releases before made it */
 export function encodeSideIndex(
   owner: SideIndexOwner,
   hashed: readonly SortedSection[],
   times: readonly SortedTimes[] = [],
+  hasFilters = true,
 ): Uint8Array<ArrayBuffer> {
-  const sections = [...hashed, ...times].map((section) => ({ ...section, ...toWrite(section) }))
-  const pages = sections.reduce((sum, { firsts }) => sum + pagesOfRows(firsts.length), 0)
+  const sections = [...hashed, ...times].map((section) => ({ ...section, ...toWrite(section, hasFilters) }))
+  const filterPages = sections.reduce((sum, { blocks }) => sum + pagesOfBlocks(blocks), 0)
+  const pages = sections.reduce((sum, { firsts }) => sum + pagesOfRows(firsts.length), filterPages)
   const fencesAt = sideHeadBytes + sections.length * sectionBytes
   const namesAt = fencesAt + pages * sideRowBytes
   const headBytes = namesAt + sections.reduce((sum, { name }) => sum + name.length, 0)
@@ -124,10 +137,14 @@ export function encodeSideIndex(
   view.setUint32(36, sections.length, true)
   view.setUint32(40, pages, true)
   let nameAt = namesAt
-  let page = 0
+  let filterPage = 0
+  let page = filterPages
+  const sumUp = (start: number) => {
+    words[start] = crc32(bytes.subarray(start * 4 + 4, start * 4 + sidePageBytes))
+  }
   sections.forEach((section, index) => {
     const at = sideHeadBytes + index * sectionBytes
-    const { name, nameBytes, firstTime, firsts, ordinals } = section
+    const { name, nameBytes, firstTime, blocks, firsts, ordinals } = section
     view.setUint32(at, section.topic, true)
     view.setUint32(at + 4, section.records, true)
     putNumber(view, at + 8, section.firstOffset)
@@ -135,13 +152,22 @@ export function encodeSideIndex(
     view.setUint32(at + 20, page, true)
     view.setUint32(at + 24, nameBytes, true)
     view.setUint32(at + 28, nameAt, true)
-    putNumber(view, at + 32, firstTime)
+    if (nameBytes === ofTimes) putNumber(view, at + 32, firstTime)
+    else if (blocks > 0) {
+      view.setUint32(at + 32, filterPage, true)
+      view.setUint32(at + 36, blocks, true)
+      const start = (pagesAt + filterPage * sidePageBytes) >>> 2
+      putFilter(words, start, blocks, firsts)
+      filterPage += pagesOfBlocks(blocks)
+      for (let each = start; each < (pagesAt + filterPage * sidePageBytes) >>> 2; each += sidePageBytes >>> 2)
+        sumUp(each)
+    }
     bytes.set(name, nameAt)
     nameAt += name.length
     for (let row = 0; row < firsts.length; row += sideRowsPerPage, page++) {
       const start = (pagesAt + page * sidePageBytes) >>> 2
       putRows(words, start + sideRowWord.first, section, row)
-      words[start] = crc32(bytes.subarray(start * 4 + 4, start * 4 + sidePageBytes))
+      sumUp(start)
       const fence = fencesAt + page * sideRowBytes
       view.setUint32(fence, firsts[row], true)
       view.setUint32(fence + 4, ordinals[row], true)
@@ -156,15 +182,28 @@ interface WrittenSection {
   readonly name: Uint8Array
   readonly nameBytes: number
   readonly firstTime: number
+  /** Of its filter. */
+  readonly blocks: number
   readonly firsts: Uint32Array
 }
 
-function toWrite(section: SortedSection | SortedTimes): WrittenSection {
+function toWrite(section: SortedSection | SortedTimes, hasFilters: boolean): WrittenSection {
   if ('delays' in section)
-    return { name: noName, nameBytes: ofTimes, firstTime: section.firstTime, firsts: section.delays }
+    return { name: noName, nameBytes: ofTimes, firstTime: section.firstTime, blocks: 0, firsts: section.delays }
   const name = section.name === undefined ? noName : Buffer.from(section.name)
   const nameBytes = section.name === undefined ? ofKeys : name.length
-  return { name, nameBytes, firstTime: 0, firsts: section.hashes }
+  const blocks = hasFilters ? filterBlocksOf(section.hashes, sideRowsPerPage) : 0
+  return { name, nameBytes, firstTime: 0, blocks, firsts: section.hashes }
+}
+
+function putFilter(words: Uint32Array, start: number, blocks: number, hashes: Uint32Array): void {
+  for (let row = 0; row < hashes.length; row++) {
+    const hash = hashes[row]
+    if (row > 0 && hash === hashes[row - 1]) continue
+    const block = filterBlockOf(hash, blocks)
+    const page = Math.floor(block / filterBlocksPerPage)
+    addToFilter(words, start + page * (sidePageBytes >>> 2), block, hash)
+  }
 }
 
 function putRows(words: Uint32Array, start: number, { firsts, ordinals }: RowWords, from: number): void {
@@ -221,12 +260,14 @@ export function decodeSideHead(bytes: Uint8Array, fileBytes: number, owner: Side
       const firstTime = takeNumber(view, at + 32)
       if (Number.isNaN(firstTime)) return undefined
       times.push({ ...rows, firstTime })
-    } else if (nameBytes === ofKeys) {
-      sections.push({ ...rows, name: undefined })
-    } else {
-      if (nameAt + nameBytes > length) return undefined
-      sections.push({ ...rows, name: Buffer.from(bytes.subarray(nameAt, nameAt + nameBytes)).toString() })
+      continue
     }
+    const blocks = view.getUint32(at + 36, true)
+    const filter = blocks === 0 ? undefined : { page: view.getUint32(at + 32, true), blocks }
+    if (filter !== undefined && filter.page + pagesOfBlocks(blocks) > pages) return undefined
+    if (nameBytes !== ofKeys && nameAt + nameBytes > length) return undefined
+    const name = nameBytes === ofKeys ? undefined : Buffer.from(bytes.subarray(nameAt, nameAt + nameBytes)).toString()
+    sections.push({ ...rows, name, filter })
   }
   // A copy: words have to be aligned.
   const fences = new Uint32Array(bytes.slice(fencesAt, fencesAt + pages * sideRowBytes).buffer)

@@ -395,6 +395,14 @@ const mutants: readonly Mutant[] = [
     scale: 0.5,
   },
   {
+    name: 'leaves hashes out of the filter of a side index',
+    file: 'format/side-index-layout.js',
+    find: 'if (row > 0 && hash === hashes[row - 1])',
+    replace: 'if (row % 3 === 0)',
+    fault: 'side-indexes',
+    scale: 0.5,
+  },
+  {
     name: 'believes the side index of another segment, or log',
     file: 'format/side-index-layout.js',
     find: 'if (takeNumber(view, 16) !== owner.base || takeHex(bytes, markAt, logMarkBytes) !== owner.logMark)\n        return undefined;\n    if (view.getUint32(32, true) !== owner.footerCrc)\n        return undefined;',

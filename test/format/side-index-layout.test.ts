@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib'
 import { expect, it } from 'vitest'
 import {
   decodeSideHead,
@@ -44,20 +45,38 @@ it('what is written is read back: sections, fences, and pages that are whole', (
   const bytes = encodeSideIndex(owner, sections, times)
   const head = headOf(bytes)
   expect(head?.sections).toEqual([
-    { topic: 7, name: undefined, firstOffset: 2 ** 40, records: rows, rows, page: 0 },
-    { topic: 7, name: 'Größe', firstOffset: 2 ** 40, records: rows, rows: 0, page: 3 },
+    { topic: 7, name: undefined, firstOffset: 2 ** 40, records: rows, rows, page: 1, filter: { page: 0, blocks: 21 } },
+    { topic: 7, name: 'Größe', firstOffset: 2 ** 40, records: rows, rows: 0, page: 4, filter: undefined },
   ])
   const { delays, ordinals, ...timed } = times[0]
-  expect(head?.times).toEqual([{ ...timed, rows: 3, page: 3 }])
-  expect(head?.pages).toBe(4)
-  expect([...(head?.fences ?? [])]).toEqual([0, 0, sideRowsPerPage >>> 1, 1, sideRowsPerPage, 0, 0, 0])
-  for (let page = 0; page < 4; page++) {
+  expect(head?.times).toEqual([{ ...timed, rows: 3, page: 4 }])
+  expect(head?.pages).toBe(5)
+  expect([...(head?.fences ?? [])]).toEqual([0, 0, 0, 0, sideRowsPerPage >>> 1, 1, sideRowsPerPage, 0, 0, 0])
+  for (let page = 0; page < 5; page++) {
     const at = (head?.pagesAt ?? 0) + page * sidePageBytes
     const copy = bytes.slice(at, at + sidePageBytes)
     expect(isSidePageWhole(copy, new Uint32Array(copy.buffer))).toBe(true)
     copy[sidePageBytes - 1] ^= 1
     expect(isSidePageWhole(copy, new Uint32Array(copy.buffer))).toBe(false)
   }
+})
+
+it('as releases before made it, it has no filters, and all else', () => {
+  const head = headOf(encodeSideIndex(owner, sections, times, false))
+  expect(head?.sections.map(({ page, filter }) => ({ page, filter }))).toEqual([
+    { page: 0, filter: undefined },
+    { page: 3, filter: undefined },
+  ])
+  expect(head?.pages).toBe(4)
+})
+
+it('a filter that would lead behind the pages is none, nor is what has it', () => {
+  const bytes = encodeSideIndex(owner, sections, times)
+  const view = new DataView(bytes.buffer)
+  // How many blocks the first section says.
+  view.setUint32(64 + 36, 5 * 127 + 1, true)
+  view.setUint32(4, crc32(bytes.subarray(8, sideHeadLength(bytes))), true)
+  expect(headOf(bytes)).toBeUndefined()
 })
 
 it('one of another segment, of another log or of another footer is none', () => {

@@ -34,6 +34,9 @@ const topic = { id: 0, name: 't' }
 export const someKeys = ['a', 'ab', 'plumless', 'buckeroo']
 export const someTypes = ['paid', 'open', 'Größe "1"']
 
+/** So many that a segment may have more of them than a page of its side index has rows. */
+const manyKeys = (random: Seeded) => `many-${random.below(3_000)}`
+
 /** What a message was given. */
 interface Given {
   readonly key: string | undefined
@@ -56,7 +59,7 @@ export function keyedLog(random: Seeded, messages = 3_000, rare = 0.05) {
     // Some in one millisecond, some after a pause.
     if (random.chance(0.7)) now += random.chance(0.02) ? 5_000 : 1 + random.below(3)
     const some = Array.from({ length: 1 + random.below(9) }, () => ({
-      key: random.chance(0.3) ? random.pick(someKeys) : undefined,
+      key: random.chance(0.3) ? random.pick(someKeys) : random.chance(0.8) ? manyKeys(random) : undefined,
       type: random.chance(rare) ? 'paid' : random.chance(0.5) ? random.pick(someTypes.slice(1)) : undefined,
       shop: random.pick(['north', 'south']),
       time: now,
@@ -172,7 +175,7 @@ export async function disagreements(random: Seeded, made: KeyedLog, looks: numbe
     const from = random.chance(0.5) ? 0 : random.below(end)
     const to = random.chance(0.5) ? end : from + random.below(end - from)
     const inRange = given.map((each, offset) => ({ ...each, offset })).slice(from, to)
-    const key = random.pick([...someKeys, 'nobody'])
+    const key = random.chance(0.5) ? random.pick([...someKeys, 'nobody']) : (given[random.below(end)].key ?? 'nobody')
     const isReverse = random.chance(0.5)
     const max = random.pick([1, 3, 5_000])
     const withIt = inRange.filter((each) => each.key === key).map(({ offset }) => offset)
@@ -235,7 +238,11 @@ export function spoil(
 }
 
 /** With checksums that hold: made by somebody who knew less of the segment. */
-function halfOf(bytes: Uint8Array): Uint8Array {
+const halfOf = (bytes: Uint8Array) => remade(bytes, (records) => records >>> 1, true)
+/** As releases before made it. */
+export const withoutFilters = (bytes: Uint8Array) => remade(bytes, (records) => records, false)
+
+function remade(bytes: Uint8Array, known: (records: number) => number, hasFilters: boolean): Uint8Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   const owner = {
     base: view.getUint32(16, true) + view.getUint32(20, true) * 2 ** 32,
@@ -244,8 +251,8 @@ function halfOf(bytes: Uint8Array): Uint8Array {
   }
   const head = decodeSideHead(bytes.slice(0, sideHeadLength(bytes)), bytes.length, owner)
   const words = new Uint32Array(bytes.slice().buffer)
-  const half = <S extends SideRows>({ rows, page, ...each }: S) => {
-    const records = each.records >>> 1
+  const knownOf = <S extends SideRows>({ rows, page, ...each }: S) => {
+    const records = known(each.records)
     const kept = Array.from({ length: rows }, (_, row) => {
       const pageAt = ((head?.pagesAt ?? 0) + (page + Math.floor(row / sideRowsPerPage)) * sidePageBytes) / 4
       const at = pageAt + sideRowWord.first + (row % sideRowsPerPage) * sideRowWord.perRow
@@ -254,10 +261,11 @@ function halfOf(bytes: Uint8Array): Uint8Array {
     const hashes = Uint32Array.from(kept, ({ hash }) => hash)
     return { ...each, records, hashes, ordinals: Uint32Array.from(kept, ({ ordinal }) => ordinal) }
   }
-  const times = (head?.times ?? []).map((section) => ({ ...half(section), firstTime: section.firstTime }))
+  const times = (head?.times ?? []).map((section) => ({ ...knownOf(section), firstTime: section.firstTime }))
   return encodeSideIndex(
     owner,
-    (head?.sections ?? []).map((section) => ({ ...half(section), name: section.name })),
+    (head?.sections ?? []).map((section) => ({ ...knownOf(section), name: section.name })),
     times.map(({ hashes: delays, ...each }) => ({ ...each, delays })),
+    hasFilters,
   )
 }

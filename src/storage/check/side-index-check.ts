@@ -48,8 +48,9 @@ export function checkSideIndex(
     const index = new LiveIndex(base, segmentBytes)
     const collector = new SideCollector((topic) => names.get(topic))
     index.catchUp(window, segmentBytes, true, { onValid: collector.batch, onExtended: collector.record })
-    // Releases before have indexed no times.
-    const made = sideIndexOf(owner, index, collector, head.times.length > 0)
+    // Releases before have indexed no times, and made no filters.
+    const hasFilters = head.sections.some(({ filter }) => filter !== undefined)
+    const made = sideIndexOf(owner, index, collector, head.times.length > 0, hasFilters)
     if (Buffer.compare(made, stored) !== 0)
       note(stored.length, 'it is not what the segment says: delete it, and it is made anew')
   } finally {

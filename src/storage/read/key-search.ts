@@ -85,7 +85,8 @@ export class KeySearch {
     const rest = (low: number, high: number): KeyedRecords =>
       isReverse ? { pieces, offsets, from, to: high } : { pieces, offsets, from: low, to }
     let left = this.#atMost.aCall
-    for (const { segment, ...stretch } of stretches) {
+    for (const stretch of stretches) {
+      const { segment } = stretch
       for (let { first, end } = stretch; first < end; ) {
         if (left <= 0) return rest(first, end)
         const part = { segment, first, end }
@@ -111,7 +112,8 @@ export class KeySearch {
   #told(topic: number, tag: number, part: SearchedPart, isReverse: boolean): Tagged | undefined {
     const footer = this.#catalog.footerOf(part.segment)
     if (footer === undefined) return this.#chained(topic, tag, part, isReverse)
-    return this.#sides?.withKey(topic, { ...part, footer }, tag, isReverse, sideLook.tellsAtMost)
+    const { segment, first, end } = part
+    return this.#sides?.withKey(topic, { segment, footer, first, end }, tag, isReverse, sideLook.tellsAtMost)
   }
 
   #chained(topic: number, tag: number, part: SearchedPart, isReverse: boolean): Tagged | undefined {

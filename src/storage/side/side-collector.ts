@@ -41,6 +41,9 @@ export class SideCollector {
   /** Of the record before. */
   #last: TopicEntries | undefined
   #lastRows: readonly HeaderRows[] = []
+  /** The record whose headers are looked at: during a call. */
+  #bytes: Uint8Array = new Uint8Array(0)
+  #ordinal = 0
 
   constructor(wanted: WantedIndex) {
     this.#wanted = wanted
@@ -68,13 +71,16 @@ export class SideCollector {
     const start = extension + frameExtensionBytes + (keyBytes === noKey ? 0 : keyBytes)
     const end = start + words[(extension >>> 2) + 1]
     if (end === start || end > bytes.length) return
-    const ordinal = offset - entries.firstOffset
-    const add = (name: number, nameEnd: number, valueEnd: number) => {
-      for (const each of rows)
-        if (isSameString(bytes, name, nameEnd, each.stored))
-          put(each, headerHash(bytes, nameEnd + 1, valueEnd), ordinal)
-    }
-    if (!eachHeader(bytes, start, end, add)) addParsed(rows, bytes.subarray(start, end), ordinal)
+    this.#bytes = bytes
+    this.#ordinal = offset - entries.firstOffset
+    if (!eachHeader(bytes, start, end, this.#addHeader)) addParsed(rows, bytes.subarray(start, end), this.#ordinal)
+  }
+
+  /** Not a function of its own for each record: there are a million of them in a segment. */
+  readonly #addHeader = (name: number, nameEnd: number, valueEnd: number): void => {
+    for (const each of this.#lastRows)
+      if (isSameString(this.#bytes, name, nameEnd, each.stored))
+        put(each, headerHash(this.#bytes, nameEnd + 1, valueEnd), this.#ordinal)
   }
 
   /** Of every topic of the segment that is to be found by something and of which the segment has lost nothing. */

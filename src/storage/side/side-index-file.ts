@@ -53,15 +53,17 @@ export function namesIn(
 
 /**
  * All bytes of the side index of a segment that was walked to its end.
- * @param hasTimes false: as releases before made it
+ * @param hasTimes false, and `hasFilters` false: as releases before made it
  */
 export function sideIndexOf(
   owner: SideIndexOwner,
   index: LiveIndex,
   collector: SideCollector,
   hasTimes: boolean,
+  hasFilters: boolean,
 ): Uint8Array<ArrayBuffer> {
-  return encodeSideIndex(owner, collector.sections(index).map(sorted), hasTimes ? collector.times(index) : [])
+  const sections = collector.sections(index).map(sorted)
+  return encodeSideIndex(owner, sections, hasTimes ? collector.times(index) : [], hasFilters)
 }
 
 /**

@@ -1,5 +1,6 @@
 /** A side index that is open: what it says of a hash, page by page. */
 import type { KeptPages } from '../../collections/kept-pages.js'
+import { filterBlockOf, filterBlocksPerPage, mayBeInFilter } from '../../format/side-filter-layout.js'
 import {
   isSidePageWhole,
   maxTimeSpan,
@@ -72,7 +73,7 @@ export class SideIndex {
 
   /** Where the rows of a hash stand whose ordinals are in `[from, to)`. @throws SideIndexFault */
   run(section: SideSection, hash: number, from: number, to: number): SideRun {
-    if (from >= to) return { start: 0, end: 0, from, to }
+    if (from >= to || !this.#mayHave(section, hash)) return { start: 0, end: 0, from, to }
     const start = this.#atOrBehind(section, hash, from)
     const end = this.#isBehind(section, start, hash, to) ? start : this.#atOrBehind(section, hash, to)
     return { start, end: Math.max(start, end), from, to }
@@ -96,6 +97,13 @@ export class SideIndex {
 
   close(): void {
     this.#file.close()
+  }
+
+  #mayHave({ filter }: SideSection, hash: number): boolean {
+    if (filter === undefined) return true
+    const block = filterBlockOf(hash, filter.blocks)
+    this.#load(filter.page + Math.floor(block / filterBlocksPerPage))
+    return mayBeInFilter(this.#words, block, hash)
   }
 
   /** The first row that is not in front of the hash and the ordinal. */

@@ -37,6 +37,8 @@ interface HeldSide {
   /** Undefined: there is none of use. */
   readonly index: SideIndex | undefined
   readonly lookedMs: number
+  /** When it was asked last, in questions of this thread. */
+  asked: number
 }
 
 const encoder = new TextEncoder()
@@ -49,8 +51,8 @@ export class SideIndexes {
   readonly #pages = new KeptPages(maxSidePages)
   /** How many were opened so far. */
   #opened = 0
-  /** In order of use, the least recent first. */
   readonly #held = new Map<number, HeldSide>()
+  #questions = 0
 
   /** @param nowMs a clock that never goes back */
   constructor(disk: Disk, files: SegmentFiles, nowMs: () => number = () => performance.now()) {
@@ -158,8 +160,7 @@ export class SideIndexes {
     if (held?.index === undefined || section === undefined) return undefined
     // It speaks of the records that it was made of, and of no others.
     if (first < section.firstOffset || end > section.firstOffset + section.records) return undefined
-    this.#held.delete(segment)
-    this.#held.set(segment, held)
+    held.asked = this.#questions++
     try {
       return ask(held.index, section)
     } catch (error) {
@@ -189,14 +190,21 @@ export class SideIndexes {
 
   #keep({ segment, footer }: IndexedStretch, index: SideIndex | undefined): HeldSide {
     this.#drop(segment)
-    if (this.#held.size >= maxOpen)
-      for (const [oldest] of this.#held) {
-        this.#drop(oldest)
-        break
-      }
-    const held = { footer, index, lookedMs: this.#nowMs() }
+    if (this.#held.size >= maxOpen) this.#dropOldest()
+    const held = { footer, index, lookedMs: this.#nowMs(), asked: this.#questions++ }
     this.#held.set(segment, held)
     return held
+  }
+
+  #dropOldest(): void {
+    let oldest = -1
+    let least = Number.POSITIVE_INFINITY
+    for (const [segment, { asked }] of this.#held)
+      if (asked < least) {
+        oldest = segment
+        least = asked
+      }
+    this.#drop(oldest)
   }
 
   #drop(segment: number): void {

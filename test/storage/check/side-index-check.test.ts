@@ -4,7 +4,7 @@ import { summarize } from '../../../src/storage/check/log-summary.js'
 import { verifySegment } from '../../../src/storage/check/verify-segment.js'
 import { checkedLog, repairedLog } from '../../support/repaired-log.js'
 import { Seeded } from '../../support/seeded.js'
-import { disagreements, keyedLog, putSideIndex } from '../../support/side-indexed-log.js'
+import { disagreements, keyedLog, putSideIndex, withoutFilters } from '../../support/side-indexed-log.js'
 
 async function indexedLog() {
   const made = keyedLog(new Seeded(7))
@@ -35,6 +35,14 @@ async function indexedLog() {
 
 it('a side index that is what the segment says is not worth a word', async () => {
   const { verify } = await indexedLog()
+  expect(verify()).toMatchObject({ damages: [], remarks: [] })
+})
+
+it('nor is one that releases before made, without filters', async () => {
+  const { verify, put, bytes } = await indexedLog()
+  const before = withoutFilters(bytes)
+  expect(before.length).toBeLessThan(bytes.length)
+  put(before)
   expect(verify()).toMatchObject({ damages: [], remarks: [] })
 })
 
