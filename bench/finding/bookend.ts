@@ -8,7 +8,7 @@ import { type Finder, keyOf, typeOf } from './finder.js'
 
 const mebibyte = 1024 * 1024
 /** What a message takes beside its value: frame, key, header, entry, its share of a batch header. */
-const bytesBeside = 90
+const bytesBeside = 65
 /** What is stated of finding is stated of so many segments. */
 const statedSegments = 80
 
