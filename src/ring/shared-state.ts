@@ -83,6 +83,8 @@ const table = {
   followerCalls: word('reaper'),
   /** Of a follower: the log may have gone on, it is to be looked. */
   looksWanted: count('reader'),
+  /** Looks up to that number of those that were wanted are behind it, and what they found is stored. */
+  looksTaken: word('writer'),
   /** Of a follower: who takes in now what its owner has published, and stores as the writer would. */
   takingIn: turn('writer'),
   /** Of a follower: the epoch in which its owner's bell is believed; 0: it is not. */

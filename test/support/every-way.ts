@@ -56,7 +56,7 @@ export class EveryWay {
     cells.next(id).store(next)
     const trim = () => log.trim
     const handlers = { data: undefined, beginAppends: () => appendsNothing }
-    this.#reader = new Reader(log.reader, log.lookup, log.catalog, cells, trim, trim, handlers)
+    this.#reader = new Reader(log.reader, log.lookup, log.catalog, cells, trim, undefined, handlers)
     const { hot } = log
     if (hot === undefined) throw new Error('the world does not say what is in memory')
     this.#hot = hot

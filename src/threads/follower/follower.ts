@@ -105,7 +105,8 @@ export class Follower {
     this.#parts = parts
     this.#known = parts.known
     this.#repairs = parts.listRepairs().join('/')
-    this.#looksWanted = parts.state.looksWanted.load()
+    // Those that were wanted before are taken with the first look.
+    this.#looksWanted = parts.state.looksTaken.load()
     this.#watchedBell = parts.state.watchedBell.load()
     this.#ringsLeft = parts.state.ringsLeft.load()
   }
@@ -145,6 +146,10 @@ export class Follower {
     this.#ringsLeft = left
     if (isWanted || nowMs() - this.#lookedMs >= this.#lookMs) this.look()
     else if (isRung) this.hear()
+    if (!isWanted) return
+    // Behind the look: what it found is stored by now. Who waits for it sleeps there.
+    state.looksTaken.store(wanted)
+    state.retirements.ring()
   }
 
   /** The bell was written to. */

@@ -107,13 +107,13 @@ export class Reader {
   readonly #catalog: Catalog
   readonly #cells: TopicCells
   readonly #trim: () => number
-  readonly #latestTrim: () => number
+  readonly #look: (() => void) | undefined
   readonly #scans: ScanTasks
   readonly #handlers: HandlerTasks | undefined
 
   /**
    * @param trim the position below which segments are gone, as this process knows it
-   * @param latestTrim the same as of now; asked where something was missed
+   * @param look in a process that follows: has it take in what the owner says now. For who misses something; undefined: all is known here at once
    * @param handlers in a thread of a processor
    */
   constructor(
@@ -122,10 +122,10 @@ export class Reader {
     catalog: Catalog,
     cells: TopicCells,
     trim: () => number,
-    latestTrim: () => number = trim,
+    look?: () => void,
     handlers?: HandlerMeans,
   ) {
-    this.#latestTrim = latestTrim
+    this.#look = look
     this.#reader = reader
     this.#lookup = lookup
     this.#trim = trim
@@ -200,14 +200,15 @@ export class Reader {
   }
 
   /** Names the topic in errors, and tells a trim that came in between from damage. */
-  #guarded<R>(topic: TopicRef, offset: number, read: () => R): R {
+  #guarded<R>(topic: TopicRef, offset: number, read: () => R, hasLooked = false): R {
     const trim = this.#trim()
     try {
       return read()
     } catch (error) {
-      // A segment went while it was looked for. What could still be read in it stands further on.
-      if (this.#latestTrim() !== trim && offset >= this.#cells.first(topic.id).load())
-        return this.#guarded(topic, offset, read)
+      if (!hasLooked) this.#look?.()
+      // A segment went, or was written anew, while it was looked for. What could still be read in it stands further on.
+      const isOther = this.#trim() !== trim || (this.#look !== undefined && !hasLooked)
+      if (isOther && offset >= this.#cells.first(topic.id).load()) return this.#guarded(topic, offset, read, true)
       const first = this.#cells.first(topic.id).load()
       if (offset < first) throw trimmedError(topic.name, offset, first)
       if (error instanceof BookendError) Object.assign(error, { topic: topic.name })

@@ -18,8 +18,8 @@ import { RecordLookup } from '../../storage/read/record-lookup.js'
 import { TopicReader } from '../../storage/read/topic-reader.js'
 import { SideIndexes } from '../../storage/side/side-indexes.js'
 import type { ReaderData } from '../shared-memory.js'
+import { lookOfFollower } from './follower-look.js'
 import type { HandlerMeans } from './handler.js'
-import { ownersTrim } from './owners-trim.js'
 import { type ReadAnswer, Reader, type ReadTask } from './reader.js'
 
 export class Reading {
@@ -62,9 +62,9 @@ export class Reading {
     this.#lookup = new RecordLookup(files, windows, this.#catalog, bounds)
     this.#sides = new SideIndexes(nodeDisk, files)
     const topics = new TopicReader(files, windows, this.#catalog, bounds, this.#sides)
-    const latestTrim = shared.isFollower ? ownersTrim(shared) : bounds.trim
+    const look = shared.isFollower ? lookOfFollower(shared) : undefined
     const cells = new TopicCells(shared.topics)
-    this.#reader = new Reader(topics, this.#lookup, this.#catalog, cells, bounds.trim, latestTrim, handlers)
+    this.#reader = new Reader(topics, this.#lookup, this.#catalog, cells, bounds.trim, look, handlers)
   }
 
   /**

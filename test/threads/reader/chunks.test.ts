@@ -4,6 +4,7 @@ import { TopicCells } from '../../../src/ring/topic-cells.js'
 import { type ChunkAnswer, Reader } from '../../../src/threads/reader/reader.js'
 import { payloadOf } from '../../support/frames.js'
 import { recordsOf } from '../../support/model.js'
+import { rewriteSegment } from '../../support/rewriting.js'
 import { StorageLog } from '../../support/storage-log.js'
 import { simulatedWorld } from '../../support/worlds.js'
 
@@ -12,6 +13,8 @@ const topic = { id: 0, name: 't' }
 
 /** Messages of 1,000 bytes in three segments, and who reads them. */
 function filledLog() {
+  /** As in a process that follows: what its owner says is taken in when somebody misses something. */
+  const owner: { says?: () => void } = {}
   const world = simulatedWorld()
   const log = new StorageLog(world)
   log.append([{ declare: 't', topic: 0 }])
@@ -19,10 +22,17 @@ function filledLog() {
     log.append(Array.from({ length: 50 }, (_, index) => ({ topic: 0, value: payloadOf(0, offset + index, 1_000) })))
   const cells = new TopicCells(new SharedArrayBuffer(1024))
   cells.next(0).store(messages)
-  const reader = new Reader(log.reader, log.lookup, log.catalog, cells, () => log.trim)
+  const reader = new Reader(
+    log.reader,
+    log.lookup,
+    log.catalog,
+    cells,
+    () => log.trim,
+    () => owner.says?.(),
+  )
   const chunks = (offset: number, to: number, count?: number) =>
     reader.run({ op: 'chunk', topic, offset, to, resume: undefined, count }) as Promise<ChunkAnswer>
-  return { world, log, chunks }
+  return { world, log, cells, chunks, owner }
 }
 
 function offsetsOf({ bytes, next, more = [] }: ChunkAnswer, from: number): number[] {
@@ -70,4 +80,27 @@ it('gives what stands in front of damage, and tells of it whoever comes for it',
     code: 'BOOKEND_CORRUPT',
     offset: found.length,
   })
+})
+
+it('what an owner has let go of a segment it has written anew is trimmed for who follows, and not damaged, though he had not heard of it', async () => {
+  const { log, cells, chunks, owner } = filledLog()
+  await log.index()
+  const [{ end }] = log.catalog.stretches(0, 0, messages)
+  await rewriteSegment(log, 0, new Map([[0, { offset: end, readable: end }]]))
+  await expect(chunks(10, messages)).rejects.toMatchObject({ code: 'BOOKEND_CORRUPT' })
+  owner.says = () => cells.first(0).store(end)
+  await expect(chunks(10, messages)).rejects.toMatchObject({ code: 'BOOKEND_TRIMMED', offset: 10, first: end })
+  expect(offsetsOf(await chunks(end, messages), end)[0]).toBe(end)
+})
+
+it('who follows looks once where something is damaged', async () => {
+  const { world, log, chunks, owner } = filledLog()
+  const bytes = world.disk.bytes(log.path(0))
+  bytes[Buffer.from(bytes.buffer).indexOf(payloadOf(0, 620, 1_000))] ^= 1
+  let looks = 0
+  owner.says = () => {
+    looks += 1
+  }
+  await expect(chunks(620, messages)).rejects.toMatchObject({ code: 'BOOKEND_CORRUPT', topic: 't' })
+  expect(looks).toBe(1)
 })
