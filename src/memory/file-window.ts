@@ -1,6 +1,6 @@
 import fs from 'node:fs'
-import { readUpTo, writeAll, writeParts } from './descriptor-bytes.js'
-import { asSystemCall, errno, failedCall } from './errno.js'
+import { readWhole, writeAll, writeParts } from './descriptor-bytes.js'
+import { asSystemCall } from './errno.js'
 import type { Memory, Window } from './memory.js'
 import { checkBounds, readEachRange } from './window-bounds.js'
 import { openWindowFile } from './window-file.js'
@@ -21,6 +21,7 @@ export class FileMemory implements Memory {
 class FileWindow implements Window {
   readonly byteLength: number
   readonly address = 0
+  readonly file = undefined
   bytes = new Uint8Array(0)
   readonly #isWritable: boolean
   #descriptor: number | undefined
@@ -48,9 +49,7 @@ class FileWindow implements Window {
     const place = target.subarray(targetAt, targetAt + length)
     // `subarray` cuts off what does not fit, where `set` on the mapped side throws.
     if (place.byteLength < length) throw new RangeError(`${length} bytes do not fit at ${targetAt} of the target`)
-    const count = readUpTo(descriptor, place, at)
-    // The same answer a mapping gives when its file was truncated.
-    if (count < length) throw failedCall('read', errno.EFAULT, `the file ends at ${at + count}`)
+    readWhole(descriptor, place, at)
   }
 
   readRanges(target: Uint8Array, ranges: Uint32Array, count: number): void {
