@@ -56,6 +56,10 @@ const onTheirOwn: Partial<Record<JobKind, (job: Job, options: StoreOptions) => P
   'queue-backlog': async (job, options) => (await import('./cases/consume.js')).measureQueueBacklog(job, options),
   'append-expected': async (job, options) =>
     (await import('./conditions/cases.js')).measureConditions(job, options, 'expected'),
+  'append-version': async (job, options) =>
+    (await import('./conditions/cases.js')).measureConditions(job, options, 'versioned'),
+  'append-numbered': async (job, options) =>
+    (await import('./conditions/cases.js')).measureConditions(job, options, 'numbered'),
   'append-id': async (job, options) => (await import('./conditions/cases.js')).measureConditions(job, options, 'named'),
   transact: async (job, options) => (await import('./conditions/cases.js')).measureConditions(job, options, 'transact'),
   'fill-finding': async (job, options) => (await import('./finding/cases.js')).fillFinding(job, options),

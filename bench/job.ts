@@ -46,6 +46,8 @@ export type JobKind =
   | 'get-many'
   | 'mixed'
   | 'append-expected'
+  | 'append-version'
+  | 'append-numbered'
   | 'append-id'
   | 'transact'
   | 'find-key'

@@ -14,6 +14,8 @@ export async function openBookendConditions(options: StoreOptions): Promise<Cond
     expected: appends(log, 'expected', (index) => ({ expectedOffset: index })),
     named: appends(log, 'named', (index) => ({ id: idOf(index) })),
     transact: transactions(log),
+    versioned: appends(log, 'versioned', (index) => ({ key: idOf(index), expectedVersion: 'none' })),
+    numbered: numbered(log),
     close: () => log.close(),
   }
 }
@@ -25,6 +27,13 @@ function appends(log: Log, name: string, optionsOf: (index: number) => AppendOpt
     write: (value) => topic.append(value, optionsOf(next++)),
     written: async () => (await topic.bounds()).next,
   }
+}
+
+/** Each by one producer, with the next of its numbers. */
+function numbered(log: Log): ConditionalWrites {
+  const [topic, producer] = [log.topic('numbered'), log.producer('producer')]
+  let next = 0
+  return { write: (value) => producer.append(topic, value, next++), written: async () => (await topic.bounds()).next }
 }
 
 /** Each takes the next delivery of a group, and is written with its acknowledgement. */

@@ -20,7 +20,9 @@ export async function measureConditions(job: Job, options: StoreOptions, kind: C
     return { ...(await measured(job.messages, job.messageBytes, pass)), ...first }
   }
   const plain = await measure(store.plain)
-  const figures = await measure(store[kind])
+  const writes = store[kind]
+  if (writes === undefined) throw new Error(`${job.contender} has no such condition`)
+  const figures = await measure(writes)
   await store.close()
   const plainPerSecond = plain.messagesPerSecond!
   return { figures: { ...figures, plainPerSecond, rateOverPlain: figures.messagesPerSecond! / plainPerSecond } }

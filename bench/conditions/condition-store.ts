@@ -21,6 +21,10 @@ export interface ConditionStore {
   readonly named: ConditionalWrites
   /** Each with the end of the message that it comes of. */
   readonly transact: ConditionalWrites
+  /** Each only where nothing has its key. Undefined: it has no such condition. */
+  readonly versioned?: ConditionalWrites
+  /** Each with a number that is above the last one. */
+  readonly numbered?: ConditionalWrites
   close(): Promise<void>
 }
 

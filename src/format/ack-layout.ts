@@ -22,8 +22,16 @@ import { putNumberInto, takeNumber } from './numbers.js'
 
 const rangeBytes = 16
 
-export function encodeAcks(ranges: readonly OffsetRange[]): Uint8Array {
-  const bytes = new Uint8Array(ranges.length * rangeBytes)
+/** Bytes of {@link encodeAcks}. */
+export function ackBytes(ranges: readonly OffsetRange[]): number {
+  return ranges.length * rangeBytes
+}
+
+/** @param bytes so many as {@link ackBytes} */
+export function encodeAcks(
+  ranges: readonly OffsetRange[],
+  bytes: Uint8Array = new Uint8Array(ackBytes(ranges)),
+): Uint8Array {
   let at = 0
   for (const { first, end } of ranges) {
     putNumberInto(bytes, at, first)

@@ -9,7 +9,7 @@ import type { StartedTransaction } from '../dispatcher/groups/desk-transactions.
 import type { GroupDesk } from '../dispatcher/groups/group-desk.js'
 import { Lease } from '../dispatcher/groups/lease.js'
 import type { Durability, TransactionAcks, TransactionAnswer, TransactionParts } from '../engine/terms.js'
-import { encodeAcks } from '../format/ack-layout.js'
+import { ackBytes, encodeAcks } from '../format/ack-layout.js'
 
 /** Messages of one group, as they were leased. */
 export interface LeasedRanges {
@@ -156,7 +156,8 @@ class Acknowledged implements GroupOutcome<TransactionAnswer> {
     if (started === undefined) return messages
     const all = new Array<TransactionParts['messages'][number]>(messages.length + started.length)
     for (let index = 0; index < messages.length; index++) all[index] = messages[index]
-    for (let index = 0; index < started.length; index++) all[messages.length + index] = journaled(started[index])
+    const bytes = started.length === 1 && started[0].ranges.length === 1 ? lone : undefined
+    for (let index = 0; index < started.length; index++) all[messages.length + index] = journaled(started[index], bytes)
     return all
   }
 
@@ -178,6 +179,12 @@ class Acknowledged implements GroupOutcome<TransactionAnswer> {
   }
 }
 
-function journaled({ journal, ranges }: StartedTransaction): TransactionParts['messages'][number] {
-  return { topic: journal.name, value: encodeAcks(ranges), extras: undefined, condition: undefined }
+/** For the journal's message where one range is all of it, as mostly: nobody holds on to values. */
+const lone = new Uint8Array(ackBytes([{ first: 0, end: 1 }]))
+
+function journaled(
+  { journal, ranges }: StartedTransaction,
+  bytes: Uint8Array | undefined,
+): TransactionParts['messages'][number] {
+  return { topic: journal.name, value: encodeAcks(ranges, bytes), extras: undefined, condition: undefined }
 }
