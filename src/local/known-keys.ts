@@ -20,7 +20,7 @@ export interface KnownKeysParts {
   /** First readable offset. */
   first(): number
   search(key: Uint8Array, range: KeyedRange): Promise<KeyedPart>
-  records(offsets: readonly number[]): Promise<(RecordPlace | undefined)[]>
+  record(offset: number): Promise<RecordPlace | undefined>
 }
 
 export class KnownKeys {
@@ -45,7 +45,7 @@ export class KnownKeys {
       if (part.records.length > 0 || part.from < part.to) return { ...part, from }
       this.#note(name, { offset: known.offset, to })
     }
-    const [record] = known.offset < from ? [] : await this.#parts.records([known.offset])
+    const record = known.offset < from ? undefined : await this.#parts.record(known.offset)
     // Those before it are for who comes for more: it may have expired.
     return record === undefined ? { records: [], from: to, to } : { records: [record], from, to: known.offset }
   }

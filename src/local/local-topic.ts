@@ -66,7 +66,7 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
     this.#knownKeys = new KnownKeys({
       first: () => this.first(),
       search: (key, range) => this.#keyedPart(key, range),
-      records: (offsets) => this.records(offsets),
+      record: (offset) => this.#lone(offset),
     })
   }
 

@@ -23,7 +23,7 @@ function topicOf(perSearch: number) {
       }
       return { records: [], from: to, to }
     },
-    records: async (offsets) => offsets.map((offset) => (offset >= topic.first ? placeAt(offset) : undefined)),
+    record: async (offset) => (offset >= topic.first ? placeAt(offset) : undefined),
   })
   const last = async (key: string, from = topic.first, to = messages.length): Promise<number | undefined> => {
     for (let range: KeyedRange = { from, to, max: 1, isReverse: true }; range.from < range.to; ) {
