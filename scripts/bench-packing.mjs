@@ -17,6 +17,20 @@ const rounds = 5
 const workspace = fs.mkdtempSync(path.join(parent, 'bookend-packing-'))
 const counting = pathToFileURL(path.join(workspace, 'count.mjs'))
 fs.writeFileSync(counting, 'export const map = (batch) => batch.length\nexport const reduce = (a, b) => a + b\n')
+/** Looks at each message, as who searches text does, and makes nothing of it. */
+const looking = pathToFileURL(path.join(workspace, 'look.mjs'))
+fs.writeFileSync(
+  looking,
+  `export function map(batch) {
+  let found = 0
+  batch.forEach((bytes, start, end) => {
+    if (Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).includes('ERROR')) found += 1
+  })
+  return found
+}
+export const reduce = (a, b) => a + b
+`,
+)
 const logs = { raw: path.join(workspace, 'raw'), packed: path.join(workspace, 'packed') }
 
 try {
@@ -107,6 +121,7 @@ async function compare(count, isCold) {
     for (const [name, log] of Object.entries(opened)) {
       const topic = log.topic('lines', { codec: text })
       await take(name, 'scan that counts', count, () => topic.scan(counting, { to: count }))
+      if (!isCold) await take(name, 'scan that looks for a word', count, () => topic.scan(looking, { to: count }))
       if (!isCold)
         await take(name, 'stream', count, async () => {
           let seen = 0

@@ -50,11 +50,11 @@ const deflate: BlockCodec = {
   pack: (block) => zlib.deflateRawSync(block, { level: 5, memLevel: 9, chunkSize: block.length + slackBytes }),
   unpack: unpacking(
     () =>
-      keptUnpacker(
-        () => zlib.createInflateRaw(),
-        zlib.constants.Z_FINISH,
-        (bytes) => zlib.deflateRawSync(bytes),
-      ) ?? plainUnpacker(zlib.inflateRawSync),
+      keptUnpacker({
+        create: () => zlib.createInflateRaw(),
+        end: zlib.constants.Z_FINISH,
+        pack: (bytes) => zlib.deflateRawSync(bytes),
+      }) ?? plainUnpacker(zlib.inflateRawSync),
   ),
 }
 
@@ -70,6 +70,19 @@ const zstdLevel = 100
 /** `ZSTD_e_end`. */
 const zstdEnd = 2
 
+/**
+ * Of a frame as one call makes it: magic number, a byte that says how the length is written (RFC 8878, 3.1.1), the length. -1: it is another.
+ */
+export function zstdLength(frame: Uint8Array): number {
+  const isPlain = frame.length > 9 && (frame[4] & 0b0010_0011) === 0b0010_0000
+  if (!isPlain) return -1
+  const view = new DataView(frame.buffer, frame.byteOffset, frame.length)
+  const size = frame[4] >>> 6
+  if (size === 0) return view.getUint8(5)
+  if (size === 1) return view.getUint16(5, true) + 256
+  return size === 2 ? view.getUint32(5, true) : -1
+}
+
 function zstdOf({ zstdCompressSync, zstdDecompressSync, createZstdDecompress }: ZstdCalls): BlockCodec | undefined {
   if (zstdCompressSync === undefined || zstdDecompressSync === undefined || createZstdDecompress === undefined)
     return undefined
@@ -77,7 +90,11 @@ function zstdOf({ zstdCompressSync, zstdDecompressSync, createZstdDecompress }: 
     zstdCompressSync(block, { chunkSize: block.length + slackBytes, params: { [zstdLevel]: 1 } })
   return {
     pack,
-    unpack: unpacking(() => keptUnpacker(createZstdDecompress, zstdEnd, pack) ?? plainUnpacker(zstdDecompressSync)),
+    unpack: unpacking(
+      () =>
+        keptUnpacker({ create: createZstdDecompress, end: zstdEnd, lengthOf: zstdLength, pack }) ??
+        plainUnpacker(zstdDecompressSync),
+    ),
   }
 }
 

@@ -38,19 +38,25 @@ export type Unpack = (packed: Uint8Array, target: Uint8Array) => boolean
 
 const knownReleases = ['20', '22', '24', '26']
 
-/**
- * @param create makes the stream that unpacks
- * @param end the flush of the last bytes
- * @param pack for the trial
- */
-export function keptUnpacker(
-  create: () => unknown,
-  end: number,
-  pack: (bytes: Uint8Array) => Uint8Array,
-): Unpack | undefined {
+interface Unpacking {
+  /** Makes the stream that unpacks. */
+  create: () => unknown
+  /** The flush of the last bytes. */
+  end: number
+  /**
+   * How many bytes a block says it holds, -1: it does not. Given where the handle takes the next block as it is behind one that held what it said;
+   * to reset one of zstd is to make it anew, a fifth of the whole.
+   */
+  lengthOf?: (packed: Uint8Array) => number
+  /** For the trial. */
+  pack: (bytes: Uint8Array) => Uint8Array
+}
+
+export function keptUnpacker({ create, end, lengthOf, pack }: Unpacking): Unpack | undefined {
   const { node, bun, deno } = process.versions
   if (bun !== undefined || deno !== undefined || !knownReleases.includes(node.split('.')[0])) return undefined
   let stream: Stream | undefined
+  let isReady = false
   const unpack: Unpack = (packed, target) => {
     if (stream === undefined || stream.destroyed) {
       stream = create() as Stream
@@ -59,9 +65,13 @@ export function keptUnpacker(
     }
     const { _handle: handle, _writeState: left } = stream
     if (handle?.writeSync === undefined || left === undefined) return false
-    handle.reset()
+    if (!isReady) handle.reset()
+    // Until it is known to be: whatever else was unpacked may leave the rest of it to come in front of the next block.
+    isReady = false
     handle.writeSync(end, packed, 0, packed.length, target, 0, target.length)
-    return !stream.destroyed && left[0] === 0 && left[1] === 0
+    const isWhole = !stream.destroyed && left[0] === 0 && left[1] === 0
+    isReady = isWhole && lengthOf?.(packed) === target.length
+    return isWhole
   }
   const sample = new Uint8Array(300).map((_, index) => (index * index) % 7)
   const target = new Uint8Array(sample.length)

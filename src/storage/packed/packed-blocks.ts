@@ -7,7 +7,7 @@ import { badBlockCode, errno, isUnreadable } from '../../memory/errno.js'
 import { codecFault, codecOf } from './codecs.js'
 import type { UnpackedCache } from './unpacked-cache.js'
 
-/** The file as it is. What the file does not have any more may be left off. */
+/** The file as it is. What the file does not have any more may be left off, and the next call may overwrite what is returned. */
 export interface RawBytes {
   read(at: number, length: number): Uint8Array
 }

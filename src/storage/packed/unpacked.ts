@@ -53,8 +53,22 @@ export function unpackedFile(file: SegmentFile, base: number, segmentBytes: numb
  * @param cache of this thread
  */
 export function unpackedWindow(window: Window, base: number, cache = new UnpackedCache(blocksInOrder)): Window {
-  const blocks = blocksOf(window, base, window.byteLength, cache)
+  const blocks = blocksOf(borrowed(window), base, window.byteLength, cache)
   return blocks === undefined ? window : new UnpackedWindow(window, blocks)
+}
+
+/** What was read last of any window of this thread: new memory for each packed block would be a tenth of what it takes to unpack it. */
+let lastRead = new Uint8Array(0)
+
+function borrowed(window: Window): RawBytes {
+  return {
+    read(at, length) {
+      if (lastRead.length < length) lastRead = new Uint8Array(length)
+      const bytes = lastRead.subarray(0, length)
+      window.readInto(bytes, 0, at, length)
+      return bytes
+    },
+  }
 }
 
 /** A packed segment that was mapped: nobody would retire the mapping, as the window has no address. */

@@ -1,7 +1,7 @@
 import zlib from 'node:zlib'
 import { expect, it } from 'vitest'
 import { packedCodec } from '../../../src/format/packed-layout.js'
-import { bestCodec, codecOf } from '../../../src/storage/packed/codecs.js'
+import { bestCodec, codecOf, hasCodec, zstdLength } from '../../../src/storage/packed/codecs.js'
 import { keptUnpacker } from '../../../src/storage/packed/kept-unpacker.js'
 import { Seeded } from '../../support/seeded.js'
 
@@ -26,10 +26,28 @@ it.each([...new Set(['deflate', bestCodec()] as const)])(
   },
 )
 
+it.runIf(hasCodec(packedCodec.zstd))(
+  'what a frame of zstd holds stands in its header, or it is taken for one that does not say',
+  () => {
+    const { pack, unpack } = codecOf(packedCodec.zstd)
+    for (const length of [1, 255, 256, 257, 511, 65_535, 65_536, 65_792, 70_000, 400_000]) {
+      const frame = pack(new Uint8Array(length).map((_, index) => index % 251)).slice()
+      expect(zstdLength(frame)).toBe(length)
+      // One that holds more than is asked for leaves nothing in front of the next.
+      unpack(frame, new Uint8Array(Math.ceil(length / 2)))
+      const target = new Uint8Array(length)
+      expect(unpack(frame, target)).toBe(true)
+      expect(target.at(-1)).toBe((length - 1) % 251)
+      expect(zstdLength(frame.subarray(0, 9))).toBe(-1)
+    }
+  },
+)
+
 it('is not there where the streams of zlib have no such handle, or another one', () => {
   const { Z_FINISH } = zlib.constants
   const pack = (bytes: Uint8Array) => zlib.deflateRawSync(bytes)
-  expect(keptUnpacker(() => ({ destroyed: false, on() {} }), Z_FINISH, pack)).toBeUndefined()
-  expect(keptUnpacker(() => zlib.createInflate(), Z_FINISH, pack)).toBeUndefined()
-  expect(keptUnpacker(() => zlib.createInflateRaw(), Z_FINISH, pack)).toBeDefined()
+  const unpacker = (create: () => unknown) => keptUnpacker({ create, end: Z_FINISH, pack })
+  expect(unpacker(() => ({ destroyed: false, on() {} }))).toBeUndefined()
+  expect(unpacker(() => zlib.createInflate())).toBeUndefined()
+  expect(unpacker(() => zlib.createInflateRaw())).toBeDefined()
 })
