@@ -81,7 +81,12 @@ export function encrypted<T>(codec: Codec<T>, keyRing: KeyRing<T>): Codec<T> {
       decipher.setAAD(bytes.subarray(0, idEnd)).setAuthTag(bytes.subarray(bodyEnd))
       const body = decipher.update(bytes.subarray(bodyAt, bodyEnd))
       // Before anything of it is looked at: it throws where the value is not what was written.
-      decipher.final()
+      try {
+        decipher.final()
+      } catch (cause) {
+        const what = `the value is not what was encrypted with the key ${JSON.stringify(id)}`
+        throw new Error(`${what}: it was changed, or another key has that id now`, { cause })
+      }
       return codec.decode(new Uint8Array(body.buffer, body.byteOffset, body.length))
     },
   }

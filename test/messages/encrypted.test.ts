@@ -55,6 +55,8 @@ it('keys are taken as they are at the moment: a new one for what comes, old ones
   keys.keys.delete('old')
   expect(() => codec.decode(first)).toThrow(/"old".*not in the key ring/)
   expect(codec.decode(second)).toBe('second')
+  keys.keys.set('new', randomBytes(32))
+  expect(() => codec.decode(second)).toThrow(/encrypted with the key "new".*another key has that id/)
 })
 
 it('values of one customer go with the key of that customer', () => {
