@@ -1,6 +1,7 @@
 /** How blocks are packed: with what `node:zlib` of the running Node has. */
 import zlib from 'node:zlib'
 import { packedCodec } from '../../format/packed-layout.js'
+import { zstdLength } from '../../format/zstd-frame.js'
 import { keptUnpacker, type Unpack } from './kept-unpacker.js'
 
 export type BlockCodecName = keyof typeof packedCodec
@@ -69,19 +70,6 @@ interface ZstdCalls {
 const zstdLevel = 100
 /** `ZSTD_e_end`. */
 const zstdEnd = 2
-
-/**
- * Of a frame as one call makes it: magic number, a byte that says how the length is written (RFC 8878, 3.1.1), the length. -1: it is another.
- */
-export function zstdLength(frame: Uint8Array): number {
-  const isPlain = frame.length > 9 && (frame[4] & 0b0010_0011) === 0b0010_0000
-  if (!isPlain) return -1
-  const view = new DataView(frame.buffer, frame.byteOffset, frame.length)
-  const size = frame[4] >>> 6
-  if (size === 0) return view.getUint8(5)
-  if (size === 1) return view.getUint16(5, true) + 256
-  return size === 2 ? view.getUint32(5, true) : -1
-}
 
 function zstdOf({ zstdCompressSync, zstdDecompressSync, createZstdDecompress }: ZstdCalls): BlockCodec | undefined {
   if (zstdCompressSync === undefined || zstdDecompressSync === undefined || createZstdDecompress === undefined)

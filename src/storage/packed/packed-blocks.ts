@@ -29,7 +29,6 @@ export class PackedBlocks {
   readonly #cache: UnpackedCache
 
   /**
-   * @param table undefined: both are damaged, so nothing can be read but header, directory and footer
    * @throws `BOOKEND_FORMAT` where the segment is packed in a way that is not known here
    */
   constructor(raw: RawBytes, table: PackedTable, cache: UnpackedCache) {

@@ -1,7 +1,8 @@
 import zlib from 'node:zlib'
 import { expect, it } from 'vitest'
 import { packedCodec } from '../../../src/format/packed-layout.js'
-import { bestCodec, codecOf, hasCodec, zstdLength } from '../../../src/storage/packed/codecs.js'
+import { zstdLength } from '../../../src/format/zstd-frame.js'
+import { bestCodec, codecOf, hasCodec } from '../../../src/storage/packed/codecs.js'
 import { keptUnpacker } from '../../../src/storage/packed/kept-unpacker.js'
 import { Seeded } from '../../support/seeded.js'
 
