@@ -32,18 +32,6 @@ const mutants: readonly Mutant[] = [
     scale: 1,
   },
   {
-    name: 'reads for the first time what stands under the name of a segment, not what it has mapped',
-    file: 'memory/mapped-window.js',
-    find: 'const file = new OpenMappedFile(descriptor, byteLength);',
-    replace: `const file = new OpenMappedFile(descriptor, byteLength);
-        file.readInto = (target, at) => {
-            const other = new OpenMappedFile(openWindowFile(path, byteLength, 'read'), byteLength);
-            try { OpenMappedFile.prototype.readInto.call(other, target, at); } finally { other.close(); }
-        };`,
-    fault: 'rewrites',
-    scale: 0.3,
-  },
-  {
     name: 'does not say that the log has packed segments',
     file: 'threads/reaper/packing-duty.js',
     find: 'this.#host.statePacked();',
