@@ -48,7 +48,7 @@ export {
   type QueueOptions,
   type TopicOptions,
 } from './log/log.js'
-export type { MessageStream } from './log/message-stream.js'
+export type { ChunksOptions, MessageStream } from './log/message-stream.js'
 export type { OpenOptions } from './log/options.js'
 export type { LimiterOptions, ProcessOptions, Processor } from './log/processor-options.js'
 export type { Producer } from './log/producer.js'

@@ -239,9 +239,10 @@ export interface MessageReader {
    * The next chunk. Its cursor stands before the first message that is wanted, and is the caller's own, memory included. Under a filter it
    * may hold none: then nothing matches up to its end.
    * Undefined: the range is over, or {@link close} was called.
+   * @param isBorrowed the caller is done with it before he asks for the next one: its memory may be used again for that
    * @throws `BOOKEND_TRIMMED` below the oldest readable offset, `BOOKEND_CORRUPT` (with `next`) at damage, `BOOKEND_CLOSED`
    */
-  next(): Promise<ChunkCursor | undefined>
+  next(isBorrowed?: boolean): Promise<ChunkCursor | undefined>
   /** Ends waiting at once. */
   close(): void
 }

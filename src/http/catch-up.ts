@@ -1,7 +1,8 @@
 /**
- * What is there from a position on, as the body of a response: chunks of the log, each read when the one before has been taken, so that a connection that is slow holds two of them however long
- * the response is. Where it ends is said in its head, before all of it is read: exactly, if that is in the first chunk, and else by the length of the messages there.
+ * What is there from a position on, as the body of a response: chunks of the log, each read when the one before has been taken, into its memory: a connection that is slow holds one of them, or a
+ * few that reader threads had at hand, however long the response is. Where it ends is said in its head, before all of it is read: exactly, if that is in the first chunk, and else by the length of the messages there.
  */
+import type { ReplyBody } from './exchange.js'
 import { type JoinedValues, joined } from './joined-values.js'
 import { type StreamStretch, stretches, unknownBytes } from './parts.js'
 import type { StreamState } from './stream-state.js'
@@ -10,7 +11,8 @@ import type { Streams } from './streams.js'
 export interface CatchUp {
   /** Position behind its last message. */
   readonly next: number
-  readonly body: Uint8Array | AsyncIterable<Uint8Array>
+  /** As {@link ReplyBody}: a piece is good until the next one is asked for. */
+  readonly body: ReplyBody
 }
 
 type Batches = ReturnType<typeof batchesOf>
@@ -100,5 +102,5 @@ async function* pieces(
 }
 
 function batchesOf(streams: Streams, { owner, from, to }: StreamStretch) {
-  return streams.topics.topic(owner.topic).read({ from, to }).chunks()
+  return streams.topics.topic(owner.topic).read({ from, to }).chunks({ borrowed: true })
 }

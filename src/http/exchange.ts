@@ -19,12 +19,13 @@ export interface HttpRequest extends RequestHead {
   readonly signal: AbortSignal
 }
 
+/** One that is iterated is asked for more when what it gave has been taken: its memory may be used again for that. */
 export type ReplyBody = Uint8Array | AsyncIterable<Uint8Array>
 
 export interface Reply {
   readonly status: number
   readonly headers: Record<string, string>
-  /** Undefined: none. One that is iterated is asked for more when what it gave has been taken. */
+  /** Undefined: none. */
   readonly body?: ReplyBody | undefined
 }
 

@@ -36,7 +36,8 @@ export function responseOf({ status, headers, body }: Reply, gone: AbortControll
     async pull(controller) {
       const { done, value } = await pieces.next()
       if (done) controller.close()
-      else controller.enqueue(value)
+      // Whoever reads the stream has it for as long as he likes.
+      else controller.enqueue(value.slice())
     },
     async cancel() {
       // First: what makes the next piece may be waiting for something to happen.

@@ -96,26 +96,29 @@ function bodyOf(request: IncomingMessage, maxBytes: number): Promise<Uint8Array>
 /** Resolves when all is handed over, or the connection has ended. A slow reader holds up what is made for it, and nothing else. */
 export async function send({ status, headers, body }: Reply, response: ServerResponse): Promise<void> {
   if (response.destroyed) return
-  response.writeHead(status, headers)
   if (body === undefined || body instanceof Uint8Array) {
+    // Node counts by itself only where the head is not told before; what it knows to have no body gets no length.
+    const isBare = body === undefined && (status === 204 || status === 304 || response.req.method === 'HEAD')
+    response.writeHead(status, isBare ? headers : { ...headers, 'content-length': String(body?.length ?? 0) })
     response.end(body)
     return
   }
+  response.writeHead(status, headers)
   for await (const piece of body) {
     if (response.destroyed) break
-    // What is not taken yet stays with the system and one piece here.
-    if (!response.write(piece)) await taken(response)
+    await written(response, piece)
   }
   response.end()
 }
 
-/** Or it never will be. */
-function taken(response: ServerResponse): Promise<void> {
+/** Resolves when the system has it, or never will: until then its memory must not be used for anything else. */
+function written(response: ServerResponse, piece: Uint8Array): Promise<void> {
   return new Promise((resolve) => {
     const settle = () => {
-      response.off('drain', settle).off('close', settle)
+      response.off('close', settle)
       resolve()
     }
-    response.on('drain', settle).on('close', settle)
+    response.once('close', settle)
+    response.write(piece, settle)
   })
 }

@@ -2,7 +2,7 @@
 import type { AppendSide } from '../dispatcher/appends/append-side.js'
 import { copyOf, copyOfExtras } from '../dispatcher/appends/group-frames.js'
 import type { FeedSource } from '../dispatcher/groups/group-feed.js'
-import { ChunkReader, type ChunkSource } from '../dispatcher/reads/chunk-reader.js'
+import { ChunkReader, type ChunkSource, type ChunksInTurn } from '../dispatcher/reads/chunk-reader.js'
 import type { HotReads } from '../dispatcher/reads/hot-reads.js'
 import type { RecentMessages } from '../dispatcher/reads/recent-messages.js'
 import type { TopicReads } from '../dispatcher/reads/topic-reads.js'
@@ -316,6 +316,10 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
     if (found !== undefined) return pace.take(selectedFrom(found, id, offset, matcher))
     const filter = matcher?.filter
     return reads.chunk({ topic: this.#ref, offset, to, resume, count, filter }).then((chunk) => pace.take(chunk))
+  }
+
+  chunksInTurn(): ChunksInTurn | undefined {
+    return this.#host.hot?.chunksInTurn(this.handle.id)
   }
 
   paced(chunk: ChunkAnswer): Promise<ChunkAnswer> {

@@ -10,6 +10,7 @@ import { batchBehind, type MessageBatch } from '../messages/message-batch.js'
 import { olderPart } from '../messages/older-part.js'
 import type { Decode } from '../messages/value-coding.js'
 import { assertChunk } from './answers.js'
+import { checkBoolean, checkKeys } from './validate.js'
 
 /** Messages of a topic, in order. Iterate it, its {@link batches} or its {@link chunks}. */
 export interface MessageStream<T> extends AsyncIterableIterator<Message<T>>, AsyncDisposable {
@@ -19,11 +20,19 @@ export interface MessageStream<T> extends AsyncIterableIterator<Message<T>>, Asy
    * The same messages as they stand in memory, without an object for each: visit their bytes with {@link MessageBatch.forEach}, or iterate
    * a batch for the messages. Its memory is the application's own; whoever keeps a part of it keeps all of it (256 KiB and more).
    */
-  chunks(): AsyncIterableIterator<MessageBatch<T>>
+  chunks(options?: ChunksOptions): AsyncIterableIterator<MessageBatch<T>>
   /** The next message; waits for one when the stream follows. */
   next(): Promise<IteratorResult<Message<T>, undefined>>
   /** Ends the stream; a `break` calls it. */
   return(): Promise<IteratorResult<Message<T>, undefined>>
+}
+
+export interface ChunksOptions {
+  /**
+   * Each batch is good until the next one is asked for, which may come in the same memory: for who is done with one by then. What is in the page cache is then read by the calling thread, which takes
+   * less of it than to take chunks from another. Messages of a batch have memory of their own.
+   */
+  borrowed?: boolean
 }
 
 export interface StreamRange {
@@ -105,16 +114,22 @@ export class ChunkedStream<T> implements MessageStream<T> {
     })
   }
 
-  chunks(): AsyncIterableIterator<MessageBatch<T>> {
+  chunks(options: ChunksOptions = {}): AsyncIterableIterator<MessageBatch<T>> {
+    checkKeys('chunks()', options, ['borrowed'])
+    const { borrowed = false } = options
+    checkBoolean('borrowed', borrowed)
     return this.#inParts((cursor) => {
-      const chunk = batchBehind(this.#source, cursor)
+      const chunk = batchBehind(this.#source, cursor, borrowed)
       this.#cursor = undefined
       return chunk.length > 0 ? chunk : undefined
-    })
+    }, borrowed)
   }
 
-  /** @param take what is left of the chunk at hand; undefined: nothing */
-  async *#inParts<P>(take: (cursor: ChunkCursor) => P | undefined): AsyncIterableIterator<P> {
+  /**
+   * @param take what is left of the chunk at hand; undefined: nothing
+   * @param isBorrowed it takes all of it at once
+   */
+  async *#inParts<P>(take: (cursor: ChunkCursor) => P | undefined, isBorrowed = false): AsyncIterableIterator<P> {
     try {
       for (;;) {
         const part = await this.#inTurn(async () => {
@@ -122,7 +137,7 @@ export class ChunkedStream<T> implements MessageStream<T> {
             if (this.#isDone) return undefined
             const taken = this.#cursor && take(this.#cursor)
             if (taken !== undefined) return taken
-            if (!(await this.#advance())) return undefined
+            if (!(await this.#advance(isBorrowed))) return undefined
           }
         })
         if (part === undefined) return
@@ -164,14 +179,14 @@ export class ChunkedStream<T> implements MessageStream<T> {
   }
 
   /** Gets the next chunk. False: the stream has ended. */
-  async #advance(): Promise<boolean> {
+  async #advance(isBorrowed = false): Promise<boolean> {
     const { signal } = this.#range
     try {
       signal?.throwIfAborted()
       this.#reader ??= await abortable(signal, this.#begin())
       if (this.#offset >= this.#lateAt) this.#finish()
       // It may have been ended before there was a reader that could be closed.
-      const cursor = this.#isDone ? undefined : await abortable(signal, this.#reader.next())
+      const cursor = this.#isDone ? undefined : await abortable(signal, this.#reader.next(isBorrowed))
       if (cursor === undefined || this.#isDone) {
         this.#finish()
         return false

@@ -110,12 +110,15 @@ export function denseBatch<T>(
   return sparseBatch(source, topic, isBorrowed ? bytes.slice() : bytes, from, to, false)
 }
 
-/** What a cursor has not come to of its chunk, which is not overwritten. */
-export function batchBehind<T>(source: MessageSource<T>, cursor: ChunkCursor): MessageBatch<T> {
+/**
+ * What a cursor has not come to of its chunk.
+ * @param isBorrowed the bytes may be overwritten
+ */
+export function batchBehind<T>(source: MessageSource<T>, cursor: ChunkCursor, isBorrowed: boolean): MessageBatch<T> {
   const { topic, bytes, expected, to } = cursor
   return cursor.isSparse
-    ? sparseBatch(source, topic, bytes, expected, to)
-    : denseBatch(source, topic, bytes, expected, to, false)
+    ? sparseBatch(source, topic, isBorrowed ? bytes.slice() : bytes, expected, to)
+    : denseBatch(source, topic, bytes, expected, to, isBorrowed)
 }
 
 /** All records of a chunk in which offsets may be missing, and which is not overwritten. @throws `BOOKEND_CORRUPT` */

@@ -49,6 +49,24 @@ it('a response that cannot be read to its end fails, and does not just end', asy
   await expect(toEnd()).rejects.toMatchObject({ code: 'BOOKEND_TRIMMED' })
 })
 
+it('says how long a response is, where it comes in one piece', async () => {
+  const opened = await streams()
+  const { ask } = opened
+  await ask('PUT', '/a', text)
+  await ask('POST', '/a', text, 'content')
+  const { url } = await listening(opened.server)
+  const lengthOf = async (method: string, path: string, headers: Record<string, string> = {}) => {
+    const reply = await fetch(`${url}${path}`, { method, headers })
+    return [reply.status, reply.headers.get('content-length'), reply.headers.get('transfer-encoding')]
+  }
+  expect(await lengthOf('GET', '/a')).toEqual([200, '7', null])
+  expect(await lengthOf('GET', '/a?offset=now')).toEqual([200, '0', null])
+  expect(await lengthOf('HEAD', '/a')).toEqual([200, null, null])
+  expect(await lengthOf('PUT', '/b', text)).toEqual([201, '0', null])
+  expect(await lengthOf('POST', '/a', text)).toEqual([400, '26', null])
+  expect(await lengthOf('DELETE', '/b')).toEqual([204, null, null])
+})
+
 it('whoever goes in the middle, or has it already, is sent no more', async () => {
   const opened = await streams()
   const { ask } = opened

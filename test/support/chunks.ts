@@ -33,6 +33,7 @@ export function lyingSource(found: (offset: number) => number = (offset) => offs
     next: () => 10,
     whenNext: () => () => {},
     paced: async (chunk) => chunk,
+    chunksInTurn: () => undefined,
     chunk: async (offset) => ({
       bytes: chunkOf(3, [[0, 1], [2, 3, 4].filter((each) => each >= offset)]),
       next: 10,

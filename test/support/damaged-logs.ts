@@ -156,8 +156,9 @@ async function compareTopic(
     await ways.hot((count) => {
       agreement.hot += count
     }),
-    await ways.stream(false),
-    await ways.stream(true),
+    await ways.stream('messages'),
+    await ways.stream('batches'),
+    await ways.stream('borrowed chunks'),
     await ways.consume(),
     await ways.process(order, random.pick(['copied', 'mapped']), 1 + random.below(20)),
   ]

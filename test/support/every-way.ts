@@ -67,6 +67,10 @@ export class EveryWay {
       next: () => next,
       whenNext: never,
       paced: async (chunk) => chunk,
+      chunksInTurn: () => {
+        const memory = hot.target()
+        return (offset, to, resume) => hot.chunkBehind(resume, id, offset, to, memory)
+      },
       chunk: async (offset, to, resume, count) =>
         (resume === undefined ? hot.chunk(id, offset, to) : undefined) ??
         ((await this.#reader.run({ op: 'chunk', topic: this.#topic, offset, to, resume, count })) as ChunkAnswer),
@@ -135,8 +139,8 @@ export class EveryWay {
     return outcome
   }
 
-  async stream(inBatches: boolean): Promise<Outcome> {
-    const outcome = this.#outcome(inBatches ? 'stream of batches' : 'stream')
+  async stream(parts: 'messages' | 'batches' | 'borrowed chunks'): Promise<Outcome> {
+    const outcome = this.#outcome(`stream of ${parts}`)
     for (let at = this.first; at < this.next; ) {
       const from = at
       const range = { start: async () => from, to: undefined, follow: false, signal: undefined }
@@ -146,7 +150,12 @@ export class EveryWay {
         at = offset + 1
       }
       try {
-        if (inBatches) for await (const batch of stream.batches()) batch.forEach(take)
+        if (parts === 'batches') for await (const batch of stream.batches()) batch.forEach(take)
+        else if (parts === 'borrowed chunks')
+          for await (const chunk of stream.chunks({ borrowed: true }))
+            chunk.forEach((bytes, start, end, offset) => {
+              take({ offset, value: bytes.slice(start, end) })
+            })
         else for await (const message of stream) take(message)
         if (at !== this.next) throw new Error(`the ${outcome.way} ended at ${at} of ${this.next}`)
       } catch (error) {

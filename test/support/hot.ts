@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { partsOf, type RecordPlace } from '../../src/messages/chunk-cursor.js'
 import type { HotReader } from '../../src/storage/hot/hot-reader.js'
+import type { Resume } from '../../src/storage/read/chunk.js'
 import { type ModelTopic, recordsOf } from './model.js'
 
 /** The value of a record as it was found. */
@@ -27,8 +28,12 @@ export function checkHot(hot: HotReader, { id, first, values }: ModelTopic): num
   hot.findMany(id, [-1, ...offsets]).forEach((record, index) => {
     check(record, first + index - 1)
   })
+  const memory = hot.target()
+  let resume: Resume | undefined
   for (let offset = first; offset < values.length; ) {
-    const chunk = hot.chunk(id, offset, values.length)
+    const chunk =
+      (resume && hot.chunkBehind(resume, id, offset, values.length, memory)) ?? hot.chunk(id, offset, values.length)
+    resume = chunk?.resume
     if (chunk === undefined) {
       offset += 1
       continue

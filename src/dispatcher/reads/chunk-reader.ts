@@ -6,6 +6,15 @@ import { ChunkCursor } from '../../messages/chunk-cursor.js'
 import type { HeaderMatcher } from '../../messages/header-matcher.js'
 import type { ChunkAnswer } from '../../threads/reader/reader.js'
 
+/**
+ * The chunk behind another, at its `resume`, in the memory of the one that was got so before. Undefined: it is not to be had at once.
+ */
+export type ChunksInTurn = (
+  offset: number,
+  to: number,
+  resume: NonNullable<ChunkAnswer['resume']>,
+) => ChunkAnswer | undefined
+
 /** What a reader needs of its topic. */
 export interface ChunkSource {
   /** The number comes with the first append. */
@@ -25,6 +34,8 @@ export interface ChunkSource {
     count?: number,
     matcher?: HeaderMatcher,
   ): Promise<ChunkAnswer>
+  /** What is read at once, for one reader; undefined: nothing is. */
+  chunksInTurn(): ChunksInTurn | undefined
   /** Resolves with a chunk that is there already, in a later turn of the event loop if this one has had its share. */
   paced(chunk: ChunkAnswer): Promise<ChunkAnswer>
   /** Calls back once there is a message at `offset`, or the log closes; returns what stops waiting. */
@@ -56,6 +67,9 @@ export class ChunkReader implements MessageReader {
   /** How many chunks are asked for at once. */
   #count = 1
   #cancelWait: (() => void) | undefined
+  /** Where the last chunk ended, for who takes the next one in memory that is used again. */
+  #resume: ChunkAnswer['resume']
+  #inTurn: ChunksInTurn | undefined
 
   /** @param matcher only what matches is wanted; undefined: everything */
   constructor(source: ChunkSource, range: ReadRange, matcher?: HeaderMatcher) {
@@ -65,17 +79,19 @@ export class ChunkReader implements MessageReader {
     this.#offset = range.from
   }
 
-  async next(): Promise<ChunkCursor | undefined> {
+  async next(isBorrowed = false): Promise<ChunkCursor | undefined> {
     if (this.#isOver()) return undefined
     const { handle } = this.#source
     this.#source.checkOpen()
-    if (this.#stage === 'new') this.#begin()
-    const chunk = this.#ready.length > 0 ? await this.#source.paced(this.#ready[0]) : await this.#arrival()
+    if (this.#stage === 'new') this.#begin(isBorrowed)
+    const here = this.#ready.length > 0 ? this.#ready[0] : isBorrowed ? this.#chunkInTurn() : undefined
+    const chunk = here === undefined ? await this.#arrival() : await this.#source.paced(here)
     if (chunk === undefined || this.#isOver()) return undefined
     this.#source.checkOpen()
     assert(chunk.next > this.#offset && chunk.next <= this.#readableEnd(), 'a chunk ends in the range it was read for')
     const cursor = cursorOver(chunk, handle.id, this.#offset)
     this.#offset = chunk.next
+    this.#resume = chunk.resume
     if (this.#ready.length > 0) this.#ready.shift()
     else this.#askOn(chunk)
     return cursor
@@ -94,11 +110,25 @@ export class ChunkReader implements MessageReader {
     return this.#ahead
   }
 
+  /** Reading it here takes this thread less than it does to ask another one for it. */
+  #chunkInTurn(): ChunkAnswer | undefined {
+    if (this.#inTurn === undefined || this.#ahead !== undefined || this.#resume === undefined) return undefined
+    const end = this.#readableEnd()
+    if (end <= this.#offset || this.#offset < this.#source.first()) return undefined
+    const chunk = this.#inTurn(this.#offset, end, this.#resume)
+    if (chunk !== undefined) return chunk
+    // From here on others read, ahead of who comes.
+    this.#inTurn = undefined
+    this.#ahead = this.#request(this.#offset, this.#resume)
+    return undefined
+  }
+
   /** While a chunk and its followers are looked at, the ones behind them are read. */
   #askOn(chunk: ChunkAnswer): void {
     this.#ready = chunk.more ?? []
     const last = this.#ready.at(-1) ?? chunk
-    this.#ahead = this.#readableEnd() > last.next ? this.#request(last.next, last.resume) : undefined
+    const isAskedFor = this.#inTurn === undefined && this.#readableEnd() > last.next
+    this.#ahead = isAskedFor ? this.#request(last.next, last.resume) : undefined
   }
 
   close(): void {
@@ -108,11 +138,12 @@ export class ChunkReader implements MessageReader {
     this.#cancelWait?.()
   }
 
-  #begin(): void {
+  #begin(isBorrowed: boolean): void {
     const { handle } = this.#source
     const first = this.#source.first()
     if (this.#offset < first) throw trimmedError(handle.name, this.#offset, first)
     this.#stage = 'reading'
+    if (isBorrowed && this.#matcher === undefined) this.#inTurn = this.#source.chunksInTurn()
   }
 
   /** It may change at every await. */

@@ -5,13 +5,14 @@
  * The native part is loaded with the first read, once that is on its way to a reader thread. Where there is none, or the file system of
  * the log cannot say what is in memory, nothing is ever found here. Any other thread that must not wait may have one of its own.
  */
-import { loadNowFiles } from '../../memory/read-now.js'
+import { loadNowFiles, type Target } from '../../memory/read-now.js'
 import type { SharedState } from '../../ring/shared-state.js'
 import { nodeDisk } from '../../storage/files/disk.js'
 import { SegmentFiles } from '../../storage/files/segment-files.js'
 import { HotReader, type HotRecord } from '../../storage/hot/hot-reader.js'
 import type { ChunkAnswer } from '../../threads/reader/reader.js'
 import type { ReaderData } from '../../threads/shared-memory.js'
+import type { ChunksInTurn } from './chunk-reader.js'
 import type { TurnPace } from './turn-pace.js'
 
 /** From so many on a list is shared with the reader threads: a task for one of them costs as much as some fifty lookups here. */
@@ -83,6 +84,19 @@ export class HotReads {
     const chunk = this.#ready()?.chunk(topic, offset, to)
     if (chunk !== undefined) this.#answered += 1
     return chunk
+  }
+
+  /** For one reader of a topic, and who is done with a chunk before he asks for the next one: those behind the first. */
+  chunksInTurn(topic: number): ChunksInTurn {
+    let memory: Target | undefined
+    return (offset, to, resume) => {
+      const reader = this.#ready()
+      if (reader === undefined) return undefined
+      memory ??= reader.target()
+      const chunk = reader.chunkBehind(resume, topic, offset, to, memory)
+      if (chunk !== undefined) this.#answered += 1
+      return chunk
+    }
   }
 
   /** Files of deleted segments keep their space until they are closed. Without a call it is seen within a second. */

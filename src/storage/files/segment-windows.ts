@@ -13,6 +13,7 @@ import { isOverMapping } from '../packed/unpacked.js'
 import { UnpackedCache } from '../packed/unpacked-cache.js'
 import { FirstReads } from './first-reads.js'
 import type { SegmentFiles } from './segment-files.js'
+import { VerifiedBatches } from './verified-batches.js'
 
 interface Held {
   window: Window
@@ -23,8 +24,8 @@ interface Held {
   pins: number
   /** Without a mapping, for want of room or of need: mapped once there is both. */
   isSpare: boolean
-  /** Batches verified through this mapping: one bit per 64 bytes, as no two batches start in the same 64. */
-  verified: Uint32Array | undefined
+  /** Through this mapping. */
+  readonly verified: VerifiedBatches
 }
 
 export interface PinnedWindow {
@@ -175,20 +176,21 @@ export class SegmentWindows {
     if (this.#held.size >= this.#maxHeld) this.#dropLeastRecent()
     const { segmentBytes } = this.#files
     const slot = mayMap ? this.#reserve() : -1
+    const verified = new VerifiedBatches(segmentBytes)
     this.#opened += 1
     const number = this.#opened
     if (slot < 0) {
       // Not wanted; or beyond the bound, or nobody could retire it, which would break a promise: the file without a mapping.
       if (mayMap) this.#wantRoom()
       const window = this.#openUnmapped(segment)
-      return { window, number, slot, pins: 0, isSpare: true, verified: undefined }
+      return { window, number, slot, pins: 0, isSpare: true, verified }
     }
     try {
       const window = this.#openMapped(segment)
       this.#firstReads.opened(window)
       if (window.address === 0) this.#slots.release(slot)
       else this.#slots.publish(slot, { segment, address: window.address, byteLength: segmentBytes })
-      return { window, number, slot: window.address === 0 ? -1 : slot, pins: 0, isSpare: false, verified: undefined }
+      return { window, number, slot: window.address === 0 ? -1 : slot, pins: 0, isSpare: false, verified }
     } catch (error) {
       this.#slots.release(slot)
       throw error
@@ -244,18 +246,7 @@ export class SegmentWindows {
   }
 
   #pinned(segment: number, held: Held): PinnedWindow {
-    const { segmentBytes } = this.#files
-    return {
-      segment,
-      window: held.window,
-      number: held.number,
-      isVerified(batch) {
-        return held.verified !== undefined && (held.verified[batch >>> 11] & (1 << ((batch >>> 6) & 31))) !== 0
-      },
-      markVerified(batch) {
-        held.verified ??= new Uint32Array((segmentBytes >>> 11) + 1)
-        held.verified[batch >>> 11] |= 1 << ((batch >>> 6) & 31)
-      },
-    }
+    const { window, number, verified } = held
+    return { segment, window, number, isVerified: verified.isVerified, markVerified: verified.markVerified }
   }
 }

@@ -10,13 +10,13 @@
 import { batchHeaderBytes, bodyMatches, mixedTopics, readBatchHeader } from '../../format/batch-layout.js'
 import { frameEnd, recordOffset } from '../../format/frame-walk.js'
 import { segmentHeaderBytes } from '../../format/segment-layout.js'
-import { hotChunkBytes, maxHotBatchBytes } from '../../limits.js'
+import { chunkBytes, hotChunkBytes, maxHotBatchBytes } from '../../limits.js'
 import type { NowFiles, Target } from '../../memory/read-now.js'
 import type { SegmentFiles } from '../files/segment-files.js'
 import type { LogBounds } from '../index/catalog.js'
 import { IndexPages } from '../index/index-pages.js'
-import { type Chunk, sparseShare } from '../read/chunk.js'
-import { walkChunk } from '../read/chunk-walk.js'
+import { type Chunk, type Resume, sparseShare } from '../read/chunk.js'
+import { type Wanted, walkChunk } from '../read/chunk-walk.js'
 import { lookBytes } from './batch-map.js'
 import type { HotSegment } from './hot-segment.js'
 import { HotSegments } from './hot-segments.js'
@@ -65,6 +65,13 @@ const slabBytes = { least: 1 << 10, most: 1 << 16 }
 const wordByWordBytes = 256
 /** Of lookups one by one: to make memory for each takes as long as to read it. A message that is kept keeps so much. */
 const pooledSlabBytes = 4 << 10
+
+/** Where a chunk begins in a segment, and how much of the log there can be from there on. */
+interface HotPlace {
+  readonly segment: HotSegment
+  readonly at: number
+  readonly limit: number
+}
 
 export class HotReader {
   readonly #now: NowFiles
@@ -141,26 +148,73 @@ export class HotReader {
     const near = this.#near(topic, offset, published)
     if (near <= 0 || this.#found === undefined) return undefined
     const segment = this.#found
-    const limit = Math.min(published - segment.base, this.#segmentBytes) - near
-    for (let length = Math.min(hotChunkBytes, limit); length > 0; ) {
+    const place = { segment, at: near, limit: Math.min(published - segment.base, this.#segmentBytes) - near }
+    for (let length = Math.min(hotChunkBytes, place.limit); length > 0; ) {
       const target = this.#now.target(length)
-      if (!segment.read(target, 0, near, length)) return undefined
-      const { base } = segment
-      const stretch = { bytes: target.bytes, pinned: unverified, base, at: near, limit }
-      const walked = walkChunk({ topic, offset, to }, stretch, false)
-      const { stop, scanned, needed, kept, first, next, firstBeyond } = walked
-      if (stop === 'partial' && scanned === 0 && needed > length && needed <= maxHotBatchBytes) {
-        length = needed
-        continue
-      }
-      if (first < 0 || first > offset || next <= offset) return undefined
-      const end = stop === 'seal' ? base + this.#segmentBytes + segmentHeaderBytes : base + near + scanned
-      const position = firstBeyond >= 0 ? base + near + firstBeyond : end
-      const resume = { position, isSparse: kept < scanned * sparseShare }
-      const bytes = kept > length / 2 ? target.bytes.subarray(0, kept) : target.bytes.slice(0, kept)
-      return { bytes, next: Math.min(next, to), resume }
+      const chunk = this.#chunkAt({ topic, offset, to }, place, target, length)
+      if (typeof chunk !== 'number') return chunk
+      length = chunk
     }
     return undefined
+  }
+
+  /**
+   * The one behind another, at its `resume`, in memory that the caller has for all of them. What is read so is verified once: not by
+   * each who reads it.
+   * @returns undefined: ask a reader thread
+   */
+  chunkBehind(
+    { position, isSparse }: Resume,
+    topic: number,
+    offset: number,
+    to: number,
+    into: Target,
+  ): Chunk | undefined {
+    if (isSparse) return undefined
+    const published = this.#bounds.published()
+    const segments = this.#segments
+    segments.touch()
+    const segment = segments.get(Math.floor(position / this.#segmentBytes))
+    if (segment === undefined) {
+      segments.widen()
+      return undefined
+    }
+    const at = Math.max(position - segment.base, segmentHeaderBytes)
+    const limit = Math.min(published - segment.base, this.#segmentBytes) - at
+    const length = Math.min(into.bytes.length, limit)
+    if (length <= 0) return undefined
+    const chunk = this.#chunkAt({ topic, offset, to }, { segment, at, limit }, into, length)
+    return typeof chunk === 'number' ? undefined : chunk
+  }
+
+  /** A number: as many bytes are needed for the first batch. */
+  #chunkAt(
+    wanted: Wanted,
+    { segment, at, limit }: HotPlace,
+    target: Target,
+    length: number,
+  ): Chunk | number | undefined {
+    if (!segment.read(target, 0, at, length)) return undefined
+    const { base, verified } = segment
+    const { offset, to } = wanted
+    const bytes = target.bytes.subarray(0, length)
+    const walked = walkChunk(wanted, { bytes, pinned: verified, base, at, limit }, false)
+    const { stop, scanned, needed, kept, first, next, firstBeyond } = walked
+    if (stop === 'partial' && scanned === 0 && needed > length && needed <= maxHotBatchBytes) return needed
+    if (first < 0 || first > offset || next <= offset) return undefined
+    const end = stop === 'seal' ? base + this.#segmentBytes + segmentHeaderBytes : base + at + scanned
+    const position = firstBeyond >= 0 ? base + at + firstBeyond : end
+    const resume = { position, isSparse: kept < scanned * sparseShare }
+    return {
+      bytes: kept > length / 2 ? bytes.subarray(0, kept) : bytes.slice(0, kept),
+      next: Math.min(next, to),
+      resume,
+    }
+  }
+
+  /** Memory for chunks. */
+  target(): Target {
+    return this.#now.target(chunkBytes)
   }
 
   /** Closes the files of deleted segments, whose space is not free before. */
@@ -295,6 +349,3 @@ export class HotReader {
 
 /** What one answer may take: two MiB of messages are some 100 us of copying, beside a lookup for each. */
 const maxAnswerBytes = 2 << 20
-
-/** Every batch of a chunk is verified. */
-const unverified = { isVerified: () => false, markVerified() {} }

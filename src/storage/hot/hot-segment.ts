@@ -4,6 +4,7 @@ import { decodeDirectory, decodeFooter, entryWord, footerBytes } from '../../for
 import { maxHotTopics } from '../../limits.js'
 import type { NowFile, NowFiles, Target } from '../../memory/read-now.js'
 import type { SegmentFiles } from '../files/segment-files.js'
+import { VerifiedBatches } from '../files/verified-batches.js'
 import type { IndexedSegment, IndexPages } from '../index/index-pages.js'
 import { BatchMap } from './batch-map.js'
 import { KnownBatches, type KnownBudget } from './known-batches.js'
@@ -26,8 +27,10 @@ export class HotSegment implements IndexedSegment {
   readonly base: number
   /** As lookups in {@link IndexPages} want it. */
   readonly window: IndexedSegment['window']
-  /** Verified through this file. */
+  /** Verified through this file, each with what leads to its records. */
   readonly known: KnownBatches
+  /** The same for who reads all of them in order. */
+  readonly verified: VerifiedBatches
   /** Where {@link batchNear} says that the record itself stands; 0: it does not say. */
   frame = 0
   /** And what it takes. */
@@ -45,6 +48,7 @@ export class HotSegment implements IndexedSegment {
     this.#segmentBytes = files.segmentBytes
     this.#file = file
     this.known = new KnownBatches(budget)
+    this.verified = new VerifiedBatches(files.segmentBytes)
     this.window = {
       byteLength: files.segmentBytes,
       readInto: (target, targetAt, at, length) => {

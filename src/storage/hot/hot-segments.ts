@@ -45,6 +45,11 @@ export class HotSegments {
     this.#rewrites = parts.bounds.rewrites?.() ?? 0
   }
 
+  /** Undefined: it is not open, or not yet. */
+  get(segment: number): HotSegment | undefined {
+    return this.#open.get(segment)
+  }
+
   /** They are being used. */
   touch(): void {
     this.#idleLooks = 0

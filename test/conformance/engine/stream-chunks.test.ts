@@ -1,4 +1,4 @@
-import { type MessageBatch, text } from 'bookend'
+import { type Message, type MessageBatch, text } from 'bookend'
 import { expect, it } from 'vitest'
 import { collect } from '../../scenarios/support.js'
 import { valuesOf, words } from '../../support/words.js'
@@ -36,6 +36,26 @@ onEveryReader(
         expect(messages.every(({ topic, keyText }) => topic === 't' && keyText === 'k')).toBe(true)
       }
       expect(await collect(reader.log.topic('nothing').read().chunks())).toEqual([])
+    })
+
+    it('borrowed chunks hold the same until the next one is asked for, and their messages stay', async () => {
+      const topic = reader.log.topic('t', { codec: text })
+      for (const [from, to] of [
+        [0, 10_000],
+        [4_321, 9_876],
+      ]) {
+        const [seen, messages] = [[] as [number, string][], [] as Message<string>[]]
+        for await (const chunk of topic.read({ from, to }).chunks({ borrowed: true })) {
+          seen.push(...visited([chunk]))
+          messages.push(...chunk)
+        }
+        expect(seen).toEqual(words(to - from, from).map((word, index) => [from + index, word]))
+        expect(valuesOf(messages)).toEqual(words(to - from, from))
+      }
+      // @ts-expect-error
+      expect(() => topic.read().chunks({ borrowed: 1 })).toThrow(TypeError)
+      // @ts-expect-error
+      expect(() => topic.read().chunks({ borowed: true })).toThrow(TypeError)
     })
 
     it('chunks go on where single messages and batches have ended', async () => {

@@ -53,6 +53,7 @@ class SieveWorld {
       source: {
         ...{ handle: { id: 0, name: 't' }, first: () => this.first, next, whenNext, checkOpen() {} },
         paced: async (chunk) => chunk,
+        chunksInTurn: () => undefined,
         chunk: async (from, to, _resume, _count, wanted) => {
           this.asked.push(from)
           await turn()

@@ -15,6 +15,8 @@ class TopicWorld implements ChunkSource {
   /** How many chunks were asked for at once. */
   readonly counts: number[] = []
   pacedCount = 0
+  /** Before this offset a chunk behind another is read at once, in memory that is used again. */
+  atOnceBefore = 0
   /** Whether a chunk takes a turn of the event loop. */
   takesTurns = false
   readonly waits = new Set<() => void>()
@@ -48,6 +50,19 @@ class TopicWorld implements ChunkSource {
       more.push({ bytes: chunkOf(topic, [upTo(at, end)]), next: end, resume: { position: end } as never })
     }
     return { ...chunk, more }
+  }
+
+  chunksInTurn() {
+    const memory = new Uint8Array(1 << 10)
+    return (offset: number, to: number, resume: unknown): ChunkAnswer | undefined => {
+      expect(resume).toEqual({ position: offset })
+      if (offset >= this.atOnceBefore) return undefined
+      const next = Math.min(to, offset + perChunk)
+      const made = chunkOf(topic, [upTo(offset, next)])
+      memory.fill(0)
+      memory.set(made)
+      return { bytes: memory.subarray(0, made.length), next, resume: { position: next } as never }
+    }
   }
 
   async paced(chunk: ChunkAnswer): Promise<ChunkAnswer> {
@@ -142,6 +157,42 @@ it('hands out what came together one by one, each in its turn, up to what cannot
   expect(world.counts).toContain(4)
   expect(world.pacedCount).toBe(40 - world.counts.length + 1)
   await expect(reader.next()).rejects.toBe(error)
+})
+
+it('reads at once for who is done with a chunk before the next one, and ahead from where that ends', async () => {
+  const world = new TopicWorld(100)
+  world.atOnceBefore = 40
+  world.takesTurns = true
+  const reader = world.reader()
+  const seen: number[] = []
+  for (let cursor = await reader.next(true); cursor !== undefined; cursor = await reader.next(true))
+    while (cursor.next()) seen.push(cursor.offset)
+  expect(seen).toEqual(upTo(0, 100))
+  const asked = world.asked.map(({ offset, resume }) => [offset, resume])
+  expect(asked.slice(0, 2)).toEqual([
+    [0, undefined],
+    [40, { position: 40 }],
+  ])
+  expect(Math.max(...world.counts)).toBe(4)
+})
+
+it('what was trimmed meanwhile is not read at once either', async () => {
+  const world = new TopicWorld(100)
+  world.atOnceBefore = 100
+  const reader = world.reader()
+  await reader.next(true)
+  world.firstOffset = 8
+  world.failure = { at: 4, error: new Error('trimmed') }
+  await expect(reader.next(true)).rejects.toBe(world.failure.error)
+})
+
+it('a reader that is lent chunks gives memory of its own to who asks for that', async () => {
+  const world = new TopicWorld(100)
+  world.atOnceBefore = 100
+  const reader = world.reader()
+  await reader.next(true)
+  const [own, lent] = [await reader.next(), await reader.next(true)]
+  expect([own?.next(), own?.offset, lent?.next(), lent?.offset]).toEqual([true, 4, true, 8])
 })
 
 it('closed among chunks that came together, it hands out no more', async () => {

@@ -137,7 +137,10 @@ describe('what is not published', () => {
     expect(hot.find(0, 9)?.offset).toBe(9)
     expect(hot.find(0, 10)).toBeUndefined()
     expect(hot.chunk(0, 10, 20)).toBeUndefined()
+    const { resume } = hot.chunk(0, 0, 10) ?? {}
+    expect(resume && hot.chunkBehind(resume, 0, 10, 20, hot.target())).toBeUndefined()
     log.published = later
+    expect(resume && hot.chunkBehind(resume, 0, 10, 20, hot.target())?.next).toBe(20)
     expect(hot.find(0, 10)?.offset).toBe(10)
   })
 })
