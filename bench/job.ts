@@ -55,6 +55,7 @@ export type JobKind =
   | 'find-group'
   | 'find-cost'
   | 'find-append'
+  | 'entries'
   | 'open'
   | 'idle'
   | 'queue'
@@ -83,6 +84,7 @@ export type JobKind =
   | 'fill'
   | 'fill-queue'
   | 'fill-finding'
+  | 'fill-state'
   | 'fill-pending'
   | 'fill-and-wait'
 

@@ -4,6 +4,7 @@ import { atOnePoint } from './points.js'
 
 /** In some eighty segments, whatever their size. */
 const most = 2_000_000
+const mostPuts = 10_000_000
 const shared = { section: 'Finding', better: 'more', isLong: true } as const
 const filled = { fill: { kind: 'fill-finding', when: 'once' }, points: atOnePoint(most) } as const
 
@@ -50,5 +51,16 @@ export const findingCases: readonly BenchCase[] = [
     contenders: ['bookend'],
     headline: 'rateOverPlain',
     points: atOnePoint(most),
+  },
+  {
+    ...shared,
+    name: 'entries',
+    title:
+      'the latest of every key, each put ten times: entries() over all of them, a walk where only the latest is kept',
+    kind: 'entries',
+    contenders: ['bookend', 'lmdb'],
+    headline: 'messagesPerSecond',
+    fill: { kind: 'fill-state', when: 'once' },
+    points: atOnePoint(mostPuts),
   },
 ]
