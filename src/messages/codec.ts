@@ -19,6 +19,16 @@ export interface Codec<T> {
 
 const encoder = new TextEncoder()
 
+/** Codecs that every thread has: a handler module gets its messages decoded by them. */
+export type CodecName = 'json' | 'text'
+
+const brand = Symbol.for('bookend.codec')
+
+/** One of ours is known by its name, also in another copy of the package. Not enumerable: a codec that is made of one with `...` is the application's own. */
+function branded<C extends object>(name: CodecName, codec: C): C {
+  return Object.defineProperty(codec, brand, { value: name })
+}
+
 /** The codec `json`; called with a type, the same codec for values of that type: `json<Order>()`. */
 export interface JsonCodec extends Codec<unknown> {
   /** The same codec, for values of that type. */
@@ -29,10 +39,13 @@ export interface JsonCodec extends Codec<unknown> {
  * Any JSON value, as UTF-8 text. `undefined` and functions are a TypeError: JSON cannot say them. Nobody checks that what is read
  * has the type that `json<T>()` names: it is what was appended.
  */
-export const json: JsonCodec = Object.assign(<T>() => json as Codec<T>, {
-  encode: (value: unknown): Uint8Array => encoder.encode(jsonText(value)),
-  decode: (encoded: Uint8Array): unknown => JSON.parse(textOf(encoded, 0, encoded.length)),
-})
+export const json: JsonCodec = branded(
+  'json',
+  Object.assign(<T>() => json as Codec<T>, {
+    encode: (value: unknown): Uint8Array => encoder.encode(jsonText(value)),
+    decode: (encoded: Uint8Array): unknown => JSON.parse(textOf(encoded, 0, encoded.length)),
+  }),
+)
 
 /** What the codec {@link json} writes in UTF-8. */
 export function jsonText(value: unknown): string {
@@ -42,10 +55,10 @@ export function jsonText(value: unknown): string {
 }
 
 /** A string as UTF-8. */
-export const text: Codec<string> = {
-  encode: (value) => encoder.encode(checkedText(value)),
-  decode: (encoded) => textOf(encoded, 0, encoded.length),
-}
+export const text: Codec<string> = branded('text', {
+  encode: (value: string) => encoder.encode(checkedText(value)),
+  decode: (encoded: Uint8Array) => textOf(encoded, 0, encoded.length),
+})
 
 /** What the codec {@link text} writes in UTF-8. */
 export function checkedText(value: string): string {
@@ -66,14 +79,12 @@ export const bytes: Codec<Uint8Array> = {
   decode: (encoded) => encoded,
 }
 
-/** Codecs that every thread has: a handler module gets its messages decoded by them. */
-export type CodecName = 'json' | 'text'
-
 const named: Readonly<Record<CodecName, Codec<unknown>>> = { json, text: text as Codec<unknown> }
 
 /** undefined: a codec of the application, or values that are the bytes themselves. */
-export function codecName(codec: unknown): CodecName | undefined {
-  return (Object.keys(named) as CodecName[]).find((name) => named[name] === codec)
+export function codecName(codec: object | undefined): CodecName | undefined {
+  const name: unknown = codec && Object.getOwnPropertyDescriptor(codec, brand)?.value
+  return name === 'json' || name === 'text' ? name : undefined
 }
 
 export function codecNamed(name: CodecName): Codec<unknown> {

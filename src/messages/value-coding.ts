@@ -1,6 +1,6 @@
 /** How the values of one topic go in and come out, chosen once for its codec. */
 import type { Payload } from '../engine/terms.js'
-import { type Codec, checkedText, json, jsonText, text } from './codec.js'
+import { type Codec, type CodecName, checkedText, codecName, jsonText } from './codec.js'
 import { textOf } from './utf8.js'
 
 /** The value of `bytes[start..end)`. */
@@ -68,6 +68,12 @@ interface TextForm<T> {
 const jsonForm: TextForm<unknown> = { toText: jsonText, fromText: (written) => JSON.parse(written) }
 const plainForm: TextForm<string> = { toText: checkedText, fromText: (written) => written }
 
-function textForm<T>(codec: unknown): TextForm<T> | undefined {
-  return (codec === json ? jsonForm : codec === text ? plainForm : undefined) as TextForm<T> | undefined
+const textForms: Readonly<Record<CodecName, TextForm<unknown>>> = {
+  json: jsonForm,
+  text: plainForm as TextForm<unknown>,
+}
+
+function textForm<T>(codec: Pick<Codec<T>, 'decode'>): TextForm<T> | undefined {
+  const name = codecName(codec)
+  return name && (textForms[name] as TextForm<T>)
 }

@@ -13,6 +13,16 @@ function moduleOf(name: string): { module: URL; said(): string[] } {
   return { module, said: () => readFileSync(file, 'utf8').trim().split('\n') }
 }
 
+/** As a copy of the package has them that the application, or another package, brought along. */
+const copy = (await import(new URL('../../dist/src/messages/codec.js?copy', import.meta.url).href)) as {
+  json: Codec<unknown>
+  text: Codec<string>
+}
+
+it('a copy has codecs of its own', () => {
+  expect([copy.json === json, copy.text === text]).toEqual([false, false])
+})
+
 for (const [name, codec, value, expected] of [
   ['json', json, { id: [1] }, '{"id":[1]}'],
   ['json of a type', json<{ id: number[] }>(), { id: [1] }, '{"id":[1]}'],
@@ -20,6 +30,9 @@ for (const [name, codec, value, expected] of [
   ['bytes', bytes, new Uint8Array(3), 'bytes 3'],
   ['none', undefined, new Uint8Array(3), 'bytes 3'],
   ['own', own, 'x', 'bytes 2'],
+  ['made of json', { ...json, encode: () => new Uint8Array([3, 4, 5]) }, 'x', 'bytes 3'],
+  ['json of another copy', copy.json, { id: [1] }, '{"id":[1]}'],
+  ['text of another copy', copy.text, 'grün', '"grün"'],
 ] as [string, Codec<unknown>, unknown, string][]) {
   it(`a handler gets what the codec of its topic decodes (${name})`, async () => {
     const log = await openLog()

@@ -144,16 +144,14 @@ export class GroupDesk implements SeatDesk {
       return Promise.resolve()
     }
     const start = () => (from === 'first' ? first() : next())
-    const make = (): Promise<void> =>
-      registry.open(topic.name, name, start).then((stored) => {
-        // Removed before this desk heard of it: who has asked meanwhile asks for one that is made anew.
-        if (this.#known() !== stored) return make()
-        this.#begin(stored)
-      })
-    const done = make().catch((error) => {
-      this.#enter({ name: 'shut' })
-      throw error
-    })
+    // Nobody removes it meanwhile: that waits for this.
+    const done = registry.open(topic.name, name, start).then(
+      (stored) => this.#begin(stored),
+      (error) => {
+        this.#enter({ name: 'shut' })
+        throw error
+      },
+    )
     this.#enter({ name: 'opening', done })
     return done
   }
@@ -281,11 +279,15 @@ export class GroupDesk implements SeatDesk {
 
   /** Forgets the group. Who waits is told so. */
   async remove(): Promise<void> {
-    while (this.transactions.isUnderWay) await this.transactions.over()
+    for (;;) {
+      // One that is being made is removed when it is there; that it could not be made is told to who has wanted it.
+      if (this.#stage.name === 'opening') await this.#stage.done.catch(() => {})
+      else if (this.transactions.isUnderWay) await this.transactions.over()
+      else break
+    }
     const stage = this.#stage
     const stored = stage.name === 'open' ? stage.stored : this.#known()
     this.#removals += 1
-    // One that is only just being created is open when it is there.
     if (stage.name === 'open') {
       this.#nextGeneration = stage.ledger.generation + 1
       this.#enter({ name: 'shut' })

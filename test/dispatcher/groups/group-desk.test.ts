@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import v8 from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { expect, it } from 'vitest'
-import { GroupDesk } from '../../../src/dispatcher/groups/group-desk.js'
+import { GroupDesk, GroupRemovedError } from '../../../src/dispatcher/groups/group-desk.js'
 import { groupWorld, outcomeOf } from '../../support/groups.js'
 import { emptyJournal, storedGroup } from '../../support/stored-groups.js'
 
@@ -108,6 +108,7 @@ function deskToBe() {
   const creations: { succeed(): void; fail(error: Error): void }[] = []
   const stored = { id: 0, topic: 't', name: 'g', state: { committed: 0, ranges: [] }, journal: emptyJournal() }
   let known: typeof stored | undefined
+  const removed: string[] = []
   const groups = storedGroup()
   const desk = new GroupDesk({
     ...groups,
@@ -122,10 +123,14 @@ function deskToBe() {
           }
           creations.push({ succeed, fail: reject })
         }),
+      remove: async ({ name }) => {
+        known = undefined
+        removed.push(name)
+      },
     },
     ...{ first: () => 0, next: () => 0, whenNext: () => () => {}, checkOpen() {}, onSkipped() {} },
   })
-  return { desk, creations }
+  return { desk, creations, removed }
 }
 
 it('those who open a group at the same time make it once', async () => {
@@ -152,14 +157,32 @@ it('a group that could not be made is made by who opens it next', async () => {
   expect(desk.needsOpen).toBe(false)
 })
 
-it('a group that is removed while it is being made is open when it is there', async () => {
-  const { desk, creations } = deskToBe()
-  const opening = desk.open('first')
-  await desk.remove()
-  expect(desk.removals).toBe(1)
+it('a group that is removed while it is being made is removed when it is there, and who waits in it is told so', async () => {
+  const { desk, creations, removed } = deskToBe()
+  const asked = desk.open('first').then(() => outcomeOf(desk.request(1).lease))
+  const removing = desk.remove()
+  await turn()
+  expect(removed).toEqual([])
   creations[0].succeed()
-  await opening
-  expect(desk.ledger.committed).toBe(0)
+  const outcome = await asked
+  await removing
+  expect(removed).toEqual(['g'])
+  expect([desk.exists, desk.removals]).toEqual([false, 1])
+  expect(outcome).toMatchObject({ state: 'failed', error: expect.any(GroupRemovedError) })
+  const anew = desk.open('first')
+  creations[1].succeed()
+  await anew
+  expect(desk.ledger.generation).toBe(1)
+})
+
+it('a removal is not kept from its end by a creation that fails', async () => {
+  const { desk, creations, removed } = deskToBe()
+  const opening = desk.open('first')
+  const removing = desk.remove()
+  creations[0].fail(new Error('the disk is full'))
+  await expect(opening).rejects.toThrow('the disk is full')
+  await removing
+  expect([desk.exists, removed]).toEqual([false, []])
 })
 
 it('the books of a group that is not open are nobody’s to look at', () => {
@@ -168,7 +191,7 @@ it('the books of a group that is not open are nobody’s to look at', () => {
   expect(() => desk.refreshed()).toThrow('the books are looked at once the group is open')
 })
 
-it('a group that is removed when it is there, and its desk is about to open, is made anew', async () => {
+it('a group that is removed when it is there, and its desk is about to open, is removed when it has opened', async () => {
   const world = groupWorld()
   const { registry, commits, mailboxes } = world
   const books = { registry, commits, topic: { id: 0, name: 't' }, name: 'g' }
@@ -191,11 +214,8 @@ it('a group that is removed when it is there, and its desk is about to open, is 
   }
   const opening = desk.open('first')
   await world.settle(8)
-  await Promise.all([opening, removing])
-  const lease = desk.take(3)
-  if (lease === undefined) throw new Error('there are messages')
-  const done = desk.acknowledge(lease, lease.first, lease.end)
-  await world.settle()
-  await done
-  expect(registry.known('t', 'g')?.state.committed).toBe(3)
+  await opening
+  await world.settle(8)
+  await removing
+  expect([registry.known('t', 'g'), desk.exists, desk.removals]).toEqual([undefined, false, 1])
 })
