@@ -70,9 +70,6 @@ export const minMappedSegments = writerMappings + 1
 /** Mappings one reader thread keeps before it gives back its least recently used one. */
 export const maxWindowsPerReader = 128
 
-/** Of these it keeps the descriptors of the ones it has mapped last: what is read for the first time, in order, is in them. */
-export const maxFirstReadFiles = 4
-
 /** What lookups keep of indexes, in each reader thread that is asked for records, until its mappings are retired: 16 MiB, a million entries. */
 export const indexPageBytes = 4 * KiB
 export const maxIndexPages = 4096

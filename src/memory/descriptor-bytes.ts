@@ -24,12 +24,6 @@ export function writeParts(descriptor: number, parts: readonly Uint8Array[], at:
   }
 }
 
-/** Fills `bytes` from `at` on. @throws `EFAULT`, as a mapping answers whose file was truncated, where the file ends before that */
-export function readWhole(descriptor: number, bytes: Uint8Array, at: number): void {
-  const count = readUpTo(descriptor, bytes, at)
-  if (count < bytes.byteLength) throw failedCall('read', errno.EFAULT, `the file ends at ${at + count}`)
-}
-
 /** Fills `bytes` from `at` on; answers how many bytes there were before the end of the file. */
 export function readUpTo(descriptor: number, bytes: Uint8Array, at: number): number {
   let done = 0

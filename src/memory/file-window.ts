@@ -1,6 +1,6 @@
 import fs from 'node:fs'
-import { readWhole, writeAll, writeParts } from './descriptor-bytes.js'
-import { asSystemCall } from './errno.js'
+import { readUpTo, writeAll, writeParts } from './descriptor-bytes.js'
+import { asSystemCall, errno, failedCall } from './errno.js'
 import type { Memory, Window } from './memory.js'
 import { checkBounds, readEachRange } from './window-bounds.js'
 import { openWindowFile } from './window-file.js'
@@ -21,7 +21,6 @@ export class FileMemory implements Memory {
 class FileWindow implements Window {
   readonly byteLength: number
   readonly address = 0
-  readonly file = undefined
   bytes = new Uint8Array(0)
   readonly #isWritable: boolean
   #descriptor: number | undefined
@@ -49,7 +48,9 @@ class FileWindow implements Window {
     const place = target.subarray(targetAt, targetAt + length)
     // `subarray` cuts off what does not fit, where `set` on the mapped side throws.
     if (place.byteLength < length) throw new RangeError(`${length} bytes do not fit at ${targetAt} of the target`)
-    readWhole(descriptor, place, at)
+    const count = readUpTo(descriptor, place, at)
+    // The same answer a mapping gives when its file was truncated.
+    if (count < length) throw failedCall('read', errno.EFAULT, `the file ends at ${at + count}`)
   }
 
   readRanges(target: Uint8Array, ranges: Uint32Array, count: number): void {

@@ -5,6 +5,7 @@ import { type Libc, mapShared, protRead, protWrite } from './libc.js'
 import { MappedWindow, type Mapping } from './mapped-window.js'
 import type { Memory, SystemCalls, Window } from './memory.js'
 import { createPageCalls, type PageCalls } from './page-calls.js'
+import { withWindowFile } from './window-file.js'
 
 /** Maps through koffi. Its views have no finalizer, so `close` unmaps, at once and for good; what was lent, see {@link LentRange}. */
 export class KoffiMapper implements Memory {
@@ -20,9 +21,10 @@ export class KoffiMapper implements Memory {
   }
 
   open(path: string, byteLength: number, access: 'read' | 'write'): Window {
-    return MappedWindow.open(path, byteLength, access, this.#pages, (descriptor) =>
+    const mapping = withWindowFile(path, byteLength, access, (descriptor) =>
       this.#map(path, descriptor, byteLength, access),
     )
+    return new MappedWindow(path, mapping, access, this.#pages)
   }
 
   #map(path: string, descriptor: number, byteLength: number, access: 'read' | 'write'): Mapping {

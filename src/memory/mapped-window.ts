@@ -1,10 +1,10 @@
 import fs from 'node:fs'
 import { writeParts } from './descriptor-bytes.js'
 import { asSystemCall } from './errno.js'
-import type { Lent, MappedFile, ReadPattern, Window } from './memory.js'
+import type { Lent, ReadPattern, Window } from './memory.js'
 import type { PageCalls } from './page-calls.js'
 import { checkBounds, checkRanges, readEachRange } from './window-bounds.js'
-import { OpenMappedFile, openWindowFile } from './window-file.js'
+import { openWindowFile } from './window-file.js'
 
 const noBytes = new Uint8Array(0)
 
@@ -23,7 +23,6 @@ export class MappedWindow implements Window {
   /** 0 after `close`, so that a late `retire` is refused instead of hitting a stranger's mapping. */
   address: number
   bytes: Uint8Array<ArrayBuffer>
-  readonly #file: OpenMappedFile | undefined
   readonly #isWritable: boolean
   readonly #pages: PageCalls
   #isReadAhead = true
@@ -32,44 +31,14 @@ export class MappedWindow implements Window {
   /** Opened by the first {@link write}: most windows only map. */
   #descriptor: number | undefined
 
-  /** @param map makes the mapping, which stays when the descriptor is closed */
-  static open(
-    path: string,
-    byteLength: number,
-    access: 'read' | 'write',
-    pages: PageCalls,
-    map: (descriptor: number) => Mapping,
-  ): MappedWindow {
-    const descriptor = openWindowFile(path, byteLength, access)
-    const file = new OpenMappedFile(descriptor, byteLength)
-    let window: MappedWindow | undefined
-    try {
-      window = new MappedWindow(path, map(descriptor), access, pages, access === 'read' ? file : undefined)
-      return window
-    } finally {
-      if (window?.file === undefined) file.close()
-    }
-  }
-
-  private constructor(
-    path: string,
-    mapping: Mapping,
-    access: 'read' | 'write',
-    pages: PageCalls,
-    file: OpenMappedFile | undefined,
-  ) {
+  constructor(path: string, mapping: Mapping, access: 'read' | 'write', pages: PageCalls) {
     this.#path = path
-    this.#file = file
     this.byteLength = mapping.bytes.byteLength
     this.address = mapping.address
     this.bytes = mapping.bytes
     this.#isWritable = access === 'write'
     this.#pages = pages
     this.#mapping = mapping
-  }
-
-  get file(): MappedFile | undefined {
-    return this.#file?.isOpen ? this.#file : undefined
   }
 
   expect(pattern: ReadPattern): void {
@@ -126,7 +95,6 @@ export class MappedWindow implements Window {
     const descriptor = this.#descriptor
     this.#descriptor = undefined
     if (descriptor !== undefined) asSystemCall(this.#path, () => fs.closeSync(descriptor))
-    this.#file?.close()
     const mapping = this.#mapping
     if (mapping === undefined) return
     // First forget, then release: nothing of this object may lead to addresses that are no longer ours.

@@ -30,14 +30,6 @@ export interface Lent {
   giveBack(): void
 }
 
-/** The file that a mapping was made from, open beside it. */
-export interface MappedFile {
-  /** Copies `[at, at + target.byteLength)`. Takes no page fault, and throws what {@link Window.readInto} does. */
-  readInto(target: Uint8Array, at: number): void
-  /** Idempotent. The mapping stays. */
-  close(): void
-}
-
 /** How a window is read next. `atRandom`: of what is not in memory, only what is asked for is fetched. */
 export type ReadPattern = 'inOrder' | 'atRandom'
 
@@ -51,11 +43,6 @@ export interface Window {
   readonly byteLength: number
   /** Start of the mapping, or 0 where nothing is mapped. */
   readonly address: number
-  /**
-   * Of a mapping for reading, until it is closed, or the window: what stands under the name may be another file by then. Undefined: nothing is mapped
-   * here, or to be written to. Unlike a mapping that was retired it keeps the space of a deleted file.
-   */
-  readonly file: MappedFile | undefined
   /** For all that is read from now on. A new window expects to be read in order. */
   expect(pattern: ReadPattern): void
   /**

@@ -5,6 +5,7 @@ import { MappedWindow, type Mapping } from './mapped-window.js'
 import type { Memory, SystemCalls, Window } from './memory.js'
 import type { MmapIo } from './mmap-io-package.js'
 import { createPageCalls, type PageCalls } from './page-calls.js'
+import { withWindowFile } from './window-file.js'
 
 /**
  * Maps through mmap-io. The addresses belong to the finalizer of its Buffer, which unmaps them at a time of the
@@ -26,9 +27,10 @@ export class MmapIoMapper implements Memory {
   }
 
   open(path: string, byteLength: number, access: 'read' | 'write'): Window {
-    return MappedWindow.open(path, byteLength, access, this.#pages, (descriptor) =>
+    const mapping = withWindowFile(path, byteLength, access, (descriptor) =>
       this.#map(path, descriptor, byteLength, access),
     )
+    return new MappedWindow(path, mapping, access, this.#pages)
   }
 
   #map(path: string, descriptor: number, byteLength: number, access: 'read' | 'write'): Mapping {

@@ -1,8 +1,6 @@
 import fs from 'node:fs'
-import { readWhole } from './descriptor-bytes.js'
 import { asSystemCall, errno, failedCall } from './errno.js'
-import { type MappedFile, maxWindowBytes, pageBytes } from './memory.js'
-import { checkBounds } from './window-bounds.js'
+import { maxWindowBytes, pageBytes } from './memory.js'
 
 /**
  * Opens an existing file that is long enough for a window of `byteLength` bytes. Never creates one, never follows a
@@ -28,7 +26,7 @@ export function openWindowFile(path: string, byteLength: number, access: 'read' 
   }
 }
 
-/** For what stays when the descriptor is closed: it is open for as long as `use` runs only. */
+/** For mappings: they stay when the descriptor is closed, so it is open for as long as `use` runs only. */
 export function withWindowFile<T>(
   path: string,
   byteLength: number,
@@ -40,33 +38,5 @@ export function withWindowFile<T>(
     return use(descriptor)
   } finally {
     fs.closeSync(descriptor)
-  }
-}
-
-/** Has the descriptor from its beginning on. */
-export class OpenMappedFile implements MappedFile {
-  readonly #byteLength: number
-  #descriptor: number | undefined
-
-  constructor(descriptor: number, byteLength: number) {
-    this.#descriptor = descriptor
-    this.#byteLength = byteLength
-  }
-
-  get isOpen(): boolean {
-    return this.#descriptor !== undefined
-  }
-
-  readInto(target: Uint8Array, at: number): void {
-    checkBounds(at, target.byteLength, this.#descriptor === undefined ? 0 : this.#byteLength)
-    readWhole(this.#descriptor as number, target, at)
-  }
-
-  close(): void {
-    const descriptor = this.#descriptor
-    if (descriptor === undefined) return
-    // Forgotten first: after a failed close the number may already be somebody else's.
-    this.#descriptor = undefined
-    asSystemCall('', () => fs.closeSync(descriptor))
   }
 }

@@ -260,54 +260,6 @@ function conformance(memory: Memory): void {
     expect(Buffer.compare(window.read(0, byteLength), content)).toBe(0)
   })
 
-  it.runIf(isMapping)('reads the file that was mapped without the mapping, whatever has its name since', () => {
-    const { path: file, content } = randomFile(folder, 'mapped', byteLength)
-    const window = open(file, byteLength, 'read')
-    const read = (at: number, length: number) => {
-      const target = new Uint8Array(length)
-      window.file?.readInto(target, at)
-      return target
-    }
-    expect(openDescriptors(file)).toBe(1)
-    fs.renameSync(randomFile(folder, 'another', byteLength).path, file)
-    for (const [at, length] of [
-      [0, byteLength],
-      [4095, 70_000],
-      [byteLength, 0],
-    ] as const) {
-      expect(Buffer.compare(read(at, length), content.subarray(at, at + length))).toBe(0)
-    }
-    expect(() => read(byteLength - 1, 2)).toThrow(RangeError)
-    const kept = window.file
-    kept?.close()
-    kept?.close()
-    expect(window.file).toBeUndefined()
-    expect(failure(() => kept?.readInto(new Uint8Array(1), 0))).toMatchObject({ code: 'EBADF' })
-    expect(Buffer.compare(window.read(0, byteLength), content)).toBe(0)
-  })
-
-  it.runIf(isMapping)(
-    'has the same answer for what is gone from the file that was mapped, as often as it is asked',
-    () => {
-      const { path: file, content } = randomFile(folder, 'cut', byteLength)
-      const window = open(file, byteLength, 'read')
-      fs.truncateSync(file, 2 * pageBytes)
-      fs.unlinkSync(file)
-      const target = new Uint8Array(20)
-      for (const at of [2 * pageBytes, 2 * pageBytes - 10, byteLength - 20]) {
-        expect(failure(() => window.file?.readInto(target, at))).toMatchObject({ code: 'EFAULT', errno: 14 })
-      }
-      window.file?.readInto(target, 2 * pageBytes - 20)
-      expect(Buffer.compare(target, content.subarray(2 * pageBytes - 20, 2 * pageBytes))).toBe(0)
-    },
-  )
-
-  it.runIf(isMapping)('leaves no descriptor open for a mapping that is written to, or that failed', () => {
-    const { path: file } = randomFile(folder, 'written', byteLength)
-    expect(open(file, byteLength, 'write').file).toBeUndefined()
-    expect(openDescriptors(file)).toBe(0)
-  })
-
   it('gives mapping and descriptor back on close, which may be called twice', () => {
     const { path: file, content } = randomFile(folder, 'close', byteLength)
     const window = open(file, byteLength, 'write')

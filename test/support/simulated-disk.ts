@@ -7,7 +7,7 @@
  */
 import path from 'node:path'
 import { errno, failedCall } from '../../src/memory/errno.js'
-import { type MappedFile, type Memory, pageBytes, type SystemCalls, type Window } from '../../src/memory/memory.js'
+import { type Memory, pageBytes, type SystemCalls, type Window } from '../../src/memory/memory.js'
 import { checkBounds, readEachRange } from '../../src/memory/window-bounds.js'
 import type { Disk, DiskFile } from '../../src/storage/files/disk.js'
 import type { Seeded } from './seeded.js'
@@ -433,9 +433,6 @@ export class SimulatedMemory implements Memory {
     this.#isMapped = isMapped
   }
 
-  /** Bytes that came through the files of mappings, and out of windows. */
-  readonly reads = { filed: 0, mapped: 0 }
-
   open(file: string, byteLength: number, access: 'read' | 'write'): Window {
     const inode = this.#disk.inode(file)
     if (inode.content.length < byteLength) throw failedCall('mmap', errno.EINVAL, `${file} is too short`)
@@ -453,11 +450,10 @@ class SimulatedWindow implements Window {
   bytes = new Uint8Array(0)
   isRetired = false
   readonly inode: Inode
-  readonly path: string
+  readonly file: string
   readonly #memory: SimulatedMemory
   readonly #disk: SimulatedDisk
   readonly #isWritable: boolean
-  #isFileOpen: boolean
   #placedAt = 0
 
   constructor(
@@ -472,25 +468,10 @@ class SimulatedWindow implements Window {
     this.#memory = memory
     this.#disk = disk
     this.inode = inode
-    this.path = file
+    this.file = file
     this.byteLength = byteLength
     this.address = address
     this.#isWritable = isWritable
-    this.#isFileOpen = address !== 0 && !isWritable
-  }
-
-  get file(): MappedFile | undefined {
-    if (!this.#isFileOpen) return undefined
-    return {
-      readInto: (target, at) => {
-        this.#memory.reads.filed += target.byteLength
-        // Also where the mapping was retired.
-        this.#copy(target, 0, at, target.byteLength)
-      },
-      close: () => {
-        this.#isFileOpen = false
-      },
-    }
   }
 
   expect(): void {}
@@ -504,16 +485,11 @@ class SimulatedWindow implements Window {
   }
 
   readInto(target: Uint8Array, targetAt: number, at: number, length: number): void {
-    this.#memory.reads.mapped += length
-    if (this.isRetired) target.fill(0, targetAt, targetAt + length)
-    else this.#copy(target, targetAt, at, length)
-  }
-
-  #copy(target: Uint8Array, targetAt: number, at: number, length: number): void {
     checkBounds(at, length, this.byteLength)
-    this.#disk.checkBlocks(this.inode, at, length)
-    if (at + length > this.inode.content.length) throw failedCall('read', errno.EFAULT, 'the file was truncated')
-    target.set(this.inode.content.subarray(at, at + length), targetAt)
+    if (!this.isRetired) this.#disk.checkBlocks(this.inode, at, length)
+    if (this.isRetired) target.fill(0, targetAt, targetAt + length)
+    else if (at + length > this.inode.content.length) throw failedCall('read', errno.EFAULT, 'the file was truncated')
+    else target.set(this.inode.content.subarray(at, at + length), targetAt)
   }
 
   readRanges(target: Uint8Array, ranges: Uint32Array, count: number): void {
@@ -534,7 +510,7 @@ class SimulatedWindow implements Window {
 
   commit(at: number, length: number): void {
     if (this.address !== 0 && at + length > this.inode.blocks) throw new TypeError(`a store into a hole at ${at}`)
-    this.#disk.note('write', this.path)
+    this.#disk.note('write', this.file)
     const from = at - this.#placedAt
     this.#disk.writeTo(this.inode, at, this.bytes.subarray(from, from + length))
   }
@@ -544,7 +520,7 @@ class SimulatedWindow implements Window {
     checkBounds(at, bytes.length, this.byteLength)
     if (!this.#isWritable || this.isRetired) throw new TypeError('the window was opened for reading or is retired')
     try {
-      this.#disk.note('write', this.path)
+      this.#disk.note('write', this.file)
     } catch (error) {
       // Blocks are written or not, so what was taken ends with one.
       const { written = 0 } = error as { written?: number }
@@ -558,7 +534,6 @@ class SimulatedWindow implements Window {
   close(): void {
     this.#memory.mapped.delete(this.address)
     this.address = 0
-    this.#isFileOpen = false
   }
 }
 
@@ -589,7 +564,7 @@ export class SimulatedSystemCalls implements SystemCalls {
 
   async syncRange(address: number, byteLength: number): Promise<void> {
     const { window, at } = this.#windowAt(address, byteLength)
-    this.#disk.note('sync', window.path)
+    this.#disk.note('sync', window.file)
     const upTo = this.#disk.events.length
     await this.#disk.later(() => this.#disk.syncTo(window.inode, at, pageEnd(at + byteLength), upTo))
   }
@@ -602,8 +577,8 @@ export class SimulatedSystemCalls implements SystemCalls {
     // It goes in steps; from the first on, nobody may look.
     window.isRetired = true
     if (at > 0) return
-    this.#disk.note('retire', window.path)
-    this.retired.push({ file: window.path, address })
+    this.#disk.note('retire', window.file)
+    this.retired.push({ file: window.file, address })
   }
 
   /** Nobody looks there any more: for the simulation that is the same. */

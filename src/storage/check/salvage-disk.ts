@@ -67,7 +67,6 @@ export class DiskMemory implements Memory {
     return {
       byteLength,
       address: 0,
-      file: undefined,
       bytes: new Uint8Array(0),
       expect() {},
       read,

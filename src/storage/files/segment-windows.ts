@@ -11,7 +11,6 @@ import type { Lent, Memory, ReadPattern, Window } from '../../memory/memory.js'
 import type { SlotAccess, SlotTable } from '../../ring/slot-table.js'
 import { isOverMapping } from '../packed/unpacked.js'
 import { UnpackedCache } from '../packed/unpacked-cache.js'
-import { FirstReads } from './first-reads.js'
 import type { SegmentFiles } from './segment-files.js'
 import { VerifiedBatches } from './verified-batches.js'
 
@@ -47,7 +46,6 @@ export class SegmentWindows {
   readonly #maxHeld: number
   readonly #maxMapped: number
   readonly #wantRoom: () => void
-  readonly #firstReads = new FirstReads()
   readonly #unpacked = new UnpackedCache(maxUnpackedBlocks)
   #opened = 0
   /** In order of use, the least recent first. */
@@ -187,7 +185,6 @@ export class SegmentWindows {
     }
     try {
       const window = this.#openMapped(segment)
-      this.#firstReads.opened(window)
       if (window.address === 0) this.#slots.release(slot)
       else this.#slots.publish(slot, { segment, address: window.address, byteLength: segmentBytes })
       return { window, number, slot: window.address === 0 ? -1 : slot, pins: 0, isSpare: false, verified }
@@ -239,7 +236,6 @@ export class SegmentWindows {
       // The reaper may be replacing, prefaulting or flushing the range at this moment: its hold is short.
       while (!this.#slots.tryWithdraw(held.slot)) this.#slots.pauseBriefly()
     }
-    this.#firstReads.closing(held.window)
     held.window.close()
     if (held.slot >= 0) this.#slots.release(held.slot)
     this.#held.delete(segment)

@@ -80,7 +80,6 @@ export function isOverMapping(window: Window): boolean {
 class UnpackedWindow implements Window {
   readonly byteLength: number
   readonly address = 0
-  readonly file = undefined
   readonly bytes = new Uint8Array(0)
   readonly #window: Window
   readonly #blocks: PackedBlocks | LostBlocks

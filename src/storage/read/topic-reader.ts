@@ -10,7 +10,6 @@ import { batchHeaderBytes } from '../../format/batch-layout.js'
 import { segmentHeaderBytes } from '../../format/segment-layout.js'
 import { chunkBytes, maxBatchBytes } from '../../limits.js'
 import { isUnreadable } from '../../memory/errno.js'
-import { readBatches } from '../files/first-reads.js'
 import { SalvageWindow } from '../files/salvage-window.js'
 import type { SegmentFiles } from '../files/segment-files.js'
 import type { SegmentWindows } from '../files/segment-windows.js'
@@ -209,16 +208,17 @@ export class TopicReader {
   ) {
     try {
       return this.#windows.with(segment, (pinned) => {
+        const { window } = pinned
         if (into !== undefined && length > this.#scratch.length) this.#scratch = new Uint8Array(length)
         const target = into === undefined ? uninitialized(length) : length > into.length ? this.#scratch : into
         const raw = target.subarray(0, length)
         try {
-          readBatches(pinned, raw, at)
+          window.readInto(raw, 0, at, length)
           return { raw, pinned }
         } catch (error) {
           if (!isUnreadable(error)) throw error
           // One block hides no other. What was found right before is looked at anew: now a part of it may be zeros.
-          new SalvageWindow(pinned.window).readInto(raw, 0, at, length)
+          new SalvageWindow(window).readInto(raw, 0, at, length)
           return { raw, pinned: { ...pinned, isVerified: () => false } }
         }
       })

@@ -1,7 +1,6 @@
 import { expect, it } from 'vitest'
 import { failedCall } from '../../../src/memory/errno.js'
 import { SlotTable } from '../../../src/ring/slot-table.js'
-import { readBatches } from '../../../src/storage/files/first-reads.js'
 import { SegmentFiles } from '../../../src/storage/files/segment-files.js'
 import { SegmentWindows } from '../../../src/storage/files/segment-windows.js'
 import { testSegmentBytes } from '../../support/storage-log.js'
@@ -102,41 +101,6 @@ it('beyond the mappings that all threads may have, reads without one and asks fo
   others.closeAll()
   expect(read(1)).toBe(1)
   expect([mapped(), windows.isUnmapped]).toEqual([[1], false])
-})
-
-it('keeps the files of the mappings that were made last open, and none of a mapping that is gone', () => {
-  const { windows, read, retire, memory } = tenSegments()
-  for (const segment of [0, 1, 2, 3, 4, 5]) read(segment)
-  // In the order in which they were made.
-  const open = () =>
-    [...memory.mapped.values()].filter(({ file }) => file !== undefined).map(({ inode }) => inode.content[0])
-  expect(open()).toEqual([2, 3, 4, 5])
-  retire(3)
-  windows.dropRetired()
-  expect(open()).toEqual([2, 4, 5])
-  read(3)
-  expect(open()).toEqual([2, 4, 5, 3])
-  windows.closeAll()
-  expect(open()).toEqual([])
-})
-
-it('reads batches out of the file, and once they are verified out of the mapping', () => {
-  const { windows, memory, disk, files } = tenSegments()
-  const target = new Uint8Array(100)
-  const readAgain = () => windows.with(5, (pinned) => readBatches(pinned, target, 0))
-  readAgain()
-  expect([target[0], memory.reads]).toEqual([5, { filed: 100, mapped: 0 }])
-  // Another file under the name of the one that is mapped.
-  disk.remove(files.path(5))
-  disk.put(files.path(5), new Uint8Array(testSegmentBytes).fill(77))
-  readAgain()
-  expect([target[0], memory.reads]).toEqual([5, { filed: 200, mapped: 0 }])
-  windows.with(5, ({ markVerified }) => markVerified(0))
-  readAgain()
-  expect([target[0], memory.reads]).toEqual([5, { filed: 200, mapped: 100 }])
-  windows.with(5, ({ window }) => window.file?.close())
-  windows.with(5, (pinned) => readBatches(pinned, target, 64))
-  expect(memory.reads).toEqual({ filed: 200, mapped: 200 })
 })
 
 it('a thread gives its own least recent mapping up before it does without one', () => {
