@@ -1,5 +1,5 @@
 /** Server-sent events: what is there and what comes, until the stream is closed, the client goes, or it is time for another connection. */
-import { cursorAfter } from './cursors.js'
+import { cursorAfter, cursorSince } from './cursors.js'
 import type { HttpRequest, Reply } from './exchange.js'
 import { arrayOf } from './json-messages.js'
 import { offsetText } from './offsets.js'
@@ -31,22 +31,21 @@ async function* events(
   const { clocks, followers, streams, topics, limits, longPollMs } = parts
   const topic = topics.topic(found.topic)
   const endMs = clocks.nowMs() + limits.sseMs
-  let cursor = request.query.get('cursor') ?? undefined
+  let cursor = cursorAfter(request.query.get('cursor') ?? undefined, clocks.now())
   let stream = found
   for (let position = from; ; ) {
     const part = await readPart(streams, stream, position, limits.responseBytes)
     position = part.next
     const isWhole = position >= (await topics.endOf(stream))
     const isEnd = isWhole && stream.isEnded
-    if (!isEnd) cursor = cursorAfter(cursor, clocks.now())
+    cursor = cursorSince(cursor, clocks.now())
     const control = {
       streamNextOffset: offsetText(stream, position),
       ...(!isEnd && { streamCursor: cursor }),
       ...(isWhole && { upToDate: true }),
       ...(isEnd && { streamClosed: true }),
     }
-    const ending = encoder.encode(event('control', JSON.stringify(control)))
-    yield part.messages.length === 0 ? ending : Buffer.concat([dataEvent(stream, part, isText), ending])
+    yield eventsOf(stream, part, JSON.stringify(control), isText)
     if (isEnd || request.signal.aborted) return
     const leftMs = endMs - clocks.nowMs()
     // Every event says where to go on: whoever is sent away comes back with that.
@@ -62,16 +61,16 @@ async function* events(
   }
 }
 
-/** Made once of a part, however many followers get it. */
-const dataEvents = new WeakMap<StreamPart, Uint8Array>()
+/** Made once of a part, however many followers get it: all that go on alike behind it. */
+const madeEvents = new WeakMap<StreamPart, { readonly control: string; readonly bytes: Uint8Array }>()
 
-function dataEvent(stream: StreamState, part: StreamPart, isText: boolean): Uint8Array {
-  let made = dataEvents.get(part)
-  if (made === undefined) {
-    made = encoder.encode(event('data', dataOf(stream, part.messages, isText)))
-    dataEvents.set(part, made)
-  }
-  return made
+function eventsOf(stream: StreamState, part: StreamPart, control: string, isText: boolean): Uint8Array {
+  const made = madeEvents.get(part)
+  if (made?.control === control) return made.bytes
+  const data = part.messages.length === 0 ? '' : event('data', dataOf(stream, part.messages, isText))
+  const bytes = encoder.encode(data + event('control', control))
+  madeEvents.set(part, { control, bytes })
+  return bytes
 }
 
 function dataOf(stream: StreamState, messages: readonly Uint8Array[], isText: boolean): string {
