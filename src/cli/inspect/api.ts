@@ -26,7 +26,10 @@ export interface SegmentPart {
   kind: 'segment'
   position: number
   bytes: number
+  /** What of them takes space on the disk: less where it was written anew, or packed. -1: cannot be told. */
+  diskBytes: number
   state: 'sealed' | 'active' | 'prepared'
+  packed?: { codec: string; ratio: number } | undefined
   /** -1: cannot be told. */
   residentBytes: number
   /** Resident share of each part of the file, 0 to 1. */
@@ -39,6 +42,9 @@ export interface RunPart {
   count: number
   position: number
   bytes: number
+  diskBytes: number
+  /** How many of them are packed. */
+  packed: number
   residentBytes: number
   /** Cold: next to nothing of it is in memory. */
   isCold: boolean

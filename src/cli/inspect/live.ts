@@ -92,6 +92,8 @@ function together(run: readonly SegmentPagesView[], isCold: boolean): StripPart 
     count: run.length,
     position: run[0].position,
     bytes: sum(({ bytes }) => bytes),
+    diskBytes: run.some(({ diskBytes }) => diskBytes < 0) ? -1 : sum(({ diskBytes }) => diskBytes),
+    packed: sum(({ packed }) => (packed === undefined ? 0 : 1)),
     residentBytes: sum(({ residentBytes }) => residentBytes),
     isCold,
   }

@@ -43,3 +43,10 @@ it('does not put together what is used, what cannot be told, or what is only two
   expect(kinds(stripOf(segments(3, 0, { residentBytes: -1 })))).toHaveLength(3)
   expect(kinds(stripOf(segments(2, 0)))).toHaveLength(2)
 })
+
+it('says of a run what of it takes space on the disk, and how many of it are packed', () => {
+  const packed = { packed: { codec: 'deflate', ratio: 8 }, diskBytes: bytes / 8 }
+  const [run] = stripOf([...segments(2, 0, packed), ...segments(3, 0)])
+  expect(run).toMatchObject({ count: 5, diskBytes: 3.25 * bytes, packed: 2 })
+  expect(stripOf(segments(3, 0, { diskBytes: -1 }))[0]).toMatchObject({ diskBytes: -1, packed: 0 })
+})

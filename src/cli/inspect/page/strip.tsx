@@ -52,7 +52,10 @@ function Run({ run }: { run: RunPart }) {
   const { count, bytes: size, residentBytes, isCold } = run
   const share = residentBytes / size
   return (
-    <div class={`segment run ${isCold ? 'cold' : 'cache'}`} title={`${counted(count, 'segment')}, ${inMemory(run)}`}>
+    <div
+      class={`segment run ${isCold ? 'cold' : 'cache'}`}
+      title={`${stateOf(run)}, ${onDisk(run)} on disk, ${inMemory(run)}`}
+    >
       {!isCold && (
         <Fill>
           <rect x={0} width={100} y={tall * (1 - share)} height={tall * share} />
@@ -89,8 +92,20 @@ function mappedBy(part: StripPart): string {
   return parts.filter((each) => each !== '').join(', ') || 'nobody'
 }
 
+/** Less than its size where messages that nobody needs were left out, or it was packed. */
+function onDisk({ diskBytes }: StripPart): string {
+  return diskBytes < 0 ? 'not known' : bytes(diskBytes)
+}
+
+function stateOf(part: StripPart): string {
+  if (part.kind === 'run')
+    return `${whole(part.count)} sealed${part.packed === 0 ? '' : `, ${whole(part.packed)} packed`}`
+  const { state, packed } = part
+  return `1 ${state}${packed === undefined ? '' : `, packed with ${packed.codec}, x${packed.ratio.toFixed(1)}`}`
+}
+
 function titleOf(segment: SegmentPart): string {
-  return `${segment.state} segment at ${whole(segment.position)}: ${inMemory(segment)}, mapped by ${mappedBy(segment)}`
+  return `${stateOf(segment)}, at ${whole(segment.position)}: ${onDisk(segment)} on disk, ${inMemory(segment)}, mapped by ${mappedBy(segment)}`
 }
 
 function summaryOf(parts: StripPart[]): string {
@@ -106,13 +121,14 @@ function SegmentTable({ parts }: { parts: StripPart[] }) {
   return (
     <Table
       label="Table of segments"
-      columns={[number('Position'), 'Segments', number('Size'), 'In memory', 'Mapped by']}
+      columns={[number('Position'), 'Segments', number('Size'), number('On disk'), 'In memory', 'Mapped by']}
     >
       {parts.map((part) => (
         <tr key={part.position}>
           <td class="number">{whole(part.position)}</td>
-          <td>{part.kind === 'run' ? `${whole(part.count)} sealed` : `1 ${part.state}`}</td>
+          <td>{stateOf(part)}</td>
           <td class="number">{bytes(part.bytes)}</td>
+          <td class="number">{onDisk(part)}</td>
           <td>{inMemory(part)}</td>
           <td>{mappedBy(part)}</td>
         </tr>
