@@ -27,6 +27,7 @@ export interface MessageStream<T> extends AsyncIterableIterator<Message<T>>, Asy
   return(): Promise<IteratorResult<Message<T>, undefined>>
 }
 
+/** How chunks of a stream are handed over. */
 export interface ChunksOptions {
   /**
    * Each batch is good until the next one is asked for, which may come in the same memory: for who is done with one by then. What is in the page cache is then read by the calling thread, which takes
