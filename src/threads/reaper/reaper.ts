@@ -15,7 +15,6 @@ import type { AbortWord } from '../../ring/abort-word.js'
 import type { ControlFile } from '../../storage/files/control-file.js'
 import type { Owner } from '../../storage/files/ownership.js'
 import { type BackupSource, backUp } from '../../storage/life/backup.js'
-import type { PackedSize } from '../../storage/rewrite/segment-packing.js'
 import { errnoOf, isBug, isPassing } from '../device-error.js'
 import type { KeptSegment } from '../protocol.js'
 import { FlushDuty, type FlushDutyParts } from './flush-duty.js'
@@ -24,6 +23,7 @@ import type { GroupKeeper } from './group-keeper.js'
 import { IndexDuty, type IndexDutyParts } from './index-duty.js'
 import { PackingDuty, type PackingDutyParts } from './packing-duty.js'
 import { PrefaultDuty, type PrefaultDutyParts } from './prefault-duty.js'
+import { Replacements } from './replacements.js'
 import { Retainer, type RetainerParts } from './retainer.js'
 import { RetireDuty, type RetireDutyParts } from './retire-duty.js'
 import { SegmentMaker, type SegmentMakerParts } from './segment-maker.js'
@@ -88,6 +88,7 @@ export class Reaper {
   readonly #retire: RetireDuty
   readonly #prefault: PrefaultDuty
   readonly #packing: PackingDuty
+  readonly #replacements: Replacements
   #lastActive = -1
   /** Backups under way: what they copy must not be deleted. */
   readonly #backups = new Set<Promise<unknown>>()
@@ -108,14 +109,15 @@ export class Reaper {
     this.#sides = new SideIndexDuty(parts, isOwner)
     this.#index = new IndexDuty({ ...parts, sides: this.#sides }, isOwner)
     this.#retire = new RetireDuty(parts)
+    this.#replacements = new Replacements(parts, this.#retire)
     this.#prefault = new PrefaultDuty(parts)
     this.#maker = new SegmentMaker(parts)
     this.#packing = new PackingDuty(parts, {
       isOwner,
       mayReplace: () => this.#backups.size === 0 && !this.#retainer.isRewriting,
       statePacked: () => this.#require(featureSet('packed')),
-      packed: (segment, size) => this.#packed(segment, size),
-      failed: (error) => this.#rewriteFailed('packing a segment', error),
+      packed: (segment, size) => this.#replacements.packed(segment, size),
+      failed: (error) => this.#replacements.failed('packing a segment', error),
     })
     this.#retainer = new Retainer(parts, {
       mayDelete: () => this.#backups.size === 0,
@@ -129,7 +131,7 @@ export class Reaper {
       retireSegment: (segment) => this.#retire.segment(segment),
       deleted: (segment) => parts.emit({ type: 'deleted', segment }),
       rewritten: (segment, bytes) => this.#rewritten(segment, bytes),
-      rewriteFailed: (error) => this.#rewriteFailed('writing a segment anew', error),
+      rewriteFailed: (error) => this.#replacements.failed('writing a segment anew', error),
       moved: (topic, segment) => parts.emit({ type: 'moved', topic, segment }),
     })
   }
@@ -256,34 +258,9 @@ export class Reaper {
   }
 
   #rewritten(segment: number, bytes: number): void {
-    const { state, emit } = this.#parts
     this.#sides.rewritten(segment)
-    state.rewrittenBytes.store(state.rewrittenBytes.load() + bytes)
-    this.#replaced(segment)
+    this.#replacements.rewritten(segment, bytes)
     this.#packing.lookAgain(segment)
-    emit({ type: 'rewritten', segment })
-  }
-
-  #packed(segment: number, { bytes, packedBytes }: PackedSize): void {
-    const { state, emit } = this.#parts
-    state.packs.store(state.packs.load() + 1)
-    state.packedBytes.store(state.packedBytes.load() + bytes - packedBytes)
-    this.#replaced(segment)
-    emit({ type: 'packed', segment })
-  }
-
-  #replaced(segment: number): void {
-    const { state } = this.#parts
-    // Whoever looks there through a mapping looks at the old file.
-    this.#retire.segment(segment)
-    state.rewrites.store(state.rewrites.load() + 1)
-    // Who has the old file open without a mapping keeps its space.
-    state.retirements.ring()
-  }
-
-  #rewriteFailed(what: string, error: unknown): void {
-    if (isBug(error)) throw error
-    this.#parts.emit({ type: 'error', what, ...errnoOf(error) })
   }
 
   /** The writer waits with the first of something until the log says that it holds such things. */
