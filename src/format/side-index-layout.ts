@@ -21,7 +21,6 @@
  * A section speaks of all `records` of its topic in the segment: who has no row has no such key or header, or the time of the row before. Hashes
  * are hints: what they lead to is read and compared.
  */
-
 import { crc32 } from 'node:zlib'
 import { fnv1a } from './fnv.js'
 import { logMarkBytes, putHex, takeHex } from './log-id.js'

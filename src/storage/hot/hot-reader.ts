@@ -21,50 +21,10 @@ import { lookBytes } from './batch-map.js'
 import type { HotSegment } from './hot-segment.js'
 import { HotSegments } from './hot-segments.js'
 import { KnownBatch } from './known-batches.js'
+import { type HotRecord, Slab, SlabPool } from './record-slabs.js'
 
 /** Shorter batches are summed up anew each time: that costs no more than to remember them. */
 const rememberedBytes = 2048
-
-/** A record that was found: a frame in memory of the caller's own. */
-export class HotRecord {
-  readonly bytes: Uint8Array<ArrayBuffer>
-  readonly words: Uint32Array<ArrayBuffer>
-  readonly frame: number
-  readonly offset: number
-  readonly timestamp: number
-
-  constructor({ bytes, words }: Slab, frame: number, offset: number, timestamp: number) {
-    this.bytes = bytes
-    this.words = words
-    this.frame = frame
-    this.offset = offset
-    this.timestamp = timestamp
-  }
-}
-
-/** Memory that records of one answer are put into, one behind the other. */
-class Slab {
-  readonly bytes: Uint8Array<ArrayBuffer>
-  readonly words: Uint32Array<ArrayBuffer>
-  end = 0
-
-  constructor(byteLength: number) {
-    // Not as a short array, whose memory V8 moves when it is asked for.
-    const buffer = new ArrayBuffer(byteLength)
-    this.bytes = new Uint8Array(buffer)
-    this.words = new Uint32Array(buffer)
-  }
-
-  get room(): number {
-    return this.bytes.length - this.end
-  }
-}
-
-/** Slabs grow with the answer, and no further: a message that is kept keeps its slab. */
-const slabBytes = { least: 1 << 10, most: 1 << 16 }
-const wordByWordBytes = 256
-/** Of lookups one by one: to make memory for each takes as long as to read it. A message that is kept keeps so much. */
-const pooledSlabBytes = 4 << 10
 
 /** Where a chunk begins in a segment, and how much of the log there can be from there on. */
 interface HotPlace {
@@ -81,8 +41,7 @@ export class HotReader {
   readonly #pages = new IndexPages()
   /** Holds one batch, and nothing between calls. */
   readonly #scratch: Target
-  /** See {@link pooledSlabBytes}. */
-  #pooled = new Slab(0)
+  readonly #pool = new SlabPool()
   /** Of the record that was brought to the scratch. */
   #frameBytes = 0
   #time = 0
@@ -105,15 +64,7 @@ export class HotReader {
   /** @returns undefined: ask a reader thread */
   find(topic: number, offset: number): HotRecord | undefined {
     const at = this.#fetch(topic, offset)
-    return at < 0 ? undefined : this.#put(this.#slabFor(this.#frameBytes), at, offset)
-  }
-
-  /** Short records share memory with the few before them; a long one has its own. */
-  #slabFor(size: number): Slab {
-    if (size > pooledSlabBytes / 8) return new Slab(size)
-    // Whoever has transferred it to another thread has left one without room.
-    if (size > this.#pooled.room) this.#pooled = new Slab(pooledSlabBytes)
-    return this.#pooled
+    return at < 0 ? undefined : this.#put(this.#pool.slabFor(this.#frameBytes), at, offset)
   }
 
   /**
@@ -123,7 +74,7 @@ export class HotReader {
    */
   findMany(topic: number, offsets: readonly number[]): (HotRecord | undefined)[] {
     const records: (HotRecord | undefined)[] = []
-    let slab = new Slab(slabBytes.least)
+    let slab = Slab.first()
     let bytes = 0
     for (const offset of offsets) {
       const at = offset < 0 || bytes > maxAnswerBytes ? -1 : this.#fetch(topic, offset)
@@ -132,7 +83,7 @@ export class HotReader {
         continue
       }
       const size = this.#frameBytes
-      if (size > slab.room) slab = new Slab(Math.max(size, Math.min(slabBytes.most, 2 * slab.bytes.length)))
+      if (size > slab.room) slab = slab.behind(size)
       records.push(this.#put(slab, at, offset))
       bytes += size
     }
@@ -250,16 +201,9 @@ export class HotReader {
     return 0
   }
 
+  /** Out of the scratch. */
   #put(slab: Slab, from: number, offset: number): HotRecord {
-    const at = slab.end
-    const size = this.#frameBytes
-    slab.end += size
-    // Frames are whole words. A view for the call costs more than it saves where they are short.
-    if (size > wordByWordBytes) slab.bytes.set(this.#scratch.bytes.subarray(from, from + size), at)
-    else
-      for (let word = 0; word < size >>> 2; word++)
-        slab.words[(at >>> 2) + word] = this.#scratch.words[(from >>> 2) + word]
-    return new HotRecord(slab, at, offset, this.#time)
+    return slab.put(this.#scratch, from, this.#frameBytes, offset, this.#time)
   }
 
   /** Brings a record out of a verified batch to the scratch. Returns where its frame stands there; -1: it is not to be had here. */

@@ -2,7 +2,6 @@
  * Where another process writes, a file may be missing, or another one under its name, before this one has heard why. What the owner takes away it
  * says, durably, before: so whoever misses something has the follower look, and then knows as well.
  */
-
 import { openSharedState } from '../../ring/shared-state.js'
 import type { SharedMemory } from '../shared-memory.js'
 
