@@ -99,6 +99,11 @@ export function idConflict(topic: string, offset: number): BookendError {
   return conflict(message, { topic, expected: 'none', actual: offset })
 }
 
+/** Of `ack()` of a transaction, for what was not delivered by a group of its log. */
+export function foreignDelivery(): TypeError {
+  return new TypeError("ack() takes a delivery of one of this log's groups")
+}
+
 /** The last message with a key is not what it was to be. */
 export function versionConflict(topic: string, expected: ExpectedVersion, actual: number | 'none'): BookendError {
   const wanted = { none: 'no message', exists: 'a message' }[expected as string] ?? `offset ${expected}`

@@ -9,6 +9,7 @@ import type { StartedTransaction } from '../dispatcher/groups/desk-transactions.
 import type { GroupDesk } from '../dispatcher/groups/group-desk.js'
 import { Lease } from '../dispatcher/groups/lease.js'
 import type { Durability, TransactionAcks, TransactionAnswer, TransactionParts } from '../engine/terms.js'
+import { foreignDelivery } from '../failures.js'
 import { ackBytes, encodeAcks } from '../format/ack-layout.js'
 
 /** Messages of one group, as they were leased. */
@@ -80,7 +81,7 @@ export function deskAcks<D>(leases: TransactionAcks['leases'], deskOf: (desk: un
 
 function checkLease(given: TransactionAcks['leases'][number]): Lease {
   if (given instanceof Lease && given.holder !== undefined) return given
-  throw new TypeError("ack() takes a delivery of one of this log's groups")
+  throw foreignDelivery()
 }
 
 const noLeases: readonly Lease[] = []

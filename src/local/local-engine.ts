@@ -2,10 +2,8 @@
 import { AppendSide } from '../dispatcher/appends/append-side.js'
 import type { GroupOutcome } from '../dispatcher/appends/group-outcome.js'
 import { GroupCommits } from '../dispatcher/groups/group-commits.js'
-import { GroupDesk } from '../dispatcher/groups/group-desk.js'
 import { type GroupControl, GroupRegistry } from '../dispatcher/groups/group-registry.js'
 import { JournalKeeper } from '../dispatcher/groups/journal-keeper.js'
-import type { Lease } from '../dispatcher/groups/lease.js'
 import { KeepAlive } from '../dispatcher/keep-alive.js'
 import { HotReads } from '../dispatcher/reads/hot-reads.js'
 import { ReadSide } from '../dispatcher/reads/read-side.js'
@@ -39,22 +37,16 @@ import type { OpenedLog } from '../threads/protocol.js'
 import type { ReaderData } from '../threads/shared-memory.js'
 import { Attachments } from './attached/attachments.js'
 import type { FollowerThread } from './follower/follower-thread.js'
-import {
-  type AckShare,
-  type CommitShare,
-  type DeskAcks,
-  type DeskCommit,
-  deskAcks,
-  GroupTransactions,
-} from './group-transactions.js'
+import { type AckShare, type CommitShare, GroupTransactions } from './group-transactions.js'
 import { HandlerWrites } from './handler-writes.js'
 import { IdRecalls } from './id-recalls.js'
 import { Lanes } from './lanes.js'
 import { LetterWrites } from './letter-writes.js'
 import { LocalGroup } from './local-group.js'
 import { type LocalOptions, segmentMessageBytes } from './local-options.js'
-import { hasScheduled, LocalSchedules } from './local-schedules.js'
+import { LocalSchedules } from './local-schedules.js'
 import type { TopicHost } from './local-topic.js'
+import { LocalTransactions } from './local-transactions.js'
 import type { LockFile } from './lock-file.js'
 import { backUpLog } from './log-backup.js'
 import { closeLog } from './log-closing.js'
@@ -85,7 +77,7 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
   protected readonly figures: () => LogStats
   readonly #follower: FollowerThread | undefined
   readonly #close: () => Promise<void>
-  readonly #transactions: GroupTransactions
+  readonly #transactions: LocalTransactions
   readonly #later: LocalSchedules
   readonly #write = (parts: TransactionParts, level: Durability, outcome?: GroupOutcome<TransactionAnswer>) =>
     this.writeAtOnce(parts, level, outcome)
@@ -176,13 +168,9 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
       ...{ registry, commits },
       trim: (topic, before) => callWriter(threads, (writer) => writer.trim(topic, before)),
     })
-    this.#transactions = new GroupTransactions({
-      write: this.#write,
-      published: () => state.published.load(),
-      onWritten: () => journals.wake(),
-    })
+    const desk = (topic: string, name: string) => this.topic(topic).group(name).desk
     const writes = new HandlerWrites({
-      desk: (topic, name) => this.topic(topic).group(name).desk,
+      desk,
       transact: (parts, acks, level) => this.transactShares(parts, acks, [], level),
     })
     this.topicHost = {
@@ -194,6 +182,15 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
         new LocalGroup(topic, name, { stage, registry, commits, events, processors, elsewhere: follower }),
     }
     this.#later = new LocalSchedules({ engine: this, write: this.#write, clock: wallClock, stage, events })
+    this.#transactions = new LocalTransactions({
+      groups: new GroupTransactions({
+        write: this.#write,
+        published: () => state.published.load(),
+        onWritten: () => journals.wake(),
+      }),
+      ...{ later: this.#later, write: this.#write, desk },
+      isOwn: (given) => given.isOf(registry),
+    })
     const { clockwork } = this.#later
     const publish = () => this.flush('process')
     const attachments = new Attachments({
@@ -253,19 +250,8 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
     return this.topics.names()
   }
 
-  protected transact(
-    parts: TransactionParts,
-    { leases, commits }: TransactionAcks,
-    level: Durability,
-  ): Promise<TransactionAnswer> {
-    if (leases.length + commits.length === 0)
-      return hasScheduled(parts) ? this.#later.transact(parts, level, this.#write) : this.writeAtOnce(parts, level)
-    const acks = deskAcks(leases, this.#ownDesk)
-    const moves =
-      commits.length === 0
-        ? noCommits
-        : commits.map(({ group, offset }) => ({ desk: this.#ownDesk((group as LocalGroup).desk), offset }))
-    return this.#transact(parts, acks, moves, level, leases as readonly Lease[])
+  protected transact(parts: TransactionParts, acks: TransactionAcks, level: Durability): Promise<TransactionAnswer> {
+    return this.#transactions.transact(parts, acks, level)
   }
 
   /** For a thread of its own, or another one. */
@@ -275,26 +261,7 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
     commits: readonly CommitShare[],
     level: Durability,
   ): Promise<TransactionAnswer> {
-    const deskOf = ({ topic, group }: { topic: string; group: string }) => this.topic(topic).group(group).desk
-    return this.#transact(
-      parts,
-      acks.map(({ generation, ranges, ...names }) => ({ desk: deskOf(names), generation, ranges })),
-      commits.map(({ offset, ...names }) => ({ desk: deskOf(names), offset })),
-      level,
-    )
-  }
-
-  #transact(
-    parts: TransactionParts,
-    acks: readonly DeskAcks[],
-    commits: readonly DeskCommit[],
-    level: Durability,
-    leases?: readonly Lease[],
-  ): Promise<TransactionAnswer> {
-    if (!hasScheduled(parts)) return this.#transactions.transact(parts, acks, commits, level, leases)
-    return this.#later.transact(parts, level, (rest, reached) =>
-      this.#transactions.transact(rest, acks, commits, reached, leases),
-    )
+    return this.#transactions.transactShares(parts, acks, commits, level)
   }
 
   protected schedule(message: PlannedMessage, level: Durability): Promise<Ticket> {
@@ -321,12 +288,6 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
     return this.#later.scheduler.cancel(topic, ticket, level)
   }
 
-  /** @throws TypeError for what is no desk of this log, though its group may have a name that is known here */
-  readonly #ownDesk = (desk: unknown): GroupDesk => {
-    if (desk instanceof GroupDesk && desk.isOf(this.registry)) return desk
-    throw new TypeError("ack() takes a delivery of one of this log's groups")
-  }
-
   async groups(): Promise<GroupInfo[]> {
     const known = [...this.registry.list(), ...((await this.#follower?.groupNames()) ?? [])]
     // Names have no slashes. A group of a follower comes before the one of that name that the owner has.
@@ -347,8 +308,6 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
     })
   }
 }
-
-const noCommits: readonly DeskCommit[] = []
 
 const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 

@@ -4,6 +4,7 @@ import { added } from '../collections/added.js'
 import type { Engine } from '../engine/engine.js'
 import type { EngineGroup, EngineLease } from '../engine/group-seat.js'
 import type { Durability, PlannedMessage, TransactionAcks, TransactionParts } from '../engine/terms.js'
+import { foreignDelivery } from '../failures.js'
 import { maxRegisterValue, maxTransactionTopics } from '../limits.js'
 import { type AppendOptions, type CheckedAppendOptions, checkAppendOptions } from './append-options.js'
 import { type Delivery, LeasedMessage } from './delivery.js'
@@ -104,7 +105,7 @@ export class TransactionDraft implements Transaction {
 
   ack(delivery: Delivery<unknown>): void {
     this.#checkOpen()
-    if (!(delivery instanceof LeasedMessage)) throw new TypeError("ack() takes a delivery of one of this log's groups")
+    if (!(delivery instanceof LeasedMessage)) throw foreignDelivery()
     this.#leases = added(this.#leases, delivery.lease)
   }
 

@@ -28,7 +28,7 @@ import type {
   TransactionParts,
 } from '../../engine/terms.js'
 import { type BookendError, fromPortable } from '../../errors.js'
-import { closedError } from '../../failures.js'
+import { closedError, foreignDelivery } from '../../failures.js'
 import { GroupMailboxes } from '../../ring/group-mailboxes.js'
 import { hasFeature } from '../../ring/shared-state.js'
 import { SlotTable } from '../../ring/slot-table.js'
@@ -149,7 +149,7 @@ export class AttachedEngine extends ThreadEngine<RemoteGroup> implements Engine 
     if (leases.length + commits.length + length === 0) return this.writeAtOnce(parts, level)
     const groupOf = (desk: unknown) => {
       const group = this.#groups.find((each) => each.desk === desk)
-      if (group === undefined) throw new TypeError("ack() takes a delivery of one of this log's groups")
+      if (group === undefined) throw foreignDelivery()
       return group
     }
     const acks = deskAcks(leases, groupOf)
