@@ -2,12 +2,13 @@
 // The code that the package is published with: the product's modules in a few files, in the place of those of all modules. A thread takes 100 ms
 // and 10 MB less to load them so. Threads that run nothing of the application have one file each, with copies of what others have too: 10 ms less
 // again of an opening, which waits for two of them. Where code of the application runs there must be one copy: of errors, above all.
-// Needs the built product; run by `npm pack`.
+// Needs the built modules. `npm pack` leaves these files alone; `npm run build` puts them beside the modules (`--beside`), which tests load one by one.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { rollup } from 'rollup'
 
+const isBeside = process.argv.includes('--beside')
 const root = fileURLToPath(new URL('../', import.meta.url))
 const dist = path.join(root, 'dist')
 const { exports, bin } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'))
@@ -35,7 +36,8 @@ const together = new Set([...published, ...workers, ...placed.filter((name) => p
 for (const name of alone) if (!together.delete(name)) throw new Error(`${name} is no entry`)
 
 const output = [await filesOf([...together]), ...(await Promise.all(alone.map((name) => filesOf([name]))))].flat()
-for (const name of [...product, ...workers]) if (!isServed(name)) rmSync(path.join(dist, name))
+rmSync(path.join(dist, 'src/chunks'), { recursive: true, force: true })
+if (!isBeside) for (const name of [...product, ...workers]) if (!isServed(name)) rmSync(path.join(dist, name))
 for (const { fileName, code } of output) {
   mkdirSync(path.dirname(path.join(dist, fileName)), { recursive: true })
   writeFileSync(path.join(dist, fileName), code)

@@ -1,6 +1,6 @@
 /** Runs each mutant's fault on a patched copy of the build, two at a time, and says which it has caught. */
 import { spawn } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { Command } from 'commander'
@@ -127,6 +127,11 @@ function failureIn(output: string): string | undefined {
 
 /** A copy of the build with the patch in it. */
 function patch(copy: string, mutant: Mutant): void {
+  // Threads would load their own copies of what is patched.
+  if (existsSync(path.join(root, 'dist/src/chunks')))
+    throw new Error(
+      'the build is rolled up into a few files, and mutants are patches of modules: npm run faults:mutants',
+    )
   mkdirSync(path.join(copy, 'dist'))
   for (const folder of ['src', 'workers', 'test', 'bench']) {
     cpSync(path.join(root, 'dist', folder), path.join(copy, 'dist', folder), { recursive: true })
