@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import type { BenchRun } from './bench-run.js'
 import { pacedRate } from './cases/points.js'
 import type { Job, JobKind } from './job.js'
+import { type CallFrame, moduleOf } from './profile-places.js'
 import { runJob } from './run-job.js'
 
 const samplingIntervalUs = 200
@@ -30,7 +31,7 @@ export interface StageReport {
 export interface CpuProfile {
   readonly nodes: readonly {
     readonly id: number
-    readonly callFrame: { readonly functionName: string; readonly url: string }
+    readonly callFrame: CallFrame
   }[]
   /** Microseconds of the system's monotonic clock, from which the deltas count on. */
   readonly startTime: number
@@ -92,7 +93,9 @@ export function threadStage(
   messages: number,
   window: { readonly fromUs: number; readonly toUs: number },
 ): Stage {
-  const frames = new Map(profile.nodes.map(({ id, callFrame }) => [id, callFrame]))
+  const frames = new Map(
+    profile.nodes.map(({ id, callFrame }) => [id, { functionName: callFrame.functionName, url: moduleOf(callFrame) }]),
+  )
   const files = new Map<string, Map<string, number>>()
   let atUs = profile.startTime
   profile.samples.forEach((id, index) => {
@@ -110,12 +113,14 @@ export function threadStage(
     const inside = [...functions].map(([each, us]) => ({ name: each, nsPerMessage: nsOf(us), parts: [] }))
     return { name, nsPerMessage: sum(inside), parts: inside.toSorted(largestFirst) }
   })
-  return { name: threadOf(profile), nsPerMessage: sum(parts), parts: parts.toSorted(largestFirst) }
+  return { name: threadOf([...frames.values()]), nsPerMessage: sum(parts), parts: parts.toSorted(largestFirst) }
 }
 
-function threadOf({ nodes }: CpuProfile): string {
-  const has = (name: string) => nodes.some(({ callFrame }) => callFrame.url.endsWith(`/workers/${name}.js`))
-  return threadNames.find((name) => has(name)) ?? 'application'
+/** Writer and reaper run files of their own, the application's thread the job that is measured; what is neither reads. */
+function threadOf(frames: readonly { readonly url: string }[]): string {
+  const runs = (part: string) => frames.some(({ url }) => url.includes(part))
+  const own = threadNames.find((name) => runs(`/threads/${name}/`) || runs(`/workers/${name}.js`))
+  return own ?? (runs('/dist/bench/') ? 'application' : 'reader')
 }
 
 /** Files of the product by folder and name; what Node and V8 do, by what it is. */

@@ -38,9 +38,9 @@ for (const name of alone) if (!together.delete(name)) throw new Error(`${name} i
 const output = [await filesOf([...together]), ...(await Promise.all(alone.map((name) => filesOf([name]))))].flat()
 rmSync(path.join(dist, 'src/chunks'), { recursive: true, force: true })
 if (!isBeside) for (const name of [...product, ...workers]) if (!isServed(name)) rmSync(path.join(dist, name))
-for (const { fileName, code } of output) {
+for (const { fileName, code, source } of output) {
   mkdirSync(path.dirname(path.join(dist, fileName)), { recursive: true })
-  writeFileSync(path.join(dist, fileName), code)
+  writeFileSync(path.join(dist, fileName), code ?? source)
 }
 
 async function filesOf(entries) {
@@ -56,7 +56,9 @@ async function filesOf(entries) {
     onLog: (level, log, handle) => log.code === 'THIS_IS_UNDEFINED' || handle(level, log),
   })
   const { output } = await bundle.generate({
+    dir: dist,
     format: 'es',
+    sourcemap: isBeside,
     entryFileNames: '[name].js',
     chunkFileNames: 'src/chunks/[name]-[hash].js',
   })

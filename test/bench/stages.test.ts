@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { expect, it } from 'vitest'
+import { moduleOf } from '../../bench/profile-places.js'
 import { type CpuProfile, threadStage } from '../../bench/stages.js'
 
 const frames: [functionName: string, url: string][] = [
@@ -10,7 +13,10 @@ const frames: [functionName: string, url: string][] = [
   ['writeBuffers', ''],
   ['', 'file:///x/dist/workers/writer.js'],
 ]
-const nodes = frames.map(([functionName, url], id) => ({ id, callFrame: { functionName, url } }))
+const nodes = frames.map(([functionName, url], id) => ({
+  id,
+  callFrame: { functionName, url, lineNumber: 0, columnNumber: 0 },
+}))
 
 it('sums processor time by file and function, and leaves out waiting, starting and ending', () => {
   const samples = [3, 1, 2, 3, 4, 3, 5, 0, 3]
@@ -31,4 +37,14 @@ it('sums processor time by file and function, and leaves out waiting, starting a
       { name: 'native code', nsPerMessage: 7, parts: [{ name: 'writeBuffers', nsPerMessage: 7, parts: [] }] },
     ],
   })
+})
+
+it('says which module a function of a rolled-up file is from', () => {
+  const file = fileURLToPath(new URL('../../dist/workers/writer.js', import.meta.url))
+  const lineNumber = readFileSync(file, 'utf8').split('\n').indexOf('class BatchCutter {')
+  const { href: url } = pathToFileURL(file)
+  const moduleAt = (line: number) => moduleOf({ functionName: 'cut', url, lineNumber: line, columnNumber: 0 })
+  expect(moduleAt(lineNumber + 1)).toMatch(/\/dist\/src\/storage\/append\/batch-cutter\.js$/)
+  const notRolledUp = url.replace('/workers/writer.js', '/src/errors.js')
+  expect(moduleOf({ functionName: 'assert', url: notRolledUp, lineNumber: 5, columnNumber: 0 })).toBe(notRolledUp)
 })
