@@ -4,7 +4,7 @@
 // The clients take as much of the processor as the servers do: read the ratios, and the processor time of the server beside them.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import http from 'node:http'
 import { createRequire } from 'node:module'
 import net from 'node:net'
@@ -70,6 +70,7 @@ const flushProgram = `
 const referenceProgram = `
   const { DurableStreamTestServer } = require(process.argv[1])
   const server = new DurableStreamTestServer({ port: 0, dataDir: process.argv[2], compression: false })
+  process.once('SIGTERM', () => server.stop().then(() => process.exit()))
   server.start().then((url) => console.log(url))`
 
 const failed = ([status]) => {
@@ -77,18 +78,44 @@ const failed = ([status]) => {
 }
 
 class Server {
-  static async start(name) {
+  static async start(name, at = process.env.BOOKEND_SCRATCH ?? tmpdir()) {
     const server = new Server()
-    server.directory = mkdtempSync(path.join(process.env.BOOKEND_SCRATCH ?? tmpdir(), 'bookend-http-bench-'))
-    server.child = spawn(process.execPath, servers[name](path.join(server.directory, 'log')), {
+    server.name = name
+    server.directory = mkdtempSync(path.join(at, 'bookend-http-bench-'))
+    await server.#run()
+    return server
+  }
+
+  async #run() {
+    this.child = spawn(process.execPath, servers[this.name](path.join(this.directory, 'log')), {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
-    for (let said = ''; server.url === undefined; ) {
-      said += await Promise.race([once(server.child.stdout, 'data'), once(server.child, 'exit').then(failed)])
-      server.url = /(http:\/\/[\d.:]+)\/?\n/.exec(said)?.[1]
+    this.url = undefined
+    for (let said = ''; this.url === undefined; ) {
+      said += await Promise.race([once(this.child.stdout, 'data'), once(this.child, 'exit').then(failed)])
+      this.url = /(http:\/\/[\d.:]+)\/?\n/.exec(said)?.[1]
     }
-    server.child.stdout.resume()
-    return server
+    this.child.stdout.resume()
+  }
+
+  /** Goes on with what `fill` makes another one of the same kind write, in memory, where no flush is waited for: through its own requests, one after the other, that takes minutes. */
+  async filled(fill) {
+    const other = await Server.start(this.name, '/dev/shm')
+    try {
+      await fill(other)
+      await Promise.all([this.#end(), other.#end()])
+      rmSync(path.join(this.directory, 'log'), { recursive: true, force: true })
+      cpSync(other.directory, this.directory, { recursive: true })
+    } finally {
+      await other.stop()
+    }
+    await this.#run()
+  }
+
+  async #end(signal = 'SIGTERM') {
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return
+    this.child.kill(signal)
+    await once(this.child, 'exit')
   }
 
   /** Processor time so far, s, and resident memory, bytes. */
@@ -99,8 +126,7 @@ class Server {
   }
 
   async stop() {
-    this.child.kill('SIGKILL')
-    await once(this.child, 'exit')
+    await this.#end('SIGKILL')
     rmSync(this.directory, { recursive: true })
   }
 }
@@ -139,11 +165,14 @@ const passes = 15
 
 /** All of a stream of 100 MB that was appended in messages of so many bytes, by one client offset after offset; once before, so that it is in the page cache, and the code is compiled. */
 async function catchUp(server, messageBytes) {
-  await put(server, 'long')
   const amount = Math.ceil(1e8 / messageBytes)
   const request = { method: 'POST', path: '/long', headers: type, body: Buffer.alloc(messageBytes, 'x') }
-  const filled = await autocannon({ url: server.url, connections: 64, amount, requests: [request] })
-  if (filled.non2xx + filled.errors > 0) throw new Error(`${filled.non2xx} refused, ${filled.errors} failed`)
+  const fill = async (filling) => {
+    await put(filling, 'long')
+    const filled = await autocannon({ url: filling.url, connections: 64, amount, requests: [request] })
+    if (filled.non2xx + filled.errors > 0) throw new Error(`${filled.non2xx} refused, ${filled.errors} failed`)
+  }
+  if (server.name !== 'memory') await server.filled(fill)
   const read = () => readAll(`${server.url}/long`)
   for (let pass = 0; pass < 5; pass++) await read()
   const times = []
@@ -171,10 +200,15 @@ async function readAll(url) {
   const buffer = Buffer.alloc(256 << 10)
   const onread = { buffer, callback: (length) => body.take(buffer, length) }
   const socket = net.connect({ host: hostname, port: Number(port), onread })
-  await once(socket, 'connect')
+  // Nobody answers any more.
+  const closed = once(socket, 'close').then(() => {
+    throw new Error(`the connection was closed after ${body.bytes} bytes`)
+  })
+  closed.catch(() => {})
+  await Promise.race([once(socket, 'connect'), closed])
   for (let [offset, responses] = ['-1', 1]; ; responses++) {
     socket.write(`GET ${pathname}?offset=${offset} HTTP/1.1\r\nhost: ${hostname}\r\n\r\n`)
-    const head = await body.response()
+    const head = await Promise.race([body.response(), closed])
     offset = /^stream-next-offset: *(\S+)/im.exec(head)?.[1]
     if (!/^stream-up-to-date: *true/im.test(head)) continue
     socket.destroy()

@@ -46,6 +46,7 @@ import type {
   TakeOverRequest,
 } from '../src/threads/protocol.js'
 import type { LogRead, ReadAnswer } from '../src/threads/reader/reader.js'
+import { EventPost } from '../src/threads/reaper/event-post.js'
 import { FollowerConsumption } from '../src/threads/reaper/follower-consumption.js'
 import { FollowerDuty } from '../src/threads/reaper/follower-duty.js'
 import { GroupKeeper } from '../src/threads/reaper/group-keeper.js'
@@ -57,6 +58,7 @@ import type { StandIn } from '../src/threads/reaper/stand-in.js'
 
 endOnRejection()
 const { shared, events, orders } = workerData as ReaperData
+const post = new EventPost(events)
 const state = openSharedState(shared.state, 'reaper')
 const lanes = new LaneTable(shared.lanes)
 const application = lanes.open(ownerLane).bell
@@ -159,7 +161,7 @@ const control: ReaperControl = {
         if (isPassing(error)) throw error
         const { code = 'EIO', errno = 5 } = error as NodeJS.ErrnoException
         state.reaperErrno.store(Math.abs(errno))
-        events.postMessage({ type: 'error', what: 'taking over from a reaper that died', code, errno })
+        post.emit({ type: 'error', what: 'taking over from a reaper that died', code, errno })
         lanes.bells.ring()
       }
     }
@@ -221,6 +223,7 @@ const control: ReaperControl = {
     // Of readers and writer, which have ended by now. Of this thread, the next log's.
     clearRemains(shared.remains, calls)
     state.reaper.ring()
+    post.send()
     events.close()
     orders?.close()
     // The answer has to leave first.
@@ -316,7 +319,7 @@ function start(request: OpenRequest, { io, ...begun }: Begun, said: Said = { ret
     diskUse: () => fileSystemUse(shared.directory),
     now: Date.now,
     send: (order) => orders?.postMessage(order),
-    emit: (event) => events.postMessage(event),
+    emit: post.emit,
     shrinkHeap,
   })
   for (const [topic, policy] of said.retained) clockwork.retain(topic, policy)

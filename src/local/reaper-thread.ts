@@ -182,7 +182,9 @@ export class ReaperThread {
       transferList: orders === undefined ? [events.port2] : [events.port2, orders],
     })
     const control = new ControlChannel<ReaperControl>(worker, 'reaper')
-    events.port1.on('message', (event: ReaperEvent) => this.#listener?.onEvent(event))
+    events.port1.on('message', (told: readonly ReaperEvent[]) => {
+      for (const event of told) this.#listener?.onEvent(event)
+    })
     let cause: unknown
     worker.once('error', (error) => {
       cause = error

@@ -10,7 +10,7 @@ import type { Bell } from './bell.js'
 
 export const defaultSpins = availableParallelism() > 1 ? 10_000 : 0
 
-const briefShare = 10
+const briefShare = 100
 /** A power of two: a system call costs about as much as so many looks. */
 const spinsPerYield = 32
 

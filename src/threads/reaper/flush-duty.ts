@@ -157,12 +157,14 @@ export class FlushDuty {
   }
 
   #begin(cut: Cut): void {
-    const { state, lanes } = this.#parts
+    const { state, lanes, files } = this.#parts
+    const segment = files.segmentOf(state.durable.load())
     this.#flushing = this.#flush(cut).finally(() => {
       this.#flushing = undefined
       lanes.bells.ringIfAsleep()
-      // Whoever asked while this one ran is served by the next.
-      state.reaper.ring()
+      const durable = state.durable.load()
+      // Whoever asked while this one ran is served by the next; what failed is looked at; and a segment that is flushed to its end can be indexed.
+      if (this.#isAwaited || durable < cut.position || files.segmentOf(durable) > segment) state.reaper.ring()
     })
   }
 

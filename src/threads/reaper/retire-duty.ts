@@ -31,6 +31,9 @@ export class RetireDuty {
   /** Something was mapped and is not any more; and when what is free by then goes back, if nothing is mapped meanwhile. */
   #isReleaseDue = false
   #releaseAtMs = Number.POSITIVE_INFINITY
+  /** When the table was looked through last: the segment that was written to, and until when, by the table's clock, nothing is due of what was there. */
+  #active = -1
+  #nextLookMs = 0
 
   constructor(parts: RetireDutyParts) {
     this.#parts = parts
@@ -59,21 +62,38 @@ export class RetireDuty {
 
   /** Retires mappings that have been idle for a TTL, and the writer's mappings of segments it has left. */
   idle(): void {
-    const { slots, state, mapTtlMs } = this.#parts
+    const { slots, state } = this.#parts
     const active = state.activeSegment.load()
+    if (active !== this.#active || ((slots.nowMs() - this.#nextLookMs) | 0) >= 0) this.#look(active)
+    if (slots.takeRoomAsked()) this.#makeRoom()
+    this.#releaseIfIdle()
+  }
+
+  /**
+   * Looks through the table, which takes longer than all the rest of a bell on which nothing is due. What it leaves behind is due when the TTL of the mapping that was used
+   * longest ago is over, or when the writer leaves a segment: uses put that off, and so do mappings to come.
+   */
+  #look(active: number): void {
+    const { slots, state, mapTtlMs } = this.#parts
     const durable = state.durable.load()
     const published = state.published.load()
+    const now = slots.nowMs()
+    let leastMs = mapTtlMs
     for (const row of slots.rows()) {
+      if (row.state !== 'idle') continue
       const isLeft = row.access === 'write' && row.segment < active
-      if (!isLeft && !slots.isIdleFor(row, mapTtlMs)) continue
+      const idleMs = (now - row.lastUseMs) | 0
+      leastMs = Math.min(leastMs, isLeft ? 0 : mapTtlMs - idleMs)
+      if (!isLeft && idleMs < mapTtlMs) continue
       // The tail waits for its flush. A segment the writer has left goes before it: pages that are mapped for writing would
       // have to be write-protected one by one, with an interrupt to every core for each.
       if (!isLeft && row.access === 'write' && durable < published) continue
       this.#retire(row)
       this.#isReleaseDue ||= !isLeft
     }
-    if (slots.takeRoomAsked()) this.#makeRoom()
-    this.#releaseIfIdle()
+    this.#active = active
+    // What was due may have been refused, as somebody looks there: then it is due still.
+    this.#nextLookMs = now + Math.max(0, leastMs)
   }
 
   /** A reader found no room for a mapping: the least recently used eighth of the readers' mappings goes. */

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { start } from '../../support/driven-reaper.js'
 import { Engine } from '../../support/engine.js'
 import { expectRecords, readAll } from '../../support/model.js'
@@ -26,6 +26,20 @@ describe('retiring', () => {
     expect(isRead(engine.files.path(0))).toBe(before + 1)
     // A stale view would read zeros now; the pins see to it that nobody has one.
     expectRecords(readAll(engine.reader, 0, 0, 5, 'dense'), model.topics[0], 0, 5)
+  })
+
+  it('does not look through all mappings on each bell while none can be due', async () => {
+    const { engine, fillTo } = start({ mapTtlMs: 1_000 })
+    let now = 5_000
+    engine.slots.nowMs = () => now
+    await fillTo(1)
+    await engine.settle(2)
+    const looks = vi.spyOn(engine.slots, 'rows')
+    for (let bell = 0; bell < 50; bell++, now += 1) engine.reaper.tend()
+    expect(looks.mock.calls.length).toBeLessThan(5)
+    now += 1_000
+    engine.reaper.tend()
+    expect(looks.mock.calls.length).toBeGreaterThan(0)
   })
 
   it('leaves a pinned mapping alone, however old', async () => {
