@@ -1,16 +1,18 @@
 /**
  * Ids in the order in which they came, found by their bytes: numbers in a few arrays. A million objects would keep the collector at work for longer
- * than everything else that an append takes.
+ * than everything else that an append takes. It grows by a block of entries at a time, and by a chain: no append waits for more than that.
  *
  * ```
- *   entries, by their number   where its bytes stand | offset | time | hash | the entry before it in its chain
- *   chains, by hash            the youngest entry
- *   bytes                      of the ids, one behind the other
+ *   blocks   of entries, oldest first: id | offset | time | hash | the entry before it in its chain
+ *   chains   by hash, the youngest entry of each
  * ```
  *
- * All three are rings. A chain leads from the youngest to the oldest: who comes to an entry that is gone is at its end, so nothing is ever unlinked.
+ * A chain leads from the youngest to the oldest: who comes to an entry that is gone is at its end, so nothing is ever unlinked.
  */
+import { Fifo } from '../../collections/fifo.js'
 import { fnv1a } from '../../format/fnv.js'
+import { IdBlock } from './id-block.js'
+import { IdChains, noEntry } from './id-chains.js'
 
 /** Where an id stands in bytes that go with this. */
 export interface IdPlace {
@@ -28,12 +30,15 @@ export interface KnownId {
   readonly time: number
 }
 
+/** The number of an entry is that of its block, times so many, and its place there. */
+const blockBits = 14
+const blockEntries = 1 << blockBits
+const placeMask = blockEntries - 1
 const leastEntries = 16
-const leastBytes = 256
-/** Rings above this are let go as soon as they are empty. */
-const keptEntries = 512
+const bytesPerId = 16
+/** More than these are let go as soon as there is no entry. */
+const keptChains = 1024
 const chainsPerEntry = 2
-const noEntry = -1
 
 /** Of this process: nobody can make up ids that all come into one chain. */
 const seed = Math.floor(Math.random() * 2 ** 32) | 0
@@ -57,134 +62,123 @@ export function isSameId(bytes: Uint8Array, one: IdPlace, other: IdPlace): boole
 }
 
 export class IdTable {
-  /** Numbers of the oldest entry, and of the next one: they only go up. */
+  /** There is always one to add to, which may be empty. */
+  readonly #blocks = new Fifo<IdBlock>()
+  /** Numbers of the first entries of the first block and of the last: they only go up. */
+  #firstBase = 0
+  #lastBase = 0
+  #last = new IdBlock(leastEntries, leastEntries * bytesPerId)
+  /** Number of the oldest entry, or of the next one. */
   #oldest = 0
-  #next = 0
-  #entries = new Entries(leastEntries)
-  #bytes = new Uint8Array(leastBytes)
-  /** Places in the ring of bytes, which only go up as well. */
-  #bytesFrom = 0
-  #bytesEnd = 0
+  #length = 0
+  #chains = new IdChains()
+
+  constructor() {
+    this.#blocks.push(this.#last)
+  }
 
   get length(): number {
-    return this.#next - this.#oldest
+    return this.#length
   }
 
   /** Of the oldest, where there is one. */
   get oldestTime(): number {
-    const { mask, times } = this.#entries
-    return times[this.#oldest & mask]
+    return this.#blocks.at(0).times[this.#oldest & placeMask]
   }
 
   /** Of what came under this id last; undefined: nothing that is still there. */
   offsetOf(bytes: Uint8Array, id: IdPlace): number | undefined {
-    const { mask, chainMask, chains, hashes, before, offsets } = this.#entries
-    for (let entry = chains[id.hash & chainMask]; entry >= this.#oldest; entry = before[entry & mask])
-      if (hashes[entry & mask] === id.hash && this.#isAt(entry, bytes, id)) return offsets[entry & mask]
+    const chains = this.#chains
+    let entry = chains.youngest(chains.of(id.hash))
+    while (entry >= this.#oldest) {
+      const at = entry & placeMask
+      const block = this.#blockOf(entry)
+      if (block.hashes[at] === id.hash && block.isAt(at, bytes, id)) return block.offsets[at]
+      entry = block.before[at]
+    }
     return undefined
   }
 
-  add(bytes: Uint8Array, { from, end, hash }: IdPlace, offset: number, time: number): void {
-    const length = end - from
-    if (this.length > this.#entries.mask) this.#growEntries()
-    if (this.#bytesEnd - this.#bytesFrom + length > this.#bytes.length) this.#growBytes(length)
-    const mask = this.#bytes.length - 1
-    for (let at = 0; at < length; at++) this.#bytes[(this.#bytesEnd + at) & mask] = bytes[from + at]
-    this.#entries.put(this.#next, this.#bytesEnd, offset, time, hash)
-    this.#next += 1
-    this.#bytesEnd += length
+  add(bytes: Uint8Array, id: IdPlace, offset: number, time: number): void {
+    if (this.#last.isFull) this.#addBlock()
+    const block = this.#last
+    const at = block.add(bytes, id, offset, time)
+    const chains = this.#chains
+    const chain = chains.of(id.hash)
+    block.before[at] = chains.youngest(chain)
+    chains.setYoungest(chain, this.#lastBase + at)
+    this.#length += 1
+    for (let more = 0; more < chainsPerEntry && chains.count < chainsPerEntry * this.#length; more++) this.#divide()
   }
 
   /** There is one. */
   dropOldest(): void {
+    this.#length -= 1
     this.#oldest += 1
-    this.#bytesFrom = this.#startOf(this.#oldest)
-    if (this.length > 0 || this.#entries.mask < keptEntries) return
-    this.#entries = new Entries(leastEntries)
-    this.#bytes = new Uint8Array(leastBytes)
+    if ((this.#oldest & placeMask) < this.#blocks.at(0).length || this.#blocks.length === 1) {
+      if (this.#length === 0 && this.#chains.count > keptChains) this.#chains = new IdChains()
+      return
+    }
+    this.#blocks.shift()
+    this.#firstBase += blockEntries
+    this.#oldest = this.#firstBase
   }
 
   /** Oldest first. */
   *[Symbol.iterator](): IterableIterator<KnownId> {
-    for (let entry = this.#oldest; entry < this.#next; entry++) {
-      const { mask, offsets, times } = this.#entries
-      const id = Uint8Array.from({ length: this.#startOf(entry + 1) - this.#startOf(entry) }, (_, at) =>
-        this.#byteAt(entry, at),
-      )
-      yield { id, offset: offsets[entry & mask], time: times[entry & mask] }
+    let first = this.#oldest & placeMask
+    for (const block of this.#blocks) {
+      for (let at = first; at < block.length; at++)
+        yield { id: block.idAt(at), offset: block.offsets[at], time: block.times[at] }
+      first = 0
     }
   }
 
-  #isAt(entry: number, bytes: Uint8Array, { from, end }: IdPlace): boolean {
-    const start = this.#startOf(entry)
-    const length = end - from
-    if (this.#startOf(entry + 1) - start !== length) return false
-    const mask = this.#bytes.length - 1
-    for (let at = 0; at < length; at++) if (this.#bytes[(start + at) & mask] !== bytes[from + at]) return false
-    return true
+  #blockOf(entry: number): IdBlock {
+    return this.#blocks.at((entry - this.#firstBase) >>> blockBits)
   }
 
-  /** Of its bytes, which end where those of the next one start. */
-  #startOf(entry: number): number {
-    const { mask, starts } = this.#entries
-    return entry < this.#next ? starts[entry & mask] : this.#bytesEnd
+  /** As large as all that is there: a topic that remembers few ids has small ones. */
+  #addBlock(): void {
+    const entries = Math.min(blockEntries, Math.max(leastEntries, this.#length))
+    const { length, bytes } = this.#last
+    this.#last = new IdBlock(entries, Math.ceil((bytes / length) * entries))
+    this.#blocks.push(this.#last)
+    this.#lastBase += blockEntries
+    if (this.#length > 0) return
+    // Nobody has dropped the block whose last entry was the last of all.
+    this.#blocks.shift()
+    this.#firstBase = this.#lastBase
+    this.#oldest = this.#firstBase
   }
 
-  #byteAt(entry: number, at: number): number {
-    return this.#bytes[(this.#startOf(entry) + at) & (this.#bytes.length - 1)]
-  }
-
-  #growEntries(): void {
-    const old = this.#entries
-    this.#entries = new Entries(2 * (old.mask + 1))
-    for (let entry = this.#oldest; entry < this.#next; entry++) {
-      const at = entry & old.mask
-      this.#entries.put(entry, old.starts[at], old.offsets[at], old.times[at], old.hashes[at])
+  /** The entries of one chain, in their order, among it and a new one. */
+  #divide(): void {
+    const chains = this.#chains
+    const divided = chains.divide()
+    const added = chains.count - 1
+    let entry = chains.youngest(divided)
+    let [stays, moves] = [noEntry, noEntry]
+    while (entry >= this.#oldest) {
+      const block = this.#blockOf(entry)
+      const at = entry & placeMask
+      const older = block.before[at]
+      if (chains.of(block.hashes[at]) === added) {
+        this.#link(added, moves, entry)
+        moves = entry
+      } else {
+        this.#link(divided, stays, entry)
+        stays = entry
+      }
+      entry = older
     }
+    this.#link(added, moves, noEntry)
+    this.#link(divided, stays, noEntry)
   }
 
-  #growBytes(more: number): void {
-    const old = this.#bytes
-    let length = 2 * old.length
-    while (this.#bytesEnd - this.#bytesFrom + more > length) length *= 2
-    this.#bytes = new Uint8Array(length)
-    for (let at = this.#bytesFrom; at < this.#bytesEnd; at++)
-      this.#bytes[at & (length - 1)] = old[at & (old.length - 1)]
-  }
-}
-
-class Entries {
-  readonly mask: number
-  /** Of chains there are more: most of them hold one entry, or none. */
-  readonly chainMask: number
-  readonly starts: Float64Array
-  readonly offsets: Float64Array
-  readonly times: Float64Array
-  readonly hashes: Int32Array
-  readonly before: Float64Array
-  readonly chains: Float64Array
-
-  /** @param capacity a power of two */
-  constructor(capacity: number) {
-    this.mask = capacity - 1
-    this.chainMask = chainsPerEntry * capacity - 1
-    this.starts = new Float64Array(capacity)
-    this.offsets = new Float64Array(capacity)
-    this.times = new Float64Array(capacity)
-    this.hashes = new Int32Array(capacity)
-    this.before = new Float64Array(capacity)
-    this.chains = new Float64Array(chainsPerEntry * capacity).fill(noEntry)
-  }
-
-  /** The youngest of its chain. */
-  put(entry: number, start: number, offset: number, time: number, hash: number): void {
-    const { mask, chainMask, chains } = this
-    const at = entry & mask
-    this.starts[at] = start
-    this.offsets[at] = offset
-    this.times[at] = time
-    this.hashes[at] = hash
-    this.before[at] = chains[hash & chainMask]
-    chains[hash & chainMask] = entry
+  /** @param younger the last of the chain so far; none: it begins */
+  #link(chain: number, younger: number, entry: number): void {
+    if (younger === noEntry) this.#chains.setYoungest(chain, entry)
+    else this.#blockOf(younger).before[younger & placeMask] = entry
   }
 }
