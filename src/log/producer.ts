@@ -4,7 +4,8 @@ import type { Engine, EngineTransactions } from '../engine/engine.js'
 import { BookendError } from '../errors.js'
 import { maxRegisterValue } from '../limits.js'
 import { type AppendOptions, checkAppendOptions } from './append-options.js'
-import { LogTopic, type Topic } from './topic.js'
+import { LogTopic } from './log-topic.js'
+import type { Topic } from './topic.js'
 import { checkInteger } from './validate.js'
 
 /**

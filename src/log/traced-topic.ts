@@ -4,7 +4,7 @@ import type { Codec } from '../messages/codec.js'
 import type { Message } from '../messages/message.js'
 import { type AppendTrace, tracing } from '../tracing.js'
 import type { AppendOptions, Dedupe, DeleteOptions } from './append-options.js'
-import { LogTopic } from './topic.js'
+import { LogTopic } from './log-topic.js'
 import { withHeaders } from './traced-headers.js'
 
 export class TracedTopic<T> extends LogTopic<T> {

@@ -10,8 +10,9 @@ import { type AppendOptions, type CheckedAppendOptions, checkAppendOptions } fro
 import { type Delivery, LeasedMessage } from './delivery.js'
 import { type Group, TopicGroup } from './group.js'
 import { deliveryTimeNames, type ScheduleOptions } from './later/schedule-options.js'
+import { LogTopic } from './log-topic.js'
 import { transactionsOf } from './supported.js'
-import { LogTopic, type Topic } from './topic.js'
+import type { Topic } from './topic.js'
 import { checkInteger, checkKeys, checkName, checkOffset } from './validate.js'
 
 /** Collects what is to be written at one moment, or not at all. It is good until `build` has returned. */
