@@ -20,7 +20,8 @@ export interface KnownKeysParts {
   /** First readable offset. */
   first(): number
   search(key: Uint8Array, range: KeyedRange): Promise<KeyedPart>
-  record(offset: number): Promise<RecordPlace | undefined>
+  /** At once where it is at hand. */
+  record(offset: number): RecordPlace | undefined | Promise<RecordPlace | undefined>
 }
 
 export class KnownKeys {

@@ -13,15 +13,15 @@ import type { EngineGroup } from '../engine/group-seat.js'
 import type { Bounds, Condition, Durability, Extras, Payload, Retention, TopicIndex } from '../engine/terms.js'
 import { assert } from '../errors.js'
 import { trimmedError } from '../failures.js'
-import { type RecordPlace, recordAt } from '../messages/chunk-cursor.js'
+import type { RecordPlace } from '../messages/chunk-cursor.js'
 import { HeaderMatcher } from '../messages/header-matcher.js'
 import { SelectedRecords } from '../messages/selected-records.js'
 import type { ChunkAnswer, KeyedAnswer, RecordsAnswer } from '../threads/reader/reader.js'
 import { withVersions } from './key-versions.js'
-import { KnownKeys } from './known-keys.js'
 import type { LocalGroup } from './local-group.js'
 import type { LogEvents } from './log-events.js'
 import type { LogStage } from './log-stage.js'
+import { TopicLookups } from './topic-lookups.js'
 
 /** The way into the log, and what a thread sees of what is published. */
 export type TopicAppends = Pick<
@@ -58,15 +58,15 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
   readonly handle: TopicHandle
   readonly #host: TopicHost<G>
   readonly #groups = new Map<string, G>()
-  readonly #knownKeys: KnownKeys
+  readonly #lookups: TopicLookups
 
   constructor(handle: TopicHandle, host: TopicHost<G>) {
     this.handle = handle
     this.#host = host
-    this.#knownKeys = new KnownKeys({
+    this.#lookups = new TopicLookups(handle, {
+      ...{ reads: host.reads, hot: host.hot },
       first: () => this.first(),
-      search: (key, range) => this.#keyedPart(key, range),
-      record: (offset) => this.#lone(offset),
+      next: () => this.next(),
     })
   }
 
@@ -126,16 +126,6 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
     )
   }
 
-  /** Offset of the last message with the key below `to`; undefined: there is none. */
-  async lastOf(key: Uint8Array, to: number): Promise<number | undefined> {
-    for (let range = { from: 0, to, max: 1, isReverse: true }; range.from < range.to; ) {
-      const { offsets, ...rest } = await this.keyedAnswer(key, range)
-      if (offsets.length > 0) return offsets[0]
-      range = { ...range, from: rest.from, to: rest.to }
-    }
-    return undefined
-  }
-
   offer(value: Payload, extras: Extras | undefined): boolean {
     this.#host.stage.checkWritable()
     this.#assertFits(value, extras)
@@ -163,74 +153,31 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
     return new ChunkReader(this, range, range.filter && new HeaderMatcher(range.filter))
   }
 
-  async records(offsets: readonly number[]): Promise<(RecordPlace | undefined)[]> {
-    if (!this.handle.isInLog) return offsets.map(() => undefined)
-    if (offsets.length === 1) return [await this.#lone(offsets[0])]
-    const { hot } = this.#host
-    const mine = hot?.shareOf(offsets.length) ?? 0
-    if (hot === undefined || mine === 0) return this.#fetched(offsets)
-    if (mine === offsets.length) return this.#foundHere(hot, offsets)
-    // The others' part is on its way before this thread is busy with its own.
-    const theirs = this.#fetched(offsets.slice(mine))
-    // It may fail before anybody waits for it.
-    theirs.catch(() => {})
-    const here = await this.#foundHere(hot, offsets.slice(0, mine))
-    return here.concat(await theirs)
-  }
-
-  /** What is in memory by this thread, the rest by others. */
-  async #foundHere(hot: HotReads, offsets: readonly number[]): Promise<(RecordPlace | undefined)[]> {
-    const [first, next] = [this.first(), this.next()]
-    const places: (RecordPlace | undefined)[] = await hot.records(this.handle.id, offsets, first, next)
-    const missing = offsets.flatMap((offset, index) =>
-      places[index] === undefined && offset >= first && offset < next ? [index] : [],
-    )
-    const fetched = await this.#fetched(missing.map((index) => offsets[index]))
-    missing.forEach((index, at) => {
-      places[index] = fetched[at]
-    })
-    return places
-  }
-
-  async #fetched(offsets: readonly number[]): Promise<(RecordPlace | undefined)[]> {
-    const places: (RecordPlace | undefined)[] = []
-    if (offsets.length === 0) return places
-    for (const answer of await this.answers(offsets)) this.#addPlaces(answer, offsets, places)
-    assert(places.length === offsets.length, 'reader threads answer for every offset')
-    return places
+  records(offsets: readonly number[]): Promise<(RecordPlace | undefined)[]> {
+    return this.#lookups.records(offsets)
   }
 
   /** As they come from whoever reads. */
   answers(offsets: readonly number[]): Promise<RecordsAnswer[]> {
-    return this.#host.reads.records(this.#ref, offsets)
+    return this.#lookups.answers(offsets)
   }
 
-  /** Lone lookups that go to a reader thread in the same turn travel together. */
-  async #lone(offset: number): Promise<RecordPlace | undefined> {
-    if (offset < this.first() || offset >= this.next()) return undefined
-    const found = this.#host.hot?.record(this.handle.id, offset)
-    if (found !== undefined) return found
-    const { bytes, length } = await this.record(offset)
-    const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2)
-    return length === 0 ? undefined : this.#placeAt(bytes, words, 0, offset)
+  record(offset: number): Promise<{ bytes: Uint8Array; length: number }> {
+    return this.#lookups.record(offset)
   }
 
   keyed(key: Uint8Array, range: KeyedRange): Promise<KeyedPart> {
-    return range.max === 1 && range.isReverse ? this.#knownKeys.last(key, range) : this.#keyedPart(key, range)
-  }
-
-  async #keyedPart(key: Uint8Array, range: KeyedRange): Promise<KeyedPart> {
-    const answer = await this.keyedAnswer(key, range)
-    const { offsets, from, to } = answer
-    const records: RecordPlace[] = []
-    if (offsets.length > 0) this.#addPlaces(answer, offsets, records)
-    return { records, from, to }
+    return this.#lookups.keyed(key, range)
   }
 
   /** As it comes from whoever reads. */
-  async keyedAnswer(key: Uint8Array, range: KeyedRange): Promise<KeyedAnswer> {
-    if (this.handle.isInLog) return this.#host.reads.keyed(this.#ref, key, range)
-    return { bytes: new Uint8Array(0), starts: new Float64Array(0), offsets: [], from: range.to, to: range.to }
+  keyedAnswer(key: Uint8Array, range: KeyedRange): Promise<KeyedAnswer> {
+    return this.#lookups.keyedAnswer(key, range)
+  }
+
+  /** Offset of the last message with the key below `to`; undefined: there is none. */
+  lastOf(key: Uint8Array, to: number): Promise<number | undefined> {
+    return this.#lookups.lastOf(key, to)
   }
 
   async offsetAt(time: number): Promise<number> {
@@ -326,10 +273,6 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
     return this.#host.pace.take(chunk)
   }
 
-  record(offset: number): Promise<{ bytes: Uint8Array; length: number }> {
-    return this.#host.reads.record(this.#ref, offset)
-  }
-
   checkOpen(): void {
     this.#host.stage.checkOpen()
   }
@@ -343,21 +286,6 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
   /** As tasks for other threads carry it. */
   get #ref(): { id: number; name: string } {
     return { id: this.handle.id, name: this.name }
-  }
-
-  /** Where the records of an answer stand, in the order in which they were asked for. */
-  #addPlaces({ bytes, starts }: RecordsAnswer, offsets: readonly number[], places: (RecordPlace | undefined)[]): void {
-    const words = new Uint32Array(bytes.buffer)
-    for (const start of starts)
-      places.push(start < 0 ? undefined : this.#placeAt(bytes, words, start, offsets[places.length]))
-  }
-
-  #placeAt(bytes: Uint8Array, words: Uint32Array, at: number, offset: number): RecordPlace {
-    try {
-      return recordAt(bytes, words, this.handle.id, at, offset)
-    } catch (error) {
-      throw Object.assign(error as Error, { topic: this.name })
-    }
   }
 }
 
