@@ -8,14 +8,15 @@
  *
  * Mutants it catches: a single record instead of two in turn, does not put back what is ahead of its topic, counts commits as
  * written before they are, makes a group before its first record is durable, takes acknowledgements of transactions into the file before
- * the log is on the device, or above a gap, passes what a power cut has taken of a journal; of transactions that acknowledge: two of one message, one that a commit is about to acknowledge, one
+ * the log is on the device, along with an acknowledgement beside it, or above a gap, passes what a power cut has taken of a journal, trims a journal to where a record takes it that is
+ * not flushed, writes acknowledgements outside of transactions past the journal; of transactions that acknowledge: two of one message, one that a commit is about to acknowledge, one
  * of before a move, one under way while the group is moved, one that leaves what it was refused, or not in the books what it has written.
  */
 import { type GroupState, groupCellAt, groupCellBytes } from '../../src/format/group-layout.js'
 import { watchDeskTransactions } from '../support/desk-transaction-lives.js'
 import { cutAtEveryStepOfCreation, endAtEveryCommit } from '../support/group-steps.js'
 import { GroupWorld, groupsPath, topicState } from '../support/groups.js'
-import { cutJournal, cutShortJournal } from '../support/journal-lives.js'
+import { cutJournal, cutShortJournal, cutTrimmedJournal } from '../support/journal-lives.js'
 import type { Seeded } from '../support/seeded.js'
 import { SimulatedDisk } from '../support/simulated-disk.js'
 import { type Context, emptyRow, type Fault, messageOf, type Row } from './fault.js'
@@ -66,6 +67,12 @@ export const groups: Fault = {
         const lives = Math.max(20, 200 * context.scale)
         const random = context.random(15)
         for (let life = 0; life < lives; life++) await cutShortJournal(random)
+        return lives
+      }),
+      await steps('groups whose journal is trimmed, power cut', async () => {
+        const lives = Math.max(20, 400 * context.scale)
+        const random = context.random(16)
+        for (let life = 0; life < lives; life++) await cutTrimmedJournal(random)
         return lives
       }),
       await steps('groups acknowledged in transactions, moved and removed', async () => {

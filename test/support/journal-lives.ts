@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { type OffsetRange, OffsetRanges } from '../../src/collections/offset-ranges.js'
 import { AckJournal } from '../../src/dispatcher/groups/ack-journal.js'
 import type { StoredGroup } from '../../src/dispatcher/groups/group-entry.js'
+import { JournalKeeper } from '../../src/dispatcher/groups/journal-keeper.js'
 import type { TopicHandle } from '../../src/dispatcher/topic-directory.js'
 import { type GroupState, groupRecordAt } from '../../src/format/group-layout.js'
 import { journalTopic } from '../../src/format/hidden-topics.js'
@@ -108,5 +109,70 @@ export async function cutShortJournal(random: Seeded): Promise<void> {
       new GroupWorld(each, { topics: journalTo(again), readOnly: true, readAcks })
       assert.ok(from <= left, `a journal that goes on at ${left} is read from ${from} on`)
     }
+  }
+}
+
+/** How far things had come when the disk had seen so many events. */
+interface Reached {
+  readonly event: number
+  readonly to: number
+}
+
+const reachedBy = (steps: readonly Reached[], event: number) => steps.findLast((step) => step.event <= event)?.to ?? 0
+
+/**
+ * A group goes on, in transactions and outside, while its journal is taken over and trimmed; then a power cut. The record that is left holds what is trimmed, and
+ * nothing of transactions that were not on the device. @throws where it is not so
+ */
+export async function cutTrimmedJournal(random: Seeded): Promise<void> {
+  const disk = new SimulatedDisk()
+  const topics = [topicState(0, 't', topicSize), topicState(1, journalTopic(0), topicSize)]
+  const world = new GroupWorld(disk, { topics })
+  const opening = world.registry.open('t', 'g', () => 0)
+  await world.settle()
+  const group = await opening
+  disk.settle()
+  disk.holdSyncs()
+  const trimmed: Reached[] = []
+  const durable: Reached[] = []
+  const keeper = new JournalKeeper({
+    ...{ registry: world.registry, commits: world.commits },
+    trim: async (_, to) => {
+      trimmed.push({ event: disk.events.length, to })
+    },
+  })
+  /** Of the transaction that has acknowledged it; 0: none has. */
+  const positions: number[] = []
+  let position = 0
+  for (let step = 0; step < 40; step++) {
+    const first = positions.length
+    const isPlain = random.chance(0.3)
+    if (!isPlain)
+      group.journal.add(first - positions.filter((at) => at === 0).length, [{ first, end: first + 1 }], ++position)
+    positions.push(isPlain ? 0 : position)
+    group.state = { committed: first + 1, ranges: [] }
+    if (isPlain) void world.commits.commit(group, group.state)
+    if (random.chance(0.5)) {
+      world.state.durable.store(position)
+      durable.push({ event: disk.events.length, to: position })
+    }
+    if (random.chance(0.4)) void keeper.tend().catch(() => {})
+    for (let turn = random.below(4); turn > 0; turn--) {
+      if (random.chance(0.7)) world.commits.settle()
+      if (random.chance(0.8)) world.writer.doWork()
+      if (random.chance(0.7)) world.keeper.tend()
+      if (random.chance(0.5)) disk.finishSyncs()
+      await new Promise(setImmediate)
+    }
+  }
+  keeper.stop()
+  for (let image = 0; image < 20; image++) {
+    const event = random.below(disk.events.length + 1)
+    const left = disk.imageAfter(event, random, random.pick(imageStyles))
+    const [{ state }] = new GroupWorld(left, { topics, readOnly: true }).opened
+    const gone = reachedBy(trimmed, event)
+    assert.ok((state.applied ?? 0) >= gone, `a journal is trimmed to ${gone}, and its record holds ${state.applied}`)
+    for (const offset of doneIn(state))
+      assert.ok(positions[offset] <= reachedBy(durable, event), `${offset} is done, and its transaction may be gone`)
   }
 }
