@@ -5,7 +5,14 @@
 export type { Supports } from './engine/engine.js'
 export type { ProcessOrder, ProcessorState } from './engine/group-seat.js'
 export type { Handler, HandlerAppendOptions, HandlerContext, HandlerScheduleOptions } from './engine/handler.js'
-export type { LogStats, SegmentInfo, SegmentResidency } from './engine/stats.js'
+export type {
+  LogStats,
+  PackingOutlook,
+  RewritingOutlook,
+  SegmentInfo,
+  SegmentNeed,
+  SegmentResidency,
+} from './engine/stats.js'
 export type {
   BackupReport,
   Compress,

@@ -178,6 +178,12 @@ export interface SegmentInfo {
   neededBy: string[]
   /** How many topics need it. */
   neededByCount: number
+  /** What keeps the messages of each of {@link neededBy}, in the same order. */
+  needs: SegmentNeed[]
+  /** Whether and when it will be written anew without what is dead in it. Undefined: it is not sealed, flushed and indexed, or is damaged. */
+  rewriting: RewritingOutlook | undefined
+  /** Whether and when it will be packed. Undefined: the same. */
+  packing: PackingOutlook | undefined
   /** Time of its newest message, ms since the epoch: what `maxAgeMs` counts from. Undefined while it is not indexed. */
   lastTime: number | undefined
   /** Threads that have it mapped. */
@@ -212,4 +218,56 @@ export interface SegmentResidency {
     /** Bytes of the mapping that are in memory now; -1 where the system cannot tell. */
     residentBytes: number
   }[]
+}
+
+/** What keeps the messages that a topic has in a segment: each part of its retention that says so would suffice to let them go. */
+export interface SegmentNeed {
+  /** Its name. */
+  topic: string
+  /** Time alone lets them go then, ms since the epoch: by `maxAgeMs`, or since all of them expire. Undefined: never, or that is not known. */
+  until: number | undefined
+  /** With `maxBytes`: so many bytes of the topic have to be sealed behind them still. */
+  bytesToCome: number | undefined
+  /** With `consumed`: a group is not past them, or there is none. The name of the one that is furthest behind; empty where there is none here. */
+  group: string | undefined
+  /** With `compact`: tombstones that are too young to go, or that a group or something older of their key needs. */
+  tombstones: number
+}
+
+/** What becomes of a sealed segment that holds what nobody needs. */
+export interface RewritingOutlook {
+  /**
+   * - `clean`: nothing in it is dead
+   * - `few`: less than `leastBytes` is
+   * - `due`: it is written anew at one of the next looks, unless it is deleted before; one segment at a time, and none while the log is copied
+   * - `running`: it is being written anew
+   * - `unfit`: it was found damaged when that was tried, and stays as it is
+   */
+  state: 'clean' | 'few' | 'due' | 'running' | 'unfit'
+  /** Bytes of all messages in it. */
+  messageBytes: number
+  /**
+   * Of messages that are trimmed, that retention lets go, that have expired, or that are superseded by a message in a sealed segment: as far as the
+   * reaper has looked, and at least so many.
+   */
+  deadBytes: number
+  /** From so many dead bytes on it is written anew: `minDirty` of `messageBytes`, 64 KiB at least. */
+  leastBytes: number
+  /** Where it is `due`: not before this time, ms since the epoch. */
+  at: number | undefined
+}
+
+/** What becomes of a sealed segment in a log that is packed: see `OpenOptions.compress`. */
+export interface PackingOutlook {
+  /**
+   * - `off`: this log is open without `compress`
+   * - `packed`: it is
+   * - `young`: its newest message is not as old as `afterMs`
+   * - `due`: it is packed when it is its turn, the oldest first
+   * - `running`: it is being packed
+   * - `unfit`: it would save less than a tenth, or is damaged, and stays as it is
+   */
+  state: 'off' | 'packed' | 'young' | 'due' | 'running' | 'unfit'
+  /** Where it is `young` or `due`: not before this time, ms since the epoch. */
+  at: number | undefined
 }

@@ -146,6 +146,7 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
     const segments = new SegmentTotals({ segmentBytes, state, slots, topicName: (id) => topics.nameOf(id) })
     const census = new SegmentCensus({
       ...{ directory, segmentBytes, totals: segments, reaper, writerThreadId: writer?.threadId },
+      groups: () => this.groups(),
     })
     const indexes = new TopicIndexes(reaper)
     const limits = new TopicLimits({ options, threads, appends, stage, watch, keepAlive })

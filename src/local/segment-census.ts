@@ -2,6 +2,7 @@
 
 import fs from 'node:fs/promises'
 import type { SegmentInfo, SegmentResidency } from '../engine/stats.js'
+import type { GroupInfo } from '../engine/terms.js'
 import { segmentPath } from '../storage/files/segment-files.js'
 import type { ReaperThread } from './reaper-thread.js'
 import type { SegmentTotals } from './segment-totals.js'
@@ -16,6 +17,8 @@ interface CensusSources {
   segmentBytes: number
   totals: SegmentTotals
   reaper: ReaperThread
+  /** The groups that there are, and how far they have come. */
+  groups(): Promise<GroupInfo[]>
   /** Undefined in a log that is open read-only. */
   writerThreadId: number | undefined
 }
@@ -34,10 +37,17 @@ export class SegmentCensus {
     const { active } = totals.span()
     const places = kept.map(({ segment }) => this.#place(segment, active))
     const diskBytes = await Promise.all(places.map(({ file }) => diskBytesOf(file)))
-    return kept.map(({ segment, ...why }, index) => ({
+    const slowest = kept.some(({ needs }) => needs.some(({ isUnconsumed }) => isUnconsumed))
+      ? slowestOf(await this.#sources.groups())
+      : undefined
+    return kept.map(({ segment, needs, ...why }, index) => ({
       ...places[index],
       diskBytes: diskBytes[index],
       ...why,
+      needs: needs.map(({ isUnconsumed, ...need }) => ({
+        ...need,
+        group: isUnconsumed ? (slowest?.get(need.topic) ?? '') : undefined,
+      })),
       mappedBy: mapped
         .filter((row) => row.segment === segment)
         .map(({ owner, pins }) => ({ thread: this.#roleOf(owner), threadId: owner, isPinned: pins > 0 })),
@@ -73,6 +83,12 @@ export class SegmentCensus {
     const { writerThreadId, reaper } = this.#sources
     return threadId === writerThreadId ? 'writer' : threadId === reaper.threadId ? 'reaper' : 'reader'
   }
+}
+
+/** The name of the group of each topic that is furthest behind. */
+function slowestOf(groups: readonly GroupInfo[]): Map<string, string> {
+  const ordered = [...groups].sort((a, b) => b.committed - a.committed)
+  return new Map(ordered.map(({ topic, name }) => [topic, name]))
 }
 
 /** As the file system counts; -1: the file is gone, or nobody says. */

@@ -1,8 +1,8 @@
 /** The control plane: what the application's thread may ask of writer and reaper. Plain data both ways. */
 import type { MessagePort } from 'node:worker_threads'
 import type { OffsetRange } from '../collections/offset-ranges.js'
-import type { SegmentInfo } from '../engine/stats.js'
-import type { BackupReport, Compress, IdSpan, KeptReason, Retention, TopicIndex } from '../engine/terms.js'
+import type { SegmentInfo, SegmentNeed } from '../engine/stats.js'
+import type { BackupReport, Compress, IdSpan, Retention, TopicIndex } from '../engine/terms.js'
 import type { GroupState } from '../format/group-layout.js'
 import type { MemoryKind } from '../memory/memory.js'
 import type { MovedTopic } from '../storage/append/topic-mover.js'
@@ -107,17 +107,16 @@ export interface SegmentPages {
   mappings: { threadId: number; access: 'read' | 'write'; residentPages: number }[]
 }
 
-export interface KeptSegment {
+export interface KeptSegment
+  extends Omit<SegmentInfo, 'position' | 'file' | 'bytes' | 'diskBytes' | 'state' | 'mappedBy' | 'needs'> {
   segment: number
-  because: KeptReason
-  /** Names of the first topics that need it, and how many there are. */
-  neededBy: string[]
-  neededByCount: number
-  /** Time of its newest message; undefined while it is not indexed. */
-  lastTime: number | undefined
-  /** How often it was written anew, or packed. */
-  rewrites: number
-  packed: SegmentInfo['packed']
+  /** Names of groups are known elsewhere. */
+  needs: KeptNeed[]
+}
+
+export interface KeptNeed extends Omit<SegmentNeed, 'group'> {
+  /** It waits for groups. */
+  isUnconsumed: boolean
 }
 
 /** Cells of the groups file that have a journal, and the offset at which each goes on: whatever group gets one of them begins behind that. */

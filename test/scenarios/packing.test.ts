@@ -35,8 +35,9 @@ for (const io of ['mmap', 'file'] as const) {
     expect(log.stats().segments).toMatchObject({ rewrites: 0 })
     expect(log.stats().segments.packed).toBeGreaterThanOrEqual(2)
     expect(log.stats().segments.packedAwayBytes).toBeGreaterThan(1 << 20)
-    for (const { state, packed, diskBytes } of await log.segments()) {
+    for (const { state, packed, packing, diskBytes } of await log.segments()) {
       if (state !== 'sealed') continue
+      expect(packing).toEqual({ state: 'packed', at: undefined })
       expect(packed?.codec).toBe('deflate')
       expect(packed?.ratio).toBeGreaterThan(3)
       expect(diskBytes).toBeLessThan((1 << 20) / 2)

@@ -28,10 +28,15 @@ for (const io of ['mmap', 'file'] as const) {
     expect(log.stats().segments.reclaimedBytes).toBeGreaterThan(3 << 20)
     const sealed = (await log.segments()).filter(({ state }) => state === 'sealed')
     expect(sealed.filter(({ rewrites }) => rewrites > 0).length).toBeGreaterThanOrEqual(4)
-    for (const { rewrites, neededBy, diskBytes, bytes } of sealed) {
+    for (const { rewrites, neededBy, needs, diskBytes, bytes, rewriting, packing } of sealed) {
       if (rewrites === 0) continue
       expect(neededBy).toEqual(['slow'])
+      const [need] = needs
+      expect(need).toEqual({ topic: 'slow', until: undefined, bytesToCome: undefined, group: undefined, tombstones: 0 })
       expect(diskBytes).toBeLessThan(bytes / 2)
+      expect(rewriting).toMatchObject({ state: 'clean', deadBytes: 0, leastBytes: 65_536, at: undefined })
+      expect(rewriting?.messageBytes).toBeLessThan(bytes / 2)
+      expect(packing).toEqual({ state: 'off', at: undefined })
     }
     const values = (messages: { value: string }[]) => messages.map(({ value }) => value)
     expect(values(await collect(early))).toEqual(sent.slice(1))

@@ -63,7 +63,24 @@ it('segments() and stats() say of each segment why it is there, and who needs it
     neededBy: ['kept'],
     neededByCount: 1,
   })
-  expect(segments[1]).toMatchObject({ because: 'order', neededBy: [] })
+  expect(segments[1]).toMatchObject({ because: 'order', neededBy: [], needs: [] })
+  for (const { state, rewriting, packing, rewrites } of segments) {
+    if (state !== 'sealed') expect([rewriting, packing]).toEqual([undefined, undefined])
+    else if (rewrites > 0) expect(rewriting?.state).toBe('clean')
+  }
+  expect(segments[0].rewriting).toMatchObject({ state: 'few' })
+  expect(segments[0].rewriting?.deadBytes).toBeGreaterThan(200_000)
+  // Each part of retention says what it waits for.
+  const day = 86_400_000
+  const parts = { consumed: true, maxAgeMs: day, maxBytes: 100 * mib }
+  const kept = log.topic('kept', { retention: parts })
+  const delivered = kept.group('slow').consume({ from: 'first' })
+  await delivered.next()
+  const [oldest] = await log.segments({ limit: 1 })
+  expect(oldest.needs).toEqual([
+    { topic: 'kept', until: (oldest.lastTime ?? 0) + day, bytesToCome: 100 * mib, group: 'slow', tombstones: 0 },
+  ])
+  await delivered.return?.()
   expect(segments.find(({ state }) => state === 'active')).toMatchObject({ because: 'active' })
   expect(segments.filter(({ state }) => state === 'prepared').every(({ because }) => because === 'prepared')).toBe(true)
   const last = (await log.topic('kept').get(19))?.timestamp ?? 0

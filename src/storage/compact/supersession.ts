@@ -57,6 +57,7 @@ export class Supersession {
   readonly #looked = new Map<number, { to: number; at: number }>()
   /** Segments without a footer that could be read: nobody knows what they hold. */
   readonly #unknown = new Set<number>()
+  #droppedTo: number
   /** Another one whenever something is gone from the log. */
   #changes = 0
 
@@ -64,6 +65,7 @@ export class Supersession {
   constructor(tools: KeySideTools, first: number, compacted: Compacted) {
     this.#tools = tools
     this.#added = first
+    this.#droppedTo = first
     this.#compacted = compacted
   }
 
@@ -108,6 +110,13 @@ export class Supersession {
     return found
   }
 
+  /** Tombstones of the topic in the segment that stay for now, as far as it was looked at. */
+  tombstonesIn(segment: number, topic: number): number {
+    const gone = this.#known.get(segment)?.get(topic)?.gone
+    const offsets = this.#surveys.get(segment)?.get(topic) ?? []
+    return offsets.filter((offset) => gone?.has(offset) !== true).length
+  }
+
   /** Nobody remembers the ids of the segment's messages any more. */
   forgetIds(segment: number): void {
     for (const { gone } of this.#known.get(segment)?.values() ?? []) gone.forgetIds()
@@ -135,8 +144,12 @@ export class Supersession {
     }
   }
 
-  /** The segments below are deleted. */
+  /** The segments below are deleted: before the next step, since nothing of them can be opened any more. */
   dropBelow(segment: number): void {
+    if (segment <= this.#droppedTo) return
+    this.#droppedTo = segment
+    // It may be about to look into one of them.
+    this.close()
     this.#added = Math.max(this.#added, segment)
     this.#stretches.dropBelow(segment)
     for (const map of [this.#sealed, this.#surveys, this.#known, this.#looked, this.#unknown])

@@ -4,6 +4,7 @@
  * A topic's records in a segment are one run, and stay one: what goes are those in front of its first readable offset, which is raised where
  * retention lets all that it has there go. When these bytes are a large enough part, the segment is worth writing anew without them.
  */
+import { stubBytes } from '../../format/expiry-layout.js'
 import { minReclaimBytes, usualMinDirty } from '../../limits.js'
 import { letGoBy, type TopicShare } from './retention.js'
 
@@ -22,32 +23,35 @@ export interface ReclaimPlan {
   isByConsumption: boolean
   /** Of the frames that go, about. */
   bytes: number
+  /** Of all frames. */
+  messageBytes: number
+  /** It is worth while from so many on that go. */
+  leastBytes: number
 }
 
-/**
- * @param passed bytes that go with messages that have expired or are superseded, whatever their topics need
- * @returns undefined: it is not worth while
- */
-export function planReclaim(
-  shares: Iterable<SizedShare>,
-  since: number,
-  now: number,
-  passed = 0,
-): ReclaimPlan | undefined {
-  const plan: ReclaimPlan = { kept: new Map(), firsts: [], isByConsumption: false, bytes: 0 }
-  let all = 0
-  let minDirty = 1
+export function isWorthReclaiming({ bytes, leastBytes }: ReclaimPlan): boolean {
+  return bytes >= leastBytes
+}
+
+/** @param passed bytes that go with messages that have expired or are superseded, whatever their topics need */
+export function planReclaim(shares: Iterable<SizedShare>, since: number, now: number, passed = 0): ReclaimPlan {
+  const plan = { kept: new Map(), firsts: [], isByConsumption: false, bytes: 0, messageBytes: 0, leastBytes: 0 }
+  let minDirty: number | undefined
+  let placeBytes = 0
   for (const share of shares) {
-    all += share.frameBytes
-    if (passed > 0) minDirty = Math.min(minDirty, share.retention.minDirty ?? usualMinDirty)
+    plan.messageBytes += share.frameBytes
     const dead = takeDead(plan, share, since, now)
-    if (dead === 0) continue
     plan.bytes += dead
-    minDirty = Math.min(minDirty, share.retention.minDirty ?? usualMinDirty)
+    if (dead < share.frameBytes) placeBytes += stubBytes * (share.end - Math.max(share.first, share.firstOffset))
+    // Who has nothing in it that goes does not say from when on it is worth while.
+    if (passed > 0 || dead > 0) minDirty = Math.min(minDirty ?? 1, share.retention.minDirty ?? usualMinDirty)
   }
   // Some of them may be of those that go anyway.
-  plan.bytes = Math.min(all, plan.bytes + passed)
-  return plan.bytes < Math.max(minReclaimBytes, minDirty * all) ? undefined : plan
+  plan.bytes = Math.min(plan.messageBytes, plan.bytes + passed)
+  // Nothing is left in it but places: as the oldest it can go as a whole, and so can those behind it, however little it holds.
+  const isThrough = plan.bytes > 0 && plan.messageBytes - plan.bytes <= placeBytes
+  plan.leastBytes = isThrough ? plan.bytes : Math.max(minReclaimBytes, (minDirty ?? usualMinDirty) * plan.messageBytes)
+  return plan
 }
 
 /** What of the share goes is noted; returns its bytes. */

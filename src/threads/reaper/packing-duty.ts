@@ -10,7 +10,9 @@
  * Order: the new file is whole, compared with the old one, and flushed; the log says, durably, that it has packed segments; nobody is in the
  * middle of a copy of the log, and the segment is still one of it; the file takes the name.
  */
+import type { PackingOutlook } from '../../engine/stats.js'
 import type { Compress } from '../../engine/terms.js'
+import type { SegmentFooter } from '../../format/segment-layout.js'
 import { maxPackRestMs, packLookMs, packRestShare, packRetryMs } from '../../limits.js'
 import type { SharedState } from '../../ring/shared-state.js'
 import { readSealedFile } from '../../storage/index/sealed-index.js'
@@ -128,6 +130,17 @@ export class PackingDuty {
     }
     // Of those that are sealed next, the bell tells.
     return this.#next < end ? 0 : never
+  }
+
+  /** What becomes of a sealed segment. */
+  outlook(segment: number, { tableAt, lastTime }: SegmentFooter): PackingOutlook {
+    const { compress, now } = this.#parts
+    if (tableAt !== 0) return { state: 'packed', at: undefined }
+    if (compress === undefined) return { state: 'off', at: undefined }
+    if (this.#run?.packing.segment === segment) return { state: 'running', at: undefined }
+    if (segment < this.#next) return { state: 'unfit', at: undefined }
+    const at = lastTime + compress.afterMs
+    return at > now() ? { state: 'young', at } : { state: 'due', at: Math.max(now(), this.#dueAt) }
   }
 
   /** A segment was written anew for another reason, and may be one to be packed. */

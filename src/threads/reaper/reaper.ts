@@ -345,6 +345,6 @@ export class Reaper {
   }
 
   segments(limit: number): Promise<KeptSegment[]> {
-    return this.#retainer.describe(limit)
+    return this.#retainer.describe(limit, this.#packing.outlook.bind(this.#packing))
   }
 }

@@ -2,15 +2,17 @@
  * Reclaiming: looks through the sealed segments for those of which enough is needed by nobody, and writes one after the other anew without
  * it, off the append path. When a segment may be looked at, and when the new file takes its name, the retainer says.
  */
+import type { RewritingOutlook } from '../../engine/stats.js'
 import { isHiddenTopic } from '../../format/hidden-topics.js'
 import { maxIdWindowMs, reclaimIdleMs, reclaimLookMs, reclaimRetryMs, usualTombstoneMs } from '../../limits.js'
 import { hasFeature, type SharedState } from '../../ring/shared-state.js'
 import { supersedesBefore } from '../../ring/state-reads.js'
 import type { GoneRecords } from '../../storage/compact/gone-records.js'
 import { type Compacted, Supersession } from '../../storage/compact/supersession.js'
-import { readSealedFile } from '../../storage/index/sealed-index.js'
+import { readSealedFile, type SealedSegment } from '../../storage/index/sealed-index.js'
 import { ExpiryForecast } from '../../storage/life/expiry-forecast.js'
-import { planReclaim, type ReclaimPlan } from '../../storage/life/reclaim.js'
+import { isWorthReclaiming, planReclaim, type ReclaimPlan } from '../../storage/life/reclaim.js'
+import type { SegmentRow } from '../../storage/life/retention-ledger.js'
 import { SegmentAges } from '../../storage/life/segment-ages.js'
 import { type RewriteTools, SegmentRewrite, UnfitSegment } from '../../storage/rewrite/segment-rewrite.js'
 import type { SegmentNeeds } from './segment-needs.js'
@@ -44,9 +46,13 @@ interface Pass {
   readonly sight: number
   /** What it has taken up to now, without what is done once in the life of a segment. */
   tookMs: number
-  /** Bytes that older segments hold of each topic. */
-  readonly older: Map<number, number>
+  /** Of {@link next}, while it is looked at. */
+  sealed: SealedSegment | undefined
+  readonly older: OlderBytes
 }
+
+/** What older segments hold of each topic that counts, in bytes. */
+export type OlderBytes = Map<number, number>
 
 /** One segment being written anew. */
 interface Run {
@@ -119,7 +125,8 @@ export class Reclaimer {
   #lookOn(pass: Pass, now: number): DirtySegment | 'looking' | undefined {
     const { state, nowMs } = this.#parts
     const first = this.#first()
-    pass.next = Math.max(pass.next, first)
+    if (pass.next < first) Object.assign(pass, { next: first, sealed: undefined })
+    this.#supersession?.dropBelow(first)
     if (this.#needs.compacts) {
       this.#supersession ??= new Supersession(this.#parts, first, this.#compacted())
       // Before the segments are looked at: who begins later reads what is in them as well.
@@ -129,10 +136,11 @@ export class Reclaimer {
     const end = Math.min(this.#needs.added, active)
     for (let looks = 0; looks < looksPerStep && pass.next < end; looks++) {
       const begunMs = nowMs()
-      while (this.#walkOn(pass.next)) if (nowMs() - begunMs >= walkMsPerStep) return 'looking'
+      pass.sealed ??= this.#read(pass.next)
+      pass.tookMs += nowMs() - begunMs
+      while (this.#walkOn(pass.next, pass.sealed)) if (nowMs() - begunMs >= walkMsPerStep) return 'looking'
       const lookedMs = nowMs()
-      const segment = pass.next++
-      const dirty = this.#look(segment, pass, now, active)
+      const dirty = this.#look(pass, now, active)
       pass.tookMs += nowMs() - lookedMs
       if (dirty !== undefined) return dirty
     }
@@ -213,8 +221,7 @@ export class Reclaimer {
   #begin(first: number): Pass {
     for (const segment of this.#unfit) if (segment < first) this.#unfit.delete(segment)
     for (const segment of this.#forecasts.keys()) if (segment < first) this.#forecasts.delete(segment)
-    this.#supersession?.dropBelow(first)
-    return { next: first, older: new Map(), sight: this.#sight(), tookMs: 0 }
+    return { next: first, sealed: undefined, older: new Map(), sight: this.#sight(), tookMs: 0 }
   }
 
   /** Nothing is let go, but by time, while this stays the same. */
@@ -224,40 +231,75 @@ export class Reclaimer {
     return state.published.load() + state.commitDone.load() + state.deletedCount.load() + ended
   }
 
+  /** Undefined: it is no segment as one should be. */
+  #read(segment: number): SealedSegment | undefined {
+    const { disk, files } = this.#parts
+    return this.#unfit.has(segment) ? undefined : readSealedFile(disk, files, segment)
+  }
+
   /** Looks a step further into what of a segment counts no more. False: that is known, or does not matter. */
-  #walkOn(segment: number): boolean {
-    if (this.#unfit.has(segment)) return false
-    return this.#supersession?.step(segment) === true || this.#forecastOn(segment)
+  #walkOn(segment: number, sealed: SealedSegment | undefined): boolean {
+    return sealed !== undefined && (this.#supersession?.step(segment) === true || this.#forecastOn(segment, sealed))
   }
 
   /** Into when its messages expire. */
-  #forecastOn(segment: number): boolean {
-    const { state, disk, files } = this.#parts
+  #forecastOn(segment: number, { rows }: SealedSegment): boolean {
+    const { state, files } = this.#parts
     if (!hasFeature(state, 'expiry')) return false
     let forecast = this.#forecasts.get(segment)
     if (forecast === undefined) {
-      const sealed = readSealedFile(disk, files, segment)
-      if (sealed === undefined) return false
-      forecast = new ExpiryForecast(files, segment, visibleOf(sealed.rows))
+      forecast = new ExpiryForecast(files, segment, visibleOf(rows))
       this.#forecasts.set(segment, forecast)
     }
     return forecast.step()
   }
 
-  #look(segment: number, pass: Pass, now: number, active: number): DirtySegment | undefined {
-    const { disk, files } = this.#parts
-    const sealed = this.#unfit.has(segment) ? undefined : readSealedFile(disk, files, segment)
+  /** At the next one of the pass, which goes on behind it. */
+  #look(pass: Pass, now: number, active: number): DirtySegment | undefined {
+    const { sealed } = pass
+    const segment = pass.next++
+    pass.sealed = undefined
     if (sealed === undefined) return undefined
-    const since = this.#ages.since(segment, sealed.footer.lastTime, now, active)
-    const gone = this.#goneIn(segment, sealed.footer.lastTime, now)
+    const { lastTime } = sealed.footer
+    // Whoever forgot an id would let its message be written again.
+    if (lastTime + maxIdWindowMs < now) this.#supersession?.forgetIds(segment)
+    const since = this.#ages.since(segment, lastTime, now, active)
+    const plan = this.weigh(segment, sealed.rows, since, now, pass.older)
+    if (!isWorthReclaiming(plan)) return undefined
+    const gone = this.#supersession?.goneIn(segment) ?? new Map()
+    return { segment, ...plan, expiredBy: now, expiring: visibleOf(sealed.rows), gone }
+  }
+
+  /** What may go of a segment, as far as it was looked at. @param older of it as well from here on */
+  weigh(segment: number, rows: readonly SegmentRow[], since: number, now: number, older: OlderBytes): ReclaimPlan {
     let passed = this.#forecasts.get(segment)?.expiredAt(now) ?? 0
-    for (const { bytes } of gone.values()) passed += bytes
-    const plan = planReclaim(this.#needs.sizedShares(segment, sealed.rows, pass.older), since, now, passed)
-    for (const { topic, frameBytes, firstOffset, count } of sealed.rows) {
-      const isGone = (plan?.kept.get(topic)?.offset ?? 0) >= firstOffset + count
-      if (!isGone) pass.older.set(topic, (pass.older.get(topic) ?? 0) + frameBytes)
+    for (const { bytes } of this.#supersession?.goneIn(segment).values() ?? []) passed += bytes
+    const plan = planReclaim(this.#needs.sizedShares(segment, rows, older), since, now, passed)
+    // What would go all the same is not what is behind others.
+    const isGone = isWorthReclaiming(plan)
+    for (const { topic, frameBytes, firstOffset, count } of rows)
+      if (!isGone || (plan.kept.get(topic)?.offset ?? 0) < firstOffset + count)
+        older.set(topic, (older.get(topic) ?? 0) + frameBytes)
+    return plan
+  }
+
+  /** What becomes of a segment of which so much may go. */
+  outlook(segment: number, plan: ReclaimPlan, now: number): RewritingOutlook {
+    const { bytes, messageBytes, leastBytes } = plan
+    const isDue = isWorthReclaiming(plan)
+    const isRunning = this.#run?.rewrite.segment === segment
+    return {
+      state: isRunning ? 'running' : this.#unfit.has(segment) ? 'unfit' : isDue ? 'due' : bytes > 0 ? 'few' : 'clean',
+      messageBytes,
+      deadBytes: Math.round(bytes),
+      leastBytes: Math.ceil(leastBytes),
+      at: isDue && !isRunning && !this.#unfit.has(segment) ? now + this.waitMs(now) : undefined,
     }
-    return plan === undefined ? undefined : { segment, ...plan, expiredBy: now, expiring: visibleOf(sealed.rows), gone }
+  }
+
+  /** Tombstones of the topic in the segment that are no older than they have to be for going, or are needed by a group or for what is older. */
+  tombstonesIn(segment: number, topic: number): number {
+    return this.#supersession?.tombstonesIn(segment, topic) ?? 0
   }
 
   #compacted(): Compacted {
@@ -271,12 +313,6 @@ export class Reclaimer {
         return lastTime + tombstoneMs > now() ? 0 : (this.#needs.consumedTo(topic, name) ?? Number.POSITIVE_INFINITY)
       },
     }
-  }
-
-  #goneIn(segment: number, lastTime: number, now: number): ReadonlyMap<number, GoneRecords> {
-    // Whoever forgot an id would let its message be written again.
-    if (lastTime + maxIdWindowMs < now) this.#supersession?.forgetIds(segment)
-    return this.#supersession?.goneIn(segment) ?? new Map()
   }
 }
 

@@ -22,7 +22,7 @@ import type { SegmentFacts } from '../../storage/life/retention-ledger.js'
 import { SegmentAges } from '../../storage/life/segment-ages.js'
 import type { KeptSegment, Order } from '../protocol.js'
 import { DiskWatch, type DiskWatchParts } from './disk-watch.js'
-import { describeKept } from './kept-segments.js'
+import { describeKept, type KeptBy } from './kept-segments.js'
 import { type DirtySegment, Reclaimer, type ReclaimerParts } from './reclaimer.js'
 import { SegmentNeeds, type SegmentNeedsParts } from './segment-needs.js'
 import { type OldestSegment, TopicMoves } from './topic-moves.js'
@@ -108,9 +108,9 @@ export class Retainer {
     this.#reclaimer.lookSoon()
   }
 
-  /** Why each of the oldest `limit` segments is there. */
-  describe(limit: number): Promise<KeptSegment[]> {
-    return describeKept(this.#parts, this.#needs, limit)
+  /** Why each of the oldest `limit` segments is there, and what becomes of it. */
+  describe(limit: number, packing: KeptBy['packing']): Promise<KeptSegment[]> {
+    return describeKept(this.#parts, { needs: this.#needs, reclaimer: this.#reclaimer, packing }, limit)
   }
 
   /** Does the next small step. Returns the ms after which there may be more without a bell. */

@@ -96,6 +96,28 @@ it.each([true, false])(
   },
 )
 
+it('nothing of a deleted segment is opened any more, wherever it was looked at when that was deleted', async () => {
+  const made = compactedLog(new Seeded(9), { keys: 20, messages: 1_500 })
+  const { log } = made
+  await log.index()
+  const last = log.tail.segment - 1
+  for (let done = 0, isOver = false; !isOver; done += 1) {
+    const found = made.supersession(Number.POSITIVE_INFINITY)
+    lookThrough(found, last)
+    while (found.catchUp(last + 1));
+    for (let steps = 0; steps < done && !isOver; steps++) isOver = !found.step(last)
+    const open = log.files.openWindow
+    log.files.openWindow = (memory, segment) => {
+      expect(segment).toBeGreaterThanOrEqual(last)
+      return open.call(log.files, memory, segment)
+    }
+    found.dropBelow(last)
+    while (found.step(last));
+    log.files.openWindow = open
+    expect(goneOf(found, log, 0, last).length).toBeGreaterThan(0)
+  }
+})
+
 it('a segment all of whose keys are superseded is not compared with what comes', async () => {
   const made = compactedLog(new Seeded(8), { keys: 3, messages: 20_000 })
   const { log } = made

@@ -67,6 +67,23 @@ it('nothing is written anew where less than `minDirty` is superseded, or nothing
   expect(readable(state)).toHaveLength(puts[state].length)
 })
 
+it('a segment in which nothing counts any more goes, however little was left in it', async () => {
+  const { engine, put, fillTo, compact, pass, readable, latest, generations } = startKeyed({ seed: 4 })
+  let number = 0
+  const next = () => put(state, `key ${number++ % 8}`)
+  put(state, 'rare')
+  await fillTo(4, next)
+  await compact()
+  expect(engine.files.list()[0]).toBe(0)
+  expect(readable(state)[0]).toBe(0)
+  expect(generations()[0]).toBe(1)
+  put(state, 'rare')
+  await fillTo(6, next)
+  await pass()
+  expect(engine.files.list()[0]).toBeGreaterThanOrEqual(3)
+  expect(readable(state)).toEqual(latest().filter((offset) => offset >= engine.cells.first(state).load()))
+})
+
 it('what is trimmed, moved on and let go meanwhile changes nothing about it', async () => {
   const { engine, puts, fillTo, compact, pass, readable, latest } = startKeyed({ seed: 3 })
   await fillTo(6)
@@ -153,4 +170,31 @@ it.each([
   expect(readable(state)).not.toContain(gone)
   expect(readable(state).includes(deleted)).toBe(stays)
   expect(new Set(said)).toEqual(new Set(['in time']))
+})
+
+it('goes on where the oldest segments are deleted in the middle of a look through all of them', async () => {
+  const { engine, puts, put, fillTo, readable, latest, pass } = startKeyed({ seed: 5 })
+  let number = 0
+  const next = () => {
+    number += 1
+    // Nothing older of its key is anywhere: it is looked for down to the oldest segment.
+    if (number % 20 === 0) put(state, `only ${number}`, true)
+    else put(state, `key ${number % 300}`)
+  }
+  await fillTo(8, next)
+  engine.reaper.retain('state', { compact: true, minDirty: 0.05, tombstoneMs: 0 })
+  for (let segment = 1; segment < 5; segment++) {
+    const { first } = engine.catalog.stretches(state, 0, 1e9).find((each) => each.segment === segment) ?? { first: 0 }
+    engine.offer([{ declare: 'state', topic: state, first }])
+    engine.writer.doWork()
+    await pass(400, 3 * segment)
+  }
+  await pass()
+  expect(engine.state.reaperErrno.load()).toBe(0)
+  expect(engine.files.list()[0]).toBeGreaterThanOrEqual(4)
+  expect(puts[state].length).toBeGreaterThan(500)
+  const first = engine.cells.first(state).load()
+  expect(readable(state)).toEqual(
+    expect.arrayContaining(latest().filter((each) => each >= first && !puts[state][each].isTombstone)),
+  )
 })

@@ -40,9 +40,13 @@ it('what is old enough is packed, the oldest first, and is what it was, to the n
   await fillTo(3)
   await pass(hour / 2)
   expect(packed()).toEqual([false, false, false])
+  const outlooks = async () =>
+    (await engine.reaper.segments(3)).map(({ packing, lastTime = 0 }) => ({ ...packing, lastTime }))
+  for (const { state, at, lastTime } of await outlooks()) expect([state, at]).toEqual(['young', lastTime + hour])
   expect(engine.control.identity.features.incompatible).toBe(0)
   await pass(hour)
   await passUntil(allPacked)
+  for (const { state, at } of await outlooks()) expect([state, at]).toEqual(['packed', undefined])
   expect(engine.events.filter(({ type }) => type === 'packed')).toEqual(
     [0, 1, 2].map((segment) => ({ type: 'packed', segment })),
   )

@@ -64,7 +64,13 @@ it('nothing is written anew where less than `minDirty` of it may go', async () =
   await sample.letGo({ maxBytes: 0, minDirty: 0.9 })
   expect(sample.generations()).toEqual([0, 0, 0])
   expect(sample.firsts()).toEqual([0, 0])
+  const [few] = await sample.engine.reaper.segments(1)
+  const { deadBytes = 0, messageBytes = 0, leastBytes } = few.rewriting ?? {}
+  expect(few.rewriting).toMatchObject({ state: 'few', at: undefined })
+  expect(deadBytes).toBeGreaterThan(0.6 * messageBytes)
+  expect([leastBytes, few.neededBy]).toEqual([Math.ceil(0.9 * messageBytes), ['slow']])
   sample.engine.reaper.retain('busy', { maxBytes: 0, minDirty: 0.6 })
+  expect((await sample.engine.reaper.segments(1))[0].rewriting?.state).toBe('due')
   await sample.pass(120_000)
   expect(sample.generations()).toEqual([1, 1, 1])
   sample.expectWhole()
