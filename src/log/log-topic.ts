@@ -250,7 +250,8 @@ export class LogTopic<T> implements Topic<T> {
     const signal = checkSignal(options.signal)
     this.#engine.checkOpen()
     const scan = this.#engine.supports.scan ? (request: ScanRequest) => this.#topic.scan(request) : undefined
-    return latestEntries(this, { keepState: () => this.#topic.keepState(), scan }, signal)
+    const checkOpen = () => this.#engine.checkOpen()
+    return latestEntries(this, { checkOpen, keepState: () => this.#topic.keepState(), scan }, signal)
   }
 
   async count(options: CountOptions = {}): Promise<number> {

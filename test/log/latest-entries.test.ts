@@ -1,6 +1,6 @@
 /** The state of a topic whose oldest messages go while it is looked for. */
 import { expect, it } from 'vitest'
-import { trimmedError } from '../../src/failures.js'
+import { closedError, trimmedError } from '../../src/failures.js'
 import { type EntriesSource, latestEntries } from '../../src/log/finding/latest-entries.js'
 import type { Message } from '../../src/messages/message.js'
 
@@ -27,6 +27,7 @@ it('begins again behind what has gone, and ends where it would have', async () =
   }
   const order: string[] = []
   const engine = {
+    checkOpen: () => {},
     keepState: () => {
       order.push('kept')
       return () => order.push('let go')
@@ -38,4 +39,30 @@ it('begins again behind what has gone, and ends where it would have', async () =
   expect(asked).toEqual([0, 5, 10])
   expect(found).toEqual([16, 17, 18, 19])
   expect(order).toEqual(['kept', 'let go'])
+})
+
+it('hands over nothing any more once the log is closed, though it was fetched before', async () => {
+  let isClosed = false
+  let isLetGo = false
+  const source: EntriesSource<string> = {
+    bounds: async () => ({ first: 0, next: 20 }),
+    async *read({ from, to }) {
+      for (let offset = from; offset < to; offset++) yield messageAt(offset)
+    },
+    getMany: async (offsets) => offsets.map(messageAt),
+  }
+  const engine = {
+    checkOpen() {
+      if (isClosed) throw closedError('/log')
+    },
+    keepState: () => () => {
+      isLetGo = true
+    },
+    scan: undefined,
+  }
+  const entries = latestEntries(source, engine)
+  expect((await entries.next()).value).toMatchObject({ offset: 16 })
+  isClosed = true
+  await expect(entries.next()).rejects.toMatchObject({ code: 'BOOKEND_CLOSED' })
+  expect(isLetGo).toBe(true)
 })

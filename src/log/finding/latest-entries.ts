@@ -18,6 +18,8 @@ export interface EntriesSource<T> {
 
 /** What of an engine is. */
 export interface EntriesEngine {
+  /** @throws `BOOKEND_CLOSED` */
+  checkOpen(): void
   /** What is superseded from now on stays, until that is called which it returns, or for a while. */
   keepState(): () => void
   /** Reads where the messages are; undefined: nobody would. */
@@ -39,14 +41,19 @@ const atOnce = { least: 16, most: 256 }
  */
 export async function* latestEntries<T>(
   topic: EntriesSource<T>,
-  { keepState, scan }: EntriesEngine,
+  { checkOpen, keepState, scan }: EntriesEngine,
   signal?: AbortSignal,
 ): AsyncGenerator<Message<T>> {
   // Before it is known where it ends: what supersedes others of it then is part of it.
   const release = keepState()
   try {
     const latest = await latestOf(topic, scan, signal)
-    for await (const messages of fetched(topic, latest, signal)) for (const message of messages) yield message
+    for await (const messages of fetched(topic, latest, signal))
+      for (const message of messages) {
+        // What was fetched before the log closed is not handed over behind it.
+        checkOpen()
+        yield message
+      }
   } finally {
     release()
   }
