@@ -78,7 +78,8 @@ function judge(
   disturbances: readonly number[],
 ): string | undefined {
   const planned = plan[before.attempt - 1] ?? 'ok'
-  const isLate = call.beganMs - before.beganMs >= timeoutMs
+  // The time given begins to run before the handler has written its line, which takes long on a busy machine.
+  const isLate = call.beganMs - before.beganMs >= timeoutMs / 2
   const isOtherProcess = call.thread.split('-')[0] !== before.thread.split('-')[0]
   const isDisturbed = disturbances.some(
     (ms) => ms >= before.beganMs - disturbanceMs && ms <= call.beganMs + disturbanceMs,
