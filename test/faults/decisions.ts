@@ -3,7 +3,7 @@
  * taken over and trimmed, side indexes, of which nothing is ever flushed. Must: what was written at one moment is there as a whole or not at all, with what it
  * acknowledges; a condition is judged by what is there; and by key and header that is found which is there, whatever is left of side indexes.
  *
- * Mutant it catches: trims a journal before the file holds it for good.
+ * Mutants it catches: trims a journal before the file holds it for good, writes acknowledgements outside of transactions past the journal.
  */
 import { decideAndCut, emptyDecidingTally } from '../support/deciding-lives.js'
 import { type Context, emptyRow, type Fault, messageOf, type Row } from './fault.js'

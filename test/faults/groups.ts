@@ -9,7 +9,7 @@
  * Mutants it catches: a single record instead of two in turn, does not put back what is ahead of its topic, counts commits as
  * written before they are, makes a group before its first record is durable, takes acknowledgements of transactions into the file before
  * the log is on the device, along with an acknowledgement beside it, or above a gap, passes what a power cut has taken of a journal, trims a journal to where a record takes it that is
- * not flushed, writes acknowledgements outside of transactions past the journal; of transactions that acknowledge: two of one message, one that a commit is about to acknowledge, one
+ * not flushed; of transactions that acknowledge: two of one message, one that a commit is about to acknowledge, one
  * of before a move, one under way while the group is moved, one that leaves what it was refused, or not in the books what it has written.
  */
 import { type GroupState, groupCellAt, groupCellBytes } from '../../src/format/group-layout.js'

@@ -1236,9 +1236,9 @@ const mutants: readonly Mutant[] = [
     name: 'writes acknowledgements outside of transactions past the journal',
     file: 'dispatcher/groups/group-commits.js',
     find: 'entry.journal.stateOf(entry.state)',
-    replace: '{ ...entry.state, applied: entry.journal.applied }',
-    fault: 'groups',
-    scale: 0.1,
+    replace: '{ committed: entry.state.committed, ranges: entry.state.ranges, applied: entry.journal.applied }',
+    fault: 'decisions',
+    scale: 0.05,
   },
   {
     name: 'says of what stands above a gap that the file holds it',
