@@ -11,6 +11,8 @@ interface WaitingRequest {
   wake(why: Wake): void
 }
 
+type Enter = (seat: WaitingRequest, offset: number) => (() => void) | undefined
+
 interface Followed {
   readonly followers: Set<WaitingRequest>
   reader: MessageStream<Uint8Array> | undefined
@@ -26,34 +28,33 @@ export class Followers {
     return this.#count
   }
 
-  /** @returns `news`: there may be something at or behind `offset`, or the stream is closed or gone; `end`: nobody waits here any more */
-  wait(topic: Topic<Uint8Array>, offset: number, ms: number, signal: AbortSignal): Promise<Wake> {
-    if (this.#isEnded || signal.aborted) return Promise.resolve('end')
-    return new Promise((resolve) => {
-      const { name } = topic
-      let followed = this.#topics.get(name)
-      if (followed === undefined) {
-        followed = { followers: new Set(), reader: undefined }
-        this.#topics.set(name, followed)
-      }
-      const { followers } = followed
-      const settle = (why: Wake) => {
-        if (!followers.delete(follower)) return
-        this.#count -= 1
-        clearTimeout(timer)
-        signal.removeEventListener('abort', onAbort)
-        if (followers.size === 0) this.#letGo(name, followed)
-        resolve(why)
-      }
-      const follower = { wake: settle }
-      const onAbort = () => settle('end')
-      const timer = setTimeout(() => settle('time'), ms)
-      signal.addEventListener('abort', onAbort)
-      followers.add(follower)
-      this.#count += 1
-      // Behind the entry: what comes from here on wakes it.
-      followed.reader ??= this.#follow(topic, offset, followed)
-    })
+  /**
+   * Who waits at a topic, one time after the other; never twice at once.
+   * @param signal it waits no more
+   */
+  seat(topic: Topic<Uint8Array>, signal: AbortSignal): WaitingSeat {
+    return new WaitingSeat((seat, offset) => this.#enter(topic, seat, offset), signal)
+  }
+
+  /** Undefined: nobody waits any more. @returns what takes it out again */
+  #enter(topic: Topic<Uint8Array>, seat: WaitingRequest, offset: number): (() => void) | undefined {
+    if (this.#isEnded) return undefined
+    const { name } = topic
+    let followed = this.#topics.get(name)
+    if (followed === undefined) {
+      followed = { followers: new Set(), reader: undefined }
+      this.#topics.set(name, followed)
+    }
+    const entered = followed
+    entered.followers.add(seat)
+    this.#count += 1
+    // Behind the entry: what comes from here on wakes it.
+    entered.reader ??= this.#follow(topic, offset, entered)
+    return () => {
+      entered.followers.delete(seat)
+      this.#count -= 1
+      if (entered.followers.size === 0) this.#letGo(name, entered)
+    }
   }
 
   /** Something has happened to the stream that is no message. */
@@ -85,5 +86,61 @@ export class Followers {
     if (this.#topics.get(name) === followed) this.#topics.delete(name)
     void followed.reader?.return()
     followed.reader = undefined
+  }
+}
+
+/** What one request needs for waiting is made once for it, and not for each message: it took a good part of the time of a delivery. */
+class WaitingSeat implements WaitingRequest {
+  readonly #enter: Enter
+  readonly #signal: AbortSignal
+  #leave: (() => void) | undefined
+  #resolve: ((why: Wake) => void) | undefined
+  /** Goes on beyond a wait: the next one has most often to be longer. */
+  #timer: NodeJS.Timeout | undefined
+  #timerMs = 0
+  #deadlineMs = 0
+
+  constructor(enter: Enter, signal: AbortSignal) {
+    this.#enter = enter
+    this.#signal = signal
+    signal.addEventListener('abort', () => this.wake('end'), { once: true })
+  }
+
+  /** @returns `news`: there may be something at or behind `offset`, or the stream is closed or gone; `end`: nobody waits here any more */
+  wait(offset: number, ms: number): Promise<Wake> {
+    if (this.#signal.aborted) return Promise.resolve('end')
+    this.#leave = this.#enter(this, offset)
+    if (this.#leave === undefined) return Promise.resolve('end')
+    this.#deadlineMs = performance.now() + ms
+    if (this.#timer === undefined || this.#timerMs > this.#deadlineMs) this.#setTimer(ms)
+    return new Promise((resolve) => {
+      this.#resolve = resolve
+    })
+  }
+
+  wake(why: Wake): void {
+    const leave = this.#leave
+    if (leave === undefined) return
+    this.#leave = undefined
+    leave()
+    this.#resolve?.(why)
+  }
+
+  /** There will be no other wait. */
+  close(): void {
+    clearTimeout(this.#timer)
+  }
+
+  #setTimer(ms: number): void {
+    clearTimeout(this.#timer)
+    this.#timerMs = performance.now() + ms
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      // Between two waits the next one sets it.
+      if (this.#leave === undefined) return
+      const leftMs = this.#deadlineMs - performance.now()
+      if (leftMs > 0) this.#setTimer(leftMs)
+      else this.wake('time')
+    }, ms)
   }
 }

@@ -4,8 +4,10 @@ import { HttpError } from './exchange.js'
 const comma = 0x2c
 const quote = 0x22
 const backslash = 0x5c
-const opens = new Set([0x5b, 0x7b])
-const closes = new Set([0x5d, 0x7d])
+/** Brackets and braces: the two of a kind differ in one bit. */
+const kindOfBracket = ~0x20
+const opens = 0x5b
+const closes = 0x5d
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
 /** The messages of a body. @throws HttpError 400 if it is no JSON */
@@ -33,20 +35,20 @@ function elements(array: Uint8Array): Uint8Array[] {
     if (byte === quote) {
       at += 1
       while (array[at] !== quote) at += array[at] === backslash ? 2 : 1
-    } else if (opens.has(byte)) depth += 1
-    else if (closes.has(byte)) depth -= 1
+    } else if ((byte & kindOfBracket) === opens) depth += 1
+    else if ((byte & kindOfBracket) === closes) depth -= 1
     else if (byte === comma && depth === 0) {
-      found.push(trimmed(array.subarray(start, at)))
+      found.push(trimmed(array, start, at))
       start = at + 1
     }
   }
-  found.push(trimmed(array.subarray(start, array.length - 1)))
+  found.push(trimmed(array, start, array.length - 1))
   return found
 }
 
-function trimmed(bytes: Uint8Array): Uint8Array {
-  let start = 0
-  let end = bytes.length
+function trimmed(bytes: Uint8Array, from = 0, to = bytes.length): Uint8Array {
+  let start = from
+  let end = to
   while (start < end && bytes[start] <= 0x20) start += 1
   while (end > start && bytes[end - 1] <= 0x20) end -= 1
   return bytes.subarray(start, end)

@@ -33,24 +33,28 @@ async function longPoll(parts: ServerParts, found: StreamState, from: number, re
   const { followers, clocks, longPollMs, streams, topics } = parts
   const cursor = { 'stream-cursor': cursorAfter(request.query.get('cursor') ?? undefined, clocks.now()) }
   const deadlineMs = clocks.nowMs() + longPollMs
-  for (let stream = found; ; ) {
-    const part = await readPart(parts.streams, stream, from, parts.limits.responseBytes)
-    if (part.messages.length > 0) {
-      const { messages, next } = part
-      const reply = answer(stream, from, { next, body: bodyOf(stream, messages) }, await topics.endOf(stream), request)
-      return { ...reply, headers: { ...reply.headers, ...cursor } }
+  let seat: ReturnType<typeof followers.seat> | undefined
+  try {
+    for (let stream = found; ; ) {
+      const part = await readPart(parts.streams, stream, from, parts.limits.responseBytes)
+      if (part.messages.length > 0) {
+        const { messages, next } = part
+        const read = { next, body: bodyOf(stream, messages) }
+        const reply = answer(stream, from, read, await topics.endOf(stream), request)
+        return { ...reply, headers: { ...reply.headers, ...cursor } }
+      }
+      const leftMs = deadlineMs - clocks.nowMs()
+      const empty = { ...placeOf(stream, part.next, true), ...cursor, 'cache-control': 'no-store' }
+      if (stream.isEnded || leftMs <= 0) return { status: 204, headers: empty }
+      parts.checkFollowers()
+      seat ??= followers.seat(topics.topic(stream.topic), request.signal)
+      if ((await seat.wait(stream.offsetOf(part.next), leftMs)) === 'end') return { status: 204, headers: empty }
+      const again = await streams.find(stream.topic, true)
+      if (!isSame(stream, again)) throw new HttpError(404, 'the stream is gone')
+      stream = again
     }
-    const leftMs = deadlineMs - clocks.nowMs()
-    const empty = { ...placeOf(stream, part.next, true), ...cursor, 'cache-control': 'no-store' }
-    if (stream.isEnded || leftMs <= 0) return { status: 204, headers: empty }
-    parts.checkFollowers()
-    if (
-      (await followers.wait(topics.topic(stream.topic), stream.offsetOf(part.next), leftMs, request.signal)) === 'end'
-    )
-      return { status: 204, headers: empty }
-    const again = await streams.find(stream.topic, true)
-    if (!isSame(stream, again)) throw new HttpError(404, 'the stream is gone')
-    stream = again
+  } finally {
+    seat?.close()
   }
 }
 

@@ -29,47 +29,56 @@ async function* events(
   isText: boolean,
 ): AsyncGenerator<Uint8Array> {
   const { clocks, followers, streams, topics, limits, longPollMs } = parts
-  const topic = topics.topic(found.topic)
+  const seat = followers.seat(topics.topic(found.topic), request.signal)
   const endMs = clocks.nowMs() + limits.sseMs
   let cursor = cursorAfter(request.query.get('cursor') ?? undefined, clocks.now())
   let stream = found
-  for (let position = from; ; ) {
-    const part = await readPart(streams, stream, position, limits.responseBytes)
-    position = part.next
-    const isWhole = position >= (await topics.endOf(stream))
-    const isEnd = isWhole && stream.isEnded
-    cursor = cursorSince(cursor, clocks.now())
-    const control = {
-      streamNextOffset: offsetText(stream, position),
-      ...(!isEnd && { streamCursor: cursor }),
-      ...(isWhole && { upToDate: true }),
-      ...(isEnd && { streamClosed: true }),
+  try {
+    for (let position = from; ; ) {
+      const part = await readPart(streams, stream, position, limits.responseBytes)
+      position = part.next
+      const isWhole = position >= (await topics.endOf(stream))
+      const isEnd = isWhole && stream.isEnded
+      cursor = cursorSince(cursor, clocks.now())
+      yield eventsOf(stream, part, { cursor, isWhole, isEnd }, isText)
+      if (isEnd || request.signal.aborted) return
+      const leftMs = endMs - clocks.nowMs()
+      // Every event says where to go on: whoever is sent away comes back with that.
+      if (leftMs <= 0) return
+      if (!isWhole) continue
+      if ((await seat.wait(stream.offsetOf(position), Math.min(leftMs, longPollMs))) === 'end') return
+      const again = await streams.find(stream.topic, true)
+      if (!isSame(stream, again)) return
+      stream = again
     }
-    yield eventsOf(stream, part, JSON.stringify(control), isText)
-    if (isEnd || request.signal.aborted) return
-    const leftMs = endMs - clocks.nowMs()
-    // Every event says where to go on: whoever is sent away comes back with that.
-    if (leftMs <= 0) return
-    if (!isWhole) continue
-    if (
-      (await followers.wait(topic, stream.offsetOf(position), Math.min(leftMs, longPollMs), request.signal)) === 'end'
-    )
-      return
-    const again = await streams.find(stream.topic, true)
-    if (!isSame(stream, again)) return
-    stream = again
+  } finally {
+    seat.close()
   }
 }
 
-/** Made once of a part, however many followers get it: all that go on alike behind it. */
-const madeEvents = new WeakMap<StreamPart, { readonly control: string; readonly bytes: Uint8Array }>()
+/** Where a follower stands behind a part. */
+interface Standing {
+  readonly cursor: string
+  readonly isWhole: boolean
+  readonly isEnd: boolean
+}
 
-function eventsOf(stream: StreamState, part: StreamPart, control: string, isText: boolean): Uint8Array {
+/** Made once of a part, however many followers get it: all that go on alike behind it. */
+const madeEvents = new WeakMap<StreamPart, Standing & { readonly bytes: Uint8Array }>()
+
+function eventsOf(stream: StreamState, part: StreamPart, standing: Standing, isText: boolean): Uint8Array {
+  const { cursor, isWhole, isEnd } = standing
   const made = madeEvents.get(part)
-  if (made?.control === control) return made.bytes
+  if (made?.cursor === cursor && made.isWhole === isWhole && made.isEnd === isEnd) return made.bytes
+  const control = {
+    streamNextOffset: offsetText(stream, part.next),
+    ...(!isEnd && { streamCursor: cursor }),
+    ...(isWhole && { upToDate: true }),
+    ...(isEnd && { streamClosed: true }),
+  }
   const data = part.messages.length === 0 ? '' : event('data', dataOf(stream, part.messages, isText))
-  const bytes = encoder.encode(data + event('control', control))
-  madeEvents.set(part, { control, bytes })
+  const bytes = encoder.encode(data + event('control', JSON.stringify(control)))
+  madeEvents.set(part, { ...standing, bytes })
   return bytes
 }
 
