@@ -1,19 +1,18 @@
 import { defineConfig } from 'vitest/config'
 
 /**
- * These change nothing that others see, so many of them share a process, which loads what they are about once: an eighth of the time of all tests.
- * The others have a process per file: one that dies of a signal is one error, and the other files still report.
+ * These have a process per file: one that dies of a signal is one error, and the other files still report. One patches the modules that it is about.
+ * All others change nothing that others see, so many of them share a process, which loads what they are about once: a sixth of the time of all tests.
  */
-const together = ['conformance/engine', 'collections', 'format', 'later', 'memory', 'messages', 'observe', 'ring']
-  .concat(['dispatcher', 'storage/{append,files,follow,index,packed,read,rewrite,rows,side}', 'threads'])
-  // One patches the modules that it is about.
-  .map((folder) => `test/${folder}/**/!(group-crash).test.ts`)
+const apart = ['scenarios/**/*', 'packaging/*', 'snippets/*', 'bench/*', 'threads/reaper/group-crash'].map(
+  (name) => `test/${name}.test.ts`,
+)
 
 export default defineConfig({
   test: {
     projects: [
-      { extends: true, test: { name: 'together', include: together, isolate: false } },
-      { extends: true, test: { name: 'apart', include: ['test/**/*.test.ts'], exclude: together } },
+      { extends: true, test: { name: 'apart', include: apart } },
+      { extends: true, test: { name: 'together', include: ['test/**/*.test.ts'], exclude: apart, isolate: false } },
     ],
     pool: 'forks',
     // One more than the smallest machine has cores: a quarter of what files take is waiting for the clocks of a log. Every log under test brings

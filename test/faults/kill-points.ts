@@ -46,7 +46,7 @@ export const killPoints: Fault = {
     }
     let unreached = 0
     let recovering = 0
-    for (let index = 0; index < chosen.length && context.more(index, 16); index++) {
+    for (let index = 0; index < chosen.length && context.more(index - unreached, 16); index++) {
       const { call, at } = chosen[index]
       const name = `${call} ${at}`
       const one = new JudgedLog(directory, output)

@@ -27,7 +27,7 @@ export const kill: Fault = {
     const output = path.join(context.acknowledgements, 'kill')
     const logs: JudgedLog[] = []
     const commits = ways.map(() => 0)
-    for (let cycle = 0; context.more(cycle, 36); cycle++) {
+    for (let cycle = 0; cycle < ways.length || context.more(cycle, 36); cycle++) {
       const way = cycle % ways.length
       const life = Math.floor(cycle / ways.length) % livesPerLog
       if (life === 0) logs[way] = new JudgedLog(path.join(context.scratch, `log-${way}`), output)
