@@ -1,16 +1,14 @@
 import { defineConfig } from 'vitest/config'
+import { mockingFiles } from './test/support/mocking-files.js'
 
-/**
- * These have a process per file: one that dies of a signal is one error, and the other files still report. One patches the modules that it is about.
- * All others change nothing that others see, so many of them share a process, which loads what they are about once: a sixth of the time of all tests.
- */
-const apart = ['scenarios/**/*', 'packaging/*', 'snippets/*', 'bench/*', 'threads/reaper/group-crash'].map(
-  (name) => `test/${name}.test.ts`,
-)
+/** These open and end processes, or measure: each has a process of its own, and one that dies of a signal is one error, while the other files still report. */
+const folders = ['scenarios', 'packaging', 'snippets', 'bench']
+const apart = [...folders.map((folder) => `test/${folder}/**/*.test.ts`), ...mockingFiles]
 
 export default defineConfig({
   test: {
     projects: [
+      // What the others change nobody else sees: many of them share a process, which loads what they are about once.
       { extends: true, test: { name: 'apart', include: apart } },
       { extends: true, test: { name: 'together', include: ['test/**/*.test.ts'], exclude: apart, isolate: false } },
     ],
