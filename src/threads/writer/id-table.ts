@@ -115,7 +115,8 @@ export class IdTable {
   dropOldest(): void {
     this.#length -= 1
     this.#oldest += 1
-    if ((this.#oldest & placeMask) < this.#blocks.at(0).length || this.#blocks.length === 1) {
+    // Not its place in a block: behind the last one of a block of full length that is that of the next one's first.
+    if (this.#oldest - this.#firstBase < this.#blocks.at(0).length || this.#blocks.length === 1) {
       if (this.#length === 0 && this.#chains.count > keptChains) this.#chains = new IdChains()
       return
     }
@@ -126,7 +127,7 @@ export class IdTable {
 
   /** Oldest first. */
   *[Symbol.iterator](): IterableIterator<KnownId> {
-    let first = this.#oldest & placeMask
+    let first = this.#oldest - this.#firstBase
     for (const block of this.#blocks) {
       for (let at = first; at < block.length; at++)
         yield { id: block.idAt(at), offset: block.offsets[at], time: block.times[at] }

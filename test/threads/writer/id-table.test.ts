@@ -52,3 +52,25 @@ it('ids of one hash are told apart by their bytes', () => {
   expect(ids.map((id) => table.offsetOf(bytes, id))).toEqual([undefined, 1, 2, undefined])
   expect(ids.map((id) => isSameId(bytes, ids[0], id))).toEqual([true, false, false, true])
 })
+
+it('lets whole blocks of ids go with their last one, and keeps the order of the others', () => {
+  const table = new IdTable()
+  // The last one is full as well.
+  const count = 5 * 2 ** 14
+  for (let number = 0; number < count; number++) {
+    const bytes = Buffer.from(`id ${number}`)
+    table.add(bytes, placeOf(bytes), number, number * 2)
+  }
+  let wrong = 0
+  for (let dropped = 0; dropped < count - 1; dropped++) {
+    if (table.oldestTime !== dropped * 2) wrong += 1
+    table.dropOldest()
+    if (dropped % 7_919 === 0) expect([...table].map(({ offset }) => offset).at(0)).toBe(dropped + 1)
+  }
+  expect(wrong).toBe(0)
+  expect([...table].map(({ id, offset }) => [Buffer.from(id).toString(), offset])).toEqual([
+    [`id ${count - 1}`, count - 1],
+  ])
+  table.dropOldest()
+  expect([table.length, [...table].length, offsetOf(table, `id ${count - 1}`)]).toEqual([0, 0, undefined])
+})
