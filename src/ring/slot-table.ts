@@ -83,9 +83,9 @@ export class SlotTable {
     return sharedClockMs()
   }
 
-  /** True if the mapping was last used `ms` or more ago. */
-  isIdleFor(row: SlotRow, ms: number): boolean {
-    return ((this.nowMs() - row.lastUseMs) | 0) >= ms
+  /** How long ago the mapping was used last. */
+  idleMs(row: SlotRow, nowMs = this.nowMs()): number {
+    return (nowMs - row.lastUseMs) | 0
   }
 
   /**

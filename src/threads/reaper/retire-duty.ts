@@ -82,7 +82,7 @@ export class RetireDuty {
     for (const row of slots.rows()) {
       if (row.state !== 'idle') continue
       const isLeft = row.access === 'write' && row.segment < active
-      const idleMs = (now - row.lastUseMs) | 0
+      const idleMs = slots.idleMs(row, now)
       leastMs = Math.min(leastMs, isLeft ? 0 : mapTtlMs - idleMs)
       if (!isLeft && idleMs < mapTtlMs) continue
       // The tail waits for its flush. A segment the writer has left goes before it: pages that are mapped for writing would
