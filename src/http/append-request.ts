@@ -1,8 +1,9 @@
 /** POST: appends to a stream, closes it, or both. What it depends on is judged and taken note of in one turn of the event loop, so requests cannot come between. */
 import { HttpError, type HttpRequest, type Reply } from './exchange.js'
-import { type GivenProducer, producerIn, saysClosed } from './headers.js'
+import { type GivenProducer, keptHeader, producerIn, saysClosed } from './headers.js'
 import { messagesIn } from './json-messages.js'
 import { offsetText } from './offsets.js'
+import { isKnown, placeHeaders, whoGoesFor } from './producers.js'
 import type { ChangeParts, ServerParts } from './server-parts.js'
 import type { StreamRegistry } from './stream-registry.js'
 import { mediaTypeOf, type StreamChange, type StreamState } from './stream-state.js'
@@ -26,13 +27,13 @@ async function appendMessages(parts: ServerParts, topic: string, request: HttpRe
     if (!stream.isEnded) throw goneMeanwhile()
     throw closedError(stream, await topics.endOf(stream))
   }
-  const end = await streams.append(stream, messagesFor(stream, body, request))
+  const end = await streams.append(stream, messagesFor(stream, body, request, limits))
   return { status: 204, headers: headersOf(stream, undefined, end, false) }
 }
 
 /** With a producer, a number that rises, or the end of the stream: in the thread of the registry. */
 export async function appendChange(parts: ChangeParts, topic: string, request: HttpRequest): Promise<Reply> {
-  const { registry, limits, followers } = parts
+  const { registry, limits, followers, clocks } = parts
   const producer = producerIn(request)
   const closes = saysClosed(request)
   const body = await request.body(limits.bodyBytes)
@@ -42,14 +43,16 @@ export async function appendChange(parts: ChangeParts, topic: string, request: H
   if (body.length > 0) checkTyped(request)
 
   if (stream.closed !== undefined) return whenClosed(registry, stream, producer, closes && body.length === 0)
-  const messages = body.length === 0 ? [] : messagesFor(stream, body, request)
+  const messages = body.length === 0 ? [] : messagesFor(stream, body, request, limits)
   if (producer !== undefined && isKnown(stream, producer)) return duplicate(registry, stream, producer)
-  const seq = request.header('stream-seq')
+  const seq = keptHeader(request, 'stream-seq')
   if (seq !== undefined && stream.seq !== undefined && Buffer.compare(Buffer.from(seq), Buffer.from(stream.seq)) <= 0)
     throw new HttpError(409, 'Stream-Seq is not above the last one')
 
+  const forgotten = producer && whoGoesFor(stream, producer, limits.producers, clocks.now())
   const change: StreamChange = {
     ...(producer && { producer }),
+    ...(forgotten !== undefined && { forgotten }),
     ...(seq !== undefined && { seq }),
     ...(closes && { closed: true }),
   }
@@ -67,11 +70,16 @@ function checkTyped(request: HttpRequest): void {
   if (!request.header('content-type')) throw new HttpError(400, 'a body has a Content-Type')
 }
 
-/** @throws HttpError 400, 409 */
-function messagesFor(stream: StreamState, body: Uint8Array, request: HttpRequest): readonly Uint8Array[] {
+/** @throws HttpError 400, 409, 413 */
+function messagesFor(
+  stream: StreamState,
+  body: Uint8Array,
+  request: HttpRequest,
+  limits: ChangeParts['limits'],
+): readonly Uint8Array[] {
   if (mediaTypeOf(request.header('content-type') ?? '') !== stream.mediaType)
     throw new HttpError(409, `the stream is ${stream.config.contentType}`)
-  const messages = stream.isJson ? messagesIn(body) : [body]
+  const messages = stream.isJson ? messagesIn(body, limits.messages) : [body]
   if (messages.length === 0) throw new HttpError(400, 'an empty array is nothing to append')
   return messages
 }
@@ -94,28 +102,6 @@ function headersOf(
     ...(closes && { 'stream-closed': 'true' }),
     ...(producer && placeHeaders(stream, producer)),
   }
-}
-
-function placeHeaders(stream: StreamState, { id, epoch, seq }: GivenProducer): Record<string, string> {
-  const known = stream.producers.get(id)
-  return { 'producer-epoch': String(epoch), 'producer-seq': String(known?.epoch === epoch ? known.seq : seq) }
-}
-
-/** @returns true: what it sends was written before. @throws HttpError 400, 403, 409 */
-function isKnown(stream: StreamState, { id, epoch, seq }: GivenProducer): boolean {
-  const known = stream.producers.get(id) ?? { epoch, seq: -1 }
-  if (epoch < known.epoch)
-    throw new HttpError(403, 'a later epoch of this producer has begun', { 'producer-epoch': String(known.epoch) })
-  if (epoch > known.epoch) {
-    if (seq !== 0) throw new HttpError(400, 'an epoch begins with Producer-Seq 0')
-    return false
-  }
-  if (seq > known.seq + 1) {
-    const expected = String(known.seq + 1)
-    const headers = { 'producer-expected-seq': expected, 'producer-received-seq': String(seq) }
-    throw new HttpError(409, `what comes before is missing: Producer-Seq ${expected} is next`, headers)
-  }
-  return seq <= known.seq
 }
 
 /** What is known may be on its way still: it is there, as durably as promised, when this is answered. */

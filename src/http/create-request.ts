@@ -23,7 +23,7 @@ export async function create(
   const fork = source === undefined ? undefined : await forkOf(registry, source, type, request, given)
   const config = fork?.config ?? given
   const isJson = mediaTypeOf(config.contentType) === 'application/json'
-  const own = body.length === 0 ? [] : isJson ? messagesIn(body) : [body]
+  const own = body.length === 0 ? [] : isJson ? messagesIn(body, limits.messages) : [body]
   const known = await registry.known(topic, true)
   if (known?.isHidden) throw new HttpError(409, 'the stream was deleted, and is there for its forks only')
   if (known === undefined && registry.count >= limits.streams)

@@ -11,15 +11,26 @@ export interface GivenProducer extends ProducerPlace {
   readonly id: string
 }
 
+/** Of headers that are kept with the stream, in characters: a name, a number, a type, a time. */
+const mostKept = 256
+
+/** A header that is kept with the stream. @throws HttpError 400: it is too long for that */
+export function keptHeader(request: RequestHead, name: string): string | undefined {
+  const value = request.header(name)
+  if (value !== undefined && value.length > mostKept)
+    throw new HttpError(400, `${name} has at most ${mostKept} characters here`)
+  return value
+}
+
 /** Any other value is as if it were not there. */
 export function saysClosed(request: RequestHead): boolean {
   return request.header('stream-closed')?.toLowerCase() === 'true'
 }
 
 export function configIn(request: RequestHead): StreamConfig {
-  const given = request.header('content-type')?.trim() ?? ''
+  const given = keptHeader(request, 'content-type')?.trim() ?? ''
   const contentType = mediaType.test(given) ? given : 'application/octet-stream'
-  const [ttl, expiresAt] = [request.header('stream-ttl'), request.header('stream-expires-at')]
+  const [ttl, expiresAt] = [request.header('stream-ttl'), keptHeader(request, 'stream-expires-at')]
   if (ttl !== undefined && expiresAt !== undefined)
     throw new HttpError(400, 'Stream-TTL and Stream-Expires-At say the same in two ways: give one of them')
   if (ttl !== undefined && !(plainInteger.test(ttl) && Number.isSafeInteger(Number(ttl))))
@@ -35,7 +46,7 @@ export function configIn(request: RequestHead): StreamConfig {
 
 /** Undefined: the request is no producer's. */
 export function producerIn(request: RequestHead): GivenProducer | undefined {
-  const [id, epoch, seq] = ['producer-id', 'producer-epoch', 'producer-seq'].map((name) => request.header(name))
+  const [id, epoch, seq] = ['producer-id', 'producer-epoch', 'producer-seq'].map((name) => keptHeader(request, name))
   if (id === undefined && epoch === undefined && seq === undefined) return undefined
   if (id === undefined || epoch === undefined || seq === undefined)
     throw new HttpError(400, 'Producer-Id, Producer-Epoch and Producer-Seq come together')

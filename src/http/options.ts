@@ -22,6 +22,8 @@ export interface AuthorizeRequest {
 export interface ServerLimits {
   /** Of a request, bytes; 8 MiB unless said. Never more than the log takes as one message, and for JSON as one segment. */
   bodyBytes?: number
+  /** Of a request: elements of a JSON array, each of which is one; 100,000 unless said. */
+  messages?: number
   /**
    * After about so many a response ends, and says where to go on, bytes; 16 MiB unless said. A single message may be longer. Up to 256 KiB it is exact; behind that it goes by the length
    * of the messages there. It is read as it is taken: a connection holds about 1 MiB of it, however slow it is.
@@ -29,6 +31,11 @@ export interface ServerLimits {
   responseBytes?: number
   /** Streams there may be; 100,000 unless said. */
   streams?: number
+  /**
+   * Of a stream: those that are known; 1,000 unless said, 10,000 at most. A new one beyond takes the place of the one that has not written for longest, if that is seven days or more, and is refused
+   * otherwise.
+   */
+  producers?: number
   /** Requests that wait for what comes, at the same time; 50,000 unless said. */
   followers?: number
   /** Subscriptions there may be; 1,000 unless said. */
@@ -76,13 +83,18 @@ export interface CompleteServerOptions
 
 const defaults: Required<ServerLimits> = {
   bodyBytes: 8 << 20,
+  messages: 100_000,
   responseBytes: 16 << 20,
   streams: 100_000,
+  producers: 1_000,
   followers: 50_000,
   subscriptions: 1_000,
   requestsPerSecond: Number.POSITIVE_INFINITY,
   sseMs: 60_000,
 }
+
+/** What is known of them is written as one message now and then: with the longest names that is 6 MiB. */
+const mostProducers = 10_000
 
 const known: Record<keyof ServerOptions, true> = {
   ...{
@@ -114,8 +126,9 @@ export function completeOptions(options: ServerOptions): CompleteServerOptions {
   checkKeys('limits', limits, Object.keys(defaults))
   const all = { ...defaults, ...limits }
   const most = Number.MAX_SAFE_INTEGER
-  for (const name of ['bodyBytes', 'responseBytes', 'streams', 'followers', 'subscriptions'] as const)
+  for (const name of ['bodyBytes', 'messages', 'responseBytes', 'streams', 'followers', 'subscriptions'] as const)
     checkInteger(name, all[name], 1, most)
+  checkInteger('producers', all.producers, 1, mostProducers)
   if (all.requestsPerSecond !== Number.POSITIVE_INFINITY)
     checkSpan('requestsPerSecond', all.requestsPerSecond, 0.001, most)
   checkSpan('sseMs', all.sseMs, 1, maxTimerMs)

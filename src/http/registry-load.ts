@@ -19,11 +19,12 @@ export async function loadStreams(records: Topic<StreamRecord>, clocks: Clocks):
       found.delete(name)
       continue
     }
-    const stream = 'created' in value || 'state' in value ? new StreamState(name, madeBy(value)) : found.get(name)
+    const stream =
+      'created' in value || 'state' in value ? new StreamState(name, madeBy(value, timestamp)) : found.get(name)
     if (stream === undefined) continue
     found.set(name, stream)
-    if ('created' in value && value.change !== undefined) noteWritten(stream, value.change)
-    else if ('changed' in value) noteWritten(stream, value.changed)
+    if ('created' in value && value.change !== undefined) noteWritten(stream, value.change, timestamp)
+    else if ('changed' in value) noteWritten(stream, value.changed, timestamp)
     else if ('hidden' in value) stream.isHidden = true
     const usedAt = 'state' in value ? (value.state.usedAt ?? timestamp) : timestamp
     stream.usedMs = usedMsFrom(stream.config, usedAt, clocks)
@@ -38,13 +39,19 @@ export async function loadStreams(records: Topic<StreamRecord>, clocks: Clocks):
 
 function madeBy(
   record: Extract<StreamRecord, { created: unknown } | { state: unknown }>,
+  at: number,
 ): ConstructorParameters<typeof StreamState>[1] {
-  if ('state' in record) return record.state
+  if ('state' in record) {
+    const { producers, ...state } = record.state
+    // Those of before do not say when a producer wrote.
+    return { ...state, producers: producers.map(([id, place]) => [id, { ...place, at: place.at ?? at }]) }
+  }
   const { created, first, fork } = record
   return { ...created, first, fork, producers: [] }
 }
 
-export function noteWritten(stream: StreamState, change: StreamChange): void {
-  stream.apply(change)
+/** @param at wall clock */
+export function noteWritten(stream: StreamState, change: StreamChange, at: number): void {
+  stream.apply(change, at)
   if (change.closed === true) stream.isEnded = true
 }

@@ -16,7 +16,7 @@ export interface ServedStream {
   expiresAt?: string
   /** Topic of the stream that it is a fork of. */
   source?: string
-  /** How many producers have written to it. */
+  /** How many producers it knows. */
   producers: number
   /** As `Stream-Next-Offset` says it. */
   tail: string

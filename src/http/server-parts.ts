@@ -24,6 +24,7 @@ export interface ChangeParts {
   readonly registry: StreamRegistry
   readonly followers: Followers
   readonly limits: CompleteServerOptions['limits']
+  readonly clocks: Clocks
   /** Undefined: there are none. */
   readonly subscriptions: SubscriptionRequestParts | undefined
 }

@@ -90,7 +90,13 @@ class LogServer implements StreamServer {
       return
     }
     const registry = new StreamRegistry(log, clocks)
-    const parts = { registry, followers, limits, subscriptions: subscriptionsOf(log, registry, clocks, options) }
+    const parts = {
+      registry,
+      followers,
+      limits,
+      clocks,
+      subscriptions: subscriptionsOf(log, registry, clocks, options),
+    }
     this.#changeParts = parts
     this.#ends.push(() => parts.subscriptions?.subscriptions.close())
     this.#parts = new ServerParts(registry, (change) => answerChange(parts, change), followers, clocks, options)

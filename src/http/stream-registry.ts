@@ -168,7 +168,7 @@ export class StreamRegistry implements Streams {
     this.#recordCount += 1
     const stream = new StreamState(name, { ...config, first, fork, producers: [] })
     stream.usedMs = stream.recordedMs = this.#clocks.nowMs()
-    if (change !== undefined) noteWritten(stream, change)
+    if (change !== undefined) noteWritten(stream, change, this.#clocks.now())
     this.#streams.set(name, stream)
     this.observer?.made(name)
     return stream
@@ -237,7 +237,7 @@ export class StreamRegistry implements Streams {
     // What is known was lost meanwhile, see below: it is judged anew by what is found again.
     if (!this.holds(stream)) return Promise.reject(goneMeanwhile())
     const topic = this.topics.topic(stream.topic)
-    stream.apply(change)
+    stream.apply(change, this.#clocks.now())
     const written = this.#writeChange(topic, stream, messages, change)
     stream.writing = written.catch(() => {})
     return written

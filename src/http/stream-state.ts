@@ -39,9 +39,16 @@ export interface ProducerPlace {
   readonly seq: number
 }
 
+export interface KnownProducer extends ProducerPlace {
+  /** Wall clock: when it wrote last. */
+  readonly at: number
+}
+
 /** What changes with a write. */
 export interface StreamChange {
   readonly producer?: ProducerPlace & { readonly id: string }
+  /** The producer that is known no more, for this one. */
+  readonly forgotten?: string
   /** The last `Stream-Seq`. */
   readonly seq?: string
   readonly closed?: true
@@ -70,9 +77,15 @@ export interface StoredState extends StreamConfig {
   readonly isHidden?: boolean
   readonly closed?: ClosedBy | undefined
   readonly seq?: string | undefined
-  readonly producers: readonly [string, ProducerPlace][]
+  /** In the order in which they wrote last. */
+  readonly producers: readonly [string, ProducerPlace & { readonly at?: number }][]
   /** Wall clock: when it was last read or written. */
   readonly usedAt?: number | undefined
+}
+
+/** The same, with nothing left out. */
+export interface MadeState extends StoredState {
+  readonly producers: readonly [string, KnownProducer][]
 }
 
 /** Whoever closes again with the same number has done so before. */
@@ -95,7 +108,8 @@ export class StreamState {
   /** For who reads: the close is in the log, with all that comes before it. */
   isEnded: boolean
   seq: string | undefined
-  readonly producers: Map<string, ProducerPlace>
+  /** In the order in which they wrote last. */
+  readonly producers: Map<string, KnownProducer>
   /** By the clock of the thread, ms: when it was last read or written, if it has a time to live, and of when the log says so. */
   usedMs = 0
   recordedMs = 0
@@ -108,7 +122,7 @@ export class StreamState {
 
   constructor(
     topic: string,
-    { first, fork, isHidden = false, closed, seq, producers, usedAt: _usedAt, ...config }: StoredState,
+    { first, fork, isHidden = false, closed, seq, producers, usedAt: _usedAt, ...config }: MadeState,
   ) {
     this.topic = topic
     this.config = config
@@ -145,8 +159,14 @@ export class StreamState {
     return this.mediaType === 'application/json'
   }
 
-  apply({ producer, seq, closed }: StreamChange): void {
-    if (producer !== undefined) this.producers.set(producer.id, { epoch: producer.epoch, seq: producer.seq })
+  /** @param at wall clock: when that is written */
+  apply({ producer, forgotten, seq, closed }: StreamChange, at: number): void {
+    if (forgotten !== undefined) this.producers.delete(forgotten)
+    if (producer !== undefined) {
+      // Behind all others, wherever it stood.
+      this.producers.delete(producer.id)
+      this.producers.set(producer.id, { epoch: producer.epoch, seq: producer.seq, at })
+    }
     if (seq !== undefined) this.seq = seq
     if (closed === true) this.closed = { by: producer }
   }
@@ -159,7 +179,7 @@ export class StreamState {
   }
 
   /** What other threads are told of it. */
-  copied(): StoredState {
+  copied(): MadeState {
     return { ...this.stored(0), seq: undefined, producers: [] }
   }
 

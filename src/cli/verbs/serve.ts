@@ -20,6 +20,8 @@ interface Options {
   subscriptions?: ServerOptions['subscriptions']
   cors?: readonly string[]
   maxBody?: number
+  maxMessages?: number
+  maxProducers?: number
   maxConnections?: number
   rate?: number
   longPoll?: number
@@ -67,6 +69,8 @@ in a program of your own.`,
         ).choices(subscriptionKinds),
       )
       .option('--max-body <bytes>', 'of a request (default: 8388608)', positive)
+      .option('--max-messages <number>', 'elements of a JSON array that a request may have (default: 100000)', positive)
+      .option('--max-producers <number>', 'of a stream (default: 1000)', positive)
       .option('--max-connections <number>', 'at the same time, in each thread (default: 50000)', positive)
       .option('--rate <number>', 'requests a second of one address (default: any number)', positive)
       .option('--long-poll <seconds>', 'how long a request waits for what comes (default: 30)', seconds)
@@ -118,13 +122,23 @@ interface ServingParts {
   readonly limits: WebLimits
 }
 
-function serveOptions({ basePath, cors, longPoll = 30, maxBody, rate }: Options): ServeOptions {
+function serveOptions({
+  basePath,
+  cors,
+  longPoll = 30,
+  maxBody,
+  maxMessages,
+  maxProducers,
+  rate,
+}: Options): ServeOptions {
   return {
     longPollMs: longPoll * 1_000,
     ...(basePath !== undefined && { basePath }),
     ...(cors !== undefined && { cors: cors.includes('*') ? ('*' as const) : cors }),
     limits: {
       ...(maxBody !== undefined && { bodyBytes: maxBody }),
+      ...(maxMessages !== undefined && { messages: maxMessages }),
+      ...(maxProducers !== undefined && { producers: maxProducers }),
       ...(rate !== undefined && { requestsPerSecond: rate }),
     },
   }

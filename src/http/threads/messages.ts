@@ -1,7 +1,7 @@
 /** What threads that serve streams of one log, and the one that has the registry, say to each other: lists of these, in their order. */
 import type { MessagePort } from 'node:worker_threads'
 import type { Reply } from '../exchange.js'
-import type { StoredState } from '../stream-state.js'
+import type { MadeState } from '../stream-state.js'
 
 /** What a thread is given to serve the same streams, as it travels. */
 export interface StreamsPort {
@@ -28,7 +28,7 @@ export type RegistryMessage =
 
 export interface GivenState {
   readonly topic: string
-  readonly state: StoredState
+  readonly state: MadeState
   /** Ms since it was used. */
   readonly idleMs: number
 }
