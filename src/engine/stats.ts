@@ -78,7 +78,7 @@ export interface LogStats {
     tasks: number
     /** Tasks that run now. */
     running: number
-    /** Lookups and first chunks of streams that needed none: what they asked for was in memory, and read where they were called. */
+    /** Lookups and chunks of streams that needed none: what they asked for was in memory, and read where they were called. */
     hot: number
   }
   /** Consumer groups. */

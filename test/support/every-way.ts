@@ -69,7 +69,8 @@ export class EveryWay {
       paced: async (chunk) => chunk,
       chunksInTurn: () => {
         const memory = hot.target()
-        return (offset, to, resume) => hot.chunkBehind(resume, id, offset, to, memory)
+        return (offset, to, resume, isBorrowed) =>
+          hot.chunkBehind(resume, id, offset, to, isBorrowed ? memory : undefined)
       },
       chunk: async (offset, to, resume, count) =>
         (resume === undefined ? hot.chunk(id, offset, to) : undefined) ??

@@ -7,12 +7,14 @@ import type { HeaderMatcher } from '../../messages/header-matcher.js'
 import type { ChunkAnswer } from '../../threads/reader/reader.js'
 
 /**
- * The chunk behind another, at its `resume`, in the memory of the one that was got so before. Undefined: it is not to be had at once.
+ * The chunk behind another, at its `resume`. Undefined: it is not to be had at once.
+ * @param isBorrowed in the memory of the one that was got so before; else in its own
  */
 export type ChunksInTurn = (
   offset: number,
   to: number,
   resume: NonNullable<ChunkAnswer['resume']>,
+  isBorrowed: boolean,
 ) => ChunkAnswer | undefined
 
 /** What a reader needs of its topic. */
@@ -51,6 +53,10 @@ export function cursorOver({ bytes, next, to }: ChunkAnswer, topic: number, from
 
 /** Chunks asked for at once, at most: 1 MiB is half a millisecond of a reader thread's work, and then it waits for the next task. */
 const maxCount = 4
+/** Chunks that are left to reader threads behind one that was not to be had at once: so many, and twice as many each time in a row. */
+const restChunks = { least: 16, most: 1024 }
+/** Bytes a message from which on chunks that are kept are read here: with shorter ones this thread is the busier one as it is. */
+const leastReadHere = 512
 
 export class ChunkReader implements MessageReader {
   readonly #source: ChunkSource
@@ -70,6 +76,13 @@ export class ChunkReader implements MessageReader {
   /** Where the last chunk ended, for who takes the next one in memory that is used again. */
   #resume: ChunkAnswer['resume']
   #inTurn: ChunksInTurn | undefined
+  /** Whether chunks are read by this thread: nothing is asked for ahead then. */
+  #readsHere = false
+  /** Whether the messages of the last chunk were long. */
+  #isOfLong = false
+  /** Chunks to come from others before this thread reads again, and how many it will be after the next time it could not. */
+  #rest = 0
+  #nextRest = restChunks.least
 
   /** @param matcher only what matches is wanted; undefined: everything */
   constructor(source: ChunkSource, range: ReadRange, matcher?: HeaderMatcher) {
@@ -83,15 +96,18 @@ export class ChunkReader implements MessageReader {
     if (this.#isOver()) return undefined
     const { handle } = this.#source
     this.#source.checkOpen()
-    if (this.#stage === 'new') this.#begin(isBorrowed)
-    const here = this.#ready.length > 0 ? this.#ready[0] : isBorrowed ? this.#chunkInTurn() : undefined
+    if (this.#stage === 'new') this.#begin()
+    if (isBorrowed && this.#rest === 0) this.#readsHere = this.#inTurn !== undefined
+    const here = this.#ready.length > 0 ? this.#ready[0] : this.#chunkInTurn(isBorrowed)
     const chunk = here === undefined ? await this.#arrival() : await this.#source.paced(here)
     if (chunk === undefined || this.#isOver()) return undefined
     this.#source.checkOpen()
     assert(chunk.next > this.#offset && chunk.next <= this.#readableEnd(), 'a chunk ends in the range it was read for')
     const cursor = cursorOver(chunk, handle.id, this.#offset)
+    this.#isOfLong = chunk.bytes.length >= leastReadHere * (chunk.next - this.#offset)
     this.#offset = chunk.next
     this.#resume = chunk.resume
+    if (this.#rest > 0) this.#rest -= 1
     if (this.#ready.length > 0) this.#ready.shift()
     else this.#askOn(chunk)
     return cursor
@@ -103,22 +119,34 @@ export class ChunkReader implements MessageReader {
       this.close()
       return undefined
     }
-    // Who comes before the chunk can take more than the reader thread makes of one task; who comes later is not to be kept more for.
-    if (this.#ahead !== undefined)
-      this.#count = this.#hasCome ? Math.max(1, this.#count >>> 1) : Math.min(maxCount, 2 * this.#count)
+    if (this.#ahead !== undefined) this.#adapt()
     this.#ahead ??= this.#request(this.#offset, undefined)
     return this.#ahead
   }
 
-  /** Reading it here takes this thread less than it does to ask another one for it. */
-  #chunkInTurn(): ChunkAnswer | undefined {
-    if (this.#inTurn === undefined || this.#ahead !== undefined || this.#resume === undefined) return undefined
+  /**
+   * Who comes before the chunk can take more than the reader thread makes of one task; who comes later is not to be kept more for. Who
+   * comes first with that too would do nothing but wait: what is in memory is then read here, which spares both threads the hand-over.
+   */
+  #adapt(): void {
+    if (this.#hasCome) this.#count = Math.max(1, this.#count >>> 1)
+    else if (this.#count < maxCount) this.#count *= 2
+    else if (this.#rest === 0 && this.#isOfLong) this.#readsHere = this.#inTurn !== undefined
+  }
+
+  #chunkInTurn(isBorrowed: boolean): ChunkAnswer | undefined {
+    if (!this.#readsHere || this.#ahead !== undefined || this.#resume === undefined) return undefined
     const end = this.#readableEnd()
     if (end <= this.#offset || this.#offset < this.#source.first()) return undefined
-    const chunk = this.#inTurn(this.#offset, end, this.#resume)
-    if (chunk !== undefined) return chunk
-    // From here on others read, ahead of who comes.
-    this.#inTurn = undefined
+    const chunk = this.#inTurn?.(this.#offset, end, this.#resume, isBorrowed)
+    if (chunk !== undefined) {
+      this.#nextRest = restChunks.least
+      return chunk
+    }
+    // Others wait for the device, and read ahead of who comes.
+    this.#readsHere = false
+    this.#rest = this.#nextRest
+    this.#nextRest = Math.min(restChunks.most, 2 * this.#nextRest)
     this.#ahead = this.#request(this.#offset, this.#resume)
     return undefined
   }
@@ -127,7 +155,7 @@ export class ChunkReader implements MessageReader {
   #askOn(chunk: ChunkAnswer): void {
     this.#ready = chunk.more ?? []
     const last = this.#ready.at(-1) ?? chunk
-    const isAskedFor = this.#inTurn === undefined && this.#readableEnd() > last.next
+    const isAskedFor = !this.#readsHere && this.#readableEnd() > last.next
     this.#ahead = isAskedFor ? this.#request(last.next, last.resume) : undefined
   }
 
@@ -138,12 +166,12 @@ export class ChunkReader implements MessageReader {
     this.#cancelWait?.()
   }
 
-  #begin(isBorrowed: boolean): void {
+  #begin(): void {
     const { handle } = this.#source
     const first = this.#source.first()
     if (this.#offset < first) throw trimmedError(handle.name, this.#offset, first)
     this.#stage = 'reading'
-    if (isBorrowed && this.#matcher === undefined) this.#inTurn = this.#source.chunksInTurn()
+    if (this.#matcher === undefined) this.#inTurn = this.#source.chunksInTurn()
   }
 
   /** It may change at every await. */

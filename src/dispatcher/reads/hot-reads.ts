@@ -87,14 +87,14 @@ export class HotReads {
     return chunk
   }
 
-  /** For one reader of a topic, and who is done with a chunk before he asks for the next one: those behind the first. */
+  /** For one reader of a topic: the chunks behind the first. */
   chunksInTurn(topic: number): ChunksInTurn {
     let memory: Target | undefined
-    return (offset, to, resume) => {
+    return (offset, to, resume, isBorrowed) => {
       const reader = this.#ready()
       if (reader === undefined) return undefined
-      memory ??= reader.target()
-      const chunk = reader.chunkBehind(resume, topic, offset, to, memory)
+      if (isBorrowed) memory ??= reader.target()
+      const chunk = reader.chunkBehind(resume, topic, offset, to, isBorrowed ? memory : undefined)
       if (chunk !== undefined) this.#answered += 1
       return chunk
     }

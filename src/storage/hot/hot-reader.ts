@@ -110,8 +110,8 @@ export class HotReader {
   }
 
   /**
-   * The one behind another, at its `resume`, in memory that the caller has for all of them. What is read so is verified once: not by
-   * each who reads it.
+   * The one behind another, at its `resume`. What is read so is verified once: not by each who reads it.
+   * @param into memory that the caller has for all of them; undefined: each has its own
    * @returns undefined: ask a reader thread
    */
   chunkBehind(
@@ -119,7 +119,7 @@ export class HotReader {
     topic: number,
     offset: number,
     to: number,
-    into: Target,
+    into?: Target,
   ): Chunk | undefined {
     if (isSparse) return undefined
     const published = this.#bounds.published()
@@ -132,9 +132,10 @@ export class HotReader {
     }
     const at = Math.max(position - segment.base, segmentHeaderBytes)
     const limit = Math.min(published - segment.base, this.#segmentBytes) - at
-    const length = Math.min(into.bytes.length, limit)
+    const length = Math.min(into?.bytes.length ?? chunkBytes, limit)
     if (length <= 0) return undefined
-    const chunk = this.#chunkAt({ topic, offset, to }, { segment, at, limit }, into, length)
+    const target = into ?? this.#now.target(length)
+    const chunk = this.#chunkAt({ topic, offset, to }, { segment, at, limit }, target, length)
     return typeof chunk === 'number' ? undefined : chunk
   }
 

@@ -15,8 +15,13 @@ class TopicWorld implements ChunkSource {
   /** How many chunks were asked for at once. */
   readonly counts: number[] = []
   pacedCount = 0
-  /** Before this offset a chunk behind another is read at once, in memory that is used again. */
-  atOnceBefore = 0
+  /** Whether a chunk behind another is read at once. */
+  isAtOnce: (offset: number) => boolean = () => false
+  /** Offsets at which that was tried, and where it was done. */
+  readonly tried: number[] = []
+  readonly doneAtOnce: number[] = []
+  /** What chunks have behind their batches, as if messages were as long. */
+  padding = 0
   /** Whether a chunk takes a turn of the event loop. */
   takesTurns = false
   readonly waits = new Set<() => void>()
@@ -39,7 +44,7 @@ class TopicWorld implements ChunkSource {
     if (this.takesTurns) await turn()
     if (this.failure?.at === offset) throw this.failure.error
     const next = Math.min(to, offset + perChunk)
-    const chunk = { bytes: chunkOf(topic, [upTo(offset, next)]), next, resume: { position: next } as never }
+    const chunk = { bytes: this.#chunkOf(offset, next), next, resume: { position: next } as never }
     const more: ChunkAnswer[] = []
     for (
       let at = next;
@@ -47,22 +52,31 @@ class TopicWorld implements ChunkSource {
       at = more[more.length - 1].next
     ) {
       const end = Math.min(to, at + perChunk)
-      more.push({ bytes: chunkOf(topic, [upTo(at, end)]), next: end, resume: { position: end } as never })
+      more.push({ bytes: this.#chunkOf(at, end), next: end, resume: { position: end } as never })
     }
     return { ...chunk, more }
   }
 
   chunksInTurn() {
-    const memory = new Uint8Array(1 << 10)
-    return (offset: number, to: number, resume: unknown): ChunkAnswer | undefined => {
+    const memory = new Uint8Array((1 << 10) + this.padding)
+    return (offset: number, to: number, resume: unknown, isBorrowed: boolean): ChunkAnswer | undefined => {
       expect(resume).toEqual({ position: offset })
-      if (offset >= this.atOnceBefore) return undefined
+      this.tried.push(offset)
+      if (!this.isAtOnce(offset)) return undefined
+      this.doneAtOnce.push(offset)
       const next = Math.min(to, offset + perChunk)
-      const made = chunkOf(topic, [upTo(offset, next)])
-      memory.fill(0)
-      memory.set(made)
-      return { bytes: memory.subarray(0, made.length), next, resume: { position: next } as never }
+      const made = this.#chunkOf(offset, next)
+      if (isBorrowed) memory.fill(0).set(made)
+      const bytes = isBorrowed ? memory.subarray(0, made.length) : made
+      return { bytes, next, resume: { position: next } as never }
     }
+  }
+
+  #chunkOf(from: number, to: number): Uint8Array<ArrayBuffer> {
+    const made = chunkOf(topic, [upTo(from, to)])
+    const bytes = new Uint8Array(made.length + this.padding)
+    bytes.set(made)
+    return bytes
   }
 
   async paced(chunk: ChunkAnswer): Promise<ChunkAnswer> {
@@ -161,7 +175,7 @@ it('hands out what came together one by one, each in its turn, up to what cannot
 
 it('reads at once for who is done with a chunk before the next one, and ahead from where that ends', async () => {
   const world = new TopicWorld(100)
-  world.atOnceBefore = 40
+  world.isAtOnce = (offset) => offset < 40
   world.takesTurns = true
   const reader = world.reader()
   const seen: number[] = []
@@ -178,7 +192,7 @@ it('reads at once for who is done with a chunk before the next one, and ahead fr
 
 it('what was trimmed meanwhile is not read at once either', async () => {
   const world = new TopicWorld(100)
-  world.atOnceBefore = 100
+  world.isAtOnce = () => true
   const reader = world.reader()
   await reader.next(true)
   world.firstOffset = 8
@@ -188,11 +202,86 @@ it('what was trimmed meanwhile is not read at once either', async () => {
 
 it('a reader that is lent chunks gives memory of its own to who asks for that', async () => {
   const world = new TopicWorld(100)
-  world.atOnceBefore = 100
+  world.isAtOnce = () => true
   const reader = world.reader()
   await reader.next(true)
   const [own, lent] = [await reader.next(), await reader.next(true)]
   expect([own?.next(), own?.offset, lent?.next(), lent?.offset]).toEqual([true, 4, true, 8])
+})
+
+/** Of a chunk whose messages are just long enough to be read by the thread that wants them. */
+const longPadding = perChunk * 512 - chunkOf(topic, [upTo(0, perChunk)]).length
+
+it('what is long and wanted faster than others read it is read at once, in memory of its own', async () => {
+  const world = new TopicWorld(4_000)
+  world.isAtOnce = () => true
+  world.padding = longPadding
+  const reader = world.reader()
+  world.takesTurns = true
+  const cursors: NonNullable<Awaited<ReturnType<ChunkReader['next']>>>[] = []
+  for (let cursor = await reader.next(); cursor !== undefined; cursor = await reader.next()) cursors.push(cursor)
+  const seen: number[] = []
+  for (const cursor of cursors) while (cursor.next()) seen.push(cursor.offset)
+  expect(seen).toEqual(upTo(0, 4_000))
+  // From the fourth time on that it came first: nothing is asked of others any more.
+  expect(world.counts).toEqual([1, 1, 2, 4])
+  expect(world.doneAtOnce).toEqual(upTo(0, 1_000 - 8).map((chunk) => (chunk + 8) * perChunk))
+})
+
+it.each([
+  ['short', 0, longPadding - 1],
+  ['for a consumer that is slow', 3, longPadding],
+])('what is %s is left to others', async (_, workTurns, padding) => {
+  const world = new TopicWorld(400)
+  world.isAtOnce = () => true
+  world.padding = padding
+  expect(await readOn(world, world.reader(), 100, workTurns)).toEqual(upTo(0, 400))
+  expect(world.tried).toEqual([])
+})
+
+it('what could not be read at once is tried again ever more rarely, and soon again once it could', async () => {
+  const world = new TopicWorld(40_000)
+  world.padding = longPadding
+  world.isAtOnce = (offset) => offset >= 36_000 && offset < 38_000
+  const cold = await readOn(world, world.reader(), 10_000, 0)
+  expect(cold).toEqual(upTo(0, 40_000))
+  const refused = world.tried.filter((offset) => !world.isAtOnce(offset))
+  const gapsOf = (offsets: readonly number[]) => offsets.slice(1).map((at, index) => (at - offsets[index]) / perChunk)
+  const gaps = gapsOf(refused.filter((offset) => offset < 36_000))
+  // Others read up to four chunks with what they were asked for last, and that once more until it comes first.
+  expect(gaps.length).toBeGreaterThan(8)
+  for (const [index, gap] of gaps.entries()) {
+    const rest = Math.min(1024, 16 << index)
+    expect(gap).toBeGreaterThanOrEqual(rest)
+    expect(gap).toBeLessThanOrEqual(rest + 16)
+  }
+  expect(world.doneAtOnce.at(-1)).toBe(38_000 - perChunk)
+  expect(gapsOf(refused.filter((offset) => offset >= 38_000))[0]).toBeLessThanOrEqual(16 + 16)
+})
+
+it.each([1, 2, 3, 4, 5, 6])('whoever reads, every message comes once, in order: seed %i', async (seed) => {
+  let state = seed
+  const random = () => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0
+    return state / 2 ** 32
+  }
+  const world = new TopicWorld(8_000)
+  world.padding = longPadding
+  // Stretches that are in memory, and some that are not.
+  const cold = new Set(upTo(0, 20).filter(() => random() < 0.3))
+  world.isAtOnce = (offset) => !cold.has(Math.floor(offset / 400))
+  world.takesTurns = true
+  const reader = world.reader()
+  const seen: number[] = []
+  for (;;) {
+    const isBorrowed = random() < 0.3
+    const cursor = await reader.next(isBorrowed)
+    if (cursor === undefined) break
+    if (random() < 0.05) for (let turns = random() * 4; turns > 0; turns--) await turn()
+    while (cursor.next()) seen.push(cursor.offset)
+  }
+  expect(seen).toEqual(upTo(0, 8_000))
+  expect(world.doneAtOnce.length).toBeGreaterThan(100)
 })
 
 it('closed among chunks that came together, it hands out no more', async () => {
