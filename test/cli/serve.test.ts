@@ -1,8 +1,11 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { open } from 'bookend'
 import { expect, it } from 'vitest'
 import { openLog } from '../scenarios/support.js'
 import { bookend, temporaryFolder } from './command.js'
-import { start } from './talk.js'
+import { start, startIn } from './talk.js'
 
 it('serves streams within the limits that it is given until it is interrupted, tells who waits where to go on, and leaves a log that is closed', async () => {
   const directory = temporaryFolder()
@@ -40,4 +43,31 @@ it('names the owner of a log that is in use', async () => {
   const log = await openLog()
   const { status, errors } = await bookend(['serve', log.directory, '--port', '0'])
   expect([status, errors]).toEqual([3, expect.stringContaining('BOOKEND_LOCKED')])
+})
+
+it('ends by a word when one of its threads has ended, with all that it has answered in the log', async () => {
+  const directory = temporaryFolder()
+  const mark = join(directory, 'ends')
+  const preload = pathToFileURL(join(import.meta.dirname, '../fixtures/ending-thread.mjs')).href
+  const env = { ...process.env, NODE_OPTIONS: `--import ${preload}`, ENDS_AT: mark }
+  const { ended, printed } = startIn(env, 'serve', join(directory, 'log'), '--port', '0', '--threads', '2')
+  const url = (await printed((out) => out.includes('\n'))).trim()
+  const headers = { 'content-type': 'text/plain' }
+  expect((await fetch(`${url}a`, { method: 'PUT', headers })).status).toBe(201)
+  let answered = 0
+  let isOver = false
+  const clients = Array.from({ length: 10 }, async () => {
+    while (!isOver) {
+      const answer = await fetch(`${url}a`, { method: 'POST', headers, body: '.' }).catch(() => undefined)
+      if (answer?.status === 204) answered += 1
+      if (answered > 20 && !isOver) writeFileSync(mark, '')
+    }
+  })
+  const { status, errors } = await ended
+  isOver = true
+  await Promise.all(clients)
+  expect([status, errors]).toEqual([1, 'bookend: a thread that serves has ended by itself, with exit code 7\n'])
+  const log = await open(join(directory, 'log'))
+  expect(await log.topic('a').count()).toBeGreaterThanOrEqual(answered)
+  await log.close()
 })

@@ -11,7 +11,11 @@ export interface Running {
 }
 
 export function start(...args: string[]): Running {
-  const child = spawn(process.execPath, [commandFile, ...args])
+  return startIn(process.env, ...args)
+}
+
+export function startIn(env: NodeJS.ProcessEnv, ...args: string[]): Running {
+  const child = spawn(process.execPath, [commandFile, ...args], { env })
   onTestFinished(() => {
     child.kill('SIGKILL')
   })

@@ -4,9 +4,13 @@ import { Worker } from 'node:worker_threads'
 import type { StreamServer } from '../../http/server.js'
 import type { Log } from '../../log/log.js'
 import { inheritedFlags } from '../../threads/own-threads.js'
+import { exitStatus, Failure } from '../failure.js'
 import { freePlace, type Handing, handOver, sharingOf } from './shared-port.js'
 import type { FromServeThread, ServeOptions, ServeThreadData, ToServeThread } from './thread-messages.js'
 import type { ServePlace, WebLimits } from './web-server.js'
+
+/** A thread that has not ended so long after it was told to is ended: its connections have less time than that. */
+const lateMs = 10_000
 
 export interface Served {
   readonly log: Log
@@ -18,7 +22,7 @@ export interface Served {
 
 export class ServeThreads {
   readonly address: AddressInfo
-  /** Rejects when a thread has failed. */
+  /** Rejects when a thread has failed, or has ended by itself: what it held is let go, and the others could go on, but why it did is to be seen by whoever looks after the process. */
   readonly failed: Promise<never>
   readonly #threads: readonly ServeThread[]
   readonly #handing: Handing | undefined
@@ -83,7 +87,9 @@ class ServeThread {
     this.#worker = worker
     this.failed = new Promise((_, reject) => {
       worker.once('error', reject)
-      worker.once('exit', () => reject(new Error('a thread that serves has ended')))
+      worker.once('exit', (code) => {
+        reject(new Failure(`a thread that serves has ended by itself, with exit code ${code}`, exitStatus.failed))
+      })
     })
     this.failed.catch(() => {})
     this.#ended = new Promise((resolve) => {
@@ -102,7 +108,10 @@ class ServeThread {
 
   async close(): Promise<void> {
     this.tell({ close: true })
+    // One that runs in a circle hears nothing any more.
+    const late = setTimeout(() => void this.#worker.terminate(), lateMs)
     await this.#ended
+    clearTimeout(late)
   }
 
   async terminate(): Promise<void> {

@@ -33,6 +33,7 @@ export class WebServer {
   readonly #web: HttpServer
   readonly #listener: Server
   readonly #connections = new Set<Socket>()
+  #isClosing = false
   #onIdle: (() => void) | undefined
 
   constructor(streams: StreamServer, limits: WebLimits) {
@@ -41,7 +42,11 @@ export class WebServer {
     this.#limits = limits
     const checks = { connectionsCheckingInterval: Math.min(mostCheckMs, headMs) }
     const times = { headersTimeout: headMs, requestTimeout: requestMs, keepAliveTimeout, ...checks }
-    this.#web = createHttpServer(times, streams.handler)
+    this.#web = createHttpServer(times, (request, response) => {
+      // Who has a connection that he uses all the time would hold the end up until it is cut.
+      if (this.#isClosing) response.shouldKeepAlive = false
+      streams.handler(request, response)
+    })
     // It never listens by itself: from here on it looks after its connections.
     this.#web.emit('listening')
     this.#listener = createServer({ allowHalfOpen: true, noDelay: true }, (connection) => this.#admit(connection))
@@ -69,6 +74,7 @@ export class WebServer {
 
   /** Nobody new; those that wait are told where to go on; then connections that nothing is sent over. */
   async close(): Promise<void> {
+    this.#isClosing = true
     if (this.#listener.listening) this.#listener.close()
     const late = setTimeout(() => this.#web.closeAllConnections(), graceMs)
     await this.#streams.close()

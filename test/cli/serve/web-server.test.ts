@@ -57,3 +57,18 @@ it('one connection more than there may be is answered 503, until another one end
     (await fetch(`${url}/a`, { headers: { connection: 'close' } }).catch(() => undefined))?.status
   await expect.poll(status, { timeout: 60_000 }).toBe(404)
 })
+
+it('whoever is in the middle of a request when the server ends is told to go with the answer', async () => {
+  const { server } = await streams()
+  const web = new WebServer(server, usualLimits)
+  const { port } = await web.listen({ host: '127.0.0.1', port: 0 }, false)
+  const socket = connect(port, '127.0.0.1')
+  socket.write('GET /a HTTP/1.1\r\nhost: x\r\n\r\nGET /a HT')
+  expect(String((await once(socket, 'data'))[0])).toContain('Connection: keep-alive')
+  const closed = web.close()
+  socket.write('TP/1.1\r\nhost: x\r\n\r\n')
+  const answer = String((await once(socket, 'data'))[0])
+  expect(answer).toMatch(/^HTTP\/1\.1 503/)
+  expect(answer).toContain('Connection: close')
+  await closed
+})
