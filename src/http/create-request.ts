@@ -1,7 +1,7 @@
 /** PUT: makes a stream, or finds it made as asked. */
 import { HttpError, type HttpRequest, type Reply } from './exchange.js'
 import { checkFork, type Fork, forkOf } from './fork-request.js'
-import { configIn, saysClosed } from './headers.js'
+import { configIn, rootOf, saysClosed } from './headers.js'
 import { messagesIn } from './json-messages.js'
 import { offsetText } from './offsets.js'
 import type { ChangeParts } from './server-parts.js'
@@ -40,7 +40,7 @@ export async function create(
     ...closedHeader(stream),
   }
   if (made === undefined) return { status: 200, headers }
-  return { status: 201, headers: { ...headers, location: locationOf(request) } }
+  return { status: 201, headers: { ...headers, location: (rootOf(request) ?? '') + request.path } }
 }
 
 /** Where no offset was named, any will do. */
@@ -48,12 +48,6 @@ function isSameFork({ fork }: StreamState, asked: Fork | undefined): boolean {
   if (fork === undefined || asked === undefined) return fork === asked?.point
   const { source, anchor, sub } = asked.point
   return fork.source === source && (!asked.isExact || (fork.anchor === anchor && fork.sub === sub))
-}
-
-/** As the request names it: behind a proxy the server does not know its own address. */
-function locationOf(request: HttpRequest): string {
-  const host = request.header('host')
-  return host === undefined ? request.path : `${request.header('x-forwarded-proto') ?? 'http'}://${host}${request.path}`
 }
 
 function isSame({ config, isEnded, mediaType }: StreamState, asked: StreamConfig, isClosed: boolean): boolean {

@@ -22,6 +22,13 @@ export function keptHeader(request: RequestHead, name: string): string | undefin
   return value
 }
 
+/** Scheme and host, as whoever asks has named them: behind a proxy the server does not know its own address. */
+export function rootOf(request: RequestHead): string | undefined {
+  const host = request.header('host')
+  const scheme = request.header('x-forwarded-proto')?.split(',', 1)[0].trim() === 'https' ? 'https' : 'http'
+  return host === undefined ? undefined : `${scheme}://${host}`
+}
+
 /** Any other value is as if it were not there. */
 export function saysClosed(request: RequestHead): boolean {
   return request.header('stream-closed')?.toLowerCase() === 'true'

@@ -70,8 +70,9 @@ function answer(stream: StreamState, from: number, { next, body }: CatchUp, end:
   return { status: 200, headers, body }
 }
 
+/** Whoever makes a stream says what it is of: a page that is opened as such is nobody's, and runs nothing, though it comes from the server of an application. */
 export function headersOf(stream: StreamState): Record<string, string> {
-  return { 'content-type': stream.config.contentType }
+  return { 'content-type': stream.config.contentType, 'content-security-policy': 'sandbox' }
 }
 
 /** @param isWhole there is nothing behind `position` now */

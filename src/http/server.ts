@@ -185,6 +185,8 @@ class LogServer implements StreamServer {
     if (action === undefined) throw new HttpError(405, 'a stream has no such method', { allow: allowed })
     if (action !== 'read' && this.#isForeign(request))
       throw new HttpError(403, 'pages of other origins may not write here')
+    if (action !== 'read' && (request.header('content-encoding') ?? 'identity') !== 'identity')
+      throw new HttpError(415, 'a body is taken as it is: without a Content-Encoding')
     const path = request.path.slice(basePath.length + 1)
     if (path.split('/', 1)[0] === controlPrefix) {
       if (!needsNoLeave(path)) await this.#checkAllowed('subscribe', path, '', request)

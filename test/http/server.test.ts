@@ -63,6 +63,24 @@ it('pages of other origins read what they are allowed to, and write nothing', as
   expect((await open.ask('POST', '/a', { ...text, origin: 'http://third.example' }, 'x')).status).toBe(403)
 })
 
+it('what is read runs nothing in a page, and what is written is taken as it is', async () => {
+  const { ask } = await streams()
+  const made = await ask(
+    'PUT',
+    '/a',
+    { 'content-type': 'text/html', 'x-forwarded-proto': 'javascript', host: 'x' },
+    '<b>',
+  )
+  expect(made.headers.get('location')).toBe('http://x/a')
+  const proxied = await ask('PUT', '/b', { ...text, 'x-forwarded-proto': 'https, http', host: 'x' })
+  expect(proxied.headers.get('location')).toBe('https://x/b')
+  for (const method of ['GET', 'HEAD'])
+    expect((await ask(method, '/a')).headers.get('content-security-policy')).toBe('sandbox')
+  for (const method of ['PUT', 'POST'])
+    expect((await ask(method, '/a', { ...text, 'content-encoding': 'gzip' }, 'x')).status).toBe(415)
+  expect((await ask('POST', '/b', { ...text, 'content-encoding': 'identity' }, 'x')).status).toBe(204)
+})
+
 it('refuses what is too large, too much and too many, and writes nothing of it', async () => {
   const { ask, log } = await streams({ limits: { bodyBytes: 10, streams: 2, followers: 1 }, longPollMs: 60_000 })
   expect((await ask('PUT', '/a', text, 'x'.repeat(11))).status).toBe(413)

@@ -1,8 +1,9 @@
 /** Requests below `__ds/`: subscriptions, and the keys by which what is sent to webhooks is verified. */
 import { HttpError, type HttpRequest, type Reply } from '../exchange.js'
+import { rootOf } from '../headers.js'
 import { pathOf, topicOf } from '../stream-names.js'
 import { globOf } from './glob.js'
-import type { StreamSubscription, SubscriptionConfig } from './subscription.js'
+import { mostNamed, type StreamSubscription, type SubscriptionConfig } from './subscription.js'
 import { SubscriptionError } from './subscription-error.js'
 import type { Subscriptions } from './subscriptions.js'
 import type { WakeReport } from './wakes.js'
@@ -20,6 +21,8 @@ export const controlPrefix = '__ds'
 
 const leaseMs = { least: 1_000, usual: 30_000, most: 600_000 }
 const encoder = new TextEncoder()
+/** Of a body: what is done with 1,000 streams, the most that a worker is given, has a quarter of it. All its values are made. */
+const mostBytes = 1 << 20
 /** Who was woken proves it by the token that he was given, and is asked nothing else. */
 const byToken = new Set(['callback', 'ack', 'release'])
 
@@ -69,7 +72,8 @@ async function answer(
       await subscriptions.delete(id)
       return nothing
     }
-    const isNew = method === 'PUT' && (await subscriptions.create(id, await configIn(parts, request), rootOf(request)))
+    const isNew =
+      method === 'PUT' && (await subscriptions.create(id, await configIn(parts, request), streamsRootOf(request)))
     return jsonReply(isNew ? 201 : 200, await described(parts, await subscriptions.find(id)))
   }
   if (action === 'streams' && rest.length > 0) {
@@ -175,6 +179,7 @@ function webhookIn({ targets }: SubscriptionRequestParts, webhook: unknown): str
 
 function topicsIn(streams: unknown): string[] {
   if (!Array.isArray(streams)) throw invalid('streams is an array of paths')
+  if (streams.length > mostNamed) throw invalid(`streams has ${mostNamed} paths at most`)
   return streams.map(topicIn)
 }
 
@@ -207,7 +212,7 @@ async function jsonIn(
   { maxBodyBytes }: SubscriptionRequestParts,
   request: HttpRequest,
 ): Promise<Record<string, unknown>> {
-  const text = Buffer.from(await request.body(maxBodyBytes)).toString()
+  const text = Buffer.from(await request.body(Math.min(maxBodyBytes, mostBytes))).toString()
   let value: unknown
   try {
     value = JSON.parse(text === '' ? '{}' : text)
@@ -226,10 +231,10 @@ function decoded(text: string): string {
   }
 }
 
-/** URL of all streams, as whoever asks has named it: behind a proxy the server does not know its own address. */
-function rootOf(request: HttpRequest): string {
+/** URL of all streams. */
+function streamsRootOf(request: HttpRequest): string {
   const base = request.path.slice(0, request.path.indexOf(`/${controlPrefix}/`))
-  return `${request.header('x-forwarded-proto') ?? 'http'}://${request.header('host') ?? 'localhost'}${base}`
+  return (rootOf(request) ?? 'http://localhost') + base
 }
 
 function trimmed(path: string): string {

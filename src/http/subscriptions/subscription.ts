@@ -1,6 +1,9 @@
 /** What is known of a subscription, and the records of which that is made. */
 import { type Glob, globOf } from './glob.js'
 
+/** Streams that a subscription names, at most: a pattern says more. */
+export const mostNamed = 10_000
+
 /** As a request to create it says, complete. */
 export interface SubscriptionConfig {
   readonly type: 'webhook' | 'pull-wake'

@@ -9,6 +9,7 @@ import { matches } from './glob.js'
 import { type SigningKey, signingKeyOf } from './secrets.js'
 import {
   type LinkChange,
+  mostNamed,
   type StreamInfo,
   StreamSubscription,
   type SubscriptionConfig,
@@ -105,6 +106,9 @@ export class Subscriptions implements RegistryObserver {
         const acked = link?.acked ?? (await this.#endOf(topic))
         added.push([topic, { acked, isExplicit: true, isGlob: link?.isGlob ?? false }])
       }
+      const named = [...subscription.links.values()].filter(({ isExplicit }) => isExplicit).length
+      if (named + added.length > mostNamed)
+        throw new SubscriptionError('INVALID_REQUEST', `a subscription names ${mostNamed} streams at most`)
       await this.#relink(subscription, added)
     })
   }

@@ -44,6 +44,19 @@ const wakesIn = async (ask: Ask): Promise<{ generation: number; stream: string }
   jsonOf(await ask('GET', '/wakes'))
 const described = async (ask: Ask) => jsonOf(await ask('GET', '/__ds/subscriptions/s'))
 
+it('a subscription names so many streams at most, in a body that is not long', async () => {
+  const { ask } = await pulling()
+  const named = (from: number, count: number) => ({
+    streams: Array.from({ length: count }, (_, at) => `n${from + at}`),
+  })
+  expect((await tell(ask, 'streams', named(0, 10_001))).status).toBe(400)
+  expect((await tell(ask, 'streams', named(0, 9_999))).status).toBe(204)
+  expect((await tell(ask, 'streams', named(9_999, 2))).status).toBe(400)
+  expect((await tell(ask, 'streams', named(9_998, 2))).status).toBe(204)
+  const long = JSON.stringify({ worker: 'w'.repeat(1 << 20) })
+  expect((await ask('POST', '/__ds/subscriptions/s/claim', {}, long)).status).toBe(413)
+})
+
 it('a server that ends in the middle of a wake is followed by one that goes on with it', async () => {
   const { ask, log, server } = await pulling()
   await ask('PUT', '/events/a/1', text, 'x')
