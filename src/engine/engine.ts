@@ -138,6 +138,9 @@ export interface EngineSchedules {
   pending(topic: string | undefined): AsyncIterableIterator<PendingMessage>
 }
 
+/** One for each offset that was asked for, in their order. */
+export type FoundRecords = readonly (RecordPlace | undefined)[]
+
 /** One topic of an open log. Nothing in here is checked again: offsets are integers from 0, sizes fit. */
 export interface EngineTopic {
   readonly name: string
@@ -164,8 +167,11 @@ export interface EngineTopic {
   bounds(): Promise<Bounds>
   /** Reads messages in order. Nothing is asked for before the first {@link MessageReader.next}. */
   read(range: ReadRange): MessageReader
-  /** Messages in the order of `offsets`; undefined: not written yet, or trimmed away. Sees every append that has resolved here. */
-  records(offsets: readonly number[]): Promise<(RecordPlace | undefined)[]>
+  /**
+   * Messages in the order of `offsets`; undefined: not written yet, or trimmed away. Sees every append that has resolved here. Without a
+   * promise where they are at hand.
+   */
+  records(offsets: readonly number[]): FoundRecords | Promise<FoundRecords>
   /** Some of the messages with that key, and where the others are to be looked for. Only where {@link Supports.keys}. */
   keyed(key: Uint8Array, range: KeyedRange): Promise<KeyedPart>
   /** First offset appended at or after that time, ms since the epoch; the next offset if there is none. */

@@ -2,7 +2,7 @@
  * Appends what is due to its topics: messages and the mark behind them in one transaction, or in several, each with the mark behind what it has.
  * What cannot be read is lost, and told; what its topic has under the same id already is not written again.
  */
-import type { EngineTopic } from '../engine/engine.js'
+import type { EngineTopic, FoundRecords } from '../engine/engine.js'
 import type { TransactionParts } from '../engine/terms.js'
 import { BookendError } from '../errors.js'
 import { laterTopic } from '../format/hidden-topics.js'
@@ -73,12 +73,15 @@ async function read(
   entries: readonly DueEntry[],
 ): Promise<Chosen[]> {
   const offsets = entries.map(({ at }) => at)
-  const places = await later.records(offsets).catch(async (error) => {
+  let places: FoundRecords
+  try {
+    places = await later.records(offsets)
+  } catch (error) {
     if (!isDamage(error)) throw error
     const found: (RecordPlace | undefined)[] = []
     for (const offset of offsets) found.push(await legible(later, offset, onLost))
-    return found
-  })
+    places = found
+  }
   return entries.map((entry, index) => {
     const place = places[index]
     if (place === undefined) return { entry, message: undefined, next: undefined }

@@ -2,6 +2,7 @@
 import type { EngineTopic } from '../engine/engine.js'
 import { BookendError } from '../errors.js'
 import { decodeNumbers, encodeNumbers, entryNumbers, fenceNumbers } from '../format/due-layout.js'
+import type { RecordPlace } from '../messages/chunk-cursor.js'
 import { StoredMessage } from '../messages/message.js'
 import { entryAt } from './due-heap.js'
 import { comparePlaces, type DueEntry, type DuePlace } from './due-order.js'
@@ -112,9 +113,12 @@ function fenceAt(fences: Float64Array, page: number): DuePlace {
 
 /** Of one message. @throws {@link UnreadableRun} */
 export async function numbersAt(topic: RunTopic, offset: number): Promise<Float64Array> {
-  const [place] = await topic.records([offset]).catch((cause) => {
+  let place: RecordPlace | undefined
+  try {
+    place = (await topic.records([offset]))[0]
+  } catch (cause) {
     throw isDamage(cause) ? new UnreadableRun(`message ${offset} cannot be read`, { cause }) : cause
-  })
+  }
   if (place === undefined) throw new UnreadableRun(`message ${offset} is not there`)
   return decodeNumbers(new StoredMessage<Uint8Array>({ topic: '.due', decode: undefined }, place).value)
 }

@@ -8,12 +8,19 @@ import type { RecentMessages } from '../dispatcher/reads/recent-messages.js'
 import type { TopicReads } from '../dispatcher/reads/topic-reads.js'
 import type { TurnPace } from '../dispatcher/reads/turn-pace.js'
 import type { TopicHandle } from '../dispatcher/topic-directory.js'
-import type { EngineTopic, KeyedPart, KeyedRange, MessageReader, ReadRange, ScanRequest } from '../engine/engine.js'
+import type {
+  EngineTopic,
+  FoundRecords,
+  KeyedPart,
+  KeyedRange,
+  MessageReader,
+  ReadRange,
+  ScanRequest,
+} from '../engine/engine.js'
 import type { EngineGroup } from '../engine/group-seat.js'
 import type { Bounds, Condition, Durability, Extras, Payload, Retention, TopicIndex } from '../engine/terms.js'
 import { assert } from '../errors.js'
 import { trimmedError } from '../failures.js'
-import type { RecordPlace } from '../messages/chunk-cursor.js'
 import { HeaderMatcher } from '../messages/header-matcher.js'
 import { SelectedRecords } from '../messages/selected-records.js'
 import type { ChunkAnswer, KeyedAnswer, RecordsAnswer } from '../threads/reader/reader.js'
@@ -153,7 +160,7 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
     return new ChunkReader(this, range, range.filter && new HeaderMatcher(range.filter))
   }
 
-  records(offsets: readonly number[]): Promise<(RecordPlace | undefined)[]> {
+  records(offsets: readonly number[]): FoundRecords | Promise<FoundRecords> {
     return this.#lookups.records(offsets)
   }
 

@@ -2,7 +2,7 @@
 import type { HotReads } from '../dispatcher/reads/hot-reads.js'
 import type { TopicReads } from '../dispatcher/reads/topic-reads.js'
 import type { TopicHandle } from '../dispatcher/topic-directory.js'
-import type { KeyedPart, KeyedRange } from '../engine/engine.js'
+import type { FoundRecords, KeyedPart, KeyedRange } from '../engine/engine.js'
 import { assert } from '../errors.js'
 import { type RecordPlace, recordAt } from '../messages/chunk-cursor.js'
 import type { KeyedAnswer, RecordsAnswer, TopicRef } from '../threads/reader/reader.js'
@@ -32,9 +32,14 @@ export class TopicLookups {
     })
   }
 
-  async records(offsets: readonly number[]): Promise<(RecordPlace | undefined)[]> {
+  records(offsets: readonly number[]): FoundRecords | Promise<FoundRecords> {
     if (!this.#handle.isInLog) return offsets.map(() => undefined)
-    if (offsets.length === 1) return [await this.#lone(offsets[0])]
+    if (offsets.length !== 1) return this.#many(offsets)
+    const lone = this.#lone(offsets[0])
+    return lone instanceof Promise ? lone.then((record) => [record]) : [lone]
+  }
+
+  async #many(offsets: readonly number[]): Promise<FoundRecords> {
     const { hot } = this.#parts
     const mine = hot?.shareOf(offsets.length) ?? 0
     if (hot === undefined || mine === 0) return this.#fetched(offsets)
@@ -80,9 +85,10 @@ export class TopicLookups {
   async #foundHere(hot: HotReads, offsets: readonly number[]): Promise<(RecordPlace | undefined)[]> {
     const [first, next] = [this.#parts.first(), this.#parts.next()]
     const places: (RecordPlace | undefined)[] = await hot.records(this.#handle.id, offsets, first, next)
-    const missing = offsets.flatMap((offset, index) =>
-      places[index] === undefined && offset >= first && offset < next ? [index] : [],
-    )
+    const missing: number[] = []
+    for (let index = 0; index < offsets.length; index++)
+      if (places[index] === undefined && offsets[index] >= first && offsets[index] < next) missing.push(index)
+    if (missing.length === 0) return places
     const fetched = await this.#fetched(missing.map((index) => offsets[index]))
     missing.forEach((index, at) => {
       places[index] = fetched[at]
