@@ -139,7 +139,7 @@ export interface EngineSchedules {
 }
 
 /** One for each offset that was asked for, in their order. */
-export type FoundRecords = readonly (RecordPlace | undefined)[]
+export type AskedRecords = readonly (RecordPlace | undefined)[]
 
 /** One topic of an open log. Nothing in here is checked again: offsets are integers from 0, sizes fit. */
 export interface EngineTopic {
@@ -171,7 +171,7 @@ export interface EngineTopic {
    * Messages in the order of `offsets`; undefined: not written yet, or trimmed away. Sees every append that has resolved here. Without a
    * promise where they are at hand.
    */
-  records(offsets: readonly number[]): FoundRecords | Promise<FoundRecords>
+  records(offsets: readonly number[]): AskedRecords | Promise<AskedRecords>
   /** Some of the messages with that key, and where the others are to be looked for. Only where {@link Supports.keys}. */
   keyed(key: Uint8Array, range: KeyedRange): Promise<KeyedPart>
   /** First offset appended at or after that time, ms since the epoch; the next offset if there is none. */

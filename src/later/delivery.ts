@@ -2,7 +2,7 @@
  * Appends what is due to its topics: messages and the mark behind them in one transaction, or in several, each with the mark behind what it has.
  * What cannot be read is lost, and told; what its topic has under the same id already is not written again.
  */
-import type { EngineTopic, FoundRecords } from '../engine/engine.js'
+import type { AskedRecords, EngineTopic } from '../engine/engine.js'
 import type { TransactionParts } from '../engine/terms.js'
 import { BookendError } from '../errors.js'
 import { laterTopic } from '../format/hidden-topics.js'
@@ -73,7 +73,7 @@ async function read(
   entries: readonly DueEntry[],
 ): Promise<Chosen[]> {
   const offsets = entries.map(({ at }) => at)
-  let places: FoundRecords
+  let places: AskedRecords
   try {
     places = await later.records(offsets)
   } catch (error) {

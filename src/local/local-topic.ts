@@ -9,8 +9,8 @@ import type { TopicReads } from '../dispatcher/reads/topic-reads.js'
 import type { TurnPace } from '../dispatcher/reads/turn-pace.js'
 import type { TopicHandle } from '../dispatcher/topic-directory.js'
 import type {
+  AskedRecords,
   EngineTopic,
-  FoundRecords,
   KeyedPart,
   KeyedRange,
   MessageReader,
@@ -160,7 +160,7 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
     return new ChunkReader(this, range, range.filter && new HeaderMatcher(range.filter))
   }
 
-  records(offsets: readonly number[]): FoundRecords | Promise<FoundRecords> {
+  records(offsets: readonly number[]): AskedRecords | Promise<AskedRecords> {
     return this.#lookups.records(offsets)
   }
 

@@ -2,7 +2,7 @@
 import type { HotReads } from '../dispatcher/reads/hot-reads.js'
 import type { TopicReads } from '../dispatcher/reads/topic-reads.js'
 import type { TopicHandle } from '../dispatcher/topic-directory.js'
-import type { FoundRecords, KeyedPart, KeyedRange } from '../engine/engine.js'
+import type { AskedRecords, KeyedPart, KeyedRange } from '../engine/engine.js'
 import { assert } from '../errors.js'
 import { type RecordPlace, recordAt } from '../messages/chunk-cursor.js'
 import type { KeyedAnswer, RecordsAnswer, TopicRef } from '../threads/reader/reader.js'
@@ -32,14 +32,14 @@ export class TopicLookups {
     })
   }
 
-  records(offsets: readonly number[]): FoundRecords | Promise<FoundRecords> {
+  records(offsets: readonly number[]): AskedRecords | Promise<AskedRecords> {
     if (!this.#handle.isInLog) return offsets.map(() => undefined)
     if (offsets.length !== 1) return this.#many(offsets)
     const lone = this.#lone(offsets[0])
     return lone instanceof Promise ? lone.then((record) => [record]) : [lone]
   }
 
-  async #many(offsets: readonly number[]): Promise<FoundRecords> {
+  async #many(offsets: readonly number[]): Promise<AskedRecords> {
     const { hot } = this.#parts
     const mine = hot?.shareOf(offsets.length) ?? 0
     if (hot === undefined || mine === 0) return this.#fetched(offsets)
