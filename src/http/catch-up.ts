@@ -35,29 +35,27 @@ export async function catchUp(
   const found = stretches(streams, stream, position, end)
   const [stretch] = found
   if (stretch === undefined) return { next: position, body: encoder.encode(isJson ? '[]' : '') }
-  const { owner, from } = stretch
-  const read = Math.min(stretch.to, from + Math.ceil(maxBytes / (owner.messageBytes ?? unknownBytes)))
-  const batches = batchesOf(streams, { owner, from, to: read })
+  const { owner } = stretch
+  // To its end, though it may be more than fits: how much that is, the first chunk tells. A guess would make a short response, and there are clients that ask for one only.
+  const batches = batchesOf(streams, stretch)
   const begun = await batches.next()
-  const first = begun.done ? undefined : joined(begun.value, isJson, true, read, maxBytes)
+  const first = begun.done ? undefined : joined(begun.value, isJson, true, stretch.to, maxBytes)
   if (first?.isCut) {
     void batches.return?.()
     return { next: owner.positionOf(first.next), body: first.piece(true) }
   }
-  const planned = planOf(found, first, read, maxBytes)
+  const planned = planOf(found, first, maxBytes)
   const { owner: last, to } = planned[planned.length - 1] as StreamStretch
   const next = last.positionOf(to)
-  if (first !== undefined && owner.positionOf(first.next) === next) return { next, body: first.piece(true) }
+  if (first !== undefined && owner.positionOf(first.next) === next) {
+    if (first.next < stretch.to) void batches.return?.()
+    return { next, body: first.piece(true) }
+  }
   return { next, body: pieces(streams, isJson, planned, batches, first) }
 }
 
-/** @param first its first messages; undefined: there are none to be had @param read offset before which the first stretch is being read */
-function planOf(
-  found: readonly StreamStretch[],
-  first: JoinedValues | undefined,
-  read: number,
-  maxBytes: number,
-): StreamStretch[] {
+/** @param first its first messages; undefined: there are none to be had */
+function planOf(found: readonly StreamStretch[], first: JoinedValues | undefined, maxBytes: number): StreamStretch[] {
   const planned: StreamStretch[] = []
   let room = maxBytes
   for (const stretch of found) {
@@ -65,11 +63,10 @@ function planOf(
     if (planned.length === 0 && first !== undefined) owner.messageBytes = Math.max(1, first.bytes / first.count)
     const each = owner.messageBytes ?? unknownBytes
     const least = planned.length > 0 ? 0 : first === undefined ? 1 : first.next - from
-    const most = planned.length > 0 ? stretch.to : read
     const count = Math.max(least, Math.floor(room / each))
     if (count === 0) break
     // Whoever asks for the same is to be answered the same, though the average is another a little.
-    const to = from + count >= most ? most : from + Math.max(least, 2 ** Math.floor(Math.log2(count)))
+    const to = from + count >= stretch.to ? stretch.to : from + Math.max(least, 2 ** Math.floor(Math.log2(count)))
     planned.push({ owner, from, to })
     if (to < stretch.to) break
     room -= (to - from) * each
@@ -91,10 +88,13 @@ async function* pieces(
     const isLast = stretch === planned[planned.length - 1]
     for await (const batch of stretch === planned[0] ? begun : batchesOf(streams, stretch)) {
       const values = joined(batch, isJson, isFirst, stretch.to)
-      isFirst = false
-      isClosed = isLast && values.next === stretch.to
-      yield values.piece(isClosed)
-      if (values.next === stretch.to) break
+      if (values.count > 0) {
+        isFirst = false
+        isClosed = isLast && values.next === stretch.to
+        yield values.piece(isClosed)
+      }
+      // It is read beyond where the response ends, and what stood there may have expired.
+      if (values.isCut || values.next >= stretch.to) break
     }
   }
   // The last ones have expired.
