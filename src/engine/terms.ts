@@ -92,6 +92,8 @@ export interface Extras {
   headers: Uint8Array | undefined
   /** When the message counts no more, ms since the epoch: it stands in the headers too. */
   expiresAt?: number | undefined
+  /** The headers are this id and nothing else, without an escape: whoever writes them where they go needs no bytes of their own. */
+  readonly plainId?: string | undefined
 }
 
 /** What has to hold for an append, or it is refused with `BOOKEND_CONFLICT`, and nothing is written. */
@@ -116,8 +118,6 @@ export type ExpectedVersion = number | 'none' | 'exists'
 /** The name that whoever appends a message has given it. */
 export interface MessageId extends IdSpan {
   readonly text: string
-  /** The same in UTF-8. */
-  readonly bytes: Uint8Array
 }
 
 /** How far back a topic remembers the ids of its messages. */

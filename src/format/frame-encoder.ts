@@ -11,6 +11,7 @@ import {
   noKey,
   tailWord,
 } from './frame-layout.js'
+import { headersLength, writeIdHeader } from './id-header.js'
 import { highWord, lowWord } from './numbers.js'
 
 // Copies of this module's own: the compiler folds them in the loops below, imported objects it would look up each time.
@@ -21,7 +22,7 @@ const { extended: extendedFlag, expires: expiresFlag } = frameFlag
 /** Payload length of a frame: what its length field will say. */
 export function payloadLength(value: Uint8Array, extras: Extras | undefined): number {
   if (extras === undefined) return value.length
-  return frameExtensionBytes + (extras.key?.length ?? 0) + (extras.headers?.length ?? 0) + value.length
+  return extrasBytes(extras) + value.length
 }
 
 /** A UTF-16 unit comes to so many bytes of UTF-8 at most. */
@@ -31,7 +32,11 @@ const utf8BytesPerUnit = 3
 export function payloadRoom(value: Payload, extras: Extras | undefined): number {
   const length = typeof value === 'string' ? value.length * utf8BytesPerUnit : value.length
   if (extras === undefined) return length
-  return frameExtensionBytes + (extras.key?.length ?? 0) + (extras.headers?.length ?? 0) + length
+  return extrasBytes(extras) + length
+}
+
+function extrasBytes(extras: Extras): number {
+  return frameExtensionBytes + (extras.key?.length ?? 0) + headersLength(extras)
 }
 
 /** Clears the last 8 bytes of a frame before it is filled, so that its padding is zero. */
@@ -136,19 +141,29 @@ function extrasFlags({ expiresAt }: Extras): number {
 }
 
 /** Writes key and headers; returns where the value goes. */
-function writeExtras(bytes: Uint8Array, words: Uint32Array, extension: number, { key, headers }: Extras): number {
+function writeExtras(bytes: Uint8Array, words: Uint32Array, extension: number, extras: Extras): number {
+  const { key, plainId } = extras
   words[extension >>> 2] = key === undefined ? noKey : key.length
-  words[(extension >>> 2) + 1] = headers?.length ?? 0
+  words[(extension >>> 2) + 1] = headersLength(extras)
   let next = extension + frameExtensionBytes
   if (key !== undefined) {
     bytes.set(key, next)
     next += key.length
   }
+  if (plainId !== undefined) return writeIdHeader(bytes, next, plainId)
+  const { headers } = extras
   if (headers !== undefined) {
     bytes.set(headers, next)
     next += headers.length
   }
   return next
+}
+
+/** Of a frame that was just written: its offset is the one that it is to get. */
+export function writeExpectedOffset(words: Uint32Array, at: number, offset: number): void {
+  const word = at >>> 2
+  words[word + offsetLowWord] = lowWord(offset)
+  words[word + tailWordAt] |= highWord(offset) & 0xffff
 }
 
 export function declarePayloadLength(name: string): number {

@@ -16,7 +16,11 @@
  * - A `declare` frame names a topic: its payload is the first readable offset (two words) and the name; its
  *   `offset` is the next offset of the topic at this place. Each segment declares a topic before its first record.
  *
- * `padding`, `bulk`, `cancelled`, `guard` and `conflict` exist in the ring only. Kind 0 is never written: zeros are never a frame.
+ * `padding`, `bulk`, `cancelled`, `guard`, `conflict`, `known` and `refused` exist in the ring only. Kind 0 is never written: zeros are never a frame.
+ *
+ * **Conditions of a lone message** stand in its own frame, in the ring only: flag `expects` says that its `offset` is the one that it is to get, flag `named` that
+ * nothing may have been appended under the id that its headers are (see id-header.ts). The writer takes both flags away where they hold. Where they do not, it makes
+ * the frame one of kind `known` (what came under the id stands at its `offset`) or `refused` (its topic goes on there). All other conditions stand in guards.
  */
 import { alignUp } from '../limits.js'
 
@@ -24,7 +28,17 @@ export const frameHeaderBytes = 16
 export const frameExtensionBytes = 8
 export const noKey = 0xffffffff
 
-export const frameKind = { data: 1, declare: 2, padding: 3, bulk: 4, cancelled: 5, guard: 7, conflict: 8 } as const
+export const frameKind = {
+  data: 1,
+  declare: 2,
+  padding: 3,
+  bulk: 4,
+  cancelled: 5,
+  guard: 7,
+  conflict: 8,
+  known: 9,
+  refused: 10,
+} as const
 
 export const frameFlag = {
   /** The extension with key and headers is there. */
@@ -35,7 +49,14 @@ export const frameFlag = {
   awaited: 4,
   /** It counts for a time only: see expiry-layout.ts. */
   expires: 8,
+  /** In the ring only: its offset is the one that it is to get. */
+  expects: 16,
+  /** In the ring only: its headers are an id, under which nothing may have been appended. */
+  named: 32,
 } as const
+
+/** Whoever writes frames to disk has taken these away. */
+export const conditionFlags = frameFlag.expects | frameFlag.named
 
 /** Word subscripts inside a frame, for code that walks frames with 32-bit words. */
 export const frameWord = { length: 0, topic: 1, offsetLow: 2, tail: 3 } as const
@@ -59,6 +80,11 @@ export function kindOf(tail: number): number {
 
 export function flagsOf(tail: number): number {
   return tail >>> 24
+}
+
+/** Of a frame in the ring that is not judged yet. */
+export function hasOwnConditions(tail: number): boolean {
+  return (flagsOf(tail) & conditionFlags) !== 0
 }
 
 export function offsetOf(low: number, tail: number): number {

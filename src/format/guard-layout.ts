@@ -23,6 +23,9 @@ import type { FeatureSet } from './features.js'
 import { frameBytes, frameHeaderBytes, frameKind, frameWord, tailWord } from './frame-layout.js'
 import { highWord, joinWords, lowWord } from './numbers.js'
 
+const encoder = new TextEncoder()
+const firstOfSeveralBytes = 0x80
+
 const fixedBytes = 24
 const whatBit = { offset: 1, below: 2, newId: 4, needs: 8, key: 16, changed: 32 } as const
 const keyedBytes = 16
@@ -45,7 +48,7 @@ export function guardBytes(guard: Guard): number {
 }
 
 function payloadBytes({ id, unchanged }: Guard): number {
-  return fixedBytes + (unchanged === undefined ? 0 : keyedBytes) + (id?.bytes.length ?? 0)
+  return fixedBytes + (unchanged === undefined ? 0 : keyedBytes) + (id === undefined ? 0 : Buffer.byteLength(id.text))
 }
 
 export function writeGuardFrame(
@@ -79,7 +82,18 @@ export function writeGuardFrame(
     words[word + guardWord.asOf] = lowWord(unchanged.asOf)
     words[word + guardWord.asOf + 1] = highWord(unchanged.asOf)
   }
-  if (id !== undefined) bytes.set(id.bytes, idAt)
+  if (id !== undefined) writeText(bytes, idAt, id.text)
+}
+
+function writeText(bytes: Uint8Array, start: number, text: string): void {
+  for (let at = 0; at < text.length; at++) {
+    const unit = text.charCodeAt(at)
+    if (unit >= firstOfSeveralBytes) {
+      bytes.set(encoder.encode(text), start)
+      return
+    }
+    bytes[start + at] = unit
+  }
 }
 
 /** The key of which nothing new may be there; undefined: it is about none. */

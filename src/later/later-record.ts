@@ -106,7 +106,7 @@ function repeatIn(headers: Headers, { topic, value, extras }: Omit<DueMessage, '
 /** That of the topic: `.later` has the ids of all topics. */
 function idOfTopic(topic: string, { text, windowMs, max }: MessageId): MessageId {
   const own = `${topic}/${text}`
-  return { text: own, bytes: encoder.encode(own), windowMs, max }
+  return { text: own, windowMs, max }
 }
 
 /** @param key of the record that it cancels, where that has one to be found by */
@@ -120,7 +120,7 @@ export function cancelOnce(topic: string, entry: DuePlace & { due: number }, key
   const { value, extras } = cancelRecord(topic, entry, key)
   // No id of a topic: those have a slash in front of them.
   const text = `cancel ${entry.id}`
-  const id = { text, bytes: encoder.encode(text), windowMs: defaultIdWindowMs, max: defaultMaxIds }
+  const id = { text, windowMs: defaultIdWindowMs, max: defaultMaxIds }
   const headers = encode({ ...headersOf(extras), [idHeader]: text })
   return { value, extras: { key, headers }, condition: { id, isIdNew: true } }
 }
@@ -167,7 +167,7 @@ export function deliveredOf(place: RecordPlace): DueMessage {
 function conditionOf({ [names.dedupe]: dedupe }: Headers, { [idHeader]: text }: Headers): Condition | undefined {
   if (dedupe === undefined) return undefined
   const [windowMs, max] = dedupe.split('/').map(Number)
-  return { id: { text, bytes: encoder.encode(text), windowMs, max } }
+  return { id: { text, windowMs, max } }
 }
 
 /** One that counted for a time only, and failed, counts no longer than that. */

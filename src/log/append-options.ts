@@ -2,11 +2,11 @@
 import type { Engine } from '../engine/engine.js'
 import type { Condition, Durability, ExpectedVersion, Extras, Payload } from '../engine/terms.js'
 import { BookendError } from '../errors.js'
+import { headersLength } from '../format/id-header.js'
 import { defaultIdWindowMs, defaultMaxIds } from '../limits.js'
 import { expiryIn, longestTtlMs, maxExpiresAt } from '../messages/expiry.js'
 import { encodeExtras } from './extras.js'
 import { checkLevel, checkSupported } from './supported.js'
-import { utf8 } from './utf8.js'
 import { checkId, checkInteger, checkKeys, checkOffset, checkSignal, checkSpan, checkTime } from './validate.js'
 
 /** What goes with an append. */
@@ -68,12 +68,12 @@ export interface CheckedAppendOptions {
   condition: Condition | undefined
 }
 
-/** @throws TypeError, RangeError; `BOOKEND_UNSUPPORTED` for a level or a condition that there is not; the signal's reason */
+/** @param kind `lone`: nobody keeps what goes with it, or sends it on. @throws TypeError, RangeError; `BOOKEND_UNSUPPORTED` for a level or a condition that there is not; the signal's reason */
 export function checkAppendOptions(
   engine: Pick<Engine, 'facts' | 'supports'>,
   options: AppendOptions | undefined,
   dedupe: Dedupe = {},
-  tombstone = false,
+  kind: 'lone' | 'tombstone' | 'any' = 'any',
 ): CheckedAppendOptions {
   if (options === undefined)
     return { level: engine.facts.durability, signal: undefined, extras: undefined, condition: undefined }
@@ -85,9 +85,10 @@ export function checkAppendOptions(
   const condition = hasCondition(options) ? checkCondition(engine, options, dedupe) : undefined
   const expiresAt =
     ttlMs === undefined && options.expiresAt === undefined ? undefined : checkExpiry(engine, ttlMs, options.expiresAt)
+  const tombstone = kind === 'tombstone'
   if (expiresAt === undefined && condition?.id === undefined && !tombstone)
     return { level, signal, extras: encodeExtras(key, headers), condition }
-  const extras = encodeExtras(key, headers, { id: condition?.id?.text, expiresAt, tombstone })
+  const extras = encodeExtras(key, headers, { id: condition?.id?.text, expiresAt, tombstone, isLone: kind === 'lone' })
   return { level, signal, extras, condition }
 }
 
@@ -100,7 +101,7 @@ export function checkDeleteOptions(
 ): CheckedAppendOptions {
   if (key === undefined) throw new TypeError('key is a string or a Uint8Array')
   checkKeys('delete()', options, deleteOptionNames)
-  return checkAppendOptions(engine, { ...options, key }, dedupe, true)
+  return checkAppendOptions(engine, { ...options, key }, dedupe, 'tombstone')
 }
 
 /** When the message counts no more, ms since the epoch, by the options of which one is given. */
@@ -133,7 +134,7 @@ function checkCondition(
   if (expectedVersion !== undefined) checkSupported(engine, supports.expectedVersion, 'expectedVersion')
   if (text === undefined) return { expectedOffset, expectedVersion }
   checkSupported(engine, supports.id, 'ids of messages')
-  return { expectedOffset, expectedVersion, id: { text, bytes: utf8(text), windowMs, max } }
+  return { expectedOffset, expectedVersion, id: { text, windowMs, max } }
 }
 
 function checkVersion(version: unknown): ExpectedVersion {
@@ -154,7 +155,7 @@ export function checkSize(
   const isText = typeof value === 'string'
   // Of a string this is the most that it can come to, and what it does come to is counted only where that matters.
   let total = isText ? value.length * 3 : value.length
-  if (extras !== undefined) total += (extras.key?.length ?? 0) + (extras.headers?.length ?? 0)
+  if (extras !== undefined) total += (extras.key?.length ?? 0) + headersLength(extras)
   if (total <= maxMessageBytes) return
   if (isText) total += Buffer.byteLength(value) - value.length * 3
   if (total <= maxMessageBytes) return

@@ -1,5 +1,6 @@
 /** Key and headers of an append: what is checked is what is stored. */
 import type { Extras } from '../engine/terms.js'
+import { IdExtras, isPlainId } from '../format/id-header.js'
 import { expiresHeader, idHeader, tombstoneHeader } from '../limits.js'
 import { expiryDigits } from '../messages/expiry.js'
 import { headerJson } from './header-json.js'
@@ -14,6 +15,8 @@ interface OwnHeaders {
   readonly expiresAt?: number | undefined
   /** There is nothing any more under the key. */
   readonly tombstone?: boolean | undefined
+  /** The message goes into this thread's ring at once, if anywhere. */
+  readonly isLone?: boolean | undefined
 }
 
 const none: OwnHeaders = {}
@@ -27,7 +30,9 @@ export function encodeExtras(key: unknown, headers: unknown, own = none): Extras
   const keyBytes = typeof key === 'string' ? utf8(key) : key
   if (keyBytes !== undefined && keyBytes.length > maxKeyBytes)
     throw new RangeError(`a key has at most ${maxKeyBytes} bytes, not ${keyBytes.length}`)
-  const { expiresAt } = own
+  const { id, expiresAt } = own
+  const isIdAlone = id !== undefined && headers === undefined && expiresAt === undefined && own.tombstone !== true
+  if (isIdAlone && own.isLone === true && isPlainId(id)) return new IdExtras(keyBytes, id)
   const extras = { key: keyBytes, headers: encodeHeaders(headers, own) }
   return expiresAt === undefined ? extras : { ...extras, expiresAt }
 }

@@ -72,7 +72,7 @@ export class LogTopic<T> implements Topic<T> {
   /** Not an async function: the engine's promise is the caller's, without another one around it. */
   append(value: T, options?: AppendOptions): Promise<number> {
     try {
-      const { level, signal, extras, condition } = checkAppendOptions(this.#engine, options, this.dedupe)
+      const { level, signal, extras, condition } = checkAppendOptions(this.#engine, options, this.dedupe, 'lone')
       const encoded = this.#encode(value)
       checkSize(this.#engine, this.name, encoded, extras)
       return abortable(signal, this.#topic.append(encoded, extras, level, condition))

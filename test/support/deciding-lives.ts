@@ -286,7 +286,7 @@ class DecidingLog {
     const key = encoder.encode(random.pick(keys))
     const expectedOffset = kind === 2 ? next + random.pick([0, 0, 1]) : undefined
     const guard: Guard = {
-      ...(id === undefined ? {} : { id: { text: id, bytes: Buffer.from(id), windowMs: 1e9, max: 1e6 } }),
+      ...(id === undefined ? {} : { id: { text: id, windowMs: 1e9, max: 1e6 } }),
       ...(expectedOffset === undefined ? {} : { expectedOffset }),
       ...(kind === 3 ? { unchanged: { tag: tagOf(key), asOf: next } } : {}),
     }

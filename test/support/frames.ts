@@ -6,13 +6,14 @@ import {
   payloadLength,
   writeDataFrame,
   writeDeclareFrame,
+  writeExpectedOffset,
 } from '../../src/format/frame-encoder.js'
 import { frameBytes, frameFlag } from '../../src/format/frame-layout.js'
 import type { FrameRun } from '../../src/storage/append/batch-cutter.js'
 
 export type TestFrame =
   | { declare: string; topic: number; first?: number; flags?: number }
-  | { topic: number; value: Uint8Array; extras?: Extras; flags?: number }
+  | { topic: number; value: Uint8Array; extras?: Extras; flags?: number; expectedOffset?: number | undefined }
 
 export function sizeOf(frame: TestFrame): number {
   const length = 'declare' in frame ? declarePayloadLength(frame.declare) : payloadLength(frame.value, frame.extras)
@@ -22,7 +23,13 @@ export function sizeOf(frame: TestFrame): number {
 export function putFrame(bytes: Uint8Array, words: Uint32Array, at: number, frame: TestFrame): number {
   const flags = frame.flags ?? 0
   if ('declare' in frame) writeDeclareFrame(bytes, words, at, frame.topic, frame.declare, frame.first ?? 0, flags)
-  else writeDataFrame(bytes, words, at, frame.topic, frame.value, frame.extras, flags)
+  else {
+    const { topic, value, extras, expectedOffset } = frame
+    const named = extras?.plainId === undefined ? 0 : frameFlag.named
+    const expects = expectedOffset === undefined ? 0 : frameFlag.expects
+    writeDataFrame(bytes, words, at, topic, value, extras, flags | named | expects)
+    if (expectedOffset !== undefined) writeExpectedOffset(words, at, expectedOffset)
+  }
   return at + sizeOf(frame)
 }
 

@@ -94,10 +94,14 @@ class AppendingThread {
       new Uint32Array(value.buffer, 0, 3).set([this.#id, this.calls.length, index])
       return value
     })
-    const frames = groupOf(0, values, frameFlag.awaited)
     const isBulk = random.chance(0.15)
+    // What goes alone and through the ring says by itself what it expects, mostly.
+    const isLone = count === 1 && !isBulk && random.chance(0.7)
+    const frames = isLone
+      ? [{ topic: 0, value: values[0], flags: frameFlag.awaited, expectedOffset: expected }]
+      : groupOf(0, values, frameFlag.awaited)
     const bytes = isBulk ? frameBytes(8) : frames.reduce((sum, frame) => sum + sizeOf(frame), 0)
-    const condition = expected === undefined ? undefined : { expectedOffset: expected }
+    const condition = expected === undefined || isLone ? undefined : { expectedOffset: expected }
     const ahead = condition === undefined ? 0 : guardBytes(condition)
     const at = this.#producer.place(ahead + bytes)
     if (at < 0) return
@@ -132,7 +136,8 @@ class AppendingThread {
       const kind = kindOf(tail)
       if (kind === frameKind.cancelled) throw new Error('nothing is refused for lack of space here')
       const offset = offsetOf(words[word + frameWord.offsetLow], tail)
-      call.outcome = { kind: kind === frameKind.conflict ? 'conflict' : 'written', offset }
+      const isRefused = kind === frameKind.conflict || kind === frameKind.refused
+      call.outcome = { kind: isRefused ? 'conflict' : 'written', offset }
       if (
         kind === frameKind.conflict &&
         kindOf(words[((call.at + guardBytes({})) >>> 2) + frameWord.tail]) === frameKind.data

@@ -8,6 +8,7 @@ import type { TopicHandle } from '../../src/dispatcher/topic-directory.js'
 import { frameKind } from '../../src/format/frame-layout.js'
 import { type Guard, isChanged } from '../../src/format/guard-layout.js'
 import { registerTopic, registerValue } from '../../src/format/hidden-topics.js'
+import { IdExtras } from '../../src/format/id-header.js'
 import { tagOf } from '../../src/format/key-tag.js'
 import { idHeader } from '../../src/limits.js'
 import { failedCall } from '../../src/memory/errno.js'
@@ -37,6 +38,8 @@ interface Call {
   readonly verdict: Verdict
   /** Of the message that its first guard is about, or of what is there. */
   readonly offset: number
+  /** Its one frame says by itself what has to hold. */
+  readonly isLone?: boolean
   /** Places of its guards and of its messages in the ring. */
   readonly guards: readonly number[]
   readonly messages: readonly { topic: number; offset: number; at: number }[]
@@ -53,6 +56,7 @@ class Together {
 
   constructor(random: Seeded) {
     this.#random = random
+    for (const { id } of [a, b]) this.#engine.cells.raiseIdSpan(id, { windowMs: 1_000_000, max: 1_000_000 })
     this.#engine.offer([a, b].map(({ name, id }) => ({ declare: name, topic: id })))
     this.#engine.writer.doWork()
   }
@@ -101,6 +105,27 @@ class Together {
       this.#number = set?.value ?? this.#number
     }
     this.#waiting.push({ verdict, offset, guards, messages })
+    this.#calls += 1
+  }
+
+  /** A lone message: what has to hold stands in its frame. */
+  handLone(): void {
+    const random = this.#random
+    const topic = random.pick([a, b])
+    const said = this.#topics[topic.id]
+    const id = random.chance(0.7) ? `id ${random.below(20)}` : undefined
+    const key = random.chance(0.2) ? random.pick(keys) : undefined
+    const expectedOffset = random.chance(0.5) ? Math.max(0, said.length - random.pick([0, 0, 0, 1])) : undefined
+    const extras = id === undefined ? key && { key, headers: undefined } : new IdExtras(key, id)
+    const at = this.#engine.offer([
+      { topic: topic.id, value: numbered(this.#calls, random), ...(extras && { extras }), expectedOffset },
+    ])
+    if (at < 0) return
+    const call: Said = { call: this.#calls, id, key }
+    const [verdict, offset] = this.#judge(said, call, { expectedOffset }, undefined)
+    if (verdict === 'written') said.push(call)
+    const messages = [{ topic: topic.id, offset, at }]
+    this.#waiting.push({ verdict, offset, isLone: true, guards: [], messages })
     this.#calls += 1
   }
 
@@ -173,7 +198,7 @@ class Together {
     const { length } = this.#topics[topic]
     return {
       expectedOffset: random.chance(0.4) ? Math.max(0, length - random.pick([0, 0, 0, 1])) : undefined,
-      id: id === undefined ? undefined : { text: id, bytes: Buffer.from(id), windowMs: 1_000_000, max: 1_000_000 },
+      id: id === undefined ? undefined : { text: id, windowMs: 1_000_000, max: 1_000_000 },
       isIdNew,
       // Looked up before what is not published yet.
       unchanged:
@@ -197,8 +222,14 @@ class Together {
     return ['written', next]
   }
 
-  #check({ verdict, offset, guards, messages }: Call): void {
+  #check({ verdict, offset, isLone, guards, messages }: Call): void {
     const engine = this.#engine
+    if (isLone === true) {
+      const kind = { written: frameKind.data, known: frameKind.known, conflict: frameKind.refused, changed: 0 }[verdict]
+      const [{ at }] = messages
+      assert.deepEqual([engine.kindAt(at), engine.offsetAt(at)], [kind, offset], `a lone call is to be ${verdict}`)
+      return
+    }
     const kinds = guards.map((guard) => engine.kindAt(guard))
     const { words } = engine.producer.memory
     const refused = guards.find((_, index) => kinds[index] === frameKind.conflict)
@@ -221,7 +252,11 @@ export async function judgeTogether(random: Seeded): Promise<number> {
   await together.settle()
   for (let round = 0; round < 12; round++) {
     for (let calls = 1 + random.below(30); calls > 0; calls--)
-      random.chance(0.1) ? together.handPlain() : together.hand()
+      random.pick([
+        () => together.handPlain(),
+        ...[1, 2, 3].map(() => () => together.handLone()),
+        ...[1, 2, 3, 4].map(() => () => together.hand()),
+      ])()
     await together.settle()
   }
   together.check()

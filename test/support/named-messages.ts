@@ -4,6 +4,7 @@
  */
 import { frameFlag, frameKind, frameWord } from '../../src/format/frame-layout.js'
 import { guardBytes, writeGuardFrame } from '../../src/format/guard-layout.js'
+import { IdExtras } from '../../src/format/id-header.js'
 import { idHeader } from '../../src/limits.js'
 import { recallIds } from '../../src/storage/read/recalled-ids.js'
 import { Engine } from './engine.js'
@@ -43,7 +44,7 @@ export async function liveWithIds(random: Seeded): Promise<number> {
       if (random.chance(0.1)) reading = readAside(engine, random)
       if (random.chance(0.3) && reading.next().done === true) reading = nobody()
       if (random.chance(0.3)) engine.append(0, new Uint8Array(random.below(9_000)))
-      else answers.push(appendNamed(engine, id, random.below(6_000)))
+      else answers.push((random.chance(0.5) ? appendNamed : appendLone)(engine, id, random.below(6_000)))
       await engine.settle(2)
       if (random.chance(0.1)) await engine.flush()
     }
@@ -76,7 +77,7 @@ function readAside({ reader, cells, tail, writer }: Engine, random: Seeded): Gen
 function appendNamed(engine: Engine, text: string, length: number): Answer {
   const { producer, writer } = engine
   const { memory } = producer
-  const id = { text, bytes: Buffer.from(text), windowMs, max: 1_000 }
+  const id = { text, windowMs, max: 1_000 }
   const headers = Buffer.from(JSON.stringify({ other: 'x', [idHeader]: text }))
   const flags = frameFlag.awaited
   const frame = { topic: 0, value: new Uint8Array(length), extras: { key: undefined, headers }, flags }
@@ -91,6 +92,21 @@ function appendNamed(engine: Engine, text: string, length: number): Answer {
   }
   if (engine.kindAt(at) !== frameKind.guard) throw new Error(`an append with an id ended as kind ${engine.kindAt(at)}`)
   if (memory.words[(at >>> 2) + frameWord.topic] !== 0) throw new Error('a guard lost its topic')
+  return { id: text, offset: engine.offsetAt(at) }
+}
+
+/** The same where the message says by itself what its id is. */
+function appendLone(engine: Engine, text: string, length: number): Answer {
+  engine.cells.raiseIdSpan(0, { windowMs, max: 1_000 })
+  const extras = new IdExtras(undefined, text)
+  const at = engine.offer([{ topic: 0, value: new Uint8Array(length), extras, flags: frameFlag.awaited }])
+  for (let turn = 0; engine.lane.ringHead.load() < engine.lane.ringTail.load(); turn++) {
+    engine.writer.doWork()
+    engine.reaper.tend()
+    if (turn > 1_000) throw new Error('an append is never answered')
+  }
+  const kind = engine.kindAt(at)
+  if (kind !== frameKind.data && kind !== frameKind.known) throw new Error(`an append with an id ended as kind ${kind}`)
   return { id: text, offset: engine.offsetAt(at) }
 }
 

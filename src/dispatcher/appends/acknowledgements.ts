@@ -33,6 +33,8 @@ interface Pending {
   resolve(answer: never): void
   reject(error: unknown): void
   group: AwaitedGroup | undefined
+  /** The offset that a lone message is to get, if any. */
+  expected: number | undefined
 }
 
 interface AwaitedGroup {
@@ -75,6 +77,7 @@ export class Acknowledgements implements Waiter {
    * @param end the position, behind frames that were just written, or what else was
    * @param at place of the first of those frames in the ring, a guard or not: its offset is the answer. -1: only the position is awaited, and whether the
    * writer had to refuse something before it
+   * @param expected the offset that the message is to get, for who is told of another one
    */
   add(
     end: number,
@@ -82,8 +85,9 @@ export class Acknowledgements implements Waiter {
     level: Durability,
     resolve: (offset: number) => void,
     reject: (error: unknown) => void,
+    expected?: number,
   ): void {
-    this.#push({ end, at, level, resolve, reject, group: undefined })
+    this.#push({ end, at, level, resolve, reject, group: undefined, expected })
   }
 
   #push(pending: Pending): void {
@@ -102,7 +106,7 @@ export class Acknowledgements implements Waiter {
     { resolve, reject }: Answer<T>,
     outcome: GroupOutcome<T>,
   ): void {
-    this.#push({ end, at, level, resolve, reject, group: { guards, frames, outcome } })
+    this.#push({ end, at, level, resolve, reject, group: { guards, frames, outcome }, expected: undefined })
   }
 
   /** Acknowledges what is published; returns the ring position up to which that is done. */
@@ -111,7 +115,7 @@ export class Acknowledgements implements Waiter {
     const head = lane.ringHead.load()
     const { words } = memory
     for (let next = this.#pending.peek(); next !== undefined && head >= next.end; next = this.#pending.peek()) {
-      const { at, end, level, resolve, reject, group } = next
+      const { at, end, level, resolve, reject, group, expected } = next
       this.#pending.shift()
       if (level === 'process') this.#pendingProcess -= 1
       let answer: unknown = -1
@@ -130,8 +134,8 @@ export class Acknowledgements implements Waiter {
             reject(error)
             continue
           }
-        } else if (kind === frameKind.conflict) {
-          reject(this.#conflictAt(at))
+        } else if (kind === frameKind.conflict || kind === frameKind.refused) {
+          reject(this.#conflictAt(at, expected))
           continue
         } else answer = offsetOf(words[word + frameWord.offsetLow], tail)
       }
@@ -164,14 +168,15 @@ export class Acknowledgements implements Waiter {
     return outcome.written(frames.offsets(stamped))
   }
 
-  /** Of the guard there. */
-  #conflictAt(at: number): Error {
+  /** Of the guard there, or of the message that was to get the offset. */
+  #conflictAt(at: number, wanted?: number): Error {
     const { memory, topics } = this.#parts
     const { words } = memory
     const word = at >>> 2
     const tail = words[word + frameWord.tail]
     const offset = offsetOf(words[word + frameWord.offsetLow], tail)
     const topic = topics.nameOf(words[word + frameWord.topic]) ?? ''
+    if (kindOf(tail) === frameKind.refused) return conflictError(topic, wanted ?? offset, offset)
     const below = belowOf(words, at)
     if (below !== undefined) return registerConflict(hiddenRest(topic), below, offset)
     if (isChanged(words, at)) return new ChangedKeyError(topic)

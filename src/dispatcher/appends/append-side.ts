@@ -71,10 +71,15 @@ export class AppendSide implements Waiter {
     this.#acknowledgements = acknowledgements
     // Behind the acknowledgements: what waits for room goes on when they have been read.
     this.#intake = new FrameIntake({ ...parts, ring: this.ring })
-    this.#withheld = new WithheldTopics(parts.recallIds, (held) => {
-      for (const { write, reject } of held) this.#intake.hold(write, reject)
-      watch.look()
-    })
+    const { topics, cells } = parts
+    this.#withheld = new WithheldTopics(
+      parts.recallIds,
+      (topic, span) => cells.raiseIdSpan(topics.numberFor(topic), span),
+      (held) => {
+        for (const { write, reject } of held) this.#intake.hold(write, reject)
+        watch.look()
+      },
+    )
     watch.register(this)
   }
 
@@ -122,7 +127,7 @@ export class AppendSide implements Waiter {
       const at = this.#mustWait(topic)
         ? -1
         : this.#intake.writeMessage(topic, value, extras, bytes, frameFlag.awaited, condition)
-      if (at >= 0) this.#await(at, level, answer)
+      if (at >= 0) this.#await(at, level, answer, condition)
       else this.#appendLater(topic, value, extras, bytes, level, answer, condition)
     } catch (error) {
       answer.reject(error)
@@ -333,17 +338,23 @@ export class AppendSide implements Waiter {
     // The caller may use its buffers again: what waits for room is a copy.
     const [own, its] = [copyOf(value), copyOfExtras(extras)]
     const write = () => this.#intake.writeMessage(topic, own, its, bytes, frameFlag.awaited, condition)
-    this.#hold(topic, write, level, answer)
+    this.#hold(topic, write, level, answer, condition)
   }
 
   /** @param write puts it into the ring and returns its place; -1: there is no room now */
-  #hold(topic: TopicHandle, write: () => number, level: Durability, answer: Answer<number>): void {
+  #hold(
+    topic: TopicHandle,
+    write: () => number,
+    level: Durability,
+    answer: Answer<number>,
+    condition: Guard | undefined,
+  ): void {
     const writeLater = () => {
       if (level === 'disk') this.#intake.wantFlush()
       try {
         const at = write()
         if (at < 0) return false
-        this.#await(at, level, answer)
+        this.#await(at, level, answer, condition)
       } catch (error) {
         // Its own affair, as if it had been written at once: those behind it go on.
         answer.reject(error)
@@ -355,8 +366,8 @@ export class AppendSide implements Waiter {
   }
 
   /** @param at place of the first frame of what was written last */
-  #await(at: number, level: Durability, { resolve, reject }: Answer<number>): void {
-    this.#acknowledgements.add(this.ring.tail, at, level, resolve, reject)
+  #await(at: number, level: Durability, { resolve, reject }: Answer<number>, condition: Guard | undefined): void {
+    this.#acknowledgements.add(this.ring.tail, at, level, resolve, reject, condition?.expectedOffset)
   }
 
   #awaitGroup<T>(

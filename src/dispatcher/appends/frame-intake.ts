@@ -14,6 +14,7 @@ import {
   payloadRoom,
   writeBulkFrame,
   writeDeclareFrame,
+  writeExpectedOffset,
   writeFrame,
   writePaddingFrame,
   writePlainFrame,
@@ -143,7 +144,7 @@ export class FrameIntake implements Waiter {
   /**
    * @param value a string only where it {@link fitsRing}
    * @param bytes of the frame, or the most that they can be
-   * @param guard stands in front of it
+   * @param guard stands in front of it, unless its own frame can say as much
    * @returns its place in the ring, or that of its guard, see {@link RingProducer.place}; -1: there is no room now, nothing was taken
    */
   writeMessage(
@@ -154,13 +155,18 @@ export class FrameIntake implements Waiter {
     flags: number,
     guard?: Guard,
   ): number {
-    const isPlain = extras === undefined && guard === undefined && typeof value !== 'string'
+    const isPlain = extras === undefined && typeof value !== 'string' && (guard === undefined || isOffsetAlone(guard))
     if (!isPlain || bytes > this.#largestInRing || !topic.isDeclared)
       return this.#writeOther(topic, value, extras, bytes, flags, guard)
     const { ring } = this.#parts
     const at = ring.place(bytes)
     if (at < 0) return at
-    writePlainFrame(ring.memory, at, bytes, topic.id, value, flags)
+    const expected = guard?.expectedOffset
+    if (expected === undefined) writePlainFrame(ring.memory, at, bytes, topic.id, value, flags)
+    else {
+      writePlainFrame(ring.memory, at, bytes, topic.id, value, flags | frameFlag.expects)
+      writeExpectedOffset(ring.memory.words, at, expected)
+    }
     ring.advance(bytes)
     this.#schedulePublish()
     return at
@@ -276,17 +282,21 @@ export class FrameIntake implements Waiter {
       const group = new GroupFrames([{ topic, values: [value], extras: [extras], conditions }])
       return this.#writeBulk(group, flags)?.at ?? -1
     }
+    const own = guard === undefined ? noConditions : conditionsOf(guard, extras)
+    const isGuarded = guard !== undefined && own === noConditions
     const { ring } = this.#parts
     const { memory } = ring
     const needed = extras?.expiresAt === undefined ? noFeature : this.#unstated(featureSet('expiry'))
     const needAhead = needed === noFeature ? 0 : needBytes
-    const ahead = guard === undefined ? needAhead : needAhead + guardBytes(guard)
+    const ahead = isGuarded ? needAhead + guardBytes(guard) : needAhead
     const start = ring.place(ahead + bytes)
     if (start < 0) return start
     const at = start + needAhead
     if (needAhead > 0) writeNeedFrame(memory.words, start, needed, flags)
-    if (guard !== undefined) writeGuardFrame(memory.bytes, memory.words, at, topic.id, guard, flags)
-    ring.advance(ahead + writeFrame(memory, start + ahead, topic.id, value, extras, flags))
+    if (isGuarded) writeGuardFrame(memory.bytes, memory.words, at, topic.id, guard, flags)
+    const written = writeFrame(memory, start + ahead, topic.id, value, extras, flags | own)
+    if ((own & frameFlag.expects) !== 0) writeExpectedOffset(memory.words, at, guard?.expectedOffset ?? 0)
+    ring.advance(ahead + written)
     this.#schedulePublish()
     return at
   }
@@ -368,4 +378,26 @@ export class FrameIntake implements Waiter {
     const { ring } = this.#parts
     return Math.max(0, ring.tail - ring.memory.capacity / 2)
   }
+}
+
+const noConditions = 0
+/** Frames have 48 bits for them. */
+const offsetsEnd = 2 ** 48
+
+/** What the frame of a lone message can say of its conditions by itself, as flags; {@link noConditions}: a guard has to. */
+function conditionsOf(guard: Guard, extras: Extras | undefined): number {
+  const { expectedOffset, id, isIdNew, ahead, below, unchanged } = guard
+  const isOther = isIdNew !== undefined || ahead !== undefined || below !== undefined || unchanged !== undefined
+  // The field of a frame has fewer bits than offsets may have; and an id is looked for where such headers have it.
+  if (isOther || (expectedOffset ?? 0) >= offsetsEnd || (id !== undefined && id.text !== extras?.plainId))
+    return noConditions
+  return (
+    (expectedOffset === undefined ? noConditions : frameFlag.expects) |
+    (id === undefined ? noConditions : frameFlag.named)
+  )
+}
+
+/** Of the conditions that there are. */
+function isOffsetAlone(guard: Guard): boolean {
+  return conditionsOf(guard, undefined) === frameFlag.expects
 }

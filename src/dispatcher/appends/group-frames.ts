@@ -15,6 +15,7 @@ import {
 import { frameBytes, frameFlag } from '../../format/frame-layout.js'
 import { type Guard, guardBytes, writeGuardFrame } from '../../format/guard-layout.js'
 import { statedBy, topicFeatures } from '../../format/hidden-topics.js'
+import { IdExtras } from '../../format/id-header.js'
 import type { TopicHandle } from '../topic-directory.js'
 
 /** Messages of one topic, with the conditions of some. */
@@ -178,5 +179,7 @@ export function copyOf(value: Payload, isEncoded = false): Payload {
 }
 
 export function copyOfExtras(extras: Extras | undefined): Extras | undefined {
-  return extras?.key === undefined ? extras : { ...extras, key: new Uint8Array(extras.key) }
+  if (extras?.key === undefined) return extras
+  const key = new Uint8Array(extras.key)
+  return extras.plainId === undefined ? { ...extras, key } : new IdExtras(key, extras.plainId)
 }

@@ -24,14 +24,23 @@ interface Withheld {
 
 export class WithheldTopics {
   readonly #recall: AskRecall
+  readonly #raise: (topic: TopicHandle, span: IdSpan) => void
   readonly #release: (held: readonly HeldBack[]) => void
   readonly #topics = new Map<TopicHandle, Withheld>()
   /** What this thread knows the writer to know. */
   readonly #known = new Map<TopicHandle, IdSpan>()
 
-  /** @param release takes what has waited, in its order, behind everything else that waits */
-  constructor(recall: AskRecall, release: (held: readonly HeldBack[]) => void) {
+  /**
+   * @param raise says to the writer how far back ids of a topic count
+   * @param release takes what has waited, in its order, behind everything else that waits
+   */
+  constructor(
+    recall: AskRecall,
+    raise: (topic: TopicHandle, span: IdSpan) => void,
+    release: (held: readonly HeldBack[]) => void,
+  ) {
     this.#recall = recall
+    this.#raise = raise
     this.#release = release
   }
 
@@ -47,6 +56,7 @@ export class WithheldTopics {
     const known = this.#known.get(topic)
     if (topic.isWithheld || (known !== undefined && known.windowMs >= windowMs && known.max >= max)) return
     const span = { windowMs: Math.max(windowMs, known?.windowMs ?? 0), max: Math.max(max, known?.max ?? 0) }
+    this.#raise(topic, span)
     this.#known.set(topic, span)
     // Nobody can have appended to it.
     if (!topic.isInLog) return

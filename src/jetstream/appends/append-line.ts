@@ -210,8 +210,8 @@ export class AppendLine {
 }
 
 /** Headers of NATS are lines of ASCII. Other batches have an id of 22 letters and digits. */
-function idOf({ bytes }: MessageId): string {
-  return `id/${Buffer.from(bytes).toString('base64url')}`
+function idOf({ text }: MessageId): string {
+  return `id/${Buffer.from(text).toString('base64url')}`
 }
 
 function bytesOf(messages: readonly Outgoing[]): number {

@@ -4,6 +4,7 @@
  */
 import { batchFlag, batchHeaderBytes, mixedTopics } from '../../format/batch-layout.js'
 import {
+  conditionFlags,
   declaredName,
   frameBytes,
   frameExtensionBytes,
@@ -26,7 +27,8 @@ const { data: dataKind, declare: declareKind } = frameKind
 const { continues: continuesFlag } = frameFlag
 
 const noTopic = -1
-const continuesBit = continuesFlag << 24
+/** What is judged first, or goes as a whole. */
+const apartBits = (continuesFlag | conditionFlags) << 24
 const extendedBit = frameFlag.extended << 24
 const expiresBit = frameFlag.expires << 24
 
@@ -97,7 +99,7 @@ export class BatchCutter {
       const tail = words[word + tailWordAt]
       const kind = kindOf(tail)
       if (kind !== dataKind && kind !== declareKind) break
-      if (!isGroup && (tail & continuesBit) !== 0) break
+      if (!isGroup && (tail & apartBits) !== 0) break
       if (spent > batchHeaderBytes && spent + size > maxBatchBytes) break
       const id = words[word + topicWord]
       let cost = size

@@ -121,7 +121,7 @@ export class LogTail {
 
   /**
    * Writes batches from the frames at `[from, to)` of the run, up to {@link gatherBytes} of them: one short one into the
-   * mapping, or several by one write. The last batch ends in front of the first frame that begins an atomic group.
+   * mapping, or several by one write. The last batch ends in front of the first frame that begins an atomic group, or has conditions of its own.
    * @param isFlushedSoon everything goes past the mapping, short batches too
    * @returns the bytes taken: less than asked for where that is enough, or where a frame is of a kind that only the ring
    *   knows; 0 where there is no room for the first frame (see {@link blocksFor})

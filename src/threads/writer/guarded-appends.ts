@@ -7,7 +7,7 @@
  */
 import { assert } from '../../errors.js'
 import type { FeatureSet } from '../../format/features.js'
-import { frameBytes, frameKind, frameWord, kindOf, tailWord } from '../../format/frame-layout.js'
+import { frameBytes, frameKind, frameWord, hasOwnConditions, kindOf, tailWord } from '../../format/frame-layout.js'
 import { neededBy, stampChanged, stampGuard } from '../../format/guard-layout.js'
 import type { RingMemory } from '../../ring/append-ring.js'
 import type { FrameRun } from '../../storage/append/batch-cutter.js'
@@ -55,8 +55,9 @@ export class GuardedAppends {
     groups.clear()
     let end = at
     while (end < to && !groups.isFull) {
-      const kind = kindOf(words[(end >>> 2) + frameWord.tail])
-      if (kind !== frameKind.guard && kind !== frameKind.data) break
+      const tail = words[(end >>> 2) + frameWord.tail]
+      const kind = kindOf(tail)
+      if (kind !== frameKind.guard && (kind !== frameKind.data || hasOwnConditions(tail))) break
       const from = behindGuards(words, end, to)
       const isBulk = kindOf(words[(from >>> 2) + frameWord.tail]) === frameKind.bulk
       const extent = groupExtent(words, from, to)

@@ -83,7 +83,7 @@ export class IdTable {
 
   /** Of the oldest, where there is one. */
   get oldestTime(): number {
-    return this.#blocks.at(0).times[this.#oldest & placeMask]
+    return this.#blocks.at(0).time(this.#oldest & placeMask)
   }
 
   /** Of what came under this id last; undefined: nothing that is still there. */
@@ -93,8 +93,8 @@ export class IdTable {
     while (entry >= this.#oldest) {
       const at = entry & placeMask
       const block = this.#blockOf(entry)
-      if (block.hashes[at] === id.hash && block.isAt(at, bytes, id)) return block.offsets[at]
-      entry = block.before[at]
+      if (block.hash(at) === id.hash && block.isAt(at, bytes, id)) return block.offset(at)
+      entry = block.before(at)
     }
     return undefined
   }
@@ -102,10 +102,9 @@ export class IdTable {
   add(bytes: Uint8Array, id: IdPlace, offset: number, time: number): void {
     if (this.#last.isFull) this.#addBlock()
     const block = this.#last
-    const at = block.add(bytes, id, offset, time)
     const chains = this.#chains
     const chain = chains.of(id.hash)
-    block.before[at] = chains.youngest(chain)
+    const at = block.add(bytes, id, offset, time, chains.youngest(chain))
     chains.setYoungest(chain, this.#lastBase + at)
     this.#length += 1
     for (let more = 0; more < chainsPerEntry && chains.count < chainsPerEntry * this.#length; more++) this.#divide()
@@ -130,7 +129,7 @@ export class IdTable {
     let first = this.#oldest - this.#firstBase
     for (const block of this.#blocks) {
       for (let at = first; at < block.length; at++)
-        yield { id: block.idAt(at), offset: block.offsets[at], time: block.times[at] }
+        yield { id: block.idAt(at), offset: block.offset(at), time: block.time(at) }
       first = 0
     }
   }
@@ -163,8 +162,8 @@ export class IdTable {
     while (entry >= this.#oldest) {
       const block = this.#blockOf(entry)
       const at = entry & placeMask
-      const older = block.before[at]
-      if (chains.of(block.hashes[at]) === added) {
+      const older = block.before(at)
+      if (chains.of(block.hash(at)) === added) {
         this.#link(added, moves, entry)
         moves = entry
       } else {
@@ -180,6 +179,6 @@ export class IdTable {
   /** @param younger the last of the chain so far; none: it begins */
   #link(chain: number, younger: number, entry: number): void {
     if (younger === noEntry) this.#chains.setYoungest(chain, entry)
-    else this.#blockOf(younger).before[younger & placeMask] = entry
+    else this.#blockOf(younger).setBefore(younger & placeMask, entry)
   }
 }

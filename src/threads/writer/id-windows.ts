@@ -34,9 +34,14 @@ export class IdWindows {
 
   /** The offset of what was appended under this id; undefined: nothing was, as far as the topic remembers. */
   find(topic: number, bytes: Uint8Array, id: IdPlace, span: IdSpan): number | undefined {
+    return this.idsOf(topic, span).offsetOf(bytes, id)
+  }
+
+  /** What the topic remembers now. Good for this moment. */
+  idsOf(topic: number, span: IdSpan): Pick<IdTable, 'offsetOf'> {
     const window = this.#windowOf(topic, span)
     this.#forget(window)
-    return window.ids.offsetOf(bytes, id)
+    return window.ids
   }
 
   /** Behind the append, or what has failed would be taken for written. @param time of its batch */

@@ -61,9 +61,9 @@ export class LaneIntake {
     return this.ring.loadTail() === this.ring.head
   }
 
-  /** The frames from the ring's head on are appended at `time`. Before they are released. */
-  noteTime(time: number): void {
-    this.#times?.note(this.ring.head, time)
+  /** The frames from a ring position on are appended at `time`, those from its head on unless said. Before they are released. */
+  noteTime(time: number, position = this.ring.head): void {
+    this.#times?.note(position, time)
   }
 
   /**

@@ -16,6 +16,7 @@ import {
   frameHeaderBytes,
   frameKind,
   frameWord,
+  hasOwnConditions,
   kindOf,
 } from '../../format/frame-layout.js'
 import { allocateRetryMs, maxSleepMs, maxUnflushedBytes, quietMsToMap } from '../../limits.js'
@@ -35,6 +36,7 @@ import { IdWindows, type RecallIds } from './id-windows.js'
 import { KeyedAppends } from './keyed-appends.js'
 import type { LaneIntake } from './lane-intake.js'
 import { OrderTaker, type OrderTakerParts } from './order-taker.js'
+import { OwnConditions } from './own-conditions.js'
 import { Publisher, type PublisherParts } from './publisher.js'
 
 export interface WriterParts extends PublisherParts, OrderTakerParts {
@@ -53,6 +55,7 @@ export class Writer {
   readonly #publisher: Publisher
   readonly #orders: OrderTaker
   readonly #guarded: GuardedAppends
+  readonly #ownConditions: OwnConditions
   readonly #ids: IdWindows
   readonly #keys: KeyedAppends
   /** Why the last write was refused for lack of space, where the file system says so only when it is written to. */
@@ -77,6 +80,10 @@ export class Writer {
       mayHold: (features) => this.#mayHold(features),
       makeRoom: (bytes, records, topics) => this.#makeRoom(bytes, records, topics),
       appendGroup: (run, from, to, extent) => this.#appendGroup(run, from, to, extent),
+    })
+    this.#ownConditions = new OwnConditions({
+      ...{ tail: parts.tail, publisher: this.#publisher, ids: this.#ids, cells: parts.topics },
+      append: (memory, from, to) => this.#appendLone(memory, from, to),
     })
     this.#orders = new OrderTaker(parts, {
       makeRoom: (bytes, records) => this.#makeRoom(bytes, records),
@@ -222,7 +229,8 @@ export class Writer {
         this.#guarded.take(lane, at, Math.min(at + available, memory.capacity))
         return true
       default:
-        this.#appendRun(lane, at, Math.min(at + available, memory.capacity), flagsOf(tail))
+        if (hasOwnConditions(tail)) this.#ownConditions.take(lane, at, Math.min(at + available, memory.capacity))
+        else this.#appendRun(lane, at, Math.min(at + available, memory.capacity), flagsOf(tail))
         return true
     }
   }
@@ -232,20 +240,22 @@ export class Writer {
     const { ring } = lane
     const { memory } = ring
     let taken: number
-    if ((flags & frameFlag.continues) === 0) {
-      taken = tail.append(memory, from, to, this.#publisher.isFlushAwaited)
-      this.#keys.note(memory, from, from + taken)
-    } else {
+    if ((flags & frameFlag.continues) === 0) taken = this.#appendLone(memory, from, to)
+    else {
       const extent = groupExtent(memory.words, from, to)
       taken = this.#appendGroup(memory, from, from + extent.bytes, extent) ? extent.bytes : 0
-      if (taken === 0) return
     }
-    if (taken === 0) {
-      this.#makeRoom(frameBytes(memory.words[(from >>> 2) + frameWord.length]), 1)
-      return
-    }
+    if (taken === 0) return
     lane.noteTime(tail.time)
     this.#publisher.publish(lane, ring.head + taken)
+  }
+
+  /** Of frames that belong to no group, as many as are written at once. @returns their bytes; 0: there is no room yet, nothing was written */
+  #appendLone(memory: FrameRun, from: number, to: number): number {
+    const taken = this.#parts.tail.append(memory, from, to, this.#publisher.isFlushAwaited)
+    if (taken === 0) this.#makeRoom(frameBytes(memory.words[(from >>> 2) + frameWord.length]), 1)
+    else this.#keys.note(memory, from, from + taken)
+    return taken
   }
 
   /** False: there is no room for the group yet, and nothing was written. */

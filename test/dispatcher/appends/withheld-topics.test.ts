@@ -7,7 +7,7 @@ import { AppendWorld } from '../../support/append-side.js'
 import { outcomeOf, topicState } from '../../support/groups.js'
 
 const named = (text: string, windowMs = 1_000): Condition => ({
-  id: { text, bytes: Buffer.from(text), windowMs, max: 10 },
+  id: { text, windowMs, max: 10 },
 })
 
 /** Topics a and b are in the log; each reading of ids ends when the test says so. */
