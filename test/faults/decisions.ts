@@ -3,7 +3,7 @@
  * taken over and trimmed, side indexes, of which nothing is ever flushed. Must: what was written at one moment is there as a whole or not at all, with what it
  * acknowledges; a condition is judged by what is there; and by key and header that is found which is there, whatever is left of side indexes.
  *
- * Mutants it catches: trims a journal before the file holds it for good, writes acknowledgements outside of transactions past the journal.
+ * Mutants it catches: trims a journal before the file holds it for good, writes acknowledgements outside of transactions past the journal, commits nothing.
  */
 import { decideAndCut, emptyDecidingTally } from '../support/deciding-lives.js'
 import { type Context, emptyRow, type Fault, messageOf, type Row } from './fault.js'
@@ -24,7 +24,10 @@ export const decisions: Fault = {
     row.runs = tally.images
     row.lost = 0
     row.wrong = 0
-    row.note = `${tally.entries} moments, ${tally.conflicts} conflicts, ${tally.indexed} side indexes left, ${tally.unindexed} not`
+    // What never happens proves nothing.
+    const { indexed, unindexed, ...decided } = tally
+    for (const [what, count] of Object.entries(decided)) if (count === 0) row.failures.push(`there were no ${what}`)
+    row.note = `${tally.entries} moments, ${tally.conflicts} conflicts, ${tally.transacted} transactions, ${tally.committed} commits, ${indexed} side indexes left, ${unindexed} not`
     return [row]
   },
 }

@@ -88,13 +88,16 @@ export interface DecidingTally {
   entries: number
   /** Conditions that did not hold. */
   conflicts: number
+  /** What was acknowledged in a transaction, and what was committed beside them and said to be on the device. */
+  transacted: number
+  committed: number
   /** Cuts that have left side indexes; sealed segments of which one is there, and is not. */
   indexed: number
   unindexed: number
 }
 
 export function emptyDecidingTally(): DecidingTally {
-  return { images: 0, entries: 0, conflicts: 0, indexed: 0, unindexed: 0 }
+  return { images: 0, entries: 0, conflicts: 0, transacted: 0, committed: 0, indexed: 0, unindexed: 0 }
 }
 
 /** @param images cuts of each life. @throws what was not as promised */
@@ -160,6 +163,7 @@ class DecidingLog {
   readonly #random: Seeded
   readonly #history: History
   readonly #tally: DecidingTally
+  #refused: unknown
   readonly #topics: TopicDirectory
   readonly #registry: GroupRegistry
   readonly #commits: GroupCommits
@@ -255,6 +259,8 @@ class DecidingLog {
         moments.push(this.#moment())
       }
     }
+    // The disk takes everything: nobody is to be refused.
+    if (this.#refused !== undefined) throw new Error('an acknowledgement was refused', { cause: this.#refused })
     return moments
   }
 
@@ -335,6 +341,7 @@ class DecidingLog {
     const set = { kind: 'r', name: 'n', value: register, below: register } as const
     await this.#transactions.transact({ messages, registers: [set] }, [share], [], 'process')
     this.#register = register
+    this.#tally.transacted += 1
     this.#note({ ids: [], outcomes, acked: lease, register })
   }
 
@@ -345,8 +352,11 @@ class DecidingLog {
     for (let offset = first; offset < end; offset++) this.#history.plain.add(offset)
     const done = () => {
       for (let offset = first; offset < end; offset++) this.#promised.add(offset)
+      this.#tally.committed += 1
     }
-    this.#desk.acknowledge(lease, first, end).then(done, () => {})
+    this.#desk.acknowledge(lease, first, end).then(done, (error) => {
+      this.#refused ??= error
+    })
   }
 
   /** Kept for later, so that others are done before. */
