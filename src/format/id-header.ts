@@ -44,8 +44,10 @@ export class IdExtras implements Extras {
 }
 
 /** Of a message's headers as they are stored; none: 0. */
-export function headersLength({ plainId, headers }: Extras): number {
-  return plainId === undefined ? (headers?.length ?? 0) : aroundBytes + plainId.length
+export function headersLength(extras: Extras): number {
+  const { plainId } = extras
+  // Asked for its headers, an id would make them.
+  return plainId === undefined ? (extras.headers?.length ?? 0) : aroundBytes + plainId.length
 }
 
 /** @returns where they end */

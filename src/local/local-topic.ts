@@ -21,8 +21,8 @@ import type { EngineGroup } from '../engine/group-seat.js'
 import type { Bounds, Condition, Durability, Extras, Payload, Retention, TopicIndex } from '../engine/terms.js'
 import { assert } from '../errors.js'
 import { trimmedError } from '../failures.js'
-import { headersLength } from '../format/id-header.js'
 import { HeaderMatcher } from '../messages/header-matcher.js'
+import { extrasLength } from '../messages/id-extras.js'
 import { SelectedRecords } from '../messages/selected-records.js'
 import type { ChunkAnswer, KeyedAnswer, RecordsAnswer } from '../threads/reader/reader.js'
 import { withVersions } from './key-versions.js'
@@ -287,7 +287,7 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
 
   /** Longer ones were refused by the face, before anything was written. A string has as many bytes as it is long, or more. */
   #assertFits(value: Payload, extras: Extras | undefined): void {
-    const more = extras === undefined ? 0 : (extras.key?.length ?? 0) + headersLength(extras)
+    const more = extras === undefined ? 0 : extrasLength(extras)
     assert(value.length + more <= this.#host.messageBytesLimit, 'a segment holds the message')
   }
 

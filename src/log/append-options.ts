@@ -2,9 +2,9 @@
 import type { Engine } from '../engine/engine.js'
 import type { Condition, Durability, ExpectedVersion, Extras, Payload } from '../engine/terms.js'
 import { BookendError } from '../errors.js'
-import { headersLength } from '../format/id-header.js'
 import { defaultIdWindowMs, defaultMaxIds } from '../limits.js'
 import { expiryIn, longestTtlMs, maxExpiresAt } from '../messages/expiry.js'
+import { extrasLength } from '../messages/id-extras.js'
 import { encodeExtras } from './extras.js'
 import { checkLevel, checkSupported } from './supported.js'
 import { checkId, checkInteger, checkKeys, checkOffset, checkSignal, checkSpan, checkTime } from './validate.js'
@@ -155,7 +155,7 @@ export function checkSize(
   const isText = typeof value === 'string'
   // Of a string this is the most that it can come to, and what it does come to is counted only where that matters.
   let total = isText ? value.length * 3 : value.length
-  if (extras !== undefined) total += (extras.key?.length ?? 0) + headersLength(extras)
+  if (extras !== undefined) total += extrasLength(extras)
   if (total <= maxMessageBytes) return
   if (isText) total += Buffer.byteLength(value) - value.length * 3
   if (total <= maxMessageBytes) return

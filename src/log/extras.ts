@@ -1,8 +1,8 @@
 /** Key and headers of an append: what is checked is what is stored. */
 import type { Extras } from '../engine/terms.js'
-import { IdExtras, isPlainId } from '../format/id-header.js'
 import { expiresHeader, idHeader, tombstoneHeader } from '../limits.js'
 import { expiryDigits } from '../messages/expiry.js'
+import { plainIdExtras } from '../messages/id-extras.js'
 import { headerJson } from './header-json.js'
 import { utf8 } from './utf8.js'
 import { describe, isPlainObject } from './validate.js'
@@ -32,7 +32,8 @@ export function encodeExtras(key: unknown, headers: unknown, own = none): Extras
     throw new RangeError(`a key has at most ${maxKeyBytes} bytes, not ${keyBytes.length}`)
   const { id, expiresAt } = own
   const isIdAlone = id !== undefined && headers === undefined && expiresAt === undefined && own.tombstone !== true
-  if (isIdAlone && own.isLone === true && isPlainId(id)) return new IdExtras(keyBytes, id)
+  const plain = isIdAlone && own.isLone === true ? plainIdExtras(keyBytes, id) : undefined
+  if (plain !== undefined) return plain
   const extras = { key: keyBytes, headers: encodeHeaders(headers, own) }
   return expiresAt === undefined ? extras : { ...extras, expiresAt }
 }
