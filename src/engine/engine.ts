@@ -5,6 +5,7 @@
  * Messages travel as chunks (`messages/`): the form in which every engine hands them over, walked without an object per message.
  */
 import type { ChunkCursor, RecordPlace } from '../messages/chunk-cursor.js'
+import type { SelectionTerms } from '../messages/selection.js'
 import type { EngineGroup } from './group-seat.js'
 import type { LogStats, SegmentInfo, SegmentResidency } from './stats.js'
 import type {
@@ -213,15 +214,13 @@ export interface KeyedPart {
   readonly to: number
 }
 
-/** Which messages of a topic. */
-export interface ReadRange {
+/** Which messages of a topic: of those, where some are named by {@link SelectionTerms}, the ones that are there. */
+export interface ReadRange extends SelectionTerms {
   readonly from: number
   /** Exclusive; Infinity: without end. */
   readonly to: number
   /** Waits at the end of what is published; otherwise the reader ends there. */
   readonly follow: boolean
-  /** Only messages that match are handed over; undefined: all. */
-  readonly filter?: Filter | undefined
 }
 
 /** What a scan module is run over. */

@@ -21,9 +21,9 @@ import type { EngineGroup } from '../engine/group-seat.js'
 import type { Bounds, Condition, Durability, Extras, Payload, Retention, TopicIndex } from '../engine/terms.js'
 import { assert } from '../errors.js'
 import { trimmedError } from '../failures.js'
-import { HeaderMatcher } from '../messages/header-matcher.js'
 import { extrasLength } from '../messages/id-extras.js'
 import { SelectedRecords } from '../messages/selected-records.js'
+import { type RecordSelection, selectionOf } from '../messages/selection.js'
 import type { ChunkAnswer, KeyedAnswer, RecordsAnswer } from '../threads/reader/reader.js'
 import { withVersions } from './key-versions.js'
 import type { LocalGroup } from './local-group.js'
@@ -158,7 +158,7 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
   }
 
   read(range: ReadRange): MessageReader {
-    return new ChunkReader(this, range, range.filter && new HeaderMatcher(range.filter))
+    return new ChunkReader(this, range, selectionOf(range))
   }
 
   records(offsets: readonly number[]): AskedRecords | Promise<AskedRecords> {
@@ -256,21 +256,21 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
     to: number,
     resume: ChunkAnswer['resume'],
     count?: number,
-    matcher?: HeaderMatcher,
+    selection?: RecordSelection,
   ): Promise<ChunkAnswer> {
     const { recent, hot, reads, pace } = this.#host
     const first = this.first()
     if (offset < first) return Promise.reject(trimmedError(this.name, offset, first))
     const id = this.handle.id
     const fresh = recent?.chunk(id, offset, to)
-    if (fresh !== undefined) return pace.take(selectedFrom({ ...fresh, resume: undefined }, id, offset, matcher))
+    if (fresh !== undefined) return pace.take(selectedFrom({ ...fresh, resume: undefined }, id, offset, selection))
     // Whoever reads the newest message is likely to come for the next one, waiting or not.
     if (offset === this.next() - 1) recent?.watch(id)
     // Who comes for the next chunk has one under way.
     const found = resume === undefined ? hot?.chunk(id, offset, to) : undefined
-    if (found !== undefined) return pace.take(selectedFrom(found, id, offset, matcher))
-    const filter = matcher?.filter
-    return reads.chunk({ topic: this.#ref, offset, to, resume, count, filter }).then((chunk) => pace.take(chunk))
+    if (found !== undefined) return pace.take(selectedFrom(found, id, offset, selection))
+    const { filter, only } = selection ?? {}
+    return reads.chunk({ topic: this.#ref, offset, to, resume, count, filter, only }).then((chunk) => pace.take(chunk))
   }
 
   chunksInTurn(): ChunksInTurn | undefined {
@@ -302,10 +302,10 @@ function selectedFrom(
   chunk: ChunkAnswer,
   topic: number,
   from: number,
-  matcher: HeaderMatcher | undefined,
+  selection: RecordSelection | undefined,
 ): ChunkAnswer {
-  if (matcher === undefined) return chunk
-  const found = new SelectedRecords(topic, matcher, from)
+  if (selection === undefined) return chunk
+  const found = new SelectedRecords(topic, selection, from)
   found.add(chunk.bytes, chunk.next)
   const { bytes, to } = found.take()
   return { bytes, next: chunk.next, resume: chunk.resume, to }

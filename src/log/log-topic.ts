@@ -7,6 +7,7 @@ import { conflictError } from '../failures.js'
 import { bytes, type Codec, codecName } from '../messages/codec.js'
 import { unexpired } from '../messages/expiry.js'
 import { type Message, StoredMessage } from '../messages/message.js'
+import type { OffsetBits } from '../messages/offset-set.js'
 import { type Decode, decoderOf, encoderOf, lastingEncoderOf } from '../messages/value-coding.js'
 import { assertAllAsked, assertAsked, assertBounds, assertOffset } from './answers.js'
 import {
@@ -20,7 +21,7 @@ import {
   hasCondition,
 } from './append-options.js'
 import type { KeyOptions } from './finding/keyed-messages.js'
-import { latestEntries } from './finding/latest-entries.js'
+import { type EntriesRange, latestEntries } from './finding/latest-entries.js'
 import { type CountOptions, TopicFinder } from './finding/topic-finder.js'
 import { checkWhere } from './finding/where.js'
 import { TopicGroup } from './group.js'
@@ -253,7 +254,15 @@ export class LogTopic<T> implements Topic<T> {
     this.#engine.checkOpen()
     const scan = this.#engine.supports.scan ? (request: ScanRequest) => this.#topic.scan(request) : undefined
     const checkOpen = () => this.#engine.checkOpen()
-    return latestEntries(this, { checkOpen, keepState: () => this.#topic.keepState(), scan }, signal)
+    const picked = ({ first, next, signal }: EntriesRange, only: OffsetBits) =>
+      new ChunkedStream(this.#topic, this.decode, {
+        start: async () => first,
+        to: next,
+        follow: false,
+        signal,
+        only,
+      }).batches()
+    return latestEntries(this, { checkOpen, keepState: () => this.#topic.keepState(), scan, picked }, signal)
   }
 
   async count(options: CountOptions = {}): Promise<number> {

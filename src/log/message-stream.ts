@@ -2,12 +2,12 @@
 
 import { abortable } from '../abortable.js'
 import type { EngineTopic, MessageReader } from '../engine/engine.js'
-import type { Filter } from '../engine/terms.js'
 import { maxTimerMs } from '../limits.js'
 import type { ChunkCursor } from '../messages/chunk-cursor.js'
 import { type Message, type MessageSource, StoredMessage } from '../messages/message.js'
 import { batchBehind, type MessageBatch } from '../messages/message-batch.js'
 import { olderPart } from '../messages/older-part.js'
+import type { SelectionTerms } from '../messages/selection.js'
 import type { Decode } from '../messages/value-coding.js'
 import { assertChunk } from './answers.js'
 import { checkBoolean, checkKeys } from './validate.js'
@@ -36,14 +36,13 @@ export interface ChunksOptions {
   borrowed?: boolean
 }
 
-export interface StreamRange {
+export interface StreamRange extends SelectionTerms {
   /** Asked when the stream is first used. */
   start(): Promise<number>
   /** End of the range, exclusive, as an offset or a time; undefined: whatever is there at the start, or without end when following. */
   to: number | Date | undefined
   follow: boolean
   signal: AbortSignal | undefined
-  filter?: Filter | undefined
 }
 
 /** What was appended before a time is published this soon after it. */
@@ -203,12 +202,12 @@ export class ChunkedStream<T> implements MessageStream<T> {
   }
 
   async #begin(): Promise<MessageReader> {
-    const { start, to, follow, filter } = this.#range
+    const { start, to, follow, filter, only } = this.#range
     this.#offset = await start()
     const from = this.#offset
     this.#end = await this.#endFrom(from)
     if (follow && to instanceof Date) this.#watchTime(to.getTime())
-    return this.#topic.read({ from, to: this.#end, follow, filter })
+    return this.#topic.read({ from, to: this.#end, follow, filter, only })
   }
 
   async #endFrom(from: number): Promise<number> {

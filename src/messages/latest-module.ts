@@ -3,7 +3,8 @@
  * scan into one table, whatever ranges it has got hold of: which of two messages is the latest, their offsets say.
  */
 import { partsOf } from './chunk-cursor.js'
-import { addLatest, type LatestKeys, latestKeys, latestOffsets, putLatest } from './latest-keys.js'
+import { addLatest, type LatestKeys, latestKeys, latestOffsets } from './latest-keys.js'
+import { LatestPuts } from './latest-puts.js'
 import type { RecordBatch } from './message-batch.js'
 import { isTombstone } from './tombstone.js'
 
@@ -21,22 +22,24 @@ export interface LatestPart {
   readonly below: number
 }
 
-const tables = new WeakMap<LatestArgument, LatestKeys>()
+const tables = new WeakMap<LatestArgument, { readonly table: LatestKeys; readonly puts: LatestPuts }>()
 /** Those that each has taken in. */
 const taken = new WeakMap<LatestKeys, WeakSet<LatestKeys>>()
 
 export function map(batch: RecordBatch<unknown>, argument: LatestArgument): LatestKeys {
-  let table = tables.get(argument)
-  if (table === undefined) {
-    table = latestKeys(argument.from)
-    tables.set(argument, table)
+  let own = tables.get(argument)
+  if (own === undefined) {
+    const table = latestKeys(argument.from)
+    own = { table, puts: new LatestPuts(table) }
+    tables.set(argument, own)
   }
-  const into = table
+  const { table, puts } = own
   batch.visit(({ bytes, words, frame, offset }) => {
     const parts = partsOf(words, frame)
     const { keyStart, keyEnd } = parts
-    if (keyStart >= 0) putLatest(into, bytes, keyStart, keyEnd, offset, isTombstone(bytes, parts))
+    if (keyStart >= 0) puts.put(bytes, keyStart, keyEnd, offset, isTombstone(bytes, parts))
   })
+  puts.flush()
   return table
 }
 

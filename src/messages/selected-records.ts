@@ -3,7 +3,7 @@ import { batchHeaderBytes, markExpiring, putBatchCopy, shrinkBatchCopy } from '.
 import { expires } from '../format/expiry-layout.js'
 import { frameBytes, frameWord } from '../format/frame-layout.js'
 import { ChunkCursor } from './chunk-cursor.js'
-import type { HeaderMatcher } from './header-matcher.js'
+import type { RecordSelection } from './selection.js'
 
 /** A chunk of which only some records are left. */
 export interface MatchingRecords {
@@ -18,16 +18,16 @@ export interface MatchingRecords {
 /** Records that match, chunk after chunk, until they are taken out as one row. */
 export class SelectedRecords {
   readonly #topic: number
-  readonly #matcher: HeaderMatcher
+  readonly #selection: RecordSelection
   readonly #pieces: Uint8Array[] = []
   #bytes = 0
   #to: number
   #end: number
 
   /** @param from the first offset that is looked at */
-  constructor(topic: number, matcher: HeaderMatcher, from: number) {
+  constructor(topic: number, selection: RecordSelection, from: number) {
     this.#topic = topic
-    this.#matcher = matcher
+    this.#selection = selection
     this.#to = from
     this.#end = from
   }
@@ -65,7 +65,7 @@ export class SelectedRecords {
     const times: number[] = []
     try {
       while (cursor.next()) {
-        if (!this.#matcher.matches(cursor)) continue
+        if (!this.#selection.matches(cursor)) continue
         frames.push(cursor.frame)
         times.push(cursor.timestamp)
         this.#to = cursor.offset + 1
@@ -89,9 +89,9 @@ export class SelectedRecords {
 }
 
 /** What matches of what a cursor has not come to. */
-export function selected(cursor: ChunkCursor, matcher: HeaderMatcher): ChunkCursor {
+export function selected(cursor: ChunkCursor, selection: RecordSelection): ChunkCursor {
   const from = cursor.expected
-  const records = new SelectedRecords(cursor.topic, matcher, from)
+  const records = new SelectedRecords(cursor.topic, selection, from)
   records.add(cursor.bytes, cursor.to)
   const { bytes, to } = records.take()
   return new ChunkCursor(bytes, cursor.topic, from, to, true, cursor.end)

@@ -8,6 +8,7 @@ import {
   latestOffsets,
   putLatest,
 } from '../../src/messages/latest-keys.js'
+import { LatestPuts } from '../../src/messages/latest-puts.js'
 import { Seeded, seedsFrom } from '../support/seeded.js'
 
 interface Put {
@@ -54,6 +55,35 @@ it('is what a map says, in parts that are put together in any order', () => {
     expect([...latestOffsets(one)], `seed ${seed}`).toEqual(truth(puts))
     expect(one.below).toBe(hashEnd)
   }
+})
+
+it('is the same in puts that are made together, with keys of every length and tables of every size', () => {
+  const random = new Seeded(5)
+  const lengths = [0, 1, 255, 256, 257, 65_535, 65_536]
+  const table = latestKeys(0)
+  const puts = new LatestPuts(table)
+  const latest = new Map<string, number>()
+  for (let offset = 0, chunk = 0; chunk < 40; chunk++) {
+    const parts = Array.from({ length: 300 }, () => {
+      const length = random.chance(0.01) ? random.pick(lengths) : 4
+      return Buffer.alloc(length, `${random.below(9_000)}`.padStart(4, 'k'))
+    })
+    const bytes = Buffer.concat(parts)
+    let start = 0
+    for (const key of parts) {
+      const isTombstone = random.chance(0.1)
+      puts.put(bytes, start, start + key.length, 2 ** 32 - 5_000 + offset, isTombstone)
+      const name = key.toString('latin1')
+      if (isTombstone) latest.delete(name)
+      else latest.set(name, 2 ** 32 - 5_000 + offset)
+      start += key.length
+      offset += 1
+    }
+    puts.flush()
+    bytes.fill(0)
+  }
+  expect(table.count).toBeGreaterThan(4_096)
+  expect([...latestOffsets(table)]).toEqual([...latest.values()].sort((a, b) => a - b))
 })
 
 it('holds no more than it may: what does not fit is looked for again, and nothing twice', () => {

@@ -3,7 +3,7 @@ import type { MessageReader, ReadRange } from '../../engine/engine.js'
 import { assert } from '../../errors.js'
 import { trimmedError } from '../../failures.js'
 import { ChunkCursor } from '../../messages/chunk-cursor.js'
-import type { HeaderMatcher } from '../../messages/header-matcher.js'
+import type { RecordSelection } from '../../messages/selection.js'
 import type { ChunkAnswer } from '../../threads/reader/reader.js'
 
 /**
@@ -27,14 +27,14 @@ export interface ChunkSource {
   /**
    * A chunk that begins with the message at `offset`, which is published.
    * @param count how many chunks are wanted: the others may come as its `more`
-   * @param matcher only records that match are wanted: there may be none of them in the chunk
+   * @param selection only records that match are wanted: there may be none of them in the chunk
    */
   chunk(
     offset: number,
     to: number,
     resume: ChunkAnswer['resume'],
     count?: number,
-    matcher?: HeaderMatcher,
+    selection?: RecordSelection,
   ): Promise<ChunkAnswer>
   /** What is read at once, for one reader; undefined: nothing is. */
   chunksInTurn(): ChunksInTurn | undefined
@@ -61,7 +61,7 @@ const leastReadHere = 512
 export class ChunkReader implements MessageReader {
   readonly #source: ChunkSource
   readonly #range: ReadRange
-  readonly #matcher: HeaderMatcher | undefined
+  readonly #selection: RecordSelection | undefined
   #stage: 'new' | 'reading' | 'over' = 'new'
   /** Offset behind the last chunk that was handed out. */
   #offset: number
@@ -84,11 +84,11 @@ export class ChunkReader implements MessageReader {
   #rest = 0
   #nextRest = restChunks.least
 
-  /** @param matcher only what matches is wanted; undefined: everything */
-  constructor(source: ChunkSource, range: ReadRange, matcher?: HeaderMatcher) {
+  /** @param selection only what matches is wanted; undefined: everything */
+  constructor(source: ChunkSource, range: ReadRange, selection?: RecordSelection) {
     this.#source = source
     this.#range = range
-    this.#matcher = matcher
+    this.#selection = selection
     this.#offset = range.from
   }
 
@@ -171,7 +171,7 @@ export class ChunkReader implements MessageReader {
     const first = this.#source.first()
     if (this.#offset < first) throw trimmedError(handle.name, this.#offset, first)
     this.#stage = 'reading'
-    if (this.#matcher === undefined) this.#inTurn = this.#source.chunksInTurn()
+    if (this.#selection === undefined) this.#inTurn = this.#source.chunksInTurn()
   }
 
   /** It may change at every await. */
@@ -207,7 +207,7 @@ export class ChunkReader implements MessageReader {
   }
 
   #request(offset: number, resume: ChunkAnswer['resume']): Promise<ChunkAnswer> {
-    const request = this.#source.chunk(offset, this.#readableEnd(), resume, this.#count, this.#matcher)
+    const request = this.#source.chunk(offset, this.#readableEnd(), resume, this.#count, this.#selection)
     this.#hasCome = false
     // It may fail before anybody asks for it.
     const come = () => {

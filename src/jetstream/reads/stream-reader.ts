@@ -8,8 +8,8 @@ import type { MessageReader, ReadRange } from '../../engine/engine.js'
 import { trimmedError } from '../../failures.js'
 import { chunkOf, type LooseMessage } from '../../messages/chunk-builder.js'
 import type { ChunkCursor } from '../../messages/chunk-cursor.js'
-import { HeaderMatcher } from '../../messages/header-matcher.js'
 import { selected } from '../../messages/selected-records.js'
+import { type RecordSelection, selectionOf } from '../../messages/selection.js'
 import { Pull } from '../server/pull.js'
 import type { TopicStream } from '../server/topic-stream.js'
 import { deliveredOf, incoming } from '../server/wire.js'
@@ -36,8 +36,8 @@ export class StreamReader implements MessageReader {
   readonly #stream: TopicStream
   readonly #host: ReaderHost
   readonly #range: ReadRange
-  /** The servers do not know of headers: what does not match is let go here. */
-  readonly #matcher: HeaderMatcher | undefined
+  /** The servers know nothing of it: what does not match is let go here. */
+  readonly #selection: RecordSelection | undefined
   #stage: Stage = 'new'
   /** Offset of the message that comes next from the server. */
   #expected: number
@@ -53,7 +53,7 @@ export class StreamReader implements MessageReader {
     this.#stream = stream
     this.#host = host
     this.#range = range
-    this.#matcher = range.filter && new HeaderMatcher(range.filter)
+    this.#selection = selectionOf(range)
     this.#expected = range.from
   }
 
@@ -94,7 +94,7 @@ export class StreamReader implements MessageReader {
     this.#arrivedBytes = 0
     this.#ask()
     const chunk = chunkOf(messages)
-    return this.#matcher === undefined ? chunk : selected(chunk, this.#matcher)
+    return this.#selection === undefined ? chunk : selected(chunk, this.#selection)
   }
 
   /** A consumer that begins with what is next. */

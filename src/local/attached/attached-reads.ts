@@ -29,8 +29,8 @@ export class ReadsInPool implements TopicReads {
     this.#owner = owner
   }
 
-  chunk({ topic, offset, to, resume, filter }: Parameters<TopicReads['chunk']>[0]): Promise<ChunkAnswer> {
-    return this.#counted(this.#owner.call('chunk', topic.name, offset, to, resume, filter))
+  chunk({ topic, offset, to, resume, filter, only }: Parameters<TopicReads['chunk']>[0]): Promise<ChunkAnswer> {
+    return this.#counted(this.#owner.call('chunk', topic.name, offset, to, resume, { filter, only }))
   }
 
   records(topic: TopicRef, offsets: readonly number[]): Promise<RecordsAnswer[]> {

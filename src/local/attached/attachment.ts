@@ -16,7 +16,7 @@ import type { Engine, EngineSchedules, LocalParts } from '../../engine/engine.js
 import type { Durability, Filter, IdSpan, TransactionAnswer, TransactionParts } from '../../engine/terms.js'
 import { toPortable } from '../../errors.js'
 import { closedError } from '../../failures.js'
-import { HeaderMatcher } from '../../messages/header-matcher.js'
+import { selectionOf } from '../../messages/selection.js'
 import type { PortWord } from '../../ring/port-word.js'
 import type { AckShare, CommitShare } from '../group-transactions.js'
 import type { LocalTopic } from '../local-topic.js'
@@ -186,10 +186,9 @@ export class Attachment {
       backup: (signal, target) => engine.local.backup(target, signal),
       segments: (_, limit) => engine.local.segments(limit),
       residency: () => engine.local.residency(),
-      chunk: async (_, topic, offset, to, resume, filter) => {
+      chunk: async (_, topic, offset, to, resume, wanted) => {
         engine.checkOpen()
-        const matcher = filter && new HeaderMatcher(filter)
-        const chunk = await topicOf(topic).chunk(offset, to, resume, 1, matcher)
+        const chunk = await topicOf(topic).chunk(offset, to, resume, 1, selectionOf(wanted))
         return new Transferred(chunk, [chunk.bytes.buffer])
       },
       records: async (_, topic, offsets) => {

@@ -23,6 +23,7 @@ import type {
 } from '../../engine/terms.js'
 import type { PortableError } from '../../errors.js'
 import type { MemoryKind } from '../../memory/memory.js'
+import type { SelectionTerms } from '../../messages/selection.js'
 import type { ChunkAnswer, KeyedAnswer, RecordsAnswer } from '../../threads/reader/reader.js'
 import type { SharedMemory } from '../../threads/shared-memory.js'
 import type { AckShare, CommitShare } from '../group-transactions.js'
@@ -110,7 +111,7 @@ export interface OwnerCalls {
     offset: number,
     to: number,
     resume: ChunkAnswer['resume'],
-    filter: Filter | undefined,
+    wanted: SelectionTerms,
   ): Promise<Transferred<ChunkAnswer>>
   records(signal: AbortSignal, topic: string, offsets: readonly number[]): Promise<Transferred<RecordsAnswer[]>>
   offsetAt(signal: AbortSignal, topic: string, time: number): Promise<number>

@@ -6,6 +6,7 @@ import { fewEntries } from '../../limits.js'
 import { hashEnd, latestKeys, latestOffsets, putLatest } from '../../messages/latest-keys.js'
 import type { LatestArgument, LatestPart } from '../../messages/latest-module.js'
 import type { Message } from '../../messages/message.js'
+import { type OffsetBits, OffsetSet } from '../../messages/offset-set.js'
 
 const latestModule = new URL('../../messages/latest-module.js', import.meta.url).href
 
@@ -13,46 +14,54 @@ const latestModule = new URL('../../messages/latest-module.js', import.meta.url)
 export interface EntriesSource<T> {
   bounds(): Promise<{ first: number; next: number }>
   read(options: { from: number; to: number; signal?: AbortSignal | undefined }): AsyncIterable<Message<T>>
-  getMany(offsets: readonly number[]): Promise<(Message<T> | undefined)[]>
 }
 
 /** What of an engine is. */
-export interface EntriesEngine {
+export interface EntriesEngine<T> {
   /** @throws `BOOKEND_CLOSED` */
   checkOpen(): void
   /** What is superseded from now on stays, until that is called which it returns, or for a while. */
   keepState(): () => void
   /** Reads where the messages are; undefined: nobody would. */
   readonly scan: ((request: ScanRequest) => Promise<unknown>) | undefined
+  /** Only these messages, in order; those that are not there are left out. */
+  picked(range: EntriesRange, only: OffsetBits): AsyncIterable<Message<T>[]>
 }
 
-interface EntriesRange {
+export interface EntriesRange {
   readonly first: number
   readonly next: number
   readonly signal: AbortSignal | undefined
 }
 
-/** Messages that are fetched at a time, at first and later. */
-const atOnce = { least: 16, most: 256 }
-
 /**
- * What there is when it begins is read once, or more often where there are too many keys to be held at once; of it one bit a message is kept. The
- * latest ones are fetched then, in order of their offsets. A key whose latest message is a tombstone has none.
+ * What there is when it begins is read once, or more often where there are too many keys to be held at once; of it one bit a message is kept. Then it is
+ * read once more, the latest ones alone, in order of their offsets. A key whose latest message is a tombstone has none.
  */
 export async function* latestEntries<T>(
   topic: EntriesSource<T>,
-  { checkOpen, keepState, scan }: EntriesEngine,
+  { checkOpen, keepState, scan, picked }: EntriesEngine<T>,
   signal?: AbortSignal,
 ): AsyncGenerator<Message<T>> {
   // Before it is known where it ends: what supersedes others of it then is part of it.
   const release = keepState()
   try {
-    const latest = await latestOf(topic, scan, signal)
-    for await (const messages of fetched(topic, latest, signal))
-      for (const message of messages) {
-        // What was fetched before the log closed is not handed over behind it.
-        checkOpen()
-        yield message
+    const range = { ...(await topic.bounds()), signal }
+    const latest = await latestOf(topic, scan, range)
+    for (;;)
+      try {
+        for await (const messages of picked(range, latest.only))
+          for (const message of messages) {
+            // What was read before the log closed is not handed over behind it.
+            checkOpen()
+            range.first = message.offset + 1
+            yield message
+          }
+        return
+      } catch (error) {
+        // What was trimmed meanwhile is no entry any more.
+        if (!isTrimmed(error)) throw error
+        range.first = Math.max(range.first, (await topic.bounds()).first)
       }
   } finally {
     release()
@@ -61,11 +70,10 @@ export async function* latestEntries<T>(
 
 async function latestOf<T>(
   topic: EntriesSource<T>,
-  scan: EntriesEngine['scan'],
-  signal: AbortSignal | undefined,
-): Promise<OffsetBits> {
-  const { first: oldest, next } = await topic.bounds()
-  const latest = new OffsetBits(oldest, next)
+  scan: EntriesEngine<T>['scan'],
+  { first: oldest, next, signal }: EntriesRange,
+): Promise<OffsetSet> {
+  const latest = OffsetSet.over(oldest, next)
   for (let from = 0, first = oldest; from < hashEnd && first < next; ) {
     signal?.throwIfAborted()
     const range = { first, next, signal }
@@ -76,7 +84,7 @@ async function latestOf<T>(
       from = part.below
     } catch (error) {
       // The oldest segments go once nothing in them counts any more.
-      if (!(error instanceof BookendError) || error.code !== 'BOOKEND_TRIMMED') throw error
+      if (!isTrimmed(error)) throw error
       first = (await topic.bounds()).first
     }
   }
@@ -84,7 +92,7 @@ async function latestOf<T>(
 }
 
 async function scanned(
-  scan: NonNullable<EntriesEngine['scan']>,
+  scan: NonNullable<EntriesEngine<unknown>['scan']>,
   { first, next, signal }: EntriesRange,
   from: number,
 ): Promise<LatestPart> {
@@ -104,56 +112,6 @@ async function read<T>(
   return { offsets: latestOffsets(table), below: table.below }
 }
 
-/** The next ones are under way while these are looked at. */
-async function* fetched<T>(
-  topic: EntriesSource<T>,
-  latest: OffsetBits,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<Message<T>[]> {
-  const offsets = latest[Symbol.iterator]()
-  let count = atOnce.least
-  const fetch = async () => {
-    const some: number[] = []
-    while (some.length < count) {
-      const { value, done } = offsets.next()
-      if (done === true) break
-      some.push(value)
-    }
-    // What was trimmed or has expired meanwhile is no entry any more.
-    return some.length === 0 ? undefined : (await topic.getMany(some)).filter((message) => message !== undefined)
-  }
-  let ahead = fetch()
-  for (;;) {
-    signal?.throwIfAborted()
-    const messages = await ahead
-    if (messages === undefined) return
-    count = Math.min(2 * count, atOnce.most)
-    ahead = fetch()
-    // Nobody may come for it any more.
-    ahead.catch(() => {})
-    yield messages
-  }
-}
-
-/** Offsets of a range: one bit each. */
-class OffsetBits {
-  readonly #first: number
-  readonly #words: Uint32Array
-
-  constructor(first: number, next: number) {
-    this.#first = first
-    this.#words = new Uint32Array(Math.ceil((next - first) / 32))
-  }
-
-  add(offset: number): void {
-    const bit = offset - this.#first
-    this.#words[Math.floor(bit / 32)] |= 1 << (bit % 32)
-  }
-
-  /** Ascending. */
-  *[Symbol.iterator](): Generator<number, undefined> {
-    for (let index = 0; index < this.#words.length; index++)
-      for (let left = this.#words[index]; left !== 0; left &= left - 1)
-        yield this.#first + 32 * index + 31 - Math.clz32(left & -left)
-  }
+function isTrimmed(error: unknown): boolean {
+  return error instanceof BookendError && error.code === 'BOOKEND_TRIMMED'
 }

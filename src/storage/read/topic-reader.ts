@@ -26,6 +26,16 @@ import { MessageTimes } from './message-times.js'
 import { PlacedRecords } from './placed-records.js'
 
 const recordsPerSparseChunk = 1024
+/** Offsets of records that are wanted. */
+export interface NamedOffsets {
+  /** The first of them in `[from, to)`, ascending, at most so many. */
+  some(from: number, to: number, most: number): readonly number[]
+}
+
+/** Records that are named, of which it is said at a time whether they are few among those between them. */
+const namedAtOnce = 256
+/** To look a record up takes as long as to read some 10 KB in order, records of 200 bytes or less each counted as so many. */
+const lookup = { bytes: 10_000, leastPerRecord: 200 }
 
 export class TopicReader {
   readonly #files: SegmentFiles
@@ -109,6 +119,22 @@ export class TopicReader {
     if (found === undefined || footer === undefined) return undefined
     const stretch = { ...found, footer, end: Math.min(found.end, to) }
     return this.#sides.matching(topic, stretch, filter, recordsPerSparseChunk, (stretch.end - offset) * sparseShare)
+  }
+
+  /** Records that are named, from `offset` on and below `to`. Undefined: they are so many that those between them may as well be read. */
+  named(topic: number, offset: number, to: number, named: NamedOffsets): Candidates | undefined {
+    const offsets = named.some(offset, to, namedAtOnce)
+    const [first = to] = offsets
+    if (first - offset >= namedAtOnce) return { offsets: [], from: offset, to: first }
+    const found = this.#catalog.sealedFrom(topic, offset)
+    if (found === undefined) return undefined
+    const here = offsets.filter((each) => each < found.end)
+    const last = here.at(-1) ?? offset
+    const end = here.length === namedAtOnce ? last + 1 : Math.min(found.end, to)
+    const between = (this.placeOf(topic, last)?.position ?? 0) - (this.placeOf(topic, offset)?.position ?? 0)
+    const records = (end - offset) * lookup.leastPerRecord
+    if (Math.max(between, records) < here.length * lookup.bytes) return undefined
+    return { offsets: here, from: offset, to: end }
   }
 
   #readDense(request: ReadRequest, into: Uint8Array<ArrayBuffer> | undefined): Chunk {

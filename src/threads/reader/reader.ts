@@ -7,6 +7,8 @@ import type { Filter } from '../../engine/terms.js'
 import { assert, BookendError, type PortableError } from '../../errors.js'
 import { trimmedError } from '../../failures.js'
 import { chunkBytes } from '../../limits.js'
+import { OffsetSet } from '../../messages/offset-set.js'
+import { type SelectionTerms, selectionOf } from '../../messages/selection.js'
 import type { TopicCells } from '../../ring/topic-cells.js'
 import type { Catalog } from '../../storage/index/catalog.js'
 import type { Resume } from '../../storage/read/chunk.js'
@@ -16,6 +18,7 @@ import { packIds } from '../../storage/read/packed-ids.js'
 import { firstSince, recallPart } from '../../storage/read/recalled-ids.js'
 import type { FoundRecords, RecordLookup } from '../../storage/read/record-lookup.js'
 import type { TopicReader } from '../../storage/read/topic-reader.js'
+import type { Candidates } from '../../storage/side/side-indexes.js'
 import type { HandlerMeans } from './handler.js'
 import { HandlerTasks } from './handler-run.js'
 import type { HandlerTask } from './handler-task.js'
@@ -30,18 +33,17 @@ export interface TopicRef {
 
 export type ReadTask =
   /**
-   * With a `count` of chunks that are wanted; fewer come at the end of the range, or in front of what cannot be read. With a filter only
-   * records that match come, in one chunk.
+   * With a `count` of chunks that are wanted; fewer come at the end of the range, or in front of what cannot be read. With a filter, or with `only`
+   * some offsets, the records that match come alone, in one chunk.
    */
-  | {
+  | ({
       op: 'chunk'
       topic: TopicRef
       offset: number
       to: number
       resume: Resume | undefined
       count?: number | undefined
-      filter?: Filter | undefined
-    }
+    } & SelectionTerms)
   /** Numbers in one buffer: copied at once on their way to another thread, where an array goes element by element. */
   | { op: 'records'; topic: TopicRef; offsets: Float64Array<ArrayBuffer> }
   | { op: 'offsetAt'; topic: TopicRef; time: number }
@@ -171,16 +173,19 @@ export class Reader {
   }
 
   #chunks(task: ChunkTask): ChunkAnswer {
-    const { topic, offset, to, resume, count = 1, filter } = task
-    if (filter !== undefined) {
+    const { topic, offset, to, resume, count = 1, filter, only } = task
+    const selection = selectionOf(task)
+    if (selection !== undefined) {
+      const named = only && new OffsetSet(only)
       const source: SelectionSource = {
         read: (from, place) =>
           this.#guarded(topic, from, () =>
             this.#reader.readBorrowed({ topic: topic.id, offset: from, to, resume: place }),
           ),
-        told: (from) => this.#told(topic, from, to, filter),
+        told: (from) =>
+          named === undefined ? filter && this.#told(topic, from, to, filter) : this.#named(topic, from, to, named),
       }
-      return readSelected(source, topic.id, { offset, to, resume, count }, filter)
+      return readSelected(source, topic.id, { offset, to, resume, count }, selection)
     }
     const read = (request: { offset: number; resume: Resume | undefined }): ChunkAnswer =>
       this.#guarded(topic, request.offset, () => this.#reader.read({ topic: topic.id, to, ...request }))
@@ -237,9 +242,18 @@ export class Reader {
 
   /** What may match, by a side index. @throws `BOOKEND_CORRUPT` if it is the record at `offset`, and cannot be read */
   #told(topic: TopicRef, offset: number, to: number, filter: Filter): ToldRecords | undefined {
+    return this.#candidates(topic, offset, () => this.#reader.candidates(topic.id, offset, to, filter))
+  }
+
+  /** The same of what is named. */
+  #named(topic: TopicRef, offset: number, to: number, named: OffsetSet): ToldRecords | undefined {
+    return this.#candidates(topic, offset, () => this.#reader.named(topic.id, offset, to, named))
+  }
+
+  #candidates(topic: TopicRef, offset: number, find: () => Candidates | undefined): ToldRecords | undefined {
     // What was trimmed is none of what may be skipped: whoever reads there is told.
     if (offset < this.#cells.first(topic.id).load()) return undefined
-    const candidates = this.#guarded(topic, offset, () => this.#reader.candidates(topic.id, offset, to, filter))
+    const candidates = this.#guarded(topic, offset, find)
     if (candidates === undefined) return undefined
     const { offsets } = candidates
     let { bytes, starts, looked: count } = this.#lookup.findFirst(topic.id, offsets, chunkBytes)

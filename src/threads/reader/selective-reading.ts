@@ -1,11 +1,10 @@
 /**
- * Reading only what matches a filter: chunks are looked through where they are, and what is left of them is one answer. Where an index says which
- * records may match, no others are read.
+ * Reading only what is wanted: chunks are looked through where they are, and what is left of them is one answer. Where it is known which records may be
+ * wanted, by an index or since they are named, and they are few, no others are read.
  */
-import type { Filter } from '../../engine/terms.js'
 import { chunkBytes } from '../../limits.js'
-import { HeaderMatcher } from '../../messages/header-matcher.js'
 import { SelectedRecords } from '../../messages/selected-records.js'
+import type { RecordSelection } from '../../messages/selection.js'
 import type { Chunk, Resume } from '../../storage/read/chunk.js'
 import type { ChunkAnswer } from './reader.js'
 
@@ -33,7 +32,7 @@ export interface ToldRecords {
 export interface SelectionSource {
   /** The chunk that begins at an offset, into memory that the next call may overwrite. */
   read(offset: number, resume: Resume | undefined): Chunk
-  /** Undefined: no index says, or nearly all may match. */
+  /** Undefined: that is not known, or nearly all may match. */
   told(offset: number): ToldRecords | undefined
 }
 
@@ -45,9 +44,9 @@ export function readSelected(
   source: SelectionSource,
   topic: number,
   { offset, to, resume, count }: SelectiveRequest,
-  filter: Filter,
+  selection: RecordSelection,
 ): ChunkAnswer {
-  const found = new SelectedRecords(topic, new HeaderMatcher(filter), offset)
+  const found = new SelectedRecords(topic, selection, offset)
   let place = resume
   for (let left = count * chunksPerWanted; left > 0 && found.end < to && found.bytes < chunkBytes; left--) {
     try {

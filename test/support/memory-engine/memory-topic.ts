@@ -4,8 +4,8 @@ import type { Bounds, Condition, Durability, ExpectedVersion, Extras, Payload } 
 import { conflictError, trimmedError, versionConflict } from '../../../src/failures.js'
 import { chunkOf, type LooseMessage } from '../../../src/messages/chunk-builder.js'
 import type { ChunkCursor, RecordPlace } from '../../../src/messages/chunk-cursor.js'
-import { HeaderMatcher } from '../../../src/messages/header-matcher.js'
 import { selected } from '../../../src/messages/selected-records.js'
+import { selectionOf } from '../../../src/messages/selection.js'
 import type { MemoryEngine } from './memory-engine.js'
 import { MemoryGroup } from './memory-group.js'
 
@@ -235,8 +235,8 @@ class ArrayReader implements MessageReader {
         const messages: LooseMessage[] = []
         while (this.#offset < end) messages.push(this.#topic.at(this.#offset++))
         const chunk = chunkOf(messages)
-        const { filter } = this.#range
-        return filter === undefined ? chunk : selected(chunk, new HeaderMatcher(filter))
+        const selection = selectionOf(this.#range)
+        return selection === undefined ? chunk : selected(chunk, selection)
       }
       if (!follow || this.#offset >= to) return undefined
       await new Promise<void>((resolve) => {

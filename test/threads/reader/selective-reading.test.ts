@@ -1,9 +1,11 @@
 import { expect, it } from 'vitest'
 import { cursorOver } from '../../../src/dispatcher/reads/chunk-reader.js'
 import { chunkBytes } from '../../../src/limits.js'
+import { OffsetSet } from '../../../src/messages/offset-set.js'
 import { TopicCells } from '../../../src/ring/topic-cells.js'
 import { type ChunkAnswer, Reader } from '../../../src/threads/reader/reader.js'
 import { payloadOf } from '../../support/frames.js'
+import { Seeded } from '../../support/seeded.js'
 import { StorageLog } from '../../support/storage-log.js'
 import { simulatedWorld } from '../../support/worlds.js'
 
@@ -78,4 +80,84 @@ it('looks no further than the range', async () => {
   const answer = await chunk(5, undefined, 35)
   expect([answer.next, answer.to]).toEqual([35, 31])
   expect(offsetsOf(answer, 5)).toEqual([10, 20, 30])
+})
+
+/** Offsets of a range, by what is asked for of it, one answer after the other. */
+async function readNamed(
+  { chunk }: { chunk(offset: number, resume: ChunkAnswer['resume'], only: OffsetSet): Promise<ChunkAnswer> },
+  named: OffsetSet,
+  from: number,
+  to: number,
+) {
+  const found: number[] = []
+  let answers = 0
+  let resume: ChunkAnswer['resume']
+  for (let offset = from; offset < to; answers++) {
+    const answer = await chunk(offset, resume, named)
+    expect(answer.next).toBeGreaterThan(offset)
+    found.push(...offsetsOf(answer, offset))
+    ;({ next: offset, resume } = answer)
+  }
+  return { found, answers }
+}
+
+/** Messages of so many bytes, those of another topic between them. */
+function twoTopics(count: number, bytes: number, segmentBytes: number) {
+  const log = new StorageLog(simulatedWorld(), { segmentBytes })
+  log.append([{ declare: 't', topic: 0 }])
+  log.append([{ declare: 'other', topic: 1 }])
+  for (let offset = 0; offset < count; offset++)
+    log.append([
+      { topic: 0, value: payloadOf(0, offset, bytes) },
+      { topic: 1, value: payloadOf(1, offset, bytes) },
+    ])
+  const cells = new TopicCells(new SharedArrayBuffer(1024))
+  cells.next(0).store(count)
+  const reader = new Reader(log.reader, log.lookup, log.catalog, cells, () => log.trim)
+  const chunk = (offset: number, resume: ChunkAnswer['resume'], { only }: OffsetSet) =>
+    reader.run({ op: 'chunk', topic, offset, to: count, resume, only }) as Promise<ChunkAnswer>
+  return { log, chunk }
+}
+
+it.each([
+  { count: 6_000, bytes: 40, segmentBytes: 1 << 18 },
+  // Each takes longer to pass over than to look up, and there are more of them in a segment than are looked up at once.
+  { count: 700, bytes: 12_000, segmentBytes: 8 << 20 },
+])('what is named comes and nothing else, be it nearly all or nearly nothing: $count of $bytes bytes', async (size) => {
+  const { count } = size
+  const { log, chunk } = twoTopics(size.count, size.bytes, size.segmentBytes)
+  const random = new Seeded(4)
+  for (const isIndexed of [false, true]) {
+    if (isIndexed) await log.index()
+    for (const share of [0, 0.001, 0.02, 0.2, 1]) {
+      const named = OffsetSet.over(0, count)
+      const truth: number[] = []
+      // Dense in some parts, and nothing for long in others.
+      for (let offset = 0; offset < count; offset++)
+        if (random.chance(Math.floor(offset / 500) % 3 === 1 ? 0 : share)) truth.push(offset)
+      for (const offset of truth) named.add(offset)
+      const from = random.below(20)
+      const { found } = await readNamed({ chunk }, named, from, count)
+      expect(found, `a share of ${share}`).toEqual(truth.filter((offset) => offset >= from))
+    }
+  }
+})
+
+it('where few are named the others are not read', async () => {
+  const { log, chunk } = twoTopics(6_000, 40, 1 << 18)
+  await log.index()
+  const named = OffsetSet.over(0, 6_000)
+  for (let offset = 100; offset < 6_000; offset += 200) named.add(offset)
+  const read = log.reader.readBorrowed.bind(log.reader)
+  const inOrder: number[] = []
+  log.reader.readBorrowed = (request) => {
+    inOrder.push(request.offset)
+    return read(request)
+  }
+  const { found, answers } = await readNamed({ chunk }, named, 0, 6_000)
+  expect(found).toHaveLength(30)
+  expect(answers).toBeLessThan(10)
+  // The segment that is being written has no index.
+  const { first } = log.catalog.stretches(0, 0, 6_000).at(-1) ?? { first: 0 }
+  expect(inOrder.every((offset) => offset >= first)).toBe(true)
 })
