@@ -121,7 +121,7 @@ it('and of texts that are changed here and there, cut off, or made of its letter
     return kind === 4 ? parts : Object.fromEntries(parts.map((part, index) => [`${pick(letters)}${index}`, part]))
   }
   let good = 0
-  for (let round = 0; round < 10_000; round++) {
+  for (let round = 0; round < 5_000; round++) {
     let text = JSON.stringify(value(0), undefined, pick([undefined, 1, '\t']))
     if (random.chance(0.1)) text = Array.from({ length: random.below(8) }, () => pick(letters)).join('')
     for (let change = random.below(3); change > 0; change--) {
@@ -134,8 +134,8 @@ it('and of texts that are changed here and there, cut off, or made of its letter
     if (parsed(text) !== undefined) good += 1
   }
   // Enough of both.
-  expect(good).toBeGreaterThan(2_000)
-  expect(good).toBeLessThan(8_000)
+  expect(good).toBeGreaterThan(1_000)
+  expect(good).toBeLessThan(4_000)
 })
 
 it('however deep it is', () => {
