@@ -25,7 +25,9 @@ const rows: readonly Row[] = [
   { caseName: 'paced', messageBytes: 100, parameter: 0 },
   { caseName: 'follow', messageBytes: 100, parameter: 0 },
   { caseName: 'read', messageBytes: 100, parameter: 0, isHeadline: true },
+  { caseName: 'read', messageBytes: 1024, parameter: 0 },
   { caseName: 'scan', messageBytes: 100, parameter: 1 },
+  { caseName: 'get', messageBytes: 100, parameter: 0 },
   { caseName: 'get-many', messageBytes: 100, parameter: 1000 },
   { caseName: 'queue', messageBytes: 100, parameter: 100, isHeadline: true },
 ]

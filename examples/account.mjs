@@ -39,7 +39,7 @@ async function main(folder, count) {
   for (let index = 0; index < count; index++) {
     const port = await log.port()
     const worker = new Worker(new URL(import.meta.url), { workerData: { port }, transferList: [...port.ports] })
-    done.push(once(worker, 'message').then(async ([taken]) => once(worker, 'exit').then(() => taken)))
+    done.push(Promise.all([once(worker, 'message'), once(worker, 'exit')]).then(([[taken]]) => taken))
   }
   const taken = (await Promise.all(done)).flat()
   await account.catchUp()
