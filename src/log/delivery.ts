@@ -31,6 +31,12 @@ export class LeasedMessage<T> extends StoredMessage<T> implements Delivery<T> {
     return this.#lease
   }
 
+  /** Undefined: it is no delivery. Not by its prototype, which anything may have. */
+  static leaseOf(delivery: unknown): EngineLease | undefined {
+    const isOne = typeof delivery === 'object' && delivery !== null && #lease in delivery
+    return isOne ? (delivery as LeasedMessage<unknown>).#lease : undefined
+  }
+
   get attempt(): number {
     return this.#lease.attempt
   }

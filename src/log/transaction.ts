@@ -106,8 +106,9 @@ export class TransactionDraft implements Transaction {
 
   ack(delivery: Delivery<unknown>): void {
     this.#checkOpen()
-    if (!(delivery instanceof LeasedMessage)) throw foreignDelivery()
-    this.#leases = added(this.#leases, delivery.lease)
+    const lease = LeasedMessage.leaseOf(delivery)
+    if (lease === undefined) throw foreignDelivery()
+    this.#leases = added(this.#leases, lease)
   }
 
   commit(group: Group<unknown>, offset: number): void {

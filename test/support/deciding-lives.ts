@@ -120,7 +120,9 @@ export async function decideAndCut(seed: number, images: number, tally: Deciding
       const left = log.disk.imageAfter(event, random, style)
       tally.images += 1
       try {
-        last = { disk: left, count: await check(left.copy(), moment, history, random, tally) }
+        // Only the last one goes on, and is as it was left.
+        const looked = image === images - 1 ? left.copy() : left
+        last = { disk: left, count: await check(looked, moment, history, random, tally) }
       } catch (error) {
         const where = `SEED=${seed}, life ${life}, moment ${index} of ${moments.length}, event ${event}, ${style}`
         throw new Error(`${where}: ${(error as Error).message}`, { cause: error })
