@@ -12,11 +12,13 @@ export interface StreamPart {
 export const unknownBytes = 16 << 10
 /** A follower has that much of it in memory, at most. */
 const mostBytes = 1 << 20
+/** And so many: each takes its time, however short it is, and they are put together at once. */
+const mostMessages = 1 << 15
 /** Less room than that share of a part is not worth another read. */
 const leastShare = 1 / 8
 
 /**
- * Messages from `position` on, one at least if there is any, until they come to `maxBytes`, or 1 MiB. Of all who ask for the same while it is being read
+ * Messages from `position` on, one at least if there is any, until they come to `maxBytes`, or 1 MiB, or 32,768. Of all who ask for the same while it is being read
  * one reads: those that follow a stream are woken together, and get the very same part.
  */
 export async function readPart(
@@ -51,9 +53,10 @@ async function readAlone(
   for (const { owner, from, to } of found) {
     for (let at = from; at < to; ) {
       const room = maxBytes - bytes
-      if (messages.length > 0 && room < maxBytes * leastShare) return { messages, next }
+      const left = mostMessages - messages.length
+      if (left === 0 || (messages.length > 0 && room < maxBytes * leastShare)) return { messages, next }
       // As many as there is room for, by the length of those before: what is read beyond is read in vain.
-      const end = Math.min(to, at + Math.ceil(room / (owner.messageBytes ?? unknownBytes)))
+      const end = Math.min(to, at + Math.min(left, Math.ceil(room / (owner.messageBytes ?? unknownBytes))))
       const [count, before] = [messages.length, bytes]
       let isFull = false
       for await (const batch of streams.topics.topic(owner.topic).read({ from: at, to: end }).chunks()) {

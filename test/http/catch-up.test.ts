@@ -25,6 +25,16 @@ it('what is there is one response, whatever it is of, for two who read at once t
   expect(letters).toEqual(['true', parts.join('')])
   expect(again).toEqual(letters)
   expect(array).toEqual(['true', JSON.stringify(numbers)])
+  // Who follows gets parts of so many messages.
+  const followed: number[] = []
+  for (let offset = '-1'; followed.length < numbers.length; ) {
+    const reply = await ask('GET', `/numbers?offset=${offset}&live=long-poll`)
+    const part = (await reply.json()) as number[]
+    expect([part.length > 0, part.length <= 32_768]).toEqual([true, true])
+    followed.push(...part)
+    offset = reply.headers.get('stream-next-offset') as string
+  }
+  expect(followed).toEqual(numbers)
 })
 
 it('forks of long streams are read on behind them, and JSON is one array', async () => {
