@@ -125,7 +125,8 @@ export class Retainer {
     if (this.#stage.name === 'removing') return pinnedLookMs
     const lookMs = this.#disk.isNeeded ? diskLookMs : this.#needs.asksGroups ? 1_000 : Number.POSITIVE_INFINITY
     const dueMs = this.#until > 0 ? this.#until - now : Number.POSITIVE_INFINITY
-    const pauseMs = this.#pauseLeftMs(now) || Number.POSITIVE_INFINITY
+    // It may have begun in this step, by a clock that has gone on since.
+    const pauseMs = this.#pauseLeftMs(this.#parts.now()) || Number.POSITIVE_INFINITY
     return Math.max(5, Math.min(dueMs, pauseMs, lookMs, this.#moveLookMs, this.#reclaimLookMs))
   }
 

@@ -1,6 +1,7 @@
 /** Retention and deletion, with the writer and the reaper at work on the simulated disk, and a clock of the test's own. */
 import { describe, expect, it } from 'vitest'
 import type { Retention } from '../../../src/engine/terms.js'
+import { deletePauseMs } from '../../../src/limits.js'
 import { keptReasons } from '../../../src/ring/shared-state.js'
 import type { ReaperParts } from '../../../src/threads/reaper/reaper.js'
 import { Engine } from '../../support/engine.js'
@@ -483,4 +484,19 @@ describe('many topics', () => {
     expect(kept()).toEqual([1])
     expect(expectWhole()[0]).toBe(0)
   })
+})
+
+it('goes on behind the pause of a deletion, though the clock goes on while files are removed', async () => {
+  let now = Date.now()
+  const { engine, fillTo, kept } = start(['a'], { now: () => ++now })
+  await fillTo(4)
+  engine.reaper.retain('a', { maxBytes: 0 })
+  for (let round = 0; kept()[0] < 4; round++) {
+    expect(round).toBeLessThan(100)
+    engine.writer.doWork()
+    engine.reaper.tend()
+    await new Promise(setImmediate)
+  }
+  // The files are gone; behind them the directory is flushed, and the pause begins.
+  expect(engine.reaper.tend()).toBeLessThanOrEqual(deletePauseMs)
 })
