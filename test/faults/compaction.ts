@@ -1,15 +1,17 @@
 /**
  * Topics that are compacted by key, held against a plain map of their keys. First the power is cut, or the process killed, at every call of a segment
  * that is written anew without what is superseded, on the simulated disk. Then random puts and deletes: after each round what has found enough of them
- * superseded is written anew, in any order. Last, logs some of whose segments are damaged. Must: of each key the latest message is there, byte for
+ * superseded is written anew, in any order. Last, logs some of whose segments are damaged, or deleted while they are looked through. Must: of each key the latest message is there, byte for
  * byte, and nothing that was deleted comes back; what has no key, or has not expired, stays; tombstones stay until everybody may have seen them, and then go.
  *
  * Mutants it catches: a message that supersedes itself, or others whose keys have its tag; a segment that counts although it is damaged; tombstones that go
- * before they were seen, or before what they delete, or never; whatever expires some day taken for expired; a place that is lost with its message.
+ * before they were seen, or before what they delete, or never; a look that goes on in a segment that is deleted; whatever expires some day taken for expired; a place that is lost with its message.
  */
 import { batchHeaderBytes } from '../../src/format/batch-layout.js'
 import { readSealedFile } from '../../src/storage/index/sealed-index.js'
 import { alive, compactedLog, goneOf, latestOf, lookThrough, type Put } from '../support/compacted-log.js'
+import { Engine } from '../support/engine.js'
+import { payloadOf, type TestFrame } from '../support/frames.js'
 import { rewriteSegment } from '../support/rewriting.js'
 import type { Seeded } from '../support/seeded.js'
 import { putSideIndex } from '../support/side-indexed-log.js'
@@ -27,6 +29,9 @@ const cutSegmentBytes = 1 << 16
 /** Puts and deletes of a round; enough of a segment is superseded if it is this part. */
 const perRound = 10_000
 const dirtyShare = 0.3
+
+const utf8 = (text: string) => new TextEncoder().encode(text)
+const tombstone = utf8('{"bookend-tombstone":"1"}')
 
 export const compaction: Fault = {
   name: 'compaction',
@@ -56,7 +61,16 @@ export const compaction: Fault = {
         damaged.failures.push(`script ${script}: ${messageOf(error)}`)
       }
     }
-    return [cuts, puts, damaged]
+    const deleted = emptyRow('the oldest segments deleted in the middle of a look')
+    for (let script = 0; context.more(script, 100) && deleted.failures.length < 10; script++) {
+      deleted.runs += 1
+      try {
+        deleted.failures.push(...(await deleteBesideLook(context.random(script), `script ${script}`)))
+      } catch (error) {
+        deleted.failures.push(`script ${script}: ${messageOf(error)}`)
+      }
+    }
+    return [cuts, puts, damaged, deleted]
   },
 }
 
@@ -247,4 +261,49 @@ async function spoilAndLook(random: Seeded, name: string): Promise<string[]> {
         wrong.push(`${name}, byte ${at} of segment ${bad} changed: of ${topic} in ${segment} ${gone}, not ${offsets}`)
     }
   return wrong
+}
+
+/** A reaper at work: the oldest messages are trimmed, and their segments deleted, in the middle of its look through all of them. */
+async function deleteBesideLook(random: Seeded, name: string): Promise<string[]> {
+  let now = Date.now()
+  const engine = new Engine(simulatedWorld(), {
+    ringBytes: 1 << 20,
+    segmentBytes: 1 << 17,
+    reaper: { now: () => now },
+    writerNow: () => now,
+  })
+  const state = 0
+  const take = (frame: TestFrame) => {
+    if (engine.offer([frame]) < 0) throw new Error('there is no room in the ring')
+    engine.writer.doWork()
+  }
+  const pass = async (ms: number, rounds: number) => {
+    for (let round = 0; round < rounds; round++) {
+      now += ms / rounds
+      await engine.settle(1)
+    }
+  }
+  take({ declare: 'state', topic: state })
+  const keys = random.pick([50, 300])
+  for (let number = 0; engine.tail.segment < 8; number++) {
+    // Nothing older of its key is anywhere: it is looked for down to the oldest segment.
+    const isTombstone = random.chance(0.05)
+    const key = utf8(isTombstone ? `only ${number}` : `key ${random.below(keys)}`)
+    const value = isTombstone ? new Uint8Array(0) : payloadOf(state, number, 100 + random.below(800))
+    take({ topic: state, value, extras: { key, headers: isTombstone ? tombstone : undefined } })
+    if (number % 10 === 0) await engine.settle(1)
+  }
+  await engine.flush()
+  await engine.settle(4)
+  engine.reaper.retain('state', { compact: true, minDirty: 0.05, tombstoneMs: 0 })
+  for (let segment = 1; segment < 5; segment++) {
+    const first = engine.catalog.stretches(state, 0, 1e9).find((each) => each.segment === segment)?.first ?? 0
+    take({ declare: 'state', topic: state, first })
+    await pass(400, 1 + random.below(15))
+  }
+  await pass(5_000, 200)
+  const errno = engine.state.reaperErrno.load()
+  if (errno !== 0) return [`${name}: the reaper has taken a deleted segment for a failed device (${errno})`]
+  const [oldest] = engine.files.list()
+  return oldest < 4 ? [`${name}: segment ${oldest} is there yet`] : []
 }

@@ -96,6 +96,14 @@ const mutants: readonly Mutant[] = [
     scale: 0.05,
   },
   {
+    name: 'goes on looking into segments that are deleted',
+    file: 'threads/reaper/reclaimer.js',
+    find: 'this.#supersession?.dropBelow(first);',
+    replace: '',
+    fault: 'compaction',
+    scale: 0.05,
+  },
+  {
     name: 'lets a segment supersede others that does not end in its seal',
     file: 'storage/compact/segment-survey.js',
     find: "end === 'seal' && records",
