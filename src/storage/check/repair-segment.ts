@@ -21,7 +21,7 @@ import type { SegmentFiles } from '../files/segment-files.js'
 import { Successor } from '../files/successor.js'
 import { LiveIndex } from '../index/live-index.js'
 import { writeSegmentIndex } from '../index/segment-sealer.js'
-import { unpackedHeader } from '../packed/unpacked.js'
+import { unpackedHeader } from '../packed/packed-table.js'
 import type { LostRange } from './verify-report.js'
 
 /** A topic that the segment has to declare anew at its end, since its damage took where the topic goes on. */

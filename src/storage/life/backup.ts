@@ -17,7 +17,7 @@ import type { SystemCalls } from '../../memory/memory.js'
 import { ControlFile } from '../files/control-file.js'
 import type { Disk, DiskFile } from '../files/disk.js'
 import { SegmentFiles } from '../files/segment-files.js'
-import { packedParts } from '../packed/unpacked.js'
+import { packedParts } from '../packed/packed-table.js'
 
 /** Stands in the directory of a copy until the copy is whole. */
 export const unfinishedBackupName = 'backup.unfinished'

@@ -1,24 +1,9 @@
 /** Segments as they are read, packed or not: at every position stands what stood there when it was written. */
-import { segmentFeature } from '../../format/features.js'
-import {
-  blockCount,
-  decodeTable,
-  frontTableAt,
-  type PackedTable,
-  tableBytes,
-  tableLength,
-} from '../../format/packed-layout.js'
-import {
-  decodeFooter,
-  decodeSegmentHeader,
-  footerBytes,
-  type SegmentHeader,
-  segmentHeaderBytes,
-} from '../../format/segment-layout.js'
 import { errno, failedCall } from '../../memory/errno.js'
 import type { ReadPattern, Window } from '../../memory/memory.js'
 import { checkBounds, readEachRange } from '../../memory/window-bounds.js'
-import { LostBlocks, PackedBlocks, type RawBytes, readable } from './packed-blocks.js'
+import { LostBlocks, PackedBlocks, type RawBytes } from './packed-blocks.js'
+import { tableOf } from './packed-table.js'
 import { UnpackedCache } from './unpacked-cache.js'
 
 /** Whoever reads a segment from its one end to the other needs no more. */
@@ -140,27 +125,6 @@ class UnpackedWindow implements Window {
   }
 }
 
-/** The header of the same segment where it is not packed. */
-export function unpackedHeader(header: SegmentHeader): SegmentHeader {
-  return { ...header, features: header.features & ~segmentFeature.packed, packing: undefined }
-}
-
-/** Where the bytes of a packed segment are, in its file; undefined: it is not packed. */
-export function packedParts(
-  raw: RawBytes,
-  base: number,
-  segmentBytes: number,
-): { from: number; to: number }[] | undefined {
-  const found = tableOf(raw, base, segmentBytes)
-  if (found === undefined) return undefined
-  const { table, backAt } = found
-  if (table === undefined) return [{ from: 0, to: segmentBytes }]
-  return [
-    { from: 0, to: backAt + tableBytes(blockCount(table.end, table.blockLog2)) },
-    { from: table.end, to: segmentBytes },
-  ]
-}
-
 /** Undefined: the segment is not packed. */
 function blocksOf(
   raw: RawBytes,
@@ -172,44 +136,4 @@ function blocksOf(
   if (found === undefined) return undefined
   const { table, directoryAt } = found
   return table === undefined ? new LostBlocks(raw, base, directoryAt) : new PackedBlocks(raw, table, cache)
-}
-
-/** The table of a packed segment, if one of the two is whole; undefined: it is not packed. */
-function tableOf(
-  raw: RawBytes,
-  base: number,
-  segmentBytes: number,
-): { table: PackedTable | undefined; backAt: number; directoryAt: number } | undefined {
-  const header = decodeSegmentHeader(readable(raw, 0, segmentHeaderBytes))
-  if (header !== undefined && (header.features & segmentFeature.packed) === 0) return undefined
-  const readFooter = () => decodeFooter(readable(raw, segmentBytes - footerBytes, footerBytes), base, segmentBytes)
-  // Where the header is damaged, the footer says it as well.
-  const backAt = header?.packing?.tableAt ?? readFooter()?.tableAt ?? 0
-  if (header === undefined && backAt === 0) return undefined
-  const table = tableIn(raw, frontTableAt, base, segmentBytes) ?? tableIn(raw, backAt, base, segmentBytes)
-  const directoryAt = table?.end ?? readFooter()?.directoryAt ?? segmentBytes - footerBytes
-  return { table, backAt, directoryAt }
-}
-
-function tableIn(raw: RawBytes, at: number, base: number, segmentBytes: number): PackedTable | undefined {
-  const length = tableLength(readable(raw, at, tableBytes(0)))
-  if (length === undefined || at + length > segmentBytes) return undefined
-  return decodeTable(readable(raw, at, length), base, segmentBytes)
-}
-
-/** What of the tables of a packed segment is damaged; undefined: nothing, or it is not packed. */
-export function badTableOf(
-  raw: RawBytes,
-  base: number,
-  segmentBytes: number,
-): { at: number; bytes: number } | undefined {
-  const header = decodeSegmentHeader(readable(raw, 0, segmentHeaderBytes))
-  const footer = decodeFooter(readable(raw, segmentBytes - footerBytes, footerBytes), base, segmentBytes)
-  const backAt = header?.packing?.tableAt ?? footer?.tableAt ?? 0
-  if (backAt === 0) return undefined
-  for (const at of [frontTableAt, backAt]) {
-    const length = tableLength(readable(raw, at, tableBytes(0))) ?? tableBytes(0)
-    if (tableIn(raw, at, base, segmentBytes) === undefined) return { at, bytes: length }
-  }
-  return undefined
 }

@@ -101,7 +101,7 @@ export class RetireDuty {
     const { slots } = this.#parts
     const now = slots.nowMs()
     const rows = [...slots.rows()].filter(({ access, state }) => access === 'read' && state === 'idle')
-    rows.sort((a, b) => ((now - b.lastUseMs) | 0) - ((now - a.lastUseMs) | 0))
+    rows.sort((a, b) => slots.idleMs(b, now) - slots.idleMs(a, now))
     for (const row of rows.slice(0, Math.ceil(rows.length / 8))) this.#retire(row)
   }
 
