@@ -86,17 +86,33 @@ export class IdTable {
     return this.#blocks.at(0).time(this.#oldest & placeMask)
   }
 
-  /** Of what came under this id last; undefined: nothing that is still there. */
+  /** Of what came under this id first, of all that is still there; undefined: nothing is. */
   offsetOf(bytes: Uint8Array, id: IdPlace): number | undefined {
+    return this.#find(bytes, id, undefined)
+  }
+
+  /** That message is there. */
+  has(bytes: Uint8Array, id: IdPlace, offset: number): boolean {
+    return this.#find(bytes, id, offset) !== undefined
+  }
+
+  /** @param offset none: the first one that is there */
+  #find(bytes: Uint8Array, id: IdPlace, offset: number | undefined): number | undefined {
     const chains = this.#chains
+    let found: number | undefined
     let entry = chains.youngest(chains.of(id.hash))
     while (entry >= this.#oldest) {
       const at = entry & placeMask
       const block = this.#blockOf(entry)
-      if (block.hash(at) === id.hash && block.isAt(at, bytes, id)) return block.offset(at)
+      if (
+        block.hash(at) === id.hash &&
+        block.isAt(at, bytes, id) &&
+        (offset === undefined || offset === block.offset(at))
+      )
+        found = block.offset(at)
       entry = block.before(at)
     }
-    return undefined
+    return found
   }
 
   add(bytes: Uint8Array, id: IdPlace, offset: number, time: number): void {

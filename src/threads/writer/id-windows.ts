@@ -5,7 +5,8 @@
  * Readers do that, and what they have found is {@link IdWindows.learn | learned}, part by part, between other work. Where an id comes without that
  * (its thread blocks, or the reading has failed) it is read here, and everybody waits.
  *
- * Invariant: a window that is known holds every id of its topic that was appended within its span. So parts that were read before are joined
+ * Invariant: a window that is known holds every message with an id that was appended to its topic within its span: several of one id, where less was remembered
+ * before, and of those the first counts until it is forgotten. So parts that were read before are joined
  * with what was noted since, and never take its place.
  */
 
@@ -84,7 +85,8 @@ export class IdWindows {
   #addAll(window: Remembered, known: Iterable<KnownId>): void {
     for (const { id, offset, time } of known) {
       const place = placeOf(id)
-      if (window.ids.offsetOf(id, place) !== undefined) continue
+      // Another message of an id that is there counts when that one is forgotten.
+      if (window.ids.has(id, place, offset)) continue
       window.ids.add(id, place, offset, time)
       keepMost(window)
     }

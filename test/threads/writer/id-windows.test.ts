@@ -99,3 +99,22 @@ it('what was read by others counts when all of it is there, and what came meanwh
   expect(windows.find(0, ...placed('new'), span(9_000, 10))).toBeUndefined()
   expect(asked).toEqual([])
 })
+
+it('of several messages of one id the next one counts when the first is forgotten', () => {
+  const inLog = { 0: [6_000, 9_500].map((time, offset) => ({ id: 'a', offset, time })) }
+  const { windows, clock } = windowsOver(inLog)
+  const found = () => windows.find(0, ...placed('a'), span(5_000, 10))
+  expect(found()).toBe(0)
+  clock.time = 11_001
+  expect(found()).toBe(1)
+  // The same where the window grows while it is at work.
+  windows.learn(1, span(1_000, 10), 'only', known([{ id: 'a', offset: 9, time: 10_900 }]))
+  windows.learn(1, span(5_000, 10), 'first', known([{ id: 'a', offset: 3, time: 6_100 }]))
+  windows.learn(1, span(5_000, 10), 'last', known([{ id: 'a', offset: 9, time: 10_900 }]))
+  const grown = () => windows.find(1, ...placed('a'), span(5_000, 10))
+  expect(grown()).toBe(3)
+  clock.time = 11_101
+  expect(grown()).toBe(9)
+  clock.time = 15_901
+  expect(grown()).toBeUndefined()
+})
