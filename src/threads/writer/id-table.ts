@@ -88,28 +88,25 @@ export class IdTable {
 
   /** Of what came under this id first, of all that is still there; undefined: nothing is. */
   offsetOf(bytes: Uint8Array, id: IdPlace): number | undefined {
-    return this.#find(bytes, id, undefined)
+    return this.#find(bytes, id, 'first')
   }
 
-  /** That message is there. */
-  has(bytes: Uint8Array, id: IdPlace, offset: number): boolean {
-    return this.#find(bytes, id, offset) !== undefined
+  /** Of what came under this id last. Behind few others, however often the id is there. */
+  lastOffsetOf(bytes: Uint8Array, id: IdPlace): number | undefined {
+    return this.#find(bytes, id, 'last')
   }
 
-  /** @param offset none: the first one that is there */
-  #find(bytes: Uint8Array, id: IdPlace, offset: number | undefined): number | undefined {
+  #find(bytes: Uint8Array, id: IdPlace, which: 'first' | 'last'): number | undefined {
     const chains = this.#chains
     let found: number | undefined
     let entry = chains.youngest(chains.of(id.hash))
     while (entry >= this.#oldest) {
       const at = entry & placeMask
       const block = this.#blockOf(entry)
-      if (
-        block.hash(at) === id.hash &&
-        block.isAt(at, bytes, id) &&
-        (offset === undefined || offset === block.offset(at))
-      )
+      if (block.hash(at) === id.hash && block.isAt(at, bytes, id)) {
         found = block.offset(at)
+        if (which === 'last') return found
+      }
       entry = block.before(at)
     }
     return found

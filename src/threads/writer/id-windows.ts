@@ -17,6 +17,9 @@ import { type IdPlace, IdTable, type KnownId, placeOf } from './id-table.js'
 /** Ids of a topic, those appended at or after `since`, in order of offsets. Under one id the first message counts. */
 export type RecallIds = (topic: number, since: number) => Iterable<KnownId>
 
+/** Below all offsets. */
+const nothing = -1
+
 interface Remembered extends IdSpan {
   readonly ids: IdTable
 }
@@ -85,8 +88,9 @@ export class IdWindows {
   #addAll(window: Remembered, known: Iterable<KnownId>): void {
     for (const { id, offset, time } of known) {
       const place = placeOf(id)
-      // Another message of an id that is there counts when that one is forgotten.
-      if (window.ids.has(id, place, offset)) continue
+      // Another message of an id that is there counts when that one is forgotten. They come in order of offsets, so what is there ends with the last one:
+      // to look for each of them would take the square of as many as there are of one id.
+      if (offset <= (window.ids.lastOffsetOf(id, place) ?? nothing)) continue
       window.ids.add(id, place, offset, time)
       keepMost(window)
     }

@@ -1,8 +1,9 @@
 import { expect, it } from 'vitest'
-import { IdTable, isSameId, placeOf } from '../../../src/threads/writer/id-table.js'
+import { type IdPlace, IdTable, isSameId, placeOf } from '../../../src/threads/writer/id-table.js'
 import { Seeded, seedsFrom } from '../../support/seeded.js'
 
-const offsetOf = (table: IdTable, id: string) => table.offsetOf(Buffer.from(id), placeOf(Buffer.from(id)))
+const placed = (id: string): [Uint8Array, IdPlace] => [Buffer.from(id), placeOf(Buffer.from(id))]
+const offsetOf = (table: IdTable, id: string) => table.offsetOf(...placed(id))
 
 it.each(seedsFrom(1, 4))(
   'is a list of ids that is searched from its beginning, however it grows and shrinks (SEED=%i)',
@@ -18,6 +19,8 @@ it.each(seedsFrom(1, 4))(
         : 'é'.repeat(random.below(random.chance(0.1) ? 500 : 20))
       const first = model.find((known) => known.id === id)
       expect(offsetOf(table, id)).toBe(first?.offset)
+      const last = model.findLast((known) => known.id === id)
+      expect(table.lastOffsetOf(...placed(id))).toBe(last?.offset)
       if (random.chance(isFilling ? 0.9 : 0.1)) {
         // Out of the midst of other bytes, as it stands in a ring.
         const bytes = Buffer.from(`--${id}--`)
