@@ -173,17 +173,18 @@ export class Reader {
   }
 
   #chunks(task: ChunkTask): ChunkAnswer {
-    const { topic, offset, to, resume, count = 1, filter, only } = task
+    const { topic, offset, to, resume, count = 1, filter } = task
     const selection = selectionOf(task)
     if (selection !== undefined) {
-      const named = only && new OffsetSet(only)
       const source: SelectionSource = {
         read: (from, place) =>
           this.#guarded(topic, from, () =>
             this.#reader.readBorrowed({ topic: topic.id, offset: from, to, resume: place }),
           ),
         told: (from) =>
-          named === undefined ? filter && this.#told(topic, from, to, filter) : this.#named(topic, from, to, named),
+          selection instanceof OffsetSet
+            ? this.#named(topic, from, to, selection)
+            : filter && this.#told(topic, from, to, filter),
       }
       return readSelected(source, topic.id, { offset, to, resume, count }, selection)
     }
