@@ -30,6 +30,7 @@ import { logEnds, type SharedState, writerState } from '../../ring/shared-state.
 import type { TopicDirectory, TopicHandle } from '../topic-directory.js'
 import { type Waiter, type Watch, wakes } from '../watch.js'
 import { GroupFrames } from './group-frames.js'
+import { isOffsetAlone, noConditions, ownConditionsOf } from './own-conditions-of.js'
 
 const encoder = new TextEncoder()
 
@@ -282,7 +283,7 @@ export class FrameIntake implements Waiter {
       const group = new GroupFrames([{ topic, values: [value], extras: [extras], conditions }])
       return this.#writeBulk(group, flags)?.at ?? -1
     }
-    const own = guard === undefined ? noConditions : conditionsOf(guard, extras)
+    const own = guard === undefined ? noConditions : ownConditionsOf(guard, extras)
     const isGuarded = guard !== undefined && own === noConditions
     const { ring } = this.#parts
     const { memory } = ring
@@ -378,26 +379,4 @@ export class FrameIntake implements Waiter {
     const { ring } = this.#parts
     return Math.max(0, ring.tail - ring.memory.capacity / 2)
   }
-}
-
-const noConditions = 0
-/** Frames have 48 bits for them. */
-const offsetsEnd = 2 ** 48
-
-/** What the frame of a lone message can say of its conditions by itself, as flags; {@link noConditions}: a guard has to. */
-function conditionsOf(guard: Guard, extras: Extras | undefined): number {
-  const { expectedOffset, id, isIdNew, ahead, below, unchanged } = guard
-  const isOther = isIdNew !== undefined || ahead !== undefined || below !== undefined || unchanged !== undefined
-  // The field of a frame has fewer bits than offsets may have; and an id is looked for where such headers have it.
-  if (isOther || (expectedOffset ?? 0) >= offsetsEnd || (id !== undefined && id.text !== extras?.plainId))
-    return noConditions
-  return (
-    (expectedOffset === undefined ? noConditions : frameFlag.expects) |
-    (id === undefined ? noConditions : frameFlag.named)
-  )
-}
-
-/** Of the conditions that there are. */
-function isOffsetAlone(guard: Guard): boolean {
-  return conditionsOf(guard, undefined) === frameFlag.expects
 }
