@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict'
 import { type Features, joinFeatures, noFeatures, sameFeatures } from '../../src/format/features.js'
 import { ControlFile } from '../../src/storage/files/control-file.js'
+import { imageStyles } from './power-cuts.js'
 import type { Seeded } from './seeded.js'
-import { imageStyles, SimulatedDisk } from './simulated-disk.js'
+import { SimulatedDisk } from './simulated-disk.js'
 
 const record = { epoch: 3, isClean: false, published: 0, durable: 0, trim: 0, time: 1, bootId: 'a'.repeat(32) }
 

@@ -1,8 +1,9 @@
 /** Consumer groups stopped between any two steps of writing them: what others may believe by then, and what the file holds. */
 import type { GroupState } from '../../src/format/group-layout.js'
 import { GroupWorld, groupsPath, topicState } from './groups.js'
+import { imageStyles } from './power-cuts.js'
 import type { Seeded } from './seeded.js'
-import { imageStyles, SimulatedDisk } from './simulated-disk.js'
+import { SimulatedDisk } from './simulated-disk.js'
 
 const topics = [topicState(0, 't', 2 ** 30)]
 const at = (committed: number): GroupState => ({ committed, ranges: [] })

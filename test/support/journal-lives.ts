@@ -10,8 +10,9 @@ import { journalTopic } from '../../src/format/hidden-topics.js'
 import { maxGroupRanges } from '../../src/limits.js'
 import { foldedAcks } from '../../src/storage/files/folded-acks.js'
 import { GroupWorld, groupsPath, topicState } from './groups.js'
+import { imageStyles } from './power-cuts.js'
 import type { Seeded } from './seeded.js'
-import { imageStyles, SimulatedDisk } from './simulated-disk.js'
+import { SimulatedDisk } from './simulated-disk.js'
 
 const topicSize = 200
 

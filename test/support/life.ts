@@ -10,8 +10,9 @@ import { hasFeature } from '../../src/ring/shared-state.js'
 import { Engine } from './engine.js'
 import { payloadOf } from './frames.js'
 import { expectPrefix, expectReadable, Model } from './model.js'
+import { type ImageStyle, imageStyles } from './power-cuts.js'
 import { Seeded } from './seeded.js'
-import { type ImageStyle, imageStyles, type Lies, SimulatedDisk } from './simulated-disk.js'
+import { type Lies, SimulatedDisk } from './simulated-disk.js'
 import { simulatedWorld } from './worlds.js'
 
 export interface Mutant {

@@ -5,8 +5,8 @@ import { Engine } from './engine.js'
 
 import { payloadOf } from './frames.js'
 import { expectPrefix, expectReadable, Model } from './model.js'
+import { type ImageStyle, imageStyles } from './power-cuts.js'
 import type { Seeded } from './seeded.js'
-import { type ImageStyle, imageStyles } from './simulated-disk.js'
 import { simulatedWorld, type World } from './worlds.js'
 
 const segmentBytes = 1 << 18

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { type OpenLog, openLog } from '../../src/storage/life/open-log.js'
 import { payloadOf } from './frames.js'
+import { imageStyles } from './power-cuts.js'
 import type { Seeded } from './seeded.js'
-import { imageStyles } from './simulated-disk.js'
 import { StorageLog } from './storage-log.js'
 import { type SimulatedWorld, simulatedWorld } from './worlds.js'
 

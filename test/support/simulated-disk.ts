@@ -10,9 +10,10 @@ import { errno, failedCall } from '../../src/memory/errno.js'
 import { type Memory, pageBytes, type SystemCalls, type Window } from '../../src/memory/memory.js'
 import { checkBounds, readEachRange } from '../../src/memory/window-bounds.js'
 import type { Disk, DiskFile } from '../../src/storage/files/disk.js'
+import { type DiskEvent, type ImageStyle, PowerCuts, resized, sectorBytes } from './power-cuts.js'
 import type { Seeded } from './seeded.js'
 
-const sectorBytes = 512
+const blankPage = new Uint8Array(pageBytes)
 
 interface Inode {
   id: number
@@ -22,16 +23,6 @@ interface Inode {
   /** The latest one: a file keeps its descriptor when it is renamed. */
   name: string
 }
-
-type Event =
-  | { kind: 'write'; inode: number; at: number; bytes: Uint8Array }
-  | { kind: 'size'; inode: number; size: number }
-  /** Bytes in `[from, to)` that were written before event `upTo` are on the device. */
-  | { kind: 'sync'; inode: number; from: number; to: number; upTo: number }
-  | { kind: 'create'; name: string; inode: number }
-  | { kind: 'rename'; from: string; to: string }
-  | { kind: 'remove'; name: string }
-  | { kind: 'syncDirectory'; directory: string }
 
 /** What a lying disk does differently: the mutants of the crash tests. */
 export interface Lies {
@@ -50,7 +41,7 @@ export interface DiskCall {
 }
 
 export class SimulatedDisk implements Disk {
-  readonly events: Event[] = []
+  readonly events: DiskEvent[] = []
   readonly calls: DiskCall[] = []
   lies: Lies = {}
   /** Throws from the call it is asked about, where it wants to. An error's `written` says how many bytes a write took before. */
@@ -61,6 +52,7 @@ export class SimulatedDisk implements Disk {
   readonly #inodes = new Map<number, Inode>()
   readonly #descriptors = new Map<number, Inode>()
   readonly #broken: { inode: Inode; from: number; to: number }[] = []
+  #cuts = new PowerCuts(this.events, new Map(), new Map())
   #nextDescriptor = 1_000
   #nextInode = 1
 
@@ -193,48 +185,15 @@ export class SimulatedDisk implements Disk {
   /** Starts recording anew: what is there now counts as flushed. */
   settle(): void {
     this.events.length = 0
-    this.#baseline = new Map([...this.#names].map(([name, inode]) => [name, inode.id]))
-    this.#baseContent = new Map([...this.#inodes].map(([id, { content }]) => [id, content.slice()]))
+    const names = new Map([...this.#names].map(([name, inode]) => [name, inode.id]))
+    const contents = new Map([...this.#inodes].map(([id, { content }]) => [id, content.slice()]))
+    this.#cuts = new PowerCuts(this.events, names, contents)
   }
-
-  #baseline = new Map<string, number>()
-  #baseContent = new Map<number, Uint8Array<ArrayBuffer>>()
 
   /** The disk after a power cut behind the first `eventCount` events. */
   imageAfter(eventCount: number, random: Seeded, style: ImageStyle): SimulatedDisk {
-    // Copied before the first change: most files of a log do not change any more.
-    const contents: Contents = { base: this.#baseContent, own: new Map() }
-    const pending = new Map<number, { at: number; bytes: Uint8Array; event: number }[]>()
-    const names = new Map(this.#baseline)
-    let nameEvents: Event[] = []
-    for (let event = 0; event < eventCount; event++) {
-      const what = this.events[event]
-      if (what.kind === 'write') {
-        const writes = pending.get(what.inode) ?? []
-        writes.push({ at: what.at, bytes: what.bytes, event })
-        pending.set(what.inode, writes)
-      } else if (what.kind === 'size') {
-        // Allocation is taken to reach the device with its size: a shorter file is a file that is not whole.
-        contents.own.set(what.inode, resized(ownContent(contents, what.inode), what.size))
-      } else if (what.kind === 'sync') {
-        const left = []
-        for (const write of pending.get(what.inode) ?? []) {
-          if (write.event >= what.upTo) left.push(write)
-          else left.push(...applied(contents, what.inode, write, what.from, what.to))
-        }
-        pending.set(what.inode, left)
-      } else if (what.kind === 'syncDirectory') {
-        const inside = (event: Event) => path.dirname(nameOf(event)) === what.directory
-        for (const change of nameEvents.filter(inside)) changeName(names, change)
-        nameEvents = nameEvents.filter((change) => !inside(change))
-      } else {
-        nameEvents.push(what)
-      }
-    }
-    for (const change of nameEvents) if (style === 'kept' || random.chance(0.5)) changeName(names, change)
-    for (const [inode, writes] of pending) tear(contents, inode, writes, random, style)
     const image = new SimulatedDisk()
-    for (const [name, inode] of names) image.#adopt(name, ownContent(contents, inode) ?? new Uint8Array(0))
+    for (const [name, content] of this.#cuts.filesAfter(eventCount, random, style)) image.#adopt(name, content)
     return image
   }
 
@@ -323,101 +282,10 @@ export class SimulatedDisk implements Disk {
 /** By page, as file systems tell it. */
 function writtenEnd(content: Uint8Array): number {
   let end = content.length
+  // Whole pages at once: most of a segment has never been written.
+  while (end >= pageBytes && Buffer.compare(content.subarray(end - pageBytes, end), blankPage) === 0) end -= pageBytes
   while (end > 0 && content[end - 1] === 0) end -= 1
-  return Math.min(content.length, Math.ceil(end / 4096) * 4096)
-}
-
-/** What a cut leaves of the writes that were not flushed. `kept`: all of it, as when only the process dies. */
-export type ImageStyle = 'kept' | 'lost' | 'pages' | 'sectors' | 'ordered'
-export const imageStyles: readonly ImageStyle[] = ['kept', 'lost', 'pages', 'sectors', 'ordered']
-
-function tear(
-  contents: Contents,
-  inode: number,
-  writes: readonly { at: number; bytes: Uint8Array }[],
-  random: Seeded,
-  style: ImageStyle,
-): void {
-  if (style === 'lost') return
-  // Every unit of the device has got as far as some of its writes, in their order.
-  const unitBytes = style === 'sectors' ? sectorBytes : pageBytes
-  const reached = new Map<number, number>()
-  const all = style === 'ordered' ? random.below(writes.length + 1) : writes.length
-  writes.slice(0, all).forEach((write, index) => {
-    const end = write.at + write.bytes.length
-    for (let unit = Math.floor(write.at / unitBytes); unit * unitBytes < end; unit++) {
-      let reach = reached.get(unit)
-      if (reach === undefined) {
-        reach = style === 'kept' || style === 'ordered' ? all : randomReach(random, writes.length)
-        reached.set(unit, reach)
-      }
-      if (index < reach) applied(contents, inode, write, unit * unitBytes, (unit + 1) * unitBytes)
-    }
-  })
-}
-
-/** Often all or nothing: only then do later pages survive whose earlier neighbours are lost. */
-function randomReach(random: Seeded, count: number): number {
-  if (random.chance(0.4)) return count
-  return random.chance(0.5) ? 0 : random.below(count + 1)
-}
-
-/** Files of an image that is being made: `own` ones may be changed, `base` ones belong to the disk. */
-interface Contents {
-  base: ReadonlyMap<number, Uint8Array<ArrayBuffer>>
-  own: Map<number, Uint8Array<ArrayBuffer>>
-}
-
-function ownContent({ base, own }: Contents, inode: number): Uint8Array<ArrayBuffer> | undefined {
-  let content = own.get(inode)
-  if (content !== undefined) return content
-  content = base.get(inode)?.slice()
-  if (content !== undefined) own.set(inode, content)
-  return content
-}
-
-/** Applies what of a write lies in `[from, to)`; returns the rest. */
-function applied<W extends { at: number; bytes: Uint8Array }>(
-  contents: Contents,
-  inode: number,
-  write: W,
-  from: number,
-  to: number,
-): W[] {
-  const end = write.at + write.bytes.length
-  const start = Math.max(write.at, from)
-  const stop = Math.min(end, to)
-  if (start >= stop) return [write]
-  const before = ownContent(contents, inode)
-  const content = resized(before, Math.max(before?.length ?? 0, stop))
-  content.set(write.bytes.subarray(start - write.at, stop - write.at), start)
-  contents.own.set(inode, content)
-  const rest: W[] = []
-  if (write.at < start) rest.push({ ...write, bytes: write.bytes.subarray(0, start - write.at) })
-  if (stop < end) rest.push({ ...write, at: stop, bytes: write.bytes.subarray(stop - write.at) })
-  return rest
-}
-
-function nameOf(event: Event): string {
-  if (event.kind === 'rename') return event.to
-  return event.kind === 'create' || event.kind === 'remove' ? event.name : ''
-}
-
-function changeName(names: Map<string, number>, event: Event): void {
-  if (event.kind === 'create') names.set(event.name, event.inode)
-  if (event.kind === 'remove') names.delete(event.name)
-  if (event.kind !== 'rename') return
-  const inode = names.get(event.from)
-  if (inode === undefined) return
-  names.delete(event.from)
-  names.set(event.to, inode)
-}
-
-function resized(content: Uint8Array<ArrayBuffer> | undefined, size: number): Uint8Array<ArrayBuffer> {
-  if (content?.length === size) return content
-  const grown = new Uint8Array(size)
-  if (content !== undefined) grown.set(content.subarray(0, size))
-  return grown
+  return Math.min(content.length, pageEnd(end))
 }
 
 /** Windows on the simulated disk. Mapped ones have addresses, can be retired, and read zeros from then on. */

@@ -7,8 +7,9 @@ import { type BackupSource, backUp, unfinishedBackupName } from '../../../src/st
 import { openLog } from '../../../src/storage/life/open-log.js'
 import { payloadOf } from '../../support/frames.js'
 import { caught, expectReadable, Model } from '../../support/model.js'
+import { imageStyles } from '../../support/power-cuts.js'
 import { Seeded } from '../../support/seeded.js'
-import { imageStyles, type SimulatedDisk } from '../../support/simulated-disk.js'
+import type { SimulatedDisk } from '../../support/simulated-disk.js'
 import { bootA, bootB, StorageLog, testSegmentBytes } from '../../support/storage-log.js'
 import { simulatedWorld } from '../../support/worlds.js'
 

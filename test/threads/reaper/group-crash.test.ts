@@ -13,8 +13,9 @@ import { GroupFile } from '../../../src/storage/files/group-file.js'
 import type { OpenedGroup } from '../../../src/threads/protocol.js'
 import { GroupWorld, groupsPath, topicState } from '../../support/groups.js'
 import { cutShortJournal } from '../../support/journal-lives.js'
+import { type ImageStyle, imageStyles } from '../../support/power-cuts.js'
 import { Seeded, seedsFrom } from '../../support/seeded.js'
-import { type ImageStyle, imageStyles, type Lies, SimulatedDisk } from '../../support/simulated-disk.js'
+import { type Lies, SimulatedDisk } from '../../support/simulated-disk.js'
 
 const checksum = vi.hoisted(() => ({ isOn: true }))
 vi.mock('node:zlib', async (importOriginal) => {
