@@ -1,4 +1,5 @@
 /** One consumer of a group: deliveries one after the other, each to be acknowledged. */
+import { Fifo } from '../collections/fifo.js'
 import type { EngineGroup, SubscribeOptions, Subscription } from '../engine/group-seat.js'
 import type { MessageSource } from '../messages/message.js'
 import { tracing } from '../tracing.js'
@@ -20,12 +21,19 @@ export interface ConsumeOptions {
 
 const noDeadline = Number.POSITIVE_INFINITY
 
+type Result<T> = IteratorResult<Delivery<T>, undefined>
+
+/** A call of `next()` that could not be answered at once. */
+interface Call<T> {
+  resolve(result: Result<T>): void
+  reject(error: unknown): void
+}
+
 export class GroupConsumer<T> implements AsyncIterableIterator<Delivery<T>> {
   readonly #seat: Subscription<LeasedMessage<T>>
   readonly #signal: AbortSignal | undefined
-  /** The last of the calls that have to wait, and how many there are. */
-  #turn: Promise<unknown> = Promise.resolve()
-  #waitingCalls = 0
+  /** The first is the one that asks. */
+  readonly #calls = new Fifo<Call<T>>()
   #isDone = false
 
   /** @param log where it is, for who traces */
@@ -44,10 +52,11 @@ export class GroupConsumer<T> implements AsyncIterableIterator<Delivery<T>> {
   }
 
   /** One call at a time, in order: callers need not wait for one `next()` before they ask for another. */
-  next(): Promise<IteratorResult<Delivery<T>, undefined>> {
-    if (this.#waitingCalls > 0 || this.#isDone || this.#signal?.aborted === true) return this.#inTurn(undefined)
+  next(): Promise<Result<T>> {
+    if (this.#calls.length > 0) return this.#wait()
+    if (this.#isDone || this.#signal?.aborted === true) return this.#waitFirst(undefined)
     const found = this.#seat.next(noDeadline, undefined)
-    return found instanceof Promise ? this.#inTurn(found) : Promise.resolve({ done: false, value: found })
+    return found instanceof Promise ? this.#waitFirst(found) : Promise.resolve({ done: false, value: found })
   }
 
   /** Ends the consumer; what it holds unacknowledged goes to the others at once. */
@@ -60,33 +69,41 @@ export class GroupConsumer<T> implements AsyncIterableIterator<Delivery<T>> {
     this.#finish()
   }
 
-  #inTurn(asked: Promise<Delivery<T> | undefined> | undefined): Promise<IteratorResult<Delivery<T>, undefined>> {
-    // It may fail before its turn comes.
-    asked?.catch(() => {})
-    this.#waitingCalls += 1
-    const mine = this.#turn
-      .then(() => this.#next(asked))
-      .finally(() => {
-        this.#waitingCalls -= 1
-      })
-    this.#turn = mine.catch(() => {})
-    return mine
+  #wait(): Promise<Result<T>> {
+    return new Promise((resolve, reject) => this.#calls.push({ resolve, reject }))
   }
 
   /** @param asked what the call has asked for before it came to wait */
-  async #next(asked: Promise<Delivery<T> | undefined> | undefined): Promise<IteratorResult<Delivery<T>, undefined>> {
-    try {
-      if (asked === undefined) this.#signal?.throwIfAborted()
-      if (this.#isDone && asked === undefined) return { done: true, value: undefined }
-      const delivery = await (asked ?? this.#seat.next(noDeadline, undefined))
-      if (delivery !== undefined) return { done: false, value: delivery }
-      this.#signal?.throwIfAborted()
-      this.#finish()
-      return { done: true, value: undefined }
-    } catch (error) {
-      this.#finish()
-      throw error
+  #waitFirst(asked: Promise<Delivery<T> | undefined> | undefined): Promise<Result<T>> {
+    const answer = this.#wait()
+    void this.#serve(asked)
+    return answer
+  }
+
+  /** Answers who waits, one after the other. What is at hand goes from one to the next in the same turn. */
+  async #serve(asked: Promise<Delivery<T> | undefined> | undefined): Promise<void> {
+    let found: Delivery<T> | Promise<Delivery<T> | undefined> | undefined = asked
+    for (let call = this.#calls.peek(); call !== undefined; call = this.#calls.peek()) {
+      try {
+        if (found === undefined) this.#signal?.throwIfAborted()
+        if (found === undefined && !this.#isDone) found = this.#seat.next(noDeadline, undefined)
+        const delivery: Delivery<T> | undefined = found instanceof Promise ? await found : found
+        if (delivery === undefined) this.#end()
+        call.resolve(delivery === undefined ? { done: true, value: undefined } : { done: false, value: delivery })
+      } catch (error) {
+        this.#finish()
+        call.reject(error)
+      }
+      // Behind its answer: who is first has asked.
+      this.#calls.shift()
+      found = undefined
     }
+  }
+
+  /** There is nothing more to come. @throws the signal's reason, where it is why */
+  #end(): void {
+    this.#signal?.throwIfAborted()
+    this.#finish()
   }
 
   #finish(): void {

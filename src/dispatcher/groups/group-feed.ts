@@ -21,6 +21,8 @@ interface Loading {
   /** First offset of the chunk. */
   from: number
   answer: Promise<ChunkAnswer>
+  /** It has come. */
+  chunk: ChunkAnswer | undefined
 }
 
 /** Makes what a consumer is given. */
@@ -34,6 +36,8 @@ export class GroupFeed {
   #end = -1
   #ahead: Loading | undefined
   #entering: Promise<void> | undefined
+  /** How many messages are being fetched: of the chunk at hand, it may be. */
+  #fetching = 0
 
   /** @param passExpired has the group pass what has expired, of what it comes to next */
   constructor(source: FeedSource, passExpired: () => Promise<unknown> = async () => {}) {
@@ -46,7 +50,17 @@ export class GroupFeed {
    * Undefined: it was trimmed away meanwhile, or has expired.
    */
   message<D>(lease: Lease, make: MakeDelivery<D>): D | Promise<D | undefined> {
-    return this.#isAtHand(lease.first) ? make(this.#cursor as ChunkCursor, lease) : this.#fetch(lease, make)
+    const isAtHand = this.#isAtHand(lease.first) || this.#isAhead(lease.first)
+    return isAtHand ? make(this.#cursor as ChunkCursor, lease) : this.#fetch(lease, make)
+  }
+
+  /** Enters the next chunk if the message is its first, it has come, and nobody is left who waits for one before it. */
+  #isAhead(offset: number): boolean {
+    const ahead = this.#ahead
+    if (ahead?.chunk === undefined || ahead.from !== offset || this.#fetching > 0) return false
+    this.#ahead = undefined
+    this.#walk(ahead.chunk, offset)
+    return this.#isAtHand(offset)
   }
 
   /** Moves the cursor to the message if it stands before it in the same chunk. */
@@ -63,6 +77,15 @@ export class GroupFeed {
   }
 
   async #fetch<D>(lease: Lease, make: MakeDelivery<D>): Promise<D | undefined> {
+    this.#fetching += 1
+    try {
+      return await this.#fetched(lease, make)
+    } finally {
+      this.#fetching -= 1
+    }
+  }
+
+  async #fetched<D>(lease: Lease, make: MakeDelivery<D>): Promise<D | undefined> {
     const offset = lease.first
     // Whoever comes first enters the next chunk; those who wait for it go on in the order of their offsets.
     while (this.#entering !== undefined) {
@@ -87,7 +110,11 @@ export class GroupFeed {
   async #enter(offset: number): Promise<void> {
     const loading = this.#ahead?.from === offset ? this.#ahead : this.#load(offset)
     this.#ahead = undefined
-    const chunk = await loading.answer
+    this.#walk(await loading.answer, offset)
+  }
+
+  /** @param offset of its first message */
+  #walk(chunk: ChunkAnswer, offset: number): void {
     assert(chunk.next > offset && chunk.next <= this.#source.next(), 'a chunk ends in the range it was read for')
     this.#cursor = cursorOver(chunk, this.#source.handle.id, offset)
     this.#end = chunk.next
@@ -96,8 +123,14 @@ export class GroupFeed {
 
   #load(from: number, last?: ChunkAnswer): Loading {
     const answer = this.#source.chunk(from, this.#source.next(), last?.resume)
-    // It may fail before anybody asks for it.
-    answer.catch(() => {})
-    return { from, answer }
+    const loading: Loading = { from, answer, chunk: undefined }
+    answer.then(
+      (chunk) => {
+        loading.chunk = chunk
+      },
+      // It may fail before anybody asks for it.
+      () => {},
+    )
+    return loading
   }
 }

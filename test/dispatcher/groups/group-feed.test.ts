@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { GroupFeed } from '../../../src/dispatcher/groups/group-feed.js'
 import { Lease } from '../../../src/dispatcher/groups/lease.js'
 import { codedFailureOf, failureOf } from '../../scenarios/support.js'
-import { lyingSource } from '../../support/chunks.js'
+import { chunkOf, lyingSource } from '../../support/chunks.js'
 
 const offsetOf = ({ offset }: { offset: number }) => offset
 const leaseOf = (offset: number) => new Lease(offset, offset + 1, 1, 0)
@@ -27,5 +27,40 @@ it('believes no chunk that ends before it begins, or behind what is published', 
     const feed = new GroupFeed({ ...source, chunk })
     const error = await failureOf(async () => feed.message(leaseOf(0), offsetOf))
     expect(error.message).toBe('Bookend invariant broken: a chunk ends in the range it was read for')
+  }
+})
+
+/** A topic of ten messages in chunks of five; and how many of them were looked up one by one. */
+function honestSource() {
+  const seen = { lookups: 0 }
+  const lying = lyingSource()
+  const chunk: typeof lying.chunk = async (offset) => {
+    const end = offset - (offset % 5) + 5
+    const offsets = Array.from({ length: end - offset }, (_, index) => offset + index)
+    return { ...(await lying.chunk(offset, 10, undefined)), bytes: chunkOf(3, [offsets]), next: end }
+  }
+  const record: typeof lying.record = (offset) => {
+    seen.lookups += 1
+    return lying.record(offset)
+  }
+  return { source: { ...lying, chunk, record }, seen }
+}
+
+it('goes on in the next chunk without a promise, once that has come', async () => {
+  const { source, seen } = honestSource()
+  const feed = new GroupFeed(source)
+  expect(await feed.message(leaseOf(0), offsetOf)).toBe(0)
+  await new Promise(setImmediate)
+  for (let offset = 1; offset < 10; offset++) expect(feed.message(leaseOf(offset), offsetOf)).toBe(offset)
+  expect(seen.lookups).toBe(0)
+})
+
+it('gives each its message, whenever one of the next chunk is asked for', async () => {
+  for (let turns = 0; turns < 30; turns++) {
+    const feed = new GroupFeed(honestSource().source)
+    const asked = [0, 1, 2, 3, 4].map((offset) => feed.message(leaseOf(offset), offsetOf))
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve()
+    asked.push(feed.message(leaseOf(5), offsetOf))
+    expect(await Promise.all(asked), `asked after ${turns} turns`).toEqual([0, 1, 2, 3, 4, 5])
   }
 })
