@@ -1,6 +1,5 @@
 /** A topic of the local engine: who of the dispatcher and the threads does what is asked of it. */
 import type { AppendSide } from '../dispatcher/appends/append-side.js'
-import { copyOf, copyOfExtras } from '../dispatcher/appends/group-frames.js'
 import type { FeedSource } from '../dispatcher/groups/group-feed.js'
 import { ChunkReader, type ChunkSource, type ChunksInTurn } from '../dispatcher/reads/chunk-reader.js'
 import type { HotReads } from '../dispatcher/reads/hot-reads.js'
@@ -22,6 +21,7 @@ import type { Bounds, Condition, Durability, Extras, Payload, Retention, TopicIn
 import { assert } from '../errors.js'
 import { trimmedError } from '../failures.js'
 import { extrasLength } from '../messages/id-extras.js'
+import { copyOf, copyOfExtras } from '../messages/own-copies.js'
 import { SelectedRecords } from '../messages/selected-records.js'
 import { type RecordSelection, selectionOf } from '../messages/selection.js'
 import type { ChunkAnswer, KeyedAnswer, RecordsAnswer } from '../threads/reader/reader.js'
@@ -93,7 +93,7 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
     const done =
       condition?.expectedVersion === undefined
         ? appends.append(this.handle, value, extras, level, condition)
-        : this.#appendVersion([copyOf(value)], extras, level, condition)
+        : this.#appendVersion([value], extras, level, condition)
     if (events.wantsAppends) events.append(this.name, 1, bytesOf(value), done)
     return done
   }
@@ -118,15 +118,16 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
     return done
   }
 
-  /** @param values nobody changes them any more */
   #appendVersion(
-    values: readonly Payload[],
-    given: Extras | undefined,
+    given: readonly Payload[],
+    givenExtras: Extras | undefined,
     level: Durability,
     condition: Condition,
   ): Promise<number> {
     const { appends } = this.#host
-    const extras = copyOfExtras(given)
+    // The caller may use its buffers again while the key is looked up.
+    const values = given.map((value) => copyOf(value))
+    const extras = copyOfExtras(givenExtras)
     return withVersions(
       [{ topic: this, extras, condition }],
       ([guard]) => appends.appendMany(this.handle, values, extras, level, guard),

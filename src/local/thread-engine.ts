@@ -3,7 +3,6 @@
  * whether the log is open here, and what is still to be said for the thread when it ends.
  */
 import type { AppendSide } from '../dispatcher/appends/append-side.js'
-import { copyOf, copyOfExtras } from '../dispatcher/appends/group-frames.js'
 import { allOffsets, type GroupOutcome } from '../dispatcher/appends/group-outcome.js'
 import { transactionFrames } from '../dispatcher/appends/transaction-frames.js'
 import type { TopicDirectory } from '../dispatcher/topic-directory.js'
@@ -21,6 +20,7 @@ import type {
 } from '../engine/terms.js'
 import { registerTopic, registerValue } from '../format/hidden-topics.js'
 import { pendingMessages } from '../later/pending-messages.js'
+import { copyOf, copyOfExtras } from '../messages/own-copies.js'
 import { withVersions } from './key-versions.js'
 import { LocalTopic, type TopicHost } from './local-topic.js'
 import { LogEvents } from './log-events.js'

@@ -1,9 +1,10 @@
 /** `context.append` and `context.schedule` of handlers: what a call asks for is checked and encoded at once, and written when the call has gone well. */
 import type { EngineFacts, Supports } from '../engine/engine.js'
-import type { Durability, EncodedMessage, Extras, Payload } from '../engine/terms.js'
+import type { Durability, EncodedMessage, Payload } from '../engine/terms.js'
 import { BookendError } from '../errors.js'
 import { maxTransactionTopics } from '../limits.js'
 import { bytes, type Codec, json, text } from '../messages/codec.js'
+import { copyOf, copyOfExtras } from '../messages/own-copies.js'
 import { lastingEncoderOf } from '../messages/value-coding.js'
 import { type AppendTrace, tracing } from '../tracing.js'
 import { type AppendOptions, checkAppendOptions, checkSize } from './append-options.js'
@@ -126,7 +127,7 @@ export class HandlerAppends<H> {
 
   #keep({ topic, value, extras, level, due }: EncodedMessage): void {
     if (this.#log.supports.transactions) this.#count({ topic, value, extras, due })
-    this.#messages.push({ topic, value: ownCopy(value), extras: ownExtras(extras), level, due })
+    this.#messages.push({ topic, value: copyOf(value), extras: copyOfExtras(extras), level, due })
   }
 
   #check(verb: string, topic: string): void {
@@ -170,13 +171,4 @@ function encoded(value: unknown, codec: Codec<unknown> | undefined): Payload {
 /** By what the value is: a handler names topics, which know nothing of codecs. */
 function codecFor(value: unknown): Codec<unknown> {
   return (value instanceof Uint8Array ? bytes : typeof value === 'string' ? text : json) as Codec<unknown>
-}
-
-/** The memory is the handler's again, or the log's. */
-function ownCopy(value: Payload): Payload {
-  return typeof value === 'string' ? value : new Uint8Array(value)
-}
-
-function ownExtras(extras: Extras | undefined): Extras | undefined {
-  return extras?.key === undefined ? extras : { ...extras, key: new Uint8Array(extras.key) }
 }

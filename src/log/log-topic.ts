@@ -8,6 +8,7 @@ import { bytes, type Codec, codecName } from '../messages/codec.js'
 import { unexpired } from '../messages/expiry.js'
 import { type Message, StoredMessage } from '../messages/message.js'
 import type { OffsetBits } from '../messages/offset-set.js'
+import { copyOf, copyOfExtras } from '../messages/own-copies.js'
 import { type Decode, decoderOf, encoderOf, lastingEncoderOf } from '../messages/value-coding.js'
 import { assertAllAsked, assertAsked, assertBounds, assertOffset } from './answers.js'
 import {
@@ -91,7 +92,8 @@ export class LogTopic<T> implements Topic<T> {
     if (engine !== this.#engine) throw new TypeError(`topic "${this.name}" is of another log than the transaction`)
     const encoded = this.#encodeToKeep(value)
     checkSize(engine, this.name, encoded, extras)
-    return { topic: this.name, value: encoded, extras, condition }
+    // It is written once all is built: the buffers are the caller's again by then.
+    return { topic: this.name, value: copyOf(encoded), extras: copyOfExtras(extras), condition }
   }
 
   /** The bytes of a value, which nobody changes any more. @throws what the codec throws */

@@ -202,10 +202,10 @@ export class EngineLog implements Log {
   topic<T = Uint8Array>(name: string, options: TopicOptions<T> = {}): Topic<T> {
     checkName('topic', name)
     checkKeys('topic()', options, ['codec', 'retention', 'dedupe', 'index'])
-    const dedupe = options.dedupe && checkDedupe(options.dedupe)
+    const dedupe = options.dedupe === undefined ? undefined : checkDedupe(options.dedupe)
     const codec = checkCodec(options.codec)
-    const retention = options.retention && checkRetention('retention', options.retention)
-    const index = options.index && checkIndex(options.index)
+    const retention = options.retention === undefined ? undefined : checkRetention('retention', options.retention)
+    const index = options.index === undefined ? undefined : checkIndex(options.index)
     this.#engine.checkOpen()
     if (index !== undefined) {
       checkSupported(this.#engine, this.#engine.supports.indexes, 'index')
@@ -224,7 +224,7 @@ export class EngineLog implements Log {
     checkName('queue', name)
     checkKeys('queue()', options, ['codec', 'priorities', 'dedupe'])
     const codec = checkCodec(options.codec)
-    const dedupe = options.dedupe && checkDedupe(options.dedupe)
+    const dedupe = options.dedupe === undefined ? undefined : checkDedupe(options.dedupe)
     this.#engine.checkOpen()
     const priorities = options.priorities === undefined ? 1 : checkInteger('priorities', options.priorities, 1, 16)
     if (priorities === 1) return this.#lane(name, codec, dedupe)

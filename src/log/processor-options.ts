@@ -107,7 +107,7 @@ export interface Processor extends AsyncDisposable {
   stop(): Promise<void>
 }
 
-const known = [
+export const processOptionNames = [
   'concurrency',
   'batchSize',
   'order',
@@ -132,7 +132,7 @@ const maxHeapLimitMb = 1_048_576
 
 /** @throws TypeError, RangeError */
 export function checkProcessOptions(options: ProcessOptions): Omit<ProcessSettings, 'codec'> {
-  checkKeys('process()', options, known)
+  checkKeys('process()', options, processOptionNames)
   const { concurrency, deadLetter, limiter, maxHeapMb, results } = options
   return {
     concurrency: concurrency === undefined ? undefined : checkInteger('concurrency', concurrency, 1, maxConcurrency),

@@ -14,7 +14,7 @@ import { checkRepeat, type RepeatOptions } from './later/repeat-options.js'
 import { checkScheduled, type DeliveryTime, deliveryTimeNames } from './later/schedule-options.js'
 import { type ScheduledMessage, scheduledList } from './later/scheduled-list.js'
 import type { LogTopic } from './log-topic.js'
-import type { ProcessOptions, Processor } from './processor-options.js'
+import { type ProcessOptions, type Processor, processOptionNames } from './processor-options.js'
 import { schedulesOf } from './supported.js'
 import { undone } from './undone.js'
 import { checkId, checkKeys, checkSignal, checkSpan } from './validate.js'
@@ -104,8 +104,8 @@ export interface Queue<T> extends AsyncIterable<T> {
 
 const allPushNames = [...pushOptionNames, ...deliveryTimeNames]
 
-function checkNoPriority(options: object): void {
-  if ('priority' in options)
+function checkNoPriority(options: unknown): void {
+  if ('priority' in Object(options))
     throw new TypeError('priority is for queues that were asked for with the option priorities')
 }
 
@@ -268,7 +268,9 @@ export class TopicQueue<T> implements Queue<T> {
   /** @param turns in which its calls are made, where others share them */
   work(handler: URL | string | MessageHandler<T>, options: ProcessOptions = {}, turns?: Turns): Processor {
     const group = this.#messages.group(queueGroup)
-    const asked = { order: 'none' as const, ...options }
+    checkKeys('work()', options, processOptionNames)
+    // One that is said to be undefined is not said.
+    const asked = { ...options, order: options.order ?? ('none' as const) }
     // What it cannot keep in the log it keeps in memory.
     const isAble = asked.order === 'none' && this.#engine.supports.schedules
     if (isAble && !this.#engine.facts.isReadOnly) asked.durableRetries ??= true

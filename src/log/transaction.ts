@@ -4,6 +4,7 @@ import { added } from '../collections/added.js'
 import type { Engine } from '../engine/engine.js'
 import type { EngineGroup, EngineLease } from '../engine/group-seat.js'
 import type { Durability, PlannedMessage, TransactionAcks, TransactionParts } from '../engine/terms.js'
+import { BookendError } from '../errors.js'
 import { foreignDelivery } from '../failures.js'
 import { maxRegisterValue, maxTransactionTopics } from '../limits.js'
 import { type AppendOptions, type CheckedAppendOptions, checkAppendOptions } from './append-options.js'
@@ -144,14 +145,18 @@ export class TransactionDraft implements Transaction {
     this.#isOver = true
   }
 
-  /** @throws RangeError where it is one topic too many */
+  /** @throws `BOOKEND_TOO_LARGE` where it is one topic too many */
   #count(topic: string): void {
     const messages = this.#messages
     if (messages === undefined || messages[messages.length - 1].topic === topic) return
     this.#topics ??= new Set(messages.map((message) => message.topic))
     this.#topics.add(topic)
     if (this.#topics.size > maxTransactionTopics)
-      throw new RangeError(`a transaction is of ${maxTransactionTopics} topics at most: write some of it before`)
+      throw new BookendError(
+        'BOOKEND_TOO_LARGE',
+        `a transaction is of ${maxTransactionTopics} topics at most: write some of it before`,
+        { topic },
+      )
   }
 
   #checkOpen(): void {

@@ -3,20 +3,23 @@ import { maxIdBytes, maxNameBytes, namePattern } from '../limits.js'
 import { bytes, type Codec } from '../messages/codec.js'
 import { isShortAscii } from './utf8.js'
 
+/** Of what is not known, so many names and so much of a text are shown. */
+const fewNames = 5
+const clippedLength = 40
+
 /** @throws TypeError, RangeError */
 export function checkName(kind: string, name: unknown): string {
-  if (typeof name !== 'string') throw new TypeError(`a ${kind} name is a string, not ${typeof name}`)
+  if (typeof name !== 'string') throw new TypeError(`a ${kind} name is a string, not ${describe(name)}`)
   if (!namePattern.test(name)) {
-    const shown = JSON.stringify(name.length > 40 ? `${name.slice(0, 40)}...` : name)
     throw new RangeError(
-      `${shown} is no ${kind} name: 1 to ${maxNameBytes} of A-Z a-z 0-9 . _ -, not starting with a dot`,
+      `${JSON.stringify(clipped(name))} is no ${kind} name: 1 to ${maxNameBytes} of A-Z a-z 0-9 . _ -, not starting with a dot`,
     )
   }
   return name
 }
 
 export function checkOffset(what: string, value: unknown): number {
-  if (typeof value !== 'number') throw new TypeError(`${what} is a number, not ${typeof value}`)
+  if (typeof value !== 'number') throw new TypeError(`${what} is a number, not ${describe(value)}`)
   if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`${what} is an integer >= 0, not ${value}`)
   return value
 }
@@ -34,7 +37,7 @@ export function checkId(id: unknown): string {
 export function checkTime(what: string, value: unknown): number {
   const time = value instanceof Date ? value.getTime() : value
   if (typeof time !== 'number')
-    throw new TypeError(`${what} is a Date or a number of milliseconds, not ${typeof value}`)
+    throw new TypeError(`${what} is a Date or a number of milliseconds, not ${describe(value)}`)
   if (Number.isNaN(time)) throw new RangeError(`${what} is not a valid time`)
   return time
 }
@@ -46,7 +49,7 @@ export function checkPlace(what: string, place: unknown): void {
 }
 
 export function checkInteger(what: string, value: unknown, min: number, max: number): number {
-  if (typeof value !== 'number') throw new TypeError(`${what} is a number, not ${typeof value}`)
+  if (typeof value !== 'number') throw new TypeError(`${what} is a number, not ${describe(value)}`)
   if (!Number.isInteger(value) || value < min || value > max) {
     throw new RangeError(`${what} is an integer from ${min} to ${max}, not ${value}`)
   }
@@ -55,7 +58,7 @@ export function checkInteger(what: string, value: unknown, min: number, max: num
 
 /** A time span in ms; fractions are fine. */
 export function checkSpan(what: string, value: unknown, min: number, max: number): number {
-  if (typeof value !== 'number') throw new TypeError(`${what} is a number of milliseconds, not ${typeof value}`)
+  if (typeof value !== 'number') throw new TypeError(`${what} is a number of milliseconds, not ${describe(value)}`)
   if (!(value >= min && value <= max))
     throw new RangeError(`${what} is a number of milliseconds from ${min} to ${max}, not ${value}`)
   return value
@@ -65,20 +68,20 @@ export function checkOneOf<T extends string>(what: string, value: unknown, allow
   if (!(allowed as readonly unknown[]).includes(value)) {
     const list = allowed.map((each) => `'${each}'`).join(', ')
     throw typeof value === 'string'
-      ? new RangeError(`${what} is one of ${list}, not '${value}'`)
-      : new TypeError(`${what} is one of ${list}, not ${typeof value}`)
+      ? new RangeError(`${what} is one of ${list}, not '${clipped(value)}'`)
+      : new TypeError(`${what} is one of ${list}, not ${describe(value)}`)
   }
   return value as T
 }
 
 export function checkBoolean(what: string, value: unknown): boolean {
-  if (typeof value !== 'boolean') throw new TypeError(`${what} is true or false, not ${typeof value}`)
+  if (typeof value !== 'boolean') throw new TypeError(`${what} is true or false, not ${describe(value)}`)
   return value
 }
 
 /** A part of a whole. */
 export function checkFraction(what: string, value: unknown): number {
-  if (typeof value !== 'number') throw new TypeError(`${what} is a number, not ${typeof value}`)
+  if (typeof value !== 'number') throw new TypeError(`${what} is a number, not ${describe(value)}`)
   if (!(value > 0 && value <= 1)) throw new RangeError(`${what} is a fraction above 0 and up to 1, not ${value}`)
   return value
 }
@@ -98,7 +101,8 @@ export function checkKeys(what: string, options: unknown, known: readonly string
   for (const key in options) {
     if (known.includes(key) || !Object.hasOwn(options, key)) continue
     const unknown = Object.keys(options).filter((other) => !known.includes(other))
-    throw new TypeError(`${what} has no option ${unknown.join(', ')}; there are ${known.join(', ')}`)
+    const shown = unknown.length > fewNames ? [...unknown.slice(0, fewNames), '...'] : unknown
+    throw new TypeError(`${what} has no option ${shown.join(', ')}: only ${known.join(', ')}`)
   }
 }
 
@@ -123,12 +127,17 @@ export function moduleUrl(module: unknown): string {
   )
 }
 
+function clipped(text: string): string {
+  return text.length > clippedLength ? `${text.slice(0, clippedLength)}...` : text
+}
+
 /** A value as a message names it, by its kind. */
 export function describe(value: unknown): string {
   if (value === null) return 'null'
   if (Array.isArray(value)) return 'an array'
   if (typeof value !== 'object') return typeof value
-  return `a ${value.constructor?.name ?? 'plain object'}`
+  const named = isPlainObject(value) ? undefined : (value as object).constructor
+  return named === undefined ? 'a plain object' : `a ${named.name}`
 }
 
 /** No array and no instance of a class, which might have a `toJSON`; of any realm. */

@@ -19,7 +19,7 @@ export function encoderOf<T>(codec: Codec<T>): (value: T) => Payload {
   return codec.encodeInto === undefined ? lastingEncoderOf(codec) : (value) => encodeOver(codec, value)
 }
 
-/** The same, with results that are good for ever: for several at once. */
+/** The same, with results that are not written over: for several at once. Where the codec hands on what it was given, they are the caller's. */
 export function lastingEncoderOf<T>(codec: Codec<T>): (value: T) => Payload {
   const { toText } = textForm<T>(codec) ?? {}
   return toText ?? ((value) => encodeApart(codec, value))

@@ -133,7 +133,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   ],
   'dispatcher/processing': ['dispatcher/groups', 'threads/reader', 'messages', 'ring'],
   'dispatcher/groups': ['dispatcher', 'dispatcher/reads', 'threads', 'threads/reader', 'messages', 'format', 'ring'],
-  'dispatcher/appends': ['dispatcher', 'dispatcher/groups', ...bytes],
+  'dispatcher/appends': ['dispatcher', 'dispatcher/groups', 'messages', ...bytes],
   'dispatcher/reads': ['dispatcher', 'threads', 'threads/reader', 'storage/files', 'storage/hot', 'messages', ...bytes],
   dispatcher: ['storage/append', 'format', 'ring'],
   workers: [

@@ -135,6 +135,14 @@ it('every mistake in a call is a TypeError or RangeError without a code, and not
     () => log.topic('a', wrong(null)),
     () => log.topic('a', { codec: wrong(null) }),
     () => log.topic('a', { codec: wrong('json') }),
+    () => log.topic('a', { index: wrong(null) }),
+    () => log.topic('a', { index: wrong(0) }),
+    () => log.topic('a', { dedupe: wrong(null) }),
+    () => log.topic('a', { retention: wrong('') }),
+    () => log.queue('a', { dedupe: wrong(0) }),
+    () => log.queue('a').work(() => {}, wrong(null)),
+    () => log.queue('a', { priorities: 2 }).work(() => {}, wrong(null)),
+    () => log.queue('a', { priorities: 2 }).push(one, wrong(null)),
     () => log.queue('a', { codec: wrong({ encode: () => one }) }),
     () => log.queue('a').push(one, wrong({ priority: 1 })),
     () => log.queue('a').push(one, { delayMs: wrong('1') }),
@@ -227,9 +235,25 @@ it('a mistake is said in words that name what was given', async () => {
     [() => open(wrong(null)), /^directory is a string or a file: URL, not null$/],
     [() => open(path.join(folder, 'x'), wrong(null)), /^open\(\) takes an object with options, not null$/],
     [() => open(path.join(folder, 'x'), wrong([])), /^open\(\) takes an object with options, not an array$/],
+    [() => log.queue('q').push(new Uint8Array(1), wrong({ weight: 1 })), /^push\(\) has no option weight: only key/],
+    [() => log.queue('q').push(new Uint8Array(1), wrong('x')), /^push\(\) takes an object with options, not string$/],
+    [() => topic.entries(wrong({ where: {} })), /^entries\(\) has no option where: only signal$/],
+    [() => topic.read(wrong(new Uint8Array(9))), /^read\(\) has no option 0, 1, 2, 3, 4, \.\.\.: only from/],
+    [() => topic.get(wrong({})), /^offset is a number, not a plain object$/],
+    [() => topic.get(wrong(null)), /^offset is a number, not null$/],
     [
-      () => log.queue('q').push(new Uint8Array(1), wrong({ weight: 1 })),
-      /^push\(\) has no option weight; there are key/,
+      () =>
+        log.transaction((tx) => {
+          for (let number = 0; number < 4_000; number++) tx.set(`register-${number}`, number)
+        }),
+      /^0 messages and 4000 registers may take \d+ bytes, which is more than one segment of 1048576 bytes holds/,
+    ],
+    [
+      () =>
+        log.transaction((tx) => {
+          for (let number = 0; number <= 1_024; number++) tx.append(log.topic(`t${number}`), new Uint8Array(1))
+        }),
+      /^a transaction is of 1024 topics at most/,
     ],
     [() => topic.append(new Uint8Array(1), { headers: wrong(new Map()) }), /^headers is a plain object .* not a Map$/],
     [() => topic.append(new Uint8Array(1), { headers: wrong({ a: ['b'] }) }), /^header "a" is a string, not an array$/],

@@ -11,7 +11,8 @@ import { noSpaceError } from '../../failures.js'
 import { payloadRoom } from '../../format/frame-encoder.js'
 import { frameBytes, frameFlag } from '../../format/frame-layout.js'
 import type { Guard } from '../../format/guard-layout.js'
-import { groupFitsSegment } from '../../format/segment-layout.js'
+import { groupCost, groupFitsSegment } from '../../format/segment-layout.js'
+import { copyOf, copyOfExtras } from '../../messages/own-copies.js'
 import { type RingMemory, RingProducer } from '../../ring/append-ring.js'
 import type { LaneTable } from '../../ring/lane-table.js'
 import type { LaneWords } from '../../ring/lane-words.js'
@@ -24,7 +25,7 @@ import { Acknowledgements } from './acknowledgements.js'
 import { type Answer, newAnswer } from './answer.js'
 import { flushSync } from './flush-sync.js'
 import { FrameIntake, type WrittenGroup } from './frame-intake.js'
-import { copyOf, copyOfExtras, GroupFrames } from './group-frames.js'
+import { GroupFrames } from './group-frames.js'
 import { allOffsets, firstOffset, type GroupOutcome } from './group-outcome.js'
 import { type AskRecall, WithheldTopics } from './withheld-topics.js'
 
@@ -185,9 +186,12 @@ export class AppendSide implements Waiter {
     return groupFitsSegment(this.#parts.segmentBytes, bytes, records, topics)
   }
 
-  #tooLarge({ bytes, records }: GroupFrames): BookendError {
+  /** Each topic, and each register, may have to be declared anew: with many of them that is the most of it. */
+  #tooLarge({ bytes, records, topics, registers }: GroupFrames): BookendError {
     const { segmentBytes } = this.#parts
-    const message = `${records} messages (${bytes} bytes) are more than one segment of ${segmentBytes} bytes holds, so they cannot be appended all or nothing: append them in parts`
+    const set = registers.length === 0 ? '' : ` and ${registers.length} registers`
+    const most = groupCost(bytes, records, topics)
+    const message = `${records} messages${set} may take ${most} bytes, which is more than one segment of ${segmentBytes} bytes holds, so they cannot be written all or nothing: write them in parts`
     return new BookendError('BOOKEND_TOO_LARGE', message)
   }
 

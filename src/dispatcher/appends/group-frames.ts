@@ -15,7 +15,7 @@ import {
 import { frameBytes, frameFlag } from '../../format/frame-layout.js'
 import { type Guard, guardBytes, writeGuardFrame } from '../../format/guard-layout.js'
 import { statedBy, topicFeatures } from '../../format/hidden-topics.js'
-import { IdExtras } from '../../format/id-header.js'
+import { copyOf, copyOfExtras } from '../../messages/own-copies.js'
 import type { TopicHandle } from '../topic-directory.js'
 
 /** Messages of one topic, with the conditions of some. */
@@ -34,7 +34,6 @@ export interface RegisterShare {
   readonly below: number | undefined
 }
 
-const encoder = new TextEncoder()
 const noRegisters: readonly RegisterShare[] = []
 
 export class GroupFrames {
@@ -170,16 +169,4 @@ export class GroupFrames {
 /** @param left so many frames of the group come behind this one */
 function continued(flags: number, left: number): number {
   return left > 0 ? flags | frameFlag.continues : flags
-}
-
-/** `slice` of a Buffer would be a view of it. */
-export function copyOf(value: Payload, isEncoded = false): Payload {
-  if (typeof value !== 'string') return new Uint8Array(value)
-  return isEncoded ? encoder.encode(value) : value
-}
-
-export function copyOfExtras(extras: Extras | undefined): Extras | undefined {
-  if (extras?.key === undefined) return extras
-  const key = new Uint8Array(extras.key)
-  return extras.plainId === undefined ? { ...extras, key } : new IdExtras(key, extras.plainId)
 }

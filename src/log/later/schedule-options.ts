@@ -3,6 +3,7 @@ import type { Engine } from '../../engine/engine.js'
 import type { Payload, PlannedMessage, Ticket } from '../../engine/terms.js'
 import { laterHeaderPrefix, laterMessageBytes, maxTime } from '../../limits.js'
 import { expiryIn, longestTtlMs } from '../../messages/expiry.js'
+import { copyOf, copyOfExtras } from '../../messages/own-copies.js'
 import { type AppendOptions, checkAppendOptions, checkSize, type Dedupe } from '../append-options.js'
 import { checkKeys, checkSpan, checkTime, describe } from '../validate.js'
 
@@ -49,7 +50,9 @@ export function checkScheduled(
   const { level, extras, condition } = checkAppendOptions(engine, rest, dedupe)
   const value = encode()
   checkSize(engine, topic, value, extras, laterMessageBytes)
-  const message: PlannedMessage = { topic, value, extras, due, id: condition?.id }
+  // It is written once the log is at hand for it: the buffers are the caller's again by then.
+  const own = { value: copyOf(value), extras: copyOfExtras(extras) }
+  const message: PlannedMessage = { topic, ...own, due, id: condition?.id }
   return { level, message }
 }
 

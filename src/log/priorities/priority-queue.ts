@@ -6,7 +6,7 @@ import type { Ticket } from '../../engine/terms.js'
 import type { RepeatOptions } from '../later/repeat-options.js'
 import type { DeliveryTime } from '../later/schedule-options.js'
 import type { ScheduledMessage } from '../later/scheduled-list.js'
-import { checkProcessOptions, type ProcessOptions, type Processor } from '../processor-options.js'
+import { checkProcessOptions, type ProcessOptions, type Processor, processOptionNames } from '../processor-options.js'
 import {
   checkPopOptions,
   type DelayedPushOptions,
@@ -18,7 +18,7 @@ import {
   type RepeatedPushOptions,
   type TopicQueue,
 } from '../queue.js'
-import { checkInteger } from '../validate.js'
+import { checkInteger, checkKeys } from '../validate.js'
 import type { MessageHandler } from '../work/function-call.js'
 import { Slots, turnOfLowest } from '../work/slots.js'
 import { JoinedProcessor } from './joined-processor.js'
@@ -94,6 +94,7 @@ export class PriorityQueue<T> implements Queue<T> {
       throw new TypeError(
         'a queue with priorities is worked through by a function: threads of a module ask for no turn',
       )
+    checkKeys('work()', options, processOptionNames)
     const { order = 'none' } = options
     if (order !== 'none')
       throw new TypeError("a queue with priorities has the order 'none': what is more urgent passes what is before it")

@@ -99,6 +99,41 @@ onEveryEngine(({ shared, open, supports }) => {
     expect(await topic.bounds()).toEqual({ first: 0, next: 0 })
   })
 
+  it('buffers are the caller’s again as soon as a call has returned, whatever it waits for', async () => {
+    const { log, name } = await shared()
+    const topic = log.topic(name)
+    const [value, key] = [new Uint8Array(3), new Uint8Array(1)]
+    /** What was right when it was called is not there any more when it is written. */
+    const spoilt = <R>(call: () => R): R => {
+      value.fill(7)
+      key.fill(107)
+      const result = call()
+      value.fill(9)
+      key.fill(109)
+      return result
+    }
+    await spoilt(() => topic.append(value, { key }))
+    await spoilt(() => topic.append(value, { key, expectedVersion: 'exists' }))
+    await spoilt(() => topic.appendMany([value, value], { key, expectedVersion: 'exists' }))
+    await log.transaction((tx) => {
+      spoilt(() => tx.append(topic, value, { key }))
+      spoilt(() => tx.append(topic, value, { key }))
+    })
+    await log.transaction(async (tx) => {
+      spoilt(() => tx.append(topic, value, { key, id: 'a' }))
+      spoilt(() => tx.schedule(topic, value, { key, delayMs: 0 }))
+      await undefined
+    })
+    await spoilt(() => log.producer(`${name}-p`).append(topic, value, 1, { key }))
+    await spoilt(() => topic.schedule(value, { key, delayMs: 0 }))
+    const found: string[] = []
+    for await (const message of topic.read({ follow: true })) {
+      found.push(`${message.value} ${message.keyText}`)
+      if (found.length === 10) break
+    }
+    expect(new Set(found)).toEqual(new Set(['7,7,7 k']))
+  })
+
   it('a register is what was set last, rising or falling, as large as numbers are', async () => {
     const { log, name } = await shared()
     expect(await log.register(name)).toBeUndefined()
