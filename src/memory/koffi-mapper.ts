@@ -7,6 +7,8 @@ import type { Memory, SystemCalls, Window } from './memory.js'
 import { createPageCalls, type PageCalls } from './page-calls.js'
 import { withWindowFile } from './window-file.js'
 
+const noBytes = new Uint8Array(0)
+
 /** Maps through koffi. Its views have no finalizer, so `close` unmaps, at once and for good; what was lent, see {@link LentRange}. */
 export class KoffiMapper implements Memory {
   readonly kind = 'koffi'
@@ -24,7 +26,7 @@ export class KoffiMapper implements Memory {
     const mapping = withWindowFile(path, byteLength, access, (descriptor) =>
       this.#map(path, descriptor, byteLength, access),
     )
-    return new MappedWindow(path, mapping, access, this.#pages)
+    return new MappedWindow(path, byteLength, mapping, access, this.#pages)
   }
 
   #map(path: string, descriptor: number, byteLength: number, access: 'read' | 'write'): Mapping {
@@ -32,9 +34,10 @@ export class KoffiMapper implements Memory {
     const protection = access === 'write' ? protRead | protWrite : protRead
     const address = libc.map(0, byteLength, protection, mapShared, descriptor)
     if (address < 0) throw failedCall('mmap', -address, path)
-    let buffer: ArrayBuffer
+    // Only who stores has an array over it all.
+    let bytes = noBytes
     try {
-      buffer = libc.viewOf(address, byteLength)
+      if (access === 'write') bytes = new Uint8Array(libc.viewOf(address, byteLength))
     } catch (error) {
       libc.unmap(address, byteLength)
       throw error
@@ -44,11 +47,11 @@ export class KoffiMapper implements Memory {
       if (failure !== 0) throw failedCall('munmap', failure, path)
     })
     return {
-      bytes: new Uint8Array(buffer),
       address,
+      bytes,
       lend: (at, length) => lending.lend(at, length),
       release() {
-        detachBuffer(buffer)
+        if (bytes !== noBytes) detachBuffer(bytes.buffer)
         lending.close()
       },
     }

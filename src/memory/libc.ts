@@ -49,6 +49,8 @@ export interface Libc {
    * @param vectors address of `count` vectors (`struct iovec`)
    */
   readNow: ((descriptor: number, vectors: number, count: number, at: number) => number) | undefined
+  /** `memcpy`: to the front of the target, which has room for it. */
+  copy(target: Uint8Array, from: number, byteLength: number): void
   lockPages(address: number, byteLength: number): number
   yieldProcessor(): void
   lockExclusive(descriptor: number): number
@@ -109,6 +111,9 @@ function bind(koffi: typeof Koffi): Libc {
     'int mincore(uintptr_t, size_t, uint8_t *)',
   )
   const schedYield = define<() => number>('int sched_yield()')
+  const memcpy = define<(target: Uint8Array, from: number, length: number) => void>(
+    'void memcpy(void *, uintptr_t, size_t)',
+  )
   const mlock = define<(...args: number[]) => number>('int mlock(uintptr_t, size_t)')
   const flock = define<(...args: number[]) => number>('int flock(int, int)')
   const fcntl = define<(...args: (number | string)[]) => number>('int fcntl(int, int, ...)')
@@ -136,6 +141,7 @@ function bind(koffi: typeof Koffi): Libc {
     resident: (address, byteLength, pages) => outcome(mincore(address, byteLength, pages)),
     readRanges: bindReadRanges(koffi, define),
     readNow: bindReadNow(koffi, define),
+    copy: memcpy,
     lockPages: (address, byteLength) => outcome(mlock(address, byteLength)),
     yieldProcessor: () => {
       schedYield()

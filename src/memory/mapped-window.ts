@@ -8,10 +8,11 @@ import { openWindowFile } from './window-file.js'
 
 const noBytes = new Uint8Array(0)
 
-/** What a mapper made: the bytes of a whole file, where they lie, and how they are given back. */
+/** What a mapper made: where the bytes of a whole file lie, and how they are given back. */
 export interface Mapping {
-  readonly bytes: Uint8Array<ArrayBuffer>
   readonly address: number
+  /** For stores; of a mapping that is only read perhaps nothing. */
+  readonly bytes: Uint8Array<ArrayBuffer>
   /** Where memory can be lent at all. */
   lend?(at: number, length: number): Lent | undefined
   release(): void
@@ -31,9 +32,9 @@ export class MappedWindow implements Window {
   /** Opened by the first {@link write}: most windows only map. */
   #descriptor: number | undefined
 
-  constructor(path: string, mapping: Mapping, access: 'read' | 'write', pages: PageCalls) {
+  constructor(path: string, byteLength: number, mapping: Mapping, access: 'read' | 'write', pages: PageCalls) {
     this.#path = path
-    this.byteLength = mapping.bytes.byteLength
+    this.byteLength = byteLength
     this.address = mapping.address
     this.bytes = mapping.bytes
     this.#isWritable = access === 'write'
@@ -49,27 +50,27 @@ export class MappedWindow implements Window {
   }
 
   read(at: number, length: number): Uint8Array<ArrayBuffer> {
-    checkBounds(at, length, this.bytes.byteLength)
+    this.#check(at, length)
     const copy = new Uint8Array(length)
     this.readInto(copy, 0, at, length)
     return copy
   }
 
   readInto(target: Uint8Array, targetAt: number, at: number, length: number): void {
-    checkBounds(at, length, this.bytes.byteLength)
+    this.#check(at, length)
     // Before the first load: after it a truncated file or a bad block would be a SIGBUS.
     this.#pages.faultIn(this.address + at, length, !this.#isReadAhead)
-    target.set(this.bytes.subarray(at, at + length), targetAt)
+    this.#pages.copyOut(target, targetAt, this.address + at, length)
   }
 
   readRanges(target: Uint8Array, ranges: Uint32Array, count: number): void {
     // Before the kernel is told to write into our memory by address.
-    checkRanges(ranges, count, this.bytes.byteLength, target.byteLength)
+    checkRanges(ranges, count, this.#openLength, target.byteLength)
     if (!this.#pages.gather(this.address, target, ranges, count)) readEachRange(this, target, ranges, count)
   }
 
   lend(at: number, length: number): Lent | undefined {
-    checkBounds(at, length, this.bytes.byteLength)
+    this.#check(at, length)
     if (this.#mapping?.lend === undefined) return undefined
     this.#pages.faultIn(this.address + at, length, !this.#isReadAhead)
     return this.#mapping.lend(at, length)
@@ -85,7 +86,7 @@ export class MappedWindow implements Window {
 
   write(at: number, parts: readonly Uint8Array[]): void {
     const length = parts.reduce((sum, part) => sum + part.byteLength, 0)
-    checkBounds(at, length, this.bytes.byteLength)
+    this.#check(at, length)
     if (!this.#isWritable) throw new TypeError('the window was opened for reading')
     this.#descriptor ??= openWindowFile(this.#path, this.byteLength, 'write')
     writeParts(this.#descriptor, parts, at)
@@ -102,5 +103,13 @@ export class MappedWindow implements Window {
     this.bytes = noBytes
     this.address = 0
     mapping.release()
+  }
+
+  get #openLength(): number {
+    return this.address === 0 ? 0 : this.byteLength
+  }
+
+  #check(at: number, length: number): void {
+    checkBounds(at, length, this.#openLength)
   }
 }

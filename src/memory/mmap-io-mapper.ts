@@ -30,7 +30,7 @@ export class MmapIoMapper implements Memory {
     const mapping = withWindowFile(path, byteLength, access, (descriptor) =>
       this.#map(path, descriptor, byteLength, access),
     )
-    return new MappedWindow(path, mapping, access, this.#pages)
+    return new MappedWindow(path, byteLength, mapping, access, this.#pages)
   }
 
   #map(path: string, descriptor: number, byteLength: number, access: 'read' | 'write'): Mapping {

@@ -180,6 +180,32 @@ function conformance(memory: Memory): void {
     expect(failure(() => window.readInto(new Uint8Array(1), 0, 0, 1))).toMatchObject({ code: 'EBADF' })
   })
 
+  it('reads into memory that V8 keeps in its heap, and into none that was moved away', () => {
+    const { path: file, content } = randomFile(folder, 'into-short', byteLength)
+    const window = open(file, byteLength, 'read')
+    for (const length of [1, 7, 63, 64, 65]) {
+      const target = new Uint8Array(length)
+      window.readInto(target, 0, 4090, length)
+      expect(Buffer.compare(target, content.subarray(4090, 4090 + length))).toBe(0)
+      target.fill(0)
+      window.readInto(target, length - 1, 10, 1)
+      expect([...target]).toEqual([...new Uint8Array(length - 1), content[10]])
+    }
+    const moved = new Uint8Array(1000)
+    structuredClone(moved, { transfer: [moved.buffer] })
+    expect(() => window.readInto(moved, 0, 0, 10)).toThrow(Error)
+  })
+
+  it.runIf(memory.kind === 'koffi')('is no memory to V8 where it is only read', () => {
+    const file = path.join(folder, 'unaccounted')
+    fs.writeFileSync(file, '')
+    fs.truncateSync(file, maxWindowBytes)
+    const { external } = process.memoryUsage()
+    expect(open(file, maxWindowBytes, 'read').read(maxWindowBytes - 1, 1)[0]).toBe(0)
+    expect(process.memoryUsage().external - external).toBeLessThan(maxWindowBytes / 2)
+    fs.unlinkSync(file)
+  })
+
   it('refuses lengths that are no whole pages, not positive or too long', () => {
     const { path: file } = randomFile(folder, 'lengths', byteLength)
     for (const length of [0, -4096, 100, 4097, Number.NaN, maxWindowBytes + pageBytes, 2 ** 32 + pageBytes]) {
