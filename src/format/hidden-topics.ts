@@ -35,10 +35,13 @@ export function journalTopic(cell: number): string {
 export const laterTopic = '.later'
 export const dueTopic = '.due'
 
+const hiddenFeatures = featureSet('transactions')
+const laterFeatures = hiddenFeatures | featureSet('schedules')
+
 /** What a log has that has the topic. */
 export function topicFeatures(name: string): FeatureSet {
   if (!isHiddenTopic(name)) return noFeature
-  return name === laterTopic ? featureSet('transactions') | featureSet('schedules') : featureSet('transactions')
+  return name === laterTopic ? laterFeatures : hiddenFeatures
 }
 
 export function isHiddenTopic(name: string): boolean {

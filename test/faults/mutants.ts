@@ -1257,6 +1257,14 @@ const mutants: readonly Mutant[] = [
     scale: 0.05,
   },
   {
+    name: 'appends with groups before it what has to be judged',
+    file: 'threads/writer/group-extent.js',
+    find: 'kindOf(tail) !== frameKind.data || hasOwnConditions(tail)',
+    replace: 'kindOf(tail) !== frameKind.data',
+    fault: 'races',
+    scale: 0.2,
+  },
+  {
     name: 'judges no offset that a lone message says it is to get',
     file: 'threads/writer/own-conditions.js',
     find: 'offsetOf(words[word + frameWord.offsetLow], bits) !== next)',

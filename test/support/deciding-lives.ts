@@ -32,7 +32,7 @@ import { RecordLookup } from '../../src/storage/read/record-lookup.js'
 import { TopicReader } from '../../src/storage/read/topic-reader.js'
 import { GroupKeeper } from '../../src/threads/reaper/group-keeper.js'
 import { Engine } from './engine.js'
-import { guardPlaces } from './guard-places.js'
+import { framePlaces } from './frame-places.js'
 import { readAll } from './model.js'
 import { imageStyles } from './power-cuts.js'
 import { Seeded } from './seeded.js'
@@ -381,7 +381,7 @@ class DecidingLog {
     assert(start >= 0, 'the ring of the test has room')
     if (ahead > 0) writeNeedFrame(words, start, needed, frameFlag.awaited)
     const at = start + ahead
-    const guards = guardPlaces(words, at, group.writeGuards(memory, at, frameFlag.awaited))
+    const guards = framePlaces(words, at, group.writeGuards(memory, at, frameFlag.awaited))
     producer.advance(group.writeFrames(memory, at + group.guardBytes, frameFlag.awaited) - start)
     this.#engine.publish()
     for (let turn = 0; lane.ringHead.load() < lane.ringTail.load(); turn++) {
@@ -392,7 +392,10 @@ class DecidingLog {
     }
     if (guards.some((guard) => this.#engine.kindAt(guard) !== frameKind.guard))
       throw new BookendError('BOOKEND_CONFLICT', 'a condition does not hold')
-    return group.offsets(guards.map((guard) => this.#engine.offsetAt(guard)))
+    const offsets = framePlaces(words, at + group.guardBytes, group.records).map((frame) =>
+      this.#engine.offsetAt(frame),
+    )
+    return group.places?.map((place) => offsets[place]) ?? offsets
   }
 
   #note(entry: Omit<Entry, 'position'>): void {

@@ -13,7 +13,7 @@ import { tagOf } from '../../src/format/key-tag.js'
 import { idHeader } from '../../src/limits.js'
 import { failedCall } from '../../src/memory/errno.js'
 import { Engine } from './engine.js'
-import { guardPlaces } from './guard-places.js'
+import { framePlaces } from './frame-places.js'
 import { readAll } from './model.js'
 import { imageStyles } from './power-cuts.js'
 import type { Seeded } from './seeded.js'
@@ -91,7 +91,7 @@ class Together {
     const at = producer.place(group.guardBytes + group.bytes)
     if (at < 0) return
     const memory = { ...producer.memory, text: Buffer.from(producer.memory.bytes.buffer) }
-    const guards = guardPlaces(memory.words, at, group.writeGuards(memory, at, 0))
+    const guards = framePlaces(memory.words, at, group.writeGuards(memory, at, 0))
     producer.advance(group.writeFrames(memory, at + group.guardBytes, 0) - at)
     const [verdict, offset] = this.#judge(said, call, guard, set)
     const messages: { topic: number; offset: number; at: number }[] = []
@@ -129,19 +129,25 @@ class Together {
     this.#calls += 1
   }
 
-  /** Some without a condition between them. */
+  /** Some without a condition between them: of one topic, or of several at one moment. */
   handPlain(): void {
+    const random = this.#random
+    const topics = random.pick([[a], [a], [b], [a, b], [b, a], [b, b, a]])
     const call = { call: this.#calls, id: undefined, key: undefined }
-    const group = new GroupFrames([
-      { topic: a, values: [numbered(this.#calls, this.#random)], extras: [], conditions: [] },
-    ])
+    const group = new GroupFrames(
+      topics.map((topic) => ({ topic, values: [numbered(this.#calls, random)], extras: [], conditions: [] })),
+    )
     const { producer } = this.#engine
     const at = producer.place(group.bytes)
     if (at < 0) return
     const memory = { ...producer.memory, text: Buffer.from(producer.memory.bytes.buffer) }
     producer.advance(group.writeFrames(memory, at, 0) - at)
-    const offset = this.#topics[a.id].push(call) - 1
-    this.#waiting.push({ verdict: 'written', offset, guards: [], messages: [{ topic: a.id, offset, at }] })
+    const places = framePlaces(memory.words, at, topics.length)
+    const messages = topics.map(({ id }, index) => ({
+      ...{ topic: id, at: places[index] },
+      offset: this.#topics[id].push(call) - 1,
+    }))
+    this.#waiting.push({ verdict: 'written', offset: messages[0].offset, guards: [], messages })
     this.#calls += 1
   }
 

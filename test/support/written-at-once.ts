@@ -10,7 +10,7 @@ import { frameFlag, frameKind } from '../../src/format/frame-layout.js'
 import { needBytes, writeNeedFrame } from '../../src/format/guard-layout.js'
 import { registerTopic, registerValue } from '../../src/format/hidden-topics.js'
 import { Engine } from './engine.js'
-import { guardPlaces } from './guard-places.js'
+import { framePlaces } from './frame-places.js'
 import { readAll } from './model.js'
 import { imageStyles } from './power-cuts.js'
 import type { Seeded } from './seeded.js'
@@ -93,7 +93,7 @@ function writeAtOnce(
   if (ahead > 0) writeNeedFrame(memory.words, start, needed, frameFlag.awaited)
   const at = start + ahead
   const text = Buffer.from(memory.bytes.buffer)
-  const guards = guardPlaces(memory.words, at, group.writeGuards({ ...memory, text }, at, frameFlag.awaited))
+  const guards = framePlaces(memory.words, at, group.writeGuards({ ...memory, text }, at, frameFlag.awaited))
   producer.advance(group.writeFrames({ ...memory, text }, at + group.guardBytes, frameFlag.awaited) - start)
   engine.publish()
   for (let turn = 0; engine.lane.ringHead.load() < engine.lane.ringTail.load(); turn++) {

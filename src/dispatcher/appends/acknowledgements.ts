@@ -38,9 +38,9 @@ interface Pending {
 }
 
 interface AwaitedGroup {
-  /** How many there are in front of it. */
-  readonly guards: number
-  readonly frames: Pick<GroupFrames, 'offsets'>
+  readonly written: WrittenGroup
+  readonly records: number
+  readonly places: readonly number[] | undefined
   readonly outcome: GroupOutcome<unknown>
 }
 
@@ -97,16 +97,17 @@ export class Acknowledgements implements Waiter {
     this.#parts.watch.begin(level === 'process' ? wakes.withEveryBatch : wakes.anyway)
   }
 
-  /** The same for an atomic group, by what its guards have come to, or its first message where it has none. */
+  /** The same for an atomic group, whose outcome is told the offsets of all its messages. */
   addGroup<T>(
     end: number,
-    { at, guards }: WrittenGroup,
+    written: WrittenGroup,
     level: Durability,
-    frames: Pick<GroupFrames, 'offsets'>,
+    { records, places }: Pick<GroupFrames, 'records' | 'places'>,
     { resolve, reject }: Answer<T>,
     outcome: GroupOutcome<T>,
   ): void {
-    this.#push({ end, at, level, resolve, reject, group: { guards, frames, outcome }, expected: undefined })
+    const group = { written, records, places, outcome }
+    this.#push({ end, at: written.at, level, resolve, reject, group, expected: undefined })
   }
 
   /** Acknowledges what is published; returns the ring position up to which that is done. */
@@ -129,7 +130,7 @@ export class Acknowledgements implements Waiter {
         }
         if (group !== undefined) {
           try {
-            answer = this.#outcomeAt(at, group)
+            answer = this.#outcomeAt(group)
           } catch (error) {
             reject(error)
             continue
@@ -151,21 +152,28 @@ export class Acknowledgements implements Waiter {
   }
 
   /** @returns what its caller is answered. @throws the conflict, where one of its guards does not hold; what its outcome throws */
-  #outcomeAt(first: number, { guards, frames, outcome }: AwaitedGroup): unknown {
+  #outcomeAt(group: AwaitedGroup): unknown {
     const { words } = this.#parts.memory
-    const stamped = new Array<number>(Math.max(guards, 1))
-    let at = first
-    for (let guard = 0; guard < stamped.length; guard++) {
+    const { written, records, places, outcome } = group
+    const frames = this.#behindGuards(group)
+    const offsets =
+      written.told === undefined ? offsetsFrom(words, frames, records) : offsetsTold(words, written, records)
+    return outcome.written(places === undefined ? offsets : places.map((place) => offsets[place]))
+  }
+
+  /** Where its messages stand. @throws the conflict */
+  #behindGuards({ written, outcome }: AwaitedGroup): number {
+    const { words } = this.#parts.memory
+    let at = written.at
+    for (let guard = 0; guard < written.guards; guard++) {
       const word = at >>> 2
-      const tail = words[word + frameWord.tail]
-      if (kindOf(tail) === frameKind.conflict) {
+      if (kindOf(words[word + frameWord.tail]) === frameKind.conflict) {
         outcome.refused()
         throw this.#conflictAt(at)
       }
-      stamped[guard] = offsetOf(words[word + frameWord.offsetLow], tail)
       at += frameBytes(words[word + frameWord.length])
     }
-    return outcome.written(frames.offsets(stamped))
+    return at
   }
 
   /** Of the guard there, or of the message that was to get the offset. */
@@ -220,6 +228,32 @@ export class Acknowledgements implements Waiter {
     this.#unflushed.refuse(error)
     this.#pendingProcess = 0
   }
+}
+
+/** The writer has stamped each of them where it stands. */
+function offsetsFrom(words: Uint32Array, from: number, records: number): number[] {
+  const offsets = new Array<number>(records)
+  let at = from
+  for (let record = 0; record < records; record++) {
+    const word = at >>> 2
+    offsets[record] = offsetOf(words[word + frameWord.offsetLow], words[word + frameWord.tail])
+    at += frameBytes(words[word + frameWord.length])
+  }
+  return offsets
+}
+
+/** Of messages that have gone past the ring, as the guards in it say them. */
+function offsetsTold(words: Uint32Array, { at, told }: WrittenGroup, records: number): number[] {
+  const offsets = new Array<number>(records)
+  let record = 0
+  let guard = at
+  for (const { values, conditions } of told?.shares ?? []) {
+    const first = offsetOf(words[(guard >>> 2) + frameWord.offsetLow], words[(guard >>> 2) + frameWord.tail])
+    for (let index = 0; index < values.length; index++) offsets[record++] = first + index
+    for (let behind = conditions.length; behind > 0; behind--)
+      guard += frameBytes(words[(guard >>> 2) + frameWord.length])
+  }
+  return offsets
 }
 
 function refuse({ group, reject }: Pending, error: Error): void {

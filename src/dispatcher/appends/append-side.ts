@@ -26,7 +26,7 @@ import { type Answer, newAnswer } from './answer.js'
 import { flushSync } from './flush-sync.js'
 import { FrameIntake, type WrittenGroup } from './frame-intake.js'
 import { GroupFrames } from './group-frames.js'
-import { allOffsets, firstOffset, type GroupOutcome } from './group-outcome.js'
+import { allOffsets, type GroupOutcome } from './group-outcome.js'
 import { type AskRecall, WithheldTopics } from './withheld-topics.js'
 
 const encoder = new TextEncoder()
@@ -149,7 +149,7 @@ export class AppendSide implements Waiter {
       extras: extras === undefined ? [] : values.map(() => extras),
       conditions: condition === undefined ? [] : [condition],
     }
-    return this.#appendGroup(new GroupFrames([share]), level, firstOffset)
+    return this.#appendGroup<number>(new GroupFrames([share]), level, undefined)
   }
 
   /**
@@ -161,7 +161,8 @@ export class AppendSide implements Waiter {
     return this.#appendGroup(group, level, outcome)
   }
 
-  #appendGroup<T>(given: GroupFrames, level: Durability, outcome: GroupOutcome<T>): Promise<T> {
+  /** @param outcome undefined: the answer is the offset of the first message, and nobody else is told */
+  #appendGroup<T>(given: GroupFrames, level: Durability, outcome: GroupOutcome<T> | undefined): Promise<T> {
     const answer = newAnswer<T>()
     let group = given
     try {
@@ -176,7 +177,7 @@ export class AppendSide implements Waiter {
       if (written !== undefined) this.#awaitGroup(group, written, level, answer, outcome)
       else this.#appendGroupLater(group === given ? group.copied(false) : group, topic, level, answer, outcome)
     } catch (error) {
-      outcome.refused()
+      outcome?.refused()
       answer.reject(error)
     }
     return answer.promise
@@ -201,10 +202,10 @@ export class AppendSide implements Waiter {
     topic: TopicHandle | undefined,
     level: Durability,
     answer: Answer<T>,
-    outcome: GroupOutcome<T>,
+    outcome: GroupOutcome<T> | undefined,
   ): void {
     const reject = (error: unknown) => {
-      outcome.refused()
+      outcome?.refused()
       answer.reject(error)
     }
     const write = () => {
@@ -379,8 +380,16 @@ export class AppendSide implements Waiter {
     written: WrittenGroup,
     level: Durability,
     answer: Answer<T>,
-    outcome: GroupOutcome<T>,
+    outcome: GroupOutcome<T> | undefined,
   ): void {
-    this.#acknowledgements.addGroup(this.ring.tail, written, level, group, answer, outcome)
+    if (outcome !== undefined) this.#acknowledgements.addGroup(this.ring.tail, written, level, group, answer, outcome)
+    else
+      this.#acknowledgements.add(
+        this.ring.tail,
+        written.at,
+        level,
+        answer.resolve as (first: unknown) => void,
+        answer.reject,
+      )
   }
 }

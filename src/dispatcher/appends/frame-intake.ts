@@ -52,6 +52,8 @@ export interface WrittenGroup {
   readonly at: number
   /** How many guards stand there, one behind the other. */
   readonly guards: number
+  /** The frames have gone past the ring: the first guard of each of its topics tells where the messages stand. */
+  readonly told: GroupFrames | undefined
 }
 
 interface AwaitingRoom {
@@ -181,7 +183,7 @@ export class FrameIntake implements Waiter {
     for (const { topic } of group.shares) if (!topic.isDeclared && !this.#declare(topic)) return undefined
     // They are declared by what sets them.
     for (const { topic } of group.registers) this.#parts.topics.numberFor(topic)
-    if (group.bytes > this.#largestInRing) return this.#writeBulk(group, frameFlag.awaited)
+    if (group.bytes > this.#largestInRing) return this.#writeBulk(group.telling(), frameFlag.awaited)
     const { ring } = this.#parts
     const needed = this.#unstated(group.features)
     const ahead = needed === noFeature ? 0 : needBytes
@@ -192,7 +194,7 @@ export class FrameIntake implements Waiter {
     const guards = group.writeGuards(ring.memory, at, frameFlag.awaited)
     ring.advance(group.writeFrames(ring.memory, at + group.guardBytes, frameFlag.awaited) - start)
     this.#schedulePublish()
-    return { at, guards }
+    return { at, guards, told: undefined }
   }
 
   /** An empty frame, for whoever waits for the device with what was handed over before. False: there is no room now. */
@@ -327,7 +329,7 @@ export class FrameIntake implements Waiter {
     this.#bulkBytes += bytes
     this.#bulks.push({ end: ring.tail, bytes })
     this.#schedulePublish()
-    return { at, guards }
+    return { at, guards, told: group }
   }
 
   /** So much more by transfer, beside what the writer has not taken yet. */

@@ -34,12 +34,15 @@ export interface RegisterShare {
   readonly below: number | undefined
 }
 
+/** Tells where a topic's messages stand, and asks for nothing. */
+const firstOfTopic: Guard = { isIdNew: true }
 const noRegisters: readonly RegisterShare[] = []
 
 export class GroupFrames {
   readonly shares: readonly TopicMessages[]
   readonly registers: readonly RegisterShare[]
-  readonly #order: readonly number[] | undefined
+  /** Of each message, as they were given, its place among all; undefined: they stand in that order. */
+  readonly places: readonly number[] | undefined
   /** Of the guards. */
   readonly guardBytes: number
   /** Of the frames, or the most that they can be. */
@@ -50,15 +53,14 @@ export class GroupFrames {
   /** A value is a string: what it comes to is known when it is encoded. */
   readonly hasText: boolean
 
-  /** @param order of which share each message was, in the order in which they were given; undefined: that of the frames */
   constructor(
     shares: readonly TopicMessages[],
     registers: readonly RegisterShare[] = noRegisters,
-    order?: readonly number[],
+    places?: readonly number[],
   ) {
     this.shares = shares
     this.registers = registers
-    this.#order = order
+    this.places = places
     let guards = 0
     let bytes = 0
     let records = 0
@@ -100,28 +102,17 @@ export class GroupFrames {
       values: values.map((value) => copyOf(value, isEncoded)),
       extras: extras.map(copyOfExtras),
     }))
-    return new GroupFrames(shares, this.registers, this.#order)
+    return new GroupFrames(shares, this.registers, this.places)
   }
 
-  /**
-   * Of the messages, in the order in which they were given, where the first of each share has a guard that asks for no other one.
-   * @param stamped what the guards have come to, or the first message where there is none
-   */
-  offsets(stamped: readonly number[]): number[] {
-    const { shares } = this
-    const order = this.#order
-    const offsets = new Array<number>(this.records)
-    const next = order === undefined ? offsets : new Array<number>(shares.length)
-    let guard = 0
-    let record = 0
-    for (let share = 0; share < shares.length; share++) {
-      const { values, conditions } = shares[share]
-      if (order !== undefined) next[share] = stamped[guard]
-      else for (let index = 0; index < values.length; index++) offsets[record++] = stamped[guard] + index
-      guard += conditions.length
-    }
-    if (order !== undefined) for (; record < offsets.length; record++) offsets[record] = next[order[record]]++
-    return offsets
+  /** The same, where frames that go past the ring cannot say their offsets: the first guard of each topic tells where its messages stand. */
+  telling(): GroupFrames {
+    const shares = this.shares.map((share) => {
+      const [first] = share.conditions
+      const tells = first !== undefined && (first.ahead ?? 0) === 0
+      return tells ? share : { ...share, conditions: [firstOfTopic, ...share.conditions] }
+    })
+    return new GroupFrames(shares, this.registers, this.places)
   }
 
   /** One behind the other: those of conditions in the order in which they were given, then those of registers. @returns how many */

@@ -14,9 +14,6 @@ export interface GroupOutcome<T> {
 
 const nothingBegun = (): void => {}
 
-/** The offset of the first message. */
-export const firstOffset: GroupOutcome<number> = { written: ([first]) => first, refused: nothingBegun }
-
 export const allOffsets: GroupOutcome<TransactionAnswer> = {
   written: (offsets) => ({ offsets }),
   refused: nothingBegun,

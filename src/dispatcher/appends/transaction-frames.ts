@@ -1,4 +1,4 @@
-/** A transaction as one atomic group: each topic's messages together, behind guards that tell the offsets that they get. */
+/** A transaction as one atomic group: each topic's messages together, behind the guards of those that have conditions. */
 import { added } from '../../collections/added.js'
 import type { Extras, Payload, TransactionParts } from '../../engine/terms.js'
 import type { Guard } from '../../format/guard-layout.js'
@@ -12,10 +12,8 @@ interface Share extends TopicMessages {
   conditions: Guard[]
 }
 
-/** Of a message that has no condition, and is the first of its topic. */
-const firstOfTopic: Guard = { isIdNew: true }
-/** Of topics of which no message has a condition, and of which none has a key or headers: never added to. */
-const firstAlone: Guard[] = [firstOfTopic]
+/** Of topics of which no message has a condition, a key or headers: never added to. */
+const noGuards: Guard[] = []
 const noExtras: (Extras | undefined)[] = []
 const noShares: readonly Share[] = []
 const noRegisters: readonly RegisterShare[] = []
@@ -38,18 +36,26 @@ export function transactionFrames(
     registers.length === 0
       ? noRegisters
       : registers.map(({ kind, name, ...rest }) => ({ topic: topics.handle(registerTopic(kind, name)), ...rest }))
-  return new GroupFrames(shares.list, set, shares.order)
+  return new GroupFrames(shares.list, set, shares.places)
 }
 
 /** By topic, in the order of their first messages. */
 class Shares {
   #list: Share[] | undefined
   /** Of which share each message is; undefined while those of each topic have come together. */
-  order: number[] | undefined
+  #order: number[] | undefined
   #byTopic: Map<TopicHandle, number> | undefined
 
   get list(): readonly Share[] {
     return this.#list ?? noShares
+  }
+
+  /** Of each message, as they have come, its place among all in the order of the shares; undefined: they stand so. */
+  get places(): number[] | undefined {
+    if (this.#order === undefined) return undefined
+    const next: number[] = []
+    for (let share = 0, begin = 0; share < this.list.length; begin += this.list[share++].values.length) next.push(begin)
+    return this.#order.map((share) => next[share]++)
   }
 
   add(topic: TopicHandle, value: Payload, extras: Extras | undefined, guard: Guard | undefined): void {
@@ -63,20 +69,19 @@ class Shares {
           : placeOf(topic, list)
     if (at === undefined) this.#begin(topic, value, extras, guard)
     else {
-      if (at !== last) this.order ??= inOrder(list)
+      if (at !== last) this.#order ??= inOrder(list)
       addTo(list[at], value, extras, guard)
     }
-    this.order?.push(at ?? last + 1)
+    this.#order?.push(at ?? last + 1)
   }
 
-  /** The first of each topic has a guard in any case: it tells where the topic's messages stand. */
   #begin(topic: TopicHandle, value: Payload, extras: Extras | undefined, guard: Guard | undefined): void {
     this.#byTopic?.set(topic, this.list.length)
     this.#list = added(this.#list, {
       topic,
       values: [value],
       extras: extras === undefined ? noExtras : [extras],
-      conditions: guard === undefined ? firstAlone : [{ ...guard, isIdNew: true }],
+      conditions: guard === undefined ? noGuards : [{ ...guard, isIdNew: true }],
     })
   }
 
@@ -89,7 +94,7 @@ class Shares {
 function addTo(share: Share, value: Payload, extras: Extras | undefined, guard: Guard | undefined): void {
   const { values } = share
   if (guard !== undefined) {
-    if (share.conditions === firstAlone) share.conditions = [firstOfTopic]
+    if (share.conditions === noGuards) share.conditions = []
     share.conditions.push({ ...guard, ahead: values.length, isIdNew: true })
   }
   if (extras !== undefined && share.extras === noExtras) share.extras = values.map(() => undefined)

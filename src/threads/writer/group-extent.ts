@@ -1,5 +1,13 @@
-/** How far an atomic group reaches in a run of frames, and what it takes of a segment. */
-import { flagsOf, frameBytes, frameFlag, frameKind, frameWord, kindOf } from '../../format/frame-layout.js'
+/** How far atomic groups reach in a run of frames, and what they take of a segment. */
+import {
+  flagsOf,
+  frameBytes,
+  frameFlag,
+  frameKind,
+  frameWord,
+  hasOwnConditions,
+  kindOf,
+} from '../../format/frame-layout.js'
 
 export interface GroupExtent {
   bytes: number
@@ -24,4 +32,28 @@ export function groupExtent(words: Uint32Array, from: number, to: number): Group
     if ((flagsOf(tail) & frameFlag.continues) === 0) break
   }
   return { bytes: at - from, records, topics }
+}
+
+/**
+ * The same of all that may be appended together with the first group: groups that follow it, and messages between them, as far as nothing has to be judged.
+ * Each is as whole as the first then, since all are appended at one moment or not at all.
+ * @param fits what there is room for
+ */
+export function groupsExtent(
+  words: Uint32Array,
+  from: number,
+  to: number,
+  first: GroupExtent,
+  fits: (extent: GroupExtent) => boolean,
+): GroupExtent {
+  let all = first
+  for (let at = from + first.bytes; at < to; at = from + all.bytes) {
+    const tail = words[(at >>> 2) + frameWord.tail]
+    if (kindOf(tail) !== frameKind.data || hasOwnConditions(tail)) break
+    const { bytes, records, topics } = groupExtent(words, at, to)
+    const more = { bytes: all.bytes + bytes, records: all.records + records, topics: all.topics + topics }
+    if (!fits(more)) break
+    all = more
+  }
+  return all
 }

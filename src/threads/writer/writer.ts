@@ -19,7 +19,7 @@ import {
   hasOwnConditions,
   kindOf,
 } from '../../format/frame-layout.js'
-import { allocateRetryMs, maxSleepMs, maxUnflushedBytes, quietMsToMap } from '../../limits.js'
+import { allocateRetryMs, maxSleepMs, maxStagedBytes, maxUnflushedBytes, quietMsToMap } from '../../limits.js'
 import { failedCall } from '../../memory/errno.js'
 import { SystemCallError } from '../../memory/memory.js'
 import { writerState } from '../../ring/shared-state.js'
@@ -29,7 +29,7 @@ import type { Owner } from '../../storage/files/ownership.js'
 import type { SegmentFiles } from '../../storage/files/segment-files.js'
 import type { IdsPart } from '../protocol.js'
 import type { CommitWriter } from './commit-writer.js'
-import { groupExtent } from './group-extent.js'
+import { type GroupExtent, groupExtent, groupsExtent } from './group-extent.js'
 import { GuardedAppends } from './guarded-appends.js'
 import type { KnownId } from './id-table.js'
 import { IdWindows, type RecallIds } from './id-windows.js'
@@ -242,7 +242,8 @@ export class Writer {
     let taken: number
     if ((flags & frameFlag.continues) === 0) taken = this.#appendLone(memory, from, to)
     else {
-      const extent = groupExtent(memory.words, from, to)
+      const { words } = memory
+      const extent = groupsExtent(words, from, to, groupExtent(words, from, to), this.#fits)
       taken = this.#appendGroup(memory, from, from + extent.bytes, extent) ? extent.bytes : 0
     }
     if (taken === 0) return
@@ -257,6 +258,10 @@ export class Writer {
     else this.#keys.note(memory, from, from + taken)
     return taken
   }
+
+  /** So many groups are appended together. */
+  readonly #fits = ({ bytes, records, topics }: GroupExtent): boolean =>
+    bytes <= maxStagedBytes && this.#parts.tail.takesGroup(bytes, records, topics)
 
   /** False: there is no room for the group yet, and nothing was written. */
   #appendGroup(run: FrameRun, from: number, to: number, extent = groupExtent(run.words, from, to)): boolean {

@@ -177,6 +177,13 @@ onEveryEngine(({ shared, open, supports }) => {
     for (const topic of topics)
       expect((await collect(topic.read())).map((each) => each.value.length)).toEqual([10_000, 10_000])
     expect(await log.register('r')).toBe(1)
+    // In whatever order they are given, and with a condition of one of them.
+    const mixed = await log.transaction((tx) => {
+      for (let index = 0; index < 10; index++)
+        for (const topic of [1, 2, 1]) tx.append(topics[topic], value, index === 5 ? { id: `${topic}` } : undefined)
+    })
+    const inTurn = Array.from({ length: 10 }, (_, index) => [2 * index + 2, index + 2, 2 * index + 3])
+    expect(mixed.offsets).toEqual(inTurn.flat())
     const tooLarge = log.transaction((tx) => {
       for (let index = 0; index < 200; index++) tx.append(topics[0], value)
     })
@@ -190,7 +197,7 @@ onEveryEngine(({ shared, open, supports }) => {
         }),
       ),
     )
-    expect(many.map((each) => each.offsets)).toEqual(many.map((_, index) => [2 + index, 2 + index]))
+    expect(many.map((each) => each.offsets)).toEqual(many.map((_, index) => [2 + index, 22 + index]))
   })
 
   it('a producer writes each sequence once, whatever comes again, and remembers the last', async () => {

@@ -35,24 +35,23 @@ it.each(Array.from({ length: 200 }, (_, index) => index + 1))('of any messages (
     const own = messages.filter((message) => message.topic === topic.name)
     expect(values).toEqual(own.map(({ value }) => value))
     expect(own.map((_, index) => extras[index])).toEqual(own.map((message) => message.extras))
-    // One that tells where the topic goes on, and each other one that asks.
     const asked = own.flatMap(({ condition }, ahead) =>
-      ahead === 0 || condition !== undefined ? [{ expectedOffset: condition?.expectedOffset, ahead }] : [],
+      condition === undefined ? [] : [{ expectedOffset: condition.expectedOffset, ahead }],
     )
     expect(conditions.map(({ expectedOffset, ahead = 0 }) => ({ expectedOffset, ahead }))).toEqual(asked)
     expect(conditions.every(({ isIdNew }) => isIdNew)).toBe(true)
   }
-  // Topics go on at a thousand times their number.
-  const stamped = frames.shares.flatMap(({ topic, conditions }) =>
-    conditions.map(({ ahead = 0 }) => 1_000 * topic.id + ahead),
-  )
-  const next = new Map(names.map((name) => [name, 1_000 * topics.handle(name).id]))
-  const expected = messages.map(({ topic }) => {
-    const offset = next.get(topic) as number
-    next.set(topic, offset + 1)
-    return offset
-  })
-  expect(frames.offsets(stamped)).toEqual(expected)
+  const framed = frames.shares.flatMap(({ values }) => values)
+  expect(frames.places?.map((place) => framed[place]) ?? framed).toEqual(messages.map(({ value }) => value))
+  // Past the ring there is one more where none is of the first.
+  for (const [index, { conditions }] of frames.telling().shares.entries()) {
+    const [first, ...others] = conditions
+    expect(first).toMatchObject({ isIdNew: true })
+    expect(first.ahead ?? 0).toBe(0)
+    const asked = frames.shares[index].conditions
+    const isOfFirst = asked.length > 0 && (asked[0].ahead ?? 0) === 0
+    expect(isOfFirst ? conditions : others).toEqual(asked)
+  }
 })
 
 it('what one transaction has said of its messages is in no other one', () => {
@@ -68,7 +67,7 @@ it('what one transaction has said of its messages is in no other one', () => {
     topics,
   )
   for (const frames of [before, alone()]) {
-    expect(frames.shares[0].conditions).toEqual([{ isIdNew: true }])
+    expect(frames.shares[0].conditions).toEqual([])
     expect(frames.shares[0].extras[0]).toBeUndefined()
   }
 })
