@@ -3,11 +3,8 @@
  * so no window is ever pinned across a turn of the event loop, but for a handler that works on the mapping itself.
  */
 import type { KeyedRange } from '../../engine/engine.js'
-import type { Filter } from '../../engine/terms.js'
 import { assert, BookendError, type PortableError } from '../../errors.js'
 import { trimmedError } from '../../failures.js'
-import { chunkBytes } from '../../limits.js'
-import { OffsetSet } from '../../messages/offset-set.js'
 import { type SelectionTerms, selectionOf } from '../../messages/selection.js'
 import type { TopicCells } from '../../ring/topic-cells.js'
 import type { Catalog } from '../../storage/index/catalog.js'
@@ -18,12 +15,11 @@ import { packIds } from '../../storage/read/packed-ids.js'
 import { firstSince, recallPart } from '../../storage/read/recalled-ids.js'
 import type { FoundRecords, RecordLookup } from '../../storage/read/record-lookup.js'
 import type { TopicReader } from '../../storage/read/topic-reader.js'
-import type { Candidates } from '../../storage/side/side-indexes.js'
 import type { HandlerMeans } from './handler.js'
 import { HandlerTasks } from './handler-run.js'
 import type { HandlerTask } from './handler-task.js'
 import { type ScanPart, type ScanRange, type ScanTask, ScanTasks } from './scan-task.js'
-import { readSelected, type SelectionSource, type ToldRecords } from './selective-reading.js'
+import { SelectiveChunks } from './selective-chunks.js'
 
 /** A topic as tasks name it. */
 export interface TopicRef {
@@ -62,7 +58,7 @@ export type LogRead = Extract<ReadTask, { op: 'chunk' | 'records' | 'offsetAt' |
 
 type IdsTask = Extract<ReadTask, { op: 'ids' }>
 
-type ChunkTask = Extract<ReadTask, { op: 'chunk' }>
+export type ChunkTask = Extract<ReadTask, { op: 'chunk' }>
 
 export interface ChunkAnswer {
   bytes: Uint8Array<ArrayBuffer>
@@ -110,6 +106,7 @@ export class Reader {
   readonly #cells: TopicCells
   readonly #trim: () => number
   readonly #look: (() => void) | undefined
+  readonly #selective: SelectiveChunks
   readonly #scans: ScanTasks
   readonly #handlers: HandlerTasks | undefined
 
@@ -133,14 +130,19 @@ export class Reader {
     this.#trim = trim
     this.#catalog = catalog
     this.#cells = cells
+    this.#selective = new SelectiveChunks({
+      ...{ reader, lookup, cells },
+      guarded: (topic, offset, read) => this.#guarded(topic, offset, read),
+      one: (topic, offset) => this.#one(topic, offset),
+    })
     this.#scans = new ScanTasks(
       (topic, request) => this.#guarded(topic, request.offset, () => reader.readBorrowed(request)),
-      (topic, offset, to, filter) => this.#told(topic, offset, to, filter),
+      (topic, offset, to, filter) => this.#selective.told(topic, offset, to, filter),
     )
     if (handlers === undefined) return
     this.#handlers = new HandlerTasks((topic, request, { views, filter }) => {
       const { offset, to } = request
-      const told = filter && this.#told(topic, offset, to, filter)
+      const told = filter && this.#selective.told(topic, offset, to, filter)
       if (told !== undefined) return { ...told, isSparse: true, release() {} }
       return this.#guarded(topic, offset, () =>
         views === 'mapped' ? reader.readMapped(request) : { ...reader.read(request), release() {} },
@@ -173,21 +175,9 @@ export class Reader {
   }
 
   #chunks(task: ChunkTask): ChunkAnswer {
-    const { topic, offset, to, resume, count = 1, filter } = task
     const selection = selectionOf(task)
-    if (selection !== undefined) {
-      const source: SelectionSource = {
-        read: (from, place) =>
-          this.#guarded(topic, from, () =>
-            this.#reader.readBorrowed({ topic: topic.id, offset: from, to, resume: place }),
-          ),
-        told: (from) =>
-          selection instanceof OffsetSet
-            ? this.#named(topic, from, to, selection)
-            : filter && this.#told(topic, from, to, filter),
-      }
-      return readSelected(source, topic.id, { offset, to, resume, count }, selection)
-    }
+    if (selection !== undefined) return this.#selective.chunk(task, selection)
+    const { topic, offset, to, resume, count = 1 } = task
     const read = (request: { offset: number; resume: Resume | undefined }): ChunkAnswer =>
       this.#guarded(topic, request.offset, () => this.#reader.read({ topic: topic.id, to, ...request }))
     const chunk = read({ offset, resume })
@@ -239,51 +229,6 @@ export class Reader {
       end += piece.length
     })
     return { bytes: pieces.length === 1 ? bytes : joinPieces(pieces), starts }
-  }
-
-  /** What may match, by a side index. @throws `BOOKEND_CORRUPT` if it is the record at `offset`, and cannot be read */
-  #told(topic: TopicRef, offset: number, to: number, filter: Filter): ToldRecords | undefined {
-    return this.#candidates(topic, offset, () => this.#reader.candidates(topic.id, offset, to, filter))
-  }
-
-  /** The same of what is named. */
-  #named(topic: TopicRef, offset: number, to: number, named: OffsetSet): ToldRecords | undefined {
-    return this.#candidates(topic, offset, () => this.#reader.named(topic.id, offset, to, named))
-  }
-
-  #candidates(topic: TopicRef, offset: number, find: () => Candidates | undefined): ToldRecords | undefined {
-    // What was trimmed is none of what may be skipped: whoever reads there is told.
-    if (offset < this.#cells.first(topic.id).load()) return undefined
-    const candidates = this.#guarded(topic, offset, find)
-    if (candidates === undefined) return undefined
-    const { offsets } = candidates
-    let { bytes, starts, looked: count } = this.#lookup.findFirst(topic.id, offsets, chunkBytes)
-    if (starts.subarray(0, count).some((start) => start < 0)) {
-      const pieces = this.#oneByOne(topic, offsets.slice(0, count), offset)
-      bytes = joinPieces(pieces)
-      count = pieces.length
-      // The one at `offset` was trimmed meanwhile.
-      if (count === 0 && offsets[0] === offset) return undefined
-    }
-    const next = count < offsets.length ? offsets[count] : candidates.to
-    const behind = count === 0 ? offset : offsets[count - 1] + 1
-    return { bytes, to: behind, next, resume: this.#reader.placeOf(topic.id, next) }
-  }
-
-  /** Up to one that cannot be read. @throws what reading the one at `first` fails with */
-  #oneByOne(topic: TopicRef, offsets: readonly number[], first: number): Uint8Array[] {
-    const pieces: Uint8Array[] = []
-    for (const offset of offsets) {
-      try {
-        const piece = this.#one(topic, offset)
-        if (piece === undefined) break
-        pieces.push(piece)
-      } catch (error) {
-        if (offset === first) throw error
-        break
-      }
-    }
-    return pieces
   }
 
   #one(topic: TopicRef, offset: number): Uint8Array | undefined {
