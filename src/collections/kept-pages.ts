@@ -1,7 +1,10 @@
-/** Pages of files in memory, as many as there may be: the one that was read first goes first. */
-export class KeptPages {
+/**
+ * Pages of files in memory, as many as there may be: the one that was read first goes first.
+ * @typeParam P a page: its words, or the place where they stand
+ */
+export class KeptPages<P = Uint32Array<ArrayBuffer>> {
   readonly #max: number
-  readonly #pages = new Map<number, Uint32Array<ArrayBuffer>>()
+  readonly #pages = new Map<number, P>()
   /** The keys of all pages in the round; where the next one goes, the oldest stands. */
   readonly #keys: number[] = []
   #next = 0
@@ -10,21 +13,21 @@ export class KeptPages {
     this.#max = max
   }
 
-  get(key: number): Uint32Array<ArrayBuffer> | undefined {
+  get(key: number): P | undefined {
     return this.#pages.get(key)
   }
 
   /** The memory of the page that goes, if there are as many as there may be. Its page is gone. */
-  takeOldest(): Uint32Array<ArrayBuffer> | undefined {
+  takeOldest(): P | undefined {
     const oldest = this.#keys[this.#next]
-    const words = oldest === undefined ? undefined : this.#pages.get(oldest)
-    if (words !== undefined) this.#pages.delete(oldest)
-    return words
+    const page = oldest === undefined ? undefined : this.#pages.get(oldest)
+    if (page !== undefined) this.#pages.delete(oldest)
+    return page
   }
 
-  /** @param words into which the page was read: a page that could not be is none */
-  keep(key: number, words: Uint32Array<ArrayBuffer>): void {
-    this.#pages.set(key, words)
+  /** @param page has been read: one that could not be is none */
+  keep(key: number, page: P): void {
+    this.#pages.set(key, page)
     this.#keys[this.#next] = key
     this.#next = (this.#next + 1) % this.#max
   }

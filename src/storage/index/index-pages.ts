@@ -4,6 +4,7 @@
  * wrong, only no longer wanted.
  */
 import { KeptPages } from '../../collections/kept-pages.js'
+import { assert } from '../../errors.js'
 import { entryBytes, entryWord } from '../../format/segment-layout.js'
 import { indexPageBytes, maxIndexPages, maxSegmentBytes } from '../../limits.js'
 import type { Window } from '../../memory/memory.js'
@@ -16,11 +17,19 @@ export interface IndexedSegment {
 
 /** Keeps the pages of all segments apart in one number. */
 const pagesPerSegment = maxSegmentBytes / indexPageBytes
+const pageWords = indexPageBytes / Uint32Array.BYTES_PER_ELEMENT
+/** Memory for so many at first. */
+const firstPages = 16
 
 export class IndexPages {
-  readonly #pages = new KeptPages(maxIndexPages)
-  /** The page that {@link find} found. */
-  words: Uint32Array = new Uint32Array(0)
+  /** The first word of each. */
+  readonly #pages = new KeptPages<number>(maxIndexPages)
+  /** Places for pages that were ever taken. */
+  #count = 0
+  /** A place that was taken for a page that could not be read. */
+  #spare: number | undefined
+  /** All pages in one array: one for each is a line more that is in no cache. Another one where they grow: to be looked at behind {@link find}. */
+  words = new Uint32Array(0)
 
   /**
    * Finds an entry of a sealed segment: its first word is `words[find(...)]`.
@@ -32,19 +41,36 @@ export class IndexPages {
     const at = entriesAt + entry * entryBytes - shift
     const page = Math.floor(at / indexPageBytes)
     const key = pinned.segment * pagesPerSegment + page
-    this.words = this.#pages.get(key) ?? this.#load(pinned, key, page * indexPageBytes + shift)
-    return ((at - page * indexPageBytes) / entryBytes) * entryWord.perEntry
+    const first = this.#pages.get(key) ?? this.#load(pinned, key, page * indexPageBytes + shift)
+    return first + ((at - page * indexPageBytes) / entryBytes) * entryWord.perEntry
   }
 
   clear(): void {
     this.#pages.clear()
+    this.#count = 0
+    this.#spare = undefined
     this.words = new Uint32Array(0)
   }
 
-  #load({ window }: IndexedSegment, key: number, at: number): Uint32Array<ArrayBuffer> {
-    const words = this.#pages.takeOldest() ?? new Uint32Array(indexPageBytes / Uint32Array.BYTES_PER_ELEMENT)
-    window.readInto(new Uint8Array(words.buffer), 0, at, Math.min(indexPageBytes, window.byteLength - at))
-    this.#pages.keep(key, words)
-    return words
+  #load({ window }: IndexedSegment, key: number, at: number): number {
+    // The oldest page is gone from here on, whether this one can be read or not.
+    const first = this.#spare ?? this.#pages.takeOldest() ?? this.#newPlace()
+    this.#spare = first
+    const target = new Uint8Array(this.words.buffer, first * Uint32Array.BYTES_PER_ELEMENT, indexPageBytes)
+    window.readInto(target, 0, at, Math.min(indexPageBytes, window.byteLength - at))
+    this.#spare = undefined
+    this.#pages.keep(key, first)
+    return first
+  }
+
+  #newPlace(): number {
+    assert(this.#count < maxIndexPages, 'no more pages are kept than there may be')
+    const first = this.#count * pageWords
+    this.#count += 1
+    if (first < this.words.length) return first
+    const words = new Uint32Array(Math.min(maxIndexPages, Math.max(firstPages, 2 * (this.#count - 1))) * pageWords)
+    words.set(this.words)
+    this.words = words
+    return first
   }
 }

@@ -44,3 +44,29 @@ it.each([0, 8])(
     expect(reads.length).toBeGreaterThan(read)
   },
 )
+
+it('keeps no more memory where pages cannot be read, and finds what can be', () => {
+  const byteLength = (maxIndexPages + 50) * indexPageBytes
+  const whole = segmentOf(0, byteLength, [])
+  let fails = false
+  const readInto: PinnedWindow['window']['readInto'] = (...read) => {
+    if (fails) throw new Error('not in memory')
+    whole.window.readInto(...read)
+  }
+  const segment = { segment: 0, window: { byteLength, readInto } } as unknown as PinnedWindow
+  const pages = new IndexPages()
+  const random = new Seeded(11)
+  for (let count = 0; count < 3 * maxIndexPages; count++) {
+    const entry = random.below(byteLength / entryBytes)
+    fails = count % 3 === 0
+    let word: number
+    try {
+      word = pages.find(segment, 0, entry)
+    } catch {
+      expect(fails).toBe(true)
+      continue
+    }
+    if (pages.words[word] !== (entry * entryBytes) / 4) throw new Error(`entry ${entry} is another one`)
+  }
+  expect(pages.words.byteLength).toBe(maxIndexPages * indexPageBytes)
+})
