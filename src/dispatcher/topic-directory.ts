@@ -122,7 +122,7 @@ export class TopicDirectory {
   /** Offset of the next message of a topic that need not exist. Makes no handle. */
   nextOf(name: string): number {
     const id = this.#byName.get(name)?.id ?? this.find(name)
-    return id < 0 ? 0 : this.#cells.next(id).load()
+    return id < 0 ? 0 : this.#cells.nextOf(id)
   }
 
   /** From now on other threads may have numbers as well: they get this. */

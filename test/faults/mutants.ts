@@ -862,9 +862,8 @@ const mutants: readonly Mutant[] = [
   {
     name: 'publishes topics before the position',
     file: 'threads/writer/publisher.js',
-    find: 'state.published.store(position);\n        for (const id of tail.takeTouched()) {\n            topics.first(id).store(tail.first(id));\n            topics.next(id).store(tail.next(id));\n        }',
-    replace:
-      'for (const id of tail.takeTouched()) { topics.first(id).store(tail.first(id)); topics.next(id).store(tail.next(id)); } state.published.store(position);',
+    find: 'state.published.store(position);\n        const touched = tail.takeTouched();',
+    replace: 'const touched = tail.takeTouched(); this.#storeCells(touched); state.published.store(position);',
     fault: 'races',
     scale: 1,
   },
@@ -938,17 +937,26 @@ const mutants: readonly Mutant[] = [
     name: 'rings for followers before it publishes',
     file: 'threads/writer/publisher.js',
     find: `state.published.store(position);
-        for (const id of tail.takeTouched()) {
-            topics.first(id).store(tail.first(id));
-            topics.next(id).store(tail.next(id));
-        }
+        const touched = tail.takeTouched();
+        if (touched.length > 1)
+            topics.storeTogether(() => this.#storeCells(touched));
+        else
+            this.#storeCells(touched);
         // Behind the position as well: what is not published may be taken back.
         rows.publish();
         bell.ring();`,
     replace: `bell.ring();
         state.published.store(position);
-        for (const id of tail.takeTouched()) { topics.first(id).store(tail.first(id)); topics.next(id).store(tail.next(id)); }
+        this.#storeCells(tail.takeTouched());
         rows.publish();`,
+    fault: 'races',
+    scale: 1,
+  },
+  {
+    name: 'publishes what belongs together topic by topic',
+    file: 'threads/writer/publisher.js',
+    find: 'topics.storeTogether(() => this.#storeCells(touched));',
+    replace: 'this.#storeCells(touched);',
     fault: 'races',
     scale: 1,
   },

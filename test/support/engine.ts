@@ -67,6 +67,7 @@ export class Engine {
   readonly slots: SlotTable
   /** For threads of a test's own. */
   readonly slotsMemory: SharedArrayBuffer
+  readonly cellMemory = TopicCells.allocate()
   readonly cells: TopicCells
   /** Another lane is attached here. */
   readonly turns: LaneTurns
@@ -113,7 +114,7 @@ export class Engine {
     this.lane = words.lane
     const { state, lanes, lane } = words
     this.lanes = lanes
-    this.cells = new TopicCells(TopicCells.allocate())
+    this.cells = new TopicCells(this.cellMemory)
     for (const topic of topics) {
       this.cells.next(topic.id).store(topic.next)
       this.cells.first(topic.id).store(topic.first)

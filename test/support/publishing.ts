@@ -1,8 +1,10 @@
 /**
- * What a writer publishes, seen by another thread behind every store of it: what the shared words promise can be read, and right; rows are of what
- * is published; followers know no more than that, and all that is acknowledged; times do not go back, whatever the clock does; and who
+ * What a writer publishes, seen by another thread behind every store of it: what the shared words promise can be read, and right; of an atomic group of several
+ * topics all is seen or nothing; rows are of what is published; followers know no more than that, and all that is acknowledged; times do not go back, whatever the clock does; and who
  * sleeps until there is more has been rung for.
  */
+import { frameFlag } from '../../src/format/frame-layout.js'
+import { TopicCells } from '../../src/ring/topic-cells.js'
 import { BellFile } from '../../src/storage/files/bell-file.js'
 import { Engine } from './engine.js'
 import { groupOf, payloadOf } from './frames.js'
@@ -13,6 +15,9 @@ import { simulatedWorld } from './worlds.js'
 
 const names = ['a', 'b', 'c']
 const steps = 25
+
+/** What another thread would wait for. */
+class Waits extends Error {}
 
 /** @returns how often it looked. @throws what was not as promised */
 export async function watchPublishing(random: Seeded): Promise<number> {
@@ -25,6 +30,20 @@ export async function watchPublishing(random: Seeded): Promise<number> {
   writer.doWork()
   let looks = 0
   let acknowledged = lane.ringHead.load()
+
+  const other = new TopicCells(engine.cellMemory, () => {
+    throw new Waits()
+  })
+  const nexts = (): string => names.map((_, topic) => other.nextOf(topic)).join()
+  let [before, after] = ['', '']
+  const lookAtTopics = (): void => {
+    try {
+      const seen = nexts()
+      if (seen !== before && seen !== after) throw new Error(`${before} goes to ${after}, and ${seen} is seen`)
+    } catch (error) {
+      if (!(error instanceof Waits)) throw error
+    }
+  }
 
   // Somebody follows.
   state.followerCalls.store(1)
@@ -43,6 +62,7 @@ export async function watchPublishing(random: Seeded): Promise<number> {
   const look = (): void => {
     looks += 1
     lookAtBell()
+    lookAtTopics()
     // It may be taken back yet.
     if (engine.rows.seek(state.published.load()))
       throw new Error(`a row of what is not published: ${engine.rows.position}`)
@@ -67,12 +87,18 @@ export async function watchPublishing(random: Seeded): Promise<number> {
 
   for (let step = 0; step < steps; step++) {
     clock += random.pick([0, 1, 1_000, -1, -5_000])
-    const topic = random.below(names.length)
     const count = random.chance(0.2) ? 1 + random.below(8) : 1
-    const frames = groupOf(
-      topic,
-      Array.from({ length: count }, () => nextValue(topic)),
+    const first = random.below(names.length)
+    const topics = random.chance(0.3) ? [first, (first + 1) % names.length] : [first]
+    before = nexts()
+    const frames = topics.flatMap((topic, index) =>
+      groupOf(
+        topic,
+        Array.from({ length: count }, () => nextValue(topic)),
+        index < topics.length - 1 ? frameFlag.continues : 0,
+      ),
     )
+    after = values.map(({ length }) => length).join()
     if (engine.offer(frames) < 0) throw new Error('the ring is large enough')
     const head = consumer.head
     lane.wakeHead.store(head)

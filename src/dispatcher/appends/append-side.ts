@@ -281,12 +281,12 @@ export class AppendSide implements Waiter {
 
   nextOf(topic: TopicHandle): number {
     const { id } = topic
-    return id < 0 ? 0 : this.#parts.cells.next(id).load()
+    return id < 0 ? 0 : this.#parts.cells.nextOf(id)
   }
 
   firstOf(topic: TopicHandle): number {
     const { id } = topic
-    return id < 0 ? 0 : this.#parts.cells.first(id).load()
+    return id < 0 ? 0 : this.#parts.cells.firstOf(id)
   }
 
   /** Messages are told of behind all acknowledgements. */

@@ -29,20 +29,22 @@ export interface WalkStep {
 }
 
 /** Followers far behind see the log grow, and are asked other things meanwhile. */
-const stepBytes = 4 << 20
+const usualStepBytes = 4 << 20
 
 export class LogWalk {
   readonly #disk: Disk
   readonly #files: SegmentFiles
+  readonly #stepBytes: number
   #position: number
   /** The segment that is being walked. */
   #open: { segment: number; file: SegmentFile } | undefined
 
   /** @param position the end of a batch, or of a segment's header */
-  constructor(disk: Disk, files: SegmentFiles, position: number) {
+  constructor(disk: Disk, files: SegmentFiles, position: number, stepBytes = usualStepBytes) {
     this.#disk = disk
     this.#files = files
     this.#position = position
+    this.#stepBytes = stepBytes
   }
 
   /** Everything before was walked. */
@@ -91,7 +93,11 @@ export class LogWalk {
     const index = new LiveIndex(this.#files.base(segment), segmentBytes, false)
     index.end = Math.max(from, segmentHeaderBytes)
     // Past damage: what is published goes on behind it.
-    const isStopped = index.catchUp(new SalvageWindow(file), to, true, { stepBytes })
+    const window = new SalvageWindow(file)
+    let isStopped = index.catchUp(window, to, true, { stepBytes: this.#stepBytes })
+    // What was written at one moment is met in one step.
+    while (!isStopped && index.groupEnd < index.end && index.end < to && !index.isSealed)
+      isStopped = index.catchUp(window, to, true, { stepBytes: 1 })
     const topics = [...index.topics.values()].map((entries) => walked(entries, segment))
     // Behind the seal there is nothing to be walked.
     return { topics, end: isStopped || index.isSealed ? to : Math.max(index.end, from), time: index.lastTime }

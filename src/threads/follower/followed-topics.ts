@@ -59,8 +59,14 @@ export class FollowedTopics {
     return more
   }
 
-  /** Says what is known of a topic: once the position up to which it was met is published. */
-  publish(topic: number): void {
+  /** Says what is known of topics: once the position up to which they were met is published. */
+  publish(topics: readonly Pick<MetTopic, 'topic'>[]): void {
+    this.#parts.cells.storeTogether(() => {
+      for (const { topic } of topics) this.#store(topic)
+    })
+  }
+
+  #store(topic: number): void {
     const known = this.#topics.get(topic)
     if (known === undefined) return
     const { cells } = this.#parts

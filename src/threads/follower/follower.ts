@@ -299,7 +299,7 @@ export class Follower {
         let records = 0
         for (const found of step.topics) records += topics.meet(found)
         words.publish(step, records)
-        for (const { topic } of step.topics) topics.publish(topic)
+        topics.publish(step.topics)
         this.#known = { ...this.#known, published: step.position }
         state.activeSegment.store(files.segmentOf(step.position))
         application.ringIfAsleep()

@@ -53,12 +53,14 @@ export class ShortWay {
     let records = 0
     for (const { topic, next } of step.topics) records += Math.max(0, next - cells.next(topic).load())
     words.publish(step, records)
-    for (const { topic, next } of step.topics) {
-      const cell = cells.next(topic)
-      cell.takeOver()
-      // Records that were moved forward were known before.
-      cell.store(Math.max(cell.load(), next))
-    }
+    cells.storeTogether(() => {
+      for (const { topic, next } of step.topics) {
+        const cell = cells.next(topic)
+        cell.takeOver()
+        // Records that were moved forward were known before.
+        cell.store(Math.max(cell.load(), next))
+      }
+    })
     return true
   }
 

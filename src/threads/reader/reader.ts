@@ -204,8 +204,8 @@ export class Reader {
       if (!hasLooked) this.#look?.()
       // A segment went, or was written anew, while it was looked for. What could still be read in it stands further on.
       const isOther = this.#trim() !== trim || (this.#look !== undefined && !hasLooked)
-      if (isOther && offset >= this.#cells.first(topic.id).load()) return this.#guarded(topic, offset, read, true)
-      const first = this.#cells.first(topic.id).load()
+      if (isOther && offset >= this.#cells.firstOf(topic.id)) return this.#guarded(topic, offset, read, true)
+      const first = this.#cells.firstOf(topic.id)
       if (offset < first) throw trimmedError(topic.name, offset, first)
       if (error instanceof BookendError) Object.assign(error, { topic: topic.name })
       throw failedCallError(error, topic.name, offset)
@@ -217,8 +217,8 @@ export class Reader {
     const { bytes, starts } = this.#lookup.find(topic.id, offsets)
     const pieces: Uint8Array[] = [bytes]
     let end = bytes.length
-    const first = this.#cells.first(topic.id).load()
-    const next = this.#cells.next(topic.id).load()
+    const first = this.#cells.firstOf(topic.id)
+    const next = this.#cells.nextOf(topic.id)
     offsets.forEach((offset, index) => {
       const isThere = offset >= first && offset < next
       if (isThere && starts[index] >= 0) return
@@ -261,7 +261,7 @@ export class Reader {
   }
 
   #withKey(topic: TopicRef, { key, range: { from: asked, to, max, isReverse } }: KeyedAsk): KeyedRecords {
-    const first = () => this.#cells.first(topic.id).load()
+    const first = () => this.#cells.firstOf(topic.id)
     for (;;) {
       const from = Math.min(to, Math.max(asked, first()))
       try {
@@ -274,14 +274,14 @@ export class Reader {
   }
 
   #offsetAt(topic: TopicRef, time: number): number {
-    const first = this.#cells.first(topic.id).load()
-    const next = this.#cells.next(topic.id).load()
+    const first = this.#cells.firstOf(topic.id)
+    const next = this.#cells.nextOf(topic.id)
     if (first >= next) return next
     return this.#guarded(topic, first, () => this.#reader.offsetAt(topic.id, time, first, next) ?? next)
   }
 
   #ids({ topic, since, to, offset, resume }: IdsTask): IdsAnswer {
-    const first = this.#cells.first(topic.id).load()
+    const first = this.#cells.firstOf(topic.id)
     const from = offset ?? first
     return this.#guarded(topic, from, () => {
       const reader = this.#reader

@@ -64,10 +64,9 @@ export class Publisher {
     state.storedBytes.store(counts.storedBytes)
     const wasFlushed = state.durable.load() >= state.published.load()
     state.published.store(position)
-    for (const id of tail.takeTouched()) {
-      topics.first(id).store(tail.first(id))
-      topics.next(id).store(tail.next(id))
-    }
+    const touched = tail.takeTouched()
+    if (touched.length > 1) topics.storeTogether(() => this.#storeCells(touched))
+    else this.#storeCells(touched)
     // Behind the position as well: what is not published may be taken back.
     rows.publish()
     bell.ring()
@@ -79,6 +78,14 @@ export class Publisher {
       state.reaper.ringIfAsleep()
     }
     if (position >= this.#askAt) this.#askForBlocks(position)
+  }
+
+  #storeCells(touched: readonly number[]): void {
+    const { tail, topics } = this.#parts
+    for (const id of touched) {
+      topics.first(id).store(tail.first(id))
+      topics.next(id).store(tail.next(id))
+    }
   }
 
   /** What is before `head` has left the ring of the lane, published or refused. */

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { LogWalk } from '../../../src/storage/follow/log-walk.js'
+import { LogWalk, type WalkStep } from '../../../src/storage/follow/log-walk.js'
 import { ShortWalk } from '../../../src/storage/follow/short-walk.js'
 import { StorageLog } from '../../support/storage-log.js'
 import { simulatedWorld } from '../../support/worlds.js'
@@ -44,6 +44,20 @@ it('finds what the long walk finds', async () => {
   ])
   const long = new LogWalk(world.disk, log.files, from)
   expect([...long.advance(log.published, 0)]).toEqual([step])
+})
+
+it('the long walk ends no step inside of an atomic group, and others where it is to', () => {
+  const world = simulatedWorld()
+  const log = new StorageLog(world, { segmentBytes: 1 << 20 })
+  log.append([{ declare: 't', topic: 0 }])
+  const from = log.published
+  const large = new Uint8Array(60_000)
+  // Longer than what is read at once.
+  log.appendGroup(0, new Array<Uint8Array>(8).fill(large))
+  for (let count = 0; count < 5; count++) log.append([{ topic: 0, value: large }])
+  const steps = new LogWalk(world.disk, log.files, from, 1).advance(log.published, 0)
+  const nexts = () => (steps.next().value as WalkStep | undefined)?.topics.map(({ next }) => next)
+  expect([nexts(), nexts(), nexts(), nexts()]).toEqual([[8], [12], [13], undefined])
 })
 
 it('leaves what is not in memory, what is long, what is damaged, and where a segment ends or begins', async () => {

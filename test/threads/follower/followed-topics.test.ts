@@ -28,7 +28,7 @@ it('what is met is said when its position is published, and not before', () => {
   expect(told).toEqual(['1 b'])
   expect(topics.nextOf('b')).toBe(3)
   expect(bounds(1).next).toBe(0)
-  topics.publish(1)
+  topics.publish([{ topic: 1 }])
   expect(bounds(1)).toEqual({ first: 0, next: 3 })
 })
 
@@ -42,7 +42,7 @@ it('records that were moved forward are not counted again', () => {
 it('a topic whose name was lost is not known, and nothing is said of it', () => {
   const { topics, told, bounds } = books()
   expect(topics.meet({ ...found, topic: 7, next: 4, count: 4 })).toBe(0)
-  topics.publish(7)
+  topics.publish([{ topic: 7 }])
   expect(told).toEqual([])
   expect(bounds(7).next).toBe(0)
 })
