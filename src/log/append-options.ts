@@ -62,10 +62,18 @@ export const appendOptionNames = [...pushOptionNames, 'expectedOffset', 'expecte
 const deleteOptionNames = ['headers', 'durability', 'signal', 'id', 'expectedOffset', 'expectedVersion'] as const
 
 export interface CheckedAppendOptions {
-  level: Durability
-  signal: AbortSignal | undefined
-  extras: Extras | undefined
-  condition: Condition | undefined
+  readonly level: Durability
+  readonly signal: AbortSignal | undefined
+  readonly extras: Extras | undefined
+  readonly condition: Condition | undefined
+}
+
+const nothingSaid = { signal: undefined, extras: undefined, condition: undefined } as const
+/** One for all appends without options, by the level of the log. */
+const noOptions: Readonly<Record<Durability, CheckedAppendOptions>> = {
+  process: { level: 'process', ...nothingSaid },
+  disk: { level: 'disk', ...nothingSaid },
+  replicated: { level: 'replicated', ...nothingSaid },
 }
 
 /** @param kind `lone`: nobody keeps what goes with it, or sends it on. @throws TypeError, RangeError; `BOOKEND_UNSUPPORTED` for a level or a condition that there is not; the signal's reason */
@@ -75,8 +83,7 @@ export function checkAppendOptions(
   dedupe: Dedupe = {},
   kind: 'lone' | 'tombstone' | 'any' = 'any',
 ): CheckedAppendOptions {
-  if (options === undefined)
-    return { level: engine.facts.durability, signal: undefined, extras: undefined, condition: undefined }
+  if (options === undefined) return noOptions[engine.facts.durability]
   checkKeys('append options', options, appendOptionNames)
   const { key, headers, durability, ttlMs } = options
   const level = durability === undefined ? engine.facts.durability : checkLevel(engine, 'durability', durability)

@@ -1,7 +1,7 @@
 /** What one transaction writes, as the application builds it. Nothing is written before the building is over. */
 import { abortable } from '../abortable.js'
 import { added } from '../collections/added.js'
-import type { Engine } from '../engine/engine.js'
+import type { Engine, EngineTransactions } from '../engine/engine.js'
 import type { EngineGroup, EngineLease } from '../engine/group-seat.js'
 import type { Durability, PlannedMessage, TransactionAcks, TransactionParts } from '../engine/terms.js'
 import { BookendError } from '../errors.js'
@@ -180,17 +180,29 @@ export function builtTransaction(
     draft.end()
     throw error
   }
-  const write = () => {
-    draft.end()
-    signal?.throwIfAborted()
-    engine.checkWritable()
-    return abortable(signal, transactions.transact(draft.parts, draft.acks, level))
-  }
-  if (built === undefined) return write()
+  if (built === undefined) return written(engine, transactions, draft, level, signal)
+  return whenBuilt(built, draft, () => written(engine, transactions, draft, level, signal))
+}
+
+// Functions of their own: what they close over is made where they are, and most transactions wait for nothing.
+function whenBuilt<T>(built: unknown, draft: TransactionDraft, write: () => Promise<T>): Promise<T> {
   return Promise.resolve(built).then(write, (error) => {
     draft.end()
     throw error
   })
+}
+
+function written(
+  engine: Engine,
+  transactions: EngineTransactions,
+  draft: TransactionDraft,
+  level: Durability,
+  signal: AbortSignal | undefined,
+): Promise<{ offsets: number[] }> {
+  draft.end()
+  signal?.throwIfAborted()
+  engine.checkWritable()
+  return abortable(signal, transactions.transact(draft.parts, draft.acks, level))
 }
 
 function isOfKey({ topic, extras }: DraftMessage, other: DraftMessage): boolean {

@@ -19,7 +19,6 @@ import { type Waiter, type Watch, wakes } from '../watch.js'
 import type { Answer } from './answer.js'
 import { ChangedKeyError } from './changed-key.js'
 import type { WrittenGroup } from './frame-intake.js'
-import type { GroupFrames } from './group-frames.js'
 import type { GroupOutcome } from './group-outcome.js'
 
 /** Something in the ring whose publication is awaited. */
@@ -32,16 +31,11 @@ interface Pending {
   /** With the offset, or what the outcome of the group says. */
   resolve(answer: never): void
   reject(error: unknown): void
-  group: AwaitedGroup | undefined
+  /** A group whose outcome is told the offsets of its messages. */
+  group: WrittenGroup | undefined
+  outcome: GroupOutcome<unknown> | undefined
   /** The offset that a lone message is to get, if any. */
   expected: number | undefined
-}
-
-interface AwaitedGroup {
-  readonly written: WrittenGroup
-  readonly records: number
-  readonly places: readonly number[] | undefined
-  readonly outcome: GroupOutcome<unknown>
 }
 
 export interface AcknowledgementsParts {
@@ -87,7 +81,7 @@ export class Acknowledgements implements Waiter {
     reject: (error: unknown) => void,
     expected?: number,
   ): void {
-    this.#push({ end, at, level, resolve, reject, group: undefined, expected })
+    this.#push({ end, at, level, resolve, reject, group: undefined, outcome: undefined, expected })
   }
 
   #push(pending: Pending): void {
@@ -102,12 +96,10 @@ export class Acknowledgements implements Waiter {
     end: number,
     written: WrittenGroup,
     level: Durability,
-    { records, places }: Pick<GroupFrames, 'records' | 'places'>,
     { resolve, reject }: Answer<T>,
     outcome: GroupOutcome<T>,
   ): void {
-    const group = { written, records, places, outcome }
-    this.#push({ end, at: written.at, level, resolve, reject, group, expected: undefined })
+    this.#push({ end, at: written.at, level, resolve, reject, group: written, outcome, expected: undefined })
   }
 
   /** Acknowledges what is published; returns the ring position up to which that is done. */
@@ -116,7 +108,7 @@ export class Acknowledgements implements Waiter {
     const head = lane.ringHead.load()
     const { words } = memory
     for (let next = this.#pending.peek(); next !== undefined && head >= next.end; next = this.#pending.peek()) {
-      const { at, end, level, resolve, reject, group, expected } = next
+      const { at, end, level, resolve, reject, group, outcome, expected } = next
       this.#pending.shift()
       if (level === 'process') this.#pendingProcess -= 1
       let answer: unknown = -1
@@ -128,9 +120,9 @@ export class Acknowledgements implements Waiter {
           refuse(next, noSpaceError(state.writerErrno.load(), directory))
           continue
         }
-        if (group !== undefined) {
+        if (group !== undefined && outcome !== undefined) {
           try {
-            answer = this.#outcomeAt(group)
+            answer = this.#outcomeAt(group, outcome)
           } catch (error) {
             reject(error)
             continue
@@ -152,20 +144,19 @@ export class Acknowledgements implements Waiter {
   }
 
   /** @returns what its caller is answered. @throws the conflict, where one of its guards does not hold; what its outcome throws */
-  #outcomeAt(group: AwaitedGroup): unknown {
+  #outcomeAt(group: WrittenGroup, outcome: GroupOutcome<unknown>): unknown {
     const { words } = this.#parts.memory
-    const { written, records, places, outcome } = group
-    const frames = this.#behindGuards(group)
-    const offsets =
-      written.told === undefined ? offsetsFrom(words, frames, records) : offsetsTold(words, written, records)
+    const { told, records, places } = group
+    const frames = this.#behindGuards(group, outcome)
+    const offsets = told === undefined ? offsetsFrom(words, frames, records) : offsetsTold(words, group)
     return outcome.written(places === undefined ? offsets : places.map((place) => offsets[place]))
   }
 
   /** Where its messages stand. @throws the conflict */
-  #behindGuards({ written, outcome }: AwaitedGroup): number {
+  #behindGuards({ at: first, guards }: WrittenGroup, outcome: GroupOutcome<unknown>): number {
     const { words } = this.#parts.memory
-    let at = written.at
-    for (let guard = 0; guard < written.guards; guard++) {
+    let at = first
+    for (let guard = 0; guard < guards; guard++) {
       const word = at >>> 2
       if (kindOf(words[word + frameWord.tail]) === frameKind.conflict) {
         outcome.refused()
@@ -243,7 +234,7 @@ function offsetsFrom(words: Uint32Array, from: number, records: number): number[
 }
 
 /** Of messages that have gone past the ring, as the guards in it say them. */
-function offsetsTold(words: Uint32Array, { at, told }: WrittenGroup, records: number): number[] {
+function offsetsTold(words: Uint32Array, { at, told, records }: WrittenGroup): number[] {
   const offsets = new Array<number>(records)
   let record = 0
   let guard = at
@@ -256,7 +247,7 @@ function offsetsTold(words: Uint32Array, { at, told }: WrittenGroup, records: nu
   return offsets
 }
 
-function refuse({ group, reject }: Pending, error: Error): void {
-  group?.outcome.refused()
+function refuse({ outcome, reject }: Pending, error: Error): void {
+  outcome?.refused()
   reject(error)
 }

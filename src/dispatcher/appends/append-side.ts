@@ -174,7 +174,7 @@ export class AppendSide implements Waiter {
         for (const { id } of conditions) if (id !== undefined) this.#withheld.need(topic, id)
       const topic = this.#firstWithheld(group)
       const written = this.#intake.heldCount > 0 || topic !== undefined ? undefined : this.#intake.writeGroup(group)
-      if (written !== undefined) this.#awaitGroup(group, written, level, answer, outcome)
+      if (written !== undefined) this.#awaitGroup(written, level, answer, outcome)
       else this.#appendGroupLater(group === given ? group.copied(false) : group, topic, level, answer, outcome)
     } catch (error) {
       outcome?.refused()
@@ -219,7 +219,7 @@ export class AppendSide implements Waiter {
       try {
         const written = this.#intake.writeGroup(group)
         if (written === undefined) return false
-        this.#awaitGroup(group, written, level, answer, outcome)
+        this.#awaitGroup(written, level, answer, outcome)
       } catch (error) {
         // Its own affair, as if it had been written at once: those behind it go on.
         reject(error)
@@ -376,13 +376,12 @@ export class AppendSide implements Waiter {
   }
 
   #awaitGroup<T>(
-    group: GroupFrames,
     written: WrittenGroup,
     level: Durability,
     answer: Answer<T>,
     outcome: GroupOutcome<T> | undefined,
   ): void {
-    if (outcome !== undefined) this.#acknowledgements.addGroup(this.ring.tail, written, level, group, answer, outcome)
+    if (outcome !== undefined) this.#acknowledgements.addGroup(this.ring.tail, written, level, answer, outcome)
     else
       this.#acknowledgements.add(
         this.ring.tail,

@@ -54,6 +54,9 @@ export interface WrittenGroup {
   readonly guards: number
   /** The frames have gone past the ring: the first guard of each of its topics tells where the messages stand. */
   readonly told: GroupFrames | undefined
+  readonly records: number
+  /** See {@link GroupFrames.places}. */
+  readonly places: readonly number[] | undefined
 }
 
 interface AwaitingRoom {
@@ -194,7 +197,7 @@ export class FrameIntake implements Waiter {
     const guards = group.writeGuards(ring.memory, at, frameFlag.awaited)
     ring.advance(group.writeFrames(ring.memory, at + group.guardBytes, frameFlag.awaited) - start)
     this.#schedulePublish()
-    return { at, guards, told: undefined }
+    return { at, guards, told: undefined, records: group.records, places: group.places }
   }
 
   /** An empty frame, for whoever waits for the device with what was handed over before. False: there is no room now. */
@@ -329,7 +332,7 @@ export class FrameIntake implements Waiter {
     this.#bulkBytes += bytes
     this.#bulks.push({ end: ring.tail, bytes })
     this.#schedulePublish()
-    return { at, guards, told: group }
+    return { at, guards, told: group, records: group.records, places: group.places }
   }
 
   /** So much more by transfer, beside what the writer has not taken yet. */
