@@ -1,5 +1,6 @@
 /** Places in a topic, as people say them. */
 import { InvalidArgumentError } from 'commander'
+import { isInCalendar } from '../log/calendar.js'
 
 /** An offset, an end of the topic, or a time. */
 export type TopicPlace = number | 'first' | 'next' | Date
@@ -20,7 +21,7 @@ export function parseOffsetOrTime(text: string): number | Date {
   if (/^\d+$/.test(text)) return offset(text)
   const ago = /^(\d+(?:\.\d+)?)([smhd])$/.exec(text)
   if (ago !== null) return new Date(Math.max(0, Date.now() - Number(ago[1]) * units[ago[2]]))
-  if (datePattern.test(text)) {
+  if (datePattern.test(text) && isInCalendar(text)) {
     // A date alone would be one of Greenwich.
     const time = new Date(text.length === 10 ? `${text}T00:00` : text.replace(' ', 'T'))
     if (!Number.isNaN(time.getTime())) return time

@@ -1,4 +1,5 @@
 /** What requests say in their headers, checked. @throws HttpError 400 */
+import { isInCalendar } from '../log/calendar.js'
 import { HttpError, type RequestHead } from './exchange.js'
 import type { ProducerPlace, StreamConfig } from './stream-state.js'
 
@@ -42,7 +43,8 @@ export function configIn(request: RequestHead): StreamConfig {
     throw new HttpError(400, 'Stream-TTL and Stream-Expires-At say the same in two ways: give one of them')
   if (ttl !== undefined && !(plainInteger.test(ttl) && Number.isSafeInteger(Number(ttl))))
     throw new HttpError(400, 'Stream-TTL is a number of seconds in plain digits')
-  if (expiresAt !== undefined && !(rfc3339.test(expiresAt) && !Number.isNaN(Date.parse(expiresAt))))
+  const isTime = (text: string) => rfc3339.test(text) && isInCalendar(text) && !Number.isNaN(Date.parse(text))
+  if (expiresAt !== undefined && !isTime(expiresAt))
     throw new HttpError(400, 'Stream-Expires-At is a time as in RFC 3339')
   return {
     contentType,

@@ -112,6 +112,6 @@ async function read<T>(
   return { offsets: latestOffsets(table), below: table.below }
 }
 
-function isTrimmed(error: unknown): boolean {
+export function isTrimmed(error: unknown): boolean {
   return error instanceof BookendError && error.code === 'BOOKEND_TRIMMED'
 }

@@ -11,6 +11,7 @@ import { ChunkedStream } from '../message-stream.js'
 import { checkSupported } from '../supported.js'
 import { checkBoolean, checkInteger, checkKeys, checkPlace, checkSignal } from '../validate.js'
 import { type KeyOptions, keyedMessages } from './keyed-messages.js'
+import { isTrimmed } from './latest-entries.js'
 import { checkWhere, type Where } from './where.js'
 
 const countModule = new URL('../../messages/count-module.js', import.meta.url).href
@@ -48,8 +49,22 @@ export class TopicFinder<T> {
 
   async count(options: CountOptions): Promise<number> {
     checkKeys('count()', options, ['from', 'to', 'where', 'signal'])
-    const range = await this.range(options)
+    let range = await this.range(options)
+    for (;;)
+      try {
+        return await this.#counted(range)
+      } catch (error) {
+        // Of all that there is: what went while it was counted is none of it any more. It begins further on each time, so it ends.
+        if (options.from !== undefined || !isTrimmed(error)) throw error
+        const from = (await this.#topic.bounds()).first
+        if (from <= range.from) throw error
+        range = { ...range, from: Math.min(from, range.to) }
+      }
+  }
+
+  async #counted(range: CheckedRange): Promise<number> {
     const { from, to, filter, signal } = range
+    if (from === to) return 0
     if (filter === undefined && !this.#topic.mayExpire) return to - from
     if (this.#engine.supports.scan)
       return abortable(signal, this.#topic.scan({ ...range, module: countModule }) as Promise<number>)
