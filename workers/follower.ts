@@ -57,7 +57,7 @@ let logId = unknownLogId
 const control: FollowerControl = {
   async start(opened) {
     // Not before: the words are the reaper's until it has opened the log.
-    const state = openSharedState(shared.state, 'writer', 'reaper')
+    const state = openSharedState(shared.state, 'writer', 'reaper', 'flusher')
     logId = opened.id
     const before = hearBell(logId)
     const registration = register()
@@ -160,7 +160,11 @@ function readControl(id: string, state: SharedState<'reaper'>) {
   return file.found
 }
 
-function followerOf(opened: OpenedLog, state: SharedState<'writer' | 'reaper'>, unregistered: string | undefined) {
+function followerOf(
+  opened: OpenedLog,
+  state: SharedState<'writer' | 'reaper' | 'flusher'>,
+  unregistered: string | undefined,
+) {
   const { id, segmentBytes } = opened
   const files = new SegmentFiles(nodeDisk, directory, segmentBytes, id)
   const memory = new FileMemory()

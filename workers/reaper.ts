@@ -59,7 +59,7 @@ import type { StandIn } from '../src/threads/reaper/stand-in.js'
 endOnRejection()
 const { shared, events, orders } = workerData as ReaperData
 const post = new EventPost(events)
-const state = openSharedState(shared.state, 'reaper')
+const state = openSharedState(shared.state, 'reaper', 'flusher')
 const lanes = new LaneTable(shared.lanes)
 const application = lanes.open(ownerLane).bell
 state.reaperTask.store(ownTask())

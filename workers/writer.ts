@@ -22,6 +22,7 @@ import { TopicCells } from '../src/ring/topic-cells.js'
 import { LogTail } from '../src/storage/append/log-tail.js'
 import { BellFile } from '../src/storage/files/bell-file.js'
 import { nodeDisk } from '../src/storage/files/disk.js'
+import { Flusher } from '../src/storage/files/flusher.js'
 import { GroupFile } from '../src/storage/files/group-file.js'
 import { Ownership } from '../src/storage/files/ownership.js'
 import { SegmentFiles } from '../src/storage/files/segment-files.js'
@@ -39,6 +40,7 @@ import { BulkPort } from '../src/threads/writer/bulk-port.js'
 import { CommitWriter } from '../src/threads/writer/commit-writer.js'
 import { LaneIntake } from '../src/threads/writer/lane-intake.js'
 import { LaneTurns } from '../src/threads/writer/lane-turns.js'
+import { LoneFlush } from '../src/threads/writer/lone-flush.js'
 import { Writer } from '../src/threads/writer/writer.js'
 import { runWriter } from '../src/threads/writer/writer-loop.js'
 
@@ -46,7 +48,7 @@ endOnRejection()
 const { shared, bulk, orders: firstOrders } = workerData as WriterData
 /** From the reaper of the moment. */
 let orders = firstOrders
-const state = openSharedState(shared.state, 'writer')
+const state = openSharedState(shared.state, 'writer', 'flusher')
 const lanes = new LaneTable(shared.lanes)
 const ownerWords = lanes.open(ownerLane, 'writer')
 state.writerTask.store(ownTask())
@@ -64,6 +66,7 @@ let isClosing = false
 /** Known when the log is open, and so before anything commits. */
 let logId = unknownLogId
 let writer: Writer | undefined
+let loneFlush: LoneFlush | undefined
 
 const control: WriterControl = {
   start(opened: OpenedLog) {
@@ -99,7 +102,9 @@ const control: WriterControl = {
       withPlainReader({ disk: nodeDisk, files, slots, bounds }, (reader) =>
         recallIdsOf(reader, topic, tail.first(topic), tail.next(topic), since),
       )
-    const common = { state, lanes, turns, topics, tail, rows, files, commits, owner, bell, takeOrder }
+    const flusher = new Flusher(nodeDisk, files, slots, calls)
+    loneFlush = new LoneFlush({ state, lanes, files, flusher, owner, nowMs: () => performance.now() })
+    const common = { state, lanes, turns, topics, tail, rows, files, commits, owner, bell, loneFlush, takeOrder }
     writer = new Writer({ ...common, recallIds, now: Date.now })
     // Should the thread end early, mmap-io's finalizers unmap its ranges: the reaper must not touch them any more.
     process.once('exit', () => windows.forgetAll())
@@ -141,6 +146,7 @@ async function run(writer: Writer, windows: SegmentWindows): Promise<void> {
   await runWriter({ state, writer, windows, spin, shrinkHeap, turn, isClosing: () => isClosing })
   windows.closeAll()
   commits.close()
+  loneFlush?.close()
   for (const lane of turns) lane.close()
   orders.close()
   parentPort?.close()

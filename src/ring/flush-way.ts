@@ -54,8 +54,11 @@ export class FlushWay {
     return this.#published.load()
   }
 
-  /** Everything up to this number, which was {@link published} before the flush, is on the device. Answers may come in any order. */
+  /** Everything up to this number, which was {@link published} before the flush, is on the device. Answers may come in any order, one at a time. */
   answer(published: number): void {
-    if (published > this.#flushed.load()) this.#flushed.store(published)
+    if (published <= this.#flushed.load()) return
+    // The last one may have been another thread's: flush-turn.ts.
+    this.#flushed.takeOver()
+    this.#flushed.store(published)
   }
 }

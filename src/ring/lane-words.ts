@@ -13,7 +13,7 @@ const table = {
   /** Somebody waits for the device with frames before this ring position: see flush-way.ts. */
   flushWished: position('application'),
   /** Frames before this ring position are on the device. */
-  flushedTo: position('reaper'),
+  flushedTo: position('flusher'),
   bell: bell('application'),
 }
 

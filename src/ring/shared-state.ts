@@ -35,7 +35,7 @@ const table = {
   /** 1: the last order was carried out; 0: it could not be. */
   orderResult: word('writer'),
   /** Flushed up to this log position, and every segment up to there is there for good. */
-  durable: position('reaper'),
+  durable: position('flusher'),
   /** Segments below have a footer. */
   indexed: position('reaper'),
   /** Files below are deleted. */
@@ -67,9 +67,14 @@ const table = {
   /** Those of {@link rewrites} that packed the segment, and what that has saved. */
   packs: word('reaper'),
   packedBytes: position('reaper'),
-  flushCount: position('reaper'),
-  flushMicros: position('reaper'),
-  lastFlushMicros: position('reaper'),
+  flushCount: position('flusher'),
+  flushMicros: position('flusher'),
+  lastFlushMicros: position('flusher'),
+  /** 1: it has the turn of flushing, or tries to take it. See flush-turn.ts. */
+  writerFlushes: word('writer'),
+  reaperFlushes: word('reaper'),
+  /** Why a flush of the writer's failed: the reaper tells everybody. */
+  writerFlushErrno: word('writer'),
   prefaultedBytes: position('reaper'),
   /** Commits of groups are numbered, and handed over up to here: see group-mailboxes.ts; the four numbers are those of flush-way.ts. */
   commitRequest: position('application'),

@@ -9,8 +9,8 @@ import { PositionCell } from './position-cell.js'
 import { TurnWord } from './turn-word.js'
 import { type Counter, type Loadable, Word } from './word.js'
 
-/** `application`: the thread that appends, whichever of them that is. */
-export type Role = 'application' | 'writer' | 'reaper' | 'reader'
+/** `application`: the thread that appends, whichever of them that is. `flusher`: of writer and reaper the one whose turn it is, see flush-turn.ts. */
+export type Role = 'application' | 'writer' | 'reaper' | 'flusher' | 'reader'
 
 const kinds = ['word', 'count', 'position', 'bell', 'turn'] as const
 type Kind = (typeof kinds)[number]

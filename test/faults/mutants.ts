@@ -782,7 +782,7 @@ const mutants: readonly Mutant[] = [
     name: 'flushes again after a failure, and believes it',
     file: 'threads/reaper/flush-duty.js',
     find: "this.#host.giveUp('flushing the log', error);",
-    replace: ';',
+    replace: 'this.#turn.giveBack();',
     fault: 'flush-errors',
     scale: 0.5,
   },
@@ -893,7 +893,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'answers a flush with what was published meanwhile',
-    file: 'threads/reaper/flush-duty.js',
+    file: 'ring/flush-record.js',
     find: 'this.#knownWays[lane].answer(heads[lane]);',
     replace: 'this.#knownWays[lane].answer(this.#knownWays[lane].published());',
     fault: 'races',
@@ -901,10 +901,34 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'takes the position of the log before the heads of the lanes',
-    file: 'threads/reaper/flush-duty.js',
-    find: 'const heads = this.#ways.map((way) => way.published());\n        return { heads, position: this.#parts.state.published.load() };',
+    file: 'ring/flush-record.js',
+    find: 'const heads = this.#ways.map((way) => way.published());\n        return { heads, position: this.#state.published.load() };',
     replace:
-      'const position = this.#parts.state.published.load(); return { heads: this.#ways.map((way) => way.published()), position };',
+      'const position = this.#state.published.load(); return { heads: this.#ways.map((way) => way.published()), position };',
+    fault: 'races',
+    scale: 1,
+  },
+  {
+    name: 'lets writer and reaper flush at once',
+    file: 'ring/flush-turn.js',
+    find: 'if (this.#other.load() === 0)',
+    replace: '',
+    fault: 'races',
+    scale: 1,
+  },
+  {
+    name: 'answers for lone messages and does not flush them',
+    file: 'threads/writer/lone-flush.js',
+    find: 'flusher.flushHere(from, cut.position);',
+    replace: ';',
+    fault: 'races',
+    scale: 1,
+  },
+  {
+    name: 'forgets that a flush of the writer has failed',
+    file: 'threads/writer/lone-flush.js',
+    find: 'this.#parts.state.writerFlushErrno.store(errnoOf(error).errno);',
+    replace: 'this.#turn.giveBack();',
     fault: 'races',
     scale: 1,
   },
@@ -975,7 +999,7 @@ const mutants: readonly Mutant[] = [
     find: `bell.ring();
         // After the position: the reaper takes the head first, and flushes up to the position that it finds then.
         if (lane !== undefined)
-            this.release(lane, head);`,
+            this.release(lane, head, isLone ? before : undefined);`,
     replace: 'if (lane !== undefined) this.release(lane, head); bell.ring();',
     fault: 'races',
     scale: 1,

@@ -31,6 +31,7 @@ import { prepareTail } from '../../src/threads/reaper/segment-maker.js'
 import { BellRinger } from '../../src/threads/writer/bell-ringer.js'
 import { LaneIntake } from '../../src/threads/writer/lane-intake.js'
 import { LaneTurns } from '../../src/threads/writer/lane-turns.js'
+import { LoneFlush } from '../../src/threads/writer/lone-flush.js'
 import { Writer } from '../../src/threads/writer/writer.js'
 import { groupOf, putFrame, runOf, sizeOf, type TestFrame } from './frames.js'
 import { groupKeeping } from './group-keeping.js'
@@ -51,6 +52,8 @@ export interface EngineOptions {
   /** The mutant: `durable` says what is published, flushed or not. */
   acknowledgesEarly?: boolean
   owner?: Owner
+  /** The writer flushes lone messages itself; else each flush is the reaper's, and comes when that tends. */
+  flushesLone?: boolean
   /** The writer's wall clock. */
   writerNow?: () => number
   /** Called before every step of a backup. */
@@ -187,6 +190,7 @@ export class Engine {
       files,
       commits: keeping.writer,
       owner,
+      loneFlush: options.flushesLone === true ? this.#loneFlush(owner, nowMs) : { flush: () => false, close: () => {} },
       bell: new BellRinger({ state, epoch, openBell: () => BellFile.forRinging(disk, directory, logId) }),
       recallIds: (topic, since) => recallIds(this.reader, topic, this.tail.first(topic), this.tail.next(topic), since),
       now: options.writerNow ?? Date.now,
@@ -239,6 +243,12 @@ export class Engine {
       emit: (event) => this.events.push(event),
     }
     this.reaper = new Reaper(this.#reaperParts)
+  }
+
+  #loneFlush(owner: Owner, nowMs: () => number): LoneFlush {
+    const { state, lanes, files, world } = this
+    const flusher = new Flusher(world.disk, files, this.slots, world.calls)
+    return new LoneFlush({ state, lanes, files, flusher, owner, nowMs })
   }
 
   /** One that knows nothing of what the other had in mind. */

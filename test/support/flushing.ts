@@ -3,6 +3,7 @@
  * the device, and what is wished for gets there.
  */
 import { frameFlag } from '../../src/format/frame-layout.js'
+import { errno, failedCall } from '../../src/memory/errno.js'
 import { Engine } from './engine.js'
 import { payloadOf } from './frames.js'
 import { behindEveryTouch } from './interleaving.js'
@@ -18,6 +19,7 @@ export async function watchFlushing(random: Seeded): Promise<number> {
     segmentBytes: 8 << 20,
     ringBytes: 1 << 18,
     flushIntervalMs: random.pick([1, 3_600_000]),
+    flushesLone: random.chance(0.7),
   })
   const { state, lane, producer, writer, reaper } = engine
   engine.offer([{ declare: 'a', topic: 0 }])
@@ -31,9 +33,17 @@ export async function watchFlushing(random: Seeded): Promise<number> {
   let looks = 0
   /** The log is on the device up to here. */
   let device = 0
+  /** That flush fails, once. */
+  const failing = random.chance(0.3) ? 2 + random.below(8) : 0
+  let syncs = 0
   // One segment holds it all.
   world.disk.fault = ({ call, file }) => {
-    if (call === 'sync' && file === engine.files.path(0)) device = state.published.load()
+    if (call !== 'sync' || file !== engine.files.path(0)) return
+    if (state.writerFlushes.load() + state.reaperFlushes.load() !== 1) throw new Error('two threads flush at once')
+    syncs += 1
+    if (syncs === failing) throw failedCall('fdatasync', errno.EIO)
+    // What was lost then no later flush brings back.
+    if (failing === 0 || syncs < failing) device = state.published.load()
   }
 
   const append = (): void => {
@@ -89,6 +99,9 @@ export async function watchFlushing(random: Seeded): Promise<number> {
     await new Promise(setImmediate)
   }
   look()
-  if (lane.flushedTo.load() < wished) throw new Error(`flushed to ${lane.flushedTo.load()}, and wished to ${wished}`)
+  if (failing > 0 && syncs >= failing) {
+    if (state.reaperErrno.load() !== errno.EIO) throw new Error('a failed flush has been forgotten')
+  } else if (lane.flushedTo.load() < wished)
+    throw new Error(`flushed to ${lane.flushedTo.load()}, and wished to ${wished}`)
   return looks
 }

@@ -372,7 +372,7 @@ export class FollowedLog {
       return found
     }
     // Another thread has its own view of the same memory.
-    const here = openSharedState(memory, 'application', 'writer', 'reaper')
+    const here = openSharedState(memory, 'application', 'writer', 'reaper', 'flusher')
     const way = new ShortWay({
       state: here,
       words: new FollowedWords(here),

@@ -95,7 +95,16 @@ export class Life {
     // What is noise is not packed.
     const payload: typeof payloadOf = (...of) =>
       compress === undefined ? payloadOf(...of) : payloadOf(...of).map((byte) => 97 + (byte & 3))
-    const engine = new Engine(world, { bootId, segmentBytes, ringBytes: 1 << 20, acknowledgesEarly, reaper })
+    // Where torn tails are wanted, little is to be flushed.
+    const flushesLone = mutant.isUniform !== true && random.chance(0.5)
+    const engine = new Engine(world, {
+      bootId,
+      segmentBytes,
+      ringBytes: 1 << 20,
+      acknowledgesEarly,
+      flushesLone,
+      reaper,
+    })
     engine.reaper.retain('rare', {})
     if (mutant.reclaims === true) engine.reaper.retain(names[needed], {})
     disk.holdSyncs()
@@ -135,6 +144,8 @@ export class Life {
       const choice = random.unit()
       if (isUniform && choice < 0.7) {
         const bytes = payload(topic, model.topics[topic].values.length, 200, this.generation)
+        // Lone, and awaited at level disk.
+        if (flushesLone && random.chance(0.5)) engine.lane.flushWished.store(engine.producer.tail + 1)
         if (engine.append(topic, bytes) >= 0) model.add(topic, bytes)
       } else if (choice < 0.55) {
         for (let count = random.below(12); count >= 0; count--) {

@@ -4,7 +4,7 @@ import type { LaneWords } from '../../src/ring/lane-words.js'
 import { allocateSharedState, openSharedState, type SharedState } from '../../src/ring/shared-state.js'
 import type { Role } from '../../src/ring/word-table.js'
 
-export const everybody = ['application', 'writer', 'reaper', 'reader'] as const satisfies readonly Role[]
+export const everybody = ['application', 'writer', 'reaper', 'flusher', 'reader'] as const satisfies readonly Role[]
 
 export interface SharedWords {
   /** Where the state is, for another thread's words over it. */

@@ -44,7 +44,7 @@ export class OwnEar {
 
   constructor(parts: OwnEarParts) {
     this.#parts = parts
-    this.#state = openSharedState(parts.shared.state, 'application', 'writer', 'reaper')
+    this.#state = openSharedState(parts.shared.state, 'application', 'writer', 'reaper', 'flusher')
   }
 
   /** There is another bell file, or the first one. @param number what the follower's thread calls it */

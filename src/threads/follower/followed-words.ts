@@ -6,9 +6,9 @@ import type { SharedState } from '../../ring/shared-state.js'
 import type { WalkStep } from '../../storage/follow/log-walk.js'
 
 export class FollowedWords {
-  readonly #state: SharedState<'writer' | 'reaper'>
+  readonly #state: SharedState<'writer' | 'flusher'>
 
-  constructor(state: SharedState<'writer' | 'reaper'>) {
+  constructor(state: SharedState<'writer' | 'flusher'>) {
     this.#state = state
   }
 

@@ -23,7 +23,7 @@ import type { FollowerNews, Hearing } from './follower-protocol.js'
 
 export interface FollowerParts {
   /** Nobody else plays these roles: another process has writer and reaper of the log. */
-  state: SharedState<'writer' | 'reaper'>
+  state: SharedState<'writer' | 'reaper' | 'flusher'>
   /** The thread that waits for messages. */
   application: Rope
   words: FollowedWords

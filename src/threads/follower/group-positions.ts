@@ -15,7 +15,7 @@ import { CommitWriter } from '../writer/commit-writer.js'
 import type { FollowedGroup, TakenGroup } from './follower-protocol.js'
 
 export interface GroupPositionsParts {
-  state: SharedState<'writer' | 'reaper'>
+  state: SharedState<'writer' | 'reaper' | 'flusher'>
   /** The thread that commits. */
   application: Rope
   mailboxes: GroupMailboxes

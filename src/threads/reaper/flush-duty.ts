@@ -5,21 +5,23 @@
  * Each begins with a {@link Cut}, and answers with that: see ring/flush-way.ts.
  */
 import { allocateRetryMs } from '../../limits.js'
-import { FlushWay } from '../../ring/flush-way.js'
+import { failedCall } from '../../memory/errno.js'
+import { type Cut, FlushRecord } from '../../ring/flush-record.js'
+import { FlushTurn } from '../../ring/flush-turn.js'
 import type { LaneTable } from '../../ring/lane-table.js'
-import type { SharedState } from '../../ring/shared-state.js'
+import { logEnds, type SharedState } from '../../ring/shared-state.js'
 import type { Flusher } from '../../storage/files/flusher.js'
 import type { SegmentFiles } from '../../storage/files/segment-files.js'
 import { isBug, isPassing } from '../device-error.js'
+import { quickFlushMicros, tellFlushesMs } from '../flush-pace.js'
 import type { ReaperEvent } from './reaper-event.js'
 
-/** Flushes are done on this thread while they take less than this, up to so many in a turn and for so much data. */
-const quickFlushMicros = 2_000
+/** Quick flushes are done on this thread, up to so many in a turn and for so much data. */
 const flushesATurn = 8
 const quickFlushBytes = 1 << 20
 
 export interface FlushDutyParts {
-  state: SharedState<'reaper'>
+  state: SharedState<'reaper' | 'flusher'>
   lanes: LaneTable
   files: SegmentFiles
   flusher: Flusher
@@ -37,29 +39,30 @@ export interface FlushDutyHost {
   writeControl(): void
 }
 
-/** What a flush is about to make durable, and will answer. */
-interface Cut {
-  /** How far each lane is published. */
-  readonly heads: readonly number[]
-  /** Where the log ended after that was taken: behind all of it. */
-  readonly position: number
-}
-
 export class FlushDuty {
   readonly #parts: FlushDutyParts
   readonly #host: FlushDutyHost
-  /** Of every lane that has been used. */
-  readonly #knownWays: FlushWay[] = []
+  readonly #record: FlushRecord
+  readonly #turn: FlushTurn
   #flushing: Promise<void> | undefined
   #lastFlushMs = Number.NEGATIVE_INFINITY
   /** After a flush that could not be tried: when to try it. */
   #flushAgainMs = Number.NEGATIVE_INFINITY
+  /** What is flushed up to here is in the books: in the control file, and told. */
+  #enteredTo: number
+  #enteredMs = Number.NEGATIVE_INFINITY
   /** What a flush takes at present, the slower ones of late counting most. */
   #flushMicros = 0
 
   constructor(parts: FlushDutyParts, host: FlushDutyHost) {
+    const { state, lanes } = parts
     this.#parts = parts
     this.#host = host
+    this.#record = new FlushRecord(state, lanes)
+    this.#turn = new FlushTurn(state.reaperFlushes, state.writerFlushes)
+    // Of a reaper that died in it: what may have failed unheard was written again, or nothing is flushed any more.
+    this.#turn.giveBack()
+    this.#enteredTo = state.durable.load()
   }
 
   /** The flush under way. */
@@ -72,6 +75,22 @@ export class FlushDuty {
     this.#lastFlushMs = Number.NEGATIVE_INFINITY
   }
 
+  /** What the writer has flushed by itself comes into the books, and where it has failed that ends the log. */
+  meetWriter(): void {
+    const { state, nowMs } = this.#parts
+    const failure = state.writerFlushErrno.load()
+    if (failure !== 0) this.#host.giveUp('flushing the log', failedCall('fdatasync', failure, 'the last messages'))
+    const durable = state.durable.load()
+    if (durable <= this.#enteredTo || state.reaperErrno.load() !== 0) return
+    this.#enteredMs = nowMs()
+    this.#enter(durable, state.lastFlushMicros.load())
+  }
+
+  /** {@link meetWriter} is to be called again within this: the writer tells of some flushes only. */
+  get meetMs(): number {
+    return this.#parts.nowMs() - this.#enteredMs < tellFlushesMs ? 2 * tellFlushesMs : Number.POSITIVE_INFINITY
+  }
+
   /**
    * Flushes what somebody waits for on this thread, while that is quicker than the way to another one and back. The other duties
    * have their turn after a few of them.
@@ -79,10 +98,11 @@ export class FlushDuty {
   here(): void {
     const { state, flusher, nowMs } = this.#parts
     for (let count = 0; count < flushesATurn; count++) {
-      if (this.#flushing !== undefined || !this.#mayFlush() || !this.#isAwaited) return
-      const cut = this.#cut()
+      if (this.#flushing !== undefined || !this.#mayFlush() || !this.#record.isAwaited) return
+      const unflushed = state.published.load() - state.durable.load()
+      if (this.#flushMicros >= quickFlushMicros || unflushed > quickFlushBytes || !this.#turn.tryTake()) return
+      const cut = this.#record.cut()
       const durable = state.durable.load()
-      if (this.#flushMicros >= quickFlushMicros || cut.position - durable > quickFlushBytes) return
       this.#lastFlushMs = nowMs()
       const start = nowMs()
       try {
@@ -102,23 +122,28 @@ export class FlushDuty {
   ifDue(): void {
     const { state, files, flushIntervalMs, nowMs } = this.#parts
     if (this.#flushing !== undefined || !this.#mayFlush()) return
-    const isAwaited = this.#isAwaited
-    const cut = this.#cut()
+    const { isAwaited } = this.#record
+    const cut = this.#record.cut()
     const durable = state.durable.load()
     const isOld = cut.position > durable && nowMs() - this.#lastFlushMs >= flushIntervalMs
     const activeBase = files.base(state.activeSegment.load())
     const hasSealed = durable < activeBase
     if (!isAwaited && !isOld && !hasSealed) return
     // While segments fill faster than the interval, whole ones are flushed and the tail is left alone: that answers nobody.
-    this.#begin(hasSealed && !isAwaited ? { heads: [], position: activeBase } : cut)
+    if (this.#turn.tryTake()) this.#begin(hasSealed && !isAwaited ? { heads: [], position: activeBase } : cut)
   }
 
-  /** Flushes what is published, behind the flush under way. One that could not be tried is not tried again. */
-  async once(): Promise<void> {
+  /**
+   * Flushes what is published, behind the flush under way. One that could not be tried is not tried again.
+   * @returns false: it is the writer's turn, for ever where it has died in it
+   */
+  async once(): Promise<boolean> {
     while (this.#flushing !== undefined) await this.#flushing
-    if (this.#parts.state.reaperErrno.load() !== 0) return
-    this.#begin(this.#cut())
+    if (this.#parts.state.reaperErrno.load() !== 0) return true
+    if (!this.#turn.tryTake()) return false
+    this.#begin(this.#record.cut())
     await this.#flushing
+    return true
   }
 
   /** Resolves when all that is published now is on the device, or cannot get there any more: for what is written without passing a ring. */
@@ -126,36 +151,17 @@ export class FlushDuty {
     const { state } = this.#parts
     const position = state.published.load()
     while (state.durable.load() < position && state.reaperErrno.load() === 0) {
-      if (this.#mayFlush()) await this.once()
-      else await new Promise((resolve) => setTimeout(resolve, allocateRetryMs))
+      if (this.#mayFlush() && (await this.once())) continue
+      if (state.logEnd.load() === logEnds.writerDied) return
+      await new Promise((resolve) => setTimeout(resolve, allocateRetryMs))
     }
-  }
-
-  get #ways(): readonly FlushWay[] {
-    const { lanes } = this.#parts
-    for (let lane = this.#knownWays.length, { count } = lanes; lane < count; lane++) {
-      const { ringHead, flushWished, flushedTo } = lanes.open(lane, 'reaper')
-      this.#knownWays.push(new FlushWay(ringHead, flushWished, flushedTo))
-    }
-    return this.#knownWays
-  }
-
-  /** Somebody waits for what only has to be flushed. */
-  get #isAwaited(): boolean {
-    for (const way of this.#ways) if (way.isAwaited) return true
-    return false
-  }
-
-  #cut(): Cut {
-    // The heads first: the writer publishes the position before a head that relies on it.
-    const heads = this.#ways.map((way) => way.published())
-    return { heads, position: this.#parts.state.published.load() }
   }
 
   #mayFlush(): boolean {
     return this.#parts.state.reaperErrno.load() === 0 && this.#parts.nowMs() >= this.#flushAgainMs
   }
 
+  /** In this thread's turn. */
   #begin(cut: Cut): void {
     const { state, lanes, files } = this.#parts
     const segment = files.segmentOf(state.durable.load())
@@ -164,7 +170,7 @@ export class FlushDuty {
       lanes.bells.ringIfAsleep()
       const durable = state.durable.load()
       // Whoever asked while this one ran is served by the next; what failed is looked at; and a segment that is flushed to its end can be indexed.
-      if (this.#isAwaited || durable < cut.position || files.segmentOf(durable) > segment) state.reaper.ring()
+      if (this.#record.isAwaited || durable < cut.position || files.segmentOf(durable) > segment) state.reaper.ring()
     })
   }
 
@@ -172,7 +178,8 @@ export class FlushDuty {
     const { state, flusher, nowMs } = this.#parts
     this.#lastFlushMs = nowMs()
     if (cut.position <= state.durable.load()) {
-      this.#answer(cut)
+      this.#record.answer(cut)
+      this.#turn.giveBack()
       return
     }
     if (!this.#host.isOwner()) return
@@ -188,32 +195,34 @@ export class FlushDuty {
   }
 
   #flushFailed(error: unknown): void {
+    // Never again, by nobody: a later success would say nothing about these pages. So the turn is kept.
+    if (!isBug(error) && !isPassing(error)) {
+      this.#host.giveUp('flushing the log', error)
+      return
+    }
+    this.#turn.giveBack()
     if (isBug(error)) throw error
     // The file could not even be opened, so nothing was flushed and nothing has failed: it is tried again.
-    if (isPassing(error)) this.#flushAgainMs = this.#parts.nowMs() + allocateRetryMs
-    // Never again: a later success would say nothing about these pages.
-    else this.#host.giveUp('flushing the log', error)
+    this.#flushAgainMs = this.#parts.nowMs() + allocateRetryMs
   }
 
   /** All of the cut is on the device. */
   #flushed(cut: Cut, start: number): void {
-    const { state, lanes, nowMs } = this.#parts
+    const { state, nowMs } = this.#parts
     const micros = Math.round((nowMs() - start) * 1000)
     // A slow flush counts at once, and is forgotten little by little.
     this.#flushMicros = Math.max(micros, this.#flushMicros * 0.9)
-    if (cut.position > state.durable.load()) state.durable.store(cut.position)
-    this.#answer(cut)
     // First those who wait, then the books.
-    lanes.bells.ringIfAsleep()
+    this.#record.answer(cut)
+    this.#record.count(micros)
+    this.#turn.giveBack()
     state.writer.ringIfAsleep()
-    state.flushCount.store(state.flushCount.load() + 1)
-    state.flushMicros.store(state.flushMicros.load() + micros)
-    state.lastFlushMicros.store(micros)
-    this.#host.writeControl()
-    this.#parts.emit({ type: 'flushed', position: cut.position, micros })
+    this.#enter(cut.position, micros)
   }
 
-  #answer({ heads }: Cut): void {
-    for (let lane = 0; lane < heads.length; lane++) this.#knownWays[lane].answer(heads[lane])
+  #enter(position: number, micros: number): void {
+    this.#enteredTo = Math.max(this.#enteredTo, position)
+    this.#host.writeControl()
+    this.#parts.emit({ type: 'flushed', position, micros })
   }
 }

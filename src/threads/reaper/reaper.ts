@@ -12,6 +12,7 @@ import { ownerLostErrno } from '../../failures.js'
 import { type FeatureSet, featureSet, featuresOf, setOf } from '../../format/features.js'
 import { allocateRetryMs, indexQuietMs, maxSleepMs } from '../../limits.js'
 import type { AbortWord } from '../../ring/abort-word.js'
+import type { SharedState } from '../../ring/shared-state.js'
 import type { ControlFile } from '../../storage/files/control-file.js'
 import type { Owner } from '../../storage/files/ownership.js'
 import { type BackupSource, backUp } from '../../storage/life/backup.js'
@@ -65,6 +66,7 @@ export interface ReaperParts
     RetireDutyParts,
     PackingDutyParts,
     PrefaultDutyParts {
+  state: SharedState<'reaper' | 'flusher'>
   directory: string
   /** Copies a range of a file, for backups. */
   copy: BackupSource['copy']
@@ -148,6 +150,7 @@ export class Reaper {
     let retainMs = Number.POSITIVE_INFINITY
     try {
       this.#stateFeatures()
+      this.#flushes.meetWriter()
       this.#flushes.here()
       this.#reportRoll()
       this.#maker.tend()
@@ -251,7 +254,7 @@ export class Reaper {
     // Nothing else is done then.
     if (this.#stage !== 'owning') return mapTtlMs / 4
     const isDirty = state.published.load() > state.durable.load() || groups.isDirty
-    const dues = [mapTtlMs / 4, followers?.clockMs ?? maxSleepMs]
+    const dues = [mapTtlMs / 4, followers?.clockMs ?? maxSleepMs, this.#flushes.meetMs]
     if (isDirty) dues.push(flushIntervalMs / 2)
     if (this.#index.isBehind || this.#sides.isBehind) dues.push(indexQuietMs)
     return Math.max(5, Math.min(...dues))

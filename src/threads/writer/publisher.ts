@@ -7,6 +7,7 @@ import type { RowWriter } from '../../storage/rows/rows.js'
 import type { BellRinger } from './bell-ringer.js'
 import type { LaneIntake } from './lane-intake.js'
 import type { LaneTurns } from './lane-turns.js'
+import type { LoneFlush } from './lone-flush.js'
 
 /** The reaper is told of progress in steps of this, so that it can take page faults ahead of the writer. */
 const progressStepBytes = 1 << 20
@@ -21,6 +22,7 @@ export interface PublisherParts {
   rows: RowWriter
   /** Tells followers in other processes. */
   bell: BellRinger
+  loneFlush: Pick<LoneFlush, 'flush' | 'close'>
 }
 
 export class Publisher {
@@ -28,6 +30,7 @@ export class Publisher {
   #reportedBytes = 0
   /** From this position on the reaper is asked for blocks. */
   #askAt = 0
+  #isFlushedSoon = false
   #isFlushAwaited = false
   #takenBytes = 0
 
@@ -35,7 +38,15 @@ export class Publisher {
     this.#parts = parts
   }
 
-  /** Somebody waits for the device with what was published last: the next will hardly come before the reaper is done. */
+  /**
+   * Somebody wanted what was published last on the device, and so it will be with the next. That goes past the mapping: a page that is written back is
+   * write-protected first, and the next store faults.
+   */
+  get isFlushedSoon(): boolean {
+    return this.#isFlushedSoon
+  }
+
+  /** Somebody waits for the reaper with what was published last: the next will hardly come before that is done. */
   get isFlushAwaited(): boolean {
     return this.#isFlushAwaited
   }
@@ -55,14 +66,17 @@ export class Publisher {
    * @param head ring position behind them
    */
   publish(lane?: LaneIntake, head = 0): void {
-    const { state, tail, topics, rows, bell } = this.#parts
+    const { state, turns, tail, topics, rows, bell } = this.#parts
     const { position, counts } = tail
     state.publishedRecords.store(counts.recordCount)
     state.publishedBytes.store(counts.recordBytes)
     state.publishedBatches.store(counts.batchCount)
     state.publishedTime.store(tail.time)
     state.storedBytes.store(counts.storedBytes)
-    const wasFlushed = state.durable.load() >= state.published.load()
+    const before = state.published.load()
+    const wasFlushed = state.durable.load() >= before
+    /** Nothing else is under way: before it all was durable, behind it nothing has been handed over. */
+    const isLone = wasFlushed && lane !== undefined && !turns.hasNews && head === lane.ring.loadTail()
     state.published.store(position)
     const touched = tail.takeTouched()
     if (touched.length > 1) topics.storeTogether(() => this.#storeCells(touched))
@@ -71,9 +85,12 @@ export class Publisher {
     rows.publish()
     bell.ring()
     // After the position: the reaper takes the head first, and flushes up to the position that it finds then.
-    if (lane !== undefined) this.release(lane, head)
+    if (lane !== undefined) this.release(lane, head, isLone ? before : undefined)
     // From the first byte that is not flushed, the reaper's clock has to run at the flush interval.
-    if (wasFlushed || counts.storedBytes - this.#reportedBytes >= progressStepBytes) {
+    if (
+      (wasFlushed && state.durable.load() < position) ||
+      counts.storedBytes - this.#reportedBytes >= progressStepBytes
+    ) {
       this.#reportedBytes = counts.storedBytes
       state.reaper.ringIfAsleep()
     }
@@ -88,15 +105,20 @@ export class Publisher {
     }
   }
 
-  /** What is before `head` has left the ring of the lane, published or refused. */
-  release(lane: LaneIntake, head: number): void {
-    const { state, lanes } = this.#parts
+  /**
+   * What is before `head` has left the ring of the lane, published or refused.
+   * @param loneFrom nothing else is under way: all of the log before it is durable, what is behind it is what leaves
+   */
+  release(lane: LaneIntake, head: number, loneFrom?: number): void {
+    const { state, lanes, loneFlush } = this.#parts
     this.#takenBytes += head - lane.ring.head
-    // What is flushed soon goes past the mapping: a page that is written back is write-protected first, and the next store faults.
-    this.#isFlushAwaited = lane.release(head)
-    if (this.#isFlushAwaited) state.reaper.ringIfAsleep()
+    this.#isFlushedSoon = lane.release(head)
+    this.#isFlushAwaited = this.#isFlushedSoon
     // Who waits for messages waits for those of every lane; of its own it is rung for already.
     if (lanes.following.hasOther(lane.number)) this.#ringFollowing(lane.number)
+    if (!this.#isFlushedSoon) return
+    if (loneFrom !== undefined && loneFlush.flush(loneFrom)) this.#isFlushAwaited = false
+    else state.reaper.ringIfAsleep()
   }
 
   /** Half of the blocks that were ahead are used up: the reaper decides whether it is time for more. */

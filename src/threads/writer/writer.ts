@@ -253,7 +253,7 @@ export class Writer {
 
   /** Of frames that belong to no group, as many as are written at once. @returns their bytes; 0: there is no room yet, nothing was written */
   #appendLone(memory: FrameRun, from: number, to: number): number {
-    const taken = this.#parts.tail.append(memory, from, to, this.#publisher.isFlushAwaited)
+    const taken = this.#parts.tail.append(memory, from, to, this.#publisher.isFlushedSoon)
     if (taken === 0) this.#makeRoom(frameBytes(memory.words[(from >>> 2) + frameWord.length]), 1)
     else this.#keys.note(memory, from, from + taken)
     return taken
@@ -267,7 +267,7 @@ export class Writer {
   #appendGroup(run: FrameRun, from: number, to: number, extent = groupExtent(run.words, from, to)): boolean {
     const { tail } = this.#parts
     const { records, topics } = extent
-    const append = () => tail.appendGroup(run, from, to, records, this.#publisher.isFlushAwaited, topics)
+    const append = () => tail.appendGroup(run, from, to, records, this.#publisher.isFlushedSoon, topics)
     if (!append()) {
       if (!this.#makeRoom(to - from, records, topics)) return false
       const isTaken = append()
@@ -303,6 +303,8 @@ export class Writer {
     }
     if (!isNext) return true
     tail.roll()
+    // Else that segment would keep its blocks when it is deleted, until the next lone message.
+    this.#parts.loneFlush.close()
     state.activeSegment.store(tail.segment)
     this.#publisher.publish()
     state.reaper.ring()
