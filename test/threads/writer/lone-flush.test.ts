@@ -158,10 +158,14 @@ it('where there is no descriptor to be had the reaper flushes, as soon as there 
 })
 
 it('lets go of the file of a segment that is left', async () => {
-  const filesOpen = async (isLone: boolean): Promise<number> => {
-    const { engine, world, append, fillTo } = await lone()
-    if (isLone) append()
+  const filesOpen = async (flushesLone: boolean): Promise<number> => {
+    const { engine, world, fillTo } = start({ flushesLone })
+    await engine.settle(4)
+    engine.state.flushCount.store(1)
+    engine.lane.flushWished.store(engine.producer.tail + 1)
+    engine.append(0, payloadOf(0, 0, 100))
     engine.writer.doWork()
+    expect(engine.lane.flushedTo.load() === engine.producer.tail).toBe(flushesLone)
     await fillTo(2)
     return world.disk.openFiles
   }
