@@ -49,6 +49,8 @@ export const figures: readonly Figure[] = [
     'Bytes that packing has given back to the disk',
     ({ segments }) => segments.packedAwayBytes,
   ),
+  counter('bookend_flushes_total', 'Flushes to the device', ({ flushes }) => flushes.count),
+  counter('bookend_flush_time_seconds_total', 'Time they took', ({ flushes }) => flushes.totalMs / 1000),
   gauge('bookend_reader_threads', 'Reader threads', ({ readers }) => readers.threads),
   gauge('bookend_reader_tasks', 'Tasks of reader threads, running or waiting', ({ readers }) => readers.tasks),
   gauge('bookend_groups', 'Consumer groups of all topics', ({ groups }) => groups.count),

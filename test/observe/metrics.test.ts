@@ -58,6 +58,8 @@ describe('metrics of an open log', () => {
     expect(samples.get(`bookend_group_committed{topic="orders",group="billing",${label}}`)).toBe(1)
     expect(samples.get(`bookend_group_consumers{topic="orders",group="billing",${label}}`)).toBe(1)
     expect(samples.get(`bookend_durable_bytes{${label}}`)).toBeGreaterThan(0)
+    for (const name of ['bookend_flushes_total', 'bookend_flush_time_seconds_total'])
+      expect(samples.get(`${name}{${label}}`)).toBeGreaterThan(0)
     // A second look says the same, and not the sum of both.
     expect(samplesOf(await metrics(log)).get(`bookend_messages_total{${label}}`)).toBe(3)
   })
