@@ -70,7 +70,7 @@ export interface Window {
    * the mapping itself. File: a staging buffer, which holds only the last range asked for.
    */
   place(at: number, length: number): number
-  /** See {@link place}. Changes when the staging buffer grows: read it after each `place`. */
+  /** See {@link place}. Changes when the staging buffer grows: read it after each `place`. Of a window that was opened for reading perhaps nothing. */
   readonly bytes: Uint8Array
   /** Hands the placed bytes over to the page cache. Throws {@link SystemCallError} (`ENOSPC`, `EIO`, ...). */
   commit(at: number, length: number): void
