@@ -17,7 +17,7 @@ import { readSelected, type SelectionSource, type ToldRecords } from './selectiv
 export interface SelectiveChunksParts {
   readonly reader: Pick<TopicReader, 'readBorrowed' | 'candidates' | 'named' | 'placeOf'>
   readonly lookup: Pick<RecordLookup, 'findFirst'>
-  readonly cells: Pick<TopicCells, 'first'>
+  readonly cells: Pick<TopicCells, 'firstOf'>
   /** As all reading is done: errors name the topic, and a trim is told from damage. */
   guarded<R>(topic: TopicRef, offset: number, read: () => R): R
   /** One record by itself; undefined: it was trimmed. @throws what reading it fails with */
@@ -59,7 +59,7 @@ export class SelectiveChunks {
   #candidates(topic: TopicRef, offset: number, find: () => Candidates | undefined): ToldRecords | undefined {
     const { reader, lookup, cells, guarded } = this.#parts
     // What was trimmed is none of what may be skipped: whoever reads there is told.
-    if (offset < cells.first(topic.id).load()) return undefined
+    if (offset < cells.firstOf(topic.id)) return undefined
     const candidates = guarded(topic, offset, find)
     if (candidates === undefined) return undefined
     const { offsets } = candidates
