@@ -25,16 +25,17 @@ onEveryEngine(({ shared, supports }) => {
       const consumer = group.consume()
       const first = consumer.next()
       const consumed: number[] = []
-      const consuming = (async () => {
+      const consume = async () => {
         for (let next = await first; !next.done; next = await consumer.next()) {
           consumed.push(next.value.offset)
           await next.value.ack()
         }
-      })()
+      }
+      const consuming = Promise.allSettled([consume()])
       for (let index = 0; index < 200; index++) await topic.append('good')
       await until('all is done', async () => (await group.position()).lag === 0)
       await consumer.return?.()
-      await consuming.catch(() => {})
+      await consuming
       expect(consumed.length).toBeGreaterThan(0)
       expect(ascending([...record.offsets(), ...consumed])).toEqual(range(0, 205))
       await processor.stop()
