@@ -37,6 +37,8 @@ export class ReaderFarewell implements Waiter {
       timer = setTimeout(resolve, patienceMs)
       this.#onAnswered = resolve
       watch.begin(wakes.anyway)
+      // Behind it: who answers from now on rings. But where the watch sleeps already, for others, nobody rings for readers that are not there.
+      this.settle()
     })
     clearTimeout(timer)
     this.#onAnswered = undefined

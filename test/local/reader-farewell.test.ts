@@ -1,6 +1,7 @@
 /** Closing: how long readers are waited for until all of them have closed their windows. */
 import { setImmediate as turn } from 'node:timers/promises'
 import { expect, it } from 'vitest'
+import { wakes } from '../../src/dispatcher/watch.js'
 import { closedError } from '../../src/failures.js'
 import { ReaderFarewell } from '../../src/local/reader-farewell.js'
 import { AppendWorld } from '../support/append-side.js'
@@ -51,6 +52,17 @@ it('goes on where nothing is appended any more: windows are closed all the same'
   expect(said.state).toBe('pending')
   answer()
   answer()
+  await settled()
+  expect(said.state).toBe('done')
+})
+
+it('is over at once where there is no reader, also while the watch sleeps for somebody else', async () => {
+  const { state, watch } = new AppendWorld()
+  watch.register({ settle() {}, refuse() {}, wakesAt: () => wakes.anyway })
+  watch.begin(wakes.anyway)
+  await settled()
+  const farewell = new ReaderFarewell({ state, watch, aliveThreads: () => 0 })
+  const said = outcomeOf(farewell.say())
   await settled()
   expect(said.state).toBe('done')
 })
