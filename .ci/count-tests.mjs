@@ -1,11 +1,11 @@
-// Reads vitest's JSON reports: `node .ci/count-tests.mjs STATUS FIRST SECOND`. STATUS is what the last run ended with; SECOND, if it is there, is
+// Reads reports of json-report.mjs: `node .ci/count-tests.mjs STATUS FIRST SECOND`. STATUS is what the last run ended with; SECOND, if it is there, is
 // of the files that failed in FIRST, run once more, and takes their place. Prints what failed, each case with the first lines of its error, and what
 // passed only when it was repeated; as the last line `N passed, N failed`. What was skipped is named on standard error.
 //
 // `node .ci/count-tests.mjs --failed-files FIRST` prints the files to run once more: none where more failed than chance explains.
 //
-// A test file that did not load, or whose process died, counts as one case that failed; so does a run that left no report, or failed outside of
-// any test.
+// A test file that did not load, or whose process died, counts as one case that failed; so does one in which errors came up that no test has caught,
+// a run that left no report, or failed outside of any file.
 import { existsSync, readFileSync } from 'node:fs'
 import { relative } from 'node:path'
 
@@ -21,8 +21,17 @@ if (args[0] === '--failed-files') {
 /** What became of each file: how many cases passed, and those that failed, with their errors. Undefined: there is no report. */
 function read(path) {
   if (!existsSync(path)) return undefined
-  const { testResults } = JSON.parse(readFileSync(path, 'utf8'))
-  return new Map(testResults.map((result) => [relative(process.cwd(), result.name), outcomeOf(result)]))
+  const { testResults, unhandledErrors = [] } = JSON.parse(readFileSync(path, 'utf8'))
+  const files = new Map(testResults.map((result) => [nameOf(result.name), outcomeOf(result)]))
+  for (const { file, error } of unhandledErrors) files.get(nameOf(file))?.unhandled.push(error)
+  for (const { failed, unhandled } of files.values())
+    if (unhandled.length > 0)
+      failed.push({ name: `(${unhandled.length} errors that no test has caught)`, error: unhandled[0] })
+  return files
+}
+
+function nameOf(file) {
+  return relative(process.cwd(), file ?? '')
 }
 
 function outcomeOf({ status, message, assertionResults }) {
@@ -39,7 +48,12 @@ function outcomeOf({ status, message, assertionResults }) {
       error: `its process died, and ${left.length} cases were not run: ${left[0].fullName}`,
     })
   if (failed.length === 0 && status === 'failed') failed.push({ name: '(the file)', error: message })
-  return { passed: of('passed').length, failed, skipped: of('skipped').map(({ fullName }) => fullName.trim()) }
+  return {
+    passed: of('passed').length,
+    failed,
+    unhandled: [],
+    skipped: of('skipped').map(({ fullName }) => fullName.trim()),
+  }
 }
 
 function failedFiles(report) {
@@ -52,7 +66,7 @@ function summarise(status, first, second) {
   for (const [file, { skipped }] of last) for (const name of skipped) console.error(`skipped: ${file}: ${name}`)
   const failed = casesOf(last)
   if (failed.length === 0 && status !== '0')
-    failed.push({ name: 'the run', error: first === undefined ? 'it left no report' : 'it failed outside of any test' })
+    failed.push({ name: 'the run', error: first === undefined ? 'it left no report' : 'it failed outside of any file' })
   const again = new Set(failed.map(({ name }) => name))
   const onlyRepeated = casesOf(first ?? []).filter(({ name, file }) => repeated.has(file) && !again.has(name))
   list('failed', failed)

@@ -14,7 +14,7 @@ type Case = [name: string, status: 'passed' | 'failed' | 'pending' | 'skipped', 
 type Files = Record<string, Case[] | { message: string }>
 
 /** As vitest writes them. */
-function report(files: Files): string {
+function report(files: Files, unhandled: Record<string, string> = {}): string {
   const path = join(folder, `${Math.random()}.json`)
   const testResults = Object.entries(files).map(([name, cases]) => {
     if (!Array.isArray(cases))
@@ -26,7 +26,8 @@ function report(files: Files): string {
     }))
     return { name: join(root, name), status: isFailed ? 'failed' : 'passed', message: '', assertionResults }
   })
-  writeFileSync(path, JSON.stringify({ testResults }))
+  const unhandledErrors = Object.entries(unhandled).map(([file, error]) => ({ file: join(root, file), error }))
+  writeFileSync(path, JSON.stringify({ testResults, unhandledErrors }))
   return path
 }
 
@@ -114,6 +115,15 @@ it('counts a file that does not load, and one whose process died, as one case th
   expect(summary(0, first, report({ 'test/a.test.ts': sound, 'test/b.test.ts': sound })).last).toBe(
     '4 passed, 0 failed',
   )
+})
+
+it('counts errors that no test has caught as one case of the file in which they came up', () => {
+  const first = report({ 'test/a.test.ts': sound, 'test/b.test.ts': sound }, { 'test/b.test.ts': 'Error: late' })
+  const { said, last } = summary(1, first)
+  expect(last).toBe('4 passed, 1 failed')
+  expect(said).toContain('test/b.test.ts > (1 errors that no test has caught)\n    Error: late')
+  expect(toRepeat(first)).toEqual(['test/b.test.ts'])
+  expect(summary(0, first, report({ 'test/b.test.ts': sound })).last).toBe('4 passed, 0 failed')
 })
 
 it('repeats nothing where many files failed, where something failed outside of any, or where there is no report', () => {
