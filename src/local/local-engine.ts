@@ -139,7 +139,7 @@ export class LocalEngine extends ThreadEngine<LocalGroup> implements Engine {
     const recalls = new IdRecalls({ threads, reads, keepAlive, now: Date.now })
     this.recallIds = async (name, span) => {
       const { handle } = this.topic(name)
-      if (handle.isInLog) await recalls.recall({ id: handle.id, name }, appends.nextOf(handle), span)
+      if (handle.isInLog) await recalls.recall({ id: handle.id, name }, appends.messages.nextOf(handle), span)
     }
     const pace = new TurnPace()
     const hot = new HotReads(readerData, state, pace, options.readers)

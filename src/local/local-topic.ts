@@ -1,5 +1,6 @@
 /** A topic of the local engine: who of the dispatcher and the threads does what is asked of it. */
 import type { AppendSide } from '../dispatcher/appends/append-side.js'
+import type { PublishedMessages } from '../dispatcher/appends/published-messages.js'
 import type { FeedSource } from '../dispatcher/groups/group-feed.js'
 import { ChunkReader, type ChunkSource, type ChunksInTurn } from '../dispatcher/reads/chunk-reader.js'
 import type { HotReads } from '../dispatcher/reads/hot-reads.js'
@@ -32,10 +33,9 @@ import type { LogStage } from './log-stage.js'
 import { TopicLookups } from './topic-lookups.js'
 
 /** The way into the log, and what a thread sees of what is published. */
-export type TopicAppends = Pick<
-  AppendSide,
-  'append' | 'appendMany' | 'offer' | 'ready' | 'published' | 'firstOf' | 'nextOf' | 'whenNext'
->
+export interface TopicAppends extends Pick<AppendSide, 'append' | 'appendMany' | 'offer' | 'ready' | 'published'> {
+  readonly messages: Pick<PublishedMessages, 'firstOf' | 'nextOf' | 'whenNext'>
+}
 
 /** What a topic needs of its log. @typeParam G the groups of this thread's engine */
 export interface TopicHost<G extends EngineGroup = LocalGroup> {
@@ -147,11 +147,11 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
   }
 
   first(): number {
-    return this.#host.appends.firstOf(this.handle)
+    return this.#host.appends.messages.firstOf(this.handle)
   }
 
   next(): number {
-    return this.#host.appends.nextOf(this.handle)
+    return this.#host.appends.messages.nextOf(this.handle)
   }
 
   async bounds(): Promise<Bounds> {
@@ -242,7 +242,7 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
     onClose.add(settle)
     // Whoever waits at the end of a topic gets what comes next out of the ring.
     recent?.watch(this.handle.id)
-    const cancel = appends.whenNext(this.handle, offset, settle, (error) => {
+    const cancel = appends.messages.whenNext(this.handle, offset, settle, (error) => {
       onClose.delete(settle)
       reject(error)
     })

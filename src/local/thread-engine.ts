@@ -56,7 +56,7 @@ export abstract class ThreadEngine<G extends EngineGroup> {
     },
     register: async (kind, name) => {
       this.stage.checkOpen()
-      return registerValue(this.appends.firstOf(this.topics.handle(registerTopic(kind, name))))
+      return registerValue(this.appends.messages.firstOf(this.topics.handle(registerTopic(kind, name))))
     },
   }
   readonly schedules: EngineSchedules = {

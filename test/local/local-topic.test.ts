@@ -13,7 +13,7 @@ const next = 10
 
 /** A topic of ten messages; `host` says who answers for it. */
 function topicOf(host: { reads?: object; appends?: object }): LocalTopic {
-  const appends = { firstOf: () => 0, nextOf: () => next, ...host.appends }
+  const appends = { messages: { firstOf: () => 0, nextOf: () => next }, ...host.appends }
   const parts = { appends, reads: host.reads, stage: new LogStage('/log', false), messageBytesLimit: 100 }
   const directory = new TopicDirectory([topicState(topicId, 't', next)], new TopicCells(TopicCells.allocate()))
   return new LocalTopic(directory.handle('t'), parts as unknown as TopicHost)

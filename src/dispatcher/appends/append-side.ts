@@ -1,17 +1,17 @@
 /**
- * The append side of the dispatcher: what a topic asks for when it appends, flushes or waits for a message.
+ * The append side of the dispatcher: what a topic asks for when it appends or flushes.
  *
  * It runs on the application's thread, so it never blocks (except in `flushSync`, which is asked to) and never touches a file of
- * the log. The way into the ring is frame-intake.ts, the way back is acknowledgements.ts.
+ * the log. The way into the ring is frame-intake.ts, the way back is acknowledgements.ts; what is published is
+ * published-messages.ts.
  */
 import type { MessagePort } from 'node:worker_threads'
 import type { Durability, Extras, Payload, TransactionAnswer } from '../../engine/terms.js'
-import { assert, BookendError } from '../../errors.js'
+import { assert } from '../../errors.js'
 import { noSpaceError } from '../../failures.js'
 import { payloadRoom } from '../../format/frame-encoder.js'
 import { frameBytes, frameFlag } from '../../format/frame-layout.js'
 import type { Guard } from '../../format/guard-layout.js'
-import { groupCost, groupFitsSegment } from '../../format/segment-layout.js'
 import { copyOf, copyOfExtras } from '../../messages/own-copies.js'
 import { type RingMemory, RingProducer } from '../../ring/append-ring.js'
 import type { LaneTable } from '../../ring/lane-table.js'
@@ -20,23 +20,18 @@ import { type SharedState, writerState } from '../../ring/shared-state.js'
 import type { TopicCells } from '../../ring/topic-cells.js'
 import type { GroupCommits } from '../groups/group-commits.js'
 import type { TopicDirectory, TopicHandle } from '../topic-directory.js'
-import { type Waiter, type Watch, wakes } from '../watch.js'
+import type { Watch } from '../watch.js'
 import { Acknowledgements } from './acknowledgements.js'
 import { type Answer, newAnswer } from './answer.js'
 import { flushSync } from './flush-sync.js'
-import { FrameIntake, type WrittenGroup } from './frame-intake.js'
+import { FrameIntake } from './frame-intake.js'
+import { GroupAppends } from './group-appends.js'
 import { GroupFrames } from './group-frames.js'
-import { allOffsets, type GroupOutcome } from './group-outcome.js'
+import { allOffsets } from './group-outcome.js'
+import { PublishedMessages } from './published-messages.js'
 import { type AskRecall, WithheldTopics } from './withheld-topics.js'
 
 const encoder = new TextEncoder()
-
-interface AwaitingMessage {
-  topic: TopicHandle
-  offset: number
-  resolve(): void
-  reject(error: unknown): void
-}
 
 export interface AppendSideParts {
   state: SharedState
@@ -54,14 +49,15 @@ export interface AppendSideParts {
   segmentBytes: number
 }
 
-export class AppendSide implements Waiter {
+export class AppendSide {
   /** Its end of the ring. */
   readonly ring: RingProducer
+  readonly messages: PublishedMessages
   readonly #parts: AppendSideParts
   readonly #acknowledgements: Acknowledgements
   readonly #intake: FrameIntake
   readonly #withheld: WithheldTopics
-  readonly #messages = new Set<AwaitingMessage>()
+  readonly #groups: GroupAppends
 
   constructor(parts: AppendSideParts) {
     const { lane, memory, watch } = parts
@@ -81,7 +77,13 @@ export class AppendSide implements Waiter {
         watch.look()
       },
     )
-    watch.register(this)
+    this.messages = new PublishedMessages(parts)
+    watch.register(this.#withheld)
+    this.#groups = new GroupAppends({
+      ...{ acknowledgements, intake: this.#intake, withheld: this.#withheld, segmentBytes: parts.segmentBytes },
+      begin: (level) => this.#begin(level),
+      tail: () => this.ring.tail,
+    })
   }
 
   get overflowCount(): number {
@@ -149,7 +151,7 @@ export class AppendSide implements Waiter {
       extras: extras === undefined ? [] : values.map(() => extras),
       conditions: condition === undefined ? [] : [condition],
     }
-    return this.#appendGroup<number>(new GroupFrames([share]), level, undefined)
+    return this.#groups.append<number>(new GroupFrames([share]), level, undefined)
   }
 
   /**
@@ -158,85 +160,12 @@ export class AppendSide implements Waiter {
    */
   transact(group: GroupFrames, level: Durability, outcome = allOffsets): Promise<TransactionAnswer> {
     if (group.topics === 0) return Promise.resolve(outcome.written([]))
-    return this.#appendGroup(group, level, outcome)
-  }
-
-  /** @param outcome undefined: the answer is the offset of the first message, and nobody else is told */
-  #appendGroup<T>(given: GroupFrames, level: Durability, outcome: GroupOutcome<T> | undefined): Promise<T> {
-    const answer = newAnswer<T>()
-    let group = given
-    try {
-      // What strings really come to is known when they are encoded.
-      if (group.hasText && !(this.#fitsSegment(group) && this.#intake.fitsRing(group.bytes))) group = group.copied(true)
-      if (!this.#fitsSegment(group)) throw this.#tooLarge(group)
-      this.#begin(level)
-      for (const { topic, conditions } of group.shares)
-        for (const { id } of conditions) if (id !== undefined) this.#withheld.need(topic, id)
-      const topic = this.#firstWithheld(group)
-      const written = this.#intake.heldCount > 0 || topic !== undefined ? undefined : this.#intake.writeGroup(group)
-      if (written !== undefined) this.#awaitGroup(written, level, answer, outcome)
-      else this.#appendGroupLater(group === given ? group.copied(false) : group, topic, level, answer, outcome)
-    } catch (error) {
-      outcome?.refused()
-      answer.reject(error)
-    }
-    return answer.promise
-  }
-
-  #fitsSegment({ bytes, records, topics }: GroupFrames): boolean {
-    return groupFitsSegment(this.#parts.segmentBytes, bytes, records, topics)
-  }
-
-  /** Each topic, and each register, may have to be declared anew: with many of them that is the most of it. */
-  #tooLarge({ bytes, records, topics, registers }: GroupFrames): BookendError {
-    const { segmentBytes } = this.#parts
-    const set = registers.length === 0 ? '' : ` and ${registers.length} registers`
-    const most = groupCost(bytes, records, topics)
-    const message = `${records} messages${set} may take ${most} bytes, which is more than one segment of ${segmentBytes} bytes holds, so they cannot be written all or nothing: write them in parts`
-    return new BookendError('BOOKEND_TOO_LARGE', message)
-  }
-
-  /** @param topic of those that are withheld */
-  #appendGroupLater<T>(
-    group: GroupFrames,
-    topic: TopicHandle | undefined,
-    level: Durability,
-    answer: Answer<T>,
-    outcome: GroupOutcome<T> | undefined,
-  ): void {
-    const reject = (error: unknown) => {
-      outcome?.refused()
-      answer.reject(error)
-    }
-    const write = () => {
-      // Its other topics may wait for longer than the one that it stood in line with.
-      const still = this.#firstWithheld(group)
-      if (still !== undefined) {
-        this.#withheld.hold(still, { write, reject })
-        return true
-      }
-      if (level === 'disk') this.#intake.wantFlush()
-      try {
-        const written = this.#intake.writeGroup(group)
-        if (written === undefined) return false
-        this.#awaitGroup(written, level, answer, outcome)
-      } catch (error) {
-        // Its own affair, as if it had been written at once: those behind it go on.
-        reject(error)
-      }
-      return true
-    }
-    if (topic !== undefined) this.#withheld.hold(topic, { write, reject })
-    else this.#intake.hold(write, reject)
+    return this.#groups.append(group, level, outcome)
   }
 
   /** Resolves when everything handed over so far can be seen; at once where nothing is under way. */
   async published(): Promise<void> {
     if (this.pendingCount > 0) await this.flush('process')
-  }
-
-  #firstWithheld({ shares }: GroupFrames): TopicHandle | undefined {
-    return shares.find(({ topic }) => topic.isWithheld)?.topic
   }
 
   /** Everything handed over so far has reached the level. Without space that fails only where something waits for space. */
@@ -261,55 +190,6 @@ export class AppendSide implements Waiter {
   flushSync(level: Durability): void {
     this.#withheld.releaseAll()
     flushSync({ ...this.#parts, ring: this.ring, intake: this.#intake, isFlushed: () => this.#isFlushed() }, level)
-  }
-
-  /** Resolves when the topic has a message at `offset`, rejects when appending has ended; returns what stops waiting. */
-  whenNext(topic: TopicHandle, offset: number, resolve: () => void, reject: (error: unknown) => void): () => void {
-    const { watch, lanes, lane } = this.#parts
-    // Before the look: from here on the writer rings for messages of every lane.
-    lanes.following.add(lane.number)
-    // One look: the writer publishes at any moment, and a message that comes between two would be waited for, for ever.
-    const isThere = this.nextOf(topic) > offset
-    if (isThere) resolve()
-    else if (watch.failure !== undefined) reject(watch.failure)
-    if (isThere || watch.failure !== undefined) return () => {}
-    const waiter = { topic, offset, resolve, reject }
-    this.#messages.add(waiter)
-    watch.begin(wakes.withEveryBatch)
-    return () => this.#messages.delete(waiter)
-  }
-
-  nextOf(topic: TopicHandle): number {
-    const { id } = topic
-    return id < 0 ? 0 : this.#parts.cells.nextOf(id)
-  }
-
-  firstOf(topic: TopicHandle): number {
-    const { id } = topic
-    return id < 0 ? 0 : this.#parts.cells.firstOf(id)
-  }
-
-  /** Messages are told of behind all acknowledgements. */
-  settle(): void {}
-
-  proceed(): void {
-    for (const waiter of this.#messages) {
-      if (this.nextOf(waiter.topic) <= waiter.offset) continue
-      this.#messages.delete(waiter)
-      waiter.resolve()
-    }
-    const { lanes, lane } = this.#parts
-    if (this.#messages.size === 0 && lanes.following.has(lane.number)) lanes.following.remove(lane.number)
-  }
-
-  wakesAt(): number {
-    return this.#messages.size > 0 ? wakes.withEveryBatch : wakes.never
-  }
-
-  refuse(error: Error): void {
-    for (const { reject } of this.#messages) reject(error)
-    this.#messages.clear()
-    this.#withheld.refuse(error)
   }
 
   /** In its place behind what waits already. */
@@ -373,22 +253,5 @@ export class AppendSide implements Waiter {
   /** @param at place of the first frame of what was written last */
   #await(at: number, level: Durability, { resolve, reject }: Answer<number>, condition: Guard | undefined): void {
     this.#acknowledgements.add(this.ring.tail, at, level, resolve, reject, condition?.expectedOffset)
-  }
-
-  #awaitGroup<T>(
-    written: WrittenGroup,
-    level: Durability,
-    answer: Answer<T>,
-    outcome: GroupOutcome<T> | undefined,
-  ): void {
-    if (outcome !== undefined) this.#acknowledgements.addGroup(this.ring.tail, written, level, answer, outcome)
-    else
-      this.#acknowledgements.add(
-        this.ring.tail,
-        written.at,
-        level,
-        answer.resolve as (first: unknown) => void,
-        answer.reject,
-      )
   }
 }

@@ -12,6 +12,7 @@
  */
 import type { IdSpan } from '../../engine/terms.js'
 import type { TopicHandle } from '../topic-directory.js'
+import { type Waiter, wakes } from '../watch.js'
 import type { HeldBack } from './frame-intake.js'
 
 /** Has the writer know a topic's ids. Where it cannot, the writer reads them itself. */
@@ -22,7 +23,7 @@ interface Withheld {
   readonly isRead: Promise<void>
 }
 
-export class WithheldTopics {
+export class WithheldTopics implements Waiter {
   readonly #recall: AskRecall
   readonly #raise: (topic: TopicHandle, span: IdSpan) => void
   readonly #release: (held: readonly HeldBack[]) => void
@@ -85,6 +86,13 @@ export class WithheldTopics {
   /** This thread blocks, and cannot wait for others. */
   releaseAll(): void {
     for (const topic of [...this.#topics.keys()]) this.#end(topic)
+  }
+
+  /** No bell tells of what is waited for here: a reader's answer does. */
+  settle(): void {}
+
+  wakesAt(): number {
+    return wakes.never
   }
 
   refuse(error: Error): void {

@@ -40,7 +40,7 @@ it('where settling itself is broken, everybody who waits is told, and everybody 
   state.published.store(1)
   const waiting = [
     outcomeOf(appends.append(topic, large, undefined, 'process')),
-    outcomeOf(new Promise<void>((resolve, reject) => appends.whenNext(topic, 0, resolve, reject))),
+    outcomeOf(new Promise<void>((resolve, reject) => appends.messages.whenNext(topic, 0, resolve, reject))),
     outcomeOf(appends.flush('disk')),
   ]
   const broken = new Error('an invariant that does not hold')

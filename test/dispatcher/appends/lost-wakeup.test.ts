@@ -20,7 +20,7 @@ it('a message published while a reader decides to wait for it wakes the reader',
       return seen
     }
     await new Promise<void>((resolve, reject) => {
-      appends.whenNext({ name: 't', id: 0 } as TopicHandle, offset, resolve, reject)
+      appends.messages.whenNext({ name: 't', id: 0 } as TopicHandle, offset, resolve, reject)
     })
   }
 })
