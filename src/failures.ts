@@ -68,6 +68,10 @@ export function trimmedError(topic: string, offset: number, first: number): Book
   return new BookendError('BOOKEND_TRIMMED', message, { topic, offset, first })
 }
 
+export function isTrimmed(error: unknown): boolean {
+  return error instanceof BookendError && error.code === 'BOOKEND_TRIMMED'
+}
+
 /**
  * Without frames in its stack. Those would be of the loop that waits for the writer, and not of who has called; and to take them costs six times as much
  * as all else of a conflict, which may be what most calls come to.

@@ -27,7 +27,7 @@ const offerLine = (port: MessagePort) => parentPort?.postMessage({ lineFor: port
 const handlers = data.handler && (await meansOfHandlers(data.handler))
 const reading = new Reading(data, state, memory, handlers)
 
-void watchRetirements({ state, application, reading, shrinkHeap })
+void watchRetirements({ state, application, reading, shrinkHeap, isFollower: data.shared.isFollower })
 
 /** What pool.cts looks for. */
 export async function run(task: ReadTask | { op: 'none' }): Promise<unknown> {

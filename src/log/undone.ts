@@ -1,6 +1,6 @@
 /** What a group has not done yet, in order, without taking any of it. */
 import type { EngineTopic } from '../engine/engine.js'
-import { BookendError } from '../errors.js'
+import { isTrimmed } from '../failures.js'
 import type { Message } from '../messages/message.js'
 import type { Topic } from './topic.js'
 
@@ -23,7 +23,7 @@ export async function* undone<T>(
       return
     } catch (error) {
       // What is done meanwhile may be deleted meanwhile.
-      if (!(error instanceof BookendError) || error.code !== 'BOOKEND_TRIMMED') throw error
+      if (!isTrimmed(error)) throw error
       from = Math.max(from, (await topic.bounds()).first)
     }
   }

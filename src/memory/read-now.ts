@@ -33,6 +33,8 @@ export interface NowFile {
   read(target: Target, targetAt: number, at: number, length: number): boolean
   /** Fetches a range off this thread, from the device if need be. Undefined: it is not all there, or cannot be read. */
   fetch(at: number, length: number): Promise<Uint8Array<ArrayBuffer> | undefined>
+  /** Off this thread. False: it was deleted, or has another in its place. Closed meanwhile, it may answer anything. */
+  hasName(): Promise<boolean>
   /** Off this thread: the last one who closes a deleted file frees its blocks. Only when no {@link fetch} is under way. */
   close(): Promise<void>
 }
@@ -146,6 +148,15 @@ class CachedFile implements NowFile {
       return bytesRead === length ? bytes : undefined
     } catch {
       return undefined
+    }
+  }
+
+  async hasName(): Promise<boolean> {
+    try {
+      return this.#descriptor >= 0 && (await statFile(this.#descriptor)).nlink > 0
+    } catch {
+      // The device does not say.
+      return true
     }
   }
 

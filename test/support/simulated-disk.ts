@@ -93,6 +93,10 @@ export class SimulatedDisk implements Disk {
     return this.#fileOf(inode)
   }
 
+  identityAt(file: string): string | undefined {
+    return this.#names.get(file)?.id.toString()
+  }
+
   rename(from: string, to: string): void {
     this.note('rename', to)
     const inode = this.inode(from)

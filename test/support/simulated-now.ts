@@ -37,6 +37,7 @@ export class SimulatedNowFiles implements NowFiles {
         if (at + length > inode.content.length) return undefined
         return inode.content.slice(at, at + length)
       },
+      hasName: async () => this.#disk.has(path) && this.#disk.inode(path) === inode,
       close: async () => {
         if (isOpen) this.openCount -= 1
         isOpen = false

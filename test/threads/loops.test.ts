@@ -126,6 +126,7 @@ describe('a reader', () => {
           application: lane.bell,
           reading: { dropRetired, close() {} },
           shrinkHeap: async () => {},
+          isFollower: false,
         })
       return { run, happen, isSeenTo: () => dropped === 1 }
     })
@@ -142,6 +143,7 @@ describe('a reader', () => {
       application: lane.bell,
       reading: { dropRetired: () => false, close },
       shrinkHeap: async () => {},
+      isFollower: false,
     })
     expect({ closedAt, counted: state.closedReaders.load() }).toEqual({ closedAt: [0], counted: 1 })
   })

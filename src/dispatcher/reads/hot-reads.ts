@@ -155,12 +155,11 @@ export class HotReads {
       this.#stage = now === undefined ? 'off' : 'ready'
       if (now === undefined) return
       const { shared, id, segmentBytes } = this.#data
-      const { published, indexed, trim, rewrites } = this.#state
+      const { published, indexed, trim } = this.#state
       const bounds = {
         published: () => published.load(),
         indexed: () => indexed.load(),
         trim: () => trim.load(),
-        rewrites: () => rewrites.load(),
       }
       this.#reader = new HotReader(now, new SegmentFiles(nodeDisk, shared.directory, segmentBytes, id), bounds)
     })

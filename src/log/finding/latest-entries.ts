@@ -1,7 +1,7 @@
 /** The latest message of every key: what a topic comes to where each message replaces those before it with the same key. */
 import { abortable } from '../../abortable.js'
 import type { ScanRequest } from '../../engine/engine.js'
-import { BookendError } from '../../errors.js'
+import { isTrimmed } from '../../failures.js'
 import { fewEntries } from '../../limits.js'
 import { hashEnd, latestKeys, latestOffsets, putLatest } from '../../messages/latest-keys.js'
 import type { LatestArgument, LatestPart } from '../../messages/latest-module.js'
@@ -110,8 +110,4 @@ async function read<T>(
   for await (const { key, offset, tombstone } of topic.read({ from: first, to: next, signal }))
     if (key !== undefined) putLatest(table, key, 0, key.length, offset, tombstone)
   return { offsets: latestOffsets(table), below: table.below }
-}
-
-export function isTrimmed(error: unknown): boolean {
-  return error instanceof BookendError && error.code === 'BOOKEND_TRIMMED'
 }

@@ -2,7 +2,7 @@
 import { abortable } from '../../abortable.js'
 import type { Engine, EngineTopic, KeyedRange } from '../../engine/engine.js'
 import type { Filter } from '../../engine/terms.js'
-import { trimmedError } from '../../failures.js'
+import { isTrimmed, trimmedError } from '../../failures.js'
 import { unexpired } from '../../messages/expiry.js'
 import { type Message, type MessageSource, StoredMessage } from '../../messages/message.js'
 import { assertBounds, assertOffset } from '../answers.js'
@@ -11,7 +11,6 @@ import { ChunkedStream } from '../message-stream.js'
 import { checkSupported } from '../supported.js'
 import { checkBoolean, checkInteger, checkKeys, checkPlace, checkSignal } from '../validate.js'
 import { type KeyOptions, keyedMessages } from './keyed-messages.js'
-import { isTrimmed } from './latest-entries.js'
 import { checkWhere, type Where } from './where.js'
 
 const countModule = new URL('../../messages/count-module.js', import.meta.url).href

@@ -36,6 +36,10 @@ export class SalvageDisk implements Disk {
     }
   }
 
+  identityAt(path: string): string | undefined {
+    return this.#disk.identityAt(path)
+  }
+
   makeDirectory = refuse
   create = refuse
   rename = refuse

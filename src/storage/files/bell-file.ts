@@ -11,7 +11,7 @@ import {
 } from '../../format/bell-layout.js'
 import { logMarkOf } from '../../format/log-id.js'
 import type { Disk, DiskFile } from './disk.js'
-import { fileIdentity } from './ownership.js'
+import { fileIdentity } from './file-identity.js'
 
 /** One that is met in the middle of a write is whole a moment later. */
 const attempts = 4

@@ -7,6 +7,7 @@ import path from 'node:path'
 import { BookendError } from '../../errors.js'
 import type { SystemCalls } from '../../memory/memory.js'
 import { writtenEnd } from '../../memory/written-end.js'
+import { identityAt } from './file-identity.js'
 import { makeDirectoriesSync } from './make-directories.js'
 
 export interface DiskFile {
@@ -36,6 +37,8 @@ export interface Disk {
   open(file: string, access: 'read' | 'write'): DiskFile | undefined
   /** A new, empty file that only its owner may read. Throws `EEXIST` if the name is taken. */
   create(file: string): DiskFile
+  /** Of the file that has this name now: no other has it while somebody has that one open. undefined: there is none, or it is not to be told. */
+  identityAt(file: string): string | undefined
   rename(from: string, to: string): void
   remove(file: string): void
   /** It has to be empty. */
@@ -156,6 +159,14 @@ export const nodeDisk: Disk = {
   },
   create(file) {
     return new NodeFile(file, fs.openSync(file, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600))
+  },
+  identityAt(file) {
+    try {
+      return identityAt(file)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === undefined) throw error
+      return undefined
+    }
   },
   rename: fs.renameSync,
   remove(file) {

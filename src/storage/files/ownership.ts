@@ -7,9 +7,9 @@
  *
  * Not at each flush: two looks beside one `fdatasync` were a quarter of a lone append at level `disk`.
  */
-import fs from 'node:fs'
 import { ownerLookMs } from '../../limits.js'
 import type { SystemCalls } from '../../memory/memory.js'
+import { fileIdentity, identityAt } from './file-identity.js'
 
 export interface LockedFile {
   path: string
@@ -55,19 +55,9 @@ export class Ownership implements Owner {
 
 function isStillNamed({ path, identity }: { path: string; identity: string }): boolean {
   try {
-    const found = fs.lstatSync(path, { bigint: true, throwIfNoEntry: false })
-    return found !== undefined && identityOf(found) === identity
+    return identityAt(path) === identity
   } catch {
     // A device that does not answer says nothing about names; the next write will meet it.
     return true
   }
-}
-
-/** What tells an open file from every other that has its name, now or later. */
-export function fileIdentity(descriptor: number): string {
-  return identityOf(fs.fstatSync(descriptor, { bigint: true }))
-}
-
-function identityOf({ dev, ino }: fs.BigIntStats): string {
-  return `${dev}:${ino}`
 }

@@ -101,6 +101,11 @@ export class SegmentFiles {
     return openedOr(window, () => unpackedWindow(window, this.base(segment), cache))
   }
 
+  /** Which file it is now: another one once it was packed or written anew. undefined: there is none. */
+  identityOf(segment: number): string | undefined {
+    return this.#disk.identityAt(this.path(segment))
+  }
+
   /** Of its side index: see format/side-index-layout.ts. */
   sidePath(segment: number): string {
     return sidePathOf(this.path(segment))

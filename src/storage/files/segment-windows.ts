@@ -18,6 +18,8 @@ interface Held {
   window: Window
   /** Which of the windows that were opened here it is. */
   number: number
+  /** Of the file, as it was in front of its opening; see {@link SegmentFiles.identityOf}. */
+  identity: string | undefined
   /** -1: nothing is mapped (plain files), so there is nothing to pin. */
   slot: number
   pins: number
@@ -157,6 +159,19 @@ export class SegmentWindows {
       if (index < segment && held.slot < 0 && held.pins === 0) this.#drop(index, held)
   }
 
+  /**
+   * Closes those whose file was deleted or has another in its place by now, and keeps its space on the disk while it is open or mapped. Those in use
+   * are met at the next look.
+   * @returns whether there were any
+   */
+  dropReplaced(): boolean {
+    const replaced = [...this.#held].filter(
+      ([segment, { pins, identity }]) => pins === 0 && this.#files.identityOf(segment) !== identity,
+    )
+    for (const [segment, held] of replaced) this.#drop(segment, held)
+    return replaced.length > 0
+  }
+
   /** For a thread that ends unexpectedly: takes its mappings out of the reaper's reach, without unmapping them. */
   forgetAll(): void {
     for (const { slot } of this.#held.values()) if (slot >= 0) this.#slots.tryWithdraw(slot)
@@ -174,20 +189,20 @@ export class SegmentWindows {
     if (this.#held.size >= this.#maxHeld) this.#dropLeastRecent()
     const { segmentBytes } = this.#files
     const slot = mayMap ? this.#reserve() : -1
-    const verified = new VerifiedBatches(segmentBytes)
+    const identity = this.#files.identityOf(segment)
     this.#opened += 1
-    const number = this.#opened
+    const known = { number: this.#opened, identity, pins: 0, verified: new VerifiedBatches(segmentBytes) }
     if (slot < 0) {
       // Not wanted; or beyond the bound, or nobody could retire it, which would break a promise: the file without a mapping.
       if (mayMap) this.#wantRoom()
       const window = this.#openUnmapped(segment)
-      return { window, number, slot, pins: 0, isSpare: true, verified }
+      return { ...known, window, slot, isSpare: true }
     }
     try {
       const window = this.#openMapped(segment)
       if (window.address === 0) this.#slots.release(slot)
       else this.#slots.publish(slot, { segment, address: window.address, byteLength: segmentBytes })
-      return { window, number, slot: window.address === 0 ? -1 : slot, pins: 0, isSpare: false, verified }
+      return { ...known, window, slot: window.address === 0 ? -1 : slot, isSpare: false }
     } catch (error) {
       this.#slots.release(slot)
       throw error

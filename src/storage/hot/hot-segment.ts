@@ -134,6 +134,11 @@ export class HotSegment implements IndexedSegment {
     return this.#file.read(target, targetAt, at, length)
   }
 
+  /** False: it was deleted, packed or written anew, and keeps the space of what it was. As {@link NowFile.hasName}. */
+  isCurrent(): Promise<boolean> {
+    return this.#file.hasName()
+  }
+
   async close(): Promise<void> {
     this.known.clear()
     await this.#loading

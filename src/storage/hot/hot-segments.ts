@@ -2,7 +2,8 @@
  * The segments that are open for hot reading: the newest ones, as many as were asked for, bounded. They are opened and closed off this
  * thread; whatever is not open yet is for reader threads meanwhile.
  *
- * An open file is whole, whatever happens to its segment: that it was deleted is seen within a second, and its space given back.
+ * An open file is whole, whatever happens to its segment: that it was deleted, packed or written anew, by this process or another, is seen within
+ * a second, and its space given back.
  */
 import { hotIdleMs, maxHotSegments } from '../../limits.js'
 import type { NowFiles, Target } from '../../memory/read-now.js'
@@ -38,11 +39,9 @@ export class HotSegments {
   #timer: NodeJS.Timeout | undefined
   #idleLooks = 0
   #isClosed = false
-  #rewrites: number
 
   constructor(parts: HotSegmentsParts) {
     this.#parts = parts
-    this.#rewrites = parts.bounds.rewrites?.() ?? 0
   }
 
   /** Undefined: it is not open, or not yet. */
@@ -72,14 +71,15 @@ export class HotSegments {
     return true
   }
 
-  /** Opens older ones, as many more as there are. */
+  /** Opens more, as many as there are: the newest that are not asked for. */
   widen(): void {
     if (this.keepUp() || this.#pending.size > 0) return
     const { bounds, files } = this.#parts
     const last = files.segmentOf(bounds.published())
-    const lowest = Math.min(...this.#asked)
-    const first = Math.max(files.segmentOf(bounds.trim()), last - maxHotSegments + 1, lowest - this.#asked.size)
-    for (let segment = lowest - 1; segment >= first; segment--) this.#begin(segment)
+    const first = Math.max(files.segmentOf(bounds.trim()), last - maxHotSegments + 1)
+    const asked = this.#asked.size
+    for (let segment = last; segment >= first && this.#asked.size < 2 * asked; segment--)
+      if (!this.#asked.has(segment)) this.#begin(segment)
   }
 
   /** Resolves when nothing is being opened or closed. */
@@ -129,7 +129,6 @@ export class HotSegments {
 
   #look(): void {
     this.dropDeleted()
-    this.#dropRewritten()
     for (const segment of this.#refused) this.#asked.delete(segment)
     this.#refused.clear()
     this.#idleLooks += 1
@@ -137,24 +136,22 @@ export class HotSegments {
       this.#closeAll()
       return
     }
+    this.#await(this.#dropReplaced())
     for (const opened of this.#open.values()) {
       if (!opened.isMapped || opened.isWhole || !this.#isIndexed(opened.segment)) continue
       // The map serves until it is there.
       this.#await(
         opened.loadIndex().then((isFit) => {
-          if (!isFit) this.#drop((segment) => segment === opened.segment)
+          if (!isFit) this.#dropOne(opened)
         }),
       )
     }
   }
 
-  /** What was written anew keeps the space of what it was while that is open. */
-  #dropRewritten(): void {
-    const { bounds } = this.#parts
-    const rewrites = bounds.rewrites?.() ?? 0
-    if (rewrites === this.#rewrites) return
-    this.#rewrites = rewrites
-    this.#drop((segment) => this.#isIndexed(segment))
+  /** What is asked for again is opened anew, and is then what stands in its place. */
+  async #dropReplaced(): Promise<void> {
+    for (const opened of this.#open.values())
+      if (this.#isIndexed(opened.segment) && !(await opened.isCurrent())) this.#dropOne(opened)
   }
 
   #closeAll(): void {
@@ -163,6 +160,11 @@ export class HotSegments {
     this.#drop(() => true)
     this.#asked.clear()
     this.#refused.clear()
+  }
+
+  /** If it has not been closed meanwhile. */
+  #dropOne(opened: HotSegment): void {
+    this.#drop((segment) => this.#open.get(segment) === opened)
   }
 
   #drop(isUnwanted: (segment: number) => boolean): void {

@@ -32,8 +32,6 @@ export interface LogBounds {
   indexed(): number
   /** Files below this position are gone. */
   trim(): number
-  /** How often a segment below was written anew, since some time or other. Undefined: nobody says, and files are found to be others when they are opened. */
-  rewrites?(): number
 }
 
 /** Of a segment that nothing is known of: any message may be in it. */

@@ -36,6 +36,8 @@ interface HeldSide {
   readonly footer: SegmentFooter
   /** Undefined: there is none of use. */
   readonly index: SideIndex | undefined
+  /** Of its file; see {@link Disk.identityAt}. */
+  readonly identity: string | undefined
   readonly lookedMs: number
   /** When it was asked last, in questions of this thread. */
   asked: number
@@ -129,9 +131,10 @@ export class SideIndexes {
     })
   }
 
-  /** The segments below are deleted: an open file keeps its space on the disk. */
-  dropBelow(segment: number): void {
-    for (const each of this.#held.keys()) if (each < segment) this.#drop(each)
+  /** Closes those that were deleted or made anew since: an open file keeps its space on the disk. */
+  dropReplaced(): void {
+    for (const [segment, { index, identity }] of this.#held)
+      if (index !== undefined && this.#identityOf(segment) !== identity) this.#drop(segment)
   }
 
   /** Gives back what was kept of them. */
@@ -175,6 +178,7 @@ export class SideIndexes {
     const { segment, footer } = stretch
     let index: SideIndex | undefined
     let file: DiskFile | undefined
+    const identity = this.#identityOf(segment)
     try {
       file = this.#disk.open(this.#files.sidePath(segment), 'read')
       const head = file && readSideHead(file, ownerOf(this.#files, segment, footer))
@@ -185,13 +189,17 @@ export class SideIndexes {
     } finally {
       if (index === undefined) file?.close()
     }
-    return this.#keep(stretch, index)
+    return this.#keep(stretch, index, identity)
   }
 
-  #keep({ segment, footer }: IndexedStretch, index: SideIndex | undefined): HeldSide {
+  #identityOf(segment: number): string | undefined {
+    return this.#disk.identityAt(this.#files.sidePath(segment))
+  }
+
+  #keep({ segment, footer }: IndexedStretch, index: SideIndex | undefined, identity?: string): HeldSide {
     this.#drop(segment)
     if (this.#held.size >= maxOpen) this.#dropOldest()
-    const held = { footer, index, lookedMs: this.#nowMs(), asked: this.#questions++ }
+    const held = { footer, index, identity, lookedMs: this.#nowMs(), asked: this.#questions++ }
     this.#held.set(segment, held)
     return held
   }

@@ -23,15 +23,11 @@ import type { HandlerMeans } from './handler.js'
 import { type ReadAnswer, Reader, type ReadTask } from './reader.js'
 
 export class Reading {
-  readonly #files: SegmentFiles
   readonly #windows: SegmentWindows
-  readonly #bounds: LogBounds
   readonly #catalog: Catalog
   readonly #lookup: RecordLookup
   readonly #sides: SideIndexes
   readonly #reader: Reader
-  readonly #state: SharedState
-  #rewrites: number
 
   /**
    * @param memory how segments are reached
@@ -48,16 +44,12 @@ export class Reading {
     }
     const spare = new FileMemory()
     const windows = new SegmentWindows(memory, spare, files, slots, 'read', maxWindowsPerReader, maxMapped, wantRoom)
-    const bounds = {
+    const bounds: LogBounds = {
       published: () => state.published.load(),
       indexed: () => state.indexed.load(),
       trim: () => state.trim.load(),
     }
-    this.#state = state
-    this.#rewrites = state.rewrites.load()
-    this.#files = files
     this.#windows = windows
-    this.#bounds = bounds
     this.#catalog = new Catalog(nodeDisk, files, windows, bounds, new HandedFooters(footers, segmentBytes))
     this.#lookup = new RecordLookup(files, windows, this.#catalog, bounds)
     this.#sides = new SideIndexes(nodeDisk, files)
@@ -81,29 +73,19 @@ export class Reading {
   }
 
   /**
-   * Gives back what the reaper has retired, and files that it has deleted. Between tasks.
+   * Gives back what the reaper has retired, and files that were deleted or have others in their place. Between tasks.
    * @returns true if that was the last that was mapped here
    */
   dropRetired(): boolean {
-    const firstKept = this.#files.segmentOf(this.#bounds.trim())
-    this.#windows.dropUnmappedBelow(firstKept)
-    this.#sides.dropBelow(firstKept)
     const retired = this.#windows.dropRetired()
     this.#catalog.forget(retired)
-    const isRewritten = this.#takeRewrites()
-    if (retired.length === 0 && !isRewritten) return false
+    this.#sides.dropReplaced()
+    const isReplaced = this.#windows.dropReplaced()
+    if (retired.length === 0 && !isReplaced) return false
+    // What was kept of indexes may be of the files before.
     this.#lookup.forget()
     this.#sides.forget()
     return this.#windows.isUnmapped
-  }
-
-  /** Files of segments that were written anew since keep their space while they are open, and their pages are those of the old ones. */
-  #takeRewrites(): boolean {
-    const rewrites = this.#state.rewrites.load()
-    if (rewrites === this.#rewrites) return false
-    this.#rewrites = rewrites
-    this.#windows.dropUnmappedBelow(this.#files.segmentOf(this.#bounds.indexed()))
-    return true
   }
 
   close(): void {

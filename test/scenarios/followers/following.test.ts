@@ -246,3 +246,53 @@ it('a log that is deleted under its follower, or is another one under the same n
   fs.rmSync(path.join(directory, 'bell'), { force: true })
   expect((await waiting).message).toMatch(/another log.*open it anew/)
 })
+
+for (const io of ['mmap', 'file'] as const) {
+  it(`the old files of segments that the owner has packed go, however a follower keeps reading (io ${io})`, async () => {
+    // Not in memory, where nothing is read in the application's own thread.
+    const directory = temporaryFolder(tmpdir())
+    const options = { segmentBytes: 1 << 20, flushIntervalMs: 20, readers: 1 }
+    let owner = await openLog(directory, options)
+    const sent = Array.from({ length: 300 }, (_, number) => `${number} `.repeat(2_000))
+    const given = owner.topic('t', { codec: text })
+    await Promise.all(sent.map((value, number) => given.append(value, { key: `k${number % 7}` })))
+    const follower = await follow(directory, { io })
+    const topic = follower.topic('t', { codec: text })
+    const look = async () => {
+      expect((await collect(topic.read())).map(({ value }) => value)).toEqual(sent)
+      expect((await topic.getMany(sent.map((_, offset) => offset))).map((message) => message?.value)).toEqual(sent)
+      for (let offset = 0; offset < 300; offset += 50) expect((await topic.get(offset))?.value).toBe(sent[offset])
+      expect((await collect(topic.byKey('k3', { limit: 5 }))).map(({ offset }) => offset)[0]).toBe(297)
+    }
+    await until("it has all of them open, in the application's thread too", async () => {
+      await look()
+      return follower.stats().readers.hot > 0 && namesHeld(directory).size >= 3
+    })
+    await owner.close()
+    owner = await openLog(directory, { ...options, compress: { afterMs: 0, codec: 'deflate' } })
+    await until('they are packed', async () =>
+      (await owner.segments()).every(({ state, packed }) => state !== 'sealed' || packed),
+    )
+    await owner.close()
+    await until('nobody has what they were', async () => {
+      await look()
+      return [...namesHeld(directory)].every((name) => !name.endsWith('(deleted)'))
+    })
+  })
+}
+
+/** Files of the log that this process has open or mapped. */
+function namesHeld(directory: string): Set<string> {
+  const open = fs.readdirSync('/proc/self/fd').flatMap((descriptor) => {
+    try {
+      return [fs.readlinkSync(`/proc/self/fd/${descriptor}`)]
+    } catch {
+      return []
+    }
+  })
+  const mapped = fs
+    .readFileSync('/proc/self/maps', 'utf8')
+    .split('\n')
+    .map((line) => line.slice(73))
+  return new Set([...open, ...mapped].filter((name) => name.startsWith(path.join(directory, 'log'))))
+}

@@ -223,6 +223,30 @@ describe('files', () => {
     expect([hot.find(0, 150), hot.find(0, 250)?.offset]).toEqual([undefined, 250])
   })
 
+  it('that have another in their place are closed within a second, and what stands there is found', async () => {
+    vi.useFakeTimers()
+    try {
+      for (let segment = 0; segment < 3; segment++) {
+        append(...many(100, 100))
+        log.roll()
+      }
+      await log.index()
+      await warmUp(hot, topic)
+      const { openCount } = world.now
+      const file = log.path(1)
+      const content = world.disk.bytes(file).slice()
+      world.disk.remove(file)
+      world.disk.create(file).write(0, content)
+      await vi.advanceTimersByTimeAsync(1_000)
+      expect(world.now.openCount).toBe(openCount - 1)
+      expect([hot.find(0, 50)?.offset, hot.find(0, 250)?.offset]).toEqual([50, 250])
+      expect(await warmUp(hot, topic)).toBe(300)
+      expect(world.now.openCount).toBe(openCount)
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
   it('are no more than there may be, of the newest segments, opened as they are asked for', async () => {
     const segments = maxHotSegments + 20
     for (let segment = 0; segment < segments; segment++) {

@@ -83,8 +83,25 @@ async function askedFor(key: string) {
   const tag = tagOf(new TextEncoder().encode(key))
   const ask = (of = footer) => sides.withKey(0, { ...stretch, footer: of }, tag, true, 5_000)?.offsets
   const truth = given.slice(0, stretch.end).flatMap((each, offset) => (each.key === key ? [offset] : []))
-  return { made, stretch, footer, tag, ask, truth }
+  return { made, sides, stretch, footer, tag, ask, truth }
 }
+
+it('one that was made anew or deleted is closed, and what has its place is asked', async () => {
+  const { made, sides, ask, truth } = await askedFor('a')
+  const { disk } = made.world
+  const before = disk.openFiles
+  for (const isDeleted of [false, true]) {
+    await putSideIndex(made, 0, all)
+    expect([ask(), disk.openFiles]).toEqual([truth, before + 1])
+    sides.dropReplaced()
+    expect(disk.openFiles).toBe(before + 1)
+    if (isDeleted) disk.remove(made.log.files.sidePath(0))
+    else await putSideIndex(made, 0, all)
+    sides.dropReplaced()
+    expect(disk.openFiles).toBe(before)
+  }
+  expect(ask()).toBeUndefined()
+})
 
 it('one that is held open says nothing of what its segment has become', async () => {
   const { made, footer, ask, truth } = await askedFor('a')
