@@ -11,7 +11,7 @@ import {
   noKey,
   tailWord,
 } from './frame-layout.js'
-import { headersLength, writeIdHeader } from './id-header.js'
+import { extrasLength, headersLength, writeIdHeader } from './id-header.js'
 import { highWord, lowWord } from './numbers.js'
 
 // Copies of this module's own: the compiler folds them in the loops below, imported objects it would look up each time.
@@ -36,7 +36,7 @@ export function payloadRoom(value: Payload, extras: Extras | undefined): number 
 }
 
 function extrasBytes(extras: Extras): number {
-  return frameExtensionBytes + (extras.key?.length ?? 0) + headersLength(extras)
+  return frameExtensionBytes + extrasLength(extras)
 }
 
 /** Clears the last 8 bytes of a frame before it is filled, so that its padding is zero. */

@@ -50,6 +50,11 @@ export function headersLength(extras: Extras): number {
   return plainId === undefined ? (extras.headers?.length ?? 0) : aroundBytes + plainId.length
 }
 
+/** Bytes of key and headers. */
+export function extrasLength(extras: Extras): number {
+  return (extras.key?.length ?? 0) + headersLength(extras)
+}
+
 /** @returns where they end */
 export function writeIdHeader(bytes: Uint8Array, start: number, id: string): number {
   let at = start
