@@ -182,7 +182,7 @@ function followerOf(
   const follower = new Follower({
     state,
     application,
-    words: new FollowedWords(state),
+    words: new FollowedWords(state, 'writer'),
     topics,
     files,
     directory,

@@ -1,6 +1,6 @@
 /**
  * What a flush is about to make durable, and its answer, whichever thread flushes: see flush-way.ts. The words are stored into by whose turn it is
- * (flush-turn.ts).
+ * (turn-word.ts).
  */
 import { FlushWay } from './flush-way.js'
 import type { LaneTable } from './lane-table.js'

@@ -57,7 +57,7 @@ export class FlushWay {
   /** Everything up to this number, which was {@link published} before the flush, is on the device. Answers may come in any order, one at a time. */
   answer(published: number): void {
     if (published <= this.#flushed.load()) return
-    // The last one may have been another thread's: flush-turn.ts.
+    // The last one may have been another thread's: see turn-word.ts.
     this.#flushed.takeOver()
     this.#flushed.store(published)
   }

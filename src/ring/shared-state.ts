@@ -70,9 +70,12 @@ const table = {
   flushCount: position('flusher'),
   flushMicros: position('flusher'),
   lastFlushMicros: position('flusher'),
-  /** 1: it has the turn of flushing, or tries to take it. See flush-turn.ts. */
-  writerFlushes: word('writer'),
-  reaperFlushes: word('reaper'),
+  /**
+   * Of writer and reaper one flushes at a time: the kernel tells of a failed flush once a file that is open, and one that was opened behind it hears nothing. Who
+   * flushed meanwhile, or after, could take what is lost for flushed. So the turn in which a flush has failed, or whose thread has died in it, is kept: a reaper
+   * that takes the place of another gives that one's back.
+   */
+  flushing: turn('flusher'),
   /** Why a flush of the writer's failed: the reaper tells everybody. */
   writerFlushErrno: word('writer'),
   prefaultedBytes: position('reaper'),

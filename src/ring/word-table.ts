@@ -9,7 +9,7 @@ import { PositionCell } from './position-cell.js'
 import { TurnWord } from './turn-word.js'
 import { type Counter, type Loadable, Word } from './word.js'
 
-/** `application`: the thread that appends, whichever of them that is. `flusher`: of writer and reaper the one whose turn it is, see flush-turn.ts. */
+/** `application`: the thread that appends, whichever of them that is. `flusher`: of writer and reaper the one whose turn it is, see turn-word.ts. */
 export type Role = 'application' | 'writer' | 'reaper' | 'flusher' | 'reader'
 
 const kinds = ['word', 'count', 'position', 'bell', 'turn'] as const

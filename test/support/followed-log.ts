@@ -375,7 +375,7 @@ export class FollowedLog {
     const here = openSharedState(memory, 'application', 'writer', 'reaper', 'flusher')
     const way = new ShortWay({
       state: here,
-      words: new FollowedWords(here),
+      words: new FollowedWords(here, 'application'),
       cells: new TopicCells(cellMemory),
       walk: new ShortWalk(world.now, files),
       readBell,
@@ -384,7 +384,7 @@ export class FollowedLog {
     const follower = new Follower({
       state,
       application: lane.bell,
-      words: new FollowedWords(state),
+      words: new FollowedWords(state, 'writer'),
       topics: new FollowedTopics({
         cells,
         firsts: new FirstOffsets(disk, files, windows, trim, () => state.indexed.load()),

@@ -73,7 +73,7 @@ export class OwnEar {
     const walk = new ShortWalk(now, new SegmentFiles(nodeDisk, shared.directory, segmentBytes, id))
     const way = new ShortWay({
       state: this.#state,
-      words: new FollowedWords(this.#state),
+      words: new FollowedWords(this.#state, 'application'),
       cells: new TopicCells(shared.topics),
       walk,
       readBell,

@@ -3,13 +3,18 @@
  * them, each in its turn: the follower's own, and the application's, which takes in by itself what is short and at hand.
  */
 import type { SharedState } from '../../ring/shared-state.js'
+import type { TurnTaker } from '../../ring/turn-word.js'
 import type { WalkStep } from '../../storage/follow/log-walk.js'
 
 export class FollowedWords {
   readonly #state: SharedState<'writer' | 'flusher'>
 
-  constructor(state: SharedState<'writer' | 'flusher'>) {
+  readonly #taker: TurnTaker
+
+  /** @param taker the application's thread, or the follower's, which is the writer of this process */
+  constructor(state: SharedState<'writer' | 'flusher'>, taker: TurnTaker) {
     this.#state = state
+    this.#taker = taker
   }
 
   /** Everything before is published. */
@@ -19,19 +24,19 @@ export class FollowedWords {
 
   /** Behind it the words, and those of topics, may be stored into until {@link giveBack}. For a thread that may block. */
   take(): void {
-    this.#state.takingIn.take()
+    this.#state.takingIn.take(this.#taker)
     this.#takeOver()
   }
 
   /** The same for one that must not. False: it is the other one's turn. */
   tryTake(): boolean {
-    if (!this.#state.takingIn.tryTake()) return false
+    if (!this.#state.takingIn.tryTake(this.#taker)) return false
     this.#takeOver()
     return true
   }
 
   giveBack(): void {
-    this.#state.takingIn.giveBack()
+    this.#state.takingIn.giveBack(this.#taker)
   }
 
   /**

@@ -7,7 +7,6 @@
 import { allocateRetryMs } from '../../limits.js'
 import { failedCall } from '../../memory/errno.js'
 import { type Cut, FlushRecord } from '../../ring/flush-record.js'
-import { FlushTurn } from '../../ring/flush-turn.js'
 import type { LaneTable } from '../../ring/lane-table.js'
 import { logEnds, type SharedState } from '../../ring/shared-state.js'
 import type { Flusher } from '../../storage/files/flusher.js'
@@ -43,7 +42,6 @@ export class FlushDuty {
   readonly #parts: FlushDutyParts
   readonly #host: FlushDutyHost
   readonly #record: FlushRecord
-  readonly #turn: FlushTurn
   #flushing: Promise<void> | undefined
   #lastFlushMs = Number.NEGATIVE_INFINITY
   /** After a flush that could not be tried: when to try it. */
@@ -59,9 +57,8 @@ export class FlushDuty {
     this.#parts = parts
     this.#host = host
     this.#record = new FlushRecord(state, lanes)
-    this.#turn = new FlushTurn(state.reaperFlushes, state.writerFlushes)
     // Of a reaper that died in it: what may have failed unheard was written again, or nothing is flushed any more.
-    this.#turn.giveBack()
+    state.flushing.giveBack('reaper')
     this.#enteredTo = state.durable.load()
   }
 
@@ -100,7 +97,8 @@ export class FlushDuty {
     for (let count = 0; count < flushesATurn; count++) {
       if (this.#flushing !== undefined || !this.#mayFlush() || !this.#record.isAwaited) return
       const unflushed = state.published.load() - state.durable.load()
-      if (this.#flushMicros >= quickFlushMicros || unflushed > quickFlushBytes || !this.#turn.tryTake()) return
+      if (this.#flushMicros >= quickFlushMicros || unflushed > quickFlushBytes || !state.flushing.tryTake('reaper'))
+        return
       const cut = this.#record.cut()
       const durable = state.durable.load()
       this.#lastFlushMs = nowMs()
@@ -130,7 +128,8 @@ export class FlushDuty {
     const hasSealed = durable < activeBase
     if (!isAwaited && !isOld && !hasSealed) return
     // While segments fill faster than the interval, whole ones are flushed and the tail is left alone: that answers nobody.
-    if (this.#turn.tryTake()) this.#begin(hasSealed && !isAwaited ? { heads: [], position: activeBase } : cut)
+    if (state.flushing.tryTake('reaper'))
+      this.#begin(hasSealed && !isAwaited ? { heads: [], position: activeBase } : cut)
   }
 
   /**
@@ -139,8 +138,9 @@ export class FlushDuty {
    */
   async once(): Promise<boolean> {
     while (this.#flushing !== undefined) await this.#flushing
-    if (this.#parts.state.reaperErrno.load() !== 0) return true
-    if (!this.#turn.tryTake()) return false
+    const { state } = this.#parts
+    if (state.reaperErrno.load() !== 0) return true
+    if (!state.flushing.tryTake('reaper')) return false
     this.#begin(this.#record.cut())
     await this.#flushing
     return true
@@ -179,7 +179,7 @@ export class FlushDuty {
     this.#lastFlushMs = nowMs()
     if (cut.position <= state.durable.load()) {
       this.#record.answer(cut)
-      this.#turn.giveBack()
+      state.flushing.giveBack('reaper')
       return
     }
     if (!this.#host.isOwner()) return
@@ -200,7 +200,7 @@ export class FlushDuty {
       this.#host.giveUp('flushing the log', error)
       return
     }
-    this.#turn.giveBack()
+    this.#parts.state.flushing.giveBack('reaper')
     if (isBug(error)) throw error
     // The file could not even be opened, so nothing was flushed and nothing has failed: it is tried again.
     this.#flushAgainMs = this.#parts.nowMs() + allocateRetryMs
@@ -215,7 +215,7 @@ export class FlushDuty {
     // First those who wait, then the books.
     this.#record.answer(cut)
     this.#record.count(micros)
-    this.#turn.giveBack()
+    state.flushing.giveBack('reaper')
     state.writer.ringIfAsleep()
     this.#enter(cut.position, micros)
   }

@@ -5,7 +5,6 @@
  * wait for a flush of this thread only if they come in the middle of one; and what comes fast is flushed by the reaper, beside the writing.
  */
 import { FlushRecord } from '../../ring/flush-record.js'
-import { FlushTurn } from '../../ring/flush-turn.js'
 import type { LaneTable } from '../../ring/lane-table.js'
 import type { SharedState } from '../../ring/shared-state.js'
 import type { Flusher } from '../../storage/files/flusher.js'
@@ -29,14 +28,12 @@ export interface LoneFlushParts {
 export class LoneFlush {
   readonly #parts: LoneFlushParts
   readonly #record: FlushRecord
-  readonly #turn: FlushTurn
   #toldMs = Number.NEGATIVE_INFINITY
 
   constructor(parts: LoneFlushParts) {
     const { state, lanes } = parts
     this.#parts = parts
     this.#record = new FlushRecord(state, lanes)
-    this.#turn = new FlushTurn(state.writerFlushes, state.reaperFlushes)
   }
 
   /**
@@ -52,10 +49,10 @@ export class LoneFlush {
     if (state.flushCount.load() === 0 || state.lastFlushMicros.load() >= quickFlushMicros) return false
     // Of a segment that was left the reaper makes an index when it is flushed.
     if (files.segmentOf(from) !== files.segmentOf(to)) return false
-    if (!this.#turn.tryTake()) return false
+    if (!state.flushing.tryTake('writer')) return false
     // In the turn: where a flush has failed, none may follow. Who has lost the log the reaper says.
     if (state.reaperErrno.load() !== 0 || !owner.isKeptOfLate()) {
-      this.#turn.giveBack()
+      state.flushing.giveBack('writer')
       return false
     }
     const cut = this.#record.cut()
@@ -68,7 +65,7 @@ export class LoneFlush {
     const end = nowMs()
     this.#record.answer(cut)
     this.#record.count(Math.round((end - start) * 1000))
-    this.#turn.giveBack()
+    state.flushing.giveBack('writer')
     // The control file and the application's listeners are the reaper's.
     if (end - this.#toldMs >= tellFlushesMs) {
       this.#toldMs = end
@@ -82,9 +79,10 @@ export class LoneFlush {
   }
 
   #failed(error: unknown): boolean {
+    const { state } = this.#parts
     // The turn is kept, so that nobody flushes any more: a later success would say nothing about these pages. The reaper tells everybody.
-    if (!isBug(error) && !isPassing(error)) this.#parts.state.writerFlushErrno.store(errnoOf(error).errno)
-    else this.#turn.giveBack()
+    if (!isBug(error) && !isPassing(error)) state.writerFlushErrno.store(errnoOf(error).errno)
+    else state.flushing.giveBack('writer')
     if (isBug(error)) throw error
     return false
   }

@@ -16,7 +16,7 @@ function rung(met: Partial<MetTopic> = {}, bell = {}) {
   state.publishedRecords.store(10)
   state.believedEpoch.store(3)
   state.believedUntil.store(5_000)
-  const words = new FollowedWords(state)
+  const words = new FollowedWords(state, 'application')
   let nowMs = 4_000
   const way = new ShortWay({
     state,
@@ -66,10 +66,14 @@ it('a bell of another epoch, of nobody, of too long ago or of a trim is left, an
 })
 
 it('nothing is stored in the turn of the other thread', () => {
-  const { words, way, known } = rung()
-  words.take()
+  const { state, words, way, known } = rung()
+  const others = new FollowedWords(state, 'writer')
+  others.take()
   expect(way.hear()).toBe(false)
   expect(known()).toEqual([1_000, 10, 10])
+  // What it has not taken it does not give back.
   words.giveBack()
+  expect(way.hear()).toBe(false)
+  others.giveBack()
   expect(way.hear()).toBe(true)
 })
