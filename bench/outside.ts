@@ -86,8 +86,8 @@ async function loadAll<T extends { name: string }>(paths: readonly string[], tak
       throw lacking(url, 'name: lower-case letters, digits and hyphens')
     if (taken.has(module.name)) throw new Error(`${url} is named ${module.name}, and so is another one`)
     taken.add(module.name)
-    // A module is not to be spread: what it exports may be made when it is asked for.
-    all.push(Object.assign(Object.create(module) as T, { url }))
+    // A module is not to be spread: what it exports may be made when it is asked for. Nor is anything assigned to what inherits from one: defined.
+    all.push(Object.create(module, { url: { value: url, enumerable: true } }))
   }
   return all
 }
