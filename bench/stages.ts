@@ -119,7 +119,7 @@ export function threadStage(
 /** Writer and reaper run files of their own, the application's thread the job that is measured; what is neither reads. */
 function threadOf(frames: readonly { readonly url: string }[]): string {
   const runs = (part: string) => frames.some(({ url }) => url.includes(part))
-  const own = threadNames.find((name) => runs(`/threads/${name}/`) || runs(`/workers/${name}.js`))
+  const own = threadNames.find((name) => runs(`/threads/${name}/`) || runs(`/workers/${name}.cjs`))
   return own ?? (runs('/dist/bench/') ? 'application' : 'reader')
 }
 
@@ -127,7 +127,7 @@ function threadOf(frames: readonly { readonly url: string }[]): string {
 function fileOf(functionName: string, url: string): string {
   if (functionName === '(garbage collector)') return 'garbage collection'
   if (functionName === '(program)') return 'native code'
-  const product = /\/dist\/(?:src|workers|bench)\/(.+)\.js$/.exec(url)
+  const product = /\/dist\/(?:src|workers|bench)\/(.+)\.c?js$/.exec(url)
   if (product !== null) return product[1]!
   if (url === '' || url.startsWith('node:zlib') || url.startsWith('node:fs')) return 'native code'
   return url.startsWith('node:') ? 'node' : 'packages'

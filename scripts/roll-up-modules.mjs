@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The code that the package is published with: the product's modules in a few files, in the place of those of all modules. A thread takes 100 ms
 // and 10 MB less to load them so. Threads that run nothing of the application have one file each, with copies of what others have too: 10 ms less
-// again of an opening, which waits for two of them. Where code of the application runs there must be one copy: of errors, above all.
+// again of an opening, which waits for two of them; in CommonJS, as a thread that meets no ES module sets up no loader of them: 4 to 10 ms more. Where code of the application runs there must be one copy: of errors, above all.
 // Needs the built modules. `npm pack` leaves these files alone; `npm run build` puts them beside the modules (`--beside`), which tests load one by one.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
@@ -31,6 +31,7 @@ const placed = [...product, ...workers].flatMap((name) => {
   const places = code.matchAll(/new URL\('(\.[^']+\.js)', import\.meta\.url\)/g)
   return Array.from(places, ([, place]) => path.posix.join(path.posix.dirname(name), place))
 })
+/** Threads with a file of their own, which begin with the CommonJS of the same name. */
 const alone = ['workers/writer.js', 'workers/reaper.js', 'workers/follower.js']
 const together = new Set([...published, ...workers, ...placed.filter((name) => product.includes(name))])
 for (const name of alone) if (!together.delete(name)) throw new Error(`${name} is no entry`)
@@ -44,31 +45,34 @@ for (const { fileName, code, source } of output) {
 }
 
 async function filesOf(entries) {
+  const isAlone = entries.length === 1
+  const ending = isAlone ? 'cjs' : 'js'
   const bundle = await rollup({
     input: Object.fromEntries(entries.map((name) => [name.slice(0, -'.js'.length), path.join(dist, name)])),
     external: (name) => !name.startsWith('.') && !path.isAbsolute(name),
     // Everything is in use, and modules that are run for what they do stay.
     treeshake: false,
     // What a thread loads later takes the rest from the thread's file.
-    preserveEntrySignatures: entries.length === 1 ? false : 'exports-only',
+    preserveEntrySignatures: isAlone ? false : 'exports-only',
     plugins: [{ name: 'places', resolveImportMeta }],
     // Of the compiler's helpers for `using`.
     onLog: (level, log, handle) => log.code === 'THIS_IS_UNDEFINED' || handle(level, log),
   })
   const { output } = await bundle.generate({
     dir: dist,
-    format: 'es',
+    format: isAlone ? 'cjs' : 'es',
     sourcemap: isBeside,
-    entryFileNames: '[name].js',
-    chunkFileNames: 'src/chunks/[name]-[hash].js',
+    entryFileNames: `[name].${ending}`,
+    chunkFileNames: `src/chunks/[name]-[hash].${ending}`,
   })
   await bundle.close()
   return output
 }
 
 /** A module finds what is beside it from where it was, not from where its code is now. */
-function resolveImportMeta(property, { chunkId, moduleId }) {
+function resolveImportMeta(property, { chunkId, moduleId, format }) {
   if (property !== 'url') return null
   const place = path.relative(path.dirname(path.join(dist, chunkId)), moduleId).replaceAll(path.sep, '/')
-  return `new URL(${JSON.stringify(place)}, import.meta.url).href`
+  const own = format === 'cjs' ? "require('node:url').pathToFileURL(__filename)" : 'import.meta.url'
+  return `new URL(${JSON.stringify(place)}, ${own}).href`
 }

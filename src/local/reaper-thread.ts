@@ -174,7 +174,7 @@ export class ReaperThread {
   #start(orders: MessagePort | undefined): Incarnation {
     const events = new MessageChannel()
     // A bare literal: bundlers find the worker by it.
-    const worker = new Worker(new URL('../../workers/reaper.js', import.meta.url), {
+    const worker = new Worker(new URL('../../workers/reaper.cjs', import.meta.url), {
       ...inheritedFlags(),
       name: 'bookend-reaper',
       resourceLimits: smallYoungGeneration,

@@ -84,7 +84,7 @@ export function startThreads(options: LocalOptions): StartingThreads {
   let writerControl: ControlChannel<WriterControl> | undefined
   if (orders !== undefined) {
     // A bare literal: bundlers find the worker by it.
-    writer = new Worker(new URL('../../workers/writer.js', import.meta.url), {
+    writer = new Worker(new URL('../../workers/writer.cjs', import.meta.url), {
       ...inheritedFlags(),
       name: 'bookend-writer',
       resourceLimits: smallYoungGeneration,

@@ -4,7 +4,7 @@
  */
 import type { Worker } from 'node:worker_threads'
 import { type Endpoint, expose, transfer, wrap } from 'comlink'
-import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs'
+import nodeEndpoint from 'comlink/dist/umd/node-adapter.js'
 import { BookendError, fromPortable, type PortableError, toPortable } from '../errors.js'
 
 /**

@@ -11,7 +11,7 @@ const frames: [functionName: string, url: string][] = [
   ['cut', 'file:///x/dist/src/storage/log-tail.js'],
   ['append', 'file:///x/dist/src/storage/log-tail.js'],
   ['writeBuffers', ''],
-  ['', 'file:///x/dist/workers/writer.js'],
+  ['', 'file:///x/dist/workers/writer.cjs'],
 ]
 const nodes = frames.map(([functionName, url], id) => ({
   id,
@@ -40,11 +40,11 @@ it('sums processor time by file and function, and leaves out waiting, starting a
 })
 
 it('says which module a function of a rolled-up file is from', () => {
-  const file = fileURLToPath(new URL('../../dist/workers/writer.js', import.meta.url))
+  const file = fileURLToPath(new URL('../../dist/workers/writer.cjs', import.meta.url))
   const lineNumber = readFileSync(file, 'utf8').split('\n').indexOf('class BatchCutter {')
   const { href: url } = pathToFileURL(file)
   const moduleAt = (line: number) => moduleOf({ functionName: 'cut', url, lineNumber: line, columnNumber: 0 })
   expect(moduleAt(lineNumber + 1)).toMatch(/\/dist\/src\/storage\/append\/batch-cutter\.js$/)
-  const notRolledUp = url.replace('/workers/writer.js', '/src/errors.js')
+  const notRolledUp = url.replace('/workers/writer.cjs', '/src/errors.js')
   expect(moduleOf({ functionName: 'assert', url: notRolledUp, lineNumber: 5, columnNumber: 0 })).toBe(notRolledUp)
 })

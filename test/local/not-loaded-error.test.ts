@@ -27,7 +27,7 @@ it('a program without the files of the threads is told how to be bundled', async
 it('a bundle in CommonJS has no import.meta.url, and is told the same', () => {
   const failure = (() => {
     try {
-      return new URL('../../workers/writer.js', undefined)
+      return new URL('../../workers/writer.cjs', undefined)
     } catch (error) {
       return error
     }

@@ -43,15 +43,15 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 it('the package holds the library and its documents, and nothing else', () => {
   const code =
-    /^dist\/((src|workers|bench)\/.+\.js|workers\/pool\.cjs|bench\/index\.d\.ts|src\/(((observe|http|jetstream)\/)?index|shared-types)\.d\.ts)$/
+    /^dist\/((src|workers|bench)\/.+\.js|workers\/\w+\.cjs|src\/chunks\/.+\.cjs|bench\/index\.d\.ts|src\/(((observe|http|jetstream)\/)?index|shared-types)\.d\.ts)$/
   const beside =
     /^(docs\/.+|src\/cli\/inspect\/page\/\w+\.css|bench\/(java\/.+\.(java|xml)|package\.json|page\/.+)|README\.md|CHANGELOG\.md|LICENSE|package\.json)$/
   expect(packedPaths.filter((path) => !code.test(path) && !beside.test(path))).toEqual([])
   const entries = ['dist/src/index.js', 'dist/src/index.d.ts']
   const workers = [
-    'dist/workers/writer.js',
+    'dist/workers/writer.cjs',
     'dist/workers/reader.js',
-    'dist/workers/reaper.js',
+    'dist/workers/reaper.cjs',
     'dist/workers/pool.cjs',
   ]
   expect(packedPaths).toEqual(expect.arrayContaining([...entries, ...workers]))

@@ -42,7 +42,7 @@ export class FollowerThread {
     this.#shared = shared
     const news = new MessageChannel()
     // A bare literal: bundlers find the worker by it.
-    this.#worker = new Worker(new URL('../../../workers/follower.js', import.meta.url), {
+    this.#worker = new Worker(new URL('../../../workers/follower.cjs', import.meta.url), {
       ...inheritedFlags(),
       name: 'bookend-follower',
       workerData: { isOwnThread: true, shared, flushIntervalMs, news: news.port2 } satisfies FollowerData,
