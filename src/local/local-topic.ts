@@ -1,4 +1,6 @@
 /** A topic of the local engine: who of the dispatcher and the threads does what is asked of it. */
+
+import type { PackedKeys } from '../collections/packed-keys.js'
 import type { AppendSide } from '../dispatcher/appends/append-side.js'
 import type { PublishedMessages } from '../dispatcher/appends/published-messages.js'
 import type { FeedSource } from '../dispatcher/groups/group-feed.js'
@@ -25,7 +27,7 @@ import { extrasLength } from '../messages/id-extras.js'
 import { copyOf, copyOfExtras } from '../messages/own-copies.js'
 import { SelectedRecords } from '../messages/selected-records.js'
 import { type RecordSelection, selectionOf } from '../messages/selection.js'
-import type { ChunkAnswer, KeyedAnswer, RecordsAnswer } from '../threads/reader/reader.js'
+import type { ChunkAnswer, KeyedAnswer, NewestAnswer, RecordsAnswer } from '../threads/reader/reader.js'
 import { withVersions } from './key-versions.js'
 import type { LocalGroup } from './local-group.js'
 import type { LogEvents } from './log-events.js'
@@ -182,6 +184,11 @@ export class LocalTopic<G extends EngineGroup = LocalGroup> implements EngineTop
   /** As it comes from whoever reads. */
   keyedAnswer(key: Uint8Array, range: KeyedRange): Promise<KeyedAnswer> {
     return this.#lookups.keyedAnswer(key, range)
+  }
+
+  /** As it comes from whoever reads. */
+  newestAnswer(keys: PackedKeys): Promise<NewestAnswer> {
+    return this.#lookups.newestAnswer(keys)
   }
 
   /** Offset of the last message with the key below `to`; undefined: there is none. */

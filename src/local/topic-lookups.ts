@@ -1,15 +1,19 @@
 /** Messages of one topic that are looked up, by offset or by key: what is in memory by this thread, the rest by others. */
+
+import type { KeyBelow, PackedKeys } from '../collections/packed-keys.js'
 import type { HotReads } from '../dispatcher/reads/hot-reads.js'
 import type { TopicReads } from '../dispatcher/reads/topic-reads.js'
+import { TurnQuestions } from '../dispatcher/reads/turn-questions.js'
 import type { TopicHandle } from '../dispatcher/topic-directory.js'
 import type { AskedRecords, KeyedPart, KeyedRange } from '../engine/engine.js'
 import { assert } from '../errors.js'
 import { type RecordPlace, recordAt } from '../messages/chunk-cursor.js'
-import type { KeyedAnswer, RecordsAnswer, TopicRef } from '../threads/reader/reader.js'
+import type { KeyedAnswer, NewestAnswer, RecordsAnswer, TopicRef } from '../threads/reader/reader.js'
 import { KnownKeys } from './known-keys.js'
+import { newestOffsets } from './newest-offsets.js'
 
 export interface TopicLookupsParts {
-  readonly reads: Pick<TopicReads, 'records' | 'record' | 'keyed'>
+  readonly reads: Pick<TopicReads, 'records' | 'record' | 'keyed' | 'newest'>
   /** Undefined: this thread reads nothing itself. */
   readonly hot: HotReads | undefined
   /** What of the topic can be read. */
@@ -21,6 +25,7 @@ export class TopicLookups {
   readonly #handle: TopicHandle
   readonly #parts: TopicLookupsParts
   readonly #knownKeys: KnownKeys
+  readonly #newest: TurnQuestions<KeyBelow, number | undefined>
 
   constructor(handle: TopicHandle, parts: TopicLookupsParts) {
     this.#handle = handle
@@ -29,6 +34,10 @@ export class TopicLookups {
       first: () => parts.first(),
       search: (key, range) => this.#keyedPart(key, range),
       record: (offset) => this.#lone(offset),
+    })
+    this.#newest = new TurnQuestions({
+      ask: (topic, asked) => newestOffsets(asked, (keys) => parts.reads.newest(topic, keys)),
+      perTask: (count) => count,
     })
   }
 
@@ -72,14 +81,15 @@ export class TopicLookups {
     return { bytes: new Uint8Array(0), starts: new Float64Array(0), offsets: [], from: range.to, to: range.to }
   }
 
-  /** Offset of the last message with the key below `to`; undefined: there is none. */
+  /** Offset of the last message with the key below `to`; undefined: there is none. What is asked in one turn is looked for together. */
   async lastOf(key: Uint8Array, to: number): Promise<number | undefined> {
-    for (let range = { from: 0, to, max: 1, isReverse: true }; range.from < range.to; ) {
-      const { offsets, ...rest } = await this.keyedAnswer(key, range)
-      if (offsets.length > 0) return offsets[0]
-      range = { ...range, from: rest.from, to: rest.to }
-    }
-    return undefined
+    return this.#handle.isInLog ? this.#newest.ask(this.#ref, { key, to }) : undefined
+  }
+
+  /** As it comes from whoever reads: one step. */
+  async newestAnswer(keys: PackedKeys): Promise<NewestAnswer> {
+    assert(this.#handle.isInLog, 'what is looked for below an offset is in the log')
+    return this.#parts.reads.newest(this.#ref, keys)
   }
 
   async #foundHere(hot: HotReads, offsets: readonly number[]): Promise<(RecordPlace | undefined)[]> {

@@ -10,6 +10,7 @@ import { maxRegisterValue, maxTransactionTopics } from '../limits.js'
 import { type AppendOptions, type CheckedAppendOptions, checkAppendOptions } from './append-options.js'
 import { type Delivery, LeasedMessage } from './delivery.js'
 import { type Group, TopicGroup } from './group.js'
+import { KeysSoFar } from './keys-so-far.js'
 import { deliveryTimeNames, type ScheduleOptions } from './later/schedule-options.js'
 import { LogTopic } from './log-topic.js'
 import { transactionsOf } from './supported.js'
@@ -81,6 +82,7 @@ export class TransactionDraft implements Transaction {
   #registers: Map<string, number> | undefined
   #leases: EngineLease[] | undefined
   #commits: Map<EngineGroup, number> | undefined
+  #keys: KeysSoFar | undefined
   #isOver = false
 
   constructor(engine: Engine) {
@@ -92,7 +94,7 @@ export class TransactionDraft implements Transaction {
     if (!(topic instanceof LogTopic)) throw new TypeError('append() takes a topic of this log first')
     if (options !== undefined) checkKeys('options of append() in a transaction', options, optionNames)
     const message = topic.prepared(this.#engine, value, checkAppendOptions(this.#engine, options, topic.dedupe))
-    if (message.condition?.expectedVersion !== undefined && this.#messages?.some((other) => isOfKey(other, message)))
+    if (message.condition?.expectedVersion !== undefined && this.#hasKeyOf(message))
       throw new TypeError('expectedVersion is that of before the transaction: say it with the first message of the key')
     this.#count(topic.name)
     this.#messages = added(this.#messages, message)
@@ -143,6 +145,12 @@ export class TransactionDraft implements Transaction {
   /** Nothing more is collected. */
   end(): void {
     this.#isOver = true
+  }
+
+  #hasKeyOf(message: DraftMessage): boolean {
+    if (this.#messages === undefined) return false
+    this.#keys ??= new KeysSoFar()
+    return this.#keys.has(this.#messages, message)
   }
 
   /** @throws `BOOKEND_TOO_LARGE` where it is one topic too many */
@@ -203,9 +211,4 @@ function written(
   signal?.throwIfAborted()
   engine.checkWritable()
   return abortable(signal, transactions.transact(draft.parts, draft.acks, level))
-}
-
-function isOfKey({ topic, extras }: DraftMessage, other: DraftMessage): boolean {
-  const [key, its] = [extras?.key, other.extras?.key]
-  return topic === other.topic && key !== undefined && its !== undefined && Buffer.compare(key, its) === 0
 }

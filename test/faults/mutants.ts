@@ -436,9 +436,17 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'takes a hash for a key',
-    file: 'storage/read/key-search.js',
+    file: 'storage/read/key-candidates.js',
     find: 'Buffer.compare(piece.subarray(at, at + key.length), key) === 0 ? piece : undefined',
     replace: 'piece',
+    fault: 'side-indexes',
+    scale: 0.5,
+  },
+  {
+    name: 'takes the newest message of a key, and not the newest below an offset',
+    file: 'storage/read/newest-of-keys.js',
+    find: 'offset >= to || ',
+    replace: '',
     fault: 'side-indexes',
     scale: 0.5,
   },

@@ -3,6 +3,7 @@
  * side, each with a look of its own that takes its time: every message that is written stands behind the one that it expected.
  */
 import assert from 'node:assert/strict'
+import { type PackedKeys, unpackKeys } from '../../src/collections/packed-keys.js'
 import { ChangedKeyError } from '../../src/dispatcher/appends/changed-key.js'
 import type { ExpectedVersion } from '../../src/engine/terms.js'
 import { BookendError } from '../../src/errors.js'
@@ -11,6 +12,7 @@ import { frameFlag, frameKind, frameWord } from '../../src/format/frame-layout.j
 import { type Guard, guardBytes, isChanged, writeGuardFrame } from '../../src/format/guard-layout.js'
 import { tagOf } from '../../src/format/key-tag.js'
 import { withVersions } from '../../src/local/key-versions.js'
+import { newestOffsets } from '../../src/local/newest-offsets.js'
 import { KeyedAppends } from '../../src/threads/writer/keyed-appends.js'
 import { Engine } from './engine.js'
 import { putFrame, sizeOf } from './frames.js'
@@ -76,12 +78,8 @@ export async function raceForVersions(random: Seeded): Promise<number> {
     next: () => engine.cells.next(0).load(),
     async lastOf(key: Uint8Array, to: number) {
       await turns()
-      for (let range = { from: 0, to, max: 1, isReverse: true }; range.from < range.to; ) {
-        const { offsets, from, to } = reader.keyed({ topic: 0, key, ...range })
-        if (offsets.length > 0) return offsets[0]
-        range = { ...range, from, to }
-      }
-      return undefined
+      const look = async (packed: PackedKeys) => reader.newest({ topic: 0, from: 0, asked: unpackKeys(packed) })
+      return (await newestOffsets([{ key, to }], look))[0]
     },
   }
   const waiting: { at: number; settle(): void }[] = []

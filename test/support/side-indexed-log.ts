@@ -1,5 +1,6 @@
 /** A log in several segments whose messages have keys and headers, with side indexes of some of its segments, and a plain model of it. */
 
+import { unpackKeys } from '../../src/collections/packed-keys.js'
 import { cursorOver } from '../../src/dispatcher/reads/chunk-reader.js'
 import type { Filter, TopicIndex } from '../../src/engine/terms.js'
 import {
@@ -11,6 +12,7 @@ import {
   sideRowsPerPage,
   sideRowWord,
 } from '../../src/format/side-index-layout.js'
+import { newestOffsets } from '../../src/local/newest-offsets.js'
 import { HandlerWords } from '../../src/ring/handler-words.js'
 import { TopicCells } from '../../src/ring/topic-cells.js'
 import type { Disk } from '../../src/storage/files/disk.js'
@@ -142,6 +144,14 @@ export function readingOf({ world, log }: SearchedLog) {
       }
       return found
     },
+    /** By one look for all, of each below its offset. */
+    async newest(keys: readonly { key: string; to: number }[]): Promise<number[]> {
+      const asked = keys.map(({ key, to }) => ({ key: utf8(key), to }))
+      const found = await newestOffsets(asked, async (packed) =>
+        topics.newest({ topic: 0, from: 0, asked: unpackKeys(packed) }),
+      )
+      return found.map((offset) => offset ?? -1)
+    },
     async matching(filter: Filter, from: number, to: number): Promise<number[]> {
       const found: number[] = []
       cells.next(0).store(to)
@@ -157,13 +167,20 @@ export function readingOf({ world, log }: SearchedLog) {
   }
 }
 
+/** Offset of the last message with the key in `[from, to)`. */
+export function newestOf(given: KeyedLog['given'], key: string, from: number, to: number): number | undefined {
+  for (let offset = Math.min(to, given.length) - 1; offset >= from; offset--)
+    if (given[offset].key === key) return offset
+  return undefined
+}
+
 const isSame = (a: readonly number[], b: readonly number[]) =>
   a.length === b.length && a.every((each, at) => each === b[at])
 
 /** Looks for keys, headers and times in ranges; what is found otherwise than by a plain look at everything, in words. */
 export async function disagreements(random: Seeded, made: KeyedLog, looks: number): Promise<string[]> {
   const { given } = made
-  const { topics, withKey, matching, handled } = readingOf(made)
+  const { topics, withKey, newest, matching, handled } = readingOf(made)
   const end = given.length
   const wrong: string[] = []
   const compare = async (what: string, found: Promise<number[]>, truth: readonly number[]) => {
@@ -181,6 +198,10 @@ export async function disagreements(random: Seeded, made: KeyedLog, looks: numbe
     const withIt = inRange.filter((each) => each.key === key).map(({ offset }) => offset)
     const keyed = (isReverse ? withIt.reverse() : withIt).slice(0, max)
     await compare(`key ${key} in ${from} to ${to}`, withKey(key, from, to, max, isReverse), keyed)
+    const names = [...someKeys, 'nobody', ...Array.from({ length: 20 }, () => manyKeys(random))]
+    const several = names.map((key) => ({ key, to: random.chance(0.5) ? to : random.below(to + 1) }))
+    const latest = several.map(({ key, to }) => newestOf(given, key, 0, to) ?? -1)
+    await compare(`the newest of ${JSON.stringify(several)}`, newest(several), latest)
     const filter: Filter = [
       ...(random.chance(0.3) ? [{ name: 'shop', values: ['north'] }] : []),
       {

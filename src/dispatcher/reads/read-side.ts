@@ -5,6 +5,8 @@
  * `Reader` (which carries out tasks), `TopicReader` (which finds the records of a topic in segments). `ChunkReader` stands in front:
  * one stream of a topic, chunk after chunk.
  */
+
+import type { PackedKeys } from '../../collections/packed-keys.js'
 import type { KeyedRange, ScanRequest } from '../../engine/engine.js'
 import { type BookendError, isThreadDeath } from '../../errors.js'
 import { closedError } from '../../failures.js'
@@ -14,6 +16,7 @@ import type {
   KeyedAnswer,
   KeyedAnswers,
   KeyedAsk,
+  NewestAnswer,
   ReadTask,
   RecordsAnswer,
   TopicRef,
@@ -123,6 +126,10 @@ export class ReadSide implements TopicReads {
 
   keyed(topic: TopicRef, key: Uint8Array, range: KeyedRange): Promise<KeyedAnswer> {
     return this.#keys.ask(topic, { key, range })
+  }
+
+  newest(topic: TopicRef, keys: PackedKeys): Promise<NewestAnswer> {
+    return this.#run({ op: 'newest', topic, keys }) as Promise<NewestAnswer>
   }
 
   scan(topic: TopicRef, request: ScanRequest): Promise<unknown> {

@@ -1,7 +1,15 @@
 /** What topics are read by. */
 
+import type { PackedKeys } from '../../collections/packed-keys.js'
 import type { KeyedRange, ScanRequest } from '../../engine/engine.js'
-import type { ChunkAnswer, KeyedAnswer, ReadTask, RecordsAnswer, TopicRef } from '../../threads/reader/reader.js'
+import type {
+  ChunkAnswer,
+  KeyedAnswer,
+  NewestAnswer,
+  ReadTask,
+  RecordsAnswer,
+  TopicRef,
+} from '../../threads/reader/reader.js'
 
 export interface TopicReads {
   chunk(task: Omit<Extract<ReadTask, { op: 'chunk' }>, 'op'>): Promise<ChunkAnswer>
@@ -11,5 +19,7 @@ export interface TopicReads {
   record(topic: TopicRef, offset: number): Promise<{ bytes: Uint8Array; length: number }>
   offsetAt(topic: TopicRef, time: number): Promise<number>
   keyed(topic: TopicRef, key: Uint8Array, range: KeyedRange): Promise<KeyedAnswer>
+  /** Of many keys at once the newest message, as far as one step goes. */
+  newest(topic: TopicRef, keys: PackedKeys): Promise<NewestAnswer>
   scan(topic: TopicRef, request: ScanRequest): Promise<unknown>
 }

@@ -1,5 +1,6 @@
 /** How a thread that is attached to a log reads: with windows of its own, or by the reader threads of the owner. */
 
+import type { PackedKeys } from '../../collections/packed-keys.js'
 import { recordIn } from '../../dispatcher/reads/records-answer.js'
 import type { TopicReads } from '../../dispatcher/reads/topic-reads.js'
 import type { KeyedRange, ScanRequest } from '../../engine/engine.js'
@@ -9,6 +10,7 @@ import type {
   KeyedAnswer,
   KeyedAnswers,
   LogRead,
+  NewestAnswer,
   RecordsAnswer,
   TopicRef,
 } from '../../threads/reader/reader.js'
@@ -49,6 +51,10 @@ export class ReadsInPool implements TopicReads {
 
   keyed(topic: TopicRef, key: Uint8Array, range: KeyedRange): Promise<KeyedAnswer> {
     return this.#counted(this.#owner.call('keyed', topic.name, key, range))
+  }
+
+  newest(topic: TopicRef, keys: PackedKeys): Promise<NewestAnswer> {
+    return this.#counted(this.#owner.call('newest', topic.name, keys))
   }
 
   scan(topic: TopicRef, { signal, ...request }: ScanRequest): Promise<unknown> {
@@ -99,6 +105,10 @@ export class ReadsHere extends ReadsInPool {
   override async keyed(topic: TopicRef, key: Uint8Array, range: KeyedRange): Promise<KeyedAnswer> {
     const { bytes, parts } = await this.#run<KeyedAnswers>({ op: 'keyed', topic, asked: [{ key, range }] })
     return { bytes, ...parts[0] }
+  }
+
+  override newest(topic: TopicRef, keys: PackedKeys): Promise<NewestAnswer> {
+    return this.#run({ op: 'newest', topic, keys })
   }
 
   override offsetAt(topic: TopicRef, time: number): Promise<number> {

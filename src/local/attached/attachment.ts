@@ -201,6 +201,10 @@ export class Attachment {
         const answer = await topicOf(topic).keyedAnswer(key, range)
         return new Transferred(answer, [answer.bytes.buffer as ArrayBuffer])
       },
+      newest: async (_, topic, keys) => {
+        engine.checkOpen()
+        return topicOf(topic).newestAnswer(keys)
+      },
       offsetAt: (_, topic, time) => topicOf(topic).offsetAt(time),
       scan: (signal, topic, request) => topicOf(topic).scan({ ...request, signal }),
       filter: async (_, topic, group, filter) => void groupOf(topic, group, filter),

@@ -1,5 +1,6 @@
 /** What a thread that is attached to a log and the thread that owns it may ask of each other. Plain data both ways. */
 import type { OffsetRange } from '../../collections/offset-ranges.js'
+import type { PackedKeys } from '../../collections/packed-keys.js'
 import type { DeskState, GivenLease } from '../../dispatcher/groups/desk-branch.js'
 import type { LeasedRange } from '../../dispatcher/groups/lease.js'
 import type { EngineFacts, KeyedRange, ScanRequest } from '../../engine/engine.js'
@@ -24,7 +25,7 @@ import type {
 import type { PortableError } from '../../errors.js'
 import type { MemoryKind } from '../../memory/memory.js'
 import type { SelectionTerms } from '../../messages/selection.js'
-import type { ChunkAnswer, KeyedAnswer, RecordsAnswer } from '../../threads/reader/reader.js'
+import type { ChunkAnswer, KeyedAnswer, NewestAnswer, RecordsAnswer } from '../../threads/reader/reader.js'
 import type { SharedMemory } from '../../threads/shared-memory.js'
 import type { AckShare, CommitShare } from '../group-transactions.js'
 import type { LaneGrant } from '../lanes.js'
@@ -116,6 +117,7 @@ export interface OwnerCalls {
   records(signal: AbortSignal, topic: string, offsets: readonly number[]): Promise<Transferred<RecordsAnswer[]>>
   offsetAt(signal: AbortSignal, topic: string, time: number): Promise<number>
   keyed(signal: AbortSignal, topic: string, key: Uint8Array, range: KeyedRange): Promise<Transferred<KeyedAnswer>>
+  newest(signal: AbortSignal, topic: string, keys: PackedKeys): Promise<NewestAnswer>
   scan(signal: AbortSignal, topic: string, request: Omit<ScanRequest, 'signal'>): Promise<unknown>
   /** Groups. What they are given is said first, and again with each use. */
   filter(signal: AbortSignal, topic: string, group: string, filter: Filter): Promise<void>

@@ -47,15 +47,14 @@ export class TaggedRecords {
     return ordinals.map((ordinal) => ordinal + firstOffset)
   }
 
-  /** All offsets of the part whose keys have the tag, ascending; undefined: no segment knows all its records. */
-  listed(topic: number, tag: number, { segment, first, end }: SearchedPart): number[] | undefined {
+  /** Tags of all records of the part, in their order, 0 for none; undefined: no segment knows all its records. */
+  listed(topic: number, { segment, first, end }: SearchedPart): Uint32Array | undefined {
     this.#check(segment)
     const words = this.#catalog.entriesFrom(topic, first, end - first)
     if (words === undefined || words.length < (end - first) * perEntry) return undefined
-    const offsets: number[] = []
-    for (let at = entryWord.tag, offset = first; offset < end; at += perEntry, offset++)
-      if (words[at] === tag) offsets.push(offset)
-    return offsets
+    const tags = new Uint32Array(end - first)
+    for (let index = 0, at = entryWord.tag; index < tags.length; index++, at += perEntry) tags[index] = words[at]
+    return tags
   }
 
   /** Entries that are not as they were written are derived from the batches from now on. */

@@ -19,10 +19,12 @@ import type { Candidates, SideIndexes } from '../side/side-indexes.js'
 import { type Chunk, type HeldChunk, type ReadRequest, type Resume, sparseShare } from './chunk.js'
 import { joinPieces } from './chunk-thinning.js'
 import { walkChunk } from './chunk-walk.js'
+import { KeyCandidates } from './key-candidates.js'
 import { type KeyedRecords, type KeyRequest, KeySearch } from './key-search.js'
 import { LostRecords } from './lost-records.js'
 import { MappedChunks } from './mapped-chunks.js'
 import { MessageTimes } from './message-times.js'
+import { type NewestOffsets, NewestOfKeys, type NewestRequest } from './newest-of-keys.js'
 import { PlacedRecords } from './placed-records.js'
 
 const recordsPerSparseChunk = 1024
@@ -47,6 +49,7 @@ export class TopicReader {
   readonly #mapped: MappedChunks
   readonly #times: MessageTimes
   readonly #keys: KeySearch
+  readonly #newest: NewestOfKeys
   readonly #sides: SideIndexes | undefined
   #scratch = new Uint8Array(chunkBytes)
 
@@ -59,7 +62,10 @@ export class TopicReader {
     this.#lost = new LostRecords(files, windows, catalog, bounds)
     this.#records = new PlacedRecords(files, windows, catalog, bounds, this.#lost)
     this.#mapped = new MappedChunks(files, windows, bounds, this.#records)
-    this.#keys = new KeySearch(catalog, new TaggedRecords(catalog, windows), this.#records, this.#lost, sides)
+    const tags = new TaggedRecords(catalog, windows)
+    const candidates = new KeyCandidates(catalog, tags, this.#records, this.#lost, sides)
+    this.#keys = new KeySearch(catalog, candidates)
+    this.#newest = new NewestOfKeys(catalog, candidates)
     this.#times = new MessageTimes(files, windows, catalog, bounds, this.#records, this.#lost, sides)
   }
 
@@ -106,6 +112,11 @@ export class TopicReader {
   /** Some of the records with a key, and where the others are to be looked for. */
   keyed(request: KeyRequest): KeyedRecords {
     return this.#keys.find(request)
+  }
+
+  /** Of many keys the newest record, as far as it was looked. */
+  newest(request: NewestRequest): NewestOffsets {
+    return this.#newest.find(request)
   }
 
   /**

@@ -2,6 +2,8 @@
  * Carries out read tasks, in a thread that has its `Reading`; where records stand, the `TopicReader` knows. Tasks are synchronous up to the user's own functions,
  * so no window is ever pinned across a turn of the event loop, but for a handler that works on the mapping itself.
  */
+
+import { type PackedKeys, unpackKeys } from '../../collections/packed-keys.js'
 import type { KeyedRange } from '../../engine/engine.js'
 import { assert, BookendError, type PortableError } from '../../errors.js'
 import { trimmedError } from '../../failures.js'
@@ -11,6 +13,7 @@ import type { Catalog } from '../../storage/index/catalog.js'
 import type { Resume } from '../../storage/read/chunk.js'
 import { joinPieces } from '../../storage/read/chunk-thinning.js'
 import type { KeyedRecords } from '../../storage/read/key-search.js'
+import type { NewestOffsets } from '../../storage/read/newest-of-keys.js'
 import { packIds } from '../../storage/read/packed-ids.js'
 import { firstSince, recallPart } from '../../storage/read/recalled-ids.js'
 import type { FoundRecords, RecordLookup } from '../../storage/read/record-lookup.js'
@@ -44,6 +47,7 @@ export type ReadTask =
   | { op: 'records'; topic: TopicRef; offsets: Float64Array<ArrayBuffer> }
   | { op: 'offsetAt'; topic: TopicRef; time: number }
   | { op: 'keyed'; topic: TopicRef; asked: readonly KeyedAsk[] }
+  | { op: 'newest'; topic: TopicRef; keys: PackedKeys }
   /** The first part has no offset; the others go on where the last one ended. */
   | { op: 'ids'; topic: TopicRef; since: number; to: number; offset?: number; resume?: Resume | undefined }
   | { op: 'ranges'; topic: TopicRef; from: number; to: number; parts: number }
@@ -54,7 +58,10 @@ export type ReadTask =
 export type ReadAnswer = { value: unknown } | { error: PortableError }
 
 /** Tasks that do nothing but read the log: any thread may run them, and run them again. The others run modules of the application. */
-export type LogRead = Extract<ReadTask, { op: 'chunk' | 'records' | 'offsetAt' | 'keyed' | 'ids' | 'ranges' }>
+export type LogRead = Extract<
+  ReadTask,
+  { op: 'chunk' | 'records' | 'offsetAt' | 'keyed' | 'newest' | 'ids' | 'ranges' }
+>
 
 type IdsTask = Extract<ReadTask, { op: 'ids' }>
 
@@ -80,6 +87,9 @@ export interface IdsAnswer {
 
 /** One-record batches, each where `starts` says; -1 stands for an offset that is not there. */
 export type RecordsAnswer = FoundRecords
+
+/** Of many keys: see storage/read/newest-of-keys.ts. */
+export type NewestAnswer = NewestOffsets
 
 export interface KeyedAsk {
   readonly key: Uint8Array
@@ -158,6 +168,8 @@ export class Reader {
         return this.#records(task.topic, task.offsets)
       case 'keyed':
         return this.#keyed(task.topic, task.asked)
+      case 'newest':
+        return this.#newest(task.topic, task.keys)
       case 'offsetAt':
         return this.#offsetAt(task.topic, task.time)
       case 'ids':
@@ -260,15 +272,27 @@ export class Reader {
     return { bytes: joinPieces(pieces), parts }
   }
 
-  #withKey(topic: TopicRef, { key, range: { from: asked, to, max, isReverse } }: KeyedAsk): KeyedRecords {
+  #withKey(topic: TopicRef, { key, range: { from, to, max, isReverse } }: KeyedAsk): KeyedRecords {
+    return this.#fromFirst(topic, { from, to }, (from) =>
+      this.#reader.keyed({ topic: topic.id, key, from, to, max, isReverse }),
+    )
+  }
+
+  #newest(topic: TopicRef, keys: PackedKeys): NewestAnswer {
+    const asked = unpackKeys(keys)
+    const to = keys.below.reduce((most, each) => Math.max(most, each), 0)
+    return this.#fromFirst(topic, { from: 0, to }, (from) => this.#reader.newest({ topic: topic.id, from, asked }))
+  }
+
+  /** What was trimmed, before or meanwhile, is not looked for. */
+  #fromFirst<R>(topic: TopicRef, range: Pick<KeyedRange, 'from' | 'to'>, look: (from: number) => R): R {
     const first = () => this.#cells.firstOf(topic.id)
     for (;;) {
-      const from = Math.min(to, Math.max(asked, first()))
+      const from = Math.min(range.to, Math.max(range.from, first()))
       try {
-        return this.#guarded(topic, from, () => this.#reader.keyed({ topic: topic.id, key, from, to, max, isReverse }))
+        return this.#guarded(topic, from, () => look(from))
       } catch (error) {
-        // What was trimmed meanwhile is not looked for any more.
-        if (first() <= from || from === to) throw error
+        if (first() <= from || from === range.to) throw error
       }
     }
   }

@@ -144,6 +144,38 @@ onEveryEngine(({ shared, supports }) => {
         }),
       TypeError,
     )
+    await expectMistake(
+      () =>
+        log.transaction((tx) => {
+          tx.append(topic, 'g')
+          tx.append(topic, 'h', { key: 'x', expectedVersion: 4 })
+          tx.append(other, 'h', { key: 'y', expectedVersion: 'none' })
+          tx.append(topic, 'i', { key: 'x', expectedVersion: 4 })
+        }),
+      TypeError,
+    )
+  })
+
+  it('in a transaction of thousands of keys, each is the one that it should be, and the one that is not is told of', async () => {
+    const { log, topic } = (await topicFor()) ?? {}
+    if (log === undefined || topic === undefined || !supports.transactions) return
+    // More than one look is for.
+    const keys = Array.from({ length: 4_500 }, (_, index) => `key ${index}`)
+    const put = (versions: readonly (number | 'none')[]) =>
+      log.transaction((tx) => {
+        keys.forEach((key, index) => {
+          tx.append(topic, 'a', { key, expectedVersion: versions[index] })
+        })
+      })
+    const absent = keys.map(() => 'none' as const)
+    const { offsets } = await put(absent)
+    expect(offsets).toEqual([...keys.keys()])
+    expect(await codedFailureOf(() => put(absent))).toMatchObject({ code: 'BOOKEND_CONFLICT', actual: 0 })
+    const last = keys.length - 1
+    const stale = offsets.map((offset) => (offset === last ? 7 : offset))
+    expect(await codedFailureOf(() => put(stale))).toMatchObject({ expected: 7, actual: last })
+    await put(offsets)
+    expect(await topic.bounds()).toEqual({ first: 0, next: 2 * keys.length })
   })
 
   it('versions that are none are refused before anything is written', async () => {

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import { batchHeaderBytes } from '../../../src/format/batch-layout.js'
 import { TaggedRecords } from '../../../src/storage/index/tagged-records.js'
+import { KeyCandidates } from '../../../src/storage/read/key-candidates.js'
 import { KeySearch } from '../../../src/storage/read/key-search.js'
 import { LostRecords } from '../../../src/storage/read/lost-records.js'
 import { PlacedRecords } from '../../../src/storage/read/placed-records.js'
@@ -38,7 +39,8 @@ async function filledLog(isSealed: boolean) {
   const lost = new LostRecords(log.files, log.readWindows, log.catalog, bounds)
   const records = new PlacedRecords(log.files, log.readWindows, log.catalog, bounds, lost)
   const tags = new TaggedRecords(log.catalog, log.readWindows)
-  const search = new KeySearch(log.catalog, tags, records, lost, undefined, { aCall: 100, atOnce: 30 })
+  const candidates = new KeyCandidates(log.catalog, tags, records, lost, undefined)
+  const search = new KeySearch(log.catalog, candidates, { aCall: 100, atOnce: 30 })
   const offsetsOf = (key: Uint8Array) => given.flatMap((each, offset) => (each === key ? [offset] : []))
   return { world, log, search, offsetsOf, end: given.length }
 }
