@@ -51,6 +51,8 @@ export interface Libc {
   readNow: ((descriptor: number, vectors: number, count: number, at: number) => number) | undefined
   /** `memcpy`: to the front of the target, which has room for it. */
   copy(target: Uint8Array, from: number, byteLength: number): void
+  /** `POSIX_FADV_WILLNEED`. Nobody waits, and whether it is done nobody says. */
+  readAhead(descriptor: number, at: number, byteLength: number): void
   lockPages(address: number, byteLength: number): number
   yieldProcessor(): void
   lockExclusive(descriptor: number): number
@@ -118,6 +120,7 @@ function bind(koffi: typeof Koffi): Libc {
   const flock = define<(...args: number[]) => number>('int flock(int, int)')
   const fcntl = define<(...args: (number | string)[]) => number>('int fcntl(int, int, ...)')
   const posixFallocate = define<(...args: number[]) => number>('int posix_fallocate(int, int64_t, int64_t)')
+  const posixFadvise = define<(...args: number[]) => number>('int posix_fadvise(int, int64_t, int64_t, int)')
   const lseek = define<(...args: number[]) => number>('int64_t lseek(int, int64_t, int)')
   const pageSize = define<() => number>('int getpagesize(void)')
   const outcome = (result: number): number => (result === 0 ? 0 : koffi.errno())
@@ -142,6 +145,9 @@ function bind(koffi: typeof Koffi): Libc {
     readRanges: bindReadRanges(koffi, define),
     readNow: bindReadNow(koffi, define),
     copy: memcpy,
+    readAhead: (descriptor, at, byteLength) => {
+      posixFadvise(descriptor, at, byteLength, adviceWillNeed)
+    },
     lockPages: (address, byteLength) => outcome(mlock(address, byteLength)),
     yieldProcessor: () => {
       schedYield()

@@ -6,6 +6,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { BookendError } from '../../errors.js'
 import type { SystemCalls } from '../../memory/memory.js'
+import { readAhead } from '../../memory/read-ahead.js'
 import { writtenEnd } from '../../memory/written-end.js'
 import { identityAt } from './file-identity.js'
 import { makeDirectoriesSync } from './make-directories.js'
@@ -13,6 +14,8 @@ import { makeDirectoriesSync } from './make-directories.js'
 export interface DiskFile {
   readonly descriptor: number
   read(at: number, length: number): Uint8Array<ArrayBuffer>
+  /** Begins to read, and does not wait: for who comes for it soon. Absent: nothing is begun. */
+  readAhead?(at: number, byteLength: number): void
   write(at: number, bytes: Uint8Array): void
   size(): number
   /** What it gets beyond its bytes reads as zeros and is a hole: see {@link SystemCalls.allocate}. */
@@ -94,6 +97,10 @@ class NodeFile implements DiskFile {
       done += count
     }
     return done === length ? bytes : bytes.slice(0, done)
+  }
+
+  readAhead(at: number, byteLength: number): void {
+    readAhead(this.descriptor, at, byteLength)
   }
 
   write(at: number, bytes: Uint8Array): void {

@@ -48,6 +48,16 @@ export class KeyCandidates {
     this.#sides = sides
   }
 
+  /** The parts will be asked for the tag one after the other. */
+  foresee(topic: number, tag: number, parts: readonly SearchedPart[]): void {
+    if (this.#sides === undefined) return
+    const sealed = parts.flatMap(({ segment }) => {
+      const footer = this.#catalog.footerOf(segment)
+      return footer === undefined ? [] : [{ segment, footer }]
+    })
+    this.#sides.foresee(topic, tag, sealed)
+  }
+
   /** By the side index of the segment, or by an index that this thread has in memory; undefined: neither says. */
   told(topic: number, tag: number, part: SearchedPart, isReverse: boolean): Tagged | undefined {
     const footer = this.#catalog.footerOf(part.segment)

@@ -51,8 +51,11 @@ export class KeySearch {
     const rest = (low: number, high: number): KeyedRecords =>
       isReverse ? { pieces, offsets, from, to: high } : { pieces, offsets, from: low, to }
     let left = this.#atMost.aCall
+    let looked = 0
     for (const stretch of stretches) {
       const { segment } = stretch
+      // Most keys are where they are looked for first.
+      if (++looked === 2) this.#candidates.foresee(topic, tag, stretches.slice(1))
       for (let { first, end } = stretch; first < end; ) {
         if (left <= 0) return rest(first, end)
         const part = { segment, first, end }

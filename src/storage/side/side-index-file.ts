@@ -122,6 +122,11 @@ function createAnew(disk: Disk, path: string): DiskFile {
   }
 }
 
+/** Begins to read what {@link readSideHead} reads. */
+export function readAheadOfHead(file: DiskFile): void {
+  file.readAhead?.(0, firstReadBytes)
+}
+
 /** Undefined: it is not that segment's, or not as it was written. */
 export function readSideHead(file: DiskFile, owner: SideIndexOwner): SideHead | undefined {
   const size = file.size()

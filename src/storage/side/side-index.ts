@@ -71,6 +71,14 @@ export class SideIndex {
     return ordinal
   }
 
+  /** Begins to read what is asked first of a hash. */
+  readAhead({ filter }: SideSection, hash: number): void {
+    if (filter === undefined) return
+    const page = filterPageOf(filter, hash)
+    if (this.#pages.get(this.#firstKey + page) === undefined)
+      this.#file.readAhead?.(this.#head.pagesAt + page * sidePageBytes, sidePageBytes)
+  }
+
   /** Where the rows of a hash stand whose ordinals are in `[from, to)`. @throws SideIndexFault */
   run(section: SideSection, hash: number, from: number, to: number): SideRun {
     if (from >= to || !this.#mayHave(section, hash)) return { start: 0, end: 0, from, to }
@@ -101,9 +109,8 @@ export class SideIndex {
 
   #mayHave({ filter }: SideSection, hash: number): boolean {
     if (filter === undefined) return true
-    const block = filterBlockOf(hash, filter.blocks)
-    this.#load(filter.page + Math.floor(block / filterBlocksPerPage))
-    return mayBeInFilter(this.#words, block, hash)
+    this.#load(filterPageOf(filter, hash))
+    return mayBeInFilter(this.#words, filterBlockOf(hash, filter.blocks), hash)
   }
 
   /** The first row that is not in front of the hash and the ordinal. */
@@ -158,6 +165,10 @@ export class SideIndex {
     this.#pages.keep(this.#firstKey + page, words)
     return words
   }
+}
+
+function filterPageOf({ page, blocks }: NonNullable<SideSection['filter']>, hash: number): number {
+  return page + Math.floor(filterBlockOf(hash, blocks) / filterBlocksPerPage)
 }
 
 function isInFront(hash: number, ordinal: number, ofHash: number, ofOrdinal: number): boolean {

@@ -10,7 +10,7 @@ import { maxSidePages } from '../../limits.js'
 import type { Disk, DiskFile } from '../files/disk.js'
 import type { SegmentFiles } from '../files/segment-files.js'
 import { SideIndex, SideIndexFault, type SideRun } from './side-index.js'
-import { ownerOf, readSideHead } from './side-index-file.js'
+import { ownerOf, readAheadOfHead, readSideHead } from './side-index-file.js'
 
 /** Files that a thread keeps open, and how soon it looks again for one that was of no use. */
 const maxOpen = 256
@@ -61,6 +61,35 @@ export class SideIndexes {
     this.#disk = disk
     this.#files = files
     this.#nowMs = nowMs
+  }
+
+  /**
+   * They will be asked for the tag one after the other: what has to be read of those that are asked the first time is begun to be read of all at
+   * once, the heads, and with them known the pages. A hint: nothing depends on it.
+   */
+  foresee(topic: number, tag: number, stretches: readonly Pick<IndexedStretch, 'segment' | 'footer'>[]): void {
+    const unknown = stretches.filter(({ segment, footer }) => this.#held.get(segment)?.footer !== footer)
+    if (unknown.length < 2) return
+    const some = unknown.slice(0, maxOpen / 2)
+    for (const { segment } of some) this.#beginHead(segment)
+    for (const stretch of some) {
+      const { index } = this.#open(stretch)
+      const section = index?.section(topic, undefined)
+      if (index !== undefined && section !== undefined) index.readAhead(section, tag)
+    }
+  }
+
+  #beginHead(segment: number): void {
+    let file: DiskFile | undefined
+    try {
+      file = this.#disk.open(this.#files.sidePath(segment), 'read')
+      if (file !== undefined) readAheadOfHead(file)
+    } catch (error) {
+      // Who opens it next meets it again.
+      throwBug(error)
+    } finally {
+      file?.close()
+    }
   }
 
   /**
@@ -174,7 +203,7 @@ export class SideIndexes {
     }
   }
 
-  #open(stretch: IndexedStretch): HeldSide {
+  #open(stretch: Pick<IndexedStretch, 'segment' | 'footer'>): HeldSide {
     const { segment, footer } = stretch
     let index: SideIndex | undefined
     let file: DiskFile | undefined
@@ -196,7 +225,11 @@ export class SideIndexes {
     return this.#disk.identityAt(this.#files.sidePath(segment))
   }
 
-  #keep({ segment, footer }: IndexedStretch, index: SideIndex | undefined, identity?: string): HeldSide {
+  #keep(
+    { segment, footer }: Pick<IndexedStretch, 'segment' | 'footer'>,
+    index: SideIndex | undefined,
+    identity?: string,
+  ): HeldSide {
     this.#drop(segment)
     if (this.#held.size >= maxOpen) this.#dropOldest()
     const held = { footer, index, identity, lookedMs: this.#nowMs(), asked: this.#questions++ }

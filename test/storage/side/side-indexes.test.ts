@@ -1,6 +1,8 @@
 import { expect, it, vi } from 'vitest'
 import { tagOf } from '../../../src/format/key-tag.js'
+import type { SegmentFooter } from '../../../src/format/segment-layout.js'
 import { encodeSideIndex } from '../../../src/format/side-index-layout.js'
+import type { DiskFile } from '../../../src/storage/files/disk.js'
 import { ownerOf, writeSideIndex } from '../../../src/storage/side/side-index-file.js'
 import { SideIndexes } from '../../../src/storage/side/side-indexes.js'
 import { Seeded, seedsFrom } from '../../support/seeded.js'
@@ -138,3 +140,57 @@ it('a topic that has lost something in a segment is not indexed there: nobody kn
     code: 'BOOKEND_CORRUPT',
   })
 })
+
+it('what has to be read of several that are asked the first time is begun to be read before any of it is waited for', async () => {
+  const made = keyedLog(new Seeded(9), 3_000)
+  const { world, log } = made
+  await log.index()
+  const sealed = log.files.segmentOf(log.indexed)
+  expect(sealed).toBeGreaterThan(1)
+  for (let segment = 0; segment < sealed; segment++) await putSideIndex(made, segment, all)
+  const done: string[] = []
+  const noting = (file: DiskFile, path: string): DiskFile => ({
+    ...{ descriptor: file.descriptor, size: () => file.size(), close: () => file.close() },
+    read: (at: number, length: number) => {
+      done.push(`read ${path} ${at}`)
+      return file.read(at, length)
+    },
+    readAhead: (at: number) => done.push(`begin ${path} ${at}`),
+    ...{ write: neverCalled, resize: neverCalled, writtenEnd: neverCalled, sync: neverCalled, syncLater: neverCalled },
+  })
+  const open = world.disk.open.bind(world.disk)
+  vi.spyOn(world.disk, 'open').mockImplementation((path, access) => {
+    const file = open(path, access)
+    return file && noting(file, path)
+  })
+  const sides = new SideIndexes(world.disk, log.files, () => 0)
+  const tag = tagOf(new TextEncoder().encode('a'))
+  // Footers are read with the first question.
+  log.catalog.sealedFrom(0, 0)
+  const stretches = Array.from({ length: sealed }, (_, segment) => ({ segment, footer: footerOf(log, segment) }))
+  done.length = 0
+  sides.foresee(0, tag, stretches)
+  const paths = stretches.map(({ segment }) => log.files.sidePath(segment))
+  expect(done.slice(0, sealed)).toEqual(paths.map((path) => `begin ${path} 0`))
+  // Of each the head is read, and the page that will be asked begun; nothing more is read of it when it is asked.
+  expect(done.filter((each) => each.startsWith('begin'))).toHaveLength(2 * sealed)
+  const begun = done.splice(0).filter((each) => each.startsWith('begin') && !each.endsWith(' 0'))
+  const first = stretches.map((each) => ({ ...each, ...log.catalog.sealedFrom(0, 0) }))[0]
+  sides.withKey(0, { ...first, first: 0, end: first.end ?? 0 }, tag, true, 5_000)
+  expect(done[0]).toBe(begun[0].replace('begin', 'read'))
+  // Known ones are not begun again.
+  done.length = 0
+  sides.foresee(0, tag, stretches)
+  expect(done).toEqual([])
+  sides.close()
+})
+
+function footerOf(log: { catalog: { footerOf(segment: number): SegmentFooter | undefined } }, segment: number) {
+  const footer = log.catalog.footerOf(segment)
+  if (footer === undefined) throw new Error('the segment is sealed')
+  return footer
+}
+
+function neverCalled(): never {
+  throw new Error('a side index is only read')
+}
