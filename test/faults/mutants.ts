@@ -1262,7 +1262,7 @@ const mutants: readonly Mutant[] = [
     find: "await commits.flush('disk');",
     replace: ';',
     fault: 'decisions',
-    scale: 0.5,
+    scale: 2,
   },
   {
     name: 'trims a journal to where a record takes it that is not flushed',
