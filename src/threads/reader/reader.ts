@@ -3,16 +3,15 @@
  * so no window is ever pinned across a turn of the event loop, but for a handler that works on the mapping itself.
  */
 
-import { type PackedKeys, unpackKeys } from '../../collections/packed-keys.js'
+import type { PackedKeys } from '../../collections/packed-keys.js'
 import type { KeyedRange } from '../../engine/engine.js'
 import { assert, BookendError, type PortableError } from '../../errors.js'
-import { trimmedError } from '../../failures.js'
+import { isTrimmed, trimmedError } from '../../failures.js'
 import { type SelectionTerms, selectionOf } from '../../messages/selection.js'
 import type { TopicCells } from '../../ring/topic-cells.js'
 import type { Catalog } from '../../storage/index/catalog.js'
 import type { Resume } from '../../storage/read/chunk.js'
 import { joinPieces } from '../../storage/read/chunk-thinning.js'
-import type { KeyedRecords } from '../../storage/read/key-search.js'
 import type { NewestOffsets } from '../../storage/read/newest-of-keys.js'
 import { packIds } from '../../storage/read/packed-ids.js'
 import { firstSince, recallPart } from '../../storage/read/recalled-ids.js'
@@ -21,6 +20,7 @@ import type { TopicReader } from '../../storage/read/topic-reader.js'
 import type { HandlerMeans } from './handler.js'
 import { HandlerTasks } from './handler-run.js'
 import type { HandlerTask } from './handler-task.js'
+import { KeyedLooks } from './keyed-looks.js'
 import { type ScanPart, type ScanRange, type ScanTask, ScanTasks } from './scan-task.js'
 import { SelectiveChunks } from './selective-chunks.js'
 
@@ -117,6 +117,7 @@ export class Reader {
   readonly #trim: () => number
   readonly #look: (() => void) | undefined
   readonly #selective: SelectiveChunks
+  readonly #keys: KeyedLooks
   readonly #scans: ScanTasks
   readonly #handlers: HandlerTasks | undefined
 
@@ -140,9 +141,10 @@ export class Reader {
     this.#trim = trim
     this.#catalog = catalog
     this.#cells = cells
+    const guarded = <R>(topic: TopicRef, offset: number, read: () => R): R => this.#guarded(topic, offset, read)
+    this.#keys = new KeyedLooks({ reader, cells, guarded })
     this.#selective = new SelectiveChunks({
-      ...{ reader, lookup, cells },
-      guarded: (topic, offset, read) => this.#guarded(topic, offset, read),
+      ...{ reader, lookup, cells, guarded },
       one: (topic, offset) => this.#one(topic, offset),
     })
     this.#scans = new ScanTasks(
@@ -167,9 +169,9 @@ export class Reader {
       case 'records':
         return this.#records(task.topic, task.offsets)
       case 'keyed':
-        return this.#keyed(task.topic, task.asked)
+        return this.#keys.keyed(task.topic, task.asked)
       case 'newest':
-        return this.#newest(task.topic, task.keys)
+        return this.#keys.newest(task.topic, task.keys)
       case 'offsetAt':
         return this.#offsetAt(task.topic, task.time)
       case 'ids':
@@ -251,49 +253,8 @@ export class Reader {
         return piece
       })
     } catch (error) {
-      if (error instanceof BookendError && error.code === 'BOOKEND_TRIMMED') return undefined
+      if (isTrimmed(error)) return undefined
       throw error
-    }
-  }
-
-  #keyed(topic: TopicRef, asked: readonly KeyedAsk[]): KeyedAnswers {
-    const pieces: Uint8Array[] = []
-    let end = 0
-    const parts = asked.map((ask) => {
-      const found = this.#withKey(topic, ask)
-      const at = end
-      const starts = Float64Array.from(found.pieces, (piece) => {
-        pieces.push(piece)
-        end += piece.length
-        return end - piece.length - at
-      })
-      return { starts, offsets: found.offsets, from: found.from, to: found.to, at, end }
-    })
-    return { bytes: joinPieces(pieces), parts }
-  }
-
-  #withKey(topic: TopicRef, { key, range: { from, to, max, isReverse } }: KeyedAsk): KeyedRecords {
-    return this.#fromFirst(topic, { from, to }, (from) =>
-      this.#reader.keyed({ topic: topic.id, key, from, to, max, isReverse }),
-    )
-  }
-
-  #newest(topic: TopicRef, keys: PackedKeys): NewestAnswer {
-    const asked = unpackKeys(keys)
-    const to = keys.below.reduce((most, each) => Math.max(most, each), 0)
-    return this.#fromFirst(topic, { from: 0, to }, (from) => this.#reader.newest({ topic: topic.id, from, asked }))
-  }
-
-  /** What was trimmed, before or meanwhile, is not looked for. */
-  #fromFirst<R>(topic: TopicRef, range: Pick<KeyedRange, 'from' | 'to'>, look: (from: number) => R): R {
-    const first = () => this.#cells.firstOf(topic.id)
-    for (;;) {
-      const from = Math.min(range.to, Math.max(range.from, first()))
-      try {
-        return this.#guarded(topic, from, () => look(from))
-      } catch (error) {
-        if (first() <= from || from === range.to) throw error
-      }
     }
   }
 
