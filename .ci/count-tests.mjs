@@ -23,10 +23,11 @@ function read(path) {
   if (!existsSync(path)) return undefined
   const { testResults, unhandledErrors = [] } = JSON.parse(readFileSync(path, 'utf8'))
   const files = new Map(testResults.map((result) => [nameOf(result.name), outcomeOf(result)]))
-  for (const { file, error } of unhandledErrors) files.get(nameOf(file))?.unhandled.push(error)
-  for (const { failed, unhandled } of files.values())
+  for (const [file, { failed }] of files) {
+    const unhandled = unhandledErrors.filter((each) => nameOf(each.file) === file)
     if (unhandled.length > 0)
-      failed.push({ name: `(${unhandled.length} errors that no test has caught)`, error: unhandled[0] })
+      failed.push({ name: `(${unhandled.length} errors that no test has caught)`, error: unhandled[0].error })
+  }
   return files
 }
 
@@ -48,12 +49,7 @@ function outcomeOf({ status, message, assertionResults }) {
       error: `its process died, and ${left.length} cases were not run: ${left[0].fullName}`,
     })
   if (failed.length === 0 && status === 'failed') failed.push({ name: '(the file)', error: message })
-  return {
-    passed: of('passed').length,
-    failed,
-    unhandled: [],
-    skipped: of('skipped').map(({ fullName }) => fullName.trim()),
-  }
+  return { passed: of('passed').length, failed, skipped: of('skipped').map(({ fullName }) => fullName.trim()) }
 }
 
 function failedFiles(report) {
