@@ -157,8 +157,7 @@ async function runFault(
 ): Promise<{ status: number | null; isLate: boolean; output: string }> {
   const args = ['--only', fault, '--seed', '1', '--scale', String(scale), '--first-failure']
   const main = path.join(build, 'dist/test/faults/main.js')
-  // A group of its own, so that a mutant that hangs can be ended with all it started.
-  const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'ignore'], detached: true })
+  const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'ignore'] })
   let output = ''
   child.stdout.setEncoding('utf8').on('data', (text) => {
     output += text
@@ -166,7 +165,8 @@ async function runFault(
   let isLate = false
   const timer = setTimeout(() => {
     isLate = true
-    process.kill(-(child.pid as number), 'SIGKILL')
+    // The runner, which no mutant is in, ends what hangs with all that it has started.
+    child.kill('SIGTERM')
   }, limitMs)
   const status = await new Promise<number | null>((resolve) => child.once('close', resolve))
   clearTimeout(timer)

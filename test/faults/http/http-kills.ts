@@ -18,6 +18,8 @@ const kills = 8
 /** Acknowledged since the server was there again, before it is killed next. */
 const leastAcknowledged = 100
 const mostFailures = 10
+/** For what comes last in a stream of a few kilobytes, on a machine that does much else. */
+const mostReadingMs = 10_000
 
 const { DurableStream, IdempotentProducer, createFetchWithBackoff, stream } = loadClient()
 
@@ -177,6 +179,10 @@ class Follower {
   problem: string | undefined
   #offset = '-1'
   #isAtEnd = false
+  #saysThatItIsAtEnd!: () => void
+  readonly #atEnd = new Promise<void>((resolve) => {
+    this.#saysThatItIsAtEnd = resolve
+  })
 
   constructor(url: string, live: 'sse' | 'long-poll') {
     this.finished = this.#follow(url, live)
@@ -194,9 +200,14 @@ class Follower {
         response.subscribeJson(({ items, offset, streamClosed }) => {
           this.items.push(...(items as Item[]))
           this.#offset = offset
-          this.#isAtEnd ||= streamClosed
+          if (!streamClosed) return
+          this.#isAtEnd = true
+          this.#saysThatItIsAtEnd()
         })
         await response.closed
+        // The client is `closed` as soon as it knows that nothing follows, and may still be reading what came last. Who came back to a stream that had ended meanwhile would break that off,
+        // begin anew, and break it off again for ever. Where the connection breaks there, nothing tells: then it is asked for once more.
+        await Promise.race([this.#atEnd, pause(mostReadingMs)])
       } catch (error) {
         // A connection that breaks is what this is about; whatever the server says of it would be wrong.
         if ((error as { status?: number }).status !== undefined) {
