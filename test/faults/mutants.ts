@@ -451,6 +451,14 @@ const mutants: readonly Mutant[] = [
     scale: 0.5,
   },
   {
+    name: 'takes the last message of a key from below where its range begins',
+    file: 'storage/read/newest-of-keys.js',
+    find: 'offset < from || ',
+    replace: '',
+    fault: 'side-indexes',
+    scale: 0.5,
+  },
+  {
     name: 'believes the tags of entries that it has not summed up',
     file: 'storage/index/tagged-records.js',
     find: 'this.#check(segment);',

@@ -78,7 +78,7 @@ export async function raceForVersions(random: Seeded): Promise<number> {
     next: () => engine.cells.next(0).load(),
     async lastOf(key: Uint8Array, to: number) {
       await turns()
-      const look = async (packed: PackedKeys) => reader.newest({ topic: 0, from: 0, asked: unpackKeys(packed) })
+      const look = async (packed: PackedKeys) => reader.newest({ topic: 0, from: 0, to, asked: unpackKeys(packed) })
       return (await newestOffsets([{ key, to }], look))[0]
     },
   }

@@ -23,7 +23,7 @@ import { SideCollector } from '../../src/storage/side/side-collector.js'
 import { makeSideIndex, ownerOf, writeSideIndex } from '../../src/storage/side/side-index-file.js'
 import { SideIndexes } from '../../src/storage/side/side-indexes.js'
 import type { HandlerAnswer } from '../../src/threads/reader/handler-task.js'
-import { type ChunkAnswer, Reader } from '../../src/threads/reader/reader.js'
+import { type ChunkAnswer, type KeyedAnswers, Reader } from '../../src/threads/reader/reader.js'
 import { payloadOf } from './frames.js'
 import { appendsNothing, handlerModule, setHandler } from './processing.js'
 import type { Seeded } from './seeded.js'
@@ -147,10 +147,28 @@ export function readingOf({ world, log }: SearchedLog) {
     /** By one look for all, of each below its offset. */
     async newest(keys: readonly { key: string; to: number }[]): Promise<number[]> {
       const asked = keys.map(({ key, to }) => ({ key: utf8(key), to }))
+      const end = asked.reduce((most, each) => Math.max(most, each.to), 0)
       const found = await newestOffsets(asked, async (packed) =>
-        topics.newest({ topic: 0, from: 0, asked: unpackKeys(packed) }),
+        topics.newest({ topic: 0, from: 0, to: end, asked: unpackKeys(packed) }),
       )
       return found.map((offset) => offset ?? -1)
+    },
+    /** The last message of each, asked for with one task as long as there is something to ask. */
+    async lasts(keys: readonly { key: string; from: number; to: number }[]): Promise<number[]> {
+      const found = keys.map(() => -1)
+      const isOpen = ({ from, to }: { from: number; to: number }) => from < to
+      let open = keys.map(({ key, from, to }, index) => ({ index, key: utf8(key), from, to })).filter(isOpen)
+      while (open.length > 0) {
+        const asked = open.map(({ key, from, to }) => ({ key, range: { from, to, max: 1, isReverse: true } }))
+        const { parts } = (await reader.run({ op: 'keyed', topic, asked })) as KeyedAnswers
+        open = open.flatMap((ask, at) => {
+          const { offsets, from, to } = parts[at]
+          if (offsets.length === 0) return [{ ...ask, from, to }].filter(isOpen)
+          ;[found[ask.index]] = offsets
+          return []
+        })
+      }
+      return found
     },
     async matching(filter: Filter, from: number, to: number): Promise<number[]> {
       const found: number[] = []
@@ -180,7 +198,7 @@ const isSame = (a: readonly number[], b: readonly number[]) =>
 /** Looks for keys, headers and times in ranges; what is found otherwise than by a plain look at everything, in words. */
 export async function disagreements(random: Seeded, made: KeyedLog, looks: number): Promise<string[]> {
   const { given } = made
-  const { topics, withKey, newest, matching, handled } = readingOf(made)
+  const { topics, withKey, newest, lasts, matching, handled } = readingOf(made)
   const end = given.length
   const wrong: string[] = []
   const compare = async (what: string, found: Promise<number[]>, truth: readonly number[]) => {
@@ -202,6 +220,9 @@ export async function disagreements(random: Seeded, made: KeyedLog, looks: numbe
     const several = names.map((key) => ({ key, to: random.chance(0.5) ? to : random.below(to + 1) }))
     const latest = several.map(({ key, to }) => newestOf(given, key, 0, to) ?? -1)
     await compare(`the newest of ${JSON.stringify(several)}`, newest(several), latest)
+    const ranges = several.map((each) => ({ ...each, from: random.chance(0.5) ? 0 : random.below(each.to + 1) }))
+    const last = ranges.map(({ key, from, to }) => newestOf(given, key, from, to) ?? -1)
+    await compare(`the last of ${JSON.stringify(ranges)}`, lasts(ranges), last)
     const filter: Filter = [
       ...(random.chance(0.3) ? [{ name: 'shop', values: ['north'] }] : []),
       {

@@ -34,6 +34,8 @@ import { TurnQuestions } from './turn-questions.js'
 const leastLookups = 50
 /** A key is looked for in some tens of microseconds where there are indexes, and in milliseconds where there are none. */
 const keysATask = { least: 8, most: 64 }
+/** What is asked for the last message of each key is looked for by one look: the more they are, the less each of them takes. */
+const lastsATask = { least: 8, most: 1_024 }
 
 export class ReadSide implements TopicReads {
   readonly #pool: ReaderPool
@@ -42,6 +44,7 @@ export class ReadSide implements TopicReads {
   readonly #scans: SharedScans
   readonly #lookups: TurnQuestions<number, Uint8Array>
   readonly #keys: TurnQuestions<KeyedAsk, KeyedAnswer>
+  readonly #lasts: TurnQuestions<KeyedAsk, KeyedAnswer>
   #isClosed = false
 
   /** @param onThreadEnd called with each thread that has ended */
@@ -66,10 +69,13 @@ export class ReadSide implements TopicReads {
       },
       perTask: (count) => count,
     })
-    this.#keys = new TurnQuestions({
-      ask: (topic, asked) => this.#keyed(topic, asked),
-      perTask: (count) => Math.min(keysATask.most, Math.max(keysATask.least, Math.ceil(count / readers))),
-    })
+    const byKey = ({ least, most }: typeof keysATask) =>
+      new TurnQuestions<KeyedAsk, KeyedAnswer>({
+        ask: (topic, asked) => this.#keyed(topic, asked),
+        perTask: (count) => Math.min(most, Math.max(least, Math.ceil(count / readers))),
+      })
+    this.#keys = byKey(keysATask)
+    this.#lasts = byKey(lastsATask)
     this.#scans = new SharedScans({
       readers,
       run: (task, signal) => this.#run(task, signal),
@@ -125,7 +131,7 @@ export class ReadSide implements TopicReads {
   }
 
   keyed(topic: TopicRef, key: Uint8Array, range: KeyedRange): Promise<KeyedAnswer> {
-    return this.#keys.ask(topic, { key, range })
+    return (range.max === 1 && range.isReverse ? this.#lasts : this.#keys).ask(topic, { key, range })
   }
 
   newest(topic: TopicRef, keys: PackedKeys): Promise<NewestAnswer> {

@@ -107,7 +107,8 @@ export class TopicFinder<T> {
     if (bytes === undefined) throw new TypeError('key is a string or a Uint8Array')
     checkSupported(this.#engine, this.#engine.supports.keys, 'messages by key')
     this.#engine.checkOpen()
-    return typeof key === 'string' ? bytes : bytes.slice()
+    // `slice` of a Buffer would be a view of it, and take along all that it is a view of wherever it is sent.
+    return typeof key === 'string' ? bytes : new Uint8Array(bytes)
   }
 
   /** @throws `BOOKEND_TRIMMED` if it begins below the oldest readable offset */

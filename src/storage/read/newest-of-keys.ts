@@ -3,13 +3,12 @@
  * amount of work a call.
  */
 
-import type { KeyBelow } from '../../collections/packed-keys.js'
 import { assert } from '../../errors.js'
 import type { Catalog } from '../index/catalog.js'
 import type { SearchedPart } from '../index/tagged-records.js'
 import type { KeyCandidates } from './key-candidates.js'
 import { indexLookCosts } from './key-search.js'
-import { SoughtKeys } from './sought-keys.js'
+import { type SoughtKey, SoughtKeys } from './sought-keys.js'
 
 /** As in a search for one key. The keys themselves are some milliseconds to bring here. */
 const lookAtMost = { aCall: 1 << 21, atOnce: 1 << 13 }
@@ -18,7 +17,9 @@ export interface NewestRequest {
   readonly topic: number
   /** Nothing below counts. */
   readonly from: number
-  readonly asked: readonly KeyBelow[]
+  /** The end of what is asked for. */
+  readonly to: number
+  readonly asked: readonly SoughtKey[]
 }
 
 export interface NewestOffsets {
@@ -40,17 +41,16 @@ export class NewestOfKeys {
   }
 
   /** @throws `BOOKEND_CORRUPT` where a record that has the tag of a key cannot be read: nobody knows its key */
-  find({ topic, from, asked }: NewestRequest): NewestOffsets {
+  find({ topic, from, to, asked }: NewestRequest): NewestOffsets {
     const sought = new SoughtKeys(asked)
     const { newest: offsets } = sought
-    const to = asked.reduce((most, each) => Math.max(most, each.to), 0)
     let left = this.#atMost.aCall
     for (const { segment, first, end: last } of this.#catalog.stretches(topic, from, to).reverse()) {
       for (let end = last; first < end && sought.open > 0; ) {
         if (left <= 0) return { offsets, to: end }
         const part = { segment, first, end }
-        const looks = sought.open
-        if (this.#tellsAll(topic, part, sought)) {
+        const looks = this.#told(topic, part, sought)
+        if (looks !== undefined) {
           left -= looks * indexLookCosts
           break
         }
@@ -64,21 +64,26 @@ export class NewestOfKeys {
     return { offsets, to: 0 }
   }
 
-  /** By an index of the segment; false: it does not say. In the order of tags, as an index has them: pages that are read serve one tag after the other. */
-  #tellsAll(topic: number, { segment, first, end: last }: SearchedPart, sought: SoughtKeys): boolean {
+  /**
+   * By an index of the segment, in the order of tags, as an index has them: pages that are read serve one tag after the other.
+   * @returns how many looks into it that took; undefined: it does not say
+   */
+  #told(topic: number, { segment, first: least, end: last }: SearchedPart, sought: SoughtKeys): number | undefined {
+    let looks = 0
     for (let row = 0; row < sought.rows; row++) {
       if (!sought.isOpen(row)) continue
-      const { key, to } = sought.keyAt(row)
-      for (let end = Math.min(last, to); first < end; ) {
+      const { key, from = 0, to } = sought.keyAt(row)
+      const first = Math.max(least, from)
+      for (let end = Math.min(last, to); first < end; looks++) {
         const told = this.#candidates.told(topic, sought.tagAt(row), { segment, first, end }, true)
-        if (told === undefined) return false
+        if (told === undefined) return undefined
         assert(told.from < end, 'an index says something of each part')
         const offset = told.offsets.findLast((each) => this.#candidates.withKey(topic, each, key) !== undefined)
         if (offset !== undefined) sought.found(row, offset)
         end = offset === undefined ? told.from : first
       }
     }
-    return true
+    return looks
   }
 
   /** By the entries of the part themselves. @returns how many records were read for it */
@@ -90,8 +95,8 @@ export class NewestOfKeys {
       if (tag === 0) continue
       const offset = part.first + index
       for (let row = sought.firstOf(tag); row >= 0 && row < sought.rows && sought.tagAt(row) === tag; row++) {
-        const { key, to } = sought.keyAt(row)
-        if (offset >= to || !sought.isOpen(row)) continue
+        const { key, from = 0, to } = sought.keyAt(row)
+        if (offset < from || offset >= to || !sought.isOpen(row)) continue
         read += 1
         if (this.#candidates.withKey(topic, offset, key) !== undefined) sought.found(row, offset)
       }

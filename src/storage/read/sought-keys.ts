@@ -4,13 +4,18 @@ import type { KeyBelow } from '../../collections/packed-keys.js'
 import { assert } from '../../errors.js'
 import { tagOf } from '../../format/key-tag.js'
 
+export interface SoughtKey extends KeyBelow {
+  /** Messages below do not count; 0 unless said. */
+  readonly from?: number
+}
+
 /** A tag and the number of a key are one number to sort by. */
 const maxKeys = 2 ** 21
 
 export class SoughtKeys {
   /** Of each key the newest offset; -1: none was met. In the order in which they were asked for. */
   readonly newest: Float64Array<ArrayBuffer>
-  readonly #asked: readonly KeyBelow[]
+  readonly #asked: readonly SoughtKey[]
   /** Ascending, a row a key; keys of one tag stand side by side. */
   readonly #tags: Uint32Array
   /** Of each row which key it is. */
@@ -19,7 +24,7 @@ export class SoughtKeys {
   readonly #slots: Uint32Array
   #open: number
 
-  constructor(asked: readonly KeyBelow[]) {
+  constructor(asked: readonly SoughtKey[]) {
     const { length } = asked
     assert(length < maxKeys, 'keys that are looked for together are few')
     this.#asked = asked
@@ -45,7 +50,7 @@ export class SoughtKeys {
     return this.#tags[row]
   }
 
-  keyAt(row: number): KeyBelow {
+  keyAt(row: number): SoughtKey {
     return this.#asked[this.#keys[row]]
   }
 

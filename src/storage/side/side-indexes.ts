@@ -43,6 +43,12 @@ interface HeldSide {
   asked: number
 }
 
+/** On its way to be held. */
+interface OpenedSide extends Pick<HeldSide, 'identity'> {
+  /** Undefined: there is none that can be opened. */
+  readonly file: DiskFile | undefined
+}
+
 const encoder = new TextEncoder()
 
 export class SideIndexes {
@@ -70,25 +76,12 @@ export class SideIndexes {
   foresee(topic: number, tag: number, stretches: readonly Pick<IndexedStretch, 'segment' | 'footer'>[]): void {
     const unknown = stretches.filter(({ segment, footer }) => this.#held.get(segment)?.footer !== footer)
     if (unknown.length < 2) return
-    const some = unknown.slice(0, maxOpen / 2)
-    for (const { segment } of some) this.#beginHead(segment)
-    for (const stretch of some) {
-      const { index } = this.#open(stretch)
+    const opened = unknown.slice(0, maxOpen / 2).map((stretch) => ({ stretch, ...this.#openFile(stretch.segment) }))
+    for (const { file } of opened) if (file !== undefined) readAheadOfHead(file)
+    for (const { stretch, ...file } of opened) {
+      const { index } = this.#enter(stretch, file)
       const section = index?.section(topic, undefined)
       if (index !== undefined && section !== undefined) index.readAhead(section, tag)
-    }
-  }
-
-  #beginHead(segment: number): void {
-    let file: DiskFile | undefined
-    try {
-      file = this.#disk.open(this.#files.sidePath(segment), 'read')
-      if (file !== undefined) readAheadOfHead(file)
-    } catch (error) {
-      // Who opens it next meets it again.
-      throwBug(error)
-    } finally {
-      file?.close()
     }
   }
 
@@ -186,7 +179,7 @@ export class SideIndexes {
     if (held !== undefined && held.footer !== footer) held = undefined
     let section = held?.index && find(held.index)
     if (section === undefined && (held === undefined || this.#nowMs() - held.lookedMs >= lookAgainMs)) {
-      held = this.#open(stretch)
+      held = this.#enter(stretch, this.#openFile(segment))
       section = held.index && find(held.index)
     }
     if (held?.index === undefined || section === undefined) return undefined
@@ -203,17 +196,26 @@ export class SideIndexes {
     }
   }
 
-  #open(stretch: Pick<IndexedStretch, 'segment' | 'footer'>): HeldSide {
-    const { segment, footer } = stretch
-    let index: SideIndex | undefined
-    let file: DiskFile | undefined
+  #openFile(segment: number): OpenedSide {
+    // First: another that takes its place in between is noticed then.
     const identity = this.#identityOf(segment)
     try {
-      file = this.#disk.open(this.#files.sidePath(segment), 'read')
+      return { file: this.#disk.open(this.#files.sidePath(segment), 'read'), identity }
+    } catch (error) {
+      // A link or a folder stands there, or there is no descriptor to be had.
+      throwBug(error)
+      return { file: undefined, identity }
+    }
+  }
+
+  #enter(stretch: Pick<IndexedStretch, 'segment' | 'footer'>, { file, identity }: OpenedSide): HeldSide {
+    const { segment, footer } = stretch
+    let index: SideIndex | undefined
+    try {
       const head = file && readSideHead(file, ownerOf(this.#files, segment, footer))
       if (file !== undefined && head !== undefined) index = new SideIndex(file, head, this.#pages, this.#opened++)
     } catch (error) {
-      // A link or a folder stands there, the device does not give it, or there is no descriptor to be had.
+      // The device does not give it.
       throwBug(error)
     } finally {
       if (index === undefined) file?.close()

@@ -12,7 +12,12 @@ export interface KeyedLooksParts {
   readonly cells: Pick<TopicCells, 'firstOf'>
   /** As all reading is done: errors name the topic, and a trim is told from damage. */
   guarded<R>(topic: TopicRef, offset: number, read: () => R): R
+  /** Undefined: it was trimmed. */
+  one(topic: TopicRef, offset: number): Uint8Array | undefined
 }
+
+/** Of records that were found together: so many bytes are enough for one answer. */
+const recordBytes = 1 << 20
 
 export class KeyedLooks {
   readonly #parts: KeyedLooksParts
@@ -24,8 +29,9 @@ export class KeyedLooks {
   keyed(topic: TopicRef, asked: readonly KeyedAsk[]): KeyedAnswers {
     const pieces: Uint8Array[] = []
     let end = 0
+    const together = this.#lastOfEach(topic, asked)
     const parts = asked.map((ask) => {
-      const found = this.#withKey(topic, ask)
+      const found = together.get(ask) ?? this.#withKey(topic, ask)
       const at = end
       const starts = Float64Array.from(found.pieces, (piece) => {
         pieces.push(piece)
@@ -41,7 +47,31 @@ export class KeyedLooks {
     const { reader } = this.#parts
     const asked = unpackKeys(keys)
     const to = keys.below.reduce((most, each) => Math.max(most, each), 0)
-    return this.#fromFirst(topic, { from: 0, to }, (from) => reader.newest({ topic: topic.id, from, asked }))
+    return this.#fromFirst(topic, { from: 0, to }, (from) => reader.newest({ topic: topic.id, from, to, asked }))
+  }
+
+  /** Where several ask for the last message of their key and no other: by one look for all of them. */
+  #lastOfEach(topic: TopicRef, asked: readonly KeyedAsk[]): Map<KeyedAsk, KeyedRecords> {
+    const { reader } = this.#parts
+    const lasts = asked.filter(({ range }) => range.isReverse && range.max === 1)
+    if (lasts.length < 2) return new Map()
+    const from = lasts.reduce((least, { range }) => Math.min(least, range.from), Number.POSITIVE_INFINITY)
+    const to = lasts.reduce((most, { range }) => Math.max(most, range.to), 0)
+    const sought = lasts.map(({ key, range }) => ({ key, from: range.from, to: range.to }))
+    const { offsets, to: rest } = this.#fromFirst(topic, { from, to }, (from) =>
+      reader.newest({ topic: topic.id, from, to, asked: sought }),
+    )
+    let left = recordBytes
+    const recordsOf = ({ range: { from, to } }: KeyedAsk, offset: number): KeyedRecords => {
+      if (offset < 0) return { pieces: [], offsets: [], from, to: Math.max(from, Math.min(to, rest)) }
+      // Enough: it is looked for again, from here on. Where that would be the same question it is answered: who asks again comes to an end.
+      if (left <= 0 && offset + 1 < to) return { pieces: [], offsets: [], from, to: offset + 1 }
+      const piece = this.#parts.one(topic, offset)
+      if (piece === undefined) return { pieces: [], offsets: [], from, to: from }
+      left -= piece.length
+      return { pieces: [piece], offsets: [offset], from, to: offset }
+    }
+    return new Map(lasts.map((ask, index) => [ask, recordsOf(ask, offsets[index])]))
   }
 
   #withKey(topic: TopicRef, { key, range: { from, to, max, isReverse } }: KeyedAsk): KeyedRecords {

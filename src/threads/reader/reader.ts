@@ -142,11 +142,9 @@ export class Reader {
     this.#catalog = catalog
     this.#cells = cells
     const guarded = <R>(topic: TopicRef, offset: number, read: () => R): R => this.#guarded(topic, offset, read)
-    this.#keys = new KeyedLooks({ reader, cells, guarded })
-    this.#selective = new SelectiveChunks({
-      ...{ reader, lookup, cells, guarded },
-      one: (topic, offset) => this.#one(topic, offset),
-    })
+    const one = (topic: TopicRef, offset: number): Uint8Array | undefined => this.#one(topic, offset)
+    this.#keys = new KeyedLooks({ reader, cells, guarded, one })
+    this.#selective = new SelectiveChunks({ reader, lookup, cells, guarded, one })
     this.#scans = new ScanTasks(
       (topic, request) => this.#guarded(topic, request.offset, () => reader.readBorrowed(request)),
       (topic, offset, to, filter) => this.#selective.told(topic, offset, to, filter),

@@ -85,14 +85,38 @@ onEveryEngine(({ shared }) => {
     })
   })
 
+  it('the last messages of many keys that are asked for together are those of each, however long they are', async () => {
+    const { log, topic, isHere } = await found()
+    if (!isHere) return
+    // All of them together are longer than what is answered at a time.
+    const some = Array.from({ length: 40 }, (_, number) => `long-${number}`)
+    for (const key of some) await topic.append(new Uint8Array(60_000).fill(1), { key })
+    const isExpiring = log.supports.expiry
+    for (const key of some.slice(0, 20))
+      await topic.append(new Uint8Array(60_000).fill(2), { key, ...(isExpiring && { ttlMs: 1 }) })
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    const lasts = await Promise.all([...some, 'nobody'].map((key) => topic.last(key)))
+    const newer = isExpiring ? 0 : 20
+    expect(lasts.map((last) => last?.offset)).toEqual([
+      ...some.map((_, number) => (number < newer ? 40 + number : number)),
+      undefined,
+    ])
+    expect(lasts.slice(0, -1).map((last) => (last?.value as Uint8Array | undefined)?.[59_999])).toEqual(
+      some.map((_, number) => (number < newer ? 2 : 1)),
+    )
+  })
+
   it('a key is compared as it was when it was asked for, and wrong arguments are refused', async () => {
     const { topic, isHere } = await found()
     if (!isHere) return
     await topic.append(new Uint8Array(1), { key: new Uint8Array([1, 2]) })
-    const key = new Uint8Array([1, 2])
-    const asked = topic.last(key)
-    key.fill(9)
-    expect((await asked)?.offset).toBe(0)
+    for (const key of [new Uint8Array([1, 2]), Buffer.from([1, 2])]) {
+      const asked = topic.last(key)
+      const all = topic.byKey(key)
+      key.fill(9)
+      expect((await asked)?.offset).toBe(0)
+      expect(offsetsOf(await collect(all))).toEqual([0])
+    }
     for (const wrong of [undefined, null, 1, {}]) await expectMistake(() => topic.byKey(wrong as never), TypeError)
     await expectMistake(() => topic.byKey('a', { limit: 0 }), RangeError)
     await expectMistake(() => topic.byKey('a', { reverse: 1 as never }), TypeError)

@@ -29,17 +29,18 @@ it('of each key the newest below its offset is found, in as many steps as it tak
     const sides = new SideIndexes(world.disk, log.files, () => 0)
     const candidates = new KeyCandidates(log.catalog, tags, records, lost, sides)
     const search = new NewestOfKeys(log.catalog, candidates, { aCall: 3_000, atOnce: 30 })
-    // Some of them twice, and below other offsets.
+    const from = random.below(100)
+    // Some of them twice, and between other offsets.
     const asked = Array.from({ length: 500 }, () => ({
       key: random.chance(0.3) ? random.pick(someKeys) : `many-${random.below(4_000)}`,
+      from: random.chance(0.5) ? from : from + random.below(given.length),
       to: random.chance(0.5) ? given.length : random.below(given.length),
     }))
-    const from = random.below(100)
     const found = new Map<number, number>()
     let steps = 0
     for (let to = given.length; to > 0; steps++) {
-      const open = asked.map(({ key, to: below }) => ({ key: utf8(key), to: Math.min(below, to) }))
-      const step = search.find({ topic: 0, from, asked: open })
+      const open = asked.map(({ key, from, to: below }) => ({ key: utf8(key), from, to: Math.min(below, to) }))
+      const step = search.find({ topic: 0, from, to, asked: open })
       expect(step.to).toBeLessThan(to)
       step.offsets.forEach((offset, index) => {
         if (offset >= 0 && !found.has(index)) found.set(index, offset)
@@ -47,7 +48,7 @@ it('of each key the newest below its offset is found, in as many steps as it tak
       ;({ to } = step)
     }
     if (sealed > 0) expect(steps).toBeGreaterThan(1)
-    asked.forEach(({ key, to }, index) => {
+    asked.forEach(({ key, from, to }, index) => {
       const offset = newestOf(given, key, from, to)
       expect(found.get(index), `seed ${seed}: ${key} from ${from} to ${to}`).toBe(offset)
     })
@@ -76,7 +77,7 @@ it.each(['in memory', 'stored', 'beside its segment'])(
     let asked: readonly KeyBelow[] = ['buckeroo', 'plumless'].map((key) => ({ key: utf8(key), to: count + 1 }))
     const found = new Set<number>()
     for (let to = count + 1; to > 0; asked = asked.map((each) => ({ ...each, to }))) {
-      const step = topics.newest({ topic: 0, from: 0, asked })
+      const step = topics.newest({ topic: 0, from: 0, to, asked })
       for (const offset of step.offsets) found.add(offset)
       expect(step.to).toBeLessThan(to)
       ;({ to } = step)
@@ -96,8 +97,8 @@ it('a record that may have one of the keys and cannot be read is told of, and no
   log.readWindows.closeAll()
   const { topics } = readingOf(made)
   const asked = ['nobody', 'a'].map((key) => ({ key: utf8(key), to: given.length }))
-  expect(() => topics.newest({ topic: 0, from: 0, asked })).toThrow(
+  expect(() => topics.newest({ topic: 0, from: 0, to: given.length, asked })).toThrow(
     expect.objectContaining({ code: 'BOOKEND_CORRUPT' }),
   )
-  expect([...topics.newest({ topic: 0, from: 0, asked: asked.slice(0, 1) }).offsets]).toEqual([-1])
+  expect([...topics.newest({ topic: 0, from: 0, to: given.length, asked: asked.slice(0, 1) }).offsets]).toEqual([-1])
 })

@@ -159,8 +159,10 @@ it('what has to be read of several that are asked the first time is begun to be 
     ...{ write: neverCalled, resize: neverCalled, writtenEnd: neverCalled, sync: neverCalled, syncLater: neverCalled },
   })
   const open = world.disk.open.bind(world.disk)
+  const opened: string[] = []
   vi.spyOn(world.disk, 'open').mockImplementation((path, access) => {
     const file = open(path, access)
+    opened.push(path)
     return file && noting(file, path)
   })
   const sides = new SideIndexes(world.disk, log.files, () => 0)
@@ -168,9 +170,10 @@ it('what has to be read of several that are asked the first time is begun to be 
   // Footers are read with the first question.
   log.catalog.sealedFrom(0, 0)
   const stretches = Array.from({ length: sealed }, (_, segment) => ({ segment, footer: footerOf(log, segment) }))
-  done.length = 0
+  ;[done.length, opened.length] = [0, 0]
   sides.foresee(0, tag, stretches)
   const paths = stretches.map(({ segment }) => log.files.sidePath(segment))
+  expect(opened).toEqual(paths)
   expect(done.slice(0, sealed)).toEqual(paths.map((path) => `begin ${path} 0`))
   // Of each the head is read, and the page that will be asked begun; nothing more is read of it when it is asked.
   expect(done.filter((each) => each.startsWith('begin'))).toHaveLength(2 * sealed)
