@@ -56,10 +56,7 @@ function sweep(context: Context, log: SmallLog, state: string): Row[] {
     row.wrong = 0
     let refused = 0
     let detected = 0
-    // With a scale below 1, or in a hurry: a sample, drawn from the seed.
-    const share = Math.min(1, usual * context.scale)
-    for (const one of damages) {
-      if (share < 1 && !random.chance(share)) continue
+    for (const one of sampleOf([...damages], usual * context.scale, random)) {
       const disk = log.disk.copy()
       one.apply(disk)
       row.runs += 1
@@ -90,6 +87,13 @@ function sweep(context: Context, log: SmallLog, state: string): Row[] {
     rows.push(row)
   }
   return rows
+}
+
+/** With a scale below 1: some of them, drawn from the seed, but one at the least. */
+function sampleOf(damages: readonly Damage[], share: number, random: Seeded): readonly Damage[] {
+  if (share >= 1) return damages
+  const drawn = damages.filter(() => random.chance(share))
+  return drawn.length > 0 ? drawn : [damages[random.below(damages.length)]]
 }
 
 /** What is missing although the damage did not touch it. */

@@ -43,6 +43,8 @@ export class FaultProcess {
       this.#child.once('exit', (status, signal) => resolve(signal ?? status)),
     )
     clearTimeout(timer)
+    // A fault that broke off has left its processes behind.
+    this.#kill()
     FaultProcess.#underWay.delete(this)
     process.stderr.write(`${this.#name}: ${this.#seconds}\n`)
     this.#why ??= `ended with ${ending}, without a result`
@@ -57,7 +59,7 @@ export class FaultProcess {
     try {
       process.kill(-(this.#child.pid as number), 'SIGKILL')
     } catch {
-      // It has just ended.
+      // All of them have ended.
     }
   }
 }
