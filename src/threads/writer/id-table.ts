@@ -4,10 +4,10 @@
  *
  * ```
  *   blocks   of entries, oldest first: id | offset | time | hash | the entry before it in its chain
- *   chains   by hash, the youngest entry of each
+ *   chains   by hash, the youngest entry of each, its hash, and whether it is alone
  * ```
  *
- * A chain leads from the youngest to the oldest: who comes to an entry that is gone is at its end, so nothing is ever unlinked.
+ * Most chains have one entry at most, of which nothing is read but where its id is the one that is looked for. A chain leads from the youngest to the oldest: who comes to an entry that is gone is at its end, so nothing is ever unlinked.
  */
 import { Fifo } from '../../collections/fifo.js'
 import { fnv1a } from '../../format/fnv.js'
@@ -98,8 +98,10 @@ export class IdTable {
 
   #find(bytes: Uint8Array, id: IdPlace, which: 'first' | 'last'): number | undefined {
     const chains = this.#chains
+    const chain = chains.of(id.hash)
     let found: number | undefined
-    let entry = chains.youngest(chains.of(id.hash))
+    let entry = chains.youngest(chain)
+    if (entry >= this.#oldest && chains.isLone(chain) && chains.hash(chain) !== id.hash) return undefined
     while (entry >= this.#oldest) {
       const at = entry & placeMask
       const block = this.#blockOf(entry)
@@ -117,8 +119,9 @@ export class IdTable {
     const block = this.#last
     const chains = this.#chains
     const chain = chains.of(id.hash)
-    const at = block.add(bytes, id, offset, time, chains.youngest(chain))
-    chains.setYoungest(chain, this.#lastBase + at)
+    const before = chains.youngest(chain)
+    const at = block.add(bytes, id, offset, time, before)
+    chains.setYoungest(chain, this.#lastBase + at, id.hash, before < this.#oldest)
     this.#length += 1
     for (let more = 0; more < chainsPerEntry && chains.count < chainsPerEntry * this.#length; more++) this.#divide()
   }
@@ -171,27 +174,45 @@ export class IdTable {
     const divided = chains.divide()
     const added = chains.count - 1
     let entry = chains.youngest(divided)
+    if (entry < this.#oldest) return
+    if (chains.isLone(divided)) {
+      const hash = chains.hash(divided)
+      if (chains.of(hash) === divided) return
+      chains.setYoungest(added, entry, hash, true)
+      chains.setEmpty(divided)
+      return
+    }
     let [stays, moves] = [noEntry, noEntry]
     while (entry >= this.#oldest) {
       const block = this.#blockOf(entry)
       const at = entry & placeMask
       const older = block.before(at)
-      if (chains.of(block.hash(at)) === added) {
-        this.#link(added, moves, entry)
+      const hash = block.hash(at)
+      if (chains.of(hash) === added) {
+        this.#link(added, moves, entry, hash)
         moves = entry
       } else {
-        this.#link(divided, stays, entry)
+        this.#link(divided, stays, entry, hash)
         stays = entry
       }
       entry = older
     }
-    this.#link(added, moves, noEntry)
-    this.#link(divided, stays, noEntry)
+    this.#end(added, moves)
+    this.#end(divided, stays)
   }
 
   /** @param younger the last of the chain so far; none: it begins */
-  #link(chain: number, younger: number, entry: number): void {
-    if (younger === noEntry) this.#chains.setYoungest(chain, entry)
-    else this.#blockOf(younger).setBefore(younger & placeMask, entry)
+  #link(chain: number, younger: number, entry: number, hash: number): void {
+    if (younger === noEntry) this.#chains.setYoungest(chain, entry, hash, true)
+    else {
+      this.#chains.setOthers(chain)
+      this.#blockOf(younger).setBefore(younger & placeMask, entry)
+    }
+  }
+
+  /** @param oldest the last of the chain; none: there are none */
+  #end(chain: number, oldest: number): void {
+    if (oldest === noEntry) this.#chains.setEmpty(chain)
+    else this.#blockOf(oldest).setBefore(oldest & placeMask, noEntry)
   }
 }

@@ -65,7 +65,14 @@ it('lets whole blocks of ids go with their last one, and keeps the order of the 
     table.add(bytes, placeOf(bytes), number, number * 2)
   }
   let wrong = 0
+  const check = (dropped: number) => {
+    for (let number = dropped % 7; number < count; number += 7)
+      if (offsetOf(table, `id ${number}`) !== (number < dropped ? undefined : number)) wrong += 1
+    for (let number = 0; number < 1_000; number++) if (offsetOf(table, `no ${number}`) !== undefined) wrong += 1
+  }
+  check(0)
   for (let dropped = 0; dropped < count - 1; dropped++) {
+    if (dropped === count >>> 1) check(dropped)
     if (table.oldestTime !== dropped * 2) wrong += 1
     table.dropOldest()
     if (dropped % 7_919 === 0) expect([...table].map(({ offset }) => offset).at(0)).toBe(dropped + 1)
