@@ -153,7 +153,7 @@ export class Watch {
     return lowest
   }
 
-  get #quickCount(): number {
+  #quickCount(): number {
     let count = 0
     for (const { quickCount = 0 } of this.#waiters) count += quickCount
     return count
@@ -176,7 +176,7 @@ export class Watch {
     const done = state.commitDone.load()
     // What this turn of the event loop has to hand over goes first.
     await turnEnd()
-    const count = this.#quickCount
+    const count = this.#quickCount()
     if (count === 0 || count > mostQuick) return
     this.#briefWait.look(() => lane.ringHead.load() !== head || state.commitDone.load() !== done)
   }
@@ -187,7 +187,7 @@ export class Watch {
       for (;;) {
         // Awake: whoever begins to wait need not ring.
         this.#wakesAt = wakes.withEveryBatch
-        if (this.#quickCount > 0 && this.#briefWait.isDue()) await this.#waitBriefly()
+        if (this.#quickCount() > 0 && this.#briefWait.isDue()) await this.#waitBriefly()
         // Armed before the look: what is done after it rings.
         const token = lane.bell.arm()
         const head = lane.ringHead.load()

@@ -59,7 +59,7 @@ export class LocalGroup implements EngineGroup {
       name,
       first: () => topic.first(),
       next: () => topic.next(),
-      end: () => this.#end,
+      end: () => this.#end(),
       whenNext: (offset, resolve, reject) =>
         this.#sieve?.whenNext(resolve, reject) ?? topic.whenNext(offset, resolve, reject),
       checkOpen: () => host.stage.checkOpen(),
@@ -87,7 +87,7 @@ export class LocalGroup implements EngineGroup {
     this.#host.stage.onClose.add(desk.commitPassed)
   }
 
-  get #end(): number {
+  #end(): number {
     return this.#sieve?.next() ?? this.#topic.next()
   }
 
@@ -131,7 +131,7 @@ export class LocalGroup implements EngineGroup {
   async peek(): Promise<number | undefined> {
     const { ledger } = await this.#books()
     await this.#lookThrough(ledger)
-    return ledger.peek(this.#end, performance.now())
+    return ledger.peek(this.#end(), performance.now())
   }
 
   /** What the books say now, for another thread. */
@@ -139,7 +139,7 @@ export class LocalGroup implements EngineGroup {
     const { ledger } = await this.#books()
     await this.#lookThrough(ledger)
     const { committed, ranges } = ledger
-    return { offset: ledger.peek(this.#end, performance.now()), committed, ranges }
+    return { offset: ledger.peek(this.#end(), performance.now()), committed, ranges }
   }
 
   isDone(offset: number): boolean {

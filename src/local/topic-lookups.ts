@@ -63,12 +63,12 @@ export class TopicLookups {
 
   /** As they come from whoever reads. */
   answers(offsets: readonly number[]): Promise<RecordsAnswer[]> {
-    return this.#parts.reads.records(this.#ref, offsets)
+    return this.#parts.reads.records(this.#ref(), offsets)
   }
 
   /** The same of one. Lone lookups of one turn travel together. */
   record(offset: number): Promise<{ bytes: Uint8Array; length: number }> {
-    return this.#parts.reads.record(this.#ref, offset)
+    return this.#parts.reads.record(this.#ref(), offset)
   }
 
   keyed(key: Uint8Array, range: KeyedRange): Promise<KeyedPart> {
@@ -77,19 +77,19 @@ export class TopicLookups {
 
   /** As it comes from whoever reads. */
   async keyedAnswer(key: Uint8Array, range: KeyedRange): Promise<KeyedAnswer> {
-    if (this.#handle.isInLog) return this.#parts.reads.keyed(this.#ref, key, range)
+    if (this.#handle.isInLog) return this.#parts.reads.keyed(this.#ref(), key, range)
     return { bytes: new Uint8Array(0), starts: new Float64Array(0), offsets: [], from: range.to, to: range.to }
   }
 
   /** Offset of the last message with the key below `to`; undefined: there is none. What is asked in one turn is looked for together. */
   async lastOf(key: Uint8Array, to: number): Promise<number | undefined> {
-    return this.#handle.isInLog ? this.#newest.ask(this.#ref, { key, to }) : undefined
+    return this.#handle.isInLog ? this.#newest.ask(this.#ref(), { key, to }) : undefined
   }
 
   /** As it comes from whoever reads: one step. */
   async newestAnswer(keys: PackedKeys): Promise<NewestAnswer> {
     assert(this.#handle.isInLog, 'what is looked for below an offset is in the log')
-    return this.#parts.reads.newest(this.#ref, keys)
+    return this.#parts.reads.newest(this.#ref(), keys)
   }
 
   async #foundHere(hot: HotReads, offsets: readonly number[]): Promise<(RecordPlace | undefined)[]> {
@@ -150,7 +150,7 @@ export class TopicLookups {
   }
 
   /** As tasks for other threads carry it. */
-  get #ref(): TopicRef {
+  #ref(): TopicRef {
     return { id: this.#handle.id, name: this.#handle.name }
   }
 }

@@ -188,7 +188,7 @@ export class StoredMessage<T> implements Message<T> {
 
   #decoded(decode: Decode<T>, start: number, end: number): T {
     try {
-      return this.#isGone ? decode(this.#bytes, 0, 0) : decode(this.#bytes, start, end)
+      return this.#isGone() ? decode(this.#bytes, 0, 0) : decode(this.#bytes, start, end)
     } catch (cause) {
       const { topic, offset } = this
       const message = `the codec of topic "${topic}" cannot decode message ${offset}: ${String(cause)}`
@@ -197,16 +197,16 @@ export class StoredMessage<T> implements Message<T> {
   }
 
   /** A message kept from a handler that works on the mapping: its memory has been taken back. */
-  get #isGone(): boolean {
+  #isGone(): boolean {
     return this.#bytes.byteLength === 0
   }
 
   #text(start: number, end: number): string {
-    return this.#isGone ? '' : textOf(this.#bytes, start, end)
+    return this.#isGone() ? '' : textOf(this.#bytes, start, end)
   }
 
   #view(start: number, end: number): Uint8Array {
-    if (this.#isGone) return this.#bytes
+    if (this.#isGone()) return this.#bytes
     return new Uint8Array(this.#bytes.buffer, this.#bytes.byteOffset + start, end - start)
   }
 }

@@ -62,17 +62,15 @@ export class AckJournal {
 
   /** What goes into the record now. @param books all that is acknowledged */
   stateOf(books: GroupState): GroupState {
-    const { committed, ranges } = books
     const durable = this.#durable()
     const count = this.#kept.filter(({ position }) => position <= durable).length
     const left = this.#kept.slice(count)
-    const state = left.length === 0 ? { committed, ranges } : without(books, left)
+    const { committed, ranges } = left.length === 0 ? books : without(books, left)
     let applied = 0
-    while (applied < count && this.#kept[applied].acknowledged.list.every(({ end }) => end <= state.committed))
-      applied += 1
+    while (applied < count && this.#kept[applied].acknowledged.list.every(({ end }) => end <= committed)) applied += 1
     if (applied > 0) this.#applied = this.#kept[applied - 1].end
     this.#kept.splice(0, applied)
-    return { ...state, applied: this.#applied }
+    return { committed, ranges, applied: this.#applied }
   }
 }
 

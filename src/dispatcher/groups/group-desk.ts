@@ -173,11 +173,11 @@ export class GroupDesk implements SeatDesk {
   }
 
   /** The books, where there are any. */
-  get #books(): GroupLedger | undefined {
+  #books(): GroupLedger | undefined {
     return this.#stage.name === 'open' ? this.#stage.ledger : undefined
   }
 
-  get #end(): number {
+  #end(): number {
     return this.#parts.end?.() ?? this.#parts.next()
   }
 
@@ -187,7 +187,7 @@ export class GroupDesk implements SeatDesk {
     const { ledger } = this
     // The clock is not looked at for each message where nothing comes again.
     const nowMs = ledger.nextDueMs() === Number.POSITIVE_INFINITY ? 0 : performance.now()
-    return ledger.take(max, this.#end, nowMs)
+    return ledger.take(max, this.#end(), nowMs)
   }
 
   /**
@@ -208,7 +208,7 @@ export class GroupDesk implements SeatDesk {
   extend(holder: Extendable): () => void {
     const extend = (room: number) => {
       this.#skipTrimmed(this.ledger)
-      return this.ledger.extend(holder.lease.generation, holder.end, room, this.#end, performance.now())
+      return this.ledger.extend(holder.lease.generation, holder.end, room, this.#end(), performance.now())
     }
     const request = new ExtensionRequest(holder, extend, (again) => this.#row.add(again))
     this.#ask(request)
@@ -225,7 +225,7 @@ export class GroupDesk implements SeatDesk {
    * handed the message out yet must not do so any more.
    */
   isWanted(lease: Lease): boolean {
-    const ledger = this.#books
+    const ledger = this.#books()
     return ledger !== undefined && lease.generation === ledger.generation && !ledger.isDone(lease.first)
   }
 
@@ -234,7 +234,7 @@ export class GroupDesk implements SeatDesk {
    * a seek or a removal.
    */
   acknowledge(lease: Pick<Lease, 'generation'>, first: number, end: number): Promise<void> {
-    const ledger = this.#books
+    const ledger = this.#books()
     if (ledger === undefined || lease.generation !== ledger.generation) return Promise.resolve()
     if (ledger.acknowledge(lease, first, end)) this.#announceChange()
     // Also where it changed nothing: the change before it may not be written yet.
@@ -243,13 +243,13 @@ export class GroupDesk implements SeatDesk {
 
   /** The messages are for somebody else, as this attempt, in `delayMs` at the earliest. */
   giveBack(lease: Pick<Lease, 'generation'>, first: number, end: number, attempt: number, delayMs: number): void {
-    this.#books?.giveBack(lease, first, end, attempt, performance.now() + delayMs)
+    this.#books()?.giveBack(lease, first, end, attempt, performance.now() + delayMs)
     this.#serve()
   }
 
   /** Nobody of the group has to be given these. That is written with what else is, or soon. */
   pass(generation: number, ranges: readonly OffsetRange[]): void {
-    const ledger = this.#books
+    const ledger = this.#books()
     if (ledger === undefined || generation !== ledger.generation) return
     for (const { first, end } of ranges) ledger.pass(first, end)
     this.#announceChange()
@@ -261,7 +261,7 @@ export class GroupDesk implements SeatDesk {
     if (this.#passedCommit === undefined) return
     clearTimeout(this.#passedCommit)
     this.#passedCommit = undefined
-    const ledger = this.#books
+    const ledger = this.#books()
     // Nobody waits for it: if it fails, so does the next acknowledgement, and somebody hears of it.
     if (ledger !== undefined) this.#commit(ledger).catch(() => {})
   }
@@ -353,7 +353,7 @@ export class GroupDesk implements SeatDesk {
     } catch (error) {
       this.reject(error)
     }
-    const books = this.#books
+    const books = this.#books()
     if (this.#row.length === 0) this.#alarm.clear()
     else if (books !== undefined) this.#alarm.set(books.next, books.nextDueMs())
   }
