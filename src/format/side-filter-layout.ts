@@ -22,10 +22,10 @@ const salts = Uint32Array.of(
   ...[0x47b6137b, 0x44974d91, 0x8824ad5b, 0xa2b7289d, 0x705495c7, 0x2df1424b, 0x9efc4947, 0x5c6bfb31],
 )
 
-/** @param hashes sorted. @returns 0: they are no more than a page of rows, which says as much itself */
-export function filterBlocksOf(hashes: Uint32Array, rowsPerPage: number): number {
+/** @param rowWords two of each row, which begins with its hash; sorted. @returns 0: they are no more than a page of rows, which says as much itself */
+export function filterBlocksOf(rowWords: Uint32Array, rowsPerPage: number): number {
   let distinct = 0
-  for (let row = 0; row < hashes.length; row++) if (row === 0 || hashes[row] !== hashes[row - 1]) distinct += 1
+  for (let at = 0; at < rowWords.length; at += 2) if (at === 0 || rowWords[at] !== rowWords[at - 2]) distinct += 1
   return distinct <= rowsPerPage ? 0 : Math.ceil((distinct * bitsPerHash) / bitsPerBlock)
 }
 

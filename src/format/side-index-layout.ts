@@ -22,7 +22,6 @@
  * are hints: what they lead to is read and compared.
  */
 import { crc32 } from 'node:zlib'
-import { fnv1a } from './fnv.js'
 import { logMarkBytes, putHex, takeHex } from './log-id.js'
 import { putNumber, takeNumber } from './numbers.js'
 import { addToFilter, filterBlockOf, filterBlocksOf, filterBlocksPerPage, pagesOfBlocks } from './side-filter-layout.js'
@@ -34,6 +33,8 @@ export const sideRowBytes = 8
 export const sideRowsPerPage = (sidePageBytes - 8) / sideRowBytes
 /** Word subscripts inside a page: where rows begin, and what one has. */
 export const sideRowWord = { first: 2, hash: 0, ordinal: 1, perRow: 2 } as const
+const { perRow } = sideRowWord
+const wordsPerPage = sideRowsPerPage * perRow
 
 const magic = 0x31584b42
 const crcStart = 8
@@ -93,22 +94,16 @@ export interface SideHead {
   readonly pagesAt: number
 }
 
-/** A section that is to be written: hashes and ordinals in the order of rows. */
+/** A section that is to be written. */
 export interface SortedSection extends Omit<SideSection, 'rows' | 'page' | 'filter'> {
-  readonly hashes: Uint32Array
-  readonly ordinals: Uint32Array
+  /** Hash and ordinal of each row, in their order. */
+  readonly rowWords: Uint32Array
 }
 
-/** The same of times: how long after the first, at most {@link maxTimeSpan}, ascending. */
+/** The same of times. */
 export interface SortedTimes extends Omit<TimeSection, 'rows' | 'page'> {
-  readonly delays: Uint32Array
-  readonly ordinals: Uint32Array
-}
-
-/** What rows begin with, and the rest of them. */
-interface RowWords {
-  readonly firsts: Uint32Array
-  readonly ordinals: Uint32Array
+  /** How long after the first, at most {@link maxTimeSpan}, and ordinal of each row, ascending. */
+  readonly rowWords: Uint32Array
 }
 
 /** @param hasFilters false: as releases before made it */
@@ -120,7 +115,7 @@ export function encodeSideIndex(
 ): Uint8Array<ArrayBuffer> {
   const sections = [...hashed, ...times].map((section) => ({ ...section, ...toWrite(section, hasFilters) }))
   const filterPages = sections.reduce((sum, { blocks }) => sum + pagesOfBlocks(blocks), 0)
-  const pages = sections.reduce((sum, { firsts }) => sum + pagesOfRows(firsts.length), filterPages)
+  const pages = sections.reduce((sum, { rowWords }) => sum + pagesOfRows(rowWords.length / perRow), filterPages)
   const fencesAt = sideHeadBytes + sections.length * sectionBytes
   const namesAt = fencesAt + pages * sideRowBytes
   const headBytes = namesAt + sections.reduce((sum, { name }) => sum + name.length, 0)
@@ -143,11 +138,11 @@ export function encodeSideIndex(
   }
   sections.forEach((section, index) => {
     const at = sideHeadBytes + index * sectionBytes
-    const { name, nameBytes, firstTime, blocks, firsts, ordinals } = section
+    const { name, nameBytes, firstTime, blocks, rowWords } = section
     view.setUint32(at, section.topic, true)
     view.setUint32(at + 4, section.records, true)
     putNumber(view, at + 8, section.firstOffset)
-    view.setUint32(at + 16, firsts.length, true)
+    view.setUint32(at + 16, rowWords.length / perRow, true)
     view.setUint32(at + 20, page, true)
     view.setUint32(at + 24, nameBytes, true)
     view.setUint32(at + 28, nameAt, true)
@@ -156,20 +151,20 @@ export function encodeSideIndex(
       view.setUint32(at + 32, filterPage, true)
       view.setUint32(at + 36, blocks, true)
       const start = (pagesAt + filterPage * sidePageBytes) >>> 2
-      putFilter(words, start, blocks, firsts)
+      putFilter(words, start, blocks, rowWords)
       filterPage += pagesOfBlocks(blocks)
       for (let each = start; each < (pagesAt + filterPage * sidePageBytes) >>> 2; each += sidePageBytes >>> 2)
         sumUp(each)
     }
     bytes.set(name, nameAt)
     nameAt += name.length
-    for (let row = 0; row < firsts.length; row += sideRowsPerPage, page++) {
+    for (let row = 0; row < rowWords.length; row += wordsPerPage, page++) {
       const start = (pagesAt + page * sidePageBytes) >>> 2
-      putRows(words, start + sideRowWord.first, section, row)
+      words.set(rowWords.subarray(row, row + wordsPerPage), start + sideRowWord.first)
       sumUp(start)
       const fence = fencesAt + page * sideRowBytes
-      view.setUint32(fence, firsts[row], true)
-      view.setUint32(fence + 4, ordinals[row], true)
+      view.setUint32(fence, rowWords[row], true)
+      view.setUint32(fence + 4, rowWords[row + 1], true)
     }
   })
   view.setUint32(4, crc32(bytes.subarray(crcStart, headBytes)), true)
@@ -183,33 +178,23 @@ interface WrittenSection {
   readonly firstTime: number
   /** Of its filter. */
   readonly blocks: number
-  readonly firsts: Uint32Array
 }
 
 function toWrite(section: SortedSection | SortedTimes, hasFilters: boolean): WrittenSection {
-  if ('delays' in section)
-    return { name: noName, nameBytes: ofTimes, firstTime: section.firstTime, blocks: 0, firsts: section.delays }
+  if ('firstTime' in section) return { name: noName, nameBytes: ofTimes, firstTime: section.firstTime, blocks: 0 }
   const name = section.name === undefined ? noName : Buffer.from(section.name)
   const nameBytes = section.name === undefined ? ofKeys : name.length
-  const blocks = hasFilters ? filterBlocksOf(section.hashes, sideRowsPerPage) : 0
-  return { name, nameBytes, firstTime: 0, blocks, firsts: section.hashes }
+  const blocks = hasFilters ? filterBlocksOf(section.rowWords, sideRowsPerPage) : 0
+  return { name, nameBytes, firstTime: 0, blocks }
 }
 
-function putFilter(words: Uint32Array, start: number, blocks: number, hashes: Uint32Array): void {
-  for (let row = 0; row < hashes.length; row++) {
-    const hash = hashes[row]
-    if (row > 0 && hash === hashes[row - 1]) continue
+function putFilter(words: Uint32Array, start: number, blocks: number, rowWords: Uint32Array): void {
+  for (let row = 0; row < rowWords.length; row += perRow) {
+    const hash = rowWords[row]
+    if (row > 0 && hash === rowWords[row - perRow]) continue
     const block = filterBlockOf(hash, blocks)
     const page = Math.floor(block / filterBlocksPerPage)
     addToFilter(words, start + page * (sidePageBytes >>> 2), block, hash)
-  }
-}
-
-function putRows(words: Uint32Array, start: number, { firsts, ordinals }: RowWords, from: number): void {
-  const to = Math.min(from + sideRowsPerPage, firsts.length)
-  for (let row = from, at = start; row < to; row++, at += sideRowWord.perRow) {
-    words[at] = firsts[row]
-    words[at + 1] = ordinals[row]
   }
 }
 
@@ -280,12 +265,4 @@ export function pagesOfRows(rows: number): number {
 /** True if the page is as it was written. */
 export function isSidePageWhole(bytes: Uint8Array, words: Uint32Array): boolean {
   return bytes.length === sidePageBytes && words[0] === crc32(bytes.subarray(4))
-}
-
-/** Of the value of a header, as it is stored: a JSON string, quotes and all. Keys have the tag of their entries instead. */
-export function headerHash(bytes: Uint8Array, start: number, end: number): number {
-  let hash = fnv1a(bytes, start, end)
-  // Short values would stand close together.
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
-  return (hash ^ (hash >>> 13)) >>> 0
 }

@@ -3,12 +3,16 @@
  * compared, without decoding them.
  */
 
-const quote = 0x22
-const backslash = 0x5c
-const colon = 0x3a
-const comma = 0x2c
-const openBrace = 0x7b
-const closeBrace = 0x7d
+export const jsonMark = {
+  quote: 0x22,
+  backslash: 0x5c,
+  colon: 0x3a,
+  comma: 0x2c,
+  openBrace: 0x7b,
+  closeBrace: 0x7d,
+} as const
+
+const { quote, backslash } = jsonMark
 
 /** Behind the string that begins at `start`; -1: none does. */
 export function endOfString(bytes: Uint8Array, start: number, end: number): number {
@@ -21,33 +25,16 @@ export function endOfString(bytes: Uint8Array, start: number, end: number): numb
   return -1
 }
 
-/**
- * Calls `visit` with each name and value, as JSON strings with their quotes; no name ends where its value begins, a colon is between.
- * @returns false if they are JSON of another form, or none: what was visited is not all then
- */
-export function eachHeader(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  visit: (name: number, nameEnd: number, valueEnd: number) => void,
-): boolean {
-  if (bytes[start] !== openBrace) return false
-  for (let name = start + 1; ; ) {
-    const nameEnd = endOfString(bytes, name, end)
-    if (nameEnd < 0 || bytes[nameEnd] !== colon) return false
-    const valueEnd = endOfString(bytes, nameEnd + 1, end)
-    if (valueEnd < 0) return false
-    visit(name, nameEnd, valueEnd)
-    if (bytes[valueEnd] === closeBrace) return true
-    if (bytes[valueEnd] !== comma) return false
-    name = valueEnd + 1
-  }
-}
-
 /** They are the same bytes. */
 export function isSameString(bytes: Uint8Array, start: number, end: number, other: Uint8Array): boolean {
   const { length } = other
   if (end - start !== length) return false
   for (let at = 0; at < length; at++) if (bytes[start + at] !== other[at]) return false
   return true
+}
+
+/** Behind a string that begins at `start`, if it is that one; else -1. */
+export function endOfSame(bytes: Uint8Array, start: number, end: number, string: Uint8Array): number {
+  const behind = start + string.length
+  return behind <= end && isSameString(bytes, start, behind, string) ? behind : -1
 }

@@ -3,14 +3,11 @@
  * written in one way only, so nothing has to be decoded for it.
  */
 import type { Filter } from '../engine/terms.js'
-import { endOfString, isSameString } from '../format/stored-headers.js'
+import { endOfString, isSameString, jsonMark } from '../format/stored-headers.js'
 import { partsOf, type RecordPlace } from './chunk-cursor.js'
 import { textOf } from './utf8.js'
 
-const colon = 0x3a
-const comma = 0x2c
-const openBrace = 0x7b
-const closeBrace = 0x7d
+const { colon, comma, openBrace, closeBrace } = jsonMark
 
 interface WantedHeader {
   readonly name: Uint8Array

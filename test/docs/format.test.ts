@@ -70,10 +70,10 @@ const joined = (byte: number) => joinWords(byte * 0x01010101, byte * 0x01010101)
 describe('docs/format.md says where every field stands:', () => {
   it('side index', () => {
     const owner = { base: large, logMark: '0c'.repeat(8), footerCrc: 9 }
-    const rows = { hashes: Uint32Array.of(5), ordinals: Uint32Array.of(6) }
+    const rows = { rowWords: Uint32Array.of(5, 6) }
     const section = { topic: 3, records: 4, firstOffset: large, name: 'ab', ...rows }
     const times = { topic: 3, records: 4, firstOffset: large, firstTime: large + 1 }
-    const timed = { ...times, delays: Uint32Array.of(7), ordinals: Uint32Array.of(1) }
+    const timed = { ...times, rowWords: Uint32Array.of(7, 1) }
     const bytes = encodeSideIndex(owner, [{ ...section, name: undefined }, section], [timed])
     const headBytes = 64 + 3 * 40 + 3 * 8 + 2
     const head = { magic: 0x31584b42, version: 1, headBytes, base: large, 'log mark': joined(0x0c), footerCrc: 9 }

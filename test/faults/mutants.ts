@@ -405,7 +405,7 @@ const mutants: readonly Mutant[] = [
   {
     name: 'leaves hashes out of the filter of a side index',
     file: 'format/side-index-layout.js',
-    find: 'if (row > 0 && hash === hashes[row - 1])',
+    find: 'if (row > 0 && hash === rowWords[row - perRow])',
     replace: 'if (row % 3 === 0)',
     fault: 'side-indexes',
     scale: 0.5,

@@ -1,9 +1,9 @@
 import { crc32 } from 'node:zlib'
 import { expect, it } from 'vitest'
+import { headerHash } from '../../src/format/header-hash.js'
 import {
   decodeSideHead,
   encodeSideIndex,
-  headerHash,
   isSidePageWhole,
   sideHeadLength,
   sidePageBytes,
@@ -17,10 +17,10 @@ const section = {
   topic: 7,
   firstOffset: 2 ** 40,
   records: rows,
-  hashes: Uint32Array.from({ length: rows }, (_, row) => row >>> 1),
-  ordinals: Uint32Array.from({ length: rows }, (_, row) => row & 1),
+  // Two of each hash.
+  rowWords: Uint32Array.from({ length: 2 * rows }, (_, word) => (word % 2 === 0 ? word >>> 2 : (word >>> 1) & 1)),
 }
-const none = { hashes: new Uint32Array(0), ordinals: new Uint32Array(0) }
+const none = { rowWords: new Uint32Array(0) }
 const sections = [
   { ...section, name: undefined },
   { ...section, ...none, name: 'Größe' },
@@ -29,8 +29,7 @@ const sections = [
 const times = [
   {
     ...{ topic: 7, firstOffset: 2 ** 40, records: rows, firstTime: 2 ** 41 },
-    delays: Uint32Array.of(0, 7, 0xffffffff),
-    ordinals: Uint32Array.of(0, 3, 4),
+    rowWords: Uint32Array.of(0, 0, 7, 3, 0xffffffff, 4),
   },
 ]
 
@@ -48,7 +47,7 @@ it('what is written is read back: sections, fences, and pages that are whole', (
     { topic: 7, name: undefined, firstOffset: 2 ** 40, records: rows, rows, page: 1, filter: { page: 0, blocks: 21 } },
     { topic: 7, name: 'Größe', firstOffset: 2 ** 40, records: rows, rows: 0, page: 4, filter: undefined },
   ])
-  const { delays, ordinals, ...timed } = times[0]
+  const { rowWords, ...timed } = times[0]
   expect(head?.times).toEqual([{ ...timed, rows: 3, page: 4 }])
   expect(head?.pages).toBe(5)
   expect([...(head?.fences ?? [])]).toEqual([0, 0, 0, 0, sideRowsPerPage >>> 1, 1, sideRowsPerPage, 0, 0, 0])

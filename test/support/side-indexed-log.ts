@@ -300,14 +300,13 @@ function remade(bytes: Uint8Array, known: (records: number) => number, hasFilter
       const at = pageAt + sideRowWord.first + (row % sideRowsPerPage) * sideRowWord.perRow
       return { hash: words[at], ordinal: words[at + 1] }
     }).filter(({ ordinal }) => ordinal < records)
-    const hashes = Uint32Array.from(kept, ({ hash }) => hash)
-    return { ...each, records, hashes, ordinals: Uint32Array.from(kept, ({ ordinal }) => ordinal) }
+    return { ...each, records, rowWords: Uint32Array.from(kept.flatMap(({ hash, ordinal }) => [hash, ordinal])) }
   }
   const times = (head?.times ?? []).map((section) => ({ ...knownOf(section), firstTime: section.firstTime }))
   return encodeSideIndex(
     owner,
     (head?.sections ?? []).map((section) => ({ ...knownOf(section), name: section.name })),
-    times.map(({ hashes: delays, ...each }) => ({ ...each, delays })),
+    times,
     hasFilters,
   )
 }

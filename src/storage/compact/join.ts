@@ -131,11 +131,15 @@ class Pairs {
   /** Compares them, in the order of the newer side, and has none any more. */
   *settle(older: KeySide, newer: KeySide, gone: GoneRecords): Generator<undefined, void> {
     const count = this.#count
-    const indexes = Uint32Array.from({ length: count }, (_, index) => index)
-    const places = Uint32Array.from(indexes, (index) => newer.rows.ordinals[this.#rows[index]])
-    const { ordinals: inOrder } = radixSorted(places, indexes)
+    const places = new Uint32Array(2 * count)
+    for (let index = 0; index < count; index++) {
+      places[2 * index] = newer.rows.ordinals[this.#rows[index]]
+      places[2 * index + 1] = index
+    }
+    const inOrder = radixSorted(places)
     let pause = recordsPerStep
-    for (const index of inOrder) {
+    for (let at = 1; at < inOrder.length; at += 2) {
+      const index = inOrder[at]
       if (--pause === 0) {
         pause = recordsPerStep
         yield

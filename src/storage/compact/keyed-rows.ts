@@ -16,6 +16,7 @@ import type { Window } from '../../memory/memory.js'
 import type { Disk, DiskFile } from '../files/disk.js'
 import type { SegmentFiles } from '../files/segment-files.js'
 import type { SealedStretch } from '../index/sealed-stretches.js'
+import { GrowingRows } from '../side/growing-rows.js'
 import { radixSorted } from '../side/radix-sort.js'
 import { ownerOf, readSideHead } from '../side/side-index-file.js'
 
@@ -103,20 +104,16 @@ function areInOrder(tags: Uint32Array, ordinals: Uint32Array): boolean {
 }
 
 function inEntries(window: Window, { entriesAt, count }: SealedStretch): KeyedRows {
-  const tags = new Uint32Array(count)
-  const ordinals = new Uint32Array(count)
-  let rows = 0
+  const rows = new GrowingRows(new Uint32Array(2 * count))
   for (let first = 0; first < count; first += entriesAtOnce) {
     const some = Math.min(entriesAtOnce, count - first)
     const words = new Uint32Array(window.read(entriesAt + first * entryBytes, some * entryBytes).buffer)
     for (let index = 0; index < some; index++) {
       const tag = words[index * entryWord.perEntry + entryWord.tag]
-      if (tag === 0) continue
-      tags[rows] = tag
-      ordinals[rows] = first + index
-      rows += 1
+      if (tag !== 0) rows.add(tag, first + index)
     }
   }
-  const sorted = radixSorted(tags.subarray(0, rows), ordinals.subarray(0, rows))
-  return { tags: sorted.hashes, ordinals: sorted.ordinals }
+  const sorted = radixSorted(rows.words)
+  const tags = new Uint32Array(sorted.length >>> 1)
+  return { tags: tags.map((_, row) => sorted[2 * row]), ordinals: tags.map((_, row) => sorted[2 * row + 1]) }
 }

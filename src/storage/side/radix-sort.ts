@@ -1,60 +1,50 @@
 /**
- * Sorting rows by a hash: a million of them in some twenty milliseconds, where a comparison for each step takes a hundred. On their way hash and ordinal stand side by side, in one
- * line of the processor's cache: a quarter faster than in two arrays.
+ * Sorting rows of two words, a hash and an ordinal, by the hash: a million of them in some twenty milliseconds, where a comparison for each step takes a hundred. They stand side by
+ * side, in one line of the processor's cache: a quarter faster than in two arrays.
  */
 
 const digitBits = 11
 const digits = 1 << digitBits
 const digitMask = digits - 1
-/** Of 32 bits. */
+/** Of 32 bits: an odd number, so that rows end in the memory that they did not begin in. */
 const passes = 3
 
-/** By hash; rows of one hash keep their order. */
-export function radixSorted(
-  hashes: Uint32Array,
-  ordinals: Uint32Array,
-): { hashes: Uint32Array; ordinals: Uint32Array } {
-  const { length } = hashes
-  const starts = startsOf(hashes)
-  const once = new Uint32Array(2 * length)
-  const twice = new Uint32Array(2 * length)
-  for (let row = 0; row < length; row++) {
-    const hash = hashes[row]
-    const digit = hash & digitMask
-    const at = 2 * starts[digit]
-    starts[digit] += 1
-    once[at] = hash
-    once[at + 1] = ordinals[row]
-  }
-  for (let row = 0; row < 2 * length; row += 2) {
-    const hash = once[row]
-    const digit = digits + ((hash >>> digitBits) & digitMask)
-    const at = 2 * starts[digit]
-    starts[digit] += 1
-    twice[at] = hash
-    twice[at + 1] = once[row + 1]
-  }
-  // Nobody needs what was sorted once.
-  const sorted = { hashes: once.subarray(0, length), ordinals: once.subarray(length) }
-  for (let row = 0; row < 2 * length; row += 2) {
-    const hash = twice[row]
-    const digit = 2 * digits + (hash >>> (2 * digitBits))
-    const at = starts[digit]
-    starts[digit] += 1
-    sorted.hashes[at] = hash
-    sorted.ordinals[at] = twice[row + 1]
-  }
+/**
+ * By hash; rows of one hash keep their order.
+ * @param rows whose memory is used
+ * @param spare as long, where they are put
+ */
+export function radixSorted(rows: Uint32Array, spare = new Uint32Array(rows.length)): Uint32Array {
+  const sorted = spare.subarray(0, rows.length)
+  const starts = startsOf(rows)
+  putByDigit(rows, sorted, starts, 0)
+  putByDigit(sorted, rows, starts, 1)
+  putByDigit(rows, sorted, starts, 2)
   return sorted
 }
 
+/** @param starts what {@link startsOf} says; afterwards where the rows of each digit end */
+function putByDigit(from: Uint32Array, to: Uint32Array, starts: Uint32Array, pass: number): void {
+  const shift = pass * digitBits
+  const first = pass * digits
+  for (let row = 0; row < from.length; row += 2) {
+    const hash = from[row]
+    const digit = first + ((hash >>> shift) & digitMask)
+    const at = starts[digit]
+    starts[digit] = at + 2
+    to[at] = hash
+    to[at + 1] = from[row + 1]
+  }
+}
+
 /** For each pass and each digit where its first row goes. */
-function startsOf(hashes: Uint32Array): Uint32Array {
+function startsOf(rows: Uint32Array): Uint32Array {
   const starts = new Uint32Array(passes * digits)
-  for (let row = 0; row < hashes.length; row++) {
-    const hash = hashes[row]
-    starts[hash & digitMask] += 1
-    starts[digits + ((hash >>> digitBits) & digitMask)] += 1
-    starts[2 * digits + (hash >>> (2 * digitBits))] += 1
+  for (let row = 0; row < rows.length; row += 2) {
+    const hash = rows[row]
+    starts[hash & digitMask] += 2
+    starts[digits + ((hash >>> digitBits) & digitMask)] += 2
+    starts[2 * digits + (hash >>> (2 * digitBits))] += 2
   }
   for (let pass = 0; pass < passes; pass++)
     for (let digit = pass * digits, start = 0; digit < (pass + 1) * digits; digit++) {

@@ -87,9 +87,9 @@ export async function makeSideIndex(
   return encodeSideIndex(owner, sections, times)
 }
 
-function sorted({ entries, name, hashes, ordinals }: CollectedSection): SortedSection {
+function sorted({ entries, name, rowWords }: CollectedSection): SortedSection {
   const { topic, firstOffset, count: records } = entries
-  return { topic, name, firstOffset, records, ...radixSorted(hashes, ordinals) }
+  return { topic, name, firstOffset, records, rowWords: radixSorted(rowWords) }
 }
 
 /**

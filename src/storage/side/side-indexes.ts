@@ -4,8 +4,9 @@
  */
 import { KeptPages } from '../../collections/kept-pages.js'
 import type { Filter } from '../../engine/terms.js'
+import { headerHash } from '../../format/header-hash.js'
 import type { SegmentFooter } from '../../format/segment-layout.js'
-import { headerHash, type SideRows, type SideSection } from '../../format/side-index-layout.js'
+import type { SideRows, SideSection } from '../../format/side-index-layout.js'
 import { maxSidePages } from '../../limits.js'
 import type { Disk, DiskFile } from '../files/disk.js'
 import type { SegmentFiles } from '../files/segment-files.js'

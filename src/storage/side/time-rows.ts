@@ -1,7 +1,7 @@
 /** When the batches of a segment were written, as a walk meets them, and which records of a topic were the first at a time. */
 import { maxTimeSpan, type SortedTimes } from '../../format/side-index-layout.js'
 import type { TopicEntries } from '../index/topic-entries.js'
-import { GrowingWords } from './growing-words.js'
+import { GrowingRows } from './growing-rows.js'
 
 export class TimeRows {
   /** Those whose time is another than that of the batch before; ascending. */
@@ -21,8 +21,7 @@ export class TimeRows {
    */
   of(entries: TopicEntries): SortedTimes | undefined {
     const { topic, firstOffset, count: records } = entries
-    const delays = new GrowingWords()
-    const ordinals = new GrowingWords()
+    const rows = new GrowingRows()
     let firstTime = 0
     let last = -1
     let run = 0
@@ -36,12 +35,9 @@ export class TimeRows {
       if (ordinal === 0) firstTime = time
       const delay = Math.min(maxTimeSpan, time - firstTime)
       if (delay < last) return undefined
-      if (delay > last) {
-        delays.push(delay)
-        ordinals.push(ordinal)
-      }
+      if (delay > last) rows.add(delay, ordinal)
       last = delay
     }
-    return { topic, firstOffset, records, firstTime, delays: delays.words, ordinals: ordinals.words }
+    return { topic, firstOffset, records, firstTime, rowWords: rows.words }
   }
 }
