@@ -97,7 +97,8 @@ export function createLog(options: Omit<OpenLogOptions, 'readOnly' | 'memory' | 
 /** @throws with nothing left behind where there was no log before */
 export function openLog(options: OpenLogOptions): OpenLog {
   const { disk, directory, readOnly } = options
-  const isNew = options.isNew === true || (!readOnly && !disk.list(directory).includes('control'))
+  if (readOnly) return openBeside(options)
+  const isNew = options.isNew === true || !disk.list(directory).includes('control')
   // Before anything is made: what is there now belongs to somebody else.
   if (isNew && options.isNew !== true) checkIsOurs(disk, directory)
   let control: ControlFile | undefined
@@ -109,6 +110,33 @@ export function openLog(options: OpenLogOptions): OpenLog {
     if (isNew) discardNewLog(disk, directory)
     throw error
   }
+}
+
+/**
+ * Its owner may let segments go in the middle of this: what was there a moment ago is gone, or looks lost. Trim positions are durable before any file
+ * goes, so the log is looked at anew where its trim position has moved beyond what was missed.
+ */
+function openBeside(options: OpenLogOptions): OpenLog {
+  for (;;) {
+    const control = openControl(options)
+    const trim = control.found?.trim ?? 0
+    try {
+      const log = openWith(control, options)
+      const { damages } = log.recovered
+      const begins = damages.length === 0 ? 0 : trimNow(options)
+      if (!damages.some(({ from }) => from < begins)) return { ...log, isNew: false }
+      control.close()
+    } catch (error) {
+      control.close()
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || trimNow(options) <= trim) throw error
+    }
+  }
+}
+
+function trimNow({ disk, directory }: OpenLogOptions): number {
+  const control = ControlFile.open(disk, directory, 'read')
+  control?.close()
+  return control?.found?.trim ?? 0
 }
 
 function openWith(control: ControlFile, options: OpenLogOptions): Omit<OpenLog, 'isNew'> {
